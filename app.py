@@ -1,0 +1,125 @@
+"""Build the page and launch it; the entry point of a Space too."""
+
+import os
+import socket
+import sys
+import tempfile
+from pathlib import Path
+
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+
+
+from tuner import paths, supervisor
+from tuner.errors import ConflictError, RequestError
+from tuner.paths import Workspace
+from ui import layout, theme
+from ui.guard import LOOPBACK, HostGuard, OriginGuard
+from ui.session import LOCAL_LIMIT, SPACE_LIMIT, House
+
+
+def house_of(ws: Workspace) -> House:
+    """The rules of the page, from where it runs: on somebody's computer, or as a Space."""
+    space = bool(os.environ.get("SPACE_ID") or os.environ.get("SPACE_HOST"))
+    limit = int(os.environ.get("TUNESMITH_UPLOAD_LIMIT") or (SPACE_LIMIT if space else LOCAL_LIMIT))
+    return House(home=ws.home, machine=ws.machine, guest=space, password=os.environ.get("TUNESMITH_PASSWORD"), limit_bytes=limit)
+
+
+def hosts_of(host: str, allowed: list[str]) -> tuple[str, ...]:
+    """The names this page answers to."""
+    named = [h for h in (os.environ.get("SPACE_HOST", "").split(","), *[[a] for a in allowed]) for h in h if h]
+    return (*LOOPBACK, *([host] if host not in ("0.0.0.0", "::") else []), *named)
+
+
+def free_port(host: str, asked: int | None) -> int:
+    """The port asked for, or the first free one from 7860 on; ConflictError names a free one."""
+
+    def is_free(port: int) -> bool:
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as s:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                s.bind((host, port))
+                return True
+            except OSError:
+                return False
+
+    if asked and is_free(asked):
+        return asked
+    other = next((p for p in range(7860, 7960) if is_free(p)), None)
+    if asked or other is None:
+        raise ConflictError(
+            f"The port {asked or '7860 to 7959'} is in use.",
+            asked=asked,
+            available=other,
+            remedy=f"Start it with --port {other}." if other else "End another program.",
+            field="port",
+        )
+    return other
+
+
+def launch(
+    ws: Workspace,
+    *,
+    host: str = "127.0.0.1",
+    port: int | None = None,
+    allow_hosts: list[str] | None = None,
+    browser: bool = True,
+    block: bool = True,
+):
+    """Open the page. Anywhere but on loopback (and in a Space) it demands a login: TUNESMITH_PASSWORD."""
+    house = house_of(ws)
+    local = host in LOOPBACK or host == "::1"
+    if not local and not house.guest and not house.password:
+        raise RequestError(
+            f"On {host} everybody in the network could use this page.",
+            asked=host,
+            available="127.0.0.1, or a login",
+            remedy="Set TUNESMITH_PASSWORD (the user is tunesmith), or leave --host out.",
+            field="host",
+        )
+    ws.prepare()
+    hosts = hosts_of(host, allow_hosts or [])
+    if not local and not house.guest and not allow_hosts:
+        hosts = ("*",)  # a machine in a network has more names than it knows; the login stands before all of them
+    port = free_port(host, port)
+    guards = [(HostGuard, {"hosts": hosts}), (OriginGuard, {"hosts": hosts})]
+    from starlette.middleware import Middleware
+
+    supervisor.watch_again(ws)
+    page = layout.build(house)
+    page.queue(default_concurrency_limit=8)
+    print(
+        f"Tunesmith is at http://{'127.0.0.1' if local else host}:{port} (Ctrl-C ends the page; runs go on).", file=sys.stderr, flush=True
+    )
+    page.launch(
+        server_name=host,
+        server_port=port,
+        inbrowser=browser and local and sys.stdout.isatty(),
+        quiet=True,
+        share=False,
+        show_error=True,
+        ssr_mode=False,
+        enable_monitoring=False,
+        max_file_size=house.limit_bytes,
+        allowed_paths=[] if house.guest else [str(ws.exports)],
+        auth=("tunesmith", house.password) if house.password and not house.guest and not local else None,
+        footer_links=[],
+        theme=theme.theme(),
+        css=theme.CSS,
+        app_kwargs={"middleware": [Middleware(kind, **options) for kind, options in guards]},
+        prevent_thread_lock=not block,
+    )
+    return page
+
+
+def main() -> None:
+    space = bool(os.environ.get("SPACE_ID") or os.environ.get("SPACE_HOST"))
+    home = Path(tempfile.mkdtemp(prefix="tunesmith-")) if space and not os.environ.get("TUNESMITH_HOME") else paths.default_home()
+    launch(Workspace(home), host="0.0.0.0" if space else "127.0.0.1", port=int(os.environ.get("GRADIO_SERVER_PORT") or 0) or None)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except RequestError as error:
+        sys.exit(str(error))

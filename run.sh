@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# One command: make .venv, install, open the app.   ./run.sh demo | doctor | ...: any command of `tunesmith`
+# ./run.sh test [pytest arguments]: install what the tests need as well, and run them.
+set -euo pipefail
+cd "$(dirname "$0")"
+
+say() { printf '%s\n' "$*" >&2; }
+
+find_python() {
+  for name in "${PYTHON:-}" python3.13 python3.12 python3.11 python3 python; do
+    [ -n "$name" ] && command -v "$name" >/dev/null 2>&1 &&
+      "$name" -c 'import sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' 2>/dev/null && { command -v "$name"; return; }
+  done
+  say "Tunesmith needs Python 3.11 or newer with its venv module. Debian and Ubuntu: sudo apt install python3 python3-venv; macOS: brew install python"
+  return 1
+}
+
+command=${1:-app}
+wanted=$([ "$command" = test ] && echo dev || echo app)
+stamp=".venv/.installed-$wanted-$(cksum < pyproject.toml | tr -d ' ')"
+if [ ! -f "$stamp" ]; then
+  if [ ! -x .venv/bin/python ]; then
+    python=$(find_python)
+    say "Making .venv with $("$python" --version) ..."
+    "$python" -m venv .venv
+  fi
+  say "Installing (the first time this takes some minutes: PyTorch alone is hundreds of MB) ..."
+  .venv/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+  .venv/bin/python -m pip install --quiet --disable-pip-version-check -e .
+  [ "$wanted" = app ] || .venv/bin/python -m pip install --quiet --disable-pip-version-check --group dev
+  touch "$stamp"
+  say "Installed."
+fi
+case "$command" in
+  test) shift; exec .venv/bin/python -m pytest "$@" ;;
+  *) exec .venv/bin/tunesmith "$@" ;;
+esac

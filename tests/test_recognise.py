@@ -1,0 +1,184 @@
+"""Shapes that other tools write, each recognised with the mapping a person would choose, and convertible with it."""
+
+import json
+
+import pytest
+
+from tuner.data.convert import convert
+from tuner.data.names import INSTEAD, KINDS, ROLES, SYNONYMS
+from tuner.data.recognise import kind_of, missing, recognise
+
+TURNS = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]
+SHARE = [{"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Hello"}]
+PQ = {"prompt": "prompt", "answer": "answer"}
+
+SHAPES = [  # kind, mapping, rows
+    ("chat", {"prompt": ["instruction", "input"], "answer": "output"}, [{"instruction": "Say", "input": "", "output": "So"}]),
+    (
+        "chat",
+        {"prompt": ["instruction", "input"], "answer": "output", "system": "system", "history": "history"},
+        [{"instruction": "Say", "input": "", "output": "So", "system": "Be", "history": [["a", "b"]]}],
+    ),
+    (
+        "chat",
+        {"prompt": ["instruction", "context"], "answer": "response"},
+        [{"instruction": "Say", "context": "", "response": "So", "category": "qa"}],
+    ),
+    ("chat", {"prompt": "instruction", "answer": "output"}, [{"instruction": "Say", "output": "So", "id": "1", "parent_id": ""}]),
+    ("chat", {"messages": "conversations", "system": "system"}, [{"conversations": SHARE, "system": "Be", "tools": "[]"}]),
+    ("chat", {"messages": "messages"}, [{"messages": TURNS}]),
+    ("chat", {"messages": "messages"}, [{"id": "1", "messages": json.dumps(TURNS)}]),
+    ("chat", {"messages": "conversation"}, [{"conversation": [{"human": "Hi", "assistant": "Hello"}]}]),
+    ("chat", {"messages": "data"}, [{"id": "0", "data": ["Hi", "Hello", "And", "So"]}]),
+    ("chat", {"messages": "zeug"}, [{"zeug": TURNS}]),
+    ("chat", {"prompt": "prompt", "answer": "completion"}, [{"prompt": "Hi", "completion": "Hello"}]),
+    ("chat", {"prompt": "prompt", "answer": "response"}, [{"prompt": "Hi", "response": "Hello"}]),
+    ("chat", {"prompt": "Question", "answer": "Answer"}, [{"Question": "Hi", "Answer": "Hello", "Category": "x"}]),
+    ("chat", {"prompt": "query", "answer": "response"}, [{"query": "Hi", "response": "Hello", "type": "x"}]),
+    (
+        "chat",
+        {"prompt": "Customer Message", "answer": "Agent Reply"},
+        [{"Ticket ID": "4", "Customer Message": "Hi", "Agent Reply": "Hello"}],
+    ),
+    ("chat", {"prompt": "user", "answer": "assistant"}, [{"user": "Hi", "assistant": "Hello"}]),
+    ("chat", {"prompt": "input", "answer": "output"}, [{"input": "Hi", "output": "Hello"}]),
+    (
+        "chat",
+        {"prompt": "question", "answer": "response", "system": "system_prompt"},
+        [{"id": "1", "system_prompt": "Be", "question": "Hi", "response": "Yo"}],
+    ),
+    ("chat", {"prompt": "Frage", "answer": "Antwort"}, [{"Frage": "Wer?", "Antwort": "Ich."}]),
+    ("chat", {"prompt": "问题", "answer": "答案"}, [{"问题": "谁", "答案": "我"}]),
+    (
+        "chat",
+        {"prompt": "user_question_text", "answer": "finalModelAnswer"},
+        [{"user_question_text": "Hi there", "finalModelAnswer": "Hello"}],
+    ),
+    (
+        "chat",
+        {"prompt": ["context", "question"], "answer": "answer"},
+        [{"context": "Paris is nice", "question": "Where?", "answer": "In the city of light"}],
+    ),
+    ("text", {"text": "text"}, [{"text": "Once."}]),
+    ("text", {"text": "text"}, [{"text": "Once.", "timestamp": "2020", "url": "http://x"}]),
+    ("text", {"text": "story"}, [{"story": "Once upon a time."}]),
+    ("classification", {"text": "text", "label": "label"}, [{"text": "good film", "label": 1}, {"text": "bad film", "label": 0}]),
+    (
+        "classification",
+        {"text": "review", "label": "sentiment"},
+        [{"review": "good", "sentiment": "positive"}, {"review": "bad", "sentiment": "negative"}],
+    ),
+    ("classification", {"text": "text", "label": "category"}, [{"text": "printer", "category": "hw"}, {"text": "mail", "category": "sw"}]),
+    (
+        "classification",
+        {"text": "text", "label": "target"},
+        [{"id": "1", "text": "fire", "target": "1"}, {"id": "2", "text": "calm", "target": "0"}],
+    ),
+    ("classification", {"text": ["premise", "hypothesis"], "label": "label"}, [{"premise": "A b", "hypothesis": "c d", "label": 1}] * 3),
+    ("classification", {"text": ["subject", "body"], "label": "priority"}, [{"subject": "mail", "body": "fails", "priority": "high"}] * 2),
+    (
+        "regression",
+        {"text": ["sentence1", "sentence2"], "label": "score"},
+        [{"sentence1": "a b", "sentence2": "c d", "score": s} for s in (3.4, 1.0)],
+    ),
+    ("seq2seq", {"source": "source", "target": "target"}, [{"source": "A cat", "target": "Eine Katze"}]),
+    ("seq2seq", {"source": "en", "target": "de"}, [{"en": "cat", "de": "Katze"}]),
+    ("seq2seq", {"source": "translation.en", "target": "translation.de"}, [{"translation": {"en": "cat", "de": "Katze"}}]),
+    ("seq2seq", {"source": "article", "target": "highlights"}, [{"article": "Long", "highlights": "Short", "id": "f"}]),
+    ("seq2seq", {"source": "dialogue", "target": "summary"}, [{"id": "1", "dialogue": "A: hi\nB: yo", "summary": "They greet"}]),
+    ("seq2seq", {"source": "input_text", "target": "target_text"}, [{"prefix": "t", "input_text": "x y", "target_text": "z w"}]),
+    ("preference", {"prompt": "prompt", "chosen": "chosen", "rejected": "rejected"}, [{"prompt": "Hi", "chosen": "Yo", "rejected": "No"}]),
+    (
+        "preference",
+        {"prompt": "prompt", "chosen": "chosen", "rejected": "rejected"},
+        [{"prompt": "Hi", "chosen": TURNS, "rejected": [TURNS[0], {"role": "assistant", "content": "No"}], "score_chosen": 1.0}],
+    ),
+    (
+        "preference",
+        {"prompt": ["instruction", "input"], "chosen": "chosen", "rejected": "rejected"},
+        [{"instruction": "I", "input": "", "chosen": "Y", "rejected": "N"}],
+    ),
+    (
+        "preference",
+        {"messages": "conversations", "chosen": "chosen", "rejected": "rejected"},
+        [{"conversations": SHARE[:1], "chosen": {"from": "gpt", "value": "Y"}, "rejected": {"from": "gpt", "value": "N"}}],
+    ),
+    (
+        "preference",
+        {"chosen": "chosen", "rejected": "rejected"},
+        [{"chosen": "\n\nHuman: hi\n\nAssistant: yes", "rejected": "\n\nHuman: hi\n\nAssistant: no"}],
+    ),
+    (
+        "preference",
+        {"prompt": "question", "system": "system", "chosen": "chosen", "rejected": "rejected"},
+        [{"system": "S", "question": "Q", "chosen": "Y", "rejected": "N"}],
+    ),
+    (
+        "rated",
+        {"prompt": "prompt", "answer": "completion", "label": "label"},
+        [{"prompt": "Hi", "completion": "Yo", "label": b} for b in (True, False)],
+    ),
+    ("rated", {"messages": "messages", "label": "kto_tag"}, [{"messages": TURNS, "kto_tag": False}]),
+    (
+        "qa",
+        {"context": "context", "question": "question", "answers": "answers"},
+        [{"id": "1", "title": "T", "context": "Paris is nice", "question": "Where?", "answers": {"text": ["Paris"], "answer_start": [0]}}],
+    ),
+    (
+        "qa",
+        {"context": "context", "question": "question", "answers": "answer"},
+        [{"context": "Paris is nice", "question": "Where?", "answer": "Paris"}],
+    ),
+    ("tokens", {"tokens": "tokens", "tags": "ner_tags"}, [{"id": "0", "tokens": ["A", "b"], "ner_tags": [0, 1]}]),
+]
+
+
+@pytest.mark.parametrize(("kind", "mapping", "rows"), SHAPES, ids=[f"{s[0]}-{'-'.join(map(str, s[2][0]))}" for s in SHAPES])
+def test_shapes_of_other_tools(kind, mapping, rows):
+    found = recognise(list(rows[0]), rows)
+    assert (found.kind, found.mapping) == (kind, mapping)
+    assert found.confidence >= 0.6 and not found.questions and found.reason
+    assert not missing(kind, mapping)
+    assert convert(rows[0], found.kind, found.mapping)
+
+
+def test_a_column_that_is_empty_at_first_still_counts():
+    rows = [{"instruction": "a", "input": "", "output": "b"}] * 200
+    assert recognise(list(rows[0]), rows).mapping["prompt"] == ["instruction", "input"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "kind"),
+    [
+        ([{"spalte1": "Was ist das hier?", "spalte2": "Das ist ein Haus."}, {"spalte1": "Und das da?", "spalte2": "Ein Baum."}], "chat"),
+        ([{"v1": v, "v2": f"some message {i}"} for i, v in enumerate(["ham", "spam"] * 10)], "classification"),
+        ([{"prompt": "Hi", "response": "Yo", "rating": r} for r in (1, 5)], "rated"),
+        ([{"a": 1, "b": 2}], "chat"),
+        ([], "text"),
+    ],
+)
+def test_when_unsure_it_guesses_and_asks(rows, kind):
+    found = recognise(list(rows[0]) if rows else [], rows)
+    assert found.kind == kind and found.confidence < 0.6 and found.questions
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_any_kind_can_be_asked_for(kind):
+    found = recognise(["instruction", "output"], [{"instruction": "Say it", "output": "So"}] * 3, kind)
+    assert found.kind == kind and found.confidence <= 0.95
+    assert recognise([], [], kind).questions
+
+
+def test_strange_cells_do_not_upset_it():
+    rows = [
+        {"tools": [{"type": "function"}], "x": float("nan"), "y": b"\xff", "z": None, "messages": "[{broken"},
+        {"messages": [{"role": "alien", "content": "x"}]},
+    ]
+    assert recognise(["tools", "x", "y", "z", "messages"], rows)
+
+
+def test_the_tables_agree():
+    for kind, (title, required, optional) in KINDS.items():
+        assert title and set(required + optional) <= set(ROLES) and kind_of(dict.fromkeys(required, "c")) == kind or kind == "regression"
+        assert all(role in SYNONYMS for role in required)
+    assert set(INSTEAD) <= set(ROLES)

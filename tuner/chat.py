@@ -1,0 +1,171 @@
+"""Ask the serving worker for tokens: start it when it sleeps, make a model known to it, stream its answer."""
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tuner import hardware, locks, models, paths, runs, supervisor
+from tuner.errors import DeviceError, ModelError, TunerError, WorkError
+from tuner.paths import Workspace
+
+PATIENCE = 180.0  # seconds until a serving worker counts as failed: importing torch and loading a large base takes a while
+
+
+@dataclass
+class Piece:
+    """A part of an answer. The last one has `stop_reason` and the counts."""
+
+    text: str = ""
+    stop_reason: str | None = None
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+def known_as(ws: Workspace, ref: str, base: bool = False) -> dict[str, Any]:
+    """What the serving worker must know of a run (or model): its id there, base, adapter, precision."""
+    fast = hardware.bf16_is_fast() or bool(hardware.cards())
+    if paths.ID.fullmatch(ref) and (ws.runs / ref / "status.json").exists():
+        run = runs.get(ws, ref)
+        about, s = run.plan["model"], run.plan["settings"]
+        if base:
+            start = about["adapter"]
+            return {"id": f"{ws.owner}/{ref}/base", "base": about["base"], "adapter": start, "precision": _precision(s, fast)}
+        if not run.can_answer:
+            raise ModelError(
+                f"The run {run.name} has no model to talk to yet.",
+                asked=ref,
+                available="runs that finished, or were stopped after learning",
+                remedy="Wait until it has ended, or resume it.",
+                field="run",
+            )
+        whole = s["method"] == "full"
+        return {
+            "id": f"{ws.owner}/{ref}",
+            "base": str(run.path / "model") if whole else about["base"],
+            "adapter": None if whole else str(run.path / "model"),
+            "precision": _precision(s, fast),
+        }
+    model = models.resolve(ref, ws, need_weights=True)
+    return {
+        "id": f"{ws.owner}/{ref}",
+        "base": model.base,
+        "adapter": str(model.adapter) if model.adapter else None,
+        "precision": "bf16" if fast else "fp32",
+    }
+
+
+def _precision(settings: dict[str, Any], fast: bool) -> str:
+    return "bf16" if settings["precision"] == "bf16" or (settings["method"] == "full" and fast) else "fp32"
+
+
+def folder(ws: Workspace, device: str) -> Path:
+    return ws.machine_folder() / "serving" / device.replace(":", "-")
+
+
+def endpoint(ws: Workspace, device: str | None = None, *, waiting=None) -> dict[str, Any]:
+    """{"port", "key"} of the device's serving worker, started if need be. `waiting(seconds)` is called while it loads."""
+    device = device or hardware.get(None).id
+    place = folder(ws, device)
+    began = time.monotonic()
+    while True:
+        found = paths.read_json(place / "endpoint.json") if locks.held(place / "lock") else None
+        if found:
+            return found
+        if not locks.held(place / "lock"):
+            place.mkdir(parents=True, exist_ok=True)
+            (place / "endpoint.json").unlink(missing_ok=True)
+            if not (place / "request.json").exists():
+                paths.write_json(place / "request.json", {"device": device})
+            supervisor.submit(ws, "serve", place, device)
+        if time.monotonic() - began > PATIENCE:
+            raise DeviceError(
+                "The model did not start to answer.",
+                asked=device,
+                available=f"the log: {place / 'worker.log'}",
+                remedy="Look at the log; restart the app.",
+            )
+        if waiting:
+            waiting(time.monotonic() - began)
+        time.sleep(0.2)
+
+
+class Client:
+    """A connection to one serving worker."""
+
+    def __init__(self, ws: Workspace, device: str | None = None, *, waiting=None):
+        found = endpoint(ws, device, waiting=waiting)
+        self.http = httpx.Client(
+            base_url=f"http://127.0.0.1:{found['port']}",
+            headers={"Authorization": f"Bearer {found['key']}"},
+            timeout=httpx.Timeout(600, connect=10),
+            trust_env=False,
+        )
+
+    def stream(self, known: dict[str, Any], messages: list[dict[str, Any]], **sampling: Any) -> Iterator[Piece]:
+        """Pieces of the answer as they come; closing the iterator stops the generation."""
+        try:
+            self.http.post("/models", json=known).raise_for_status()
+            with self.http.stream(
+                "POST", "/v1/chat/completions", json={"model": known["id"], "messages": messages, "stream": True, **sampling}
+            ) as response:
+                if response.status_code != 200:
+                    response.read()
+                    raise WorkError(
+                        f"The model refused the question: {response.text[:300]}",
+                        asked=str(sampling),
+                        available="temperature 0 to 5, top-p up to 1",
+                        remedy="Change the settings of the answer.",
+                    )
+                yield from map(_piece, _data(response))
+        except httpx.HTTPError as error:
+            raise WorkError(
+                f"The model stopped answering ({type(error).__name__}).",
+                asked=known["id"],
+                available="the same question again",
+                remedy="Ask again; it is started anew. Too little memory is the usual cause.",
+            ) from error
+
+    def answer(self, known: dict[str, Any], messages: list[dict[str, Any]], **sampling: Any) -> Piece:
+        whole = Piece()
+        for piece in self.stream(known, messages, **sampling):
+            whole.text += piece.text
+            if piece.stop_reason:
+                whole.stop_reason, whole.prompt_tokens, whole.completion_tokens = (
+                    piece.stop_reason,
+                    piece.prompt_tokens,
+                    piece.completion_tokens,
+                )
+        return whole
+
+
+def _data(response: httpx.Response) -> Iterator[dict[str, Any]]:
+    for line in response.iter_lines():
+        if line.startswith("data: ") and line != "data: [DONE]":
+            yield json.loads(line[6:])
+
+
+def _piece(event: dict[str, Any]) -> Piece:
+    if problem := event.get("error"):
+        raise TunerErrorFromWorker(problem)
+    choice, usage = event["choices"][0], event.get("usage") or {}
+    return Piece(
+        choice["delta"].get("content") or "", choice["finish_reason"], usage.get("prompt_tokens", 0), usage.get("completion_tokens", 0)
+    )
+
+
+class TunerErrorFromWorker(TunerError):
+    """An error that a worker put into words, carried over here as it was."""
+
+    def __init__(self, document: dict[str, Any]):
+        super().__init__(
+            document["message"],
+            asked=document.get("asked"),
+            available=document.get("available"),
+            remedy=document.get("remedy") or "Look at the log.",
+            field=document.get("field"),
+        )

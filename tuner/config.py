@@ -1,0 +1,304 @@
+"""Every setting of a run, once: default, range, sentence, group, simple or advanced.
+
+The form, the YAML presets, `-s key=value`, validation and the README's table are all made from `RunConfig`. A setting
+that is None is the planner's to decide; what a person sets stays as set.
+"""
+
+from typing import Annotated, Any, Literal, get_args
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from tuner.errors import SettingError, TunerError, raise_all
+
+GROUPS = {  # in the order in which a form shows them
+    "goal": "What to learn",
+    "effort": "How long and how strongly",
+    "adapter": "What is changed in the model",
+    "memory": "Memory and speed",
+    "watch": "Watching and saving",
+}
+
+
+def setting(default: Any, title: str, sentence: str, group: str, *, simple: bool = False, **limits: Any) -> Any:
+    """One field of `RunConfig`: its name in plain words with the field's term in brackets, and one sentence."""
+    return Field(default, title=title, description=sentence, json_schema_extra={"group": group, "simple": simple}, **limits)
+
+
+class RunConfig(BaseModel):
+    """What was asked for. Unknown keys are refused; None leaves the choice to the planner."""
+
+    model_config = ConfigDict(extra="forbid", validate_default=True, protected_namespaces=())
+
+    model: str | None = setting(None, "Model", "The starter, a folder, a Hub id, or a run to go on from.", "goal", simple=True)
+    data: str | None = setting(None, "Data", "The dataset to learn from, as id or id@version.", "goal", simple=True)
+    objective: Literal["chat", "text"] | None = setting(
+        None,
+        "What to learn (objective)",
+        "Answers in chat (only the answers are learnt) or plain text (every word is).",
+        "goal",
+        simple=True,
+    )
+    method: Literal["lora", "full"] = setting(
+        "lora", "Method", "LoRA teaches a small addition and leaves the model as it is; full changes every weight.", "goal", simple=True
+    )
+
+    epochs: float = setting(
+        3.0,
+        "How often to read the data (epochs)",
+        "More passes learn the data better, too many learn it by heart.",
+        "effort",
+        simple=True,
+        gt=0,
+        le=1000,
+    )
+    learning_rate: float | None = setting(
+        None,
+        "How big a step to take (learning rate)",
+        "Too small learns nothing, too big forgets what the model knew.",
+        "effort",
+        simple=True,
+        gt=0,
+        le=1,
+    )
+    max_steps: int | None = setting(
+        None, "Stop after so many steps", "Ends the run early whatever the epochs say.", "effort", ge=1, le=10_000_000
+    )
+    effective_batch: int | None = setting(
+        None, "Rows per step (effective batch)", "How many rows are read before the model changes once.", "effort", ge=1, le=65536
+    )
+    schedule: Literal["cosine", "linear", "constant"] = setting(
+        "cosine", "How the step shrinks (schedule)", "The learning rate falls towards the end so that the last steps settle.", "effort"
+    )
+    warmup: float = setting(0.03, "Warm-up", "The share of the steps in which the learning rate rises from zero.", "effort", ge=0, le=0.5)
+    weight_decay: float = setting(
+        0.0, "Weight decay", "Pulls the weights towards zero; a little helps long full runs.", "effort", ge=0, le=1
+    )
+    max_grad_norm: float = setting(1.0, "Gradient clipping", "Limits how far one odd row can push the model.", "effort", gt=0, le=1000)
+    seed: int = setting(42, "Seed", "The same seed on the same machine gives the same run.", "effort", ge=0, le=2**31 - 1)
+
+    lora_rank: int = setting(
+        16, "Size of the addition (LoRA rank)", "Larger can learn more and takes more memory.", "adapter", ge=1, le=1024
+    )
+    lora_alpha: float | None = setting(None, "Strength of the addition (LoRA alpha)", "Usually twice the rank.", "adapter", gt=0, le=8192)
+    lora_dropout: float = setting(
+        0.0, "LoRA dropout", "Leaves out a share at random; costs about a fifth of the speed.", "adapter", ge=0, lt=1
+    )
+    lora_targets: str | list[str] = setting(
+        "all-linear", "Where to add (LoRA targets)", "all-linear, some of q k v o gate up down, or module names.", "adapter"
+    )
+    use_dora: bool = setting(False, "DoRA", "Learns size and direction apart: a little better, a good deal slower.", "adapter")
+    use_rslora: bool = setting(False, "rsLoRA", "Scales by the square root of the rank: for ranks above 64.", "adapter")
+
+    max_length: int | None = setting(
+        None, "Longest row in tokens (maximum length)", "What is longer is cut at the end.", "memory", ge=16, le=1_048_576
+    )
+    micro_batch: int | None = setting(
+        None, "Rows at once (micro-batch)", "Fewer take less memory; the rows per step stay.", "memory", ge=1, le=4096
+    )
+    gradient_checkpointing: bool | None = setting(
+        None, "Save memory by computing twice (gradient checkpointing)", "Halves the working memory for about a third more time.", "memory"
+    )
+    packing: bool | None = setting(None, "Packing", "Puts several short rows side by side so that no room is wasted.", "memory")
+    precision: Literal["bf16", "fp32"] | None = setting(
+        None, "Precision", "bf16 takes half the memory of fp32 and is as good for this.", "memory"
+    )
+    optimizer: Literal["adamw", "adamw_8bit", "adafactor"] = setting(
+        "adamw", "Optimizer", "adamw is the standard; adamw_8bit keeps its notes in a quarter of the memory.", "memory"
+    )
+    device: str | None = setting(
+        None, "Device", "cpu, cuda:0, ... ; the fastest one when left empty.", "memory", pattern=r"^(cpu|mps|cuda:\d+)$"
+    )
+
+    eval_steps: int | None = setting(
+        None, "Test every so many steps", "How often the held-out rows are tried.", "watch", ge=1, le=10_000_000
+    )
+    save_steps: int | None = setting(
+        None, "Save every so many steps", "A run can go on from what was saved last.", "watch", ge=1, le=10_000_000
+    )
+    keep_checkpoints: int = setting(
+        2, "Checkpoints to keep", "The best one and the newest ones; older ones make room.", "watch", ge=2, le=100
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_is_none(cls, values: Any) -> Any:
+        return {k: None if v == "" else v for k, v in values.items()} if isinstance(values, dict) else values
+
+    def given(self) -> dict[str, Any]:
+        """What somebody set, apart from model and data."""
+        return {k: getattr(self, k) for k in self.model_fields_set if k not in ("model", "data")}
+
+
+FIELDS = RunConfig.model_fields
+Source = Annotated[str, "you | preset | planner | default"]
+
+
+def group_of(name: str) -> str:
+    return FIELDS[name].json_schema_extra["group"]
+
+
+def is_simple(name: str) -> bool:
+    return FIELDS[name].json_schema_extra["simple"]
+
+
+def choices(name: str) -> list[str] | None:
+    """The words a setting may take, or None when it is not a choice among words."""
+    for kind in (FIELDS[name].annotation, *get_args(FIELDS[name].annotation)):
+        if getattr(kind, "__origin__", None) is Literal:
+            return list(get_args(kind))
+    return None
+
+
+def base_type(name: str) -> type:
+    """bool, int, float, list or str: what a widget for the setting holds."""
+    kinds = [FIELDS[name].annotation, *get_args(FIELDS[name].annotation)]
+    return next((t for t in (bool, int, float, str) if t in kinds), str)
+
+
+def limits(name: str) -> dict[str, float]:
+    """{'gt': 0, 'le': 1, ...} as the field has them."""
+    return {key: getattr(m, key) for m in FIELDS[name].metadata for key in ("gt", "ge", "lt", "le") if getattr(m, key, None) is not None}
+
+
+def available(name: str) -> str:
+    """In words, what a setting may be: 'bf16 or fp32', 'a whole number from 1 to 1024'."""
+    if name not in FIELDS:
+        return ", ".join(FIELDS)
+    if words := choices(name):
+        return " or ".join(words)
+    kind = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}[base_type(name)]
+    bounds = limits(name)
+    low = f" above {_number(bounds['gt'])}" if "gt" in bounds else f" from {_number(bounds['ge'])}" if "ge" in bounds else ""
+    high = f" below {_number(bounds['lt'])}" if "lt" in bounds else f" to {_number(bounds['le'])}" if "le" in bounds else ""
+    return kind + low + high
+
+
+def _number(value: float) -> str:
+    return f"{value:g}" if abs(value) < 1e6 else f"{int(value):,}"
+
+
+def parse(values: dict[str, Any]) -> RunConfig:
+    """A checked `RunConfig`, or every problem at once (`Problems` or one `SettingError`), each beside its field."""
+    if not isinstance(values, dict):
+        raise SettingError(
+            "The settings are not a list of names and values.",
+            asked=str(values)[:80],
+            available="name: value, one a line",
+            remedy="Write them like the files in presets/.",
+            field=None,
+        )
+    try:
+        return RunConfig(**values)
+    except ValidationError as error:
+        raise_all(_problems(error))
+        raise
+
+
+def _problems(error: ValidationError) -> list[TunerError]:
+    found: dict[str, TunerError] = {}
+    for e in error.errors():
+        name = str(e["loc"][0]) if e["loc"] else ""
+        if e["type"] == "extra_forbidden":
+            found.setdefault(
+                name,
+                SettingError(
+                    f"There is no setting called {name}.",
+                    asked=name,
+                    available=list(FIELDS),
+                    remedy=f"Did you mean {_closest(name)}?",
+                    field=name,
+                ),
+            )
+        else:
+            found.setdefault(
+                name,
+                SettingError(
+                    f"{FIELDS[name].title} can't be {e['input']!r}.",
+                    asked=e["input"],
+                    available=available(name),
+                    remedy=f"Choose {available(name)}.",
+                    field=name,
+                ),
+            )
+    return list(found.values())
+
+
+def _closest(name: str) -> str:
+    import difflib
+
+    return next(iter(difflib.get_close_matches(name, FIELDS, 1, 0.0)), "learning_rate")
+
+
+def from_pairs(pairs: list[str]) -> dict[str, Any]:
+    """`-s key=value` arguments, values read as YAML: {'lora_targets': ['q', 'v']}."""
+    out: dict[str, Any] = {}
+    problems: list[TunerError] = []
+    for pair in pairs:
+        key, equals, text = pair.partition("=")
+        if not equals:
+            problems.append(
+                SettingError(
+                    f"{pair!r} is not key=value.", asked=pair, available="key=value", remedy="Write for example -s epochs=2.", field=key
+                )
+            )
+            continue
+        try:
+            out[key.strip()] = yaml_value(text)
+        except yaml.YAMLError:
+            problems.append(
+                SettingError(
+                    f"The value of {key} can't be read: {text!r}.",
+                    asked=text,
+                    available=available(key.strip()),
+                    remedy="Put brackets and quotes in pairs.",
+                    field=key,
+                )
+            )
+    raise_all(problems)
+    return out
+
+
+def yaml_value(text: str) -> Any:
+    value = yaml.safe_load(text)
+    if isinstance(value, str):  # YAML 1.1 reads 1e-4 as text, everybody else as a number
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    return value
+
+
+def load_yaml(path) -> dict[str, Any]:
+    """The settings in a YAML file, numbers like 1e-4 read as numbers."""
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+        raise SettingError(
+            f"The file {path.name} can't be read as YAML.",
+            asked=str(error)[:200],
+            available="name: value, one a line",
+            remedy="Write it like the files in presets/.",
+        ) from error
+    if not isinstance(values, dict):
+        return values
+    return {k: yaml_value(v) if isinstance(v, str) and v[:1].isdigit() else v for k, v in values.items()}
+
+
+def to_yaml(values: dict[str, Any]) -> str:
+    return yaml.safe_dump({k: v for k, v in values.items() if v is not None}, sort_keys=False, allow_unicode=True)
+
+
+def settings_table() -> str:
+    """The README's table of settings, in Markdown."""
+    lines = ["| setting | default | may be | what it does |", "| --- | --- | --- | --- |"]
+    for group in GROUPS:
+        for name, field in FIELDS.items():
+            if group_of(name) == group:
+                default = (
+                    "the planner decides"
+                    if field.default is None
+                    else f"`{str(field.default).lower() if isinstance(field.default, bool) else field.default}`"
+                )
+                lines.append(f"| `{name}` | {default} | {available(name)} | {field.description} |")
+    return "\n".join(lines)

@@ -1,0 +1,200 @@
+"""One pass over a file: what it is, which rows can be used, and what is wrong with the others."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from tuner.data.convert import RowProblem, convert
+from tuner.data.names import KINDS
+from tuner.data.read import Reader
+from tuner.data.recognise import Recognition, kind_of, missing, recognise
+from tuner.errors import DataError, SettingError, raise_all
+
+SHOWN = 200
+Progress = Callable[[int, int, int], None]
+
+
+class Cancelled(Exception):
+    """The person took the work back; nothing of it is left."""
+
+
+class Tally:
+    """What one pass over a file finds out; small however long the file is (20 bytes a row)."""
+
+    def __init__(self):
+        self.records = self.usable = self.empty = self.problem_count = 0
+        self.problems: list[dict] = []
+        self.common: Counter = Counter()
+        self.mended: Counter = Counter()
+        self.digests, self.lengths = bytearray(), bytearray()
+
+    def problem(self, row: int | None, message: str, remedy: str) -> None:
+        self.problem_count += 1
+        if len(self.problems) < SHOWN:
+            self.problems.append({"row": row, "message": message, "remedy": remedy})
+        if message in self.common or len(self.common) < 1000:
+            self.common[message] += 1
+
+    def keep(self, text: str, row: dict) -> None:
+        self.usable += 1
+        self.digests += hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:16]
+        self.lengths += min(_characters(row), 2**32 - 1).to_bytes(4, "little")
+
+    def health(self) -> dict:
+        import numpy as np
+
+        lengths = np.sort(np.frombuffer(bytes(self.lengths), "<u4"))
+        n = len(lengths)
+        at = (lambda q: int(lengths[min(n - 1, int(n * q))])) if n else (lambda q: 0)
+        distinct = len(np.unique(np.frombuffer(bytes(self.digests), "<c16").view("V16"))) if n else 0
+        return {"empty": self.empty, "duplicates": n - distinct, "characters": {"median": at(0.5), "p95": at(0.95), "max": at(1)}}
+
+    def notes(self, reader: Reader) -> list[str]:
+        return ([reader.note] if reader.note else []) + [f"In {n} record{'s' * (n > 1)} {what}." for what, n in self.mended.items()]
+
+
+def _characters(value) -> int:
+    if isinstance(value, str):
+        return len(value)
+    inner = [v for k, v in value.items() if k != "role"] if isinstance(value, dict) else value
+    return sum(map(_characters, inner)) if isinstance(inner, list) else 0
+
+
+def each_row(
+    reader: Reader, kind: str, mapping: dict, progress: Progress | None, cancelled: Callable[[], bool] | None
+) -> Iterator[tuple[int, str, "Tally"]]:
+    """(record number, canonical row as JSON, tally) for each usable record; the last item has None for both."""
+    tally = Tally()
+    for record in reader:
+        tally.records += 1
+        if tally.records % 200 == 0:
+            beat(progress, cancelled, reader.position, reader.bytes, tally.usable)
+        if record.value is None:
+            tally.problem(record.row, record.problem, record.remedy)
+            continue
+        mended: list[str] = []
+        try:
+            row = convert(record.value, kind, mapping, mended)
+        except RowProblem as problem:
+            tally.empty += problem.empty
+            tally.problem(record.row, problem.message, problem.remedy)
+            continue
+        tally.mended.update(mended)
+        text = json.dumps(row, ensure_ascii=False, default=str)
+        tally.keep(text, row)
+        yield record.row, text, tally
+    beat(progress, cancelled, reader.bytes, reader.bytes, tally.usable)
+    yield None, None, tally
+
+
+def beat(progress: Progress | None, cancelled: Callable[[], bool] | None, done: int, total: int, rows: int) -> None:
+    if cancelled and cancelled():
+        raise Cancelled
+    if progress:
+        progress(done, total, rows)
+
+
+def settled(reader: Reader, kind: str | None, mapping: dict | None) -> Recognition:
+    """The recognition with what the person chose put in; SettingError for a role, kind or column that isn't there."""
+    if kind is not None and kind not in KINDS:
+        raise SettingError(
+            f"There is no kind of data named {kind!r}.", field="kind", asked=kind, available=list(KINDS), remedy="Choose one of them."
+        )
+    mapping = {role: columns for role, columns in (mapping or {}).items() if columns}
+    records = [r.value for r in reader.head if r.value is not None]
+    kind = kind or (kind_of(mapping) if mapping else None)
+    guess = recognise(reader.columns, records, kind)
+    if not mapping:
+        return guess
+    kind = guess.kind
+    if missing(kind, mapping):
+        mapping = {role: c for role, c in guess.mapping.items() if role in KINDS[kind][1] + KINDS[kind][2]} | mapping
+    _check_mapping(kind, mapping, reader.columns)
+    return replace(guess, mapping=mapping, reason="You chose which column is what.", confidence=1.0, questions=[])
+
+
+def _check_mapping(kind: str, mapping: dict, columns: list[str]) -> None:
+    known, errors = KINDS[kind][1] + KINDS[kind][2], []
+    for role, asked in mapping.items():
+        if role not in known:
+            errors.append(
+                SettingError(
+                    f"Data of the kind {kind} has no role {role!r}.",
+                    field="mapping",
+                    asked=role,
+                    available=list(known),
+                    remedy="Choose one of these roles, or another kind.",
+                )
+            )
+        for column in [asked] if isinstance(asked, str) else asked:
+            if column not in columns and column.split(".")[0] not in columns:
+                errors.append(
+                    SettingError(
+                        f"There is no column {column!r} for {role}.",
+                        field="mapping",
+                        asked=column,
+                        available=columns,
+                        remedy="Choose one of the columns of the file.",
+                    )
+                )
+    if lacking := missing(kind, mapping):
+        errors.append(
+            SettingError(
+                f"Data of the kind {kind} needs a column for {' and '.join(lacking)}.",
+                field="mapping",
+                asked=sorted(mapping),
+                available=columns,
+                remedy="Say which column it is.",
+            )
+        )
+    raise_all(errors)
+
+
+def check(
+    path: str | Path, *, mapping: dict | None = None, kind: str | None = None, encoding: str | None = None, progress: Progress | None = None
+) -> dict:
+    """What `tunesmith data check` prints. A file that can't be read gives zero rows, one problem (row null) and `errors`."""
+    try:
+        reader = Reader(path, encoding)
+    except DataError as error:
+        return {
+            "format": None,
+            "kind": None,
+            "mapping": {},
+            "rows": 0,
+            "usable": 0,
+            "errors": error.as_list(),
+            "columns": [],
+            "examples": [],
+            "problems": [{"row": None, "message": error.message, "remedy": error.remedy}],
+            "problem_count": 1,
+            "health": Tally().health(),
+            "reason": error.message,
+            "confidence": 0.0,
+            "questions": [],
+            "encoding": None,
+            "notes": [],
+        }
+    found = settled(reader, kind, mapping)
+    *_, (_, _, tally) = each_row(reader, found.kind, found.mapping, progress, None)
+    return {
+        "format": reader.format,
+        "shape": found.format,
+        "kind": found.kind,
+        "mapping": found.mapping,
+        "rows": tally.records,
+        "usable": tally.usable,
+        "problems": tally.problems,
+        "problem_count": tally.problem_count,
+        "health": tally.health(),
+        "columns": reader.columns,
+        "reason": found.reason,
+        "confidence": found.confidence,
+        "questions": found.questions,
+        "encoding": reader.encoding,
+        "notes": tally.notes(reader),
+        "examples": [r.value for r in reader.head if r.value is not None][:20],
+    }

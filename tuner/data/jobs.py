@@ -1,0 +1,144 @@
+"""Imports that run in a process of their own, so that the page can be closed and a large file can be taken back.
+
+jobs/<id>/job.json       what was asked            jobs/<id>/progress.json  how far it is, rewritten by the worker
+jobs/<id>/result.json    how it ended, written last jobs/<id>/cancel        put there to take the import back
+jobs/<id>/lock           held by the worker as long as it lives
+"""
+
+import secrets
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from tuner import locks, paths
+from tuner.data import store
+from tuner.data.store import LIMIT, Dataset, check_upload
+from tuner.errors import DataError, NotFoundError, translate
+from tuner.launch import local
+from tuner.paths import Workspace
+
+__all__ = ["cancel", "check_upload", "forget", "paste", "progress", "start"]
+STARTING, KEPT = 60, 24 * 3600
+_children: dict[str, subprocess.Popen] = {}
+
+
+def start(
+    ws: Workspace,
+    path: str | Path,
+    name: str | None = None,
+    *,
+    mapping: dict | None = None,
+    kind: str | None = None,
+    held_out: float = 0.05,
+    limit_bytes: int = LIMIT,
+    encoding: str | None = None,
+) -> str:
+    """The id of an import that is now under way. NotFoundError or RequestError (too large) are raised at once."""
+    check_upload(path, limit_bytes)
+    ws.prepare()
+    _tidy(ws)
+    job = f"import-{secrets.token_hex(6)}"
+    folder = ws.jobs / job
+    folder.mkdir()
+    paths.write_json(
+        folder / "job.json",
+        {
+            "home": str(ws.home.resolve()),
+            "owner": ws.owner,
+            "path": str(Path(path).resolve()),
+            "name": name,
+            "mapping": mapping,
+            "kind": kind,
+            "held_out": held_out,
+            "limit_bytes": limit_bytes,
+            "encoding": encoding,
+        },
+    )
+    try:
+        _children[job] = local.start("tuner.workers.ingest", str(folder.resolve()), log=folder / "worker.log")
+    except OSError as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise translate(error) or error from error
+    return job
+
+
+def progress(ws: Workspace, job: str) -> dict:
+    """{"state": running | done | failed | cancelled, "done", "total", "rows", "eta_seconds", "dataset", "errors"}."""
+    folder = _folder(ws, job)
+    alive = _alive(folder, job)  # asked before the result: a worker may write it and end in between
+    result = paths.read_json(folder / "result.json")
+    state = {"state": "running", "done": 0, "total": 0, "rows": 0, "eta_seconds": None, "dataset": None, "errors": []}
+    state |= paths.read_json(folder / "progress.json", {})
+    if result is None and alive:
+        return state
+    if result is None:
+        store.sweep(ws)
+        result = {"state": "cancelled"} if (folder / "cancel").exists() else {"state": "failed", "errors": _died(folder).as_list()}
+        paths.write_json(folder / "result.json", result)
+    return state | {"eta_seconds": None} | result
+
+
+def _alive(folder: Path, job: str) -> bool:
+    child = _children.get(job)
+    if child and child.poll() is not None:
+        _children.pop(job, None)
+    if child:
+        return child.poll() is None
+    if locks.held(folder / "lock"):
+        return True
+    return (
+        not (folder / "progress.json").exists() and time.time() - (folder / "job.json").stat().st_mtime < STARTING
+    )  # started by a page that is gone, not at work yet
+
+
+def _died(folder: Path) -> DataError:
+    log = folder / "worker.log"
+    tail = log.read_text(encoding="utf-8", errors="replace")[-500:].strip() if log.exists() else ""
+    return DataError(
+        "The import was ended from outside before it was done (out of memory, or the computer was shut down). Nothing was added.",
+        asked=tail or None,
+        available="an import that runs to its end",
+        remedy="Start it again; if it ends again, import a smaller part of the file.",
+    )
+
+
+def cancel(ws: Workspace, job: str) -> None:
+    """Take the import back; the worker hears it within a second and leaves nothing."""
+    (_folder(ws, job) / "cancel").touch()
+
+
+def forget(ws: Workspace, job: str) -> None:
+    """Remove the folder of an import that has ended; one that runs is left alone."""
+    if progress(ws, job)["state"] != "running":
+        shutil.rmtree(_folder(ws, job), ignore_errors=True)
+
+
+def paste(ws: Workspace, text: str, name: str | None = None, **options) -> Dataset:
+    """Import pasted text, whatever format it is in; the options are those of `store.add`."""
+    if not text.strip():
+        raise DataError(
+            "Nothing was pasted.", asked="", available="rows of CSV, JSON or JSONL, or plain text", remedy="Paste at least one row."
+        )
+    ws.prepare()
+    with tempfile.TemporaryDirectory(dir=ws.jobs, prefix=".paste-") as folder:
+        path = Path(folder) / "pasted"
+        path.write_text(text, encoding="utf-8", errors="replace", newline="")
+        return store.add(ws, path, name=name or "pasted", **options)
+
+
+def _folder(ws: Workspace, job: str) -> Path:
+    folder = ws.jobs / paths.checked(job, "import")
+    if not (folder / "job.json").is_file():
+        raise NotFoundError(
+            f"There is no import {job!r}.", asked=job, available=sorted(f.name for f in ws.jobs.glob("import-*")), remedy="Start it again."
+        )
+    return folder
+
+
+def _tidy(ws: Workspace) -> None:
+    """Folders of imports that ended a day ago are of no use to anyone."""
+    for result in ws.jobs.glob("import-*/result.json"):
+        if time.time() - result.stat().st_mtime > KEPT:
+            shutil.rmtree(result.parent, ignore_errors=True)

@@ -1,0 +1,185 @@
+"""JSON of any size and shape as a stream of records, holding one record at a time.
+
+The standard library's decoder is fed from a sliding window: exact places of errors, NaN allowed, any encoding, and one broken
+element of a list does not take the others with it.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+
+CHUNK = 1 << 18
+LARGEST = 1 << 27  # characters in one record, and in a JSON document that can't be streamed
+DECODER = json.JSONDecoder(strict=False)
+SPACE = re.compile(r"[\s\ufeff\x00]*")
+
+
+class Broken(Exception):
+    """JSON that can't be read here; `line` and `column` count from 1."""
+
+    def __init__(self, reason: str, line: int, column: int):
+        self.reason, self.line, self.column = reason, line, column
+        super().__init__(f"line {line}, column {column}: {reason}")
+
+
+class Cursor:
+    """A cursor over a stream of JSON text that holds one value at a time and knows its line."""
+
+    def __init__(self, stream):
+        self.stream, self.text, self.at, self.line, self.column, self.ended, self.indent = stream, "", 0, 1, 1, False, None
+
+    def more(self) -> None:
+        line, column = self.place(self.at)
+        piece = self.stream.read(max(CHUNK, len(self.text) - self.at))
+        self.text, self.at, self.line, self.column, self.ended = self.text[self.at :] + piece, 0, line, column, not piece
+
+    def place(self, at: int) -> tuple[int, int]:
+        breaks = self.text.count("\n", 0, at)
+        return self.line + breaks, at - self.text.rfind("\n", 0, at) if breaks else self.column + at
+
+    def broken(self, reason: str, at: int | None = None) -> Broken:
+        return Broken(reason, *self.place(self.at if at is None else at))
+
+    def peek(self) -> str:
+        """The next character that is no space, or "" at the end."""
+        while True:
+            start = self.at
+            self.at = SPACE.match(self.text, self.at).end()
+            if self.at < len(self.text):
+                lead = self.text[start : self.at]
+                self.indent = lead.rpartition("\n")[2] if "\n" in lead else self.indent
+                return self.text[self.at]
+            if self.ended:
+                return ""
+            self.more()
+
+    def value(self):
+        self.peek()
+        while True:
+            try:
+                value, end = DECODER.raw_decode(self.text, self.at)
+                if end < len(self.text) or self.ended:
+                    self.at = end
+                    return value
+            except json.JSONDecodeError as error:
+                unfinished = error.pos >= len(self.text) - 16 or error.msg.startswith("Unterminated")
+                if self.ended or not unfinished:
+                    raise self.broken("the text ends too early" if self.ended and unfinished else error.msg, error.pos) from None
+            except RecursionError:
+                raise self.broken("nested too deeply") from None
+            if len(self.text) - self.at > LARGEST:
+                raise self.broken(f"a single value is longer than {LARGEST >> 20} million characters")
+            self.more()
+
+    def elements(self):
+        """Each element of the array whose `[` was read; a Broken one is yielded as such and reading goes on if it can."""
+        while (mark := self.peek()) != "]":
+            if mark == ",":
+                self.at += 1
+                continue
+            try:
+                if not mark:
+                    raise self.broken("the text ends inside a list")
+                yield self.value()
+            except Broken as error:
+                yield error
+                if not self.skip():
+                    return
+        self.at += 1
+
+    def skip(self) -> bool:
+        """Go to the next line that begins an object as deep as this one."""
+        while self.indent is not None:
+            found = self.text.find(f"\n{self.indent}{{", self.at + 1)
+            if found >= 0 or self.ended:
+                self.at = found + 1 if found >= 0 else len(self.text)
+                return found >= 0
+            self.at = max(self.at, len(self.text) - len(self.indent) - 2)
+            self.more()
+        return False
+
+
+def documents(text: Cursor) -> Iterator:
+    """The records of a JSON file of any shape; a Broken stands for what can't be read."""
+    start = text.peek()
+    try:
+        if start == "[":
+            text.at += 1
+            yield from text.elements()
+        elif start == "{":
+            found = False
+            for value in _inside(text):
+                found = True
+                yield value
+            if not found:
+                text.stream.seek(0)
+                yield from _whole(Cursor(text.stream))
+        else:
+            yield text.broken("neither an object {...} nor a list [...]")
+    except Broken as error:
+        yield error
+
+
+def _inside(text: Cursor, depth: int = 0, shape: list | None = None) -> Iterator:
+    """Records of the lists of objects that an object holds ({"data": [...]}, {"train": [...], "test": [...]})."""
+    shape = [] if shape is None else shape
+    text.at += 1
+    while (mark := text.peek()) != "}":
+        if mark == ",":
+            text.at += 1
+            continue
+        text.value()
+        if text.peek() != ":":
+            raise text.broken("Expecting ':' delimiter")
+        text.at += 1
+        mark = text.peek()
+        if mark == "{" and depth < 3:
+            yield from _inside(text, depth + 1, shape)
+        elif mark == "[":
+            text.at += 1
+            yield from _listed(text, shape)
+        else:
+            text.value()
+        if shape == ["one"]:
+            return
+    text.at += 1
+
+
+def _listed(text: Cursor, shape: list) -> Iterator:
+    """The elements if they are records; turns of a chat mean that the object around them is the (only) record."""
+    for value in text.elements():
+        if isinstance(value, Broken):
+            yield value
+            continue
+        if not isinstance(value, dict):
+            continue
+        if not shape:
+            turn = {"role", "from", "speaker"} & value.keys() and {"content", "value", "text"} & value.keys()
+            shape.append("one" if turn else set(value))
+        if shape == ["one"]:
+            return
+        if shape[0] & value.keys():
+            yield value
+
+
+def _whole(text: Cursor) -> Iterator:
+    """A document that can't be streamed: columns, an index, one record, or several documents after each other."""
+    first = text.value()
+    if text.peek():
+        yield first
+        while text.peek():
+            yield text.value()
+        return
+    columns = list(first.values())
+    if (
+        columns
+        and all(isinstance(c, list) and not any(isinstance(v, dict) for v in c) for c in columns)
+        and len({len(c) for c in columns}) == 1
+    ):
+        yield from (dict(zip(first, cells, strict=True)) for cells in zip(*columns, strict=True))
+    elif columns and all(isinstance(c, dict) and c and all(k.isdigit() for k in c) for c in columns):
+        yield from ({name: cells.get(i) for name, cells in first.items()} for i in columns[0])
+    elif len(columns) > 1 and all(isinstance(c, dict) for c in columns):
+        yield from columns
+    elif first:
+        yield first

@@ -1,0 +1,302 @@
+"""Read a person's file record by record, in bounded memory, whatever program saved it."""
+
+import csv
+import io
+import json
+import re
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from tuner.data.jsonstream import CHUNK, DECODER, LARGEST, Broken, Cursor, documents
+from tuner.data.sniff import HEAD, READABLE, SUFFIXES, encoding_of, format_of, refuse_binary
+from tuner.errors import DataError, NotFoundError, translate
+
+PASSAGE = 8000
+PEEK = 200
+ONE_LINE = "Save the data as one JSON object per line (JSONL)."
+
+
+@dataclass(frozen=True)
+class Record:
+    """One record of a file: `value`, or the `problem` that kept it from being read and its `remedy`. `row` counts from 1."""
+
+    row: int
+    value: dict | None
+    problem: str | None = None
+    remedy: str | None = None
+
+
+class Reader:
+    """Iterating yields a `Record` each time; it can be iterated again. `head` holds the first 200 records.
+
+    Raises NotFoundError (no such file) or DataError (a folder, empty, header only, not text, no JSON) when it is made.
+    """
+
+    def __init__(self, path: str | Path, encoding: str | None = None, name: str | None = None):
+        self.path, self.name, self._raw, self._done = Path(path), name or Path(path).name, None, 0
+        self.bytes = _size(self.path, self.name)
+        self.columns: list[str] = []
+        self.encoding: str | None = None
+        notes = []
+        with open(self.path, "rb") as f:
+            head = f.read(HEAD)
+        if head.startswith(b"PAR1"):
+            self.format, self.delimiter = "parquet", ""
+        else:
+            refuse_binary(self.path, head, self.name)
+            self.encoding, self._errors, note = encoding_of(self.path, head, encoding)
+            notes += [note] if note else []
+            with self._open(newline="") as stream:
+                text = stream.read(HEAD)
+            if not text.strip("\ufeff \t\r\n\x00"):
+                raise _empty(self.name, "holds only blank lines")
+            self._blank_lines = bool(re.search(r"\n[ \t]*\r?\n", text.strip()))
+            self.format, self.delimiter = format_of(text, self.path.suffix.lower(), len(text) < HEAD)
+        said = SUFFIXES.get(self.path.suffix.lower())
+        if said and said != self.format and {said, self.format} != {"csv", "tsv"}:
+            notes.append(f"Its name ends in {self.path.suffix}, but it holds {self.format.upper()}, and was read so.")
+        self._headless = False
+        self.head = list(islice(self, PEEK))
+        self._settle()
+        self.note = " ".join(notes + ["It has no header, so its columns were numbered."] * self._headless) or None
+
+    def _settle(self) -> None:
+        """Name the columns, and refuse a file without any record."""
+        if not self.head:
+            raise _empty(self.name, "holds a header but no rows" if self.columns else "holds no records")
+        good = [r.value for r in self.head if r.value is not None]
+        if self.format == "json" and not good:
+            first = self.head[0]
+            raise DataError(
+                f"{self.name} can't be read as JSON: {first.problem}", asked=self.name, available=READABLE, remedy=first.remedy or ONE_LINE
+            )
+        self.columns = self.columns or list(dict.fromkeys(key for value in good for key in value))
+
+    @property
+    def position(self) -> int:
+        """Bytes read so far, for a progress bar."""
+        return self._raw.tell() if self._raw and not self._raw.closed else self._done
+
+    def __iter__(self) -> Iterator[Record]:
+        kinds = {
+            "csv": self._csv,
+            "tsv": self._csv,
+            "json": self._json,
+            "jsonl": self._lines,
+            "text": self._passages,
+            "parquet": self._parquet,
+        }
+        self._done = 0
+        yield from kinds[self.format]()
+        self._done = self.bytes
+
+    def _open(self, newline: str | None = None) -> io.TextIOWrapper:
+        self._raw = io.FileIO(self.path)
+        return io.TextIOWrapper(io.BufferedReader(self._raw, CHUNK), encoding=self.encoding, errors=self._errors, newline=newline)
+
+    # ---- CSV and its relatives
+
+    def _csv(self) -> Iterator[Record]:
+        csv.field_size_limit(max(csv.field_size_limit(), 1 << 24))
+        with self._open(newline="") as stream:
+            lines = _Lines(stream)
+            if re.match(r"sep=.\r?\n$", first := next(lines, "")):
+                first = next(lines, "")
+            lines.back.appendleft(first)
+            lines.taken.clear()
+            rows = csv.reader(lines, delimiter=self.delimiter)
+            try:
+                header = next((cells for cells in rows if cells), [])
+            except csv.Error as error:
+                raise DataError(
+                    f"The header of {self.name} can't be read: {error}.",
+                    asked=self.name,
+                    available=READABLE,
+                    remedy="Give the first line one short name per column.",
+                ) from error
+            self._headless = any(len(cell) > 120 or "\n" in cell.strip() for cell in header)
+            self.columns = _named([""] * len(header) if self._headless else header)
+            if self._headless:
+                lines.back.extendleft(reversed(lines.taken))
+            lines.taken.clear()
+            yield from self._cells(rows, lines)
+
+    def _cells(self, rows, lines: "_Lines") -> Iterator[Record]:
+        width, row = len(self.columns), 0
+        while True:
+            try:
+                cells, problem = next(rows), None
+            except StopIteration:
+                return
+            except csv.Error as error:
+                cells, problem = [], f"The row can't be read: {error}."
+            while len(cells) > width and not cells[-1].strip():
+                cells.pop()
+            if len(lines.taken) > 1 and sum(line.count('"') for line in lines.taken) % 2:
+                problem = problem or "A quote is opened in this row and never closed."
+            if problem or cells and len(cells) != width:
+                problem = problem or f"The row has {len(cells)} cells; the header has {width}."
+                lines.return_swallowed(width, self.delimiter)
+            elif not cells:
+                lines.taken.clear()
+                continue
+            row += 1
+            lines.taken.clear()
+            yield Record(
+                row,
+                None if problem else dict(zip(self.columns, cells, strict=True)),
+                problem,
+                'Put a text that holds the delimiter or a quote into "double quotes", and doubled quotes inside it.' if problem else None,
+            )
+
+    # ---- JSON
+
+    def _json(self) -> Iterator[Record]:
+        row = 0
+        with self._open() as stream:
+            for value in documents(Cursor(stream)):
+                row += 1
+                if isinstance(value, Broken):
+                    yield Record(row, None, f"The JSON breaks at {value}.", "Correct that place. " + ONE_LINE)
+                else:
+                    yield _record(row, value)
+
+    def _lines(self) -> Iterator[Record]:
+        row, number = 0, 0
+        with self._open() as stream:
+            while line := stream.readline(LARGEST):
+                number += 1
+                while len(line) >= LARGEST and not line.endswith("\n"):
+                    line = stream.readline(LARGEST) and "x" * LARGEST
+                if not line.strip("\ufeff \t\r\n\x00"):
+                    continue
+                row += 1
+                try:
+                    yield _record(row, DECODER.decode(line.strip("\ufeff \t\r\n\x00")))
+                except (json.JSONDecodeError, RecursionError) as error:
+                    why = f"{error.msg} at character {error.pos + 1}" if isinstance(error, json.JSONDecodeError) else "nested too deeply"
+                    yield Record(
+                        row,
+                        None,
+                        f"Line {number} is not JSON: {why}.",
+                        "Correct the line or delete it; each line holds one whole JSON object.",
+                    )
+
+    # ---- text and Parquet
+
+    def _passages(self) -> Iterator[Record]:
+        row = 0
+        with self._open() as stream:
+            for text in _paragraphs(stream) if self._blank_lines else stream:
+                if text := text.strip("\ufeff\r\n\x00").rstrip():
+                    row += 1
+                    yield Record(row, {"text": text})
+
+    def _parquet(self) -> Iterator[Record]:
+        import pyarrow.parquet as pq
+        from pyarrow import ArrowException
+
+        row = 0
+        try:
+            with pq.ParquetFile(self.path) as file:
+                total = max(1, file.metadata.num_rows)
+                self.columns = list(file.schema_arrow.names)
+                for batch in file.iter_batches(batch_size=128):
+                    for value in batch.to_pylist():
+                        row += 1
+                        yield Record(row, value)
+                    self._done = self.bytes * row // total
+        except (ArrowException, OSError) as error:
+            raise DataError(
+                f"{self.name} can't be read as Parquet: {str(error)[:200]}",
+                asked=self.name,
+                available="whole Parquet files",
+                remedy="Copy or export the file again.",
+            ) from error
+
+
+class _Lines:
+    """Lines for `csv` that can be given back: a stray quote swallows the lines after it."""
+
+    def __init__(self, stream):
+        self.stream, self.back, self.taken = stream, deque(), []
+
+    def __iter__(self):
+        return self
+
+    def __next__(self) -> str:
+        line = self.back.popleft() if self.back else self.stream.readline(LARGEST)
+        if not line:
+            raise StopIteration
+        self.taken.append(line)
+        return line
+
+    def return_swallowed(self, width: int, delimiter: str) -> None:
+        rest = self.taken[1:]
+        if any(len(next(csv.reader([line], delimiter=delimiter), [])) == width for line in rest[:50]):
+            self.back.extendleft(reversed(rest))
+
+
+def _record(row: int, value) -> Record:
+    if isinstance(value, str):
+        value = {"text": value}
+    elif isinstance(value, list) and value and all(isinstance(turn, dict) for turn in value):
+        value = {"messages": value}
+    if isinstance(value, dict):
+        return Record(row, value)
+    return Record(
+        row,
+        None,
+        f"The record is {'a list' if isinstance(value, list) else f'the bare value {value!r}'[:60]}, not an object with named fields.",
+        'Write it as {"column": "text", ...}.',
+    )
+
+
+def _paragraphs(stream) -> Iterator[str]:
+    """Blocks between blank lines, cut at a line's end where they grow long; a Markdown heading stays with what follows."""
+    kept, size = [], 0
+    for line in iter(lambda: stream.readline(PASSAGE), ""):
+        blank = not line.strip()
+        heading = kept and all(part.startswith("#") or not part.strip() for part in kept)
+        if kept and (blank and not heading or size + len(line) > PASSAGE):
+            yield "".join(kept)
+            kept, size = [], 0
+        if not blank or kept:
+            kept.append(line)
+            size += len(line)
+    yield "".join(kept)
+
+
+def _named(header: list[str]) -> list[str]:
+    """Column names that are neither empty nor doubled."""
+    names: list[str] = []
+    for i, cell in enumerate(header, 1):
+        base = name = cell.strip("\ufeff \t\r\n") or f"column {i}"
+        n = 2
+        while name in names:
+            name, n = f"{base} {n}", n + 1
+        names.append(name)
+    return names
+
+
+def _size(path: Path, name: str) -> int:
+    try:
+        if path.is_dir():
+            raise DataError(f"{name} is a folder.", asked=str(path), available=f"one file: {READABLE}", remedy="Choose a file inside it.")
+        size = path.stat().st_size
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        raise NotFoundError(
+            f"There is no file {name!r}.", asked=str(path), available="a file on this computer", remedy="Check the path."
+        ) from None
+    except OSError as error:
+        raise translate(error) or error from error
+    if not size:
+        raise _empty(name, "is empty")
+    return size
+
+
+def _empty(name: str, why: str) -> DataError:
+    return DataError(f"{name} {why}.", asked=name, available=READABLE, remedy="Choose a file with at least one row of data.")

@@ -1,0 +1,225 @@
+"""What a file is, judged by what it holds; its extension only settles what the content leaves open."""
+
+import codecs
+import csv
+import io
+import json
+import re
+import zipfile
+from pathlib import Path
+
+from tuner.errors import DataError, SettingError
+
+HEAD = 1 << 16
+BLOCK = 1 << 20
+MAGIC = (
+    (b"\x89PNG", "a PNG picture"),
+    (b"\xff\xd8\xff", "a JPEG picture"),
+    (b"GIF8", "a GIF picture"),
+    (b"RIFF", "a sound, video or WebP file"),
+    (b"%PDF", "a PDF document"),
+    (b"{\\rtf", "an RTF document"),
+    (b"\xd0\xcf\x11\xe0", "an old Office document (.xls, .doc)"),
+    (b"\x1f\x8b", "a gzip archive"),
+    (b"BZh", "a bzip2 archive"),
+    (b"\xfd7zXZ", "an xz archive"),
+    (b"7z\xbc\xaf", "a 7-Zip archive"),
+    (b"\x28\xb5\x2f\xfd", "a zstd archive"),
+    (b"Rar!", "a RAR archive"),
+    (b"ARROW1", "an Arrow (Feather) file"),
+    (b"\x93NUMPY", "a NumPy array"),
+    (b"\x89HDF", "an HDF5 file"),
+    (b"SQLite format 3", "an SQLite database"),
+    (b"\x7fELF", "a program"),
+    (b"MZ", "a Windows program"),
+    (b"GGUF", "a GGUF model"),
+    (b"OggS", "a sound file"),
+    (b"ID3", "a sound file"),
+    (b"fLaC", "a sound file"),
+)
+BOMS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+READABLE = "CSV, TSV, JSON, JSONL, Parquet, TXT and Markdown"
+JSON_START = re.compile(r'\s*(\{\s*["}]|\[\s*[\[{"\]])')
+SUFFIXES = {
+    ".json": "json",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".tab": "tsv",
+    ".txt": "text",
+    ".md": "text",
+    ".markdown": "text",
+    ".parquet": "parquet",
+}
+
+
+def refuse_binary(path: Path, head: bytes, name: str) -> None:
+    """DataError that says what the file seems to be, when it is not text."""
+    if kind := _binary(path, head):
+        excel = "Excel" in kind or "Office" in kind
+        remedy = (
+            "Save the sheet as CSV (UTF-8) and choose that file."
+            if excel
+            else "Unpack it and choose the file inside."
+            if "archive" in kind
+            else f"Choose a file that holds rows of text: {READABLE}."
+        )
+        raise DataError(f"{name} does not hold text: it seems to be {kind}.", asked=name, available=READABLE, remedy=remedy)
+
+
+def _binary(path: Path, head: bytes) -> str | None:
+    if head[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
+        return _zipped(path)
+    if any(head.startswith(bom) for bom, _ in BOMS):
+        return None
+    if head[:1] == b"\x80" and head[1:2] in b"\x02\x03\x04\x05":
+        return "a Python pickle (it could run code when it is opened, so it never is)"
+    if head[8:10] == b'{"' and 0 < int.from_bytes(head[:8], "little") < 1 << 30:
+        return "a safetensors file (the weights of a model)"
+    for magic, kind in MAGIC:  # two or three letters prove nothing when what follows is text
+        if head.startswith(magic) and (len(magic) > 3 or _controls(head[:1024])):
+            return kind
+    return "a binary file" if _controls(head) and not wide(head) else None
+
+
+def _controls(head: bytes) -> bool:
+    """More control bytes than any text has."""
+    strange = sum(byte < 32 and byte not in b"\t\n\r\f\x1b\x1a" for byte in head)
+    return strange > max(2, len(head) // 200)
+
+
+def _zipped(path: Path) -> str:
+    try:
+        names = zipfile.ZipFile(path).namelist()
+    except (zipfile.BadZipFile, OSError):
+        return "a damaged zip archive"
+    marks = (
+        ("xl/", "an Excel workbook"),
+        ("word/", "a Word document"),
+        ("ppt/", "a PowerPoint document"),
+        ("content.xml", "an OpenDocument file"),
+    )
+    return next(
+        (kind for mark, kind in marks if any(n.startswith(mark) for n in names)),
+        "a PyTorch checkpoint (a pickle)" if any(n.endswith("data.pkl") for n in names) else "a zip archive",
+    )
+
+
+def wide(head: bytes) -> str | None:
+    """UTF-16 without a byte order mark: every second byte of plain Latin text is zero."""
+    pairs = len(head) // 2
+    if pairs < 4:
+        return None
+    for start, name in ((1, "utf-16-le"), (0, "utf-16-be")):
+        if head[start::2].count(0) > 0.4 * pairs and head[1 - start :: 2].count(0) < 0.05 * pairs:
+            return name
+    return None
+
+
+def encoding_of(path: Path, head: bytes, asked: str | None) -> tuple[str, str, str | None]:
+    """(encoding, how to treat bad bytes, a note or None). UTF-8 is proven over the whole file, never assumed."""
+    if asked:
+        try:
+            return codecs.lookup(asked).name, "replace", None
+        except LookupError:
+            raise SettingError(
+                f"There is no text encoding named {asked!r}.",
+                field="encoding",
+                asked=asked,
+                available=["utf-8", "utf-16", "cp1252", "latin-1", "gb18030", "shift_jis"],
+                remedy="Choose one of them.",
+            ) from None
+    if marked := next((name for bom, name in BOMS if head.startswith(bom)), None) or wide(head):
+        return marked, "replace", None
+    if _is_utf8(path):
+        return "utf-8", "strict", None
+    wrong, right, undefined = _count_bytes(path)
+    if right > 10 * wrong:  # one damaged row must not turn every accent of a UTF-8 file into nonsense
+        return "utf-8", "replace", f"{wrong} characters are not valid UTF-8; each was replaced by \ufffd."
+    name = "latin-1" if undefined else "cp1252"
+    return name, "replace", f"It is not UTF-8, so it was read as {name}; if letters look wrong, save the file as UTF-8."
+
+
+def _is_utf8(path: Path) -> bool:
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    with open(path, "rb") as f:
+        try:
+            while block := f.read(BLOCK):
+                decoder.decode(block)
+            decoder.decode(b"", True)
+        except UnicodeDecodeError:
+            return False
+    return True
+
+
+def _count_bytes(path: Path) -> tuple[int, int, bool]:
+    """(characters that are not UTF-8, those beyond ASCII that are, whether a byte occurs that cp1252 lacks)."""
+    decoder, wrong, right, undefined = codecs.getincrementaldecoder("utf-8")("replace"), 0, 0, False
+    with open(path, "rb") as f:
+        while block := f.read(BLOCK):
+            text = decoder.decode(block)
+            bad = text.count("\ufffd")
+            wrong, right = wrong + bad, right + sum(not c.isascii() for c in text) - bad
+            undefined = undefined or any(bytes([b]) in block for b in (0x81, 0x8D, 0x8F, 0x90, 0x9D))
+    return wrong, right, undefined
+
+
+def delimiter_of(text: str, whole: bool) -> tuple[str, bool]:
+    """(the delimiter that gives most rows as many cells as the header, whether that is beyond doubt)."""
+    best, chosen, certain = (0.0, 0), ",", False
+    csv.field_size_limit(max(csv.field_size_limit(), 1 << 24))
+    for mark in ",\t;|":
+        try:
+            cells = [r for r in csv.reader(io.StringIO(text, newline=""), delimiter=mark) if r]
+        except csv.Error:
+            continue
+        cells = cells if whole or len(cells) < 2 else cells[:-1]
+        if not cells or len(cells[0]) < 2:
+            continue
+        share = sum(len(r) == len(cells[0]) for r in cells[1:]) / max(1, len(cells) - 1)
+        if (round(share, 1), len(cells[0])) > best:
+            best, chosen, certain = (round(share, 1), len(cells[0])), mark, share >= 0.9 and len(cells) > 1
+    return chosen, certain
+
+
+def format_of(text: str, suffix: str, whole: bool) -> tuple[str, str]:
+    """(format, delimiter) of a text by its beginning. `text` is the head, `whole` when it is all there is."""
+    said = SUFFIXES.get(suffix)
+    lines = [line for line in (text if whole else text.rpartition("\n")[0] or text).split("\n") if line.strip()]
+    if JSON_START.match(text) or said in ("json", "jsonl") and any(map(_parsed, lines[:20])):
+        return _json_or_lines(lines, said), ""
+    if match := re.match(r"sep=(.)\r?\n", text):
+        return ("tsv" if match[1] == "\t" else "csv"), match[1]
+    mark, certain = delimiter_of(text, whole)
+    if said == "text":
+        return ("tsv", mark) if certain and mark == "\t" and len(lines) > 2 else ("text", "")
+    if said in ("json", "jsonl") and (not certain or text.lstrip()[:1] in "[{"):
+        return said, ""
+    if said in ("csv", "tsv") or certain:
+        return ("tsv" if mark == "\t" else "csv"), mark
+    return "text", ""
+
+
+def _parsed(line: str):
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, (dict, list)) else None
+
+
+def _json_or_lines(lines: list[str], said: str | None) -> str:
+    """One document, or one per line."""
+    first = [_parsed(line) for line in lines[:5]]
+    if len(lines) > 1 and sum(value is not None for value in first) > 1 or said == "jsonl" and not lines[0].lstrip().startswith("["):
+        return "jsonl"
+    if len(lines) > 1 and first[0] is not None and isinstance(first[0], dict):
+        return "jsonl"
+    return "json"

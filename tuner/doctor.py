@@ -1,0 +1,45 @@
+"""What this computer has, what is missing, and the command that mends it."""
+
+import shutil
+import sys
+from typing import Any
+
+from tuner import __version__, hardware, planner
+from tuner.errors import TunerError
+from tuner.paths import Workspace
+
+MIN_FREE = 2_000_000_000  # bytes on the workspace's disk below which a run may not end well
+
+
+def look(ws: Workspace) -> dict[str, Any]:
+    """{"devices", "versions", "workspace", "problems": [{"message", "remedy"}], "summary"}; nothing is changed."""
+    problems = []
+    versions = hardware.versions()
+    for name in ("torch", "transformers", "peft", "trl", "datasets", "gradio"):
+        if versions[name] is None:
+            problems.append({"message": f"{name} is not installed.", "remedy": f'"{sys.executable}" -m pip install {name}'})
+    if command := hardware.gpu_without_torch():
+        problems.append({"message": "There is an NVIDIA card, but the installed torch can only use the CPU.", "remedy": command})
+    try:
+        ws.prepare()
+        free = shutil.disk_usage(ws.root).free
+        if free < MIN_FREE:
+            problems.append(
+                {
+                    "message": f"The disk of the workspace has {hardware.human_bytes(free)} left.",
+                    "remedy": "Free some space, or set TUNESMITH_HOME.",
+                }
+            )
+    except TunerError as error:
+        free = None
+        problems.append({"message": error.message, "remedy": error.remedy})
+    devices = hardware.devices()
+    return {
+        "tunesmith": __version__,
+        "python": sys.version.split()[0],
+        "devices": [{"id": d.id, "name": d.name, "total_bytes": d.total, "free_bytes": d.free} for d in devices],
+        "versions": versions,
+        "workspace": {"path": str(ws.root), "free_bytes": free},
+        "problems": problems,
+        "summary": planner.capacity(devices[0]),
+    }

@@ -1,0 +1,234 @@
+"""Which devices exist and how full they are: NVML through nvidia-ml-py for cards, psutil for the CPU. No torch."""
+
+import platform
+import sys
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import psutil
+
+from tuner.errors import DeviceError
+
+# dense bf16 TFLOP/s from the makers' data sheets; an unknown card counts as DEFAULT until its runs have taught better
+TFLOPS = {
+    "H200": 989,
+    "H100": 989,
+    "B200": 2250,
+    "A100": 312,
+    "A10": 125,
+    "L40": 181,
+    "L4": 121,
+    "T4": 65,
+    "V100": 125,
+    "5090": 210,
+    "4090": 165,
+    "4080": 97,
+    "4070": 58,
+    "4060": 30,
+    "3090": 71,
+    "3080": 60,
+    "3060": 25,
+}
+DEFAULT_TFLOPS = 30
+
+
+@dataclass(frozen=True)
+class Device:
+    """`total` and `free` in bytes; `tflops` what it reaches on paper (the CPU: what a short product measured)."""
+
+    id: str
+    kind: str
+    name: str
+    total: int
+    free: int
+    tflops: float
+
+    @property
+    def title(self) -> str:
+        return self.name
+
+
+def devices() -> list[Device]:
+    """All devices that a run could take, the fastest first; the CPU is always there."""
+    return [*cards(), *_mps(), cpu()]
+
+
+def cards() -> list[Device]:
+    """NVIDIA cards that answer and that the installed torch can use."""
+    if not torch_build()["cuda"]:
+        return []
+    return _nvml_cards()
+
+
+def _nvml_cards() -> list[Device]:
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        return []  # no driver: a computer without a card is the usual case
+    found = []
+    for i in range(pynvml.nvmlDeviceGetCount()):
+        try:
+            handle = pynvml.nvmlDeviceGetHandleByIndex(i)
+            memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
+            name = pynvml.nvmlDeviceGetName(handle)
+        except pynvml.NVMLError:
+            continue  # a card that fell off the bus is not a device; the others are
+        found.append(Device(f"cuda:{i}", "cuda", name, memory.total, memory.free, _tflops(name)))
+    return found
+
+
+def _tflops(name: str) -> float:
+    return next((value for part, value in TFLOPS.items() if part in name), DEFAULT_TFLOPS)
+
+
+def _mps() -> list[Device]:
+    if sys.platform != "darwin" or platform.machine() != "arm64":
+        return []
+    memory = psutil.virtual_memory()
+    return [Device("mps", "mps", "Apple GPU", int(memory.total * 0.7), int(memory.available * 0.7), 5.0)]
+
+
+def cpu() -> Device:
+    memory = psutil.virtual_memory()
+    limit = _cgroup_limit()
+    total = min(memory.total, limit or memory.total)
+    return Device("cpu", "cpu", f"CPU with {cores()} cores", total, min(memory.available, total), cpu_tflops())
+
+
+def cores() -> int:
+    """Physical cores this process may use."""
+    allowed = len(psutil.Process().cpu_affinity()) if hasattr(psutil.Process, "cpu_affinity") else psutil.cpu_count()
+    return max(1, min(psutil.cpu_count(logical=False) or allowed, allowed))
+
+
+def _cgroup_limit() -> int | None:
+    """A container's memory limit in bytes; None where there is none."""
+    for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        try:
+            text = Path(path).read_text().strip()
+        except OSError:
+            continue
+        if text.isdigit() and int(text) < 1 << 60:
+            return int(text)
+    return None
+
+
+@cache
+def cpu_tflops() -> float:
+    """What a small fp32 matrix product reaches here, in TFLOP/s; measured once, in about 30 ms."""
+    import time
+
+    import numpy as np
+
+    a = np.ones((512, 512), dtype=np.float32)
+    best = 1e9
+    for _ in range(4):
+        begin = time.perf_counter()
+        a @ a
+        best = min(best, time.perf_counter() - begin)
+    return 2 * 512**3 / best / 1e12
+
+
+def bf16_is_fast() -> bool:
+    """Whether the processor computes in bf16 itself (avx512_bf16, AMX or Arm's bf16)."""
+    try:
+        flags = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return sys.platform == "darwin"
+    return any(f in flags for f in ("avx512_bf16", "amx_bf16", " bf16"))
+
+
+def get(id: str | None) -> Device:
+    """The device of that id, or the fastest one; DeviceError when it is not there (any more)."""
+    found = devices()
+    if id is None:
+        return found[0]
+    for device in found:
+        if device.id == id:
+            return device
+    raise DeviceError(
+        f"The device {id} is not there.",
+        asked=id,
+        available=[d.id for d in found],
+        remedy=f"Choose {' or '.join(d.id for d in found)}; `tunesmith doctor` says what is missing.",
+        field="device",
+    )
+
+
+@cache
+def torch_build() -> dict:
+    """{"version": "2.13.0+cpu", "cuda": None or "12.8"} without importing torch."""
+    try:
+        installed = version("torch")
+    except PackageNotFoundError:
+        return {"version": None, "cuda": None}
+    import importlib.util
+
+    spec = importlib.util.find_spec("torch")
+    text = (Path(spec.origin).parent / "version.py").read_text(encoding="utf-8") if spec and spec.origin else ""
+    cuda = next((line.split("=")[1].strip().strip("'\"") for line in text.splitlines() if line.startswith("cuda") and "=" in line), "None")
+    return {"version": installed, "cuda": None if cuda == "None" else cuda}
+
+
+@cache
+def versions() -> dict[str, str | None]:
+    """Of the libraries that a result depends on."""
+    found = {}
+    for name in ("torch", "transformers", "peft", "trl", "accelerate", "bitsandbytes", "datasets", "gradio", "tokenizers"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = None
+    return found
+
+
+def gpu_without_torch() -> str | None:
+    """The command that mends a CPU build of torch beside an NVIDIA card; None when all is well."""
+    if torch_build()["cuda"] or not _nvml_cards():
+        return None
+    return f'"{sys.executable}" -m pip install --force-reinstall "torch>=2.9,<2.14" --index-url https://download.pytorch.org/whl/cu128'
+
+
+def human_bytes(n: float) -> str:
+    """'3.2 GB' as people say it (powers of ten)."""
+    for unit in ("bytes", "kB", "MB"):
+        if abs(n) < 1000:
+            return f"{n:.0f} {unit}"
+        n /= 1000
+    return f"{n:.1f} GB" if n < 1000 else f"{n / 1000:.1f} TB"
+
+
+def human_time(seconds: float) -> str:
+    """'about 6 minutes' without the 'about'."""
+    if seconds < 1:
+        return "a moment"
+    if seconds < 90:
+        return f"{seconds:.0f} seconds"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} minutes"
+    if seconds < 172800:
+        return f"{seconds / 3600:.1f} hours"
+    return f"{seconds / 86400:.1f} days"
+
+
+def parse_bytes(text: str) -> int:
+    """'24GB' is 24e9, '24GiB' 24 x 2^30, a bare number bytes."""
+    import re
+
+    from tuner.errors import SettingError
+
+    match = re.fullmatch(r"\s*([\d.]+)\s*([kKMGT]?)(i?)[bB]?\s*", str(text))
+    if not match:
+        raise SettingError(
+            f"{text!r} is not an amount of memory.",
+            asked=text,
+            available="24GB, 24GiB or a number of bytes",
+            remedy="Write for example 24GB.",
+            field="device_memory",
+        )
+    power = " kMGT".index(match[2].replace("K", "k") or " ")
+    return int(float(match[1]) * (1024 if match[3] else 1000) ** power)

@@ -1,0 +1,49 @@
+"""Start a process of the engine on this machine: detached, in a session of its own, its output in a file."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+PACKAGE_ROOT = str(Path(__file__).resolve().parents[2])
+
+
+def start(module: str, *args: str, log: Path, device: str | None = None, offline: bool = True) -> subprocess.Popen:
+    """`python -m module args...`, with nothing of ours to hold on to: a closed page ends none of it.
+
+    `device` ('cpu', 'cuda:1') becomes the only one the process sees; `offline` keeps the Hub's libraries from the network.
+    """
+    with open(log, "ab") as out:  # a file and never a pipe: a full pipe that nobody drains freezes the child
+        return subprocess.Popen(
+            [sys.executable, "-m", module, *args],
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            close_fds=True,
+            env=environment(device, offline),
+            **_detached(),
+        )
+
+
+def environment(device: str | None, offline: bool) -> dict[str, str]:
+    """Ours, without telemetry and without the secrets that a worker has no need of."""
+    env = {k: v for k, v in os.environ.items() if k not in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "TUNESMITH_PASSWORD")}
+    env |= {
+        "PYTHONPATH": os.pathsep.join(p for p in (PACKAGE_ROOT, env.get("PYTHONPATH")) if p),
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONUTF8": "1",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "DO_NOT_TRACK": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+        "TRACKIO_DISABLED": "1",
+    }
+    env |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"} if offline else {}
+    if device and device != "mps":
+        env["CUDA_VISIBLE_DEVICES"] = device.removeprefix("cuda:") if device.startswith("cuda:") else ""
+    return env
+
+
+def _detached() -> dict:
+    if sys.platform == "win32":
+        return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.DETACHED_PROCESS | subprocess.CREATE_NO_WINDOW}
+    return {"start_new_session": True}

@@ -1,0 +1,57 @@
+"""How long rows are in tokens of a model, and how fast this machine was before: what a plan needs to know of the past.
+
+Counts come from the `tokenizers` library (Rust, no torch) on a sample of the rows; without a local tokenizer.json a
+token counts as four characters, the usual figure for English.
+"""
+
+from functools import lru_cache
+from pathlib import Path
+
+from tuner import models, paths
+
+SAMPLE = 400
+PER_TURN = 6  # the template's own tokens around one message
+
+
+@lru_cache(maxsize=4)
+def _tokenizer(path: str, changed: float):
+    from tokenizers import Tokenizer
+
+    return Tokenizer.from_file(path)
+
+
+def count(facts: models.ModelFacts, texts: list[str]) -> list[int]:
+    """Tokens of each text."""
+    file = Path(facts.path or "/nonexistent") / "tokenizer.json"
+    if not file.is_file():
+        return [len(t) // 4 + 1 for t in texts]
+    encoded = _tokenizer(str(file), file.stat().st_mtime).encode_batch(texts, add_special_tokens=False)
+    return [len(e.ids) for e in encoded]
+
+
+def of_rows(facts: models.ModelFacts, values: list[dict], kind: str) -> tuple[float, int]:
+    """(mean, longest) tokens of canonical rows; the longest is what the sample showed."""
+    from tuner.data import convert
+
+    turns = []
+    for value in values[:SAMPLE]:
+        turns.append([{"content": value["text"]}] if kind == "text" else convert.as_messages(value, kind))
+    flat = [str(m.get("content") or "") for t in turns for m in t]
+    sizes, i, totals = count(facts, flat) if flat else [], 0, []
+    for t in turns:
+        totals.append(sum(sizes[i : i + len(t)]) + PER_TURN * len(t))
+        i += len(t)
+    return (sum(totals) / len(totals), max(totals)) if totals else (0.0, 0)
+
+
+def learned_speed(device_name: str) -> float:
+    """Measured time over guessed time of earlier runs on this device, as a factor on speed; 1.0 before the first."""
+    return float(paths.read_json(paths.machine_folder() / "speed.json", {}).get(device_name, 1.0))
+
+
+def learn_speed(device_name: str, factor: float) -> None:
+    """Blend what a run showed (true speed / guessed speed) into the memory of this machine."""
+    file = paths.machine_folder() / "speed.json"
+    known = paths.read_json(file, {})
+    known[device_name] = round(min(20.0, max(0.02, 0.5 * known.get(device_name, factor) + 0.5 * factor)), 3)
+    paths.write_json(file, known)

@@ -1,0 +1,154 @@
+"""Where datasets, runs and exports live; the only code that joins a name to a path."""
+
+import hashlib
+import json
+import os
+import re
+import secrets
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from tuner.errors import DiskError, NotFoundError, translate
+
+PRESETS = Path(__file__).resolve().parent.parent / "presets"
+STARTER = PRESETS / "starter"
+SAMPLES = PRESETS / "samples"
+
+ID = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """One owner's folder. `home` holds owners side by side; `machine` holds what is one per computer: queue and leases."""
+
+    home: Path
+    owner: str = "me"
+    machine: Path | None = None
+
+    @property
+    def root(self) -> Path:
+        return self.home / self.owner
+
+    @property
+    def datasets(self) -> Path:
+        return self.root / "datasets"
+
+    @property
+    def runs(self) -> Path:
+        return self.root / "runs"
+
+    @property
+    def exports(self) -> Path:
+        return self.root / "exports"
+
+    @property
+    def chats(self) -> Path:
+        return self.root / "chats"
+
+    @property
+    def jobs(self) -> Path:
+        """Folders of imports that are under way; emptied as they end."""
+        return self.root / "jobs"
+
+    def dataset(self, id: str) -> Path:
+        return self.datasets / checked(id, "dataset")
+
+    def run(self, id: str) -> Path:
+        return self.runs / checked(id, "run")
+
+    def machine_folder(self) -> Path:
+        return self.machine or machine_folder()
+
+    def prepare(self) -> "Workspace":
+        """Make the folders, or say why they can't be made."""
+        try:
+            for folder in (self.datasets, self.runs, self.exports, self.chats, self.jobs, self.machine_folder()):
+                folder.mkdir(parents=True, exist_ok=True)
+            probe = self.root / f".write-{secrets.token_hex(4)}"
+            probe.write_text("")
+            probe.unlink()
+        except OSError as error:
+            raise translate(error) or DiskError(
+                f"The workspace {self.root} can't be made: {error.strerror}.",
+                asked=str(self.root),
+                available="a folder you can write to",
+                remedy="Name another folder with --home or in TUNESMITH_HOME.",
+            ) from error
+        return self
+
+
+def checked(id: str, what: str) -> str:
+    """`id` itself when it is one of ours; a stranger's `../..` never reaches the disk."""
+    if not isinstance(id, str) or not ID.fullmatch(id):
+        raise NotFoundError(
+            f"There is no {what} named {str(id)[:80]!r}.",
+            asked=str(id)[:80],
+            available=f"an id as `tunesmith` lists it for each {what}",
+            remedy=f"Choose a {what} from the list.",
+        )
+    return id
+
+
+def new_id(name: str, folder: Path) -> str:
+    """An id that says what it names and is free in `folder`: 'customers', 'customers-2', ..."""
+    base = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40].strip("-") or "unnamed"
+    id, n = base, 2
+    while (folder / id).exists():
+        id, n = f"{base}-{n}", n + 1
+    return id
+
+
+def machine_folder() -> Path:
+    """The account's state folder on this machine, or TUNESMITH_MACHINE."""
+    if named := os.environ.get("TUNESMITH_MACHINE"):
+        return Path(named)
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Application Support"
+    else:
+        base = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+    return base / "tunesmith"
+
+
+def default_home() -> Path:
+    return Path(os.environ.get("TUNESMITH_HOME") or Path.home() / ".tunesmith")
+
+
+def write_json(path: Path, value) -> None:
+    """Whole or not at all: a temporary file, fsync, rename (tried again where Windows holds the old one open)."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(3)}")
+    try:
+        with open(temporary, "w", encoding="utf-8") as f:
+            json.dump(value, f, ensure_ascii=False, indent=1, default=str)
+            f.flush()
+            os.fsync(f.fileno())
+        for left in range(9, -1, -1):
+            try:
+                os.replace(temporary, path)
+                return
+            except PermissionError:
+                if not left or sys.platform != "win32":
+                    raise
+                time.sleep(0.05)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_json(path: Path, default=None):
+    """The document, or `default` when there is none (yet)."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return default
+
+
+def sha256(path: Path) -> str:
+    with open(path, "rb") as f:
+        return hashlib.file_digest(f, "sha256").hexdigest()
+
+
+def folder_bytes(folder: Path) -> int:
+    return sum(f.stat().st_size for f in folder.rglob("*") if f.is_file())

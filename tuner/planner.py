@@ -1,0 +1,388 @@
+"""Preset + model + data + device → concrete settings, each with its reason, and what they will take.
+
+A person's own settings stay; then the preset's; what is left open is decided here. When it does not fit, the ladder goes
+down by what a rung costs in quality: fewer rows at once (the rows per step stay), gradient checkpointing, a smaller
+optimizer. Shorter rows, a smaller addition or a smaller model are offered, not taken.
+"""
+
+import math
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from tuner import config, hardware, lengths, memory, models, presets
+from tuner.config import RunConfig
+from tuner.errors import SettingError, TunerError, raise_all
+from tuner.hardware import Device, human_bytes
+
+ROOM = 0.92  # the share of the free memory that a plan may take: other programs breathe too
+OBJECTIVES = {"chat": ("chat", "classification", "seq2seq", "preference", "qa", "rated"), "text": ("text", "chat")}
+
+
+@dataclass(frozen=True)
+class DataFacts:
+    """`rows` to learn from, `held_out` to test with; `mean` and `longest` in tokens of the chosen model."""
+
+    kind: str
+    rows: int
+    held_out: int
+    mean: float
+    longest: int
+
+
+@dataclass
+class Plan:
+    settings: dict[str, Any]
+    reasons: list[dict[str, Any]]
+    breakdown: dict[str, int]
+    peak_bytes: int
+    free_bytes: int
+    fits: bool
+    device: str
+    trainable_parameters: int
+    total_parameters: int
+    steps: int
+    seconds: float
+    remedies: list[dict[str, Any]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+class Choices:
+    """Collects each setting with who chose it and why."""
+
+    def __init__(self, mine: dict[str, Any], preset: presets.Preset | None):
+        self.values: dict[str, Any] = {}
+        self.by: dict[str, tuple[str, str]] = {}
+        for name, f in config.FIELDS.items():
+            if name in ("model", "data"):
+                continue
+            if mine.get(name) is not None:
+                self.put(name, mine[name], "you", "Your choice.")
+            elif preset and preset.settings.get(name) is not None:
+                self.put(name, preset.settings[name], "preset", f"From the preset {preset.title!r}.")
+            elif f.default is not None:
+                self.put(name, f.default, "default", f.description)
+
+    def put(self, name: str, value: Any, by: str, reason: str) -> None:
+        self.values[name], self.by[name] = value, (by, reason)
+
+    def decide(self, name: str, value: Any, reason: str) -> None:
+        """The planner's choice, unless somebody chose before."""
+        if name not in self.values:
+            self.put(name, value, "planner", reason)
+
+    def open(self, name: str) -> bool:
+        return name not in self.values or self.by[name][0] in ("planner", "default")
+
+    def __getitem__(self, name: str) -> Any:
+        return self.values[name]
+
+    def reasons(self) -> list[dict[str, Any]]:
+        return [
+            {"setting": n, "value": self.values[n], "reason": self.by[n][1], "by": self.by[n][0]} for n in config.FIELDS if n in self.values
+        ]
+
+
+def plan(
+    asked: RunConfig,
+    model: models.Model,
+    data: DataFacts | None,
+    *,
+    preset: str | None = None,
+    device: Device | None = None,
+    device_memory: int | None = None,
+) -> Plan:
+    """What a run would do. Raises all contradictions at once; a plan that does not fit is a plan (`fits` is False)."""
+    problems: list[TunerError] = []
+    device = device or hardware.get(asked.device)
+    free = device_memory or device.free
+    c = Choices(asked.given(), presets.load(preset) if preset else None)
+    facts = model.facts
+    data = data or DataFacts(asked.objective or "chat", 1000, 50, 256, 1024)
+    _objective(c, data, problems)
+    _contradictions(c, facts, problems)
+    raise_all(problems)
+    c.put(
+        "device",
+        device.id,
+        "you" if asked.device else "planner",
+        "Your choice." if asked.device else f"The fastest device here: {device.name}.",
+    )
+    notes = _learning(c, facts, data, model)
+    _sizes(c, facts, data, device, free)
+    steps = _rhythm(c, data)
+    est = _estimate(c, facts, device)
+    fits = est.peak <= free * ROOM
+    trained = facts.parameters if c["method"] == "full" else models.lora_parameters(facts, c["lora_rank"], c["lora_targets"])
+    result = Plan(
+        c.values,
+        c.reasons(),
+        est.terms,
+        est.peak,
+        free,
+        fits,
+        device.id,
+        trained,
+        facts.parameters,
+        steps,
+        seconds(c.values, facts, data, device, steps),
+        notes=notes,
+    )
+    if not fits:
+        result.remedies = _remedies(c, facts, data, device, free)
+    return result
+
+
+def _objective(c: Choices, data: DataFacts, problems: list) -> None:
+    c.decide(
+        "objective",
+        "text" if data.kind == "text" else "chat",
+        "The data is plain text." if data.kind == "text" else "The data holds questions and answers; only the answers are learnt.",
+    )
+    if data.kind not in OBJECTIVES[c["objective"]]:
+        fit = [o for o, kinds in OBJECTIVES.items() if data.kind in kinds] or ["none"]
+        problems.append(
+            SettingError(
+                f"{c['objective']} can't be learnt from data of the kind {data.kind}.",
+                asked=c["objective"],
+                available=fit,
+                remedy=f"Choose {' or '.join(fit)}, or change how the data is read.",
+                field="objective",
+            )
+        )
+
+
+def _contradictions(c: Choices, facts: models.ModelFacts, problems: list) -> None:
+    if (c.values.get("max_length") or 0) > facts.context:
+        problems.append(
+            SettingError(
+                f"{facts.name} reads at most {facts.context} tokens.",
+                asked=c["max_length"],
+                available=f"16 to {facts.context}",
+                remedy=f"Choose a maximum length up to {facts.context}.",
+                field="max_length",
+            )
+        )
+    micro, effective = c.values.get("micro_batch"), c.values.get("effective_batch")
+    if micro and effective and (micro > effective or effective % micro):
+        fit = [d for d in range(1, effective + 1) if effective % d == 0]
+        problems.append(
+            SettingError(
+                f"{effective} rows per step can't be read {micro} at a time.",
+                asked=micro,
+                available=fit,
+                remedy="Choose a micro-batch that divides the rows per step.",
+                field="micro_batch",
+            )
+        )
+    save, test = c.values.get("save_steps"), c.values.get("eval_steps")
+    if save and test and save % test:
+        problems.append(
+            SettingError(
+                f"Saving every {save} steps does not fall on a test every {test} steps, so the best state can't be kept.",
+                asked=save,
+                available=f"{test}, {2 * test}, {3 * test} ...",
+                remedy=f"Choose a multiple of {test}.",
+                field="save_steps",
+            )
+        )
+    if c["method"] == "lora" and c["lora_targets"] != "all-linear" and (unknown := _unknown_targets(c["lora_targets"], facts)):
+        known = list(models.TARGETS.get(facts.model_type, {}))
+        problems.append(
+            SettingError(
+                f"{facts.name} has no {' or '.join(unknown)} to adapt.",
+                asked=unknown,
+                available=["all-linear", *known],
+                remedy="Choose among these, or full module names.",
+                field="lora_targets",
+            )
+        )
+
+
+def _unknown_targets(targets: str | list[str], facts: models.ModelFacts) -> list[str]:
+    named = targets if isinstance(targets, list) else [t.strip() for t in targets.split(",")]
+    known = models.TARGETS.get(facts.model_type)
+    if known is None:
+        return []
+    tails = {v.split(".")[-1] for v in known.values()} | set(known.values())
+    return [t for t in named if t not in known and t.split(".")[-1] not in tails]
+
+
+def _learning(c: Choices, facts: models.ModelFacts, data: DataFacts, model: models.Model) -> list[str]:
+    tiny = facts.parameters < 50_000_000
+    rate = {("lora", False): 2e-4, ("lora", True): 2e-3, ("full", False): 2e-5, ("full", True): 5e-4}[c["method"], tiny]
+    c.decide("learning_rate", rate, f"{rate:g} is usual for {c['method']} on a model of this size.")
+    c.decide("lora_alpha", float(2 * c["lora_rank"]), "Twice the rank.")
+    size = 4 if data.rows < 100 else 8 if data.rows < 500 else 16 if data.rows < 10_000 else 32
+    if (micro := c.values.get("micro_batch")) and size % micro:
+        size = micro * max(1, size // micro)
+    c.decide("effective_batch", size, f"{data.rows:,} rows give enough steps this way.")
+    notes = []
+    if not facts.has_template and c["objective"] == "chat":
+        notes.append("This model has no chat template: a plain one is put in and saved with the result.")
+    if model.kind == "run" and c["method"] == "full" and model.adapter:
+        notes.append("The run's addition is merged into the model first.")
+    if data.rows < 50:
+        notes.append(f"{data.rows} rows are very few: the model will learn them by heart. 200 and more teach a manner.")
+    if data.kind == "preference" and c["objective"] == "chat":
+        notes.append("The preferred answers are learnt; the rejected ones are left out.")
+    return notes
+
+
+def _sizes(c: Choices, facts: models.ModelFacts, data: DataFacts, device: Device, free: int) -> None:
+    cap = min(facts.context, 1024 if device.kind == "cpu" else 2048)
+    need = max(64, math.ceil(data.longest / 64) * 64)
+    c.decide(
+        "max_length",
+        min(cap, need),
+        f"The longest row has about {data.longest:,} tokens."
+        if need <= cap
+        else f"Longer rows are cut: the longest has about {data.longest:,} tokens, and {cap:,} is what this device reads at a fair speed.",
+    )
+    if device.kind == "cpu" and not hardware.bf16_is_fast():
+        c.decide("precision", "fp32", "This processor has no arithmetic in bf16.")
+    elif c["method"] == "full" and facts.parameters * 16 < free * 0.6:
+        c.decide("precision", "fp32", "There is room, and steps this small get lost in bf16 when every weight is trained.")
+    else:
+        c.decide("precision", "bf16", "Half the memory of fp32, and as good here.")
+    many = device.kind == "cuda" and data.rows >= 2000 and data.mean * 4 < c["max_length"]
+    c.decide(
+        "packing", many, "Rows are short beside the maximum length, so several share one place." if many else "Little would be gained here."
+    )
+    _fit(c, facts, device, free)
+
+
+def _fit(c: Choices, facts: models.ModelFacts, device: Device, free: int) -> None:
+    """The ladder: the first rung that fits is taken; the lowest one when none does."""
+    effective = c["effective_batch"]
+    sizes = (
+        [c["micro_batch"]]
+        if "micro_batch" in c.values
+        else [d for d in range(min(effective, 8 if device.kind == "cpu" else 32), 0, -1) if effective % d == 0]
+    )
+    again = [c["gradient_checkpointing"]] if "gradient_checkpointing" in c.values else [False, True]
+    optimizers = [c["optimizer"]] + (["adamw_8bit"] if c.open("optimizer") and c["method"] == "full" and device.kind == "cuda" else [])
+    for optimizer in optimizers:
+        for checkpointing in again:
+            for micro in sizes:
+                if (
+                    _estimate(c, facts, device, micro_batch=micro, gradient_checkpointing=checkpointing, optimizer=optimizer).peak
+                    <= free * ROOM
+                ):
+                    return _take(c, micro, checkpointing, optimizer, sizes[0])
+    _take(c, sizes[-1], again[-1], optimizers[-1], sizes[0])
+
+
+def _take(c: Choices, micro: int, checkpointing: bool, optimizer: str, most: int) -> None:
+    c.decide(
+        "micro_batch",
+        micro,
+        "As many as fit beside each other." if micro == most else "Fewer at once, so that it fits; the rows per step stay.",
+    )
+    c.decide(
+        "gradient_checkpointing", checkpointing, "Needed to fit." if checkpointing else "Not needed, and it would cost a third more time."
+    )
+    if optimizer != c["optimizer"]:
+        c.put("optimizer", optimizer, "planner", "Its notes take a quarter of the memory, so that it fits.")
+
+
+def _estimate(c: Choices, facts: models.ModelFacts, device: Device, **other: Any) -> memory.Estimate:
+    names = ("method", "micro_batch", "precision", "gradient_checkpointing", "lora_rank", "lora_targets", "optimizer")
+    wanted = {n: c.values.get(n) for n in names} | {"length": c["max_length"], "device": device.kind} | other
+    return memory.training(facts, **wanted)
+
+
+def _rhythm(c: Choices, data: DataFacts) -> int:
+    per_step = c["effective_batch"]
+    rows = data.rows
+    if c["packing"]:
+        rows = max(1, math.ceil(data.rows * min(data.mean, c["max_length"]) / c["max_length"]))
+    steps = max(1, math.ceil(math.ceil(rows / per_step) * c["epochs"]))
+    if c.values.get("max_steps"):
+        steps = min(steps, c["max_steps"])
+    every = max(1, min(200, steps // 6))
+    if "save_steps" in c.values and "eval_steps" not in c.values:
+        every = c["save_steps"]
+    c.decide(
+        "eval_steps", every, "About six tests in a run show where it goes." if data.held_out else "There are no held-out rows to test with."
+    )
+    c.decide("save_steps", c["eval_steps"], "Saved whenever it was tested, so that the best state can be kept.")
+    return steps
+
+
+def seconds(settings: dict[str, Any], facts: models.ModelFacts, data: DataFacts, device: Device, steps: int) -> float:
+    """A guess at the time of the run: arithmetic by what the device reaches, with what earlier runs here taught."""
+    tokens = (
+        steps * settings["effective_batch"] * (settings["max_length"] if settings["packing"] else min(data.mean, settings["max_length"]))
+    )
+    per_token = facts.parameters * (6 if settings["method"] == "full" else 4) * (4 / 3 if settings["gradient_checkpointing"] else 1)
+    rate = device.tflops * 1e12 * (0.35 if device.kind != "cpu" else 0.5) * lengths.learned_speed(device.name)
+    return 8 + 1.25 * tokens * per_token / rate
+
+
+def _remedies(c: Choices, facts: models.ModelFacts, data: DataFacts, device: Device, free: int) -> list[dict[str, Any]]:
+    """What would make it fit, the cheapest in quality first: {"title", "settings", "peak_bytes", "cost", "fits"}."""
+    smallest = {"micro_batch": 1, "gradient_checkpointing": True, "precision": "bf16"}
+    offers = [("Fewer rows at once, with gradient checkpointing", smallest, "a third more time")]
+    if c["method"] == "full":
+        offers.append(("LoRA instead of full", {"method": "lora", **smallest}, "a smaller change to the model"))
+    for length in (1024, 512, 256):
+        if length < c["max_length"]:
+            offers.append((f"Rows of at most {length} tokens", {"max_length": length, **smallest}, "the ends of long rows are lost"))
+    out = []
+    for title, change, cost in offers:
+        peak = _estimate(c, facts, device, **{("length" if k == "max_length" else k): v for k, v in change.items()}).peak
+        out.append({"title": title, "settings": change, "peak_bytes": peak, "cost": cost, "fits": peak <= free * ROOM})
+    for entry in reversed(models.catalog()):
+        smaller = models.catalog_facts(entry)
+        peak = _estimate(c, smaller, device, **{**smallest, "method": "lora"}).peak
+        if smaller.parameters < facts.parameters and peak <= free * ROOM:
+            out.append(
+                {
+                    "title": f"A smaller model: {entry['id']}",
+                    "settings": {"model": entry["id"]},
+                    "peak_bytes": peak,
+                    "cost": "it knows less",
+                    "fits": True,
+                }
+            )
+            break
+    return sorted(out, key=lambda r: not r["fits"])
+
+
+def capacity(device: Device) -> str:
+    """What this machine can do, in one sentence, for the Start tab."""
+
+    def largest(method: str) -> float:
+        best = 0.0
+        for entry in models.catalog():
+            facts = models.catalog_facts(entry)
+            need = memory.training(
+                facts, method=method, micro_batch=1, length=512, precision="bf16", gradient_checkpointing=True, device=device.kind
+            ).peak
+            slow = device.kind == "cpu" and facts.parameters > 2e9  # fits, but an evening would not be enough
+            if need <= device.total * ROOM and not slow:
+                best = max(best, facts.parameters / 1e9)
+        return best
+
+    lora, full = largest("lora"), largest("full")
+    if not lora:
+        return f"With {human_bytes(device.total)} this computer can train the starter model."
+    change = f", and change all of one of up to {full:.1f} billion" if full else ""
+    return f"This computer can teach models of up to {lora:.1f} billion parameters (LoRA){change}."
+
+
+def next_model(device: Device) -> str:
+    """The Hub id to choose after the toy: the largest of the catalog, open to all, that trains at a fair speed here."""
+    best = models.catalog()[0]["id"]
+    for entry in models.catalog():
+        facts = models.catalog_facts(entry)
+        need = memory.training(
+            facts, method="lora", micro_batch=1, length=1024, precision="bf16", gradient_checkpointing=True, device=device.kind
+        ).peak
+        fast_enough = facts.parameters * 4 * 500_000 / (device.tflops * 1e12 * 0.4) < 3600  # half a million tokens within the hour
+        if need <= device.total * ROOM and fast_enough and not entry.get("gated"):
+            best = entry["id"]
+    return best

@@ -1,0 +1,323 @@
+"""The run folder: the only code that knows its file names.
+
+config.yaml  what was asked            status.json  where it stands, written by whoever holds `lock`
+plan.json    what was decided and why  metrics.db   (step, key) -> value; written again, never doubled
+lock heartbeat control worker.log checkpoints/ model/ about.json (name and notes: a person's, not the worker's)
+"""
+
+import json
+import shutil
+import sqlite3
+import time
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tuner import locks, paths
+from tuner.errors import ConflictError, NotFoundError, translate
+from tuner.paths import Workspace
+
+LIVE = ("queued", "preparing", "running", "stopping")
+ENDED = ("finished", "stopped", "failed", "interrupted")
+SENTENCES = {
+    "queued": "waiting for the device",
+    "preparing": "loading the model and the rows",
+    "running": "learning",
+    "stopping": "saving, then stopping",
+    "finished": "done",
+    "stopped": "stopped and saved",
+    "failed": "failed",
+    "interrupted": "ended without a word; what was saved is kept",
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run as it stands on disk. `progress`: step, steps, epoch, eta_seconds, elapsed_seconds."""
+
+    id: str
+    path: Path
+    status: dict[str, Any]
+    config: dict[str, Any]
+    plan: dict[str, Any]
+    about: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def state(self) -> str:
+        return self.status.get("state", "queued")
+
+    @property
+    def live(self) -> bool:
+        return self.state in LIVE
+
+    @property
+    def name(self) -> str:
+        return self.about.get("name") or self.id
+
+    @property
+    def notes(self) -> str:
+        return self.about.get("notes") or ""
+
+    @property
+    def progress(self) -> dict[str, Any]:
+        return self.status.get("progress") or {}
+
+    @property
+    def best(self) -> float | None:
+        return (self.status.get("best") or {}).get("eval_loss")
+
+    @property
+    def can_answer(self) -> bool:
+        return (self.path / "model").is_dir()
+
+    def summary(self) -> dict[str, Any]:
+        """A row of `tunesmith runs`."""
+        return {
+            "id": self.id,
+            "name": self.name,
+            "state": self.state,
+            "model": self.config.get("model"),
+            "data": self.config.get("data"),
+            "method": self.plan["settings"]["method"],
+            "best": self.best,
+            "created": self.about.get("created"),
+            "duration_seconds": self.progress.get("elapsed_seconds"),
+            "notes": self.notes,
+        }
+
+    def detail(self) -> dict[str, Any]:
+        """The document of `tunesmith show`."""
+        keys = ("step", "steps", "epoch", "eta_seconds")
+        return {
+            "id": self.id,
+            "name": self.name,
+            "state": self.state,
+            "reason": self.status.get("reason"),
+            "model": self.config.get("model"),
+            "data": self.config.get("data"),
+            "settings": self.plan["settings"],
+            "reasons": self.plan["reasons"],
+            "predicted": {"peak_bytes": self.plan["peak_bytes"], "seconds": self.plan["seconds"]},
+            "measured": self.status.get("measured"),
+            "progress": {k: self.progress.get(k) for k in keys},
+            "best": self.status.get("best"),
+            "error": self.status.get("error"),
+            "baseline": self.status.get("baseline"),
+            "notes": self.notes,
+            "path": str(self.path),
+        }
+
+
+def create(ws: Workspace, config: dict[str, Any], plan: dict[str, Any], *, name: str) -> Run:
+    """A new run folder in the state `queued`; nothing is started."""
+    ws.runs.mkdir(parents=True, exist_ok=True)
+    try:
+        while True:
+            id = paths.new_id(name, ws.runs)
+            try:
+                (ws.runs / id).mkdir()
+                break
+            except FileExistsError:
+                continue  # another start took the name in between
+        folder = ws.runs / id
+        (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True), encoding="utf-8")
+        paths.write_json(folder / "plan.json", plan)
+        paths.write_json(folder / "about.json", {"name": name, "notes": "", "created": time.strftime("%Y-%m-%dT%H:%M:%S%z")})
+        write_status(folder, state="queued")
+    except OSError as error:
+        raise translate(error) or error from error
+    return get(ws, id)
+
+
+def write_status(folder: Path, **change: Any) -> dict[str, Any]:
+    """Merge `change` into status.json. Only the holder of the run's lock, or the supervisor when nobody holds it, may."""
+    status = {**(paths.read_json(folder / "status.json", {}) or {}), **change, "updated": time.time()}
+    paths.write_json(folder / "status.json", status)
+    return status
+
+
+def get(ws: Workspace, id: str) -> Run:
+    folder = ws.run(id)
+    status = paths.read_json(folder / "status.json")
+    if status is None:
+        raise NotFoundError(
+            f"There is no run called {id!r}.",
+            asked=id,
+            available=[r.id for r in listing(ws)][:20],
+            remedy="`tunesmith runs` lists them.",
+            field="run",
+        )
+    return _read(folder, status)
+
+
+def _read(folder: Path, status: dict[str, Any]) -> Run:
+    config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+    return Run(folder.name, folder, status, config, paths.read_json(folder / "plan.json", {}), paths.read_json(folder / "about.json", {}))
+
+
+def listing(ws: Workspace) -> list[Run]:
+    """All runs, the newest first; a damaged folder is left out of the list and left on disk."""
+    found = []
+    for folder in ws.runs.iterdir() if ws.runs.is_dir() else []:
+        try:
+            status = paths.read_json(folder / "status.json")
+            if status is not None:
+                found.append(_read(folder, status))
+        except (OSError, ValueError, yaml.YAMLError, KeyError):
+            continue
+    return sorted(found, key=lambda r: (r.about.get("created") or "", r.id), reverse=True)
+
+
+def version(ws: Workspace) -> str:
+    """A cheap number that changes when any run does: what the page's timer looks at."""
+    if not ws.runs.is_dir():
+        return "0"
+    newest, n = 0, 0
+    for folder in ws.runs.iterdir():
+        for file in ("status.json", "about.json"):
+            try:
+                newest, n = max(newest, (folder / file).stat().st_mtime_ns), n + 1
+            except OSError:
+                continue  # being made or deleted right now
+    return f"{newest}-{n}"
+
+
+def alive(run: Run) -> bool:
+    return locks.held(run.path / "lock")
+
+
+def describe(ws: Workspace, id: str, *, name: str | None = None, notes: str | None = None) -> None:
+    """Change a run's display name or notes."""
+    run = get(ws, id)
+    about = dict(run.about)
+    if name is not None:
+        about["name"] = name.strip()[:120] or run.id
+    if notes is not None:
+        about["notes"] = notes[:5000]
+    paths.write_json(run.path / "about.json", about)
+
+
+def ask_to_stop(ws: Workspace, id: str) -> Run:
+    """Ask the worker to save and stop at the next step. A run that waits is stopped by the supervisor."""
+    run = get(ws, id)
+    if not run.live:
+        raise ConflictError(
+            f"The run {run.name} is not under way: it is {run.state}.",
+            asked=id,
+            available=[r.id for r in listing(ws) if r.live],
+            remedy="Only a run that waits or learns can be stopped.",
+            field="run",
+        )
+    (run.path / "control").write_text("stop")
+    return run
+
+
+def delete(ws: Workspace, id: str) -> None:
+    run = get(ws, id)
+    if run.live or alive(run):
+        raise ConflictError(
+            f"The run {run.name} is under way.", asked=id, available="runs that have ended", remedy="Stop it first.", field="run"
+        )
+    heirs = [r.id for r in listing(ws) if r.config.get("model") == id]
+    if heirs:
+        raise ConflictError(
+            f"{', '.join(heirs)} went on from {run.name} and still need it.",
+            asked=id,
+            available="runs that no other stands on",
+            remedy="Delete those first.",
+            field="run",
+        )
+    doomed = run.path.with_name(f".deleted-{id}-{time.time_ns()}")
+    run.path.rename(doomed)  # gone from the list at once, even when deleting takes long or is interrupted
+    shutil.rmtree(doomed, ignore_errors=True)
+
+
+def using_dataset(ws: Workspace, dataset: str) -> list[str]:
+    """The names of the runs that were trained on a dataset."""
+    return [r.name for r in listing(ws) if str(r.config.get("data", "")).split("@")[0] == dataset]
+
+
+# --- metrics ---------------------------------------------------------------------------------------------------------
+
+
+def metrics_db(folder: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(folder / "metrics.db", timeout=10)
+    db.execute("PRAGMA journal_mode=WAL")
+    db.execute("PRAGMA synchronous=NORMAL")
+    db.execute("CREATE TABLE IF NOT EXISTS metrics (step INTEGER, key TEXT, value REAL, PRIMARY KEY (step, key)) WITHOUT ROWID")
+    return db
+
+
+def write_metrics(db: sqlite3.Connection, step: int, values: dict[str, float]) -> None:
+    """UPSERT: a resumed run writes its steps again and doubles none."""
+    with db:
+        db.executemany(
+            "INSERT INTO metrics VALUES (?, ?, ?) ON CONFLICT (step, key) DO UPDATE SET value = excluded.value",
+            [(step, k, None if v != v else v) for k, v in values.items()],
+        )  # SQLite's NaN is NULL: a gap in the chart
+
+
+def metrics(run: Run, *, since: int = -1) -> list[tuple[int, str, float | None]]:
+    """(step, key, value) in order of step, after step `since`."""
+    file = run.path / "metrics.db"
+    if not file.exists():
+        return []
+    try:
+        with closing(sqlite3.connect(f"file:{file.as_posix()}?mode=ro", uri=True, timeout=5)) as db:
+            return db.execute("SELECT step, key, value FROM metrics WHERE step > ? ORDER BY step", (since,)).fetchall()
+    except sqlite3.OperationalError:
+        return []  # the worker has opened the file and not yet made the table
+
+
+def metrics_table(run: Run) -> dict[str, list]:
+    """{"columns": ["step", ...], "rows": [[...], ...]}: one row a step, null where nothing was measured."""
+    rows: dict[int, dict[str, float | None]] = {}
+    keys: dict[str, None] = {}
+    for step, key, value in metrics(run):
+        rows.setdefault(step, {})[key] = value
+        keys[key] = None
+    return {"columns": ["step", *keys], "rows": [[step, *(values.get(k) for k in keys)] for step, values in rows.items()]}
+
+
+# --- what was saved --------------------------------------------------------------------------------------------------
+
+
+def log_tail(run: Run, bytes: int = 20_000) -> str:
+    try:
+        with open(run.path / "worker.log", "rb") as f:
+            f.seek(0, 2)
+            f.seek(max(0, f.tell() - bytes))
+            return f.read().decode("utf-8", "replace")
+    except FileNotFoundError:
+        return ""
+
+
+def write_manifest(checkpoint: Path) -> None:
+    """Written last: a checkpoint without it, or that differs from it, does not count."""
+    files = {
+        f.relative_to(checkpoint).as_posix(): {"bytes": f.stat().st_size, "sha256": paths.sha256(f)}
+        for f in sorted(checkpoint.rglob("*"))
+        if f.is_file() and f.name != "MANIFEST.json"
+    }
+    paths.write_json(checkpoint / "MANIFEST.json", files)
+
+
+def is_whole(checkpoint: Path) -> bool:
+    try:
+        files = json.loads((checkpoint / "MANIFEST.json").read_text(encoding="utf-8"))
+        return all((checkpoint / n).stat().st_size == f["bytes"] and paths.sha256(checkpoint / n) == f["sha256"] for n, f in files.items())
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """Checkpoint folders of a run, the newest first, whole or not."""
+    found = [p for p in (folder / "checkpoints").glob("checkpoint-*") if p.name.split("-")[-1].isdigit()]
+    return sorted(found, key=lambda p: int(p.name.split("-")[-1]), reverse=True)
+
+
+def newest_whole_checkpoint(folder: Path) -> Path | None:
+    return next((c for c in checkpoints(folder) if is_whole(c)), None)

@@ -1,0 +1,190 @@
+"""A detached process, one per account on a machine: the queue, one training lease per device, starts and watches workers.
+
+`python -m tuner.supervisor` exits at once when another holds the lock, and by itself when there is nothing left to do.
+It can be killed at any time: the queue is a file, workers go on, and the next supervisor finds them by their locks.
+"""
+
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+import traceback
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from tuner import locks, paths, runs
+from tuner.launch import local
+from tuner.paths import Workspace
+
+IDLE = 20.0  # seconds without work before it exits
+TICK = 0.15
+WORKERS = {"train": "tuner.workers.sft", "serve": "tuner.workers.serve", "export": "tuner.workers.export", "fetch": "tuner.workers.fetch"}
+
+
+def queue(machine: Path) -> sqlite3.Connection:
+    machine.mkdir(parents=True, exist_ok=True)
+    db = sqlite3.connect(machine / "queue.db", timeout=20, isolation_level=None)
+    db.execute("PRAGMA journal_mode=WAL")
+    db.execute("""CREATE TABLE IF NOT EXISTS jobs (id INTEGER PRIMARY KEY, kind TEXT NOT NULL, folder TEXT NOT NULL, device TEXT NOT NULL,
+                  bytes INTEGER NOT NULL DEFAULT 0, state TEXT NOT NULL DEFAULT 'waiting', pid INTEGER, created REAL NOT NULL)""")
+    return db
+
+
+def submit(ws: Workspace, kind: str, folder: Path, device: str, bytes: int = 0) -> None:
+    """Put work into the queue, once, and see that somebody looks at it."""
+    machine = ws.machine_folder()
+    with closing(queue(machine)) as db:
+        db.execute("BEGIN IMMEDIATE")
+        if not db.execute("SELECT 1 FROM jobs WHERE folder = ? AND kind = ? AND state != 'done'", (str(folder), kind)).fetchone():
+            db.execute(
+                "INSERT INTO jobs (kind, folder, device, bytes, created) VALUES (?, ?, ?, ?, ?)",
+                (kind, str(folder), device, bytes, time.time()),
+            )
+        db.execute("COMMIT")
+    ensure(machine)
+
+
+def ensure(machine: Path) -> None:
+    """Start a supervisor unless one is at work."""
+    if not locks.held(machine / "supervisor.lock"):
+        env_machine = os.environ.get("TUNESMITH_MACHINE")
+        os.environ["TUNESMITH_MACHINE"] = str(machine)
+        try:
+            local.start("tuner.supervisor", log=machine / "supervisor.log", offline=False)
+        finally:
+            os.environ.pop("TUNESMITH_MACHINE") if env_machine is None else os.environ.__setitem__("TUNESMITH_MACHINE", env_machine)
+
+
+def watch_again(ws: Workspace) -> None:
+    """After a crash or a restart: if anything in this workspace says it is live, have a supervisor look whether it is."""
+    if any(r.live for r in runs.listing(ws)):
+        for run in runs.listing(ws):
+            if run.live:
+                submit(ws, "train", run.path, run.plan.get("device", "cpu"), run.plan.get("peak_bytes", 0))
+
+
+class Supervisor:
+    def __init__(self, machine: Path):
+        self.machine, self.db = machine, queue(machine)
+        self.children: dict[int, subprocess.Popen] = {}
+        self.seen_alive: dict[int, float] = {}  # job -> when it was started or last held its lock
+
+    def run(self) -> None:
+        idle_since = time.monotonic()
+        while True:
+            for job in self.jobs("running"):
+                self.look_at(*job)
+            waiting = self.jobs("waiting")
+            for job in waiting:
+                self.consider(*job)
+            if self.jobs("running") or self.jobs("waiting"):
+                idle_since = time.monotonic()
+            if time.monotonic() - idle_since > IDLE:
+                return
+            time.sleep(TICK)
+
+    def jobs(self, state: str) -> list[tuple]:
+        return self.db.execute("SELECT id, kind, folder, device, bytes, pid FROM jobs WHERE state = ? ORDER BY id", (state,)).fetchall()
+
+    def consider(self, id: int, kind: str, folder_name: str, device: str, need: int, _pid: Any) -> None:
+        """Start a waiting job when its device is free."""
+        folder = Path(folder_name)
+        if not folder.is_dir():
+            return self.done(id)
+        if kind == "train":
+            if (folder / "control").exists():
+                runs.write_status(folder, state="stopped", reason="Stopped before it began.")
+                return self.done(id)
+            if locks.held(folder / "lock"):  # a worker that a former supervisor started
+                self.db.execute("UPDATE jobs SET state = 'running' WHERE id = ?", (id,))
+                return None
+            if paths.read_json(folder / "status.json", {}).get("state") not in ("queued", None):
+                self.db.execute("UPDATE jobs SET state = 'running' WHERE id = ?", (id,))  # it claims to live: look_at will settle it
+                return None
+            if any(k == "train" and d == device for _, k, _, d, _, _ in self.jobs("running")):
+                return None
+            self.make_room(device)
+        module = WORKERS[kind]
+        fetching = kind == "train" and (folder / "fetch").exists()
+        module = WORKERS["fetch"] if fetching else module
+        if kind == "train":
+            runs.write_status(folder, state="preparing", reason="Downloading the model." if fetching else None)
+        child = local.start(module, str(folder), log=folder / "worker.log", device=device, offline=not fetching)
+        self.children[id] = child
+        self.seen_alive[id] = time.monotonic()
+        self.db.execute("UPDATE jobs SET state = 'running', pid = ? WHERE id = ?", (child.pid, id))
+
+    def make_room(self, device: str) -> None:
+        """A run takes a card from a chat; on a CPU chatting during a run is the person's choice."""
+        if device == "cpu":
+            return
+        for _, kind, folder, other, _, _ in self.jobs("running"):
+            if kind == "serve" and other == device:
+                (Path(folder) / "control").write_text("stop")
+
+    def look_at(self, id: int, kind: str, folder_name: str, device: str, _need: int, _pid: Any) -> None:
+        """Settle a running job whose process is gone."""
+        folder = Path(folder_name)
+        child = self.children.get(id)
+        code = child.poll() if child else None
+        if locks.held(folder / "lock") if folder.is_dir() else False:
+            self.seen_alive[id] = time.monotonic()
+            return
+        if child is not None and code is None:
+            return  # started, imports under way, the lock not yet taken
+        if child is None and time.monotonic() - self.seen_alive.setdefault(id, time.monotonic()) < 1.0:
+            return  # another supervisor's child may be between two locks
+        self.children.pop(id, None)
+        if kind == "train" and folder.is_dir():
+            if code == 0 and (folder / "fetch").exists():
+                (folder / "fetch").unlink()
+                runs.write_status(folder, state="queued", reason=None)
+                self.db.execute("UPDATE jobs SET state = 'waiting' WHERE id = ?", (id,))
+                return
+            settle(folder, code)
+        self.done(id)
+
+    def done(self, id: int) -> None:
+        self.db.execute("UPDATE jobs SET state = 'done' WHERE id = ?", (id,))
+        self.db.execute("DELETE FROM jobs WHERE state = 'done' AND id < ?", (id - 1000,))
+
+
+def settle(folder: Path, code: int | None) -> None:
+    """A worker is gone. It writes its own ending, last: a state that still claims to live is therefore not a success."""
+    status = paths.read_json(folder / "status.json", {}) or {}
+    if status.get("state") not in runs.LIVE:
+        return
+    saved = runs.newest_whole_checkpoint(folder)
+    kept = f"The last good state is of step {saved.name.split('-')[-1]}." if saved else "Nothing had been saved yet."
+    if code in (-9, 137):
+        why = "The process was killed; the usual cause is too little memory."
+    elif code is not None and code < 0:
+        why = f"The process was ended by signal {-code}."
+    elif code:
+        why = f"The process ended with code {code}; its log says more."
+    else:
+        why = "The process is gone: a restart of the computer, or somebody ended it."
+    remedy = "Resume it to go on from there." if saved else "Resume it to begin again."
+    runs.write_status(folder, state="interrupted", reason=f"{why} {kept} {remedy}")
+
+
+def main() -> int:
+    machine = paths.machine_folder()
+    lock = machine / "supervisor.lock"
+    try:
+        while locks.hold(lock, patience=0.3):
+            supervisor = Supervisor(machine)
+            supervisor.run()
+            locks.release(lock)
+            if not supervisor.jobs("waiting"):  # what came in while the lock was still held would wait for nobody
+                break
+    except Exception:
+        traceback.print_exc()
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

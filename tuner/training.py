@@ -1,0 +1,136 @@
+"""From a request to a run in the queue: the one way in for the page, the command line and the demo."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from tuner import config, hardware, lengths, models, planner, presets, runs, supervisor
+from tuner.data import store
+from tuner.errors import ConflictError, NotFoundError, SettingError, TunerError, raise_all
+from tuner.paths import Workspace
+
+
+def data_facts(ds: store.Dataset, facts: models.ModelFacts) -> planner.DataFacts:
+    """Counts of a dataset in tokens of a model, from a sample of its rows."""
+    values = [r["value"] for r in store.rows(ds, 0, lengths.SAMPLE)]
+    mean, longest = lengths.of_rows(facts, values, ds.kind)
+    return planner.DataFacts(ds.kind, ds.rows - ds.held_out, ds.held_out, mean, longest)
+
+
+def prepare(
+    ws: Workspace, values: dict[str, Any], *, preset: str | None = None, device_memory: int | None = None, need_data: bool = False
+) -> tuple[planner.Plan, models.Model, store.Dataset | None, config.RunConfig]:
+    """Check a request and plan it. Every problem is raised together, each with its field."""
+    problems: list[TunerError] = []
+    asked = _collect(problems, config.parse, values)
+    model = _collect(problems, models.resolve, str(values.get("model") or ""), ws) if values.get("model") else None
+    ds = _collect(problems, store.get, ws, str(values["data"])) if values.get("data") else None
+    if not values.get("model"):
+        problems.append(
+            SettingError(
+                "No model was chosen.", asked=None, available="starter, a folder, a Hub id, a run", remedy="Choose a model.", field="model"
+            )
+        )
+    if need_data and not values.get("data"):
+        problems.append(
+            SettingError(
+                "No data was chosen.", asked=None, available=[d.ref for d in store.listing(ws)][:20], remedy="Add data first.", field="data"
+            )
+        )
+    raise_all([_with_field(p) for p in problems])
+    device = hardware.get(asked.device)
+    plan = planner.plan(
+        asked, model, data_facts(ds, model.facts) if ds else None, preset=preset, device=device, device_memory=device_memory
+    )
+    return plan, model, ds, asked
+
+
+def _collect(problems: list, work, *args: Any) -> Any:
+    try:
+        return work(*args)
+    except TunerError as error:
+        problems += getattr(error, "errors", [error])
+        return None
+
+
+def _with_field(error: TunerError) -> TunerError:
+    if error.field is None and isinstance(error, NotFoundError):
+        error.field = "data"
+    return error
+
+
+def start(ws: Workspace, values: dict[str, Any], *, preset: str | None = None, name: str | None = None, anyway: bool = False) -> runs.Run:
+    """Check, plan, write the run's folder and put it into the queue. A plan that does not fit is refused unless `anyway`."""
+    plan, model, ds, asked = prepare(ws, values, preset=preset, need_data=True)
+    if model.kind in ("folder", "hub") and (model.facts.path or model.kind == "folder"):
+        models.folder_facts(Path(model.facts.path or model.base), need_weights=True)
+    if not plan.fits and not anyway:
+        raise SettingError(
+            f"This needs {hardware.human_bytes(plan.peak_bytes)}; {hardware.human_bytes(plan.free_bytes)} are free on {plan.device}.",
+            asked=plan.peak_bytes,
+            available=plan.free_bytes,
+            remedy="; ".join(f"{r['title']} ({hardware.human_bytes(r['peak_bytes'])})" for r in plan.remedies if r["fits"])
+            or "Choose a smaller model.",
+            field="model",
+        )
+    document = plan.as_dict() | {
+        "model": {
+            "ref": model.ref,
+            "kind": model.kind,
+            "base": model.base,
+            "revision": model.revision,
+            "name": model.facts.name,
+            "adapter": str(model.adapter) if model.adapter else None,
+            "bytes_per_weight": model.facts.bytes_per_weight,
+            "licence": model.facts.licence,
+        },
+        "data": {"ref": ds.ref, "name": ds.name, "kind": ds.kind, "rows": ds.rows, "held_out": ds.held_out, "sha256": ds.sha256},
+        "device_name": hardware.get(plan.device).name,
+        "preset": preset,
+        "versions": hardware.versions(),
+    }
+    wish = {"model": model.ref, "data": ds.ref, **({"preset": preset} if preset else {}), **asked.given()}
+    run = runs.create(ws, wish, document, name=name or f"{ds.name}-{model.facts.name.split('/')[-1]}")
+    if model.kind == "hub" and not model.facts.path:
+        (run.path / "fetch").write_text(model.base)
+    supervisor.submit(ws, "train", run.path, plan.device, plan.peak_bytes)
+    return run
+
+
+def resume(ws: Workspace, id: str) -> runs.Run:
+    """Put a run that ended early back into the queue; it goes on from its newest whole checkpoint, with the settings it had."""
+    run = runs.get(ws, id)
+    if run.state not in ("stopped", "failed", "interrupted") or runs.alive(run):
+        raise ConflictError(
+            f"The run {run.name} is {run.state}.",
+            asked=id,
+            available="runs that were stopped, failed or interrupted",
+            remedy="Start a new run from this one to train it further." if run.state == "finished" else "Wait until it has ended.",
+            field="run",
+        )
+    (run.path / "control").unlink(missing_ok=True)
+    runs.write_status(run.path, state="queued", reason=None, error=None)
+    supervisor.submit(ws, "train", run.path, run.plan["device"], run.plan["peak_bytes"])
+    return runs.get(ws, id)
+
+
+def wait(ws: Workspace, id: str, *, each=None, poll: float = 0.3) -> runs.Run:
+    """Wait for a run's end, calling `each(run)` on the way; looks after the supervisor, which may have been killed."""
+    looked = time.monotonic()
+    while True:
+        run = runs.get(ws, id)
+        if each:
+            each(run)
+        if not run.live:
+            return run
+        if time.monotonic() - looked > 5:
+            looked = time.monotonic()
+            supervisor.submit(ws, "train", run.path, run.plan["device"], run.plan["peak_bytes"])
+        time.sleep(poll)
+
+
+def demo(ws: Workspace) -> runs.Run:
+    """Start the one-minute demo of presets/demo.yaml."""
+    p = presets.load("demo")
+    ds = store.add_sample(ws, p.data)
+    return start(ws, {"model": p.model, "data": ds.ref, **p.settings}, name="demo")

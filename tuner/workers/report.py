@@ -1,0 +1,197 @@
+"""Tell the run folder what happens; hear "stop". The only thing that a training worker writes status and metrics with."""
+
+import math
+import os
+import sqlite3
+import sys
+import threading
+import time
+import traceback
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+import psutil
+from transformers import TrainerCallback
+
+from tuner import locks, paths, runs
+from tuner.errors import ConflictError, DivergedError, translate
+
+
+class Reporter:
+    """Holds the run's lock from the first line to the last; writes at most two status files a second."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        if not locks.hold(folder / "lock", patience=5):
+            raise ConflictError(
+                "Another process works on this run.", asked=folder.name, available="one worker a run", remedy="Wait for it, or stop it."
+            )
+        self.db: sqlite3.Connection = runs.metrics_db(folder)
+        self.process = psutil.Process()
+        self._written = 0.0
+        self._done = threading.Event()
+        threading.Thread(target=self._beat, daemon=True).start()
+
+    def _beat(self) -> None:
+        """Touch `heartbeat` every two seconds: tells a worker that hangs from one that works."""
+        while not self._done.wait(2.0):
+            try:
+                (self.folder / "heartbeat").touch()
+            except OSError as error:
+                print(f"heartbeat: {error}", file=sys.stderr)
+
+    def say(self, state: str | None = None, **change: Any) -> None:
+        runs.write_status(self.folder, **({"state": state} if state else {}), **change)
+        self._written = time.monotonic()
+
+    def progress(self, **progress: Any) -> None:
+        if time.monotonic() - self._written > 0.5:
+            self.say(progress=progress)
+
+    def metrics(self, step: int, values: dict[str, float]) -> None:
+        if values:
+            runs.write_metrics(self.db, step, values)
+
+    def memory_bytes(self) -> int:
+        """What the run takes: the card's reserved memory, on a CPU the process."""
+        import torch
+
+        if torch.cuda.is_available():
+            return torch.cuda.max_memory_reserved()
+        return self.process.memory_info().rss
+
+    @property
+    def stop_asked(self) -> bool:
+        return (self.folder / "control").exists()
+
+    def close(self) -> None:
+        self._done.set()
+        self.db.close()
+
+
+class Report(TrainerCallback):
+    """The Trainer's events as lines of status.json and metrics.db; stops it at a step boundary when asked to."""
+
+    KEYS = ("loss", "learning_rate", "grad_norm", "mean_token_accuracy")
+
+    def __init__(self, reporter: Reporter, elapsed_before: float = 0.0):
+        self.r, self.before = reporter, elapsed_before
+        self.tokens = self.tokens_logged = 0  # real tokens seen, counted by the trainer's collator
+        self.recent: deque[tuple[int, float]] = deque(maxlen=20)
+        self.began = self.logged_at = time.monotonic()
+        self.paused = 0.0  # spent testing and saving since the last log: not the training's speed
+        self.peak = 0
+        self.prefix_seen: set[str] = set()
+
+    def on_train_begin(self, args, state, control, **_):
+        self.began = self.logged_at = time.monotonic()
+        self.first_step = state.global_step
+        self.r.say("running", reason=None, progress=self._progress(state))
+
+    def on_step_end(self, args, state, control, **_):
+        self.recent.append((state.global_step, time.monotonic()))
+        self.r.progress(**self._progress(state))
+        if self.r.stop_asked:
+            self.r.say("stopping", progress=self._progress(state))
+            control.should_save = control.should_training_stop = True
+        return control
+
+    def _progress(self, state) -> dict[str, Any]:
+        done, left = state.global_step, max(0, state.max_steps - state.global_step)
+        eta = None
+        if len(self.recent) > 1:
+            (a, s), (b, t) = self.recent[0], self.recent[-1]
+            eta = round((t - s) / max(1, b - a) * left, 1)
+        return {
+            "step": done,
+            "steps": state.max_steps,
+            "epoch": round(state.epoch or 0, 3),
+            "eta_seconds": eta,
+            "elapsed_seconds": round(self.before + time.monotonic() - self.began, 1),
+        }
+
+    def on_log(self, args, state, control, logs=None, **_):
+        logs = logs or {}
+        if any(k.startswith("eval_") for k in logs) or "train_runtime" in logs:
+            return
+        values = {k: float(logs[k]) for k in self.KEYS if k in logs}
+        now = time.monotonic()
+        spent = now - self.logged_at - self.paused
+        if self.tokens > self.tokens_logged and spent > 0:
+            values["tokens_per_second"] = (self.tokens - self.tokens_logged) / spent
+        self.tokens_logged, self.logged_at, self.paused = self.tokens, now, 0.0
+        values["memory_bytes"] = self.r.memory_bytes()
+        self.peak = max(self.peak, int(values["memory_bytes"]))
+        self.r.metrics(state.global_step, values)
+        if "loss" in values and not math.isfinite(values["loss"]):
+            raise DivergedError(
+                "The loss is no longer a number: the steps were too big.",
+                asked=f"learning rate {values.get('learning_rate', 0):g}",
+                available="a smaller learning rate",
+                remedy="Start again with a learning rate of a third, or with precision fp32.",
+                field="learning_rate",
+            )
+
+    def on_prediction_step(self, args, state, control, **_):
+        self._test_began = getattr(self, "_test_began", None) or time.monotonic()
+
+    def on_evaluate(self, args, state, control, metrics=None, **_):
+        if begun := getattr(self, "_test_began", None):
+            self.paused += time.monotonic() - begun
+            self._test_began = None
+        if metrics and "eval_loss" in metrics and state.is_world_process_zero:
+            self.r.metrics(state.global_step, {"eval_loss": float(metrics["eval_loss"])})
+            known = (paths.read_json(self.r.folder / "status.json", {}) or {}).get("best") or {}
+            if metrics["eval_loss"] < known.get("eval_loss", math.inf):
+                self.r.say(best={"eval_loss": float(metrics["eval_loss"]), "step": state.global_step})
+
+    def on_save(self, args, state, control, **_):
+        begun = time.monotonic()
+        checkpoint = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+        if checkpoint.is_dir():
+            runs.write_manifest(checkpoint)
+        self.paused += time.monotonic() - begun
+
+
+def guarded(folder: Path, work) -> int:
+    """Run `work(reporter)`; whatever goes wrong ends in status.json in plain words and in the log as it was. Returns the exit code."""
+    try:
+        reporter = Reporter(folder)
+    except Exception as error:
+        traceback.print_exc()
+        return getattr(error, "exit_code", 1)
+    try:
+        work(reporter)
+        return 0
+    except Exception as error:
+        traceback.print_exc()
+        known = translate(error)
+        saved = runs.newest_whole_checkpoint(folder)
+        kept = f"The state of step {saved.name.split('-')[-1]} is kept." if saved else "Nothing had been saved yet."
+        document = (
+            known.as_dict()
+            if known
+            else {
+                "code": "defect",
+                "field": None,
+                "message": f"Something unforeseen went wrong: {type(error).__name__}: {str(error)[:300]}",
+                "asked": None,
+                "available": None,
+                "remedy": f"The log has the whole story: {folder / 'worker.log'}",
+            }
+        )
+        try:
+            reporter.say("failed", reason=f"{document['message']} {document['remedy']} {kept}", error=document)
+        except OSError as second:  # a full disk can't even hold the bad news; the supervisor will settle the run
+            print(f"could not write status.json: {second}", file=sys.stderr)
+        return 1
+    finally:
+        reporter.close()
+        sys.stdout.flush()
+        sys.stderr.flush()
+
+
+def leave(code: int) -> None:
+    """End now: libraries' exit handlers may hang for seconds after a finished run."""
+    os._exit(code)

@@ -1,0 +1,341 @@
+"""One base model, its adapters, an OpenAI-compatible API on 127.0.0.1: `python -m tuner.workers.serve FOLDER`.
+
+FOLDER/request.json names the device; FOLDER/endpoint.json (port and secret, readable by the owner alone) appears when it
+is ready. Models are made known with POST /models; adapters stay resident on one copy of their base and are switched per
+request, a fully tuned model is loaded in turn. Ends after ten idle minutes, or when the file `control` appears.
+"""
+
+import asyncio
+import contextlib
+import gc
+import json
+import os
+import secrets
+import socket
+import sys
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+import uvicorn
+from fastapi import Depends, FastAPI, HTTPException, Request
+from fastapi.responses import JSONResponse, StreamingResponse
+from peft import PeftModel
+from pydantic import BaseModel, Field
+from transformers import StoppingCriteria, StoppingCriteriaList, TextIteratorStreamer
+
+from tuner import hardware, locks, paths
+from tuner.errors import RequestError, translate
+from tuner.workers import load
+
+IDLE = 600.0
+
+
+class Known(BaseModel):
+    """A model that can be asked for: `base` is a folder or Hub id, `adapter` a folder beside it or None."""
+
+    id: str
+    base: str
+    adapter: str | None = None
+    precision: str = "bf16"
+
+
+class Question(BaseModel):
+    """What /v1/chat/completions takes of OpenAI's form."""
+
+    model: str
+    messages: list[dict[str, Any]] = Field(min_length=1)
+    stream: bool = False
+    temperature: float = Field(0.7, ge=0, le=5)
+    top_p: float = Field(0.95, gt=0, le=1)
+    max_tokens: int | None = Field(None, ge=1)
+    max_completion_tokens: int | None = Field(None, ge=1)
+    seed: int | None = None
+
+
+class Models:
+    """At most one base in memory, with any number of its adapters."""
+
+    def __init__(self, device: str):
+        self.device, self.known, self.turn = device, {}, threading.Lock()
+        self.base: tuple[str, str] | None = None
+        self.model = self.tokenizers = None
+
+    def ready(self, id: str) -> tuple[Any, Any, bool]:
+        """(model, tokenizer, adapter on) for a known id; loads what is missing. Call it with `turn` held."""
+        known: Known = self.known[id]
+        if self.base != (known.base, known.precision):
+            self.unload()
+            folder = load.local_folder(known.base)
+            self.model, self.tokenizers = load.base_model(folder, known.precision, self.device).eval(), {None: load.tokenizer(folder)}
+            self.base = (known.base, known.precision)
+        if known.adapter is None:
+            return self.model, self.tokenizers[None], False
+        name, changed = adapter_name(known.adapter), _stamp(known.adapter)
+        if name not in self.tokenizers:
+            stale = [n for n in self.tokenizers if n and n.split("@")[0] == name.split("@")[0]]
+            if isinstance(self.model, PeftModel):
+                self.model.load_adapter(known.adapter, adapter_name=name)
+            else:
+                self.model = PeftModel.from_pretrained(self.model, known.adapter, adapter_name=name).eval()
+            for old in stale:  # the run was trained on since
+                self.model.delete_adapter(old)
+                self.tokenizers.pop(old)
+            self.tokenizers[name] = load.tokenizer(Path(known.adapter))
+            print(f"loaded {known.adapter} ({changed})", flush=True)
+        self.model.set_adapter(name)
+        return self.model, self.tokenizers[name], True
+
+    def unload(self) -> None:
+        self.model = self.tokenizers = self.base = None
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+
+def _stamp(adapter: str) -> int:
+    return (Path(adapter) / "adapter_config.json").stat().st_mtime_ns
+
+
+def adapter_name(adapter: str) -> str:
+    """PEFT's names may hold no dots; the stamp tells a run that was trained on from what is in memory."""
+    return f"{abs(hash(adapter)):x}@{_stamp(adapter)}"
+
+
+class Halt(StoppingCriteria):
+    def __init__(self):
+        self.asked = False
+
+    def __call__(self, input_ids, scores, **_):
+        return self.asked
+
+
+class Answer:
+    """One generation: iterate over its text; afterwards the counts and the reason of its end."""
+
+    def __init__(self, models: Models, q: Question):
+        self.models, self.q, self.halt = models, q, Halt()
+        self.prompt_tokens = self.completion_tokens = 0
+        self.stop_reason = "stop"
+
+    def text(self) -> Iterator[str]:
+        with self.models.turn:
+            model, tokenizer, adapted = self.models.ready(self.q.model)
+            inputs = tokenizer.apply_chat_template(self.q.messages, add_generation_prompt=True, return_tensors="pt", return_dict=True).to(
+                model.device
+            )
+            self.prompt_tokens = inputs["input_ids"].shape[1]
+            room = (getattr(model.config, "max_position_embeddings", None) or 4096) - self.prompt_tokens
+            if room < 1:
+                raise RequestError(
+                    f"The conversation has {self.prompt_tokens} tokens, more than this model reads.",
+                    asked=self.prompt_tokens,
+                    available=f"up to {self.prompt_tokens + room - 1} tokens",
+                    remedy="Begin a new chat, or shorten the message.",
+                )
+            limit = min(room, self.q.max_completion_tokens or self.q.max_tokens or 512)
+            streamer = TextIteratorStreamer(tokenizer, skip_prompt=True, skip_special_tokens=True)
+            failure: list[BaseException] = []
+            thread = threading.Thread(
+                target=self._generate, args=(model, tokenizer, adapted, inputs, limit, streamer, failure), daemon=True
+            )
+            thread.start()
+            try:
+                yield from (piece for piece in streamer if piece)
+            finally:
+                self.halt.asked = True  # the reader is gone, or all is said
+                thread.join()
+            if failure:
+                raise failure[0]
+
+    @torch.inference_mode()
+    def _generate(self, model, tokenizer, adapted: bool, inputs, limit: int, streamer, failure: list) -> None:
+        sampling = (
+            {"do_sample": True, "temperature": self.q.temperature, "top_p": self.q.top_p, "top_k": 0}
+            if self.q.temperature > 0
+            else {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
+        )
+        off = contextlib.nullcontext() if adapted or not isinstance(model, PeftModel) else model.disable_adapter()
+        try:
+            if self.q.seed is not None:
+                torch.manual_seed(self.q.seed)
+            with off:
+                out = model.generate(
+                    **inputs,
+                    max_new_tokens=limit,
+                    streamer=streamer,
+                    stopping_criteria=StoppingCriteriaList([self.halt]),
+                    pad_token_id=tokenizer.pad_token_id,
+                    eos_token_id=end_tokens(model, tokenizer),
+                    **sampling,
+                )
+            self.completion_tokens = out.shape[1] - self.prompt_tokens
+            ended = int(out[0, -1]) in end_tokens(model, tokenizer)
+            self.stop_reason = "stop" if ended else "cancelled" if self.halt.asked else "length"
+        except Exception as error:
+            failure.append(error)
+            streamer.end()
+
+
+def end_tokens(model, tokenizer) -> list[int]:
+    """All that ends an answer: of the generation config and of the tokenizer, which may differ."""
+    ids = model.generation_config.eos_token_id
+    ids = ids if isinstance(ids, list) else [] if ids is None else [ids]
+    return list(dict.fromkeys([*ids, tokenizer.eos_token_id]))
+
+
+def make_app(models: Models, key: str) -> FastAPI:
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    app.state.last = time.monotonic()
+
+    def allowed(request: Request) -> None:
+        app.state.last = time.monotonic()
+        if not secrets.compare_digest(request.headers.get("authorization", ""), f"Bearer {key}"):
+            raise HTTPException(401, "The key is wrong.")
+        if request.headers.get("host", "").rsplit(":", 1)[0] not in ("127.0.0.1", "localhost"):
+            raise HTTPException(403, "Asked for under a foreign name.")
+
+    @app.post("/models", dependencies=[Depends(allowed)])
+    def make_known(known: Known) -> dict:
+        models.known[known.id] = known
+        return {"id": known.id}
+
+    @app.get("/v1/models", dependencies=[Depends(allowed)])
+    def list_models() -> dict:
+        return {"object": "list", "data": [{"id": id, "object": "model", "owned_by": "tunesmith"} for id in models.known]}
+
+    @app.post("/v1/chat/completions", dependencies=[Depends(allowed)])
+    async def complete(q: Question):
+        if q.model not in models.known:
+            raise HTTPException(404, f"There is no model {q.model!r} here.")
+        answer = Answer(models, q)
+        if q.stream:
+            return StreamingResponse(_events(answer, app), media_type="text/event-stream")
+        try:
+            text = await asyncio.to_thread(lambda: "".join(answer.text()))
+        except Exception as error:
+            return JSONResponse({"error": _problem(error)}, status_code=400)
+        return {
+            "id": f"chatcmpl-{secrets.token_hex(8)}",
+            "object": "chat.completion",
+            "created": int(time.time()),
+            "model": q.model,
+            "choices": [{"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": answer.stop_reason}],
+            "usage": _usage(answer),
+        }
+
+    return app
+
+
+async def _events(answer: Answer, app: FastAPI) -> AsyncIterator[str]:
+    """Server-sent events as OpenAI sends them; an error is an event too, since the status line is gone by then.
+
+    A thread of its own reads the answer to its end, so that a reader who leaves halts the generation and the turn is given back.
+    """
+    head = {
+        "id": f"chatcmpl-{secrets.token_hex(8)}",
+        "object": "chat.completion.chunk",
+        "created": int(time.time()),
+        "model": answer.q.model,
+    }
+    loop, pieces = asyncio.get_running_loop(), asyncio.Queue()
+
+    def read() -> None:
+        end: BaseException | None = None
+        try:
+            for piece in answer.text():
+                loop.call_soon_threadsafe(pieces.put_nowait, piece)
+        except Exception as error:
+            end = error
+        with contextlib.suppress(RuntimeError):  # the server is closing: nobody listens any more
+            loop.call_soon_threadsafe(pieces.put_nowait, end)
+
+    threading.Thread(target=read, daemon=True).start()
+    try:
+        while isinstance(piece := await pieces.get(), str):
+            app.state.last = time.monotonic()
+            yield "data: " + json.dumps(head | {"choices": [{"index": 0, "delta": {"content": piece}, "finish_reason": None}]}) + "\n\n"
+        if piece is None:
+            yield (
+                "data: "
+                + json.dumps(head | {"choices": [{"index": 0, "delta": {}, "finish_reason": answer.stop_reason}], "usage": _usage(answer)})
+                + "\n\n"
+            )
+        else:
+            yield "data: " + json.dumps({"error": _problem(piece)}) + "\n\n"
+        yield "data: [DONE]\n\n"
+    finally:
+        answer.halt.asked = True
+
+
+def _usage(a: Answer) -> dict[str, int]:
+    return {
+        "prompt_tokens": a.prompt_tokens,
+        "completion_tokens": a.completion_tokens,
+        "total_tokens": a.prompt_tokens + a.completion_tokens,
+    }
+
+
+def _problem(error: BaseException) -> dict[str, Any]:
+    import traceback
+
+    known = translate(error)
+    if known is None:
+        traceback.print_exception(error)
+        return {
+            "code": "defect",
+            "message": f"{type(error).__name__}: {str(error)[:300]}",
+            "remedy": "The serving log has the whole story.",
+        }
+    return known.as_dict()
+
+
+def main(folder: Path) -> int:
+    if not locks.hold(folder / "lock"):
+        return 1
+    request = paths.read_json(folder / "request.json", {})
+    (folder / "control").unlink(missing_ok=True)
+    load.use_cores()
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", request.get("port", 0)))
+        port = s.getsockname()[1]
+    key, models = request.get("key") or secrets.token_urlsafe(32), Models(request.get("device", "cpu"))
+    app = make_app(models, key)
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning"))
+
+    def watch() -> None:
+        while not server.should_exit:
+            time.sleep(0.5)
+            if server.started and not (folder / "endpoint.json").exists():
+                _publish(folder, port, key)
+            if (folder / "control").exists() or time.monotonic() - app.state.last > request.get("idle", IDLE) and not models.turn.locked():
+                server.should_exit = True
+
+    def announce() -> None:
+        while not server.started:
+            time.sleep(0.02)
+        _publish(folder, port, key)
+
+    threading.Thread(target=announce, daemon=True).start()
+    threading.Thread(target=watch, daemon=True).start()
+    try:
+        server.run()
+    finally:
+        (folder / "endpoint.json").unlink(missing_ok=True)
+    return 0
+
+
+def _publish(folder: Path, port: int, key: str) -> None:
+    old = os.umask(0o077)
+    try:
+        paths.write_json(folder / "endpoint.json", {"port": port, "key": key})
+    finally:
+        os.umask(old)
+
+
+if __name__ == "__main__":
+    hardware.cores()
+    sys.exit(main(Path(sys.argv[1]).resolve()))

@@ -1,0 +1,235 @@
+"""Talk to a tuned model, with the original beside it; what was said is kept on disk and comes back after a reload."""
+
+import time
+from pathlib import Path
+
+import gradio as gr
+
+from tuner import chat, hardware, paths, planner, runs
+from tuner.data import convert, store
+from tuner.errors import RequestError
+from tuner.paths import Workspace
+from ui import draw
+from ui.session import House, Screen
+
+THINKING = [("<think>", "</think>"), ("<|channel>thought", "<channel|>"), ("<thinking>", "</thinking>")]
+STARTER_QUESTIONS = [
+    "What sound does a cow make?",
+    "How do I make tea?",
+    "Tell me a story about a fox and a red ball.",
+    "What is 7 plus 8?",
+    "Why do we sleep?",
+]
+
+
+class ChatTab:
+    def __init__(self, house: House, screen: gr.BrowserState):
+        self.house, self.screen = house, screen
+        with gr.Row():
+            self.who = gr.Dropdown(
+                [], label="Who answers", info="A tuned run, or the starter as it is.", elem_id="who", interactive=True, scale=3
+            )
+            self.beside = gr.Checkbox(
+                True, label="Side by side with the original", info="The same question to both.", elem_id="side-by-side", scale=1
+            )
+        self.about = gr.HTML('<p class="ts-quiet">No model to talk to yet. Train one, or choose the starter.</p>', elem_id="chat-about")
+        with gr.Row():
+            self.original = gr.Chatbot(label="The original", **self._looks("chat-original"))
+            self.tuned = gr.Chatbot(label="Tuned", **self._looks("chat-tuned"))
+        self.status = gr.HTML(elem_id="chat-status")
+        self.box = gr.Textbox(
+            label="Your message",
+            info="Enter sends it; Shift and Enter begins a new line.",
+            lines=1,
+            max_lines=8,
+            elem_id="message",
+            submit_btn=False,
+        )
+        with gr.Row():
+            self.send = gr.Button("Send", variant="primary", elem_id="send")
+            self.stop = gr.Button("Stop", elem_id="stop-answer")
+            self.again = gr.Button("Answer again")
+            self.clear = gr.Button("New chat")
+        self.questions = gr.Dataset(
+            components=[self.box], samples=[[q] for q in STARTER_QUESTIONS], label="Questions to try", elem_id="questions", type="values"
+        )
+        with gr.Accordion("How it answers", open=False):
+            self.system = gr.Textbox(label="System prompt", info="What the model is told before the talk begins.", lines=2)
+            with gr.Row():
+                self.temperature = gr.Slider(0, 2, 0.3, step=0.05, label="Freedom (temperature)", info="0 always takes the likeliest word.")
+                self.top_p = gr.Slider(0.05, 1, 0.95, step=0.05, label="Words considered (top-p)", info="Leaves out the unlikeliest.")
+                self.most = gr.Slider(16, 2048, 256, step=16, label="Longest answer (max tokens)", info="It stops there, finished or not.")
+        self.ask_now = gr.State("")
+        self.settings = [self.system, self.temperature, self.top_p, self.most]
+        self.shown = [self.who, self.about, self.original, self.tuned, self.questions]
+        self._wire()
+
+    def _looks(self, id: str) -> dict:
+        return {
+            "height": 380,
+            "allow_tags": False,
+            "sanitize_html": True,
+            "reasoning_tags": THINKING,
+            "buttons": ["copy"],
+            "elem_id": id,
+            "group_consecutive_messages": False,
+            "placeholder": "Ask something below.",
+        }
+
+    def _wire(self) -> None:
+        ins = [self.who, self.beside, self.original, self.tuned, *self.settings]
+        outs = [self.box, self.original, self.tuned, self.status]
+        asked = [
+            self.box.submit(self.on_ask, [self.box, *ins], outs, show_progress="hidden"),
+            self.send.click(self.on_ask, [self.box, *ins], outs, show_progress="hidden"),
+            self.again.click(self.on_again, ins, outs, show_progress="hidden"),
+            self.questions.click(self.on_question, [self.questions, *ins], outs, show_progress="hidden"),
+            self.ask_now.change(self.on_ask, [self.ask_now, *ins], outs, show_progress="hidden"),
+        ]
+        self.stop.click(lambda: draw.good("Stopped."), None, self.status, cancels=asked, queue=False)
+        self.who.input(self.on_who, [self.who, self.screen], [self.screen, *self.shown], queue=False)
+        self.beside.input(lambda on: gr.update(visible=on), self.beside, self.original, queue=False)
+        self.clear.click(self.on_clear, self.who, [self.original, self.tuned, self.status], queue=False)
+
+    # --- what is shown ------------------------------------------------------------------------------------------------
+
+    def show(self, ws: Workspace, id: str | None) -> list:
+        """Values for `shown`: who can answer, who it is, what was said before, what to ask."""
+        found = [(f"{r.name} · tuned from {r.plan['model']['name']}", r.id) for r in runs.listing(ws) if r.can_answer]
+        options = [*found, ("The starter, untuned", "starter")]
+        id = id if any(id == o for _, o in options) else options[0][1]
+        said = paths.read_json(memory(ws, id), {}) or {}
+        return [
+            gr.update(choices=options, value=id),
+            about(ws, id),
+            gr.update(value=said.get("original", [])),
+            gr.update(value=said.get("tuned", []), label="The starter" if id == "starter" else "Tuned"),
+            gr.Dataset(samples=[[q] for q in questions(ws, id)]),
+        ]
+
+    def on_who(self, id, screen, request: gr.Request):
+        return [Screen.read(screen).with_(chat=id), *self.show(self.house.workspace(request), id)]
+
+    def on_clear(self, id, request: gr.Request):
+        if id:
+            memory(self.house.workspace(request), id).unlink(missing_ok=True)
+        return [], [], ""
+
+    # --- asking -------------------------------------------------------------------------------------------------------
+
+    def on_question(self, row, who, beside, original, tuned, request: gr.Request, *settings):
+        yield from self._ask(row[0] if isinstance(row, list) else row, who, beside, original, tuned, settings, request)
+
+    def on_ask(self, text, who, beside, original, tuned, request: gr.Request, *settings):
+        yield from self._ask(text, who, beside, original, tuned, settings, request)
+
+    def on_again(self, who, beside, original, tuned, request: gr.Request, *settings):
+        text = next((plain(m["content"]) for m in reversed(tuned or []) if m["role"] == "user"), "")
+        yield from self._ask(text, who, beside, before_last(original), before_last(tuned), settings, request)
+
+    def _ask(self, text, who, beside, original, tuned, settings, request):
+        """The tuned model answers first, then the original; each piece is shown as it comes, and the whole is kept."""
+        text, still = (text or "").strip(), (gr.skip(), gr.skip(), gr.skip())
+        if not text:
+            yield (*still, "")
+            return
+        sides = {"tuned": clean(tuned) + [{"role": "user", "content": text}]}
+        if beside and who != "starter":
+            sides["original"] = clean(original) + [{"role": "user", "content": text}]
+        ws, system = self.house.workspace(request), settings[0]
+        sampling = {"temperature": settings[1], "top_p": settings[2], "max_tokens": int(settings[3])}
+
+        def now(status: str):
+            return gr.update(value=""), sides.get("original", gr.skip()), sides["tuned"], status
+
+        try:
+            if not who:
+                raise RequestError(
+                    "Nobody was chosen to answer.", asked=None, available="a tuned run or the starter", remedy="Choose who answers."
+                )
+            yield now('<p class="ts-quiet">Waking the model up: the first answer takes some seconds.</p>')
+            client = chat.Client(ws)
+            for side in [s for s in ("tuned", "original") if s in sides]:
+                known = chat.known_as(ws, who, base=side == "original")
+                messages = ([{"role": "system", "content": system}] if system else []) + sides[side]
+                sides[side] = [*sides[side], {"role": "assistant", "content": ""}]
+                drawn = 0.0
+                for piece in client.stream(known, messages, **sampling):
+                    sides[side][-1]["content"] += piece.text
+                    if time.monotonic() - drawn > 0.06 or piece.stop_reason:
+                        drawn = time.monotonic()
+                        yield now("")
+                if piece.stop_reason == "length":
+                    yield now('<p class="ts-quiet">The answer was cut at the longest length; raise it under "How it answers".</p>')
+                keep(ws, who, sides, original)
+        except GeneratorExit:
+            keep(ws, who, sides, original)
+            raise
+        except Exception as error:
+            for side in sides.values():
+                if side[-1]["role"] == "assistant" and not side[-1]["content"]:
+                    side.pop()
+            yield now(draw.trouble(error))
+
+
+def memory(ws: Workspace, id: str) -> Path:
+    return ws.chats / f"{paths.checked(id, 'chat')}.json"
+
+
+def keep(ws: Workspace, id: str, sides: dict[str, list], original) -> None:
+    if ws.root.is_dir():
+        ws.chats.mkdir(exist_ok=True)
+        paths.write_json(memory(ws, id), {"original": clean(original)} | sides)
+
+
+def plain(content) -> str:
+    """Gradio hands a message back as text or as a list of parts."""
+    return content if isinstance(content, str) else "".join(p.get("text", "") for p in content or [] if isinstance(p, dict))
+
+
+def clean(messages) -> list[dict]:
+    """Role and text alone; what a model thought aloud is not sent back to it."""
+    return [{"role": m["role"], "content": plain(m["content"])} for m in messages or [] if not (m.get("metadata") or {}).get("title")]
+
+
+def before_last(messages) -> list[dict]:
+    """The talk without its last question and what came after."""
+    said = clean(messages)
+    last = max((i for i, m in enumerate(said) if m["role"] == "user"), default=0)
+    return said[:last]
+
+
+def about(ws: Workspace, id: str) -> str:
+    if id == "starter":
+        run_text = "The starter as it comes."
+    else:
+        run = runs.get(ws, id)
+        before, after = (run.status.get("baseline") or {}).get("eval_loss"), run.best
+        loss = (
+            f" Held-out loss {before:.3f} before, {after:.3f} after: {draw.in_words(before, after)}."
+            if before is not None and after is not None
+            else ""
+        )
+        run_text = f"{run.name}: {run.plan['model']['name']} tuned on {run.plan['data']['name']}.{loss}"
+        if run.plan["model"]["base"] != str(paths.STARTER):
+            return f'<p class="ts-quiet">{draw.escape(run_text)}</p>'
+    device = hardware.devices()[0]
+    toy = (
+        f"The starter is a toy of four million parameters that shows the way: it knows animals, food, countries, small sums and short stories. "
+        f"For real work on this computer choose {planner.next_model(device)} in the Train tab."
+    )
+    return f'<p class="ts-quiet">{draw.escape(run_text + " " + toy)}</p>'
+
+
+def questions(ws: Workspace, id: str) -> list[str]:
+    """What to ask: held-out questions of the run's own data, or what the starter knows."""
+    if id != "starter":
+        run = runs.get(ws, id)
+        try:
+            ds = store.get(ws, run.config["data"])
+            held = [convert.question_of(r["value"], ds.kind) for r in store.rows(ds, 0, 5, held_out=True)]
+        except RequestError:
+            held = []  # the data was deleted, or its rows ask nothing (plain text)
+        if held := [q[:300] for q in held if q]:
+            return held
+    return STARTER_QUESTIONS

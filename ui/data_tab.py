@@ -1,0 +1,293 @@
+"""Drop in a file, see how it is read and what is wrong with which row, change what was read wrongly, go on."""
+
+import time
+from pathlib import Path
+
+import gradio as gr
+
+from tuner import runs
+from tuner.data import jobs, names, store
+from tuner.hardware import human_bytes, human_time
+from tuner.paths import Workspace
+from ui import draw
+from ui.session import House, Screen
+
+PAGE = 20
+EMPTY = (
+    '<p class="ts-quiet">Nothing here yet. Drop a file above, or start with a sample: it shows the rows, how they are read, '
+    "and what is wrong with which.</p>"
+)
+ROLES = (
+    "messages",
+    "system",
+    "prompt",
+    "answer",
+    "history",
+    "text",
+    "label",
+    "chosen",
+    "rejected",
+    "rating",
+    "source",
+    "target",
+    "context",
+    "question",
+    "answers",
+)
+
+
+class DataTab:
+    def __init__(self, house: House, screen: gr.BrowserState):
+        self.house, self.screen = house, screen
+        own = not house.guest or bool(house.password)
+        self.file = gr.File(label="Drop a file here: CSV, TSV, JSON, JSONL, Parquet or text", height=130, elem_id="upload", visible=own)
+        with gr.Row():
+            self.samples = [
+                (s.path.stem, gr.Button(s.title, size="sm", min_width=120, elem_id=f"sample-{s.path.stem}")) for s in store.samples()
+            ]
+        gr.Markdown("↑ or start with one of these samples" + ("" if own else "; this public page takes no files"))
+        with gr.Accordion("Or paste rows", open=False, visible=own):
+            self.text = gr.Textbox(
+                label="Rows",
+                info="Cells copied from a spreadsheet with their header, or lines of JSON.",
+                lines=6,
+                max_lines=14,
+                elem_id="paste",
+            )
+            self.paste = gr.Button("Read these rows")
+        self.working = gr.HTML(elem_id="import-progress")
+        self.cancel = gr.Button("Cancel the import", visible=False, size="sm")
+        self.job = gr.State(None)
+        self.pick = gr.Dropdown([], label="Data", info="All that was brought in so far.", elem_id="dataset", interactive=True)
+        self.summary = gr.HTML(EMPTY, elem_id="data-summary")
+        with gr.Tabs():
+            with gr.Tab("Rows"):
+                self.which = gr.Radio(
+                    [("all", "all"), ("to learn from", "train"), ("held out", "held")],
+                    value="all",
+                    label="Show these rows",
+                    info="Held-out rows are never learnt; they test the model.",
+                )
+                self.rows = gr.HTML(elem_id="rows")
+                with gr.Row():
+                    self.back, self.forth = gr.Button("← Earlier rows", size="sm"), gr.Button("Later rows →", size="sm")
+                self.at = gr.State(0)
+            with gr.Tab("What is wrong with which row"):
+                self.problems = gr.HTML('<p class="ts-quiet">No data chosen.</p>', elem_id="problems")
+            with gr.Tab("How it is read"):
+                self._reading_form()
+            with gr.Tab("Delete"):
+                gr.Markdown("Deletes the data and all its versions from the workspace. The file you brought stays where it was.")
+                self.sure = gr.Checkbox(label="Yes, delete it", info="This can't be undone.")
+                self.delete = gr.Button("Delete this data", variant="stop", size="sm")
+        self.use = gr.Button("Use this data →", variant="primary", elem_classes="ts-next", elem_id="use-data")
+        self.shown = [self.summary, self.rows, self.problems, self.at, self.kind, *self.roles.values()]
+        self._wire()
+
+    def _reading_form(self) -> None:
+        gr.Markdown(
+            "Which column plays which part. What was recognised is filled in; a change makes a new version, and the file itself is never changed. "
+            "Several columns for one part are joined by an empty line."
+        )
+        self.kind = gr.Dropdown(
+            [(title, kind) for kind, (title, *_) in names.KINDS.items()], label="Kind of data", info="What one row is.", elem_id="kind"
+        )
+        self.roles = {}
+        with gr.Row():
+            for role in ROLES:
+                self.roles[role] = gr.Dropdown(
+                    [], label=role, info=names.ROLES[role], multiselect=True, visible=False, min_width=220, elem_id=f"role-{role}"
+                )
+        self.apply = gr.Button("Read it this way", elem_id="apply-mapping")
+
+    def _wire(self) -> None:
+        outs = [self.working, self.cancel, self.job, self.pick, self.screen, *self.shown]
+        quiet = {"show_progress": "hidden"}
+        self.file.upload(self.on_upload, [self.file, self.screen], outs, **quiet)
+        self.paste.click(self.on_paste, [self.text, self.screen], outs, **quiet)
+        for name, button in self.samples:
+            button.click(self._bringing(name), self.screen, outs, **quiet)
+        self.apply.click(self.on_apply, [self.pick, self.screen, self.kind, *self.roles.values()], outs, **quiet)
+        self.cancel.click(self.on_cancel, self.job, None, queue=False)
+        self.pick.input(self.on_pick, [self.pick, self.which, self.screen], [self.screen, *self.shown], queue=False)
+        self.which.input(self.on_page, [self.pick, self.which], [self.rows, self.at], queue=False)
+        for button, step in ((self.back, -PAGE), (self.forth, PAGE)):
+            button.click(self._turning(step), [self.pick, self.which, self.at], [self.rows, self.at], queue=False)
+        self.kind.input(self.on_kind, [self.pick, self.kind], list(self.roles.values()), queue=False)
+        self.delete.click(self.on_delete, [self.pick, self.sure, self.screen], [*outs, self.sure])
+
+    # --- bringing data in ---------------------------------------------------------------------------------------------
+
+    def on_upload(self, path, screen, request: gr.Request):
+        if path:
+            yield from self._import(
+                lambda ws: jobs.start(ws, path, name=Path(path).stem, limit_bytes=self.house.limit_bytes), screen, request, own=True
+            )
+
+    def on_paste(self, text, screen, request: gr.Request):
+        yield from self._import(lambda ws: jobs.paste(ws, text or "", "pasted rows"), screen, request, own=True)
+
+    def _bringing(self, name: str):
+        def bring(screen, request: gr.Request):
+            yield from self._import(lambda ws: store.add_sample(ws, name), screen, request)
+
+        return bring
+
+    def on_apply(self, ref, screen, kind, request: gr.Request, *columns):
+        mapping = {role: c[0] if len(c) == 1 else c for role, c in zip(self.roles, columns, strict=True) if c}
+        yield from self._import(lambda ws: store.remap(ws, str(ref), mapping=mapping, kind=kind), screen, request)
+
+    def _import(self, work, screen, request, own: bool = False):
+        """Start `work` (which gives a job's id, or a dataset at once) and follow it; an error is drawn and nothing else moves."""
+        still = [gr.skip()] * (len(self.shown) + 2)
+        try:
+            if own:
+                self.house.require_own(request)
+            ws = self.house.workspace(request)
+            made = work(ws)
+            if not isinstance(made, str):
+                yield self._done(ws, made.ref, screen)
+                return
+            while (p := jobs.progress(ws, made))["state"] == "running":
+                yield [_bar(p), gr.update(visible=True), made, *still]
+                time.sleep(0.25)
+            jobs.forget(ws, made)
+            if p["state"] == "done":
+                yield self._done(ws, p["dataset"], screen)
+            else:
+                said = (
+                    "The import was cancelled; nothing of it was kept."
+                    if p["state"] == "cancelled"
+                    else " ".join(f"{e['message']} {e['remedy']}" for e in p["errors"])
+                )
+                yield [draw.bad(said), gr.update(visible=False), None, *still]
+        except Exception as error:
+            yield [draw.trouble(error), gr.update(visible=False), None, *still]
+
+    def _done(self, ws: Workspace, ref: str, screen):
+        return [
+            draw.good(f"{store.get(ws, ref).name} is in."),
+            gr.update(visible=False),
+            None,
+            choices(ws, ref),
+            Screen.read(screen).with_(tab="data", data=ref),
+            *self.show(ws, ref),
+        ]
+
+    def on_cancel(self, job, request: gr.Request):
+        if job:
+            jobs.cancel(self.house.workspace(request), job)
+
+    # --- looking at it ------------------------------------------------------------------------------------------------
+
+    def show(self, ws: Workspace, ref: str | None, which: str = "all") -> list:
+        """Values for `shown`: summary, rows, problems, page, kind and the role columns."""
+        try:
+            ds = store.get(ws, ref) if ref else None
+        except Exception as error:
+            return [draw.trouble(error), "", "", 0, gr.skip(), *[gr.skip()] * len(self.roles)]
+        if ds is None:
+            return [EMPTY, "", "", 0, None, *[gr.update(visible=False, value=[]) for _ in self.roles]]
+        return [_summary(ds), draw.rows(_page(ds, which, 0)), _problems(ds), 0, ds.kind, *self._role_updates(ds, ds.kind)]
+
+    def _role_updates(self, ds, kind: str) -> list:
+        _, required, optional, *_ = names.KINDS[kind]
+        wanted = [r for group in required for r in ([group] if isinstance(group, str) else group)] + list(optional)
+        out = []
+        for role in self.roles:
+            value = ds.mapping.get(role) or []
+            out.append(
+                gr.update(choices=ds.columns, value=[value] if isinstance(value, str) else value, visible=role in wanted or bool(value))
+            )
+        return out
+
+    def on_pick(self, ref, which, screen, request: gr.Request):
+        return [Screen.read(screen).with_(data=ref), *self.show(self.house.workspace(request), ref, which)]
+
+    def on_kind(self, ref, kind, request: gr.Request):
+        if not ref:
+            return [gr.skip()] * len(self.roles)
+        return self._role_updates(store.get(self.house.workspace(request), ref), kind)
+
+    def on_page(self, ref, which, request: gr.Request):
+        return self._turned(ref, which, 0, request)
+
+    def _turning(self, step: int):
+        def turn(ref, which, at, request: gr.Request):
+            return self._turned(ref, which, max(0, at + step), request)
+
+        return turn
+
+    def _turned(self, ref, which, at, request):
+        if not ref:
+            return gr.skip(), 0
+        found = _page(store.get(self.house.workspace(request), ref), which, at)
+        return (draw.rows(found), at) if found or not at else (gr.skip(), gr.skip())
+
+    def on_delete(self, ref, sure, screen, request: gr.Request):
+        still = [gr.skip()] * (len(self.shown) + 4)
+        ws = self.house.workspace(request)
+        if not ref or not sure:
+            return [draw.bad("Choose the data and tick the box first."), *still, gr.skip()]
+        try:
+            id = ref.split("@")[0]
+            store.delete(ws, id, runs.using_dataset(ws, id))
+        except Exception as error:
+            return [draw.trouble(error), *still, False]
+        left = store.listing(ws)
+        ref = left[0].ref if left else None
+        return [
+            draw.good("Deleted."),
+            gr.skip(),
+            gr.skip(),
+            choices(ws, ref),
+            Screen.read(screen).with_(data=ref),
+            *self.show(ws, ref),
+            False,
+        ]
+
+
+def choices(ws: Workspace, ref: str | None):
+    """The dropdown of datasets, `ref` chosen."""
+    found = [(f"{d.name} · {d.rows:,} rows · version {d.version}", d.ref) for d in store.listing(ws)]
+    return gr.update(choices=found, value=ref if any(ref == r for _, r in found) else (found[0][1] if found else None))
+
+
+def _page(ds, which: str, at: int) -> list[dict]:
+    return store.rows(ds, at, PAGE, held_out={"all": None, "train": False, "held": True}[which])
+
+
+def _bar(p: dict) -> str:
+    share = 100 * p["done"] / max(1, p["total"])
+    left = f", about {human_time(p['eta_seconds'])} left" if p.get("eta_seconds") else ""
+    return (
+        f'<div class="ts-card"><div class="ts-bar" role="progressbar" aria-valuenow="{share:.0f}"><span class="ts-fill" style="width:{share:.0f}%"></span></div>'
+        f"Reading: {human_bytes(p['done'])} of {human_bytes(p['total'])}, {p['rows']:,} rows{left}</div>"
+    )
+
+
+def _summary(ds) -> str:
+    remarks = []
+    if ds.health.get("empty"):
+        remarks.append(f"{ds.health['empty']:,} empty rows")
+    if ds.health.get("duplicates"):
+        remarks.append(f"{ds.health['duplicates']:,} repeated rows")
+    if ds.problem_count:
+        remarks.append(f"{ds.problem_count:,} rows left out (see what is wrong with which)")
+    asks = "".join(draw.bad(q) for q in ds.questions)
+    head = draw.escape(f"{ds.source_name} · {ds.rows:,} rows · read as: {names.KINDS[ds.kind][0]} ({ds.format.upper()})")
+    verdict = f"● Ready{', with remarks: ' + '; '.join(remarks) if remarks else ''}."
+    split = (
+        f"{ds.rows - ds.held_out:,} rows to learn from, {ds.held_out:,} held out to test with."
+        if ds.held_out
+        else "Too few rows to hold any out for a test."
+    )
+    notes = "".join(f"<li>{draw.escape(n)}</li>" for n in ds.notes)
+    return f'<div class="ts-card"><b>{head}</b><br>{draw.escape(ds.reason)}<br>{verdict} {split}<ul>{notes}</ul></div>{asks}'
+
+
+def _problems(ds) -> str:
+    if not ds.problem_count:
+        return draw.good("Every row can be used.")
+    more = f"<p>The first {len(ds.problems)} of {ds.problem_count:,}:</p>" if ds.problem_count > len(ds.problems) else ""
+    return more + draw.table(["Row", "What is wrong", "What to do"], [(p["row"], p["message"], p["remedy"]) for p in ds.problems])

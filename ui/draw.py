@@ -1,0 +1,157 @@
+"""Small pieces of HTML. Everything that comes from data, a model or a person is escaped here."""
+
+from collections.abc import Iterable
+from html import escape
+from typing import Any
+
+from tuner import memory, runs
+from tuner.errors import TunerError, translate
+from tuner.hardware import human_bytes, human_time
+
+COLOURS = {
+    "weights": "#0f766e",
+    "quantization": "#115e59",
+    "adapters": "#ca8a04",
+    "gradients": "#b45309",
+    "optimizer": "#9a3412",
+    "activations": "#4f46e5",
+    "head": "#7c3aed",
+    "reference": "#be185d",
+    "buffers": "#64748b",
+    "context": "#475569",
+    "fragmentation": "#94a3b8",
+}
+
+
+def bad(message: str) -> str:
+    return f'<div class="ts-bad" role="alert">{escape(message)}</div>' if message else ""
+
+
+def trouble(error: BaseException) -> str:
+    """An error as a person may read it; anything unforeseen is shown as such and logged whole."""
+    known = translate(error)
+    if known is None:
+        import traceback
+
+        traceback.print_exception(error)
+        return bad(
+            f"Something unforeseen went wrong ({type(error).__name__}: {str(error)[:200]}). Nothing was lost; the page's log has the whole story."
+        )
+    return "".join(bad(f"{e['message']} {e['remedy']}") for e in known.as_list())
+
+
+def field_errors(error: TunerError) -> dict[str, str]:
+    """{field: sentence} of all that is wrong with a form."""
+    return {e["field"]: f"{e['message']} {e['remedy']}" for e in error.as_list() if e["field"]}
+
+
+def good(message: str) -> str:
+    return f'<div class="ts-good">{escape(message)}</div>'
+
+
+def table(head: list[str], rows: Iterable[Iterable[Any]]) -> str:
+    lines = "".join("<tr>" + "".join(f"<td>{escape(str('' if c is None else c))}</td>" for c in row) + "</tr>" for row in rows)
+    return f'<table class="ts-table"><tr>{"".join(f"<th>{escape(h)}</th>" for h in head)}</tr>{lines}</table>'
+
+
+def strip(device_name: str, free: int, total: int, live: list[runs.Run]) -> str:
+    pills = []
+    for run in live[:3]:
+        p = run.progress
+        share = f"{100 * p['step'] / p['steps']:.0f}%" if p.get("steps") else runs.SENTENCES[run.state]
+        left = f" · {human_time(p['eta_seconds'])} left" if p.get("eta_seconds") else ""
+        pills.append(f'<span class="ts-pill live">● {escape(run.name)} {share}{left}</span>')
+    used = 100 * (total - free) / max(1, total)
+    return (
+        f'<div class="ts-strip"><b>Tunesmith</b><span class="ts-quiet">{escape(device_name)} · {human_bytes(free)} of {human_bytes(total)} free</span>'
+        f'<span class="ts-bar" style="width:6rem" role="img" aria-label="memory in use: {used:.0f}%"><span class="ts-fill" style="width:{used:.0f}%"></span></span>'
+        f"{''.join(pills)}</div>"
+    )
+
+
+def memory_bar(plan) -> str:
+    """The predicted peak, term by term, beside what is free; what overflows stands past the mark."""
+    scale = max(plan.free_bytes, plan.peak_bytes)
+    parts = [(k, v) for k, v in plan.breakdown.items() if v]
+    spans = "".join(
+        f'<span style="width:{100 * v / scale:.2f}%;background:{COLOURS[k]}" title="{memory.WORDS[k]}: {human_bytes(v)}"></span>'
+        for k, v in parts
+    )
+    legend = "".join(f'<span><i style="background:{COLOURS[k]}"></i>{memory.WORDS[k]} {human_bytes(v)}</span>' for k, v in parts)
+    verdict = "● Yes, it fits" if plan.fits else "▲ No, it does not fit"
+    offers = "".join(
+        f"<li>{escape(r['title'])}: {human_bytes(r['peak_bytes'])}{'' if r['fits'] else ', still too much'}. The price: {escape(r['cost'])}.</li>"
+        for r in plan.remedies
+    )
+    return (
+        f'<div class="ts-card"><b>Will it fit? {verdict}</b><div class="ts-bar" role="img" aria-label="{human_bytes(plan.peak_bytes)} of {human_bytes(plan.free_bytes)}">{spans}</div>'
+        f'<div class="ts-legend">{legend}</div>about {human_bytes(plan.peak_bytes)} of the {human_bytes(plan.free_bytes)} free on {escape(plan.device)} now'
+        + (f"<p>What would make it fit, the smallest price first:</p><ol>{offers}</ol>" if offers else "")
+        + "</div>"
+    )
+
+
+def plan_card(plan, rows: int, held_out: int) -> str:
+    s = plan.settings
+    low, high = plan.seconds * 0.7, plan.seconds * 1.6
+    share = plan.trainable_parameters / max(1, plan.total_parameters)
+    lines = [
+        f"{rows:,} rows to learn from, {held_out:,} held out to test with",
+        f"{s['epochs']:g} {'pass' if s['epochs'] == 1 else 'passes'}, {plan.steps:,} steps of {s['effective_batch']} rows",
+        f"between {human_time(low)} and {human_time(high)}",
+        f"{plan.trainable_parameters:,} of {plan.total_parameters:,} parameters are trained ({share:.1%})",
+        f"tested every {s['eval_steps']} steps and saved every {s['save_steps']}; the best state is kept",
+    ]
+    notes = "".join(f"<li><b>{escape(n)}</b></li>" for n in plan.notes)
+    return f'<div class="ts-card"><b>Plan</b><ul>{"".join(f"<li>{escape(x)}</li>" for x in lines)}{notes}</ul></div>'
+
+
+def progress(run: runs.Run) -> str:
+    p, state = run.progress, run.state
+    share = 100 * p["step"] / p["steps"] if p.get("steps") else 0
+    parts = [f"<b>{escape(run.name)}</b>", f"{state}: {escape(run.status.get('reason') or runs.SENTENCES[state])}"]
+    if p.get("steps"):
+        parts.append(f"step {p['step']:,} of {p['steps']:,} ({share:.0f}%), epoch {p['epoch']:.2f}")
+    if p.get("elapsed_seconds"):
+        parts.append(f"{human_time(p['elapsed_seconds'])} so far")
+    if run.live and p.get("eta_seconds") is not None:
+        parts.append(f"about {human_time(p['eta_seconds'])} left")
+    before, after = (run.status.get("baseline") or {}).get("eval_loss"), run.best
+    if before is not None and after is not None:
+        parts.append(f"held-out loss {before:.3f} before, {after:.3f} at its best: {in_words(before, after)}")
+    bar = f'<div class="ts-bar" role="progressbar" aria-valuenow="{share:.0f}" aria-valuemin="0" aria-valuemax="100"><span class="ts-fill" style="width:{share:.1f}%"></span></div>'
+    return f'<div class="ts-card">{bar}<div style="margin-top:.4rem">{" · ".join(parts)}</div></div>'
+
+
+def in_words(before: float, after: float) -> str:
+    change = (before - after) / max(before, 1e-9)
+    if change > 0.15:
+        return "clearly better on new examples"
+    if change > 0.03:
+        return "a little better on new examples"
+    return "no better on new examples" if change > -0.03 else "worse on new examples"
+
+
+def rows(items: list[dict]) -> str:
+    """Canonical rows as a person reads them."""
+    return (
+        "".join(
+            f'<div class="ts-row"><span class="ts-quiet">row {i["row"]}{" · held out" if i["held_out"] else ""}</span>{_value(i["value"])}</div>'
+            for i in items
+        )
+        or '<p class="ts-quiet">No rows.</p>'
+    )
+
+
+def _value(value: dict) -> str:
+    lines = []
+    for key, content in value.items():
+        if isinstance(content, list) and content and isinstance(content[0], dict):
+            lines += [(m.get("role", key) if key in ("messages", "prompt") else key, m.get("content") or m) for m in content]
+        else:
+            lines.append((key, content))
+    return "".join(f'<div class="ts-turn"><b>{escape(str(k))}</b> {escape(str(v))[:4000]}</div>' for k, v in lines)
+
+
+def log(text: str) -> str:
+    return f'<div class="ts-log" tabindex="0">{escape(text) or "Nothing yet."}</div>'

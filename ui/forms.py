@@ -1,0 +1,73 @@
+"""RunConfig fields → widgets → RunConfig: one loop, so that no field can be forgotten.
+
+An empty widget leaves the setting to the preset and the planner; its info line says what they chose and why.
+"""
+
+from typing import Any
+
+import gradio as gr
+
+from tuner import config
+
+AUTO = ""  # the choice that leaves it open
+OWN = ("model", "data")  # chosen by widgets that know what there is
+
+
+def widget(name: str) -> gr.components.Component:
+    """An empty widget for a setting, labelled and explained."""
+    field, kind, words = config.FIELDS[name], config.base_type(name), config.choices(name)
+    common = {"label": field.title, "info": field.description, "elem_id": f"setting-{name}", "interactive": True}
+    if words:
+        return gr.Dropdown([("as planned", AUTO), *words], value=AUTO, **common)
+    if kind is bool:
+        return gr.Dropdown([("as planned", AUTO), ("yes", "true"), ("no", "false")], value=AUTO, **common)
+    if kind in (int, float):
+        return gr.Number(
+            value=None, precision=0 if kind is int else None, step=1 if kind is int else 0.0001, placeholder="as planned", **common
+        )
+    return gr.Textbox(value="", placeholder="as planned", max_lines=1, **common)
+
+
+def names(*, simple: bool) -> list[str]:
+    """The settings in the order of the form's groups."""
+    return [n for g in config.GROUPS for n in config.FIELDS if config.group_of(n) == g and config.is_simple(n) is simple and n not in OWN]
+
+
+def read(name: str, value: Any) -> Any:
+    """A widget's value as a setting: empty is None; 'q, v' is a list."""
+    if value is None or value == AUTO:
+        return None
+    if config.base_type(name) is bool and not config.choices(name):
+        return value in (True, "true")
+    if name == "lora_targets" and "," in str(value):
+        return [t.strip() for t in str(value).split(",") if t.strip()]
+    return value
+
+
+def values(given: dict[str, Any]) -> dict[str, Any]:
+    """All widgets' values as the request for a run, without what was left open."""
+    return {n: v for n, raw in given.items() if (v := read(n, raw)) is not None}
+
+
+def show(name: str, value: Any) -> Any:
+    """A setting as its widget's value: the way back from a stored run."""
+    if value is None:
+        return AUTO if config.choices(name) or config.base_type(name) is bool else None if config.base_type(name) in (int, float) else ""
+    if config.base_type(name) is bool and not config.choices(name):
+        return "true" if value else "false"
+    return ", ".join(value) if isinstance(value, list) else value
+
+
+def info(name: str, reason: dict[str, Any] | None, error: str | None) -> str:
+    """What stands under a widget: the error, else what applies now and who decided it."""
+    if error:
+        return f"▲ {error}"
+    said = config.FIELDS[name].description
+    if reason is None:
+        return said
+    value = {True: "yes", False: "no"}.get(reason["value"], reason["value"]) if isinstance(reason["value"], bool) else reason["value"]
+    if reason["by"] == "you":
+        return f"{said} Yours: {value}."
+    if reason["by"] in ("default", "preset"):
+        return f"{said} Now {value} ({reason['by']})."
+    return f"{said} Now {value}: {reason['reason'][0].lower() + reason['reason'][1:]}"

@@ -1,0 +1,250 @@
+"""The tabs in the order of the work, and the wiring between them. One timer looks at a cheap number and redraws on change."""
+
+import time
+
+import gradio as gr
+
+from tuner import hardware, runs, supervisor, training
+from ui import data_tab, draw, start_tab
+from ui.chat_tab import STARTER_QUESTIONS, ChatTab
+from ui.data_tab import DataTab
+from ui.runs_tab import RunsTab
+from ui.session import House, Screen
+from ui.settings_tab import SettingsTab
+from ui.take_away_tab import TakeAwayTab
+from ui.train_tab import STARTER, TrainTab
+
+TABS = ("start", "data", "train", "runs", "chat", "take", "settings")
+TITLES = {"start": "Start", "data": "Data", "train": "Train", "runs": "Runs", "chat": "Chat", "take": "Take away", "settings": "Settings"}
+
+
+class Page:
+    def __init__(self, house: House):
+        self.house = house
+        with gr.Blocks(title="Tunesmith", analytics_enabled=False, delete_cache=(3600, 86400)) as self.blocks:
+            self.screen = gr.BrowserState({}, storage_key="tunesmith-screen", secret="tunesmith")  # ids only: nothing in it is secret
+            self.seen, self.demo_run = gr.State(""), gr.State(None)
+            self.strip = gr.HTML(elem_id="strip")
+            self.timer = gr.Timer(1.0)
+            self.build_tabs()
+            self.wire()
+
+    def build_tabs(self) -> None:
+        with gr.Tabs(selected="start", elem_id="tabs") as self.tabs:
+            self.tab = {}
+            for name in TABS:
+                with gr.Tab(TITLES[name], id=name, render_children=True) as self.tab[name]:
+                    if name == "start":
+                        self.start = start_tab.build(self.house)
+                    else:
+                        kind = {
+                            "data": DataTab,
+                            "train": TrainTab,
+                            "runs": RunsTab,
+                            "chat": ChatTab,
+                            "take": TakeAwayTab,
+                            "settings": SettingsTab,
+                        }[name]
+                        setattr(self, name, kind(self.house, self.screen))
+
+    def wire(self) -> None:
+        quick = {"queue": False, "show_progress": "hidden"}
+        self.train_form = [self.train.data, self.train.model, *self.train.widgets.values()]
+        self.train_view = [*self.train_form, *[o for o in self.train.outputs if o not in self.train_form]]
+        for name in TABS:
+            self.tab[name].select(self.on_tab(name), self.screen, self.screen, **quick)
+        self.tab["data"].select(self.on_open_data, self.screen, [self.data.pick, *self.data.shown], **quick)
+        self.tab["train"].select(
+            self.on_open_train, [self.screen, *self.train.inputs], [self.train.data, self.train.model, *self.train.outputs], **quick
+        )
+        self.tab["runs"].select(
+            self.on_open_runs,
+            self.screen,
+            [*self.runs.lists, *self.runs.live, self.runs.name, self.runs.notes, self.runs.settings],
+            **quick,
+        )
+        self.tab["chat"].select(self.on_open_chat, self.screen, self.chat.shown, **quick)
+        self.tab["take"].select(self.on_open_take, self.screen, self.take.shown, **quick)
+        self.tab["settings"].select(self.settings.show, None, self.settings.report, **quick)
+
+        self.start.demo.click(self.on_demo, self.screen, [self.screen, self.demo_run, self.start.notice]).success(
+            self.to("runs"), self.screen, self.tabs
+        )
+        self.start.own.click(lambda: gr.Tabs(selected="data"), None, self.tabs, queue=False)
+        self.start.last.select(self.on_last, self.screen, [self.screen, self.tabs])
+        self.data.use.click(lambda: gr.Tabs(selected="train"), None, self.tabs, queue=False)
+        self.train.start.click(
+            self.train.on_start,
+            [
+                self.train.model,
+                self.train.data,
+                self.train.preset,
+                self.train.name,
+                self.train.anyway,
+                self.screen,
+                *self.train.widgets.values(),
+            ],
+            [self.screen, self.train.problems],
+        ).then(self.to("runs"), self.screen, self.tabs)
+        self.runs.talk.click(self.on_talk, [self.runs.pick, self.screen], [self.screen, self.tabs], **quick)
+        self.runs.reuse.click(self.on_reuse, self.runs.pick, [*self.train_form, self.tabs], **quick)
+
+        ticked = [
+            self.strip,
+            self.seen,
+            self.start.last,
+            *self.runs.lists,
+            *self.runs.live,
+            self.demo_run,
+            self.screen,
+            self.tabs,
+            self.chat.ask_now,
+        ]
+        self.timer.tick(self.on_tick, [self.seen, self.demo_run, self.screen], ticked, **quick)
+        self.blocks.load(
+            self.on_load,
+            self.screen,
+            [
+                self.tabs,
+                *ticked[:-4],
+                self.runs.name,
+                self.runs.notes,
+                self.runs.settings,
+                *self.chat.shown,
+                self.data.pick,
+                *self.data.shown,
+                *self.take.shown,
+                *self.train_view,
+            ],
+            **quick,
+        )
+        self.blocks.unload(self.house.leave)
+
+    # --- moving about -------------------------------------------------------------------------------------------------
+
+    def on_tab(self, name: str):
+        def remember(screen):
+            return Screen.read(screen).with_(tab=name)
+
+        return remember
+
+    def to(self, name: str):
+        """Go to a tab when the step before it made what the tab shows."""
+
+        def go(screen):
+            return gr.Tabs(selected=name) if Screen.read(screen).tab == name else gr.skip()
+
+        return go
+
+    def on_open_data(self, screen, request: gr.Request):
+        ws, ref = self.house.workspace(request), Screen.read(screen).data
+        chosen = data_tab.choices(ws, ref)
+        return [chosen, *self.data.show(ws, chosen["value"])]
+
+    def on_open_train(self, screen, model, data, preset, request: gr.Request, *given):
+        ws = self.house.workspace(request)
+        choice, models_, *_ = self.train.fresh(ws, Screen.read(screen).data or data, model)
+        return [choice, models_, *self.train.show(ws, model or STARTER, choice["value"], preset, given)]
+
+    def on_open_runs(self, screen, request: gr.Request):
+        ws = self.house.workspace(request)
+        id = self.current(ws, Screen.read(screen))
+        return [*self.runs.listed(ws, id), *self.runs.show(ws, id), *self.runs.about(ws, id)]
+
+    def on_open_chat(self, screen, request: gr.Request):
+        s = Screen.read(screen)
+        return self.chat.show(self.house.workspace(request), s.chat or s.run)
+
+    def on_open_take(self, screen, request: gr.Request):
+        return self.take.show(self.house.workspace(request), Screen.read(screen).run)
+
+    def on_talk(self, id, screen):
+        return Screen.read(screen).with_(tab="chat", chat=id, run=id), gr.Tabs(selected="chat")
+
+    def on_reuse(self, id, request: gr.Request):
+        ws = self.house.workspace(request)
+        run = runs.get(ws, id)
+        mine = {k: v for k, v in run.config.items() if k not in ("model", "data", "preset")}
+        return [*self.train.fresh(ws, run.config["data"], run.config["model"], mine), gr.Tabs(selected="train")]
+
+    def on_last(self, screen, event: gr.SelectData, request: gr.Request):
+        found = runs.listing(self.house.workspace(request))
+        run = found[event.index[0]].id if event.index[0] < len(found) else None
+        return Screen.read(screen).with_(tab="runs", run=run), gr.Tabs(selected="runs")
+
+    # --- the demo -----------------------------------------------------------------------------------------------------
+
+    def on_demo(self, screen, request: gr.Request):
+        try:
+            run = training.demo(self.house.workspace(request))
+        except Exception as error:
+            return gr.skip(), gr.skip(), draw.trouble(error)
+        return (
+            Screen.read(screen).with_(tab="runs", run=run.id),
+            run.id,
+            draw.good("The demo is under way: see the Runs tab. It lands in a chat when it is done."),
+        )
+
+    # --- the timer ----------------------------------------------------------------------------------------------------
+
+    def current(self, ws, screen: Screen) -> str | None:
+        """The run to show: the one chosen, else the one under way, else the newest."""
+        found = runs.listing(ws)
+        if any(r.id == screen.run for r in found):
+            return screen.run
+        return next((r.id for r in found if r.live), found[0].id if found else None)
+
+    def on_tick(self, seen, demo_run, screen, request: gr.Request):
+        ws = self.house.workspace(request)
+        still = [gr.skip()] * (len(self.runs.lists) + len(self.runs.live) + 1)
+        version = f"{runs.version(ws)}/{int(time.time() // 15)}"  # the memory in the strip is looked at now and then as well
+        if version == seen.partition("#")[0]:
+            return [gr.skip(), gr.skip(), *still, *[gr.skip()] * 4]
+        s = Screen.read(screen)
+        drawn = self.view(ws, s, version, seen)
+        run = next((r for r in runs.listing(ws) if r.id == demo_run), None) if demo_run else None
+        if run is None or run.live:
+            return [*drawn, *[gr.skip()] * 4]
+        if run.state != "finished":
+            return [*drawn, None, *[gr.skip()] * 3]
+        return [*drawn, None, s.with_(tab="chat", chat=run.id, run=run.id), gr.Tabs(selected="chat"), demo_question(ws, run)]
+
+    def view(self, ws, s: Screen, version: str, seen: str) -> list:
+        """Strip, version, last runs, lists and the live view; the lists only when a run came, went or changed its state."""
+        device, found, id = hardware.devices()[0], runs.listing(ws), self.current(ws, s)
+        strip = draw.strip(device.name, device.free, device.total, [r for r in found if r.live])
+        shape = "|".join(f"{r.id}:{r.state}:{r.name}" for r in found)
+        lists = self.runs.listed(ws, id) if not seen or shape != seen.partition("#")[2] else [gr.skip()] * len(self.runs.lists)
+        return [strip, f"{version}#{shape}", start_tab.last_runs(found), *lists, *self.runs.show(ws, id)]
+
+    def on_load(self, screen, request: gr.Request):
+        ws, s = self.house.workspace(request), Screen.read(screen)
+        supervisor.watch_again(ws)
+        id = self.current(ws, s)
+        tab = s.tab if s.tab in TABS else "start"
+        chosen = data_tab.choices(ws, s.data)
+        form = self.train.fresh(ws, s.data)
+        given = [form[i + 2] for i in range(len(self.train.widgets))]
+        rest = self.train.show(ws, STARTER, form[0]["value"], "balanced", given)
+        view = self.view(ws, s, "", "")
+        return [
+            gr.Tabs(selected=tab),
+            *view,
+            *self.runs.about(ws, id),
+            *self.chat.show(ws, s.chat or s.run),
+            chosen,
+            *self.data.show(ws, chosen["value"]),
+            *self.take.show(ws, s.run),
+            *form,
+            *rest[: len(self.train_view) - len(self.train_form)],
+        ]
+
+
+def demo_question(ws, run: runs.Run) -> str:
+    from ui.chat_tab import questions
+
+    return next(iter(questions(ws, run.id)), STARTER_QUESTIONS[0])
+
+
+def build(house: House) -> gr.Blocks:
+    return Page(house).blocks

@@ -1,0 +1,237 @@
+"""The live run first, then all runs: open, compare, name, reuse, resume, delete."""
+
+import gradio as gr
+
+from tuner import runs, supervisor, training
+from tuner.hardware import human_time
+from tuner.paths import Workspace
+from ui import charts, draw
+from ui.session import House, Screen
+
+EMPTY = '<p class="ts-quiet">No runs yet. Choose data and a model in the Train tab, or press Try it in the Start tab.</p>'
+HEAD = ["Name", "State", "Data", "Model", "Method", "Best held-out loss", "Time", "Started", "Notes"]
+
+
+class RunsTab:
+    def __init__(self, house: House, screen: gr.BrowserState):
+        self.house, self.screen = house, screen
+        self.pick = gr.Dropdown([], label="Run", info="A run under way goes on whatever this page does.", elem_id="run", interactive=True)
+        self.progress = gr.HTML(EMPTY, elem_id="progress")
+        self.notice = gr.HTML()
+        with gr.Row():
+            self.stop = gr.Button("Stop and save", visible=False, elem_id="stop-run")
+            self.resume = gr.Button("Resume", visible=False, elem_id="resume-run")
+            self.talk = gr.Button("Talk to it →", variant="primary", visible=False, elem_id="talk-to-run")
+            self.reuse = gr.Button("Use these settings again", visible=False, elem_id="reuse-run")
+        self.plots = []
+        with gr.Row():
+            for name, (title, _) in charts.CHARTS.items():
+                self.plots.append(
+                    gr.LinePlot(
+                        charts.empty(),
+                        x="step",
+                        y="value",
+                        color="line" if name == "loss" else None,
+                        title=title,
+                        height=240,
+                        x_title="step",
+                        y_title="",
+                        show_label=False,
+                        label=title,
+                        min_width=320,
+                        elem_id=f"chart-{name}",
+                        colors_in_legend=None,
+                    )
+                )
+        with gr.Accordion("The numbers, step by step", open=False):
+            self.numbers = gr.Dataframe(interactive=False, max_height=300, label="Numbers", show_label=False)
+            self.read_numbers = gr.Button("Show the numbers up to now", size="sm")
+        with gr.Accordion("Settings of this run, each with its reason", open=False):
+            self.settings = gr.HTML()
+        with gr.Accordion("Log", open=False):
+            self.log = gr.HTML(draw.log(""), elem_id="log")
+        with gr.Accordion("Name, notes, delete", open=False):
+            self.name = gr.Textbox(label="Name", info="Shown everywhere; the folder keeps its own.", max_lines=1, elem_id="rename")
+            self.notes = gr.Textbox(label="Notes", info="What you tried and why.", lines=3)
+            self.describe = gr.Button("Keep name and notes", size="sm", elem_id="keep-name")
+            self.sure = gr.Checkbox(label="Yes, delete this run with its checkpoints and model", info="This can't be undone.")
+            self.delete = gr.Button("Delete this run", variant="stop", size="sm", elem_id="delete-run")
+        gr.Markdown("### All runs")
+        self.table = gr.Dataframe(
+            headers=HEAD,
+            interactive=False,
+            datatype=["str"] * len(HEAD),
+            elem_id="runs-table",
+            show_search="filter",
+            label="Runs: click one to open it",
+            wrap=True,
+        )
+        self.compare = gr.Dropdown(
+            [],
+            multiselect=True,
+            label="Compare",
+            info="Lays the curves of several runs over each other and shows what differs between their settings.",
+            elem_id="compare",
+            interactive=True,
+        )
+        self.overlay = gr.LinePlot(
+            charts.empty(),
+            x="step",
+            y="value",
+            color="line",
+            title="Loss of the chosen runs",
+            height=300,
+            visible=False,
+            x_title="step",
+            y_title="",
+            show_label=False,
+        )
+        self.differences = gr.HTML(elem_id="differences")
+        self.live = [self.progress, self.stop, self.resume, self.talk, self.reuse, *self.plots, self.log]
+        self.lists = [self.pick, self.table, self.compare]
+        self._wire()
+
+    def _wire(self) -> None:
+        quick = {"queue": False, "show_progress": "hidden"}
+        self.pick.input(self.on_pick, [self.pick, self.screen], [self.screen, *self.live, self.name, self.notes, self.settings], **quick)
+        self.table.select(
+            self.on_row, self.screen, [self.screen, self.pick, *self.live, self.name, self.notes, self.settings], show_progress="hidden"
+        )
+        self.stop.click(self.on_stop, self.pick, self.notice, **quick)
+        self.resume.click(self.on_resume, self.pick, self.notice, **quick)
+        self.describe.click(self.on_describe, [self.pick, self.name, self.notes], [self.notice, *self.lists], **quick)
+        self.delete.click(
+            self.on_delete, [self.pick, self.sure, self.screen], [self.notice, self.sure, self.screen, *self.lists, *self.live]
+        )
+        self.compare.input(self.on_compare, self.compare, [self.overlay, self.differences], **quick)
+        self.read_numbers.click(self.on_numbers, self.pick, self.numbers, **quick)
+
+    # --- what is shown ------------------------------------------------------------------------------------------------
+
+    def show(self, ws: Workspace, id: str | None) -> list:
+        """Values for `live`."""
+        run = find(ws, id)
+        if run is None:
+            return [EMPTY, *[gr.update(visible=False)] * 4, *[charts.empty()] * len(self.plots), draw.log("")]
+        can_resume = run.state in ("stopped", "failed", "interrupted")
+        return [
+            draw.progress(run),
+            gr.update(visible=run.live, interactive=run.state != "stopping"),
+            gr.update(visible=can_resume),
+            gr.update(visible=run.can_answer),
+            gr.update(visible=True),
+            *charts.of_run(run),
+            draw.log(runs.log_tail(run, 8000)),
+        ]
+
+    def about(self, ws: Workspace, id: str | None) -> list:
+        """Values for name, notes, settings: not touched while a person may be typing there."""
+        run = find(ws, id)
+        if run is None:
+            return ["", "", ""]
+        rows = [(r["setting"], r["value"], r["by"], r["reason"]) for r in run.plan["reasons"]]
+        return [run.name, run.notes, draw.table(["Setting", "Value", "Chosen by", "Reason"], rows)]
+
+    def listed(self, ws: Workspace, id: str | None) -> list:
+        """Values for `lists`."""
+        found = runs.listing(ws)
+        options = [(f"{r.name} · {r.state}", r.id) for r in found]
+        rows = [
+            [
+                r.name,
+                r.state,
+                str(r.config.get("data", "")),
+                r.plan["model"]["name"],
+                r.plan["settings"]["method"],
+                "" if r.best is None else f"{r.best:.4f}",
+                human_time(r.progress["elapsed_seconds"]) if r.progress.get("elapsed_seconds") else "",
+                (r.about.get("created") or "")[:16].replace("T", " "),
+                r.notes[:80],
+            ]
+            for r in found
+        ]
+        return [
+            gr.update(choices=options, value=id if any(id == i for _, i in options) else None),
+            gr.update(value=rows),
+            gr.update(choices=options),
+        ]
+
+    def on_pick(self, id, screen, request: gr.Request):
+        ws = self.house.workspace(request)
+        return [Screen.read(screen).with_(run=id), *self.show(ws, id), *self.about(ws, id)]
+
+    def on_row(self, screen, event: gr.SelectData, request: gr.Request):
+        ws = self.house.workspace(request)
+        id = by_name(ws, event.row_value)
+        return [Screen.read(screen).with_(run=id), id, *self.show(ws, id), *self.about(ws, id)]
+
+    def on_numbers(self, id, request: gr.Request):
+        run = find(self.house.workspace(request), id)
+        table = runs.metrics_table(run) if run else {"columns": ["step"], "rows": []}
+        return gr.update(value={"headers": table["columns"], "data": table["rows"]})
+
+    def on_compare(self, ids, request: gr.Request):
+        ws = self.house.workspace(request)
+        chosen = [r for i in ids or [] if (r := find(ws, i))]
+        return gr.update(value=charts.overlay(chosen), visible=bool(chosen)), differences(chosen)
+
+    # --- what is done -------------------------------------------------------------------------------------------------
+
+    def on_stop(self, id, request: gr.Request):
+        try:
+            ws = self.house.workspace(request)
+            run = runs.ask_to_stop(ws, id)
+            supervisor.submit(ws, "train", run.path, run.plan["device"], run.plan["peak_bytes"])
+            return draw.good("It saves at the next step, then stops.")
+        except Exception as error:
+            return draw.trouble(error)
+
+    def on_resume(self, id, request: gr.Request):
+        try:
+            run = training.resume(self.house.workspace(request), id)
+            return draw.good(f"{run.name} goes on from its last good state.")
+        except Exception as error:
+            return draw.trouble(error)
+
+    def on_describe(self, id, name, notes, request: gr.Request):
+        ws = self.house.workspace(request)
+        try:
+            runs.describe(ws, id or "", name=name, notes=notes)
+        except Exception as error:
+            return [draw.trouble(error), *[gr.skip()] * len(self.lists)]
+        return [draw.good("Kept."), *self.listed(ws, id)]
+
+    def on_delete(self, id, sure, screen, request: gr.Request):
+        still = [gr.skip()] * (1 + len(self.lists) + len(self.live))
+        if not id or not sure:
+            return [draw.bad("Choose the run and tick the box first."), gr.skip(), *still]
+        ws = self.house.workspace(request)
+        try:
+            runs.delete(ws, id)
+        except Exception as error:
+            return [draw.trouble(error), False, *still]
+        return [draw.good("Deleted."), False, Screen.read(screen).with_(run=None), *self.listed(ws, None), *self.show(ws, None)]
+
+
+def find(ws: Workspace, id: str | None) -> runs.Run | None:
+    """The run, or None when there is none (any more): a page may know a run that another page deleted."""
+    return next((r for r in runs.listing(ws) if r.id == id), None) if id else None
+
+
+def by_name(ws: Workspace, row: list) -> str | None:
+    """The run that a row of the table shows; names may repeat, name and start together rarely do."""
+    same = [r for r in runs.listing(ws) if r.name == row[0]]
+    exact = [r for r in same if (r.about.get("created") or "")[:16].replace("T", " ") in row]
+    return (exact or same)[0].id if same else None
+
+
+def differences(chosen: list[runs.Run]) -> str:
+    """A table of the settings in which the runs differ."""
+    if len(chosen) < 2:
+        return '<p class="ts-quiet">Choose two or more.</p>' if chosen else ""
+    keys = dict.fromkeys(k for r in chosen for k in r.plan["settings"])
+    rows = [("model", *[r.plan["model"]["name"] for r in chosen]), ("data", *[r.config.get("data") for r in chosen])]
+    rows += [(k, *[r.plan["settings"].get(k) for r in chosen]) for k in keys]
+    different = [row for row in rows if len({str(v) for v in row[1:]}) > 1]
+    rows = [*different, ("best held-out loss", *[r.best for r in chosen])]
+    return draw.table(["What differs", *[r.name for r in chosen]], rows)

@@ -1,0 +1,92 @@
+"""Who is at the page, and what it may do: one `House` a page process, one small `Screen` a browser."""
+
+import hashlib
+import hmac
+import shutil
+import threading
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import gradio as gr
+
+from tuner import runs
+from tuner.errors import ConflictError, NotAllowedError
+from tuner.paths import Workspace
+
+LOCAL_LIMIT, SPACE_LIMIT = 2_000_000_000, 200_000_000  # bytes of one upload
+
+
+@dataclass
+class House:
+    """The rules of this page. In guest mode (a Space without a login) every session is an owner of its own, gone at its end."""
+
+    home: Path
+    machine: Path | None = None
+    guest: bool = False
+    password: str | None = None
+    limit_bytes: int = LOCAL_LIMIT
+    _unlocked: set[str] = field(default_factory=set)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def workspace(self, request: gr.Request | None) -> Workspace:
+        if not self.guest:
+            return Workspace(self.home, "me", self.machine)
+        session = str(getattr(request, "session_hash", None) or "nobody")
+        ws = Workspace(self.home, "guest-" + hashlib.sha256(session.encode()).hexdigest()[:20], self.machine)
+        if not ws.root.exists():
+            ws.prepare()
+        return ws
+
+    def may_bring_own(self, request: gr.Request | None) -> bool:
+        """Whether this session may upload data and name models of its own."""
+        return not self.guest or str(getattr(request, "session_hash", "")) in self._unlocked
+
+    def require_own(self, request: gr.Request | None) -> None:
+        if not self.may_bring_own(request):
+            raise NotAllowedError(
+                "This public page works with the samples and the starter model only.",
+                asked="own data or another model",
+                available="the five samples and the starter",
+                remedy="Enter the owner's password in Settings, or run Tunesmith on your computer.",
+            )
+
+    def unlock(self, request: gr.Request, password: str) -> bool:
+        if self.password and hmac.compare_digest(password.encode(), self.password.encode()):
+            with self._lock:
+                self._unlocked.add(str(request.session_hash))
+            return True
+        return False
+
+    def leave(self, request: gr.Request) -> None:
+        """A guest's browser is gone: stop what it runs and delete all that was its own."""
+        if not self.guest:
+            return
+        ws = self.workspace(request)
+        with self._lock:
+            self._unlocked.discard(str(request.session_hash))
+        for run in runs.listing(ws):
+            if run.live:
+                try:
+                    runs.ask_to_stop(ws, run.id)
+                except ConflictError:
+                    continue  # it ended by itself in between
+        shutil.rmtree(ws.root, ignore_errors=True)
+
+
+@dataclass
+class Screen:
+    """Where a browser is: kept in the browser, so that a reload comes back to it. Ids only; the truth is on disk."""
+
+    tab: str = "start"
+    data: str | None = None
+    run: str | None = None
+    chat: str | None = None
+
+    @classmethod
+    def read(cls, stored) -> "Screen":
+        """From what a browser kept, which may be of another version or changed by hand."""
+        stored = stored if isinstance(stored, dict) else {}
+        return cls(**{k: v for k in cls.__dataclass_fields__ if isinstance(v := stored.get(k), str)})
+
+    def with_(self, **change) -> dict:
+        return asdict(self) | change

@@ -1,0 +1,47 @@
+"""The look: one accent colour, system fonts (nothing is fetched), light and dark, tabular figures, usable at 400 px."""
+
+import gradio as gr
+
+SYSTEM = ["ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "Arial", "sans-serif"]
+MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "Liberation Mono", "monospace"]
+
+
+def theme() -> gr.themes.Base:
+    return gr.themes.Default(primary_hue="teal", neutral_hue="slate", font=SYSTEM, font_mono=MONO, radius_size="md").set(
+        button_primary_background_fill="*primary_700",
+        button_primary_background_fill_hover="*primary_800",
+        button_primary_text_color="white",
+        button_primary_background_fill_dark="*primary_600",
+        button_primary_background_fill_hover_dark="*primary_500",
+    )
+
+
+CSS = """
+.gradio-container { max-width: 1200px !important; margin: 0 auto !important; font-variant-numeric: tabular-nums; }
+.ts-strip { display: flex; flex-wrap: wrap; gap: .4rem 1.2rem; align-items: center; padding: .2rem 0; }
+.ts-strip b { font-size: 1.15rem; margin-right: auto; }
+.ts-pill { border: 1px solid var(--border-color-primary); border-radius: 99px; padding: .1rem .7rem; white-space: nowrap; }
+.ts-pill.live { border-color: var(--primary-600); }
+.ts-quiet { color: var(--body-text-color-subdued); }
+.ts-bar { display: flex; height: 1.1rem; border-radius: .4rem; overflow: hidden; background: var(--background-fill-secondary);
+  border: 1px solid var(--border-color-primary); }
+.ts-bar span { display: block; height: 100%; min-width: 1px; border-right: 1px solid var(--background-fill-primary); }
+.ts-fill { background: var(--primary-600); }
+.ts-legend { display: flex; flex-wrap: wrap; gap: .2rem 1rem; margin: .4rem 0; font-size: .9rem; }
+.ts-legend i { display: inline-block; width: .75em; height: .75em; border-radius: 2px; margin-right: .35em; }
+.ts-card { border: 1px solid var(--border-color-primary); border-radius: .6rem; padding: .8rem 1rem; background: var(--background-fill-primary); }
+.ts-bad { border-left: 4px solid #d9480f; padding: .5rem .8rem; background: var(--background-fill-secondary); border-radius: .3rem; margin: .2rem 0; }
+.ts-good { border-left: 4px solid var(--primary-600); padding: .5rem .8rem; background: var(--background-fill-secondary); border-radius: .3rem; }
+.ts-turn { margin: .25rem 0; white-space: pre-wrap; overflow-wrap: anywhere; }
+.ts-turn b { display: inline-block; min-width: 5.5rem; color: var(--body-text-color-subdued); font-weight: 600; }
+.ts-row { border-bottom: 1px solid var(--border-color-primary); padding: .4rem 0; max-height: 14rem; overflow: auto; }
+.ts-table { width: 100%; border-collapse: collapse; display: block; overflow-x: auto; }
+.ts-table td, .ts-table th { padding: .25rem .7rem .25rem 0; text-align: left; vertical-align: top; border-bottom: 1px solid var(--border-color-primary); }
+.ts-log { max-height: 20rem; overflow: auto; font: .8rem/1.35 var(--font-mono); white-space: pre-wrap; overflow-wrap: anywhere; }
+.ts-table-font .table-wrap, .gradio-container table { font-family: var(--font) !important; }
+.gradio-container .prose:empty, .gradio-container .html-container:empty { display: none; }
+.ts-next { margin-top: .6rem; }
+.ts-big button { min-height: 4.2rem; font-size: 1.1rem; }
+@media (max-width: 640px) { .gradio-container { padding: .4rem !important; } .ts-turn b { display: block; } }
+@media (prefers-reduced-motion: reduce) { * { animation: none !important; transition: none !important; } }
+"""

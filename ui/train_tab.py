@@ -1,0 +1,151 @@
+"""Choose model, preset and method; see what it will take and do before it starts; start it."""
+
+import shlex
+
+import gradio as gr
+
+from tuner import config, models, presets, training
+from tuner.data import store
+from tuner.errors import TunerError
+from tuner.paths import Workspace
+from ui import draw, forms
+from ui.session import House, Screen
+
+STARTER = "starter"
+
+
+class TrainTab:
+    def __init__(self, house: House, screen: gr.BrowserState):
+        self.house, self.screen = house, screen
+        self.data = gr.Dropdown(
+            [], label="Learn from (data)", info=config.FIELDS["data"].description, elem_id="train-data", interactive=True
+        )
+        self.model = gr.Dropdown(
+            [STARTER],
+            value=STARTER,
+            label="Model",
+            info="Choose one, or write a folder's path or a Hub id (owner/name).",
+            allow_custom_value=not house.guest,
+            elem_id="train-model",
+            interactive=True,
+        )
+        self.about = gr.HTML(elem_id="model-facts")
+        found = presets.listing()
+        self.preset = gr.Radio(
+            [(p.title, p.name) for p in found],
+            value="balanced",
+            label="Effort (preset)",
+            info=" ".join(f"{p.title}: {p.sentence}" for p in found),
+            elem_id="preset",
+        )
+        self.widgets: dict[str, gr.components.Component] = {}
+        with gr.Row():
+            for name in forms.names(simple=True):
+                self.widgets[name] = forms.widget(name)
+        with gr.Accordion("All settings: each with its reason; what you change stays yours", open=False, elem_id="all-settings"):
+            for group, title in config.GROUPS.items():
+                gr.Markdown(f"**{title}**")
+                with gr.Row():
+                    for name in forms.names(simple=False):
+                        if config.group_of(name) == group:
+                            self.widgets[name] = forms.widget(name)
+        self.problems = gr.HTML(elem_id="plan-problems")
+        with gr.Row():
+            self.memory = gr.HTML(elem_id="plan-memory", min_height=60)
+            self.plan = gr.HTML(elem_id="plan-card", min_height=60)
+        with gr.Accordion("The same as a command, and as YAML", open=False):
+            self.command = gr.Code(label="Command", language="shell", interactive=False)
+            self.yaml = gr.Code(label="YAML (for: tunesmith train FILE.yaml)", language="yaml", interactive=False)
+        with gr.Row():
+            self.name = gr.Textbox(
+                label="Name of the run",
+                info="Yours to choose; it can be changed later.",
+                placeholder="made from data and model",
+                max_lines=1,
+                elem_id="run-name",
+            )
+            self.anyway = gr.Checkbox(
+                label="Start even if it does not fit", info="The estimate may be wrong; what happens is up to the device."
+            )
+        self.start = gr.Button("Start training", variant="primary", elem_id="start-training")
+        self.inputs = [self.model, self.data, self.preset, *self.widgets.values()]
+        self.outputs = [self.problems, self.memory, self.plan, self.about, self.command, self.yaml, *self.widgets.values()]
+        for widget in self.inputs:
+            event = widget.input if isinstance(widget, (gr.Radio, gr.Textbox, gr.Number)) else widget.change
+            event(self.on_change, self.inputs, self.outputs, trigger_mode="always_last", show_progress="hidden", concurrency_limit=4)
+
+    def request(self, model, data, given) -> dict:
+        return {"model": model, "data": data, **forms.values(dict(zip(self.widgets, given, strict=True)))}
+
+    def on_change(self, model, data, preset, request: gr.Request, *given):
+        return self.show(self.house.workspace(request), model, data, preset, given)
+
+    def show(self, ws: Workspace, model, data, preset, given) -> list:
+        """Values for `outputs`: what a run would take and do, or all that is wrong, each beside its field."""
+        values = self.request(model, data, given)
+        try:
+            plan, found, ds, _ = training.prepare(ws, values, preset=preset)
+        except Exception as error:
+            wrong = draw.field_errors(error) if isinstance(error, TunerError) else {}
+            elsewhere = draw.trouble(error)
+            return [elsewhere, "", "", "", gr.skip(), gr.skip(), *[gr.update(info=forms.info(n, None, wrong.get(n))) for n in self.widgets]]
+        reasons = {r["setting"]: r for r in plan.reasons}
+        infos = [gr.update(info=forms.info(n, reasons.get(n), None)) for n in self.widgets]
+        card = (
+            draw.plan_card(plan, ds.rows - ds.held_out, ds.held_out)
+            if ds
+            else '<div class="ts-card">Choose the data to learn from: the Data tab brings it in.</div>'
+        )
+        return [
+            "",
+            draw.memory_bar(plan),
+            card,
+            f'<p class="ts-quiet">{draw.escape(models.describe(found))}</p>',
+            command(values, preset),
+            config.to_yaml({**values, "preset": preset}),
+            *infos,
+        ]
+
+    def fresh(self, ws: Workspace, data: str | None, model: str | None = None, mine: dict | None = None) -> list:
+        """Values for data, model, and all widgets: the form as a person finds it, or with a stored run's own settings."""
+        found = [(f"{d.name} · {d.rows:,} rows", d.ref) for d in store.listing(ws)]
+        chosen = data if any(data == r for _, r in found) else (found[0][1] if found else None)
+        offers = (
+            models.listing(ws) if not self.house.guest else [o for o in models.listing(ws) if o[1] == STARTER or (ws.runs / o[1]).is_dir()]
+        )
+        values = [forms.show(n, (mine or {}).get(n)) for n in self.widgets]
+        return [gr.update(choices=found, value=chosen), gr.update(choices=offers, value=model or STARTER), *values]
+
+    def on_start(self, model, data, preset, name, anyway, screen, request: gr.Request, *given):
+        """(run id or None, screen, what went wrong)"""
+        try:
+            ws = self.house.workspace(request)
+            if model != STARTER and not (ws.runs / str(model)).is_dir():
+                self.house.require_own(request)
+            run = training.start(
+                ws, self.request(model, data, given), preset=preset, name=(name or "").strip() or None, anyway=bool(anyway)
+            )
+        except Exception as error:
+            return gr.skip(), draw.trouble(error)
+        return Screen.read(screen).with_(tab="runs", run=run.id), ""
+
+
+def command(values: dict, preset: str | None) -> str:
+    """The line that does the same in a terminal."""
+    parts = ["tunesmith", "train", "--model", str(values.get("model")), "--data", str(values.get("data"))]
+    parts += ["--preset", preset] if preset else []
+    for key, value in values.items():
+        if key in ("objective", "method"):
+            parts += [f"--{key}", str(value)]
+        elif key not in ("model", "data"):
+            text = (
+                "[" + ", ".join(value) + "]"
+                if isinstance(value, list)
+                else str(value).lower()
+                if isinstance(value, bool)
+                else f"{value:g}"
+                if isinstance(value, float)
+                else str(value)
+            )
+            parts += ["-s", f"{key}={text}"]
+    return shlex.join(parts)
