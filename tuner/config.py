@@ -289,16 +289,19 @@ def to_yaml(values: dict[str, Any]) -> str:
     return yaml.safe_dump({k: v for k, v in values.items() if v is not None}, sort_keys=False, allow_unicode=True)
 
 
+def _default(name: str) -> str:
+    value = FIELDS[name].default
+    if value is None:
+        return "to be chosen" if name in ("model", "data") else "no limit" if name == "max_steps" else "the planner decides"
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
 def settings_table() -> str:
     """The README's table of settings, in Markdown."""
     lines = ["| setting | default | may be | what it does |", "| --- | --- | --- | --- |"]
     for group in GROUPS:
         for name, field in FIELDS.items():
             if group_of(name) == group:
-                default = (
-                    "the planner decides"
-                    if field.default is None
-                    else f"`{str(field.default).lower() if isinstance(field.default, bool) else field.default}`"
-                )
+                default = _default(name)
                 lines.append(f"| `{name}` | {default} | {available(name)} | {field.description} |")
     return "\n".join(lines)

@@ -192,7 +192,7 @@ def translate(error: BaseException) -> TunerError | None:
             available="whole safetensors files",
             remedy="Copy or download the model again.",
         )
-    if kind == "TemplateError" or kind == "TemplateSyntaxError" or kind == "UndefinedError":
+    if any(c.__name__ == "TemplateError" for c in type(error).__mro__):  # jinja2's, whichever
         return ModelError(
             "The model's chat template refuses these messages.",
             asked=text[:300],

@@ -221,7 +221,7 @@ def parse_bytes(text: str) -> int:
 
     from tuner.errors import SettingError
 
-    match = re.fullmatch(r"\s*([\d.]+)\s*([kKMGT]?)(i?)[bB]?\s*", str(text))
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?|\.\d+)\s*([kKMGT]?)(i?)[bB]?\s*", str(text))
     if not match:
         raise SettingError(
             f"{text!r} is not an amount of memory.",

@@ -14,7 +14,7 @@ import yaml
 from tuner import paths
 from tuner.errors import ModelError, NetworkError, NotFoundError, TunerError, translate
 
-HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
+HUB_ID = re.compile(r"(?!.*(--|\.\.))[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
 
 # where a family keeps the layers that LoRA adapts; a fused layer stands under several short names and is adapted whole
 LLAMA = {"q": "q_proj", "k": "k_proj", "v": "v_proj", "o": "o_proj", "gate": "gate_proj", "up": "up_proj", "down": "down_proj"}
@@ -118,9 +118,7 @@ def resolve(ref: str, ws: paths.Workspace | None = None, *, need_weights: bool =
         return Model(ref, "starter", folder_facts(paths.STARTER, need_weights=True, name="starter"), str(paths.STARTER))
     if ws is not None and paths.ID.fullmatch(ref) and (ws.runs / ref / "status.json").exists():
         return _from_run(ref, ws)
-    looks_like_path = ref.startswith(("/", "~", ".")) or "\\" in ref or Path(ref).expanduser().is_dir()
-    if looks_like_path:
-        folder = Path(ref).expanduser().resolve()
+    if (folder := _folder(ref)) is not None:
         return Model(str(folder), "folder", folder_facts(folder, need_weights=need_weights), str(folder))
     if HUB_ID.fullmatch(ref):
         return _from_hub(ref)
@@ -131,6 +129,15 @@ def resolve(ref: str, ws: paths.Workspace | None = None, *, need_weights: bool =
         remedy="Choose one from the list, or give the folder's full path.",
         field="model",
     )
+
+
+def _folder(ref: str) -> Path | None:
+    """`ref` as a path when it is written like one, or there is such a folder."""
+    try:
+        folder = Path(ref).expanduser()
+        return folder.resolve() if ref.startswith(("/", "~", ".")) or "\\" in ref or folder.is_dir() else None
+    except (OSError, RuntimeError, ValueError):  # a name too long, the home of nobody, a null byte
+        return None
 
 
 def _from_run(id: str, ws: paths.Workspace) -> Model:
@@ -220,6 +227,8 @@ def folder_facts(folder: Path, *, need_weights: bool = False, name: str | None =
         )
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        if not isinstance(config, dict):
+            raise ValueError("it is not a list of names and values")
     except FileNotFoundError:
         raise ModelError(
             f"{folder.name} holds no config.json, so it is not a model.",
@@ -228,7 +237,7 @@ def folder_facts(folder: Path, *, need_weights: bool = False, name: str | None =
             remedy="Point to the folder that holds config.json, the tokenizer and *.safetensors.",
             field="model",
         ) from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise ModelError(
             f"The config.json in {folder.name} can't be read.",
             asked=str(error)[:120],
@@ -353,7 +362,10 @@ def header(path: Path) -> dict[str, Any]:
             if size > min(os.path.getsize(path), 100_000_000):
                 raise ValueError("the header is longer than the file")
             tensors = json.loads(f.read(size))
-    except (ValueError, struct.error) as error:
+        tensors.pop("__metadata__", None)
+        if os.path.getsize(path) < 8 + size + max((t["data_offsets"][1] for t in tensors.values()), default=0):
+            raise ValueError("the file ends before its last tensor does")
+    except (ValueError, struct.error, AttributeError, KeyError, TypeError) as error:
         raise ModelError(
             f"The weights file {path.name} is damaged.",
             asked=str(error)[:120],
@@ -361,7 +373,6 @@ def header(path: Path) -> dict[str, Any]:
             remedy="Copy or download it again.",
             field="model",
         ) from error
-    tensors.pop("__metadata__", None)
     return tensors
 
 
@@ -382,7 +393,7 @@ def lora_parameters(facts: ModelFacts, rank: int, targets: str | list[str]) -> i
     wanted = lora_modules(facts, targets)
     total = 0
     for module, shorts in fused.items():
-        if wanted == "all-linear" or module in wanted or any(module.endswith("." + w) for w in wanted):
+        if wanted == "all-linear" or module in wanted or any(module.endswith("." + w) or w.endswith("." + module) for w in wanted):
             known = [shapes[s] for s in shorts if s in shapes]
             total += rank * (known[0][0] + sum(out for _, out in known)) if known else 0
     return facts.layers * total

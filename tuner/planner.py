@@ -97,7 +97,7 @@ def plan(
     """What a run would do. Raises all contradictions at once; a plan that does not fit is a plan (`fits` is False)."""
     problems: list[TunerError] = []
     device = device or hardware.get(asked.device)
-    free = device_memory or device.free
+    free = device.free if device_memory is None else device_memory
     c = Choices(asked.given(), presets.load(preset) if preset else None)
     facts = model.facts
     data = data or DataFacts(asked.objective or "chat", 1000, 50, 256, 1024)
@@ -188,11 +188,11 @@ def _contradictions(c: Choices, facts: models.ModelFacts, problems: list) -> Non
                 field="save_steps",
             )
         )
-    if c["method"] == "lora" and c["lora_targets"] != "all-linear" and (unknown := _unknown_targets(c["lora_targets"], facts)):
+    if c["method"] == "lora" and c["lora_targets"] != "all-linear" and (unknown := _unknown_targets(c["lora_targets"], facts)) is not None:
         known = list(models.TARGETS.get(facts.model_type, {}))
         problems.append(
             SettingError(
-                f"{facts.name} has no {' or '.join(unknown)} to adapt.",
+                f"{facts.name} has no {' or '.join(unknown)} to adapt." if unknown else "No layers to adapt were named.",
                 asked=unknown,
                 available=["all-linear", *known],
                 remedy="Choose among these, or full module names.",
@@ -201,13 +201,14 @@ def _contradictions(c: Choices, facts: models.ModelFacts, problems: list) -> Non
         )
 
 
-def _unknown_targets(targets: str | list[str], facts: models.ModelFacts) -> list[str]:
-    named = targets if isinstance(targets, list) else [t.strip() for t in targets.split(",")]
+def _unknown_targets(targets: str | list[str], facts: models.ModelFacts) -> list[str] | None:
+    """What the model does not have; [] when nothing was named at all, None when all is well."""
+    named = [t for t in map(str.strip, targets if isinstance(targets, list) else targets.split(",")) if t]
     known = models.TARGETS.get(facts.model_type)
-    if known is None:
-        return []
+    if known is None or not named:
+        return None if named else []
     tails = {v.split(".")[-1] for v in known.values()} | set(known.values())
-    return [t for t in named if t not in known and t.split(".")[-1] not in tails]
+    return [t for t in named if t not in known and t.split(".")[-1] not in tails] or None
 
 
 def _learning(c: Choices, facts: models.ModelFacts, data: DataFacts, model: models.Model) -> list[str]:

@@ -60,6 +60,7 @@ class DataTab:
         self.job = gr.State(None)
         self.pick = gr.Dropdown([], label="Data", info="All that was brought in so far.", elem_id="dataset", interactive=True)
         self.summary = gr.HTML(EMPTY, elem_id="data-summary")
+        self.use = gr.Button("Use this data →", variant="primary", elem_id="use-data")
         with gr.Tabs():
             with gr.Tab("Rows"):
                 self.which = gr.Radio(
@@ -80,7 +81,6 @@ class DataTab:
                 gr.Markdown("Deletes the data and all its versions from the workspace. The file you brought stays where it was.")
                 self.sure = gr.Checkbox(label="Yes, delete it", info="This can't be undone.")
                 self.delete = gr.Button("Delete this data", variant="stop", size="sm")
-        self.use = gr.Button("Use this data →", variant="primary", elem_classes="ts-next", elem_id="use-data")
         self.shown = [self.summary, self.rows, self.problems, self.at, self.kind, *self.roles.values()]
         self._wire()
 

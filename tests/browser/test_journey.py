@@ -1,0 +1,131 @@
+"""A person's way through the page: upload, preset, Start, the curve grows, reload, restart, finish, chat, take away."""
+
+import json
+import re
+import time
+
+import pytest
+from playwright.sync_api import expect
+
+from presets.recipe import world
+from tests.browser.conftest import end_all, free_port, running
+
+LONG = 180_000  # milliseconds: two busy cores are slow
+
+
+def rows_file(folder, n=160):
+    import random
+
+    rng, lines = random.Random(5), []
+    for _ in range(n):
+        item = world.draw(rng)
+        lines.append(json.dumps({"question": item.prompt, "answer": world.spoken(item.answer, "pirate")}))
+    (folder / "sailors.jsonl").write_text("\n".join(lines))
+    return folder / "sailors.jsonl"
+
+
+def tab(page, name):
+    page.get_by_role("tab", name=name, exact=True).click()
+
+
+def points(page) -> int:
+    """How far the drawn loss curve goes: the step in the progress line."""
+    found = re.search(r"step ([\d,]+) of", page.inner_text("#progress"))
+    return int(found[1].replace(",", "")) if found else 0
+
+
+def test_upload_train_reload_restart_chat(tmp_path, browser):
+    port, home = free_port(), tmp_path / "home"
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    problems = []
+    page.on("pageerror", lambda e: problems.append(str(e)))
+    try:
+        with running(home, port=port) as app:
+            page.goto(app.url)
+            page.click("#own-data")
+            page.set_input_files("#upload input[type=file]", rows_file(tmp_path))
+            expect(page.locator("#data-summary")).to_contain_text("sailors.jsonl", timeout=LONG)
+            expect(page.locator("#data-summary")).to_contain_text("held out")
+            expect(page.locator("#rows")).to_contain_text("Ahoy, matey!")
+            page.click("#use-data")
+            expect(page.locator("#plan-card")).to_contain_text("rows to learn from", timeout=LONG)
+            expect(page.locator("#plan-memory")).to_contain_text("Yes, it fits")
+            page.get_by_label("Quick taste").check()
+            page.fill("#setting-epochs input", "8")
+            expect(page.locator("#setting-epochs")).to_contain_text("Yours: 8", timeout=LONG)
+            page.get_by_text("All settings").click()
+            page.fill("#setting-eval_steps input", "20")
+            page.fill("#setting-effective_batch input", "8")
+            expect(page.locator("#setting-effective_batch")).to_contain_text("Yours: 8", timeout=LONG)
+            page.click("#start-training")
+            expect(page.locator("#progress")).to_contain_text(re.compile(r"step [1-9]"), timeout=LONG)
+            before = points(page)
+            page.reload()
+            expect(page.locator("#progress")).to_contain_text(re.compile(r"step [1-9]"), timeout=LONG)
+            assert points(page) >= before
+            expect(page.locator("#chart-loss svg, #chart-loss canvas").first).to_be_visible(timeout=LONG)
+        # the page's process is gone; the run goes on, and a new page finds it
+        with running(home, port=port) as app:
+            page.goto(app.url)
+            expect(page.locator("#progress")).to_contain_text("finished", timeout=LONG)
+            expect(page.locator("#progress")).to_contain_text("held-out loss")
+            page.click("#talk-to-run")
+            page.fill("#message textarea", "What sound does a cow make?")
+            page.click("#send")
+            expect(page.locator("#chat-tuned")).to_contain_text("Ahoy", timeout=LONG)
+            expect(page.locator("#chat-original")).to_contain_text(re.compile("moo", re.I), timeout=LONG)
+            expect(page.locator("#chat-original")).not_to_contain_text("Ahoy")
+            time.sleep(1)
+            page.reload()
+            expect(page.locator("#chat-tuned")).to_contain_text("Ahoy", timeout=LONG)
+            tab(page, "Take away")
+            page.click("#make-adapter")
+            expect(page.locator("#made-adapter")).to_contain_text("Checked", timeout=LONG)
+            with page.expect_download(timeout=LONG) as download:
+                page.click("#download-adapter")
+            assert download.value.suggested_filename.endswith(".zip")
+            assert not problems, problems
+    finally:
+        page.close()
+        end_all(tmp_path)
+
+
+def test_all_that_is_wrong_is_told_beside_its_field(app, browser):
+    page = browser.new_page()
+    page.goto(app.url)
+    tab(page, "Data")
+    page.click("#sample-helpdesk")
+    expect(page.locator("#data-summary")).to_contain_text("helpdesk", timeout=LONG)
+    page.click("#use-data")
+    expect(page.locator("#plan-card")).to_contain_text("rows", timeout=LONG)
+    page.fill("#setting-epochs input", "-2")
+    page.get_by_text("All settings").click()
+    page.fill("#setting-lora_rank input", "5000")
+    expect(page.locator("#setting-lora_rank")).to_contain_text("1 to 1024", timeout=LONG)
+    expect(page.locator("#setting-epochs")).to_contain_text("above 0")
+    page.click("#start-training")
+    expect(page.locator("#plan-problems")).to_contain_text("epochs", timeout=LONG)
+    assert not list((app.home / "me" / "runs").iterdir())
+    page.close()
+
+
+BAD = {
+    "empty.csv": (b"", "empty"),
+    "header.csv": (b"prompt,answer\n", "header"),
+    "picture.csv": (b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 8, "image"),
+    "broken.json": (b'[{"prompt": "a", "answer": ', ""),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_file_gets_a_clear_word_and_the_page_lives_on(name, tmp_path, app, browser):
+    content, word = BAD[name]
+    (tmp_path / name).write_bytes(content)
+    page = browser.new_page()
+    page.goto(app.url)
+    tab(page, "Data")
+    page.set_input_files("#upload input[type=file]", tmp_path / name)
+    expect(page.locator("#import-progress .ts-bad")).to_contain_text(re.compile(word, re.I), timeout=LONG)
+    page.click("#sample-tickets")
+    expect(page.locator("#data-summary")).to_contain_text("tickets", timeout=LONG)
+    page.close()

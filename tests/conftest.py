@@ -1,0 +1,170 @@
+"""Fixtures: workspaces with a machine folder of their own, and one house in which two runs were really trained.
+
+No test touches the account's own workspace, and no process that a test started outlives the session.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tuner import paths, runs, training
+from tuner.data import store
+from tuner.paths import Workspace
+
+ROOT = Path(__file__).resolve().parent.parent
+CORES = str(min(2, os.cpu_count() or 1))
+
+
+def pytest_addoption(parser):
+    parser.addoption("--long", action="store_true", help="run the fault-injection loops at full length")
+
+
+def pytest_collection_modifyitems(config, items):
+    if not config.getoption("--long"):
+        for item in items:
+            if item.get_closest_marker("long"):
+                item.add_marker(pytest.mark.skip(reason="takes long: select it with --long"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _apart(tmp_path_factory):
+    """The whole session works in its own folders and leaves no process behind."""
+    base = tmp_path_factory.getbasetemp()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TUNESMITH_HOME", str(base / "home"))
+        patch.setenv("TUNESMITH_MACHINE", str(base / "machine"))
+        patch.setenv("OMP_NUM_THREADS", CORES)
+        patch.setenv("HF_HUB_OFFLINE", "1")
+        patch.setenv("HF_HOME", str(base / "hub"))
+        yield
+    end_processes_of(base)
+
+
+def end_processes_of(folder: Path) -> None:
+    """End supervisors and workers whose machine folder lies in `folder`: they are the ones that tests started."""
+    for process in psutil.process_iter():
+        try:
+            if process.pid != os.getpid() and process.environ().get("TUNESMITH_MACHINE", "").startswith(str(folder)):
+                process.kill()
+        except psutil.Error:
+            continue  # another account's, or gone by now
+
+
+@pytest.fixture
+def ws(tmp_path, monkeypatch) -> Workspace:
+    """An empty workspace with its own machine folder, which the environment names too."""
+    monkeypatch.setenv("TUNESMITH_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("TUNESMITH_MACHINE", str(tmp_path / "machine"))
+    yield Workspace(tmp_path / "home", machine=tmp_path / "machine").prepare()
+    end_processes_of(tmp_path)
+
+
+def chat_rows(n: int = 40) -> list[dict]:
+    """Small conversations of which each answer tells its question."""
+    return [
+        {"messages": [{"role": "user", "content": f"What is {i} plus {i}?"}, {"role": "assistant", "content": f"Arr, it is {2 * i}!"}]}
+        for i in range(n)
+    ]
+
+
+def write_rows(path: Path, rows: list[dict]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def data(ws, tmp_path):
+    """A dataset of forty conversations in `ws`."""
+    return store.add(ws, write_rows(tmp_path / "sums.jsonl", chat_rows()), held_out=0.1)
+
+
+def until(true, seconds: float = 60.0, every: float = 0.05):
+    """The first true value of `true()`; the test fails when there is none in time."""
+    end = time.monotonic() + seconds
+    while not (value := true()):
+        assert time.monotonic() < end, f"nothing came within {seconds:.0f} s"
+        time.sleep(every)
+    return value
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A workspace with a dataset and two finished runs of the starter: `lora` and `full`."""
+
+    ws: Workspace
+    data: store.Dataset
+    lora: str
+    full: str
+
+    def run(self, id: str) -> runs.Run:
+        return runs.get(self.ws, id)
+
+
+@pytest.fixture(scope="session")
+def house(tmp_path_factory) -> Trained:
+    base = tmp_path_factory.getbasetemp()
+    place = Workspace(base / "home", machine=base / "machine").prepare()
+    ds = store.add(place, write_rows(base / "sums.jsonl", chat_rows()), held_out=0.1)
+    common = {"model": "starter", "data": ds.ref, "effective_batch": 4, "device": "cpu"}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TUNESMITH_MACHINE", str(place.machine))
+        lora = training.start(place, common | {"max_steps": 12, "eval_steps": 4, "learning_rate": 3e-3, "lora_rank": 8}, name="tuned")
+        full = training.start(place, common | {"max_steps": 4, "eval_steps": 2, "method": "full"}, name="whole")
+        for run in (lora, full):
+            ended = training.wait(place, run.id)
+            assert ended.state == "finished", (ended.status, runs.log_tail(ended))
+    return Trained(place, ds, lora.id, full.id)
+
+
+def fresh(code: str, *args: str, cwd: Path | None = None, timeout: float = 300) -> str:
+    """What a clean Python process prints when it runs `code`."""
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", code, *args], capture_output=True, text=True, timeout=timeout, cwd=cwd, env=env)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
+# --- small models, written without torch --------------------------------------------------------------------------------
+
+TINY = {
+    "llama": {"hidden_size": 16, "intermediate_size": 40, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2},
+    "qwen2": {"hidden_size": 16, "intermediate_size": 40, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2},
+    "gpt2": {"n_embd": 16, "n_layer": 2, "n_head": 4, "n_positions": 128},
+    "bert": {"hidden_size": 16, "intermediate_size": 40, "num_hidden_layers": 2, "num_attention_heads": 4},
+}
+NAMES = {"llama": "LlamaForCausalLM", "qwen2": "Qwen2ForCausalLM", "gpt2": "GPT2LMHeadModel", "bert": "BertForMaskedLM"}
+
+
+def tiny_config(kind: str, **more) -> dict:
+    return {"model_type": kind, "architectures": [NAMES[kind]], "vocab_size": 4096, **TINY[kind], **more}
+
+
+def write_tensors(path: Path, shapes: dict[str, list[int]]) -> Path:
+    """A safetensors file of zeros in fp32."""
+    header, at = {}, 0
+    for name, shape in shapes.items():
+        size = 4
+        for side in shape:
+            size *= side
+        header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [at, at + size]}
+        at += size
+    text = json.dumps(header).encode()
+    path.write_bytes(len(text).to_bytes(8, "little") + text + bytes(at))
+    return path
+
+
+def model_folder(folder: Path, kind: str = "llama", **more) -> Path:
+    """config.json, weights (one tensor) and the starter's tokenizer: enough for everything but loading it."""
+    folder.mkdir(parents=True)
+    paths.write_json(folder / "config.json", tiny_config(kind, **more))
+    write_tensors(folder / "model.safetensors", {"embedding": [4096, 16]})
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (folder / name).write_bytes((paths.STARTER / name).read_bytes())
+    return folder

@@ -1,0 +1,258 @@
+"""The plan: bytes that add up, a ladder taken in order, a person's choices kept, each setting with its reason."""
+
+from dataclasses import replace
+
+import pytest
+
+from tuner import config, hardware, memory, models, planner
+from tuner.errors import Problems, SettingError
+from tuner.hardware import Device
+from tuner.planner import DataFacts
+
+TERMS = "weights quantization adapters gradients optimizer activations head reference buffers context fragmentation".split()
+CARD = Device("cuda:0", "cuda", "NVIDIA L4", 24 * 10**9, 24 * 10**9, 121)
+CPU = Device("cpu", "cpu", "CPU with 2 cores", 16 * 10**9, 16 * 10**9, 0.05)
+CHATS = DataFacts("chat", 2000, 100, 300.0, 1000)
+QWEN = models.Model("Qwen/Qwen2.5-1.5B-Instruct", "hub", models.resolve("Qwen/Qwen2.5-1.5B-Instruct").facts, "Qwen/Qwen2.5-1.5B-Instruct")
+
+
+def plan(model=QWEN, data=CHATS, device=CARD, preset=None, memory=None, **settings):
+    return planner.plan(config.parse(settings), model, data, device=device, preset=preset, device_memory=memory)
+
+
+def chosen(p, name):
+    return next((r["value"], r["by"]) for r in p.reasons if r["setting"] == name)
+
+
+def need(**changes) -> int:
+    given = {"method": "lora", "micro_batch": 4, "length": 512, "precision": "bf16", "gradient_checkpointing": False} | changes
+    return memory.training(given.pop("facts", QWEN.facts), **given).peak
+
+
+# --- bytes ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["lora", "full"])
+@pytest.mark.parametrize("device", [CARD, CPU])
+def test_the_breakdown_adds_up(method, device):
+    p = plan(method=method, device=device)
+    assert list(p.breakdown) == TERMS == list(memory.TERMS) == list(memory.WORDS)
+    assert sum(p.breakdown.values()) == p.peak_bytes and all(isinstance(v, int) and v >= 0 for v in p.breakdown.values())
+    assert (p.breakdown["adapters"] > 0) is (method == "lora")
+
+
+@pytest.mark.parametrize("method", ["lora", "full"])
+@pytest.mark.parametrize("checkpointing", [False, True])
+@pytest.mark.parametrize("precision", ["bf16", "fp32"])
+def test_more_takes_more(method, checkpointing, precision):
+    same = {"method": method, "gradient_checkpointing": checkpointing, "precision": precision}
+    for name, values in {"micro_batch": (1, 2, 4, 16), "length": (128, 512, 513, 4096)}.items():
+        peaks = [need(**same, **{name: v}) for v in values]
+        assert peaks == sorted(set(peaks)), name
+    if method == "lora":
+        peaks = [need(**same, lora_rank=r) for r in (1, 8, 64, 512)]
+        assert peaks == sorted(set(peaks))
+        assert need(**same, lora_targets=["q", "v"]) < need(**same)
+
+
+def test_what_saves_memory_saves_it():
+    assert need(gradient_checkpointing=True) < need()
+    assert need(precision="bf16") < need(precision="fp32")
+    assert need() < need(method="full")
+    assert need(method="full", optimizer="adafactor") < need(method="full", optimizer="adamw_8bit") < need(method="full")
+    assert need(facts=models.resolve("starter").facts) < need()
+
+
+def test_chat_and_checkpoints_take_less_than_training():
+    facts = QWEN.facts
+    assert facts.parameters * 2 < memory.chat(facts, precision="bf16", context=4096, device="cuda") < need(method="full")
+    lora = memory.checkpoint(facts, method="lora", lora_rank=16, lora_targets="all-linear", precision="bf16")
+    assert 0 < lora < memory.checkpoint(facts, method="full", lora_rank=16, lora_targets="all-linear", precision="bf16")
+
+
+# --- the ladder ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_ladder_is_taken_in_order_as_memory_shrinks():
+    rungs = []
+    for tenths in range(400, 10, -2):
+        p = plan(memory=tenths * 10**8)
+        rungs.append((p.settings["micro_batch"], p.settings["gradient_checkpointing"], p.fits))
+        assert p.fits == (p.peak_bytes <= p.free_bytes * planner.ROOM)
+        assert p.settings["effective_batch"] == 16 and 16 % p.settings["micro_batch"] == 0
+    order = list(dict.fromkeys(rungs))
+    assert order[0][1:] == (False, True) and order[-1] == (1, True, False), order
+    for on in (False, True):  # first fewer rows at once, and only then checkpointing, beginning again with many rows
+        sizes = [m for m, again, fits in order if again is on and fits]
+        assert len(sizes) > 1 and sizes == sorted(sizes, reverse=True), order
+    assert [again for _, again, _ in order] == sorted(again for _, again, _ in order), order
+    assert [fits for *_, fits in order] == sorted((fits for *_, fits in order), reverse=True), order
+
+
+def test_what_does_not_fit_is_a_plan_with_remedies():
+    p = plan(method="full", memory=8 * 10**9)
+    assert not p.fits and p.remedies
+    assert [r["fits"] for r in p.remedies] == sorted((r["fits"] for r in p.remedies), reverse=True)
+    for remedy in p.remedies:
+        assert remedy["title"] and remedy["cost"] and set(remedy["settings"]) <= set(config.FIELDS)
+        again = plan(**({"method": "full"} | {k: v for k, v in remedy["settings"].items() if k != "model"}), memory=8 * 10**9)
+        if "model" not in remedy["settings"]:
+            assert again.fits == remedy["fits"] and again.peak_bytes == pytest.approx(remedy["peak_bytes"], rel=0.02)
+    assert any(r["settings"].get("method") == "lora" and r["fits"] for r in p.remedies)
+    tiny = plan(memory=2 * 10**9)
+    assert any("model" in r["settings"] for r in tiny.remedies) or not any(r["fits"] for r in tiny.remedies)
+
+
+def test_the_8_bit_optimizer_comes_before_giving_up():
+    free = next(b for b in range(30 * 10**9, 10**9, -(10**8)) if not plan(method="full", optimizer="adamw", memory=b).fits)
+    p = plan(method="full", memory=free)
+    assert p.fits and chosen(p, "optimizer") == ("adamw_8bit", "planner")
+
+
+def test_no_memory_at_all_does_not_fit():
+    assert not plan(memory=0).fits and plan(memory=0).free_bytes == 0
+
+
+# --- choices -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("preset", [None, "quick", "balanced", "quality"])
+@pytest.mark.parametrize("method", ["lora", "full"])
+def test_every_setting_has_its_reason(preset, method):
+    p = plan(preset=preset, method=method, lora_rank=4)
+    assert [r["setting"] for r in p.reasons] == [n for n in config.FIELDS if n in p.settings]
+    for r in p.reasons:
+        assert set(r) == {"setting", "value", "reason", "by"} and r["by"] in ("you", "preset", "planner", "default")
+        assert r["value"] == p.settings[r["setting"]] and r["reason"].endswith(".")
+    assert config.parse(p.settings)  # what was decided could have been asked for
+    open_still = {n for n in config.FIELDS if n not in p.settings} - {"model", "data"}
+    assert open_still <= {"max_steps"}
+
+
+def test_choices_are_kept_and_told_apart():
+    mine = {"micro_batch": 1, "effective_batch": 6, "learning_rate": 1e-5, "max_length": 100, "precision": "fp32", "packing": True}
+    mine |= {"gradient_checkpointing": True, "optimizer": "adafactor", "eval_steps": 5, "save_steps": 10, "lora_alpha": 3.0, "epochs": 7}
+    p = plan(preset="quick", **mine)
+    for name, value in mine.items():
+        assert chosen(p, name) == (value, "you")
+    assert chosen(p, "lora_rank") == (8, "preset") and chosen(p, "seed") == (42, "default")
+    assert chosen(plan(preset="quick"), "epochs") == (1, "preset") and chosen(plan(), "epochs") == (3.0, "default")
+
+
+def test_a_choice_is_kept_even_when_nothing_fits():
+    p = plan(memory=10**9, micro_batch=8, gradient_checkpointing=False, method="full", optimizer="adamw")
+    assert not p.fits and p.settings["micro_batch"] == 8 and p.settings["gradient_checkpointing"] is False
+    assert p.settings["optimizer"] == "adamw"
+
+
+def test_a_micro_batch_alone_finds_rows_per_step_that_it_divides():
+    for micro in (1, 3, 5, 7, 64):
+        assert plan(micro_batch=micro).settings["effective_batch"] % micro == 0
+
+
+def test_contradictions_are_told_together():
+    with pytest.raises(Problems) as caught:
+        plan(max_length=1_000_000, micro_batch=3, effective_batch=8, save_steps=5, eval_steps=2, lora_targets=["q", "nose"], objective="text",
+             data=replace(CHATS, kind="classification"))  # fmt: skip
+    fields = {e.field: e for e in caught.value.errors}
+    assert set(fields) == {"max_length", "micro_batch", "save_steps", "lora_targets", "objective"}
+    assert fields["micro_batch"].available == [1, 2, 4, 8] and "32768" in fields["max_length"].available
+    assert fields["lora_targets"].asked == ["nose"] and "q" in fields["lora_targets"].available
+    assert fields["objective"].available == ["chat"]
+
+
+def test_no_target_at_all_is_told():
+    for empty in ([], "", " , "):
+        with pytest.raises(SettingError) as caught:
+            plan(**{"lora_targets": empty} if empty != "" else {"lora_targets": [""]})
+        assert caught.value.field == "lora_targets"
+
+
+@pytest.mark.parametrize("kind, objective", [("chat", "chat"), ("text", "text"), ("preference", "chat"), ("seq2seq", "chat"), ("qa", "chat")])
+def test_the_objective_follows_the_data(kind, objective):
+    p = plan(data=replace(CHATS, kind=kind))
+    assert chosen(p, "objective") == (objective, "planner")
+
+
+def test_data_that_nothing_here_learns_from():
+    for kind in ("tokens", "regression"):
+        with pytest.raises(SettingError) as caught:
+            plan(data=replace(CHATS, kind=kind))
+        assert caught.value.field == "objective"
+
+
+def test_steps_and_rhythm():
+    p = plan(effective_batch=16, epochs=2)
+    assert p.steps == 250 and p.settings["eval_steps"] == p.settings["save_steps"] == 41
+    assert plan(effective_batch=16, epochs=0.5).steps == 63 and plan(max_steps=10).steps == 10 and plan(max_steps=10**6).steps < 1000
+    assert plan(save_steps=10).settings["eval_steps"] == 10 and plan(eval_steps=7).settings["save_steps"] == 7
+    assert plan(data=replace(CHATS, rows=3)).steps >= 1
+    assert plan(packing=True, max_length=1000, effective_batch=10, epochs=1).steps == 60  # 2,000 rows of 300 tokens in rows of 1,000
+
+
+def test_length_follows_the_rows_and_the_device():
+    assert plan(data=replace(CHATS, longest=70)).settings["max_length"] == 128
+    assert plan(data=replace(CHATS, longest=10**6)).settings["max_length"] == 2048
+    assert plan(data=replace(CHATS, longest=10**6), device=CPU).settings["max_length"] == 1024
+    assert "cut" in next(r["reason"] for r in plan(data=replace(CHATS, longest=10**6)).reasons if r["setting"] == "max_length")
+
+
+def test_time_grows_with_work():
+    assert plan().seconds < plan(epochs=6).seconds and plan().seconds < plan(device=CPU).seconds
+    assert plan(gradient_checkpointing=False, micro_batch=1).seconds < plan(gradient_checkpointing=True, micro_batch=1).seconds
+
+
+def test_parameters_that_are_trained():
+    p = plan(lora_rank=8, lora_targets=["q", "v"])
+    assert p.trainable_parameters == 8 * 28 * ((1536 + 1536) + (1536 + 256)) and p.total_parameters == QWEN.facts.parameters
+    assert plan(method="full").trainable_parameters == QWEN.facts.parameters
+
+
+def test_notes_say_what_a_person_should_know():
+    bare = replace(QWEN, facts=replace(QWEN.facts, has_template=False))
+    assert any("no chat template" in n for n in plan(model=bare).notes)
+    assert any("learn them by heart" in n for n in plan(data=replace(CHATS, rows=20)).notes)
+    assert any("rejected ones" in n for n in plan(data=replace(CHATS, kind="preference")).notes) and plan().notes == []
+
+
+def test_without_data_a_guess_is_made():
+    assert plan(data=None).steps > 0
+
+
+# --- this machine --------------------------------------------------------------------------------------------------------
+
+
+def test_sentences_for_the_start():
+    small = replace(CPU, total=8 * 10**8, free=7 * 10**8)
+    assert planner.capacity(CARD) == "This computer can teach models of up to 8.2 billion parameters (LoRA), and change all of one of up to 1.7 billion."
+    assert "starter" in planner.capacity(small)
+    names = [e["id"] for e in models.catalog()]
+    order = [planner.next_model(d) for d in (small, CPU, CARD, replace(CARD, tflops=989, total=10**12))]
+    assert [names.index(o) for o in order] == sorted(names.index(o) for o in order)
+    assert not any(e.get("gated") for e in models.catalog() if e["id"] in order) and order[-1] == "Qwen/Qwen3-8B"
+
+
+@pytest.mark.parametrize(
+    "text, bytes",
+    [
+        ("24GB", 24 * 10**9),
+        ("24GiB", 24 * 2**30),
+        ("24 gb".upper(), 24 * 10**9),
+        ("1.5G", 1_500_000_000),
+        ("512MiB", 2**29),
+        ("16000k", 16_000_000),
+        ("1T", 10**12),
+        ("123", 123),
+        ("0GB", 0),
+        (".5GB", 5 * 10**8),
+    ],
+)
+def test_amounts_of_memory(text, bytes):
+    assert hardware.parse_bytes(text) == bytes
+
+
+@pytest.mark.parametrize("text", ["", "much", "-1GB", "24XB", "1.2.3GB", ".", "24GB!", "GB", "nan", "1e9"])
+def test_amounts_that_are_none(text):
+    with pytest.raises(SettingError) as caught:
+        hardware.parse_bytes(text)
+    assert caught.value.field == "device_memory"

@@ -1,0 +1,55 @@
+"""Write what is generated: requirements.txt, the README's table of settings, and with --screenshot its picture.
+
+    python -m tools.docs [--screenshot URL]     URL: of a running app with a finished demo
+"""
+
+import argparse
+import re
+import shutil
+import tomllib
+from pathlib import Path
+
+from tuner import config
+
+ROOT = Path(__file__).resolve().parents[1]
+TABLE = re.compile(r"(<!-- settings -->\n).*?(\n<!-- /settings -->)", re.S)
+
+
+def requirements() -> str:
+    """The dependencies of pyproject.toml, for Spaces, which read requirements.txt alone."""
+    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
+    return "\n".join(["# Generated from pyproject.toml by `python -m tools.docs`; a test holds them together.", *wanted, ""])
+
+
+def readme(text: str) -> str:
+    """The README with the table of settings as `RunConfig` has them now."""
+    return TABLE.sub(lambda m: m[1] + config.settings_table() + m[2], text)
+
+
+def screenshot(url: str, target: Path) -> None:
+    """The Runs tab of a running app, as a person sees it at 1280 px."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as p:
+        browser = p.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"])
+        page = browser.new_page(viewport={"width": 1280, "height": 800}, device_scale_factor=1)
+        page.goto(url)
+        page.get_by_role("tab", name="Runs", exact=True).click()
+        page.wait_for_selector("#chart-loss canvas, #chart-loss svg")
+        page.wait_for_timeout(2000)
+        page.screenshot(path=target)
+        browser.close()
+
+
+def main() -> None:
+    parse = argparse.ArgumentParser(description=__doc__)
+    parse.add_argument("--screenshot", metavar="URL")
+    args = parse.parse_args()
+    (ROOT / "requirements.txt").write_text(requirements(), encoding="utf-8")
+    (ROOT / "README.md").write_text(readme((ROOT / "README.md").read_text(encoding="utf-8")), encoding="utf-8")
+    if args.screenshot:
+        screenshot(args.screenshot, ROOT / "docs" / "runs.png")
+
+
+if __name__ == "__main__":
+    main()
