@@ -97,7 +97,7 @@ def test_what_does_not_fit_is_a_plan_with_remedies():
         assert remedy["title"] and remedy["cost"] and set(remedy["settings"]) <= set(config.FIELDS)
         again = plan(**({"method": "full"} | {k: v for k, v in remedy["settings"].items() if k != "model"}), memory=8 * 10**9)
         if "model" not in remedy["settings"]:
-            assert again.fits == remedy["fits"] and again.peak_bytes == pytest.approx(remedy["peak_bytes"], rel=0.02)
+            assert again.fits == remedy["fits"] and again.peak_bytes == pytest.approx(remedy["peak_bytes"], rel=0.05)  # of another optimizer, at most
     assert any(r["settings"].get("method") == "lora" and r["fits"] for r in p.remedies)
     tiny = plan(memory=2 * 10**9)
     assert any("model" in r["settings"] for r in tiny.remedies) or not any(r["fits"] for r in tiny.remedies)

@@ -141,8 +141,18 @@ def write_status(folder: Path, **change: Any) -> dict[str, Any]:
 
 def get(ws: Workspace, id: str) -> Run:
     folder = ws.run(id)
-    status = paths.read_json(folder / "status.json")
-    if status is None:
+    try:
+        status = paths.read_json(folder / "status.json")
+        found = None if status is None else _read(folder, status)
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise NotFoundError(
+            f"The folder of the run {id!r} is damaged.",
+            asked=str(error)[:200],
+            available="config.yaml, plan.json and status.json as they were written",
+            remedy=f"Put them back, or remove {folder}.",
+            field="run",
+        ) from error
+    if found is None:
         raise NotFoundError(
             f"There is no run called {id!r}.",
             asked=id,
@@ -150,23 +160,27 @@ def get(ws: Workspace, id: str) -> Run:
             remedy="`tunesmith runs` lists them.",
             field="run",
         )
-    return _read(folder, status)
+    return found
 
 
 def _read(folder: Path, status: dict[str, Any]) -> Run:
-    config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
-    return Run(folder.name, folder, status, config, paths.read_json(folder / "plan.json", {}), paths.read_json(folder / "about.json", {}))
+    config, plan = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8")), paths.read_json(folder / "plan.json")
+    if not all(isinstance(d, dict) for d in (status, config, plan)) or "settings" not in plan:
+        raise ValueError(f"config.yaml, plan.json or status.json in {folder} is not what was written there")
+    return Run(folder.name, folder, status, config, plan, paths.read_json(folder / "about.json", {}))
 
 
 def listing(ws: Workspace) -> list[Run]:
     """All runs, the newest first; a damaged folder is left out of the list and left on disk."""
     found = []
     for folder in ws.runs.iterdir() if ws.runs.is_dir() else []:
+        if not paths.ID.fullmatch(folder.name):
+            continue  # being deleted, or not ours
         try:
             status = paths.read_json(folder / "status.json")
             if status is not None:
                 found.append(_read(folder, status))
-        except (OSError, ValueError, yaml.YAMLError, KeyError):
+        except (OSError, ValueError, yaml.YAMLError):
             continue
     return sorted(found, key=lambda r: (r.about.get("created") or "", r.id), reverse=True)
 
@@ -309,7 +323,7 @@ def is_whole(checkpoint: Path) -> bool:
     try:
         files = json.loads((checkpoint / "MANIFEST.json").read_text(encoding="utf-8"))
         return all((checkpoint / n).stat().st_size == f["bytes"] and paths.sha256(checkpoint / n) == f["sha256"] for n, f in files.items())
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
 
 

@@ -143,6 +143,9 @@ class Supervisor:
                 runs.write_status(folder, state="queued", reason=None)
                 self.db.execute("UPDATE jobs SET state = 'waiting' WHERE id = ?", (id,))
                 return
+            if paths.read_json(folder / "status.json", {}).get("state") == "queued":  # resumed before its former worker was seen to be gone
+                self.db.execute("UPDATE jobs SET state = 'waiting' WHERE id = ?", (id,))
+                return
             settle(folder, code)
         self.done(id)
 

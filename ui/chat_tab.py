@@ -67,6 +67,7 @@ class ChatTab:
     def _looks(self, id: str) -> dict:
         return {
             "height": 380,
+            "min_width": 300,
             "allow_tags": False,
             "sanitize_html": True,
             "reasoning_tags": THINKING,
@@ -133,9 +134,9 @@ class ChatTab:
         if not text:
             yield (*still, "")
             return
-        sides = {"tuned": clean(tuned) + [{"role": "user", "content": text}]}
+        sides = {"tuned": answered(tuned) + [{"role": "user", "content": text}]}
         if beside and who != "starter":
-            sides["original"] = clean(original) + [{"role": "user", "content": text}]
+            sides["original"] = answered(original) + [{"role": "user", "content": text}]
         ws, system = self.house.workspace(request), settings[0]
         sampling = {"temperature": settings[1], "top_p": settings[2], "max_tokens": int(settings[3])}
 
@@ -190,6 +191,14 @@ def plain(content) -> str:
 def clean(messages) -> list[dict]:
     """Role and text alone; what a model thought aloud is not sent back to it."""
     return [{"role": m["role"], "content": plain(m["content"])} for m in messages or [] if not (m.get("metadata") or {}).get("title")]
+
+
+def answered(messages) -> list[dict]:
+    """The talk up to its last answer: a question that was stopped before one came would make two turns of one role."""
+    said = clean(messages)
+    while said and said[-1]["role"] == "user":
+        said.pop()
+    return said
 
 
 def before_last(messages) -> list[dict]:

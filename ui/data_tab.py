@@ -282,8 +282,8 @@ def _summary(ds) -> str:
         if ds.held_out
         else "Too few rows to hold any out for a test."
     )
-    notes = "".join(f"<li>{draw.escape(n)}</li>" for n in ds.notes)
-    return f'<div class="ts-card"><b>{head}</b><br>{draw.escape(ds.reason)}<br>{verdict} {split}<ul>{notes}</ul></div>{asks}'
+    notes = "".join(f"<li>{draw.code(n)}</li>" for n in ds.notes)
+    return f'<div class="ts-card"><b>{head}</b><br>{draw.code(ds.reason)}<br>{verdict} {split}<ul>{notes}</ul></div>{asks}'
 
 
 def _problems(ds) -> str:

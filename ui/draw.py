@@ -45,6 +45,12 @@ def field_errors(error: TunerError) -> dict[str, str]:
     return {e["field"]: f"{e['message']} {e['remedy']}" for e in error.as_list() if e["field"]}
 
 
+def code(text: str) -> str:
+    """Escaped, with what stands between backticks set as code."""
+    parts = escape(text).split("`")
+    return "".join(f"<code>{p}</code>" if i % 2 and i < len(parts) - 1 else p for i, p in enumerate(parts))
+
+
 def good(message: str) -> str:
     return f'<div class="ts-good">{escape(message)}</div>'
 

@@ -87,7 +87,7 @@ class Page:
             [self.screen, self.train.problems],
         ).then(self.to("runs"), self.screen, self.tabs)
         self.runs.talk.click(self.on_talk, [self.runs.pick, self.screen], [self.screen, self.tabs], **quick)
-        self.runs.reuse.click(self.on_reuse, self.runs.pick, [*self.train_form, self.tabs], **quick)
+        self.runs.reuse.click(self.on_reuse, [self.runs.pick, self.screen], [self.screen, *self.train_form, self.tabs], **quick)
 
         ticked = [
             self.strip,
@@ -161,11 +161,12 @@ class Page:
     def on_talk(self, id, screen):
         return Screen.read(screen).with_(tab="chat", chat=id, run=id), gr.Tabs(selected="chat")
 
-    def on_reuse(self, id, request: gr.Request):
+    def on_reuse(self, id, screen, request: gr.Request):
         ws = self.house.workspace(request)
         run = runs.get(ws, id)
         mine = {k: v for k, v in run.config.items() if k not in ("model", "data", "preset")}
-        return [*self.train.fresh(ws, run.config["data"], run.config["model"], mine), gr.Tabs(selected="train")]
+        kept = Screen.read(screen).with_(tab="train", data=run.config["data"])
+        return [kept, *self.train.fresh(ws, run.config["data"], run.config["model"], mine), gr.Tabs(selected="train")]
 
     def on_last(self, screen, event: gr.SelectData, request: gr.Request):
         found = runs.listing(self.house.workspace(request))

@@ -34,8 +34,8 @@ class RunsTab:
                         color="line" if name == "loss" else None,
                         title=title,
                         height=240,
-                        x_title="step",
-                        y_title="",
+                        x_title="step", color_title=" ",
+                        y_title=" ",
                         show_label=False,
                         label=title,
                         min_width=320,
@@ -82,8 +82,8 @@ class RunsTab:
             title="Loss of the chosen runs",
             height=300,
             visible=False,
-            x_title="step",
-            y_title="",
+            x_title="step", color_title=" ",
+            y_title=" ",
             show_label=False,
         )
         self.differences = gr.HTML(elem_id="differences")

@@ -17,7 +17,7 @@ def theme() -> gr.themes.Base:
 
 
 CSS = """
-.gradio-container { max-width: 1200px !important; margin: 0 auto !important; font-variant-numeric: tabular-nums; }
+.gradio-container { max-width: min(1200px, 100vw) !important; margin: 0 auto !important; font-variant-numeric: tabular-nums; }
 .ts-strip { display: flex; flex-wrap: wrap; gap: .4rem 1.2rem; align-items: center; padding: .2rem 0; }
 .ts-strip b { font-size: 1.15rem; margin-right: auto; }
 .ts-pill { border: 1px solid var(--border-color-primary); border-radius: 99px; padding: .1rem .7rem; white-space: nowrap; }
@@ -42,6 +42,8 @@ CSS = """
 .gradio-container .prose:empty, .gradio-container .html-container:empty { display: none; }
 .ts-next { margin-top: .6rem; }
 .ts-big button { min-height: 4.2rem; font-size: 1.1rem; }
-@media (max-width: 640px) { .gradio-container { padding: .4rem !important; } .ts-turn b { display: block; } }
+.gradio-container .wrap, .gradio-container .contain, .gradio-container .column, .gradio-container .tabs, .gradio-container .tab-wrapper { min-width: 0; }
+.gradio-container .tab-container { max-width: 100%; overflow: hidden; }
+@media (max-width: 640px) { .gradio-container > .main, .gradio-container .fillable { padding: .5rem !important; } .ts-turn b { display: block; } }
 @media (prefers-reduced-motion: reduce) { * { animation: none !important; transition: none !important; } }
 """

@@ -51,8 +51,10 @@ class TrainTab:
                             self.widgets[name] = forms.widget(name)
         self.problems = gr.HTML(elem_id="plan-problems")
         with gr.Row():
-            self.memory = gr.HTML(elem_id="plan-memory", min_height=60)
-            self.plan = gr.HTML(elem_id="plan-card", min_height=60)
+            with gr.Column(min_width=300):
+                self.memory = gr.HTML(elem_id="plan-memory")
+            with gr.Column(min_width=300):
+                self.plan = gr.HTML(elem_id="plan-card")
         with gr.Accordion("The same as a command, and as YAML", open=False):
             self.command = gr.Code(label="Command", language="shell", interactive=False)
             self.yaml = gr.Code(label="YAML (for: tunesmith train FILE.yaml)", language="yaml", interactive=False)

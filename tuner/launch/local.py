@@ -27,7 +27,8 @@ def start(module: str, *args: str, log: Path, device: str | None = None, offline
 
 def environment(device: str | None, offline: bool) -> dict[str, str]:
     """Ours, without telemetry and without the secrets that a worker has no need of."""
-    env = {k: v for k, v in os.environ.items() if k not in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "TUNESMITH_PASSWORD")}
+    secrets = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN") if offline else ()
+    env = {k: v for k, v in os.environ.items() if k not in (*secrets, "TUNESMITH_PASSWORD")}
     env |= {
         "PYTHONPATH": os.pathsep.join(p for p in (PACKAGE_ROOT, env.get("PYTHONPATH")) if p),
         "PYTHONUNBUFFERED": "1",

@@ -1,5 +1,6 @@
 """Base model + technique → trainable model. Safetensors only, no remote code."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,9 @@ def local_folder(base: str) -> Path:
 
 
 def use_cores() -> None:
-    torch.set_num_threads(hardware.cores())
+    """As many threads as cores, or as OMP_NUM_THREADS says."""
+    named = os.environ.get("OMP_NUM_THREADS", "")
+    torch.set_num_threads(int(named) if named.isdigit() and int(named) else hardware.cores())
 
 
 def torch_device(device: str) -> torch.device:

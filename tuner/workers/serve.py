@@ -61,17 +61,18 @@ class Models:
 
     def __init__(self, device: str):
         self.device, self.known, self.turn = device, {}, threading.Lock()
-        self.base: tuple[str, str] | None = None
+        self.base: tuple | None = None
         self.model = self.tokenizers = None
 
     def ready(self, id: str) -> tuple[Any, Any, bool]:
         """(model, tokenizer, adapter on) for a known id; loads what is missing. Call it with `turn` held."""
         known: Known = self.known[id]
-        if self.base != (known.base, known.precision):
+        folder = load.local_folder(known.base)
+        wanted = (known.base, known.precision, (folder / "config.json").stat().st_mtime_ns)  # a full run may have been trained on since
+        if self.base != wanted:
             self.unload()
-            folder = load.local_folder(known.base)
             self.model, self.tokenizers = load.base_model(folder, known.precision, self.device).eval(), {None: load.tokenizer(folder)}
-            self.base = (known.base, known.precision)
+            self.base = wanted
         if known.adapter is None:
             return self.model, self.tokenizers[None], False
         name, changed = adapter_name(known.adapter), _stamp(known.adapter)

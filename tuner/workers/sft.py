@@ -130,6 +130,9 @@ def work(r: Reporter) -> None:
     r.say("preparing", reason="Loading the model.", error=None)
     load.use_cores()
     base = load.local_folder(about["base"])
+    if about["kind"] == "hub" and about["revision"] is None:  # downloaded for this run: now it is known which revision it is
+        about["revision"] = base.name
+        paths.write_json(r.folder / "plan.json", run.plan)
     tokenizer = load.tokenizer(base)
     train, held = rows_of(ws, run.config["data"], tokenizer, s, False), rows_of(ws, run.config["data"], tokenizer, s, True)
     print(f"prepared: {train.summary()}", flush=True)

@@ -1,0 +1,502 @@
+"""Real trainings of the starter through the real supervisor: what a run leaves, what is learnt, and what no kill can take away."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import struct
+from contextlib import closing
+from dataclasses import replace
+
+import pytest
+
+from tests.conftest import chat_rows, fresh, until, write_rows
+from tuner import hardware, locks, models, paths, runs, supervisor, training
+from tuner.data import store
+from tuner.errors import ConflictError, DataError, DeviceError, DiskError, Problems, SettingError
+
+QUICK = {"model": "starter", "effective_batch": 4, "device": "cpu", "lora_rank": 4, "learning_rate": 3e-3}
+LONG = QUICK | {"max_steps": 60, "eval_steps": 10}  # some seconds: long enough to be killed in
+
+
+def start(ws, data, name="run", **settings) -> runs.Run:
+    return training.start(ws, QUICK | {"data": data.ref} | settings, name=name)
+
+
+def finish(ws, run) -> runs.Run:
+    ended = training.wait(ws, run.id, poll=0.1)
+    assert ended.state == "finished", (ended.status, runs.log_tail(ended)[-3000:])
+    return ended
+
+
+def table(run) -> dict[str, dict[int, float | None]]:
+    out = {}
+    for step, key, value in runs.metrics(run):
+        out.setdefault(key, {})[step] = value
+    return out
+
+
+def pid_of(ws, run) -> int:
+    with closing(supervisor.queue(ws.machine_folder())) as db:
+        return db.execute("SELECT pid FROM jobs WHERE folder = ? AND state = 'running'", (str(run.path),)).fetchone()[0]
+
+
+def supervisor_pid(ws) -> int:
+    import psutil
+
+    for process in psutil.process_iter():
+        try:
+            if "tuner.supervisor" in process.cmdline() and process.environ().get("TUNESMITH_MACHINE") == str(ws.machine_folder()):
+                return process.pid
+        except psutil.Error:
+            continue
+    raise AssertionError("no supervisor is at work")
+
+
+def at_step(ws, run, step: int) -> runs.Run:
+    return until(lambda: (now := runs.get(ws, run.id)).progress.get("step", 0) >= step and now, 90)
+
+
+def losses_logged(run) -> int:
+    return runs.log_tail(run, 10**7).count("{'loss'")
+
+
+# --- what a run leaves ---------------------------------------------------------------------------------------------------
+
+
+def test_a_lora_run(house):
+    run = house.run(house.lora)
+    measured = table(run)
+    assert {"loss", "eval_loss", "learning_rate", "grad_norm", "tokens_per_second", "memory_bytes"} <= set(measured)
+    assert sorted(measured["loss"]) == list(range(1, 13)) and sorted(measured["eval_loss"]) == [4, 8, 12]
+    assert run.best == min(measured["eval_loss"].values()) and run.status["best"]["step"] in (4, 8, 12)
+    assert run.best < run.status["baseline"]["eval_loss"] * 0.6 and run.status["baseline"]["rows"] == house.data.held_out
+    assert measured["loss"][12] < measured["loss"][1] * 0.6
+    assert run.progress["step"] == run.progress["steps"] == 12 and run.progress["eta_seconds"] == 0
+    assert run.status["measured"]["peak_bytes"] > 10**8 and run.status["measured"]["tokens"] > 1000 and run.status["reason"] is None
+    assert not runs.alive(run) and not (run.path / "control").exists()
+
+
+def test_what_lies_in_its_folder(house):
+    run = house.run(house.lora)
+    files = {f.name for f in (run.path / "model").iterdir()}
+    assert {"adapter_model.safetensors", "adapter_config.json", "tokenizer.json", "chat_template.jinja"} <= files
+    for id in (house.lora, house.full):
+        model = house.run(id).path / "model"
+        assert not [f for f in model.rglob("*") if f.suffix in (".bin", ".pt", ".pth", ".pkl")]
+        kept = runs.checkpoints(house.run(id).path)
+        assert len(kept) == 2 and all(map(runs.is_whole, kept))
+    facts, s = models.resolve("starter").facts, run.plan["settings"]
+    trained = models.count_parameters([run.path / "model" / "adapter_model.safetensors"])[0]
+    assert trained == models.lora_parameters(facts, s["lora_rank"], s["lora_targets"]) == run.plan["trainable_parameters"]
+
+
+def test_the_card_tells_what_was_done(house):
+    for id in (house.lora, house.full):
+        run = house.run(id)
+        card = (run.path / "card.md").read_text()
+        assert f"{run.status['baseline']['eval_loss']:.4f}" in card and f"{run.best:.4f}" in card and house.data.sha256 in card
+        assert "from_pretrained" in card and "| `learning_rate` |" in card and str(house.ws.home) not in card.split("## Use it")[0]
+
+
+def test_a_full_run_is_written_as_wide_as_its_base(house):
+    run = house.run(house.full)
+    after, before = (models.header(f / "model.safetensors") for f in (run.path / "model", paths.STARTER))
+    assert {k: (v["dtype"], v["shape"]) for k, v in after.items()} == {k: (v["dtype"], v["shape"]) for k, v in before.items()}
+    assert paths.sha256(run.path / "model" / "model.safetensors") != paths.sha256(paths.STARTER / "model.safetensors")
+    assert run.best < run.status["baseline"]["eval_loss"] and models.resolve(run.id, house.ws, need_weights=True).kind == "run"
+
+
+def test_the_best_state_is_kept_and_not_the_last(ws, data):
+    """The first step of the warm-up changes nothing, and after it such a rate can only harm."""
+    run = finish(ws, start(ws, data, max_steps=4, eval_steps=1, learning_rate=0.3))
+    tests = table(run)["eval_loss"]
+    assert run.status["best"] == {"eval_loss": tests[1], "step": 1} and tests[4] > tests[1] * 1.5
+    best, last = (run.path / "checkpoints" / f"checkpoint-{n}" / "adapter_model.safetensors" for n in (1, 4))
+    assert paths.sha256(run.path / "model" / "adapter_model.safetensors") == paths.sha256(best) != paths.sha256(last)
+    assert run.status["baseline"]["eval_loss"] == pytest.approx(tests[1], rel=1e-3)
+
+
+def test_a_run_goes_on_from_a_run(house):
+    wish = QUICK | {"model": house.lora, "data": house.data.ref, "max_steps": 3, "eval_steps": 3}
+    run = finish(house.ws, training.start(house.ws, wish, name="further"))
+    before = house.run(house.lora)
+    assert run.status["baseline"]["eval_loss"] == pytest.approx(before.best, rel=0.02) and run.best < before.best * 1.1
+    assert run.config["model"] == house.lora and run.plan["model"]["adapter"] == str(before.path / "model")
+    with pytest.raises(ConflictError, match="went on from"):
+        runs.delete(house.ws, house.lora)
+    runs.delete(house.ws, run.id)
+
+
+def test_held_out_rows_that_can_not_be_tested_with_do_not_end_a_run(ws, tmp_path):
+    rows = chat_rows(60)
+    for row in rows[30:]:
+        row["messages"][0]["content"] += " " + "And what is that in words? " * 30
+    probe = store.add(ws, write_rows(tmp_path / "probe.jsonl", rows), held_out=0.3)
+    wanted = [r["value"] for r in store.iterate(probe) if r["held_out"] == (len(r["value"]["messages"][0]["content"]) > 100)]
+    data = store.add(ws, write_rows(tmp_path / "odd.jsonl", wanted), held_out=0.3)
+    assert 0 < data.held_out < data.rows and all(len(str(r)) > 500 for r in store.iterate(data, held_out=True))
+    run = finish(ws, start(ws, data, max_steps=2, max_length=64))
+    assert run.best is None and run.can_answer and "not measured" in (run.path / "card.md").read_text()
+
+
+def test_a_model_of_another_family_without_a_template(ws, data, tmp_path):
+    folder = tmp_path / "gpt"
+    fresh(
+        "import sys; from transformers import GPT2Config, GPT2LMHeadModel\n"
+        "config = GPT2Config(vocab_size=4096, n_embd=32, n_layer=2, n_head=2, n_positions=256, bos_token_id=2, eos_token_id=2)\n"
+        "GPT2LMHeadModel(config).save_pretrained(sys.argv[1])",
+        str(folder),
+    )
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(paths.STARTER / name, folder)
+    run = start(ws, data, model=str(folder), max_steps=3, lora_targets=["q", "down"])
+    assert any("no chat template" in n for n in run.plan["notes"])
+    run = finish(ws, run)
+    assert "Assistant: " in (run.path / "model" / "chat_template.jinja").read_text()
+    trained = models.count_parameters([run.path / "model" / "adapter_model.safetensors"])[0]
+    assert trained == run.plan["trainable_parameters"]
+
+
+def test_a_loss_that_is_no_number_is_told(ws, data, tmp_path):
+    folder = tmp_path / "broken"
+    shutil.copytree(paths.STARTER, folder)
+    weights = bytearray((folder / "model.safetensors").read_bytes())
+    (size,) = struct.unpack("<Q", weights[:8])
+    name = next(n for n in models.header(folder / "model.safetensors") if n.endswith("o_proj.weight"))
+    at = 8 + size + models.header(folder / "model.safetensors")[name]["data_offsets"][0]
+    weights[at : at + 2] = b"\xc0\x7f"  # NaN in bf16
+    (folder / "model.safetensors").write_bytes(weights)
+    run = training.wait(ws, start(ws, data, model=str(folder), max_steps=5, method="full", name="nan").id)
+    assert run.state == "failed" and run.status["error"]["code"] == "diverged" and run.status["error"]["field"] == "learning_rate"
+    assert "no longer a number" in run.status["reason"] and "Nothing had been saved" in run.status["reason"]
+    assert table(run)["loss"] == {1: None} and not run.can_answer and "Traceback" in runs.log_tail(run)
+    assert json.dumps(run.detail(), allow_nan=False)
+
+
+# --- kills ---------------------------------------------------------------------------------------------------------------
+
+
+def test_a_killed_worker_is_told_and_resumed_without_doubling(ws, data):
+    run = start(ws, data, **LONG)
+    at_step(ws, run, 23)
+    os.kill(pid_of(ws, run), signal.SIGKILL)
+    run = training.wait(ws, run.id)
+    saved = runs.newest_whole_checkpoint(run.path)
+    assert run.state == "interrupted" and "killed" in run.status["reason"] and f"step {saved.name.split('-')[-1]}" in run.status["reason"]
+    assert not run.can_answer and not run.live
+    half = run.path / "checkpoints" / "checkpoint-55"  # as a kill in mid-save leaves it
+    shutil.copytree(saved, half)
+    (half / "MANIFEST.json").unlink()
+    (half / "adapter_model.safetensors").write_bytes((saved / "adapter_model.safetensors").read_bytes()[:1000])
+    before, elapsed = losses_logged(run), run.progress["elapsed_seconds"]
+    run = finish(ws, training.resume(ws, run.id))
+    assert "checkpoint-55 is incomplete" in runs.log_tail(run, 10**6)
+    assert losses_logged(run) - before == 60 - int(saved.name.split("-")[-1])  # it went on and did not begin again
+    steps = [step for step, key, _ in runs.metrics(run) if key == "loss"]
+    assert steps == list(range(1, 61)) and run.progress["elapsed_seconds"] > elapsed and run.status["reason"] is None
+    with pytest.raises(ConflictError):
+        training.resume(ws, run.id)
+
+
+def test_a_killed_supervisor_loses_nothing(ws, data):
+    """Once while the worker still loads its libraries, once in mid-run."""
+    run = start(ws, data, **LONG)
+    seen = set()
+
+    def look() -> str:
+        seen.add(state := runs.get(ws, run.id).state)
+        return state
+
+    until(lambda: look() == "preparing")
+    os.kill(supervisor_pid(ws), signal.SIGKILL)
+    until(lambda: not locks.held(ws.machine_folder() / "supervisor.lock"))
+    supervisor.watch_again(ws)
+    until(lambda: look() == "running", 90)
+    worker = pid_of(ws, run)
+    os.kill(supervisor_pid(ws), signal.SIGKILL)
+    at_step(ws, run, 20)
+    supervisor.watch_again(ws)
+    assert pid_of(ws, run) == worker
+    until(lambda: look() not in runs.LIVE, 90)
+    assert seen <= {"preparing", "running", "finished"} and look() == "finished"
+    until(lambda: finished_jobs(ws) == 1)
+
+
+def finished_jobs(ws) -> int:
+    with closing(supervisor.queue(ws.machine_folder())) as db:
+        return db.execute("SELECT count(*) FROM jobs WHERE state = 'done'").fetchone()[0]
+
+
+def test_stop_saves_and_the_run_can_go_on(ws, data):
+    first = start(ws, data, "first", **LONG)
+    second = start(ws, data, "second", **LONG)
+    assert second.state == "queued"
+    at_step(ws, first, 5)
+    assert runs.get(ws, second.id).state == "queued", "one run at a time has the device"
+    runs.ask_to_stop(ws, second.id)
+    runs.ask_to_stop(ws, first.id)
+    stopped = training.wait(ws, first.id)
+    step = stopped.progress["step"]
+    assert stopped.state == "stopped" and 5 <= step < 60 and "saved" in stopped.status["reason"]
+    assert stopped.can_answer and (stopped.path / "card.md").exists() and not (stopped.path / "control").exists()
+    assert runs.newest_whole_checkpoint(stopped.path).name == f"checkpoint-{step}" and stopped.best is not None
+    waiting = training.wait(ws, second.id)
+    assert (waiting.state, waiting.status["reason"]) == ("stopped", "Stopped before it began.") and not waiting.can_answer
+    done = finish(ws, training.resume(ws, first.id))
+    assert sorted(table(done)["loss"]) == list(range(1, 61)) and losses_logged(done) == 60
+
+
+@pytest.mark.long
+def test_random_kills(ws, data):
+    """Twenty kills of one run at random moments: it always knows where it stands, and ends whole."""
+    chance, run, kills = random.Random(1), start(ws, data, **(LONG | {"max_steps": 300, "eval_steps": 7})), 0
+    while (now := runs.get(ws, run.id)).state != "finished":
+        assert now.state in ("queued", "preparing", "running", "interrupted"), now.status
+        if now.state == "interrupted":
+            training.resume(ws, run.id)
+        elif now.state == "running" and kills < 20:
+            goal = now.progress["step"] + chance.randint(1, 25)
+            until(lambda goal=goal: (r := runs.get(ws, run.id)).progress["step"] >= goal or not r.live, 120, chance.uniform(0.01, 0.1))
+            if runs.get(ws, run.id).live:
+                os.kill(pid_of(ws, run), signal.SIGKILL)
+                kills += 1
+                training.wait(ws, run.id)
+    assert kills and [s for s, k, _ in runs.metrics(now) if k == "loss"] == list(range(1, 301))
+
+
+@pytest.mark.parametrize(
+    "code, words",
+    [(-9, "too little memory"), (137, "too little memory"), (-15, "signal 15"), (3, "code 3"), (0, "is gone"), (None, "is gone")],
+)
+def test_a_worker_without_a_last_word_is_no_success(ws, data, code, words):
+    run = make(ws, data, "silent", state="running")
+    supervisor.settle(run.path, code)
+    after = runs.get(ws, run.id)
+    assert after.state == "interrupted" and words in after.status["reason"] and "Resume it to begin again" in after.status["reason"]
+    for ending in ("finished", "stopped", "failed"):
+        runs.write_status(run.path, state=ending, reason=None)
+        supervisor.settle(run.path, code)
+        assert (runs.get(ws, run.id).state, runs.get(ws, run.id).status["reason"]) == (ending, None)
+
+
+def make(ws, data, name, **status) -> runs.Run:
+    """A run folder as `start` writes it, with no supervisor looking at it."""
+    plan = training.prepare(ws, QUICK | {"data": data.ref})[0].as_dict()
+    run = runs.create(ws, {"model": "starter", "data": data.ref}, plan | {"model": {"base": str(paths.STARTER)}}, name=name)
+    runs.write_status(run.path, **status)
+    return runs.get(ws, run.id)
+
+
+def test_after_a_restart_of_the_computer_the_state_becomes_true(ws, data):
+    run = make(ws, data, "before-the-restart", state="running", progress={"step": 7, "steps": 60})
+    assert runs.get(ws, run.id).state == "running"
+    supervisor.watch_again(ws)
+    until(lambda: runs.get(ws, run.id).state == "interrupted", 30)
+    assert runs.get(ws, run.id).progress["step"] == 7
+
+
+def test_work_is_queued_once(ws, data):
+    run = make(ws, data, "once", state="finished")
+    with closing(supervisor.queue(ws.machine_folder())) as db:
+        for _ in range(3):
+            supervisor.submit(ws, "train", run.path, "cpu")
+        assert db.execute("SELECT count(*) FROM jobs").fetchone() == (1,)
+        until(lambda: db.execute("SELECT count(*) FROM jobs WHERE state = 'done'").fetchone() == (1,), 30)
+    assert runs.get(ws, run.id).state == "finished"
+
+
+# --- requests that are wrong ---------------------------------------------------------------------------------------------
+
+
+def test_a_device_that_is_not_there(ws, data):
+    with pytest.raises(DeviceError) as caught:
+        start(ws, data, device="cuda:7")
+    assert caught.value.field == "device" and "cpu" in caught.value.available and runs.listing(ws) == []
+    assert hardware.get("cpu").kind == "cpu" and hardware.get(None).id
+
+
+def test_a_device_that_vanished_while_the_run_waited(ws, data):
+    """Planned for a card, begun without one: the run fails with words and can be resumed."""
+    run = make(ws, data, "vanished")
+    paths.write_json(run.path / "plan.json", run.plan | {"device": "cuda:0", "settings": run.plan["settings"] | {"device": "cuda:0"},
+                                                         "model": {"base": str(paths.STARTER), "bytes_per_weight": 2}})  # fmt: skip
+    if any(d.kind == "cuda" for d in hardware.devices()):
+        pytest.skip("there is a card here")
+    supervisor.submit(ws, "train", run.path, "cuda:0")
+    run = training.wait(ws, run.id)
+    assert run.state == "failed" and run.status["error"]["code"] == "device" and run.status["error"]["remedy"]
+
+
+def test_what_is_missing_is_told_together(ws):
+    with pytest.raises(Problems) as caught:
+        training.start(ws, {"model": "nonsense", "data": "nothing", "epochs": -1})
+    assert [e.field for e in caught.value.errors] == ["epochs", "model", "data"]
+    with pytest.raises(Problems) as caught:
+        training.start(ws, {})
+    assert [e.field for e in caught.value.errors] == ["model", "data"] and runs.listing(ws) == []
+
+
+def test_a_model_folder_without_weights_can_be_planned_and_not_started(ws, data, tmp_path):
+    (tmp_path / "bare").mkdir()
+    shutil.copy(paths.STARTER / "config.json", tmp_path / "bare")
+    plan, *_ = training.prepare(ws, QUICK | {"model": str(tmp_path / "bare"), "data": data.ref})
+    assert plan.peak_bytes
+    with pytest.raises(Exception, match="holds no weights"):
+        start(ws, data, model=str(tmp_path / "bare"))
+    assert runs.listing(ws) == []
+
+
+def test_a_plan_that_does_not_fit_is_refused_with_its_remedies(ws, data):
+    with pytest.raises(SettingError) as caught:
+        start(ws, data, model="meta-llama/Llama-3.1-8B-Instruct", method="full", micro_batch=64, effective_batch=64, max_length=100_000)
+    assert caught.value.field == "model" and caught.value.asked > caught.value.available and runs.listing(ws) == []
+
+
+def test_a_workspace_that_can_not_be_written(ws, data):
+    shutil.rmtree(ws.runs)
+    ws.runs.write_text("a file in place of the folder")
+    with pytest.raises(DiskError) as caught:
+        start(ws, data)
+    assert caught.value.remedy
+    if os.geteuid():
+        ws.runs.unlink()
+        ws.root.chmod(0o500)
+        try:
+            with pytest.raises(DiskError):
+                start(ws, data)
+        finally:
+            ws.root.chmod(0o700)
+
+
+# --- what is learnt ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def starter():
+    from tuner.workers import load
+
+    return load.tokenizer(paths.STARTER)
+
+
+def learnt(tokenizer, prepared, i: int = 0) -> str:
+    """The learnt tokens of a row as text, one | between stretches."""
+    ids, labels = prepared.input_ids[i], prepared.labels[i]
+    assert all(label in (-100, id) for id, label in zip(ids, labels, strict=True))
+    stretches, run = [], []
+    for label in [*labels, -100]:
+        if label == -100 and run:
+            stretches.append(tokenizer.decode(run))
+        run = [*run, label] if label != -100 else []
+    return "|".join(stretches)
+
+
+TALK = [
+    {"role": "system", "content": "Be kind."},
+    {"role": "user", "content": "What is 1 plus 1?"},
+    {"role": "assistant", "content": "It is 2."},
+    {"role": "user", "content": "And 2 plus 2?"},
+    {"role": "assistant", "content": "It is 4, of course."},
+]
+UNMARKED = (
+    "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+
+
+def prepare(tokenizer, *rows, kind="chat", objective="chat", max_length=1024, **more):
+    from tuner.workers.prepare import prepare
+
+    return prepare(tokenizer, rows, kind=kind, objective=objective, max_length=max_length, **more)
+
+
+def copy_of(tokenizer, template):
+    import copy
+
+    other = copy.deepcopy(tokenizer)
+    other.chat_template = template
+    return other
+
+
+def test_only_answers_are_learnt_with_the_token_that_ends_them(starter):
+    out = prepare(starter, {"messages": TALK})
+    assert learnt(starter, out) == "It is 2.<|im_end|>|It is 4, of course.<|im_end|>"
+    whole = starter.decode(out.input_ids[0])
+    assert "Be kind." in whole and whole.count("<|im_start|>assistant\n") == 2
+    assert out.summary()["rows"] == 1 and out.summary()["learnt_tokens"] == sum(x != -100 for x in out.labels[0])
+
+
+def test_a_template_without_marks_is_learnt_by_prefixes(starter):
+    from tuner.workers.prepare import training_template
+
+    other = copy_of(starter, UNMARKED)
+    assert training_template(other) is None
+    marked, unmarked = prepare(starter, {"messages": TALK}), prepare(other, {"messages": TALK})
+    assert unmarked.input_ids == marked.input_ids and unmarked.labels == marked.labels
+
+
+def test_a_model_without_a_template_gets_a_plain_one(starter, tmp_path):
+    from tuner.workers import load
+
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(paths.STARTER / name, tmp_path)
+    bare = load.tokenizer(tmp_path)
+    out = prepare(bare, {"messages": TALK})
+    assert learnt(bare, out) == "It is 2.<|im_end|>|It is 4, of course.<|im_end|>"
+    assert bare.decode(out.input_ids[0]).startswith("System: Be kind.\nUser: What is 1 plus 1?\nAssistant: It is 2.")
+    asked = bare.apply_chat_template(TALK[:2], tokenize=False, add_generation_prompt=True)
+    assert bare.apply_chat_template(TALK[:3], tokenize=False).startswith(asked)
+
+
+def test_a_tokenizer_without_an_end_is_refused(tmp_path):
+    from tuner.errors import ModelError
+    from tuner.workers import load
+
+    shutil.copy(paths.STARTER / "tokenizer.json", tmp_path)
+    config = json.loads((paths.STARTER / "tokenizer_config.json").read_text())
+    paths.write_json(tmp_path / "tokenizer_config.json", {k: v for k, v in config.items() if k != "eos_token"})
+    with pytest.raises(ModelError, match="no end token"):
+        load.tokenizer(tmp_path)
+
+
+def test_of_plain_text_every_token_is_learnt(starter):
+    out = prepare(starter, {"text": "Once upon a time."}, kind="text", objective="text")
+    assert learnt(starter, out) == "Once upon a time.<|im_end|>" and out.labels == out.input_ids
+    assert learnt(starter, prepare(starter, {"messages": TALK}, objective="text")).endswith("of course.<|im_end|>")
+
+
+def test_long_rows_are_cut_and_hopeless_ones_left_out(starter):
+    long = [{"role": "user", "content": "word " * 500}, {"role": "assistant", "content": "Yes."}]
+    out = prepare(starter, {"messages": TALK}, {"messages": long}, max_length=100)
+    assert len(out) == 1 and out.cut == 1 and out.left_out == {"nothing to learn is left within the maximum length": 1}
+    half = prepare(starter, {"messages": TALK}, max_length=40)
+    assert half.cut == 1 and len(half.input_ids[0]) == 40 and learnt(starter, half).startswith("It is 2.")
+    with pytest.raises(DataError) as caught:
+        prepare(starter, {"messages": long}, max_length=100)
+    assert caught.value.field == "max_length" and "within the maximum length" in caught.value.message
+    assert len(prepare(starter)) == 0
+
+
+def test_what_a_template_refuses_is_left_out_and_counted(starter):
+    strict = copy_of(starter, "{% if messages[0]['role'] == 'system' %}{{ raise_exception('No system turns.') }}{% endif %}" + UNMARKED)
+    out = prepare(strict, {"messages": TALK}, {"messages": TALK[1:]})
+    assert len(out) == 1 and list(out.left_out.values()) == [1] and "No system turns." in next(iter(out.left_out))
+
+
+def test_other_kinds_are_learnt_as_chats(starter):
+    for kind, row, answer in (
+        ("seq2seq", {"source": "Hello", "target": "Hallo"}, "Hallo"),
+        ("classification", {"text": "It broke.", "label": "repair"}, "repair"),
+        ("preference", {"prompt": TALK[:2], "chosen": TALK[2:3], "rejected": [{"role": "assistant", "content": "No."}]}, "It is 2."),
+    ):
+        assert learnt(starter, prepare(starter, row, kind=kind)) == answer + "<|im_end|>", kind
+
+
+def test_rows_are_what_the_plan_counted(house, starter):
+    values = [r["value"] for r in store.iterate(house.data, held_out=False)]
+    out = prepare(starter, *values)
+    assert out.summary() == {**house.run(house.lora).status["prepared"]}
+    facts = training.data_facts(house.data, models.resolve("starter").facts)
+    assert facts.rows == len(values) and abs(facts.longest - out.summary()["longest"]) <= 8
+    assert replace(facts, mean=0).mean == 0 and facts.mean == pytest.approx(out.summary()["tokens"] / len(out), rel=0.25)

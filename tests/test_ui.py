@@ -1,0 +1,101 @@
+"""The page's own logic, without a browser: what is escaped, remembered, drawn; the form loses no setting."""
+
+import math
+
+import pytest
+
+from tuner import config, runs
+from tuner.errors import NotAllowedError, Problems, SettingError
+from ui import charts, chat_tab, draw, forms
+from ui.session import House, Screen
+from ui.train_tab import command
+
+NASTY = '<img src=x onerror="alert(1)">'
+
+
+class Request:
+    def __init__(self, session):
+        self.session_hash = session
+
+
+def test_what_comes_from_people_data_and_models_is_escaped():
+    row = {"row": 1, "held_out": False, "value": {"messages": [{"role": NASTY, "content": NASTY}], NASTY: NASTY}}
+    for html in (draw.bad(NASTY), draw.good(NASTY), draw.rows([row]), draw.table([NASTY], [[NASTY]]), draw.log(NASTY), draw.code(f"`{NASTY}` {NASTY}"),
+                 draw.strip(NASTY, 1, 2, []), draw.trouble(SettingError(NASTY, remedy=NASTY)), draw.trouble(ValueError(NASTY))):
+        assert "<img" not in html and "&lt;img" in html
+
+
+def test_errors_stand_beside_their_fields():
+    with pytest.raises(Problems) as raised:
+        config.parse({"epochs": 0, "lora_rank": 0, "seed": -1})
+    assert set(draw.field_errors(raised.value)) == {"epochs", "lora_rank", "seed"}
+    assert forms.info("epochs", None, draw.field_errors(raised.value)["epochs"]).startswith("▲")
+
+
+VALUES = {str: "x", int: 3, float: 0.25, bool: True}
+
+
+@pytest.mark.parametrize("name", [n for n in config.FIELDS if n not in forms.OWN])
+def test_a_setting_goes_through_its_widget_and_back(name):
+    forms.widget(name)
+    value = (config.choices(name) or [VALUES[config.base_type(name)]])[0]
+    for v in (value, None, *([False] if config.base_type(name) is bool else [])):
+        assert forms.read(name, forms.show(name, v)) == v
+
+
+def test_lists_and_numbers_survive_the_form_and_the_command_line():
+    assert forms.read("lora_targets", forms.show("lora_targets", ["q", "v"])) == ["q", "v"]
+    line = command({"model": "starter", "data": "a b@1", "learning_rate": 1e-4, "lora_targets": ["q", "v"], "packing": False, "method": "full"}, "quick")
+    import shlex
+
+    parts = shlex.split(line)
+    pairs = [parts[i + 1] for i, p in enumerate(parts) if p == "-s"]
+    assert config.from_pairs(pairs) == {"learning_rate": 1e-4, "lora_targets": ["q", "v"], "packing": False}
+    assert parts[parts.index("--data") + 1] == "a b@1" and parts[parts.index("--method") + 1] == "full"
+
+
+def test_a_browser_may_have_kept_anything():
+    assert Screen.read(None) == Screen.read(7) == Screen.read({"tab": 5, "nonsense": 1}) == Screen()
+    assert Screen.read(Screen(tab="runs").with_(run="a")) == Screen(tab="runs", run="a")
+
+
+def test_guests_are_apart_and_the_password_opens_one_visit(tmp_path):
+    house = House(tmp_path, tmp_path / "machine", guest=True, password="sesame")
+    one, two = Request("one"), Request("two")
+    assert house.workspace(one).root != house.workspace(two).root
+    with pytest.raises(NotAllowedError):
+        house.require_own(one)
+    assert not house.unlock(one, "barley") and house.unlock(one, "sesame")
+    house.require_own(one)
+    with pytest.raises(NotAllowedError):
+        house.require_own(two)
+    house.leave(one)
+    assert not house.workspace(two).root.samefile(tmp_path) and not house.may_bring_own(one)
+    at_home = House(tmp_path)
+    at_home.require_own(one)
+    assert at_home.workspace(one).owner == "me"
+    at_home.leave(one)
+    assert at_home.home.exists()
+
+
+def test_charts_keep_ends_and_gaps():
+    points = [(i, float(i)) for i in range(5000)]
+    thin = charts.thin(points)
+    assert len(thin) <= charts.MOST + 2 and thin[0] == points[0] and thin[-1] == points[-1]
+    assert charts.smoothed([(1, 5.0)]) == [(1, pytest.approx(5.0))]
+    frame = charts.frame([(1, "loss", 2.0), (2, "loss", None), (3, "loss", 1.0), (3, "memory_bytes", 2e9)], ("loss",), smooth=True)
+    assert list(frame[frame.line == charts.NAMES["loss"]].step) == [1, 3]
+    assert set(frame.line) == {charts.NAMES["loss"], charts.NAMES["smooth"]}
+    assert not frame.value.map(math.isnan).any() and len(charts.frame([], ("loss",))) == 0
+
+
+def test_a_talk_is_sent_back_in_turns_of_two():
+    said = [{"role": "user", "content": [{"type": "text", "text": "a"}]}, {"role": "assistant", "content": "thought", "metadata": {"title": "Reasoning"}},
+            {"role": "assistant", "content": "b", "metadata": {}}, {"role": "user", "content": "stopped"}]
+    assert chat_tab.answered(said) == [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+    assert chat_tab.before_last(said)[-1]["content"] == "b" and chat_tab.before_last([]) == []
+
+
+def test_every_state_of_a_run_has_its_sentence():
+    assert set(runs.SENTENCES) == {*runs.LIVE, *runs.ENDED}
+    assert draw.in_words(2.0, 1.0).startswith("clearly") and draw.in_words(1.0, 1.2).startswith("worse")
