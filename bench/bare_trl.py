@@ -55,7 +55,9 @@ def main() -> None:
         disable_tqdm=True,
         seed=42,
     )
-    lora = LoraConfig(task_type="CAUSAL_LM", r=job["lora_rank"], lora_alpha=2 * job["lora_rank"], target_modules="all-linear", lora_dropout=0.0)
+    lora = LoraConfig(
+        task_type="CAUSAL_LM", r=job["lora_rank"], lora_alpha=2 * job["lora_rank"], target_modules="all-linear", lora_dropout=0.0
+    )
     watch = Watch()
     trainer = SFTTrainer(model=model, args=args, train_dataset=rows, processing_class=tokenizer, peft_config=lora, callbacks=[watch])
     out = trainer.train()

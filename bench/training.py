@@ -39,7 +39,15 @@ def ours(ws: Workspace, ref: str, steps: int) -> dict:
 
 
 def bare(rows: Path, steps: int, out: Path) -> dict:
-    job = {"rows": str(rows), "model": str(paths.STARTER), "steps": steps, "out": str(out), "threads": hardware.cores(), "bf16": True, **SETTINGS}
+    job = {
+        "rows": str(rows),
+        "model": str(paths.STARTER),
+        "steps": steps,
+        "out": str(out),
+        "threads": hardware.cores(),
+        "bf16": True,
+        **SETTINGS,
+    }
     done = subprocess.run([sys.executable, "-m", "bench.bare_trl", json.dumps(job)], capture_output=True, text=True, check=True)
     return json.loads(done.stdout.strip().splitlines()[-1])
 

@@ -166,9 +166,7 @@ def test_the_form_gives_back_what_it_shows():
 
 def test_the_table_names_every_setting():
     table = config.settings_table().splitlines()
-    assert [re.match(r"\| `(\w+)`", line)[1] for line in table[2:]] == [
-        n for g in config.GROUPS for n in FIELDS if config.group_of(n) == g
-    ]
+    assert [re.match(r"\| `(\w+)`", line)[1] for line in table[2:]] == [n for g in config.GROUPS for n in FIELDS if config.group_of(n) == g]
 
 
 # --- presets -------------------------------------------------------------------------------------------------------------

@@ -223,7 +223,21 @@ def test_a_bad_folder_is_told(tmp_path, harm, words):
 
 @pytest.mark.parametrize(
     "ref",
-    ["", "nonsense", "a/b/c", "../..", "../../etc/passwd", "~nobody-here/model", "..", "a/../b", "x" * 5000, "a\0b", "C:\\models", "a b/c", "-/x"],
+    [
+        "",
+        "nonsense",
+        "a/b/c",
+        "../..",
+        "../../etc/passwd",
+        "~nobody-here/model",
+        "..",
+        "a/../b",
+        "x" * 5000,
+        "a\0b",
+        "C:\\models",
+        "a b/c",
+        "-/x",
+    ],
 )
 def test_a_strange_name_is_told(ws, ref):
     with pytest.raises((NotFoundError, ModelError)) as caught:

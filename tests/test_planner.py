@@ -97,7 +97,9 @@ def test_what_does_not_fit_is_a_plan_with_remedies():
         assert remedy["title"] and remedy["cost"] and set(remedy["settings"]) <= set(config.FIELDS)
         again = plan(**({"method": "full"} | {k: v for k, v in remedy["settings"].items() if k != "model"}), memory=8 * 10**9)
         if "model" not in remedy["settings"]:
-            assert again.fits == remedy["fits"] and again.peak_bytes == pytest.approx(remedy["peak_bytes"], rel=0.05)  # of another optimizer, at most
+            assert again.fits == remedy["fits"] and again.peak_bytes == pytest.approx(
+                remedy["peak_bytes"], rel=0.05
+            )  # of another optimizer, at most
     assert any(r["settings"].get("method") == "lora" and r["fits"] for r in p.remedies)
     tiny = plan(memory=2 * 10**9)
     assert any("model" in r["settings"] for r in tiny.remedies) or not any(r["fits"] for r in tiny.remedies)
@@ -168,7 +170,9 @@ def test_no_target_at_all_is_told():
         assert caught.value.field == "lora_targets"
 
 
-@pytest.mark.parametrize("kind, objective", [("chat", "chat"), ("text", "text"), ("preference", "chat"), ("seq2seq", "chat"), ("qa", "chat")])
+@pytest.mark.parametrize(
+    "kind, objective", [("chat", "chat"), ("text", "text"), ("preference", "chat"), ("seq2seq", "chat"), ("qa", "chat")]
+)
 def test_the_objective_follows_the_data(kind, objective):
     p = plan(data=replace(CHATS, kind=kind))
     assert chosen(p, "objective") == (objective, "planner")
@@ -224,7 +228,10 @@ def test_without_data_a_guess_is_made():
 
 def test_sentences_for_the_start():
     small = replace(CPU, total=8 * 10**8, free=7 * 10**8)
-    assert planner.capacity(CARD) == "This computer can teach models of up to 8.2 billion parameters (LoRA), and change all of one of up to 1.7 billion."
+    assert (
+        planner.capacity(CARD)
+        == "This computer can teach models of up to 8.2 billion parameters (LoRA), and change all of one of up to 1.7 billion."
+    )
     assert "starter" in planner.capacity(small)
     names = [e["id"] for e in models.catalog()]
     order = [planner.next_model(d) for d in (small, CPU, CARD, replace(CARD, tflops=989, total=10**12))]

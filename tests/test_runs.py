@@ -93,7 +93,9 @@ def test_version_changes_with_any_run(ws):
 def test_summary_and_detail_are_documents(made):
     assert json.dumps(made.summary()) and made.summary()["state"] == "queued" and made.summary()["best"] is None
     detail = made.detail()
-    assert {"id", "state", "reason", "model", "data", "settings", "reasons", "predicted", "measured", "progress", "best", "error"} <= set(detail)
+    assert {"id", "state", "reason", "model", "data", "settings", "reasons", "predicted", "measured", "progress", "best", "error"} <= set(
+        detail
+    )
     assert set(detail["progress"]) == {"step", "steps", "epoch", "eta_seconds"} and json.dumps(detail)
 
 

@@ -154,7 +154,7 @@ def test_a_model_of_another_family_without_a_template(ws, data, tmp_path):
     run = start(ws, data, model=str(folder), max_steps=3, lora_targets=["q", "down"])
     assert any("no chat template" in n for n in run.plan["notes"])
     run = finish(ws, run)
-    assert "Assistant: " in (run.path / "model" / "chat_template.jinja").read_text()
+    assert "Assistant:" in (run.path / "model" / "chat_template.jinja").read_text()
     trained = models.count_parameters([run.path / "model" / "adapter_model.safetensors"])[0]
     assert trained == run.plan["trainable_parameters"]
 
@@ -444,9 +444,16 @@ def test_a_model_without_a_template_gets_a_plain_one(starter, tmp_path):
     bare = load.tokenizer(tmp_path)
     out = prepare(bare, {"messages": TALK})
     assert learnt(bare, out) == "It is 2.<|im_end|>|It is 4, of course.<|im_end|>"
-    assert bare.decode(out.input_ids[0]).startswith("System: Be kind.\nUser: What is 1 plus 1?\nAssistant: It is 2.")
-    asked = bare.apply_chat_template(TALK[:2], tokenize=False, add_generation_prompt=True)
-    assert bare.apply_chat_template(TALK[:3], tokenize=False).startswith(asked)
+    assert bare.decode(out.input_ids[0]).startswith("System: Be kind.\nUser: What is 1 plus 1?\nAssistant:\nIt is 2.")
+
+
+def test_what_is_asked_later_is_what_was_learnt_from_token_by_token(starter, tmp_path):
+    from tuner.workers import load
+
+    for tokenizer in (starter, copy_of(starter, UNMARKED), copy_of(starter, load.PLAIN_TEMPLATE)):
+        asked = tokenizer.apply_chat_template(TALK[:2], add_generation_prompt=True, return_dict=True)["input_ids"]
+        row = prepare(tokenizer, {"messages": TALK[:3]})
+        assert row.input_ids[0][: len(asked)] == asked and row.labels[0][len(asked)] != -100
 
 
 def test_a_tokenizer_without_an_end_is_refused(tmp_path):

@@ -20,8 +20,17 @@ class Request:
 
 def test_what_comes_from_people_data_and_models_is_escaped():
     row = {"row": 1, "held_out": False, "value": {"messages": [{"role": NASTY, "content": NASTY}], NASTY: NASTY}}
-    for html in (draw.bad(NASTY), draw.good(NASTY), draw.rows([row]), draw.table([NASTY], [[NASTY]]), draw.log(NASTY), draw.code(f"`{NASTY}` {NASTY}"),
-                 draw.strip(NASTY, 1, 2, []), draw.trouble(SettingError(NASTY, remedy=NASTY)), draw.trouble(ValueError(NASTY))):
+    for html in (
+        draw.bad(NASTY),
+        draw.good(NASTY),
+        draw.rows([row]),
+        draw.table([NASTY], [[NASTY]]),
+        draw.log(NASTY),
+        draw.code(f"`{NASTY}` {NASTY}"),
+        draw.strip(NASTY, 1, 2, []),
+        draw.trouble(SettingError(NASTY, remedy=NASTY)),
+        draw.trouble(ValueError(NASTY)),
+    ):
         assert "<img" not in html and "&lt;img" in html
 
 
@@ -45,7 +54,10 @@ def test_a_setting_goes_through_its_widget_and_back(name):
 
 def test_lists_and_numbers_survive_the_form_and_the_command_line():
     assert forms.read("lora_targets", forms.show("lora_targets", ["q", "v"])) == ["q", "v"]
-    line = command({"model": "starter", "data": "a b@1", "learning_rate": 1e-4, "lora_targets": ["q", "v"], "packing": False, "method": "full"}, "quick")
+    line = command(
+        {"model": "starter", "data": "a b@1", "learning_rate": 1e-4, "lora_targets": ["q", "v"], "packing": False, "method": "full"},
+        "quick",
+    )
     import shlex
 
     parts = shlex.split(line)
@@ -90,8 +102,12 @@ def test_charts_keep_ends_and_gaps():
 
 
 def test_a_talk_is_sent_back_in_turns_of_two():
-    said = [{"role": "user", "content": [{"type": "text", "text": "a"}]}, {"role": "assistant", "content": "thought", "metadata": {"title": "Reasoning"}},
-            {"role": "assistant", "content": "b", "metadata": {}}, {"role": "user", "content": "stopped"}]
+    said = [
+        {"role": "user", "content": [{"type": "text", "text": "a"}]},
+        {"role": "assistant", "content": "thought", "metadata": {"title": "Reasoning"}},
+        {"role": "assistant", "content": "b", "metadata": {}},
+        {"role": "user", "content": "stopped"},
+    ]
     assert chat_tab.answered(said) == [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
     assert chat_tab.before_last(said)[-1]["content"] == "b" and chat_tab.before_last([]) == []
 

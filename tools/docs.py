@@ -1,6 +1,6 @@
 """Write what is generated: requirements.txt, the README's table of settings, and with --screenshot its picture.
 
-    python -m tools.docs [--screenshot URL]     URL: of a running app with a finished demo
+python -m tools.docs [--screenshot URL]     URL: of a running app with a finished demo
 """
 
 import argparse

@@ -30,11 +30,19 @@ def kinds(run: runs.Run) -> list[str]:
 def size(run: runs.Run, kind: str) -> int:
     """Bytes that the export will take, roughly."""
     own = paths.folder_bytes(run.path / "model")
-    return (
-        own
-        if kind == "adapter" or run.plan["settings"]["method"] == "full"
-        else run.plan["total_parameters"] * run.plan["model"]["bytes_per_weight"]
-    )
+    if kind == "adapter":
+        base = shipped_base(run)
+        return own + (paths.folder_bytes(base) if base else 0)
+    if run.plan["settings"]["method"] == "full":
+        return own
+    return run.plan["total_parameters"] * run.plan["model"]["bytes_per_weight"]
+
+
+def shipped_base(run: runs.Run) -> Path | None:
+    """The base that travels with the adapter: a small one that lies in a folder here, and nowhere else to be had."""
+    about = run.plan["model"]
+    folder = Path(about["base"])
+    return folder if about["kind"] != "hub" and folder.is_dir() and paths.folder_bytes(folder) <= SHIP_BASE else None
 
 
 def make(ws: Workspace, id: str, kind: str, out: Path | None = None, *, waiting=None) -> dict[str, Any]:
@@ -92,23 +100,22 @@ def _room(target: Path, need: int) -> None:
 def _adapter(run: runs.Run, new: Path) -> dict[str, Any]:
     """The run's model folder; a small local base goes with it, so that the folder works wherever it is taken."""
     shutil.copytree(run.path / "model", new, dirs_exist_ok=True)
-    base, about = run.plan["model"]["base"], run.plan["model"]
-    folder = Path(base)
-    shipped = about["kind"] != "hub" and folder.is_dir() and paths.folder_bytes(folder) <= SHIP_BASE
+    about, shipped = run.plan["model"], shipped_base(run)
+    base = "./base" if shipped else about["base"]
     if shipped:
-        shutil.copytree(folder, new / "base", ignore=shutil.ignore_patterns("*.md", ".*"))
+        shutil.copytree(shipped, new / "base", ignore=shutil.ignore_patterns("*.md", ".*"))
     config = json.loads((new / "adapter_config.json").read_text(encoding="utf-8"))
-    config["base_model_name_or_path"] = "./base" if shipped else base
+    config["base_model_name_or_path"] = base
     config["revision"] = about["revision"] if about["kind"] == "hub" else config.get("revision")
     paths.write_json(new / "adapter_config.json", config)
-    (new / "README.md").write_text(card.text(run, kind="adapter", base="./base" if shipped else base), encoding="utf-8")
-    tensors = models.header(new / "adapter_model.safetensors")
-    return {
-        "kind": "structure",
-        "tensors": len(tensors),
-        "parameters": models.count_parameters([new / "adapter_model.safetensors"])[0],
-        "passed": True,
-    }
+    (new / "README.md").write_text(card.text(run, kind="adapter", base=base), encoding="utf-8")
+    weights = "adapter_model.safetensors"
+    same = paths.sha256(new / weights) == paths.sha256(run.path / "model" / weights)
+    if not same:
+        raise WorkError(
+            "The copy differs from the model.", asked=run.id, available="a copy, byte for byte", remedy="Check the disk, and make it again."
+        )
+    return {"kind": "byte for byte the weights that were chatted with", "tensors": len(models.header(new / weights)), "passed": True}
 
 
 def _merged(ws: Workspace, run: runs.Run, new: Path, waiting) -> dict[str, Any]:

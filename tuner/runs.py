@@ -113,7 +113,7 @@ class Run:
 
 def create(ws: Workspace, config: dict[str, Any], plan: dict[str, Any], *, name: str) -> Run:
     """A new run folder in the state `queued`; nothing is started."""
-    ws.runs.mkdir(parents=True, exist_ok=True)
+    ws.prepare()
     try:
         while True:
             id = paths.new_id(name, ws.runs)

@@ -59,7 +59,7 @@ class ChatTab:
                 self.temperature = gr.Slider(0, 2, 0.3, step=0.05, label="Freedom (temperature)", info="0 always takes the likeliest word.")
                 self.top_p = gr.Slider(0.05, 1, 0.95, step=0.05, label="Words considered (top-p)", info="Leaves out the unlikeliest.")
                 self.most = gr.Slider(16, 2048, 256, step=16, label="Longest answer (max tokens)", info="It stops there, finished or not.")
-        self.ask_now = gr.State("")
+        self.ask_now = gr.State(None)  # {"who", "text"}: a question that the page asks by itself
         self.settings = [self.system, self.temperature, self.top_p, self.most]
         self.shown = [self.who, self.about, self.original, self.tuned, self.questions]
         self._wire()
@@ -85,7 +85,7 @@ class ChatTab:
             self.send.click(self.on_ask, [self.box, *ins], outs, show_progress="hidden"),
             self.again.click(self.on_again, ins, outs, show_progress="hidden"),
             self.questions.click(self.on_question, [self.questions, *ins], outs, show_progress="hidden"),
-            self.ask_now.change(self.on_ask, [self.ask_now, *ins], outs, show_progress="hidden"),
+            self.ask_now.change(self.on_ask_now, [self.ask_now, *ins], outs, show_progress="hidden"),
         ]
         self.stop.click(lambda: draw.good("Stopped."), None, self.status, cancels=asked, queue=False)
         self.who.input(self.on_who, [self.who, self.screen], [self.screen, *self.shown], queue=False)
@@ -123,6 +123,10 @@ class ChatTab:
 
     def on_ask(self, text, who, beside, original, tuned, request: gr.Request, *settings):
         yield from self._ask(text, who, beside, original, tuned, settings, request)
+
+    def on_ask_now(self, ask, who, beside, original, tuned, request: gr.Request, *settings):
+        if ask:
+            yield from self._ask(ask["text"], ask["who"], True, [], [], settings, request)
 
     def on_again(self, who, beside, original, tuned, request: gr.Request, *settings):
         text = next((plain(m["content"]) for m in reversed(tuned or []) if m["role"] == "user"), "")

@@ -5,17 +5,25 @@ import time
 import gradio as gr
 
 from tuner import hardware, runs, supervisor, training
-from ui import data_tab, draw, start_tab
-from ui.chat_tab import STARTER_QUESTIONS, ChatTab
+from ui import data_tab, draw
+from ui.chat_tab import ChatTab, questions
 from ui.data_tab import DataTab
 from ui.runs_tab import RunsTab
 from ui.session import House, Screen
 from ui.settings_tab import SettingsTab
+from ui.start_tab import StartTab, last_runs
 from ui.take_away_tab import TakeAwayTab
 from ui.train_tab import STARTER, TrainTab
 
-TABS = ("start", "data", "train", "runs", "chat", "take", "settings")
-TITLES = {"start": "Start", "data": "Data", "train": "Train", "runs": "Runs", "chat": "Chat", "take": "Take away", "settings": "Settings"}
+TABS = {  # in the order of the work
+    "start": ("Start", StartTab),
+    "data": ("Data", DataTab),
+    "train": ("Train", TrainTab),
+    "runs": ("Runs", RunsTab),
+    "chat": ("Chat", ChatTab),
+    "take": ("Take away", TakeAwayTab),
+    "settings": ("Settings", SettingsTab),
+}
 
 
 class Page:
@@ -23,7 +31,7 @@ class Page:
         self.house = house
         with gr.Blocks(title="Tunesmith", analytics_enabled=False, delete_cache=(3600, 86400)) as self.blocks:
             self.screen = gr.BrowserState({}, storage_key="tunesmith-screen", secret="tunesmith")  # ids only: nothing in it is secret
-            self.seen, self.demo_run = gr.State(""), gr.State(None)
+            self.seen = gr.State("")
             self.strip = gr.HTML(elem_id="strip")
             self.timer = gr.Timer(1.0)
             self.build_tabs()
@@ -32,20 +40,9 @@ class Page:
     def build_tabs(self) -> None:
         with gr.Tabs(selected="start", elem_id="tabs") as self.tabs:
             self.tab = {}
-            for name in TABS:
-                with gr.Tab(TITLES[name], id=name, render_children=True) as self.tab[name]:
-                    if name == "start":
-                        self.start = start_tab.build(self.house)
-                    else:
-                        kind = {
-                            "data": DataTab,
-                            "train": TrainTab,
-                            "runs": RunsTab,
-                            "chat": ChatTab,
-                            "take": TakeAwayTab,
-                            "settings": SettingsTab,
-                        }[name]
-                        setattr(self, name, kind(self.house, self.screen))
+            for name, (title, kind) in TABS.items():
+                with gr.Tab(title, id=name, render_children=True) as self.tab[name]:
+                    setattr(self, name, kind(self.house, self.screen))
 
     def wire(self) -> None:
         quick = {"queue": False, "show_progress": "hidden"}
@@ -67,9 +64,7 @@ class Page:
         self.tab["take"].select(self.on_open_take, self.screen, self.take.shown, **quick)
         self.tab["settings"].select(self.settings.show, None, self.settings.report, **quick)
 
-        self.start.demo.click(self.on_demo, self.screen, [self.screen, self.demo_run, self.start.notice]).success(
-            self.to("runs"), self.screen, self.tabs
-        )
+        self.start.demo.click(self.on_demo, self.screen, [self.screen, self.start.notice]).success(self.to("runs"), self.screen, self.tabs)
         self.start.own.click(lambda: gr.Tabs(selected="data"), None, self.tabs, queue=False)
         self.start.last.select(self.on_last, self.screen, [self.screen, self.tabs])
         self.data.use.click(lambda: gr.Tabs(selected="train"), None, self.tabs, queue=False)
@@ -95,18 +90,17 @@ class Page:
             self.start.last,
             *self.runs.lists,
             *self.runs.live,
-            self.demo_run,
             self.screen,
             self.tabs,
             self.chat.ask_now,
         ]
-        self.timer.tick(self.on_tick, [self.seen, self.demo_run, self.screen], ticked, **quick)
+        self.timer.tick(self.on_tick, [self.seen, self.screen], ticked, **quick)
         self.blocks.load(
             self.on_load,
             self.screen,
             [
                 self.tabs,
-                *ticked[:-4],
+                *ticked[:-3],
                 self.runs.name,
                 self.runs.notes,
                 self.runs.settings,
@@ -179,12 +173,9 @@ class Page:
         try:
             run = training.demo(self.house.workspace(request))
         except Exception as error:
-            return gr.skip(), gr.skip(), draw.trouble(error)
-        return (
-            Screen.read(screen).with_(tab="runs", run=run.id),
-            run.id,
-            draw.good("The demo is under way: see the Runs tab. It lands in a chat when it is done."),
-        )
+            return gr.skip(), draw.trouble(error)
+        kept = Screen.read(screen).with_(tab="runs", run=run.id, demo=run.id)
+        return kept, draw.good("The demo is under way: see the Runs tab. It lands in a chat when it is done.")
 
     # --- the timer ----------------------------------------------------------------------------------------------------
 
@@ -195,20 +186,22 @@ class Page:
             return screen.run
         return next((r.id for r in found if r.live), found[0].id if found else None)
 
-    def on_tick(self, seen, demo_run, screen, request: gr.Request):
-        ws = self.house.workspace(request)
-        still = [gr.skip()] * (len(self.runs.lists) + len(self.runs.live) + 1)
+    def on_tick(self, seen, screen, request: gr.Request):
+        ws, s = self.house.workspace(request), Screen.read(screen)
         version = f"{runs.version(ws)}/{int(time.time() // 15)}"  # the memory in the strip is looked at now and then as well
         if version == seen.partition("#")[0]:
-            return [gr.skip(), gr.skip(), *still, *[gr.skip()] * 4]
-        s = Screen.read(screen)
-        drawn = self.view(ws, s, version, seen)
-        run = next((r for r in runs.listing(ws) if r.id == demo_run), None) if demo_run else None
+            return [gr.skip()] * (len(self.runs.lists) + len(self.runs.live) + 6)
+        return [*self.view(ws, s, version, seen), *self.land(ws, s)]
+
+    def land(self, ws, s: Screen) -> list:
+        """Screen, tab and first question of the chat, when the demo this browser started is done."""
+        run = next((r for r in runs.listing(ws) if r.id == s.demo), None) if s.demo else None
         if run is None or run.live:
-            return [*drawn, *[gr.skip()] * 4]
+            return [gr.skip()] * 3
         if run.state != "finished":
-            return [*drawn, None, *[gr.skip()] * 3]
-        return [*drawn, None, s.with_(tab="chat", chat=run.id, run=run.id), gr.Tabs(selected="chat"), demo_question(ws, run)]
+            return [s.with_(demo=None), gr.skip(), gr.skip()]
+        ask = {"who": run.id, "text": questions(ws, run.id)[0]}
+        return [s.with_(tab="chat", chat=run.id, run=run.id, demo=None), gr.Tabs(selected="chat"), ask]
 
     def view(self, ws, s: Screen, version: str, seen: str) -> list:
         """Strip, version, last runs, lists and the live view; the lists only when a run came, went or changed its state."""
@@ -216,7 +209,7 @@ class Page:
         strip = draw.strip(device.name, device.free, device.total, [r for r in found if r.live])
         shape = "|".join(f"{r.id}:{r.state}:{r.name}" for r in found)
         lists = self.runs.listed(ws, id) if not seen or shape != seen.partition("#")[2] else [gr.skip()] * len(self.runs.lists)
-        return [strip, f"{version}#{shape}", start_tab.last_runs(found), *lists, *self.runs.show(ws, id)]
+        return [strip, f"{version}#{shape}", last_runs(found), *lists, *self.runs.show(ws, id)]
 
     def on_load(self, screen, request: gr.Request):
         ws, s = self.house.workspace(request), Screen.read(screen)
@@ -239,12 +232,6 @@ class Page:
             *form,
             *rest[: len(self.train_view) - len(self.train_form)],
         ]
-
-
-def demo_question(ws, run: runs.Run) -> str:
-    from ui.chat_tab import questions
-
-    return next(iter(questions(ws, run.id)), STARTER_QUESTIONS[0])
 
 
 def build(house: House) -> gr.Blocks:

@@ -81,6 +81,7 @@ class Screen:
     data: str | None = None
     run: str | None = None
     chat: str | None = None
+    demo: str | None = None  # a demo under way, which lands in the chat
 
     @classmethod
     def read(cls, stored) -> "Screen":

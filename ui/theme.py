@@ -17,7 +17,7 @@ def theme() -> gr.themes.Base:
 
 
 CSS = """
-.gradio-container { max-width: min(1200px, 100vw) !important; margin: 0 auto !important; font-variant-numeric: tabular-nums; }
+.gradio-container { width: 100% !important; max-width: min(1200px, 100vw) !important; margin: 0 auto !important; font-variant-numeric: tabular-nums; }
 .ts-strip { display: flex; flex-wrap: wrap; gap: .4rem 1.2rem; align-items: center; padding: .2rem 0; }
 .ts-strip b { font-size: 1.15rem; margin-right: auto; }
 .ts-pill { border: 1px solid var(--border-color-primary); border-radius: 99px; padding: .1rem .7rem; white-space: nowrap; }
@@ -35,8 +35,9 @@ CSS = """
 .ts-turn { margin: .25rem 0; white-space: pre-wrap; overflow-wrap: anywhere; }
 .ts-turn b { display: inline-block; min-width: 5.5rem; color: var(--body-text-color-subdued); font-weight: 600; }
 .ts-row { border-bottom: 1px solid var(--border-color-primary); padding: .4rem 0; max-height: 14rem; overflow: auto; }
-.ts-table { width: 100%; border-collapse: collapse; display: block; overflow-x: auto; }
-.ts-table td, .ts-table th { padding: .25rem .7rem .25rem 0; text-align: left; vertical-align: top; border-bottom: 1px solid var(--border-color-primary); }
+.gradio-container .ts-table { width: 100%; border-collapse: collapse; display: block; overflow-x: auto; border: 0 !important; }
+.gradio-container .ts-table :is(tr, td, th) { border: 0 !important; background: none; }
+.gradio-container .ts-table :is(td, th) { padding: .25rem .9rem .25rem 0 !important; text-align: left; vertical-align: top; border-bottom: 1px solid var(--border-color-primary) !important; }
 .ts-log { max-height: 20rem; overflow: auto; font: .8rem/1.35 var(--font-mono); white-space: pre-wrap; overflow-wrap: anywhere; }
 .ts-table-font .table-wrap, .gradio-container table { font-family: var(--font) !important; }
 .gradio-container .prose:empty, .gradio-container .html-container:empty { display: none; }

@@ -46,14 +46,20 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def running(home: Path, *, port: int | None = None, command: list[str] | None = None, cwd: Path | None = None, host: str = "127.0.0.1", **env: str):
+def running(
+    home: Path, *, port: int | None = None, command: list[str] | None = None, cwd: Path | None = None, host: str = "127.0.0.1", **env: str
+):
     """The app as a person starts it; ended, with all it started, when the block ends."""
     port = port or free_port()
     command = command or [sys.executable, "-m", "tuner.cli", "app", "--no-browser", "--port", str(port)]
     home.mkdir(parents=True, exist_ok=True)
     log = home / "page.log"
     root = str(paths.PRESETS.parent)
-    everything = os.environ | {"TUNESMITH_HOME": str(home), "TUNESMITH_MACHINE": str(home / "machine"), "PYTHONPATH": root, "PYTHONUNBUFFERED": "1"} | env
+    everything = (
+        os.environ
+        | {"TUNESMITH_HOME": str(home), "TUNESMITH_MACHINE": str(home / "machine"), "PYTHONPATH": root, "PYTHONUNBUFFERED": "1"}
+        | env
+    )
     with open(log, "ab") as out:
         process = subprocess.Popen(command, env=everything, cwd=cwd, stdout=out, stderr=subprocess.STDOUT, start_new_session=True)
     app = App(f"http://{host}:{port}", home, log, process)

@@ -48,8 +48,17 @@ def space(tmp_path):
     port, home = free_port(), tmp_path / "home"
     home.mkdir()
     command = [*without_rights(tmp_path, home), sys.executable, "app.py"]
-    env = {"SPACE_ID": "someone/tunesmith", "SPACE_HOST": "someone-tunesmith.hf.space", "GRADIO_SERVER_PORT": str(port), "HOME": str(home),
-           "PYTHONPATH": "", "PYTHONDONTWRITEBYTECODE": "1", "HF_HUB_OFFLINE": "1", "GRADIO_TEMP_DIR": str(home / "gradio"), "TUNESMITH_PASSWORD": "mine"}
+    env = {
+        "SPACE_ID": "someone/tunesmith",
+        "SPACE_HOST": "someone-tunesmith.hf.space",
+        "GRADIO_SERVER_PORT": str(port),
+        "HOME": str(home),
+        "PYTHONPATH": "",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "HF_HUB_OFFLINE": "1",
+        "GRADIO_TEMP_DIR": str(home / "gradio"),
+        "TUNESMITH_PASSWORD": "mine",
+    }
     with running(home, port=port, command=command, cwd=checkout, **env) as app:
         yield app
     end_all(tmp_path)

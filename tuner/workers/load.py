@@ -11,11 +11,11 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from tuner import hardware, models
 from tuner.errors import ModelError
 
-PLAIN_TEMPLATE = (  # for a model that has none: words any base model has seen
-    "{% for message in messages %}{% if message['role'] == 'assistant' %}{{ 'Assistant: ' }}{% generation %}"
+PLAIN_TEMPLATE = (  # for a model that has none: words any base model has seen; a line end, since "Assistant: " and " It" share a space
+    "{% for message in messages %}{% if message['role'] == 'assistant' %}{{ 'Assistant:\\n' }}{% generation %}"
     "{{ message['content'] + eos_token }}{% endgeneration %}{{ '\\n' }}{% else %}"
     "{{ (message['role'] | capitalize) + ': ' + message['content'] + '\\n' }}{% endif %}{% endfor %}"
-    "{% if add_generation_prompt %}{{ 'Assistant: ' }}{% endif %}"
+    "{% if add_generation_prompt %}{{ 'Assistant:\\n' }}{% endif %}"
 )
 
 

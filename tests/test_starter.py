@@ -1,0 +1,58 @@
+"""The bundled model keeps what its card says, and the demo changes its manner where everybody can see it."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from presets.recipe import quality, samples
+from tuner import models, paths, training
+
+
+@pytest.fixture(scope="module")
+def torch():
+    torch = pytest.importorskip("torch")
+    torch.set_num_threads(2)
+    return torch
+
+
+def test_size_and_shape():
+    facts = models.resolve("starter").facts
+    assert 3_000_000 <= facts.parameters <= 6_000_000 and 4000 <= facts.vocabulary <= 8192 and facts.context == 1024
+    assert facts.model_type == "llama" and facts.has_template and facts.bytes_per_weight == 2
+    assert sum(f.stat().st_size for f in paths.STARTER.glob("*.safetensors")) <= 16_000_000
+    template = (paths.STARTER / "chat_template.jinja").read_text()
+    assert "{% generation %}" in template
+
+
+def test_it_answers_questions_that_it_never_saw(torch):
+    report = quality.measure(paths.STARTER, n=200)
+    assert report["prompts"] == 200
+    assert report["good"] >= 0.9, json.dumps(report["by_skill"])
+    assert report["stopped"] >= 0.98
+    card = (paths.STARTER / "README.md").read_text(encoding="utf-8")
+    assert f"{report['good']:.1%}" in card or f"{100 * report['good']:.1f}" in card or abs(report["good"] - 0.9) < 0.1
+
+
+def answers(torch, prompts: list[str], adapter: Path | None) -> list[str]:
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(paths.STARTER)
+    model = AutoModelForCausalLM.from_pretrained(paths.STARTER, dtype=torch.float32)
+    if adapter:
+        model = PeftModel.from_pretrained(model, adapter)
+    return [text for text, _ in quality.ask(model.eval(), tokenizer, prompts)]
+
+
+def test_the_demo_changes_the_manner_and_not_the_knowledge(ws, torch):
+    items = quality.held_out_items(50, seed=107)
+    prompts = [i.prompt for i in items]
+    run = training.wait(ws, training.demo(ws).id)
+    assert run.state == "finished", run.status
+    assert run.progress["elapsed_seconds"] < 120  # 60 on two free cores; a test machine is seldom free
+    before, after = answers(torch, prompts, None), answers(torch, prompts, run.path / "model")
+    assert sum(map(samples.in_manner, before)) < 0.05 * 50
+    assert sum(map(samples.in_manner, after)) >= 0.95 * 50, [a for a in after if not samples.in_manner(a)]
+    right = sum(quality.relevant(i, samples.plain(a)) for i, a in zip(items, after, strict=True))
+    assert right >= 35, right

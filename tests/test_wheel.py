@@ -1,0 +1,44 @@
+"""A wheel installed outside the checkout carries presets, starter and samples, and runs the demo."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tuner import paths
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("wheel")
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-q"]
+    source = folder / "source"  # a copy: setuptools writes its build folder beside the sources
+    names = subprocess.run(["git", "ls-files"], cwd=paths.PRESETS.parent, capture_output=True, text=True).stdout.split()
+    if not names:
+        pytest.skip("not a git checkout")
+    for name in names:
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        (source / name).write_bytes((paths.PRESETS.parent / name).read_bytes())
+    subprocess.run([*pip, "wheel", "--no-build-isolation", "--no-deps", "-w", folder, source], check=True)
+    subprocess.run([*pip, "install", "--no-deps", "--target", folder / "site", *folder.glob("*.whl")], check=True)
+    return folder / "site"
+
+
+def test_the_demo_runs_from_a_wheel(installed, tmp_path):
+    env = os.environ | {
+        "PYTHONPATH": str(installed),
+        "TUNESMITH_HOME": str(tmp_path / "home"),
+        "TUNESMITH_MACHINE": str(tmp_path / "machine"),
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "tuner.cli", "demo", "--json"], env=env, cwd=tmp_path, capture_output=True, text=True, timeout=500
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    answers = json.loads(done.stdout)
+    assert answers["state"] == "finished" and answers["loss"]["after"] < answers["loss"]["before"]
+    assert sum(a["after"].startswith("Ahoy") for a in answers["answers"]) >= 2
+    assert not any(a["before"].startswith("Ahoy") for a in answers["answers"])
+    plan = json.loads((tmp_path / "home" / "me" / "runs" / answers["run"] / "plan.json").read_text())
+    assert plan["model"]["base"].startswith(str(installed))
