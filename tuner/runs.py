@@ -199,8 +199,14 @@ def version(ws: Workspace) -> str:
     return f"{newest}-{n}"
 
 
-def alive(run: Run) -> bool:
-    return locks.held(run.path / "lock")
+def alive(run: Run, *, patience: float = 0.0) -> bool:
+    """Whether a process works on it; one that has just written its ending gets `patience` seconds to leave."""
+    end = time.monotonic() + patience
+    while held := locks.held(run.path / "lock"):
+        if time.monotonic() >= end:
+            break
+        time.sleep(0.05)
+    return held
 
 
 def describe(ws: Workspace, id: str, *, name: str | None = None, notes: str | None = None) -> None:
@@ -231,7 +237,7 @@ def ask_to_stop(ws: Workspace, id: str) -> Run:
 
 def delete(ws: Workspace, id: str) -> None:
     run = get(ws, id)
-    if run.live or alive(run):
+    if run.live or alive(run, patience=3):
         raise ConflictError(
             f"The run {run.name} is under way.", asked=id, available="runs that have ended", remedy="Stop it first.", field="run"
         )

@@ -100,7 +100,7 @@ def start(ws: Workspace, values: dict[str, Any], *, preset: str | None = None, n
 def resume(ws: Workspace, id: str) -> runs.Run:
     """Put a run that ended early back into the queue; it goes on from its newest whole checkpoint, with the settings it had."""
     run = runs.get(ws, id)
-    if run.state not in ("stopped", "failed", "interrupted") or runs.alive(run):
+    if run.state not in ("stopped", "failed", "interrupted") or runs.alive(run, patience=3):
         raise ConflictError(
             f"The run {run.name} is {run.state}.",
             asked=id,

@@ -1,0 +1,23 @@
+"""On a card: a run is planned, trained, served and measured there. Skipped where there is none: `pytest tests/gpu -s` on a machine that has one."""
+
+import pytest
+
+from tuner import chat, hardware, runs, training
+from tuner.data import store
+
+pytestmark = pytest.mark.skipif(not hardware.cards(), reason="no NVIDIA card that torch can use")
+
+
+@pytest.mark.parametrize("method", ["lora", "full"])
+def test_a_run_on_the_card(ws, method):
+    card = hardware.cards()[0]
+    ds = store.add_sample(ws, "persona")
+    values = {"model": "starter", "data": ds.ref, "method": method, "max_steps": 40}
+    run = training.wait(ws, training.start(ws, values).id)
+    assert run.state == "finished", runs.log_tail(run)
+    assert run.plan["device"] == card.id and run.best < run.status["baseline"]["eval_loss"]
+    measured, predicted = run.status["measured"]["peak_bytes"], run.plan["peak_bytes"]
+    print(f"{method}: reserved {measured / 1e6:.0f} MB, predicted {predicted / 1e6:.0f} MB (with the driver's part), {run.progress['elapsed_seconds']} s")
+    assert 0 < measured < card.total
+    answer = chat.Client(ws, card.id).answer(chat.known_as(ws, run.id), [{"role": "user", "content": "What sound does a cow make?"}], temperature=0)
+    assert answer.text and answer.completion_tokens
