@@ -97,7 +97,7 @@ def launch(
         inbrowser=browser and local and sys.stdout.isatty(),
         quiet=True,
         share=False,
-        show_error=True,
+        show_error=not house.guest,
         ssr_mode=False,
         enable_monitoring=False,
         max_file_size=house.limit_bytes,

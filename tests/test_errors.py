@@ -232,7 +232,9 @@ def test_the_gate_is_told_apart_from_a_wrong_name():
 
 
 def test_devices_that_fall_off_are_told():
-    assert translate(RuntimeError("CUDA error: device-side assert triggered")).as_dict()["code"] == "device"
+    for words in ("CUDA error: device-side assert triggered", "No CUDA GPUs are available", "Found no NVIDIA driver on your system."):
+        assert translate(RuntimeError(words)).as_dict()["code"] == "device"
+    assert translate(AssertionError("Torch not compiled with CUDA enabled")).as_dict()["code"] == "device"
     assert translate(RuntimeError("CUDA out of memory. Tried to allocate 2 GiB")).as_dict()["code"] == "memory_short"
 
 

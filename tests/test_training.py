@@ -30,6 +30,19 @@ def finish(ws, run) -> runs.Run:
     return ended
 
 
+def chat(question: str, answer: str) -> dict:
+    return {"messages": [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]}
+
+
+def divided(ws, tmp_path, learn: list[dict], test: list[dict]) -> store.Dataset:
+    """A dataset whose held-out rows are all of `test` and the others of `learn`: the same row always lands on the same side."""
+    probe = store.add(ws, write_rows(tmp_path / "probe.jsonl", learn + test), held_out=0.3)
+    kept = [r["value"] for r in store.iterate(probe) if r["held_out"] == (r["row"] > len(learn))]
+    data = store.add(ws, write_rows(tmp_path / "divided.jsonl", kept), held_out=0.3)
+    assert all(row["value"] in test for row in store.iterate(data, held_out=True)) and 5 <= data.held_out <= data.rows - 5
+    return data
+
+
 def table(run) -> dict[str, dict[int, float | None]]:
     out = {}
     for step, key, value in runs.metrics(run):
@@ -108,12 +121,15 @@ def test_a_full_run_is_written_as_wide_as_its_base(house):
     assert run.best < run.status["baseline"]["eval_loss"] and models.resolve(run.id, house.ws, need_weights=True).kind == "run"
 
 
-def test_the_best_state_is_kept_and_not_the_last(ws, data):
-    """The first step of the warm-up changes nothing, and after it such a rate can only harm."""
-    run = finish(ws, start(ws, data, max_steps=4, eval_steps=1, learning_rate=0.3))
+def test_the_best_state_is_kept_and_not_the_last(ws, tmp_path):
+    """Nonsense is learnt and sense is tested: every step after the first, whose rate is zero, makes it worse."""
+    sense = [chat(f"How much is {a} plus {b}?", f"{a} plus {b} is {a + b}.") for a in range(2, 9) for b in range(2, 9)]
+    data = divided(ws, tmp_path, [chat(f"What is {i}?", "zq " * 9) for i in range(60)], sense)
+    run = finish(ws, start(ws, data, max_steps=6, eval_steps=1, learning_rate=3e-2))
     tests = table(run)["eval_loss"]
-    assert run.status["best"] == {"eval_loss": tests[1], "step": 1} and tests[4] > tests[1] * 1.5
-    best, last = (run.path / "checkpoints" / f"checkpoint-{n}" / "adapter_model.safetensors" for n in (1, 4))
+    step = min(tests, key=tests.get)
+    assert run.status["best"] == {"eval_loss": tests[step], "step": step} and step < 6
+    best, last = (run.path / "checkpoints" / f"checkpoint-{n}" / "adapter_model.safetensors" for n in (step, 6))
     assert paths.sha256(run.path / "model" / "adapter_model.safetensors") == paths.sha256(best) != paths.sha256(last)
     assert run.status["baseline"]["eval_loss"] == pytest.approx(tests[1], rel=1e-3)
 
@@ -130,13 +146,7 @@ def test_a_run_goes_on_from_a_run(house):
 
 
 def test_held_out_rows_that_can_not_be_tested_with_do_not_end_a_run(ws, tmp_path):
-    rows = chat_rows(60)
-    for row in rows[30:]:
-        row["messages"][0]["content"] += " " + "And what is that in words? " * 30
-    probe = store.add(ws, write_rows(tmp_path / "probe.jsonl", rows), held_out=0.3)
-    wanted = [r["value"] for r in store.iterate(probe) if r["held_out"] == (len(r["value"]["messages"][0]["content"]) > 100)]
-    data = store.add(ws, write_rows(tmp_path / "odd.jsonl", wanted), held_out=0.3)
-    assert 0 < data.held_out < data.rows and all(len(str(r)) > 500 for r in store.iterate(data, held_out=True))
+    data = divided(ws, tmp_path, chat_rows(40), [chat(f"What is {i}? " * 50, "It is a number.") for i in range(40)])
     run = finish(ws, start(ws, data, max_steps=2, max_length=64))
     assert run.best is None and run.can_answer and "not measured" in (run.path / "card.md").read_text()
 
@@ -210,6 +220,7 @@ def test_a_killed_supervisor_loses_nothing(ws, data):
         return state
 
     until(lambda: look() == "preparing")
+    seen.clear()
     os.kill(supervisor_pid(ws), signal.SIGKILL)
     until(lambda: not locks.held(ws.machine_folder() / "supervisor.lock"))
     supervisor.watch_again(ws)
@@ -283,8 +294,9 @@ def test_a_worker_without_a_last_word_is_no_success(ws, data, code, words):
 
 def make(ws, data, name, **status) -> runs.Run:
     """A run folder as `start` writes it, with no supervisor looking at it."""
-    plan = training.prepare(ws, QUICK | {"data": data.ref})[0].as_dict()
-    run = runs.create(ws, {"model": "starter", "data": data.ref}, plan | {"model": {"base": str(paths.STARTER)}}, name=name)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(supervisor, "submit", lambda *_: None)
+        run = start(ws, data, name)
     runs.write_status(run.path, **status)
     return runs.get(ws, run.id)
 
@@ -320,8 +332,8 @@ def test_a_device_that_is_not_there(ws, data):
 def test_a_device_that_vanished_while_the_run_waited(ws, data):
     """Planned for a card, begun without one: the run fails with words and can be resumed."""
     run = make(ws, data, "vanished")
-    paths.write_json(run.path / "plan.json", run.plan | {"device": "cuda:0", "settings": run.plan["settings"] | {"device": "cuda:0"},
-                                                         "model": {"base": str(paths.STARTER), "bytes_per_weight": 2}})  # fmt: skip
+    settings = run.plan["settings"] | {"device": "cuda:0", "precision": "bf16"}
+    paths.write_json(run.path / "plan.json", run.plan | {"device": "cuda:0", "settings": settings})
     if any(d.kind == "cuda" for d in hardware.devices()):
         pytest.skip("there is a card here")
     supervisor.submit(ws, "train", run.path, "cuda:0")

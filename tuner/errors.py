@@ -199,7 +199,8 @@ def translate(error: BaseException) -> TunerError | None:
             available="the turns its template knows",
             remedy="Check the order of the roles, remove system turns, or choose another model.",
         )
-    if "cuda error" in low or "no cuda gpus are available" in low or kind == "AcceleratorError" or "nvml" in low:
+    gone = ("cuda error", "no cuda gpus are available", "no nvidia driver", "not compiled with cuda")
+    if any(words in low for words in gone) or kind == "AcceleratorError" or "nvml" in low:
         return DeviceError(
             "The graphics card stopped answering.",
             asked=text[:200],

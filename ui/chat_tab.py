@@ -224,6 +224,8 @@ def about(ws: Workspace, id: str) -> str:
             else ""
         )
         run_text = f"{run.name}: {run.plan['model']['name']} tuned on {run.plan['data']['name']}.{loss}"
+        if run.plan["settings"]["method"] == "full":
+            run_text += " It is a second whole model: both stay in memory if they fit, else they are loaded in turn, which takes longer."
         if run.plan["model"]["base"] != str(paths.STARTER):
             return f'<p class="ts-quiet">{draw.escape(run_text)}</p>'
     device = hardware.devices()[0]

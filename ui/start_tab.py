@@ -4,6 +4,7 @@ import gradio as gr
 
 from tuner import hardware, planner, runs
 from tuner.hardware import human_time
+from ui import draw
 from ui.session import House
 
 WELCOME = (
@@ -30,6 +31,8 @@ class StartTab:
             "The demo teaches the bundled starter model, a toy of four million parameters, to talk like a pirate. It needs no network."
         )
         self.notice = gr.HTML()
+        if command := hardware.gpu_without_torch():
+            gr.HTML(draw.bad(f"There is an NVIDIA card, but the installed torch can only use the CPU. This mends it: {command}"))
         gr.Markdown(
             f"**What this computer can do.** {planner.capacity(device)} After the toy, a good next model here is `{planner.next_model(device)}`."
         )

@@ -17,7 +17,11 @@ def test_a_run_on_the_card(ws, method):
     assert run.state == "finished", runs.log_tail(run)
     assert run.plan["device"] == card.id and run.best < run.status["baseline"]["eval_loss"]
     measured, predicted = run.status["measured"]["peak_bytes"], run.plan["peak_bytes"]
-    print(f"{method}: reserved {measured / 1e6:.0f} MB, predicted {predicted / 1e6:.0f} MB (with the driver's part), {run.progress['elapsed_seconds']} s")
+    print(
+        f"{method}: reserved {measured / 1e6:.0f} MB, predicted {predicted / 1e6:.0f} MB (with the driver's part), {run.progress['elapsed_seconds']} s"
+    )
     assert 0 < measured < card.total
-    answer = chat.Client(ws, card.id).answer(chat.known_as(ws, run.id), [{"role": "user", "content": "What sound does a cow make?"}], temperature=0)
+    answer = chat.Client(ws, card.id).answer(
+        chat.known_as(ws, run.id), [{"role": "user", "content": "What sound does a cow make?"}], temperature=0
+    )
     assert answer.text and answer.completion_tokens

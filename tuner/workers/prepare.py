@@ -35,8 +35,8 @@ class Prepared:
         }
 
 
-def prepare(tokenizer, rows: Iterable[dict], *, kind: str, objective: str, max_length: int) -> Prepared:
-    """Tokenise canonical rows; DataError when nothing is left to learn from."""
+def prepare(tokenizer, rows: Iterable[dict], *, kind: str, objective: str, max_length: int, needed: bool = True) -> Prepared:
+    """Tokenise canonical rows; DataError when nothing is left of what is `needed`."""
     out, seen = Prepared(), 0
     template = training_template(tokenizer) if objective == "chat" else None
     for value in rows:
@@ -60,7 +60,7 @@ def prepare(tokenizer, rows: Iterable[dict], *, kind: str, objective: str, max_l
             continue
         out.input_ids.append(ids)
         out.labels.append(labels)
-    if seen and not out.input_ids:
+    if seen and not out.input_ids and needed:
         why = max(out.left_out, key=out.left_out.get)
         raise DataError(
             f"None of the {seen} rows can be learnt from: {why}.",

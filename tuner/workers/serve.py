@@ -7,7 +7,6 @@ request, a fully tuned model is loaded in turn. Ends after ten idle minutes, or 
 
 import asyncio
 import contextlib
-import gc
 import json
 import os
 import secrets
@@ -30,17 +29,9 @@ from transformers import StoppingCriteria, StoppingCriteriaList, TextIteratorStr
 from tuner import hardware, locks, paths
 from tuner.errors import RequestError, translate
 from tuner.workers import load
+from tuner.workers.resident import Known, Models
 
 IDLE = 600.0
-
-
-class Known(BaseModel):
-    """A model that can be asked for: `base` is a folder or Hub id, `adapter` a folder beside it or None."""
-
-    id: str
-    base: str
-    adapter: str | None = None
-    precision: str = "bf16"
 
 
 class Question(BaseModel):
@@ -54,56 +45,6 @@ class Question(BaseModel):
     max_tokens: int | None = Field(None, ge=1)
     max_completion_tokens: int | None = Field(None, ge=1)
     seed: int | None = None
-
-
-class Models:
-    """At most one base in memory, with any number of its adapters."""
-
-    def __init__(self, device: str):
-        self.device, self.known, self.turn = device, {}, threading.Lock()
-        self.base: tuple | None = None
-        self.model = self.tokenizers = None
-
-    def ready(self, id: str) -> tuple[Any, Any, bool]:
-        """(model, tokenizer, adapter on) for a known id; loads what is missing. Call it with `turn` held."""
-        known: Known = self.known[id]
-        folder = load.local_folder(known.base)
-        wanted = (known.base, known.precision, (folder / "config.json").stat().st_mtime_ns)  # a full run may have been trained on since
-        if self.base != wanted:
-            self.unload()
-            self.model, self.tokenizers = load.base_model(folder, known.precision, self.device).eval(), {None: load.tokenizer(folder)}
-            self.base = wanted
-        if known.adapter is None:
-            return self.model, self.tokenizers[None], False
-        name, changed = adapter_name(known.adapter), _stamp(known.adapter)
-        if name not in self.tokenizers:
-            stale = [n for n in self.tokenizers if n and n.split("@")[0] == name.split("@")[0]]
-            if isinstance(self.model, PeftModel):
-                self.model.load_adapter(known.adapter, adapter_name=name)
-            else:
-                self.model = PeftModel.from_pretrained(self.model, known.adapter, adapter_name=name).eval()
-            for old in stale:  # the run was trained on since
-                self.model.delete_adapter(old)
-                self.tokenizers.pop(old)
-            self.tokenizers[name] = load.tokenizer(Path(known.adapter))
-            print(f"loaded {known.adapter} ({changed})", flush=True)
-        self.model.set_adapter(name)
-        return self.model, self.tokenizers[name], True
-
-    def unload(self) -> None:
-        self.model = self.tokenizers = self.base = None
-        gc.collect()
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
-
-
-def _stamp(adapter: str) -> int:
-    return (Path(adapter) / "adapter_config.json").stat().st_mtime_ns
-
-
-def adapter_name(adapter: str) -> str:
-    """PEFT's names may hold no dots; the stamp tells a run that was trained on from what is in memory."""
-    return f"{abs(hash(adapter)):x}@{_stamp(adapter)}"
 
 
 class Halt(StoppingCriteria):

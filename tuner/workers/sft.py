@@ -115,6 +115,7 @@ def rows_of(ws: Workspace, ref: str, tokenizer, s: dict[str, Any], held_out: boo
         kind=ds.kind,
         objective=s["objective"],
         max_length=s["max_length"],
+        needed=not held_out,  # without a row to test with a run can still learn
     )
 
 
