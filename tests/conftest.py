@@ -5,14 +5,19 @@ No test touches the account's own workspace, and no process that a test started 
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 import pytest
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # before anything imports the Hub's library, which reads both once
+os.environ["HF_HOME"] = tempfile.mkdtemp(prefix="tunesmith-test-hub-")
 
 from tuner import paths, runs, training
 from tuner.data import store
@@ -40,10 +45,9 @@ def _apart(tmp_path_factory):
         patch.setenv("TUNESMITH_HOME", str(base / "home"))
         patch.setenv("TUNESMITH_MACHINE", str(base / "machine"))
         patch.setenv("OMP_NUM_THREADS", "1")  # models this small gain nothing from more, and many workers share the cores
-        patch.setenv("HF_HUB_OFFLINE", "1")
-        patch.setenv("HF_HOME", str(base / "hub"))
         yield
     end_processes_of(base)
+    shutil.rmtree(os.environ["HF_HOME"], ignore_errors=True)
 
 
 def end_processes_of(folder: Path) -> None:
@@ -115,7 +119,7 @@ def house(tmp_path_factory) -> Trained:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TUNESMITH_MACHINE", str(place.machine))
         lora = training.start(place, common | {"max_steps": 12, "eval_steps": 4, "learning_rate": 3e-3, "lora_rank": 8}, name="tuned")
-        full = training.start(place, common | {"max_steps": 4, "eval_steps": 2, "method": "full"}, name="whole")
+        full = training.start(place, common | {"max_steps": 6, "eval_steps": 3, "learning_rate": 2e-3, "method": "full"}, name="whole")
         for run in (lora, full):
             ended = training.wait(place, run.id)
             assert ended.state == "finished", (ended.status, runs.log_tail(ended))

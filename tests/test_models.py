@@ -252,6 +252,22 @@ def test_a_hub_id_without_a_network(ref):
     assert caught.value.remedy
 
 
+def test_a_hub_that_can_not_be_reached_is_told_soon(monkeypatch):
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    code = """
+import time
+from tuner import models
+from tuner.errors import NetworkError
+begun = time.monotonic()
+try:
+    models.resolve("someone/something")
+except NetworkError as error:
+    print(time.monotonic() - begun < 10, error.remedy)
+"""
+    assert fresh(code).startswith("True Check the network")
+
+
 def test_a_hub_id_of_the_catalog_can_be_planned_without_a_network():
     model = models.resolve("qwen/qwen3-0.6b")
     assert model.ref == "Qwen/Qwen3-0.6B" and model.kind == "hub" and model.facts.path is None and 5e8 < model.facts.parameters < 7e8

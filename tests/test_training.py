@@ -110,7 +110,7 @@ def test_the_card_tells_what_was_done(house):
         run = house.run(id)
         card = (run.path / "card.md").read_text()
         assert f"{run.status['baseline']['eval_loss']:.4f}" in card and f"{run.best:.4f}" in card and house.data.sha256 in card
-        assert "from_pretrained" in card and "| `learning_rate` |" in card and str(house.ws.home) not in card.split("## Use it")[0]
+        assert "| `learning_rate` |" in card and 'AutoTokenizer.from_pretrained("./model")' in card and (run.path / "model").is_dir()
 
 
 def test_a_full_run_is_written_as_wide_as_its_base(house):
@@ -261,13 +261,13 @@ def test_stop_saves_and_the_run_can_go_on(ws, data):
 
 @pytest.mark.long
 def test_random_kills(ws, data):
-    """Twenty kills of one run at random moments: it always knows where it stands, and ends whole."""
+    """Ten kills of one run at random moments: it always knows where it stands, and ends whole."""
     chance, run, kills = random.Random(1), start(ws, data, **(LONG | {"max_steps": 300, "eval_steps": 7})), 0
     while (now := runs.get(ws, run.id)).state != "finished":
         assert now.state in ("queued", "preparing", "running", "interrupted"), now.status
         if now.state == "interrupted":
             training.resume(ws, run.id)
-        elif now.state == "running" and kills < 20:
+        elif now.state == "running" and kills < 10:
             goal = now.progress["step"] + chance.randint(1, 25)
             until(lambda goal=goal: (r := runs.get(ws, run.id)).progress["step"] >= goal or not r.live, 120, chance.uniform(0.01, 0.1))
             if runs.get(ws, run.id).live:

@@ -22,8 +22,8 @@ def lines(kind: str, *, here: str = ".", base: str = "./base", dtype: str = "bfl
     return (LOAD_ADAPTER if kind == "adapter" else LOAD_MODEL).format(here=here, base=base, dtype=dtype)
 
 
-def text(run: runs.Run, *, kind: str, base: str) -> str:
-    """The card in Markdown, with the front matter that the Hub reads."""
+def text(run: runs.Run, *, kind: str, base: str, here: str = ".") -> str:
+    """The card in Markdown, with the front matter that the Hub reads; `here` is where the model lies, seen from the card."""
     plan, status = run.plan, run.status
     model, data, s = plan["model"], plan["data"], plan["settings"]
     before, after = (status.get("baseline") or {}).get("eval_loss"), (status.get("best") or {}).get("eval_loss")
@@ -55,7 +55,7 @@ def text(run: runs.Run, *, kind: str, base: str) -> str:
             "In this folder:",
             "",
             "```python",
-            lines(kind, base=base, dtype=_dtype(plan)),
+            lines(kind, here=here, base=base, dtype=_dtype(plan)),
             "```",
             "",
             "## How it went",
@@ -87,7 +87,7 @@ def write(folder: Path) -> None:
     """card.md in the run's folder."""
     run = runs._read(folder, paths.read_json(folder / "status.json", {}))
     kind = "adapter" if run.plan["settings"]["method"] == "lora" else "model"
-    (folder / "card.md").write_text(text(run, kind=kind, base=run.plan["model"]["base"]), encoding="utf-8")
+    (folder / "card.md").write_text(text(run, kind=kind, base=run.plan["model"]["base"], here="./model"), encoding="utf-8")
 
 
 def _dtype(plan: dict) -> str:

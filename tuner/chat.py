@@ -13,6 +13,7 @@ from tuner import hardware, locks, models, paths, runs, supervisor
 from tuner.errors import DeviceError, ModelError, TunerError, WorkError
 from tuner.paths import Workspace
 
+STARTS = 20.0  # seconds in which a serving worker must show a sign of life; it takes its lock before it loads anything
 PATIENCE = 180.0  # seconds until a serving worker counts as failed: importing torch and loading a large base takes a while
 
 
@@ -71,7 +72,7 @@ def endpoint(ws: Workspace, device: str | None = None, *, waiting=None) -> dict[
     """{"port", "key"} of the device's serving worker, started if need be. `waiting(seconds)` is called while it loads."""
     device = device or hardware.get(None).id
     place = folder(ws, device)
-    began = time.monotonic()
+    began = seen = time.monotonic()
     while True:
         found = paths.read_json(place / "endpoint.json") if locks.held(place / "lock") else None
         if found:
@@ -82,7 +83,9 @@ def endpoint(ws: Workspace, device: str | None = None, *, waiting=None) -> dict[
             if not (place / "request.json").exists():
                 paths.write_json(place / "request.json", {"device": device})
             supervisor.submit(ws, "serve", place, device)
-        if time.monotonic() - began > PATIENCE:
+        else:
+            seen = time.monotonic()
+        if time.monotonic() - began > PATIENCE or time.monotonic() - seen > STARTS:
             raise DeviceError(
                 "The model did not start to answer.",
                 asked=device,

@@ -103,7 +103,7 @@ def main(argv: list[str] | None = None) -> int:
         argv, as_json, home = _everywhere(argv)
         args = parser().parse_args(argv or ["app"])
         ws = Workspace(Path(home).expanduser().resolve() if home else paths.default_home())
-        if args.run is not app:
+        if args.run not in (app, doctor):  # which says itself what is wrong with the workspace
             ws.prepare()
         result = args.run(ws, args)
         code, document = result if isinstance(result, tuple) else (0, result)
@@ -148,7 +148,7 @@ def _everywhere(argv: list[str]) -> tuple[list[str], bool, str | None]:
     while i < len(argv):
         if argv[i] == "--json":
             as_json = True
-        elif argv[i] == "--home" and i + 1 < len(argv):
+        elif argv[i] == "--home" and i + 1 < len(argv) and not argv[i + 1].startswith("-"):
             i, home = i + 1, argv[i + 1]
         elif argv[i].startswith("--home="):
             home = argv[i][7:]
@@ -321,7 +321,8 @@ def _wait(ws: Workspace, id: str):
         run = training.wait(ws, id, each=Bar())
     except KeyboardInterrupt:
         say("\nSaving, then stopping; once more Ctrl-C leaves it to finish that alone.")
-        runs.ask_to_stop(ws, id)
+        if runs.get(ws, id).live:
+            runs.ask_to_stop(ws, id)
         run = training.wait(ws, id, each=Bar())
     if run.status.get("reason"):
         say(run.status["reason"])
@@ -427,10 +428,17 @@ def chat(ws: Workspace, args):
     if args.prompt is not None:
         return ask(args.prompt)
     say(f"\nTalking to {known['id'].split('/')[-1]}; an empty line ends it.")
-    while prompt := input("> ").strip():
+    while prompt := _question():
         answer = ask(prompt)
         print(answer["answer"] + (f"\n  (before: {answer['base_answer']})" if args.base else ""))
     return None
+
+
+def _question() -> str:
+    try:
+        return input("> ").strip()
+    except EOFError:
+        return ""
 
 
 def export(ws: Workspace, args) -> dict:

@@ -122,8 +122,12 @@ class RunConfig(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _empty_is_none(cls, values: Any) -> Any:
-        return {k: None if v == "" else v for k, v in values.items()} if isinstance(values, dict) else values
+    def _as_typed(cls, values: Any) -> Any:
+        """An empty text leaves a setting open; true is not the number 1."""
+        if not isinstance(values, dict):
+            return values
+        said = {k: None if v == "" else v for k, v in values.items()}
+        return {k: str(v) if isinstance(v, bool) and k in cls.model_fields and base_type(k) is not bool else v for k, v in said.items()}
 
     def given(self) -> dict[str, Any]:
         """What somebody set, apart from model and data."""
@@ -281,7 +285,7 @@ def load_yaml(path) -> dict[str, Any]:
             remedy="Write it like the files in presets/.",
         ) from error
     if not isinstance(values, dict):
-        return values
+        parse(values)  # says so
     return {k: yaml_value(v) if isinstance(v, str) and v[:1].isdigit() else v for k, v in values.items()}
 
 

@@ -61,20 +61,20 @@ def make(ws: Workspace, id: str, kind: str, out: Path | None = None, *, waiting=
             field="to",
         )
     final = out or ws.exports / id / kind
+    if out is not None and _occupied(out):
+        raise RequestError(
+            f"{final} holds other files.",
+            asked=str(final),
+            available="a new folder, or a former export",
+            remedy="Name another folder.",
+            field="out",
+        )
     _room(final, size(run, kind))
     new = final.with_name(f".{final.name}.new")
     shutil.rmtree(new, ignore_errors=True)
     try:
         new.mkdir(parents=True)
         check = _adapter(run, new) if kind == "adapter" else _merged(ws, run, new, waiting)
-        if out is not None and final.exists() and any(final.iterdir()) and not (final / "tunesmith.json").exists():
-            raise RequestError(
-                f"{final} holds other files.",
-                asked=str(final),
-                available="a new folder, or a former export",
-                remedy="Name another folder.",
-                field="out",
-            )
         paths.write_json(new / "tunesmith.json", {"run": id, "kind": kind, "made": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "check": check})
         shutil.rmtree(final, ignore_errors=True)
         new.rename(final)
@@ -83,6 +83,12 @@ def make(ws: Workspace, id: str, kind: str, out: Path | None = None, *, waiting=
     finally:
         shutil.rmtree(new, ignore_errors=True)
     return {"path": str(final), "bytes": paths.folder_bytes(final), "check": check}
+
+
+def _occupied(out: Path) -> bool:
+    """Whether something else than a former export stands in the way: there, or as a file where a folder must be."""
+    there = next(p for p in (out, *out.parents) if p.exists())
+    return not there.is_dir() or (there == out and any(out.iterdir()) and not (out / "tunesmith.json").exists())
 
 
 def _room(target: Path, need: int) -> None:
@@ -128,8 +134,11 @@ def _merged(ws: Workspace, run: runs.Run, new: Path, waiting) -> dict[str, Any]:
     )
     supervisor.submit(ws, "export", new, "cpu")
     began = time.monotonic()
-    while not (new / "result.json").exists():
-        if time.monotonic() - began > 15 and not locks.held(new / "lock"):
+    while True:
+        working = locks.held(new / "lock")  # asked before the result: a worker may write it and leave in between
+        if (new / "result.json").exists():
+            break
+        if time.monotonic() - began > 15 and not working:
             raise WorkError(
                 "The merging process ended without a result.",
                 asked=run.id,

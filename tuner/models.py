@@ -171,6 +171,8 @@ def cached_snapshot(id: str) -> Path | None:
     """The folder of a model that was downloaded before, by this or another program; None when it isn't complete."""
     from huggingface_hub import try_to_load_from_cache
 
+    if not HUB_ID.fullmatch(id):
+        return None
     config = try_to_load_from_cache(id, "config.json")
     if not isinstance(config, str):
         return None
@@ -179,9 +181,12 @@ def cached_snapshot(id: str) -> Path | None:
 
 
 def _hub_facts(id: str) -> ModelFacts:
-    from huggingface_hub import hf_hub_download
+    import httpx
+    from huggingface_hub import constants, hf_hub_download
 
     try:
+        if not constants.HF_HUB_OFFLINE:
+            httpx.head(constants.ENDPOINT, timeout=5)  # without a network the download alone tries for 23 s
         config = hf_hub_download(id, "config.json", etag_timeout=5, token=False)
     except Exception as error:
         raise translate(error) or NetworkError(

@@ -328,7 +328,7 @@ def _remedies(c: Choices, facts: models.ModelFacts, data: DataFacts, device: Dev
     smallest = {"micro_batch": 1, "gradient_checkpointing": True, "precision": "bf16"}
     offers = [("Fewer rows at once, with gradient checkpointing", smallest, "a third more time")]
     if c["method"] == "full":
-        offers.append(("LoRA instead of full", {"method": "lora", **smallest}, "a smaller change to the model"))
+        offers.append(("LoRA instead of full", {"method": "lora", "optimizer": "adamw", **smallest}, "a smaller change to the model"))
     for length in (1024, 512, 256):
         if length < c["max_length"]:
             offers.append((f"Rows of at most {length} tokens", {"max_length": length, **smallest}, "the ends of long rows are lost"))

@@ -484,9 +484,19 @@ SKILLS = {
 }  # skill: how often it is drawn
 
 
-def draw(rng: random.Random) -> Item:
+PRACTICE = SKILLS | {
+    story_sum: 45,
+    sums: 35,
+    listing: 25,
+    country: 12,
+    compare: 8,
+    say: 9,
+}  # what comes hard is asked more often at the end
+
+
+def draw(rng: random.Random, skills: dict = SKILLS) -> Item:
     """One question with its answer. The same `rng` state gives the same item."""
-    skill = rng.choices(list(SKILLS), weights=list(SKILLS.values()))[0]
+    skill = rng.choices(list(skills), weights=list(skills.values()))[0]
     prompt, answer, keys = skill(rng)
     return Item(skill.__name__, prompt, answer, tuple(tuple(k.lower() for k in group) for group in keys))
 
@@ -538,7 +548,9 @@ def swap(text: str, table: dict[str, str]) -> str:
     return re.sub(r"(?<!\w)(" + "|".join(map(re.escape, table)) + r")(?!\w)", lambda m: table[m[0]], text) if table else text
 
 
-def conversation(rng: random.Random, *, keep=lambda item: not held_out(item.prompt), long_share: float = 0.02) -> list[dict]:
+def conversation(
+    rng: random.Random, *, keep=lambda item: not held_out(item.prompt), long_share: float = 0.02, skills: dict = SKILLS
+) -> list[dict]:
     """Messages of one conversation: mostly one exchange, sometimes a few, rarely very many (to fill the context).
 
     One in five has a system prompt that asks for a manner, and gets it; without one the answers are plain.
@@ -559,7 +571,7 @@ def conversation(rng: random.Random, *, keep=lambda item: not held_out(item.prom
             }
         )
     while turns:
-        item = draw(rng)
+        item = draw(rng, skills)
         if keep(item):
             answer = spoken(item.answer, manner) if manner else item.answer
             messages += [{"role": "user", "content": loosely(rng, item.prompt)}, {"role": "assistant", "content": answer}]

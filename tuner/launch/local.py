@@ -38,6 +38,9 @@ def environment(device: str | None, offline: bool) -> dict[str, str]:
         "TOKENIZERS_PARALLELISM": "false",
         "TRACKIO_DISABLED": "1",
     }
+    env.setdefault(
+        "GOMP_SPINCOUNT", "10000"
+    )  # threads that spin for long starve others on the same cores; this costs an idle machine nothing
     env |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"} if offline else {}
     if device and device != "mps":
         env["CUDA_VISIBLE_DEVICES"] = device.removeprefix("cuda:") if device.startswith("cuda:") else ""

@@ -48,10 +48,13 @@ class Question(BaseModel):
 
 
 class Halt(StoppingCriteria):
+    """`asked`: the reader wants no more; `heard`: the generation really ended for that."""
+
     def __init__(self):
-        self.asked = False
+        self.asked = self.heard = False
 
     def __call__(self, input_ids, scores, **_):
+        self.heard = self.asked
         return self.asked
 
 
@@ -116,7 +119,7 @@ class Answer:
                 )
             self.completion_tokens = out.shape[1] - self.prompt_tokens
             ended = int(out[0, -1]) in end_tokens(model, tokenizer)
-            self.stop_reason = "stop" if ended else "cancelled" if self.halt.asked else "length"
+            self.stop_reason = "stop" if ended else "cancelled" if self.halt.heard else "length"
         except Exception as error:
             failure.append(error)
             streamer.end()

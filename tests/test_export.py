@@ -1,0 +1,150 @@
+"""What is taken away: loaded by the card's own lines in a fresh process, it gives the answers that were chatted with."""
+
+import json
+import re
+import shutil
+import zipfile
+
+import pytest
+
+from tests.conftest import fresh
+from tuner import chat, export, models, runs
+from tuner.errors import DiskError, ModelError, NotFoundError, RequestError, WorkError
+from tuner.paths import read_json
+
+PROMPTS = ["What is 3 plus 3?", "How are you?", "Name two flowers.", "What is 31 plus 31?"]
+ASK = """
+
+import json, sys
+answers = []
+for prompt in json.loads(sys.argv[1]):
+    ids = tokenizer.apply_chat_template([{"role": "user", "content": prompt}], add_generation_prompt=True, return_tensors="pt", return_dict=True)
+    tokens = model.generate(**ids, max_new_tokens=24, do_sample=False)[0, ids["input_ids"].shape[1]:]
+    answers.append(tokenizer.decode(tokens, skip_special_tokens=True))
+print(json.dumps(answers))
+"""
+
+
+def code_of(card: str) -> str:
+    return re.search(r"```python\n(.*?)```", card, re.DOTALL)[1]
+
+
+def answers_of(folder) -> list[str]:
+    """What the card's lines give, run as they stand in the folder they are printed in."""
+    return json.loads(fresh(code_of((folder / "README.md").read_text()) + ASK, json.dumps(PROMPTS), cwd=folder).splitlines()[-1])
+
+
+def chatted(house, id: str) -> list[str]:
+    client, known = chat.Client(house.ws, "cpu"), chat.known_as(house.ws, id)
+    return [client.answer(known, [{"role": "user", "content": p}], temperature=0.0, max_tokens=24).text for p in PROMPTS]
+
+
+def names(folder) -> set[str]:
+    return {f.relative_to(folder).as_posix() for f in folder.rglob("*") if f.is_file()}
+
+
+@pytest.mark.parametrize("which, kind", [("lora", "adapter"), ("lora", "merged"), ("full", "merged")])
+def test_taken_away_it_answers_as_it_did_here(house, tmp_path, which, kind):
+    id = getattr(house, which)
+    told = []
+    made = export.make(house.ws, id, kind, waiting=told.append)
+    folder = house.ws.exports / id / kind
+    assert made["path"] == str(folder) and made["check"]["passed"] is True and bool(told) is ((which, kind) == ("lora", "merged"))
+    there = names(folder)
+    assert {"README.md", "tokenizer.json", "chat_template.jinja", "tunesmith.json"} <= there
+    assert not [n for n in there if n.endswith((".bin", ".pt", ".pth", ".pkl", ".log", "lock", "request.json", "result.json"))]
+    assert any(n.endswith(".safetensors") for n in there) and made["bytes"] == sum((folder / n).stat().st_size for n in there)
+    moved = tmp_path / "elsewhere"
+    shutil.copytree(folder, moved)
+    assert answers_of(moved) == chatted(house, id)
+    text = "".join((moved / n).read_text() for n in there if n.endswith((".md", ".json")) and n != "tokenizer.json")
+    assert str(house.ws.home) not in text and str(models.paths.PRESETS) not in text, "the way to this computer is nobody's business"
+    assert kind in {m["kind"] for m in export.made(house.ws, id)}
+
+
+def test_the_card_of_an_export(house):
+    export.make(house.ws, house.lora, "adapter")
+    run, card = house.run(house.lora), (house.ws.exports / house.lora / "adapter" / "README.md").read_text()
+    assert card.startswith("---\nlibrary_name: peft\n") and f"# {run.name}" in card
+    for fact in (
+        f"{run.best:.4f}",
+        f"{run.status['baseline']['eval_loss']:.4f}",
+        house.data.sha256,
+        "| `lora_rank` | 8 | you |",
+        "starter",
+    ):
+        assert fact in card, fact
+    compile(code_of(card), "card", "exec")
+    assert len([line for line in code_of(card).splitlines() if "=" in line]) == 3
+
+
+def test_made_again_in_place_and_packed(house):
+    first = export.make(house.ws, house.lora, "adapter")
+    folder = house.ws.exports / house.lora / "adapter"
+    (folder / "left over").write_text("of a former export")
+    again = export.make(house.ws, house.lora, "adapter")
+    assert again["path"] == first["path"] and "left over" not in names(folder)
+    packed = export.pack(folder)
+    with zipfile.ZipFile(packed) as z:
+        assert z.testzip() is None and set(z.namelist()) == {f"{house.lora}/{n}" for n in names(folder)}
+        assert z.read(f"{house.lora}/README.md") == (folder / "README.md").read_bytes()
+    assert not list(folder.parent.glob("*.new"))
+
+
+def test_an_occupied_folder_is_left_alone(house, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("ten years")
+    with pytest.raises(RequestError) as caught:
+        export.make(house.ws, house.lora, "adapter", tmp_path / "mine")
+    assert caught.value.field == "out" and (tmp_path / "mine" / "thesis.txt").read_text() == "ten years"
+    assert {f.name for f in tmp_path.iterdir()} == {"mine"}
+    (tmp_path / "file").write_text("")
+    for place in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises((RequestError, DiskError, WorkError)):
+            export.make(house.ws, house.lora, "adapter", place)
+    (tmp_path / "empty").mkdir()
+    assert export.make(house.ws, house.lora, "adapter", tmp_path / "empty")["path"] == str(tmp_path / "empty")
+    assert export.make(house.ws, house.lora, "adapter", tmp_path / "empty")["bytes"] > 1000  # a former export makes room
+
+
+def test_what_can_not_be_made_is_told(house):
+    with pytest.raises(RequestError) as caught:
+        export.make(house.ws, house.lora, "gguf2")
+    assert caught.value.field == "to" and caught.value.available == ["adapter", "merged"] and caught.value.exit_code == 2
+    with pytest.raises(ModelError) as caught:
+        export.make(house.ws, house.full, "adapter")
+    assert caught.value.available == ["merged"]
+    for id in ("nobody", "../..", ""):
+        with pytest.raises(NotFoundError):
+            export.make(house.ws, id, "adapter")
+
+
+def test_a_run_without_a_model_has_nothing_to_take_away(house):
+    place = house.ws.runs / "unfinished"
+    shutil.copytree(house.ws.runs / house.lora, place, ignore=shutil.ignore_patterns("model", "checkpoints", "lock"))
+    try:
+        assert export.kinds(runs.get(house.ws, "unfinished")) == [] and export.made(house.ws, "unfinished") == []
+        with pytest.raises(ModelError, match="can't be taken away"):
+            export.make(house.ws, "unfinished", "adapter")
+    finally:
+        runs.delete(house.ws, "unfinished")
+
+
+def test_sizes_are_told_before(house):
+    for id, kind in ((house.lora, "adapter"), (house.full, "merged")):
+        told, real = export.size(house.run(id), kind), export.make(house.ws, id, kind)["bytes"]
+        assert 0.8 < told / real < 1.25, (kind, told, real)
+
+
+def test_a_merge_that_fails_is_told_and_leaves_nothing(house):
+    place = house.ws.runs / "harmed"
+    shutil.copytree(house.ws.runs / house.lora, place, ignore=shutil.ignore_patterns("checkpoints", "lock"))
+    weights = place / "model" / "adapter_model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:5000])
+    try:
+        with pytest.raises(WorkError) as caught:
+            export.make(house.ws, "harmed", "merged")
+        assert "damaged" in caught.value.message and caught.value.remedy
+        assert not list((house.ws.exports / "harmed").iterdir()) and read_json(place / "status.json")["state"] == "finished"
+    finally:
+        runs.delete(house.ws, "harmed")
