@@ -215,14 +215,15 @@ class Page:
         ws, s = self.house.workspace(request), Screen.read(screen)
         supervisor.watch_again(ws)
         id = self.current(ws, s)
-        tab = s.tab if s.tab in TABS else "start"
         chosen = data_tab.choices(ws, s.data)
         form = self.train.fresh(ws, s.data)
         given = [form[i + 2] for i in range(len(self.train.widgets))]
         rest = self.train.show(ws, STARTER, form[0]["value"], "balanced", given)
         view = self.view(ws, s, "", "")
         return [
-            gr.Tabs(selected=tab),
+            gr.Tabs(selected=s.tab)
+            if s.tab in TABS and s.tab != "start"
+            else gr.skip(),  # whoever was quicker than this stays where they went
             *view,
             *self.runs.about(ws, id),
             *self.chat.show(ws, s.chat or s.run),
