@@ -1,7 +1,5 @@
 """The page's own logic, without a browser: what is escaped, remembered, drawn; the form loses no setting."""
 
-import math
-
 import pytest
 
 from tuner import config, runs
@@ -95,10 +93,29 @@ def test_charts_keep_ends_and_gaps():
     thin = charts.thin(points)
     assert len(thin) <= charts.MOST + 2 and thin[0] == points[0] and thin[-1] == points[-1]
     assert charts.smoothed([(1, 5.0)]) == [(1, pytest.approx(5.0))]
-    frame = charts.frame([(1, "loss", 2.0), (2, "loss", None), (3, "loss", 1.0), (3, "memory_bytes", 2e9)], ("loss",), smooth=True)
-    assert list(frame[frame.line == charts.NAMES["loss"]].step) == [1, 3]
-    assert set(frame.line) == {charts.NAMES["loss"], charts.NAMES["smooth"]}
-    assert not frame.value.map(math.isnan).any() and len(charts.frame([], ("loss",))) == 0
+    rows = [(1, "loss", 2.0), (2, "loss", None), (3, "loss", 1.0), (3, "eval_loss", 1.5), (3, "memory_bytes", 2e9)]
+    lines = charts.lines_of(rows, "loss")
+    assert [n for n, _, _ in lines] == list(charts.NAMES.values()) and lines[0][2] == [(1, 2.0), (3, 1.0)]
+    assert charts.lines_of(rows, "memory_bytes")[0][2] == [(3, 2.0)] and charts.lines_of([], "loss") == []
+
+
+@pytest.mark.parametrize("low, high", [(0, 1), (1.2145, 0.089), (5, 5), (0, 0), (1e-9, 3e-3), (-4, 1e6)])
+def test_ticks_are_round_and_span_the_data(low, high):
+    low, high = min(low, high), max(low, high)
+    found = charts.ticks(low, high, 5)
+    assert found[0] <= low + 1e-12 and found[-1] >= high - 1e-12 and 2 <= len(found) <= 8
+
+
+def test_a_chart_is_well_formed_and_says_its_last_value():
+    from xml.etree import ElementTree
+
+    html = charts.draw("loss", NASTY, "", [(NASTY, charts.MAIN, [(1, 2.0), (2, 1.25)]), ("one", charts.HELD, [(2, 1.5)])])
+    figure = ElementTree.fromstring(html)
+    assert "1.25 at step 2" in html and "<img" not in html
+    points = figure.find(".//polyline").get("points").split()
+    assert len(points) == 2 and all(
+        0 <= float(p.split(",")[0]) <= charts.WIDTH and 0 <= float(p.split(",")[1]) <= charts.HEIGHT for p in points
+    )
 
 
 def test_a_talk_is_sent_back_in_turns_of_two():

@@ -35,8 +35,8 @@ def screenshot(url: str, target: Path) -> None:
         page = browser.new_page(viewport={"width": 1280, "height": 800}, device_scale_factor=1)
         page.goto(url)
         page.get_by_role("tab", name="Runs", exact=True).click()
-        page.wait_for_selector("#chart-loss canvas, #chart-loss svg")
-        page.wait_for_timeout(2000)
+        page.wait_for_selector("#chart-loss svg")
+        page.wait_for_timeout(1500)
         page.screenshot(path=target)
         browser.close()
 

@@ -1,47 +1,41 @@
-"""A run's numbers as frames for line plots: few points, gaps where nothing was measured."""
+"""A run's numbers as line charts in SVG: drawn whole each time, so nothing blinks, jumps or depends on when a tab was opened.
 
-from typing import Any
+(Gradio's LinePlot was tried first: it drops lines whose names were not there when it was mounted, and lays out wrongly in a tab that is hidden.)
+"""
 
-import pandas as pd
+import math
+from html import escape
 
 from tuner import runs
 
-MOST = 400  # points a line: more than a screen shows
-CHARTS = {
-    "loss": ("Loss", ("loss", "eval_loss")),
-    "learning_rate": ("Step size (learning rate)", ("learning_rate",)),
-    "grad_norm": ("Gradient norm", ("grad_norm",)),
-    "tokens_per_second": ("Speed (tokens per second)", ("tokens_per_second",)),
-    "memory_bytes": ("Memory used (GB)", ("memory_bytes",)),
+MOST = 300  # points a line: as many as a chart is wide
+CHARTS = {  # name: (title, unit, what is drawn)
+    "loss": ("Loss", "", ("loss", "eval_loss")),
+    "learning_rate": ("Step size (learning rate)", "", ("learning_rate",)),
+    "grad_norm": ("Gradient norm", "", ("grad_norm",)),
+    "tokens_per_second": ("Speed", "tokens per second", ("tokens_per_second",)),
+    "memory_bytes": ("Memory used", "GB", ("memory_bytes",)),
 }
-NAMES = {"loss": "training, raw", "smooth": "training, smoothed", "eval_loss": "held-out"}
+NAMES = {"loss": "training", "smooth": "training, smoothed", "eval_loss": "held-out"}
+RAW, MAIN, HELD = (
+    'stroke="#94a3b8" stroke-width="1"',
+    'stroke="#0d9488" stroke-width="2"',
+    'stroke="#c2410c" stroke-width="2" stroke-dasharray="5 3"',
+)
+COLOURS = ("#0d9488", "#c2410c", "#4f46e5", "#ca8a04", "#be185d", "#64748b")
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 380, 200, 48, 10, 8, 24
+
+Points = list[tuple[float, float]]
+Line = tuple[str, str, Points]  # name, SVG stroke, points
 
 
-def empty() -> pd.DataFrame:
-    return pd.DataFrame({"step": pd.Series(dtype=float), "value": pd.Series(dtype=float), "line": pd.Series(dtype=str)})
-
-
-def frame(
-    rows: list[tuple[int, str, float | None]], keys: tuple[str, ...], *, smooth: bool = False, line: str | None = None
-) -> pd.DataFrame:
-    """Columns step, value, line; `rows` as `runs.metrics` gives them."""
-    out: list[dict[str, Any]] = []
-    for key in keys:
-        points = thin([(s, v) for s, k, v in rows if k == key and v is not None])
-        scale = 1e-9 if key == "memory_bytes" else 1
-        out += [{"step": s, "value": v * scale, "line": line or NAMES.get(key, key)} for s, v in points]
-        if smooth and key == "loss":
-            out += [{"step": s, "value": v, "line": NAMES["smooth"]} for s, v in smoothed(points)]
-    return pd.DataFrame(out) if out else empty()
-
-
-def thin(points: list[tuple[int, float]]) -> list[tuple[int, float]]:
+def thin(points: Points) -> Points:
     """Every n-th point and the last one."""
     every = len(points) // MOST + 1
     return points[::every] + (points[-1:] if points and (len(points) - 1) % every else [])
 
 
-def smoothed(points: list[tuple[int, float]], weight: float = 0.9) -> list[tuple[int, float]]:
+def smoothed(points: Points, weight: float = 0.9) -> Points:
     """Exponential moving average without the pull of its start (Kingma and Ba 2014, section 3)."""
     average, out = 0.0, []
     for n, (step, value) in enumerate(points, 1):
@@ -50,21 +44,95 @@ def smoothed(points: list[tuple[int, float]], weight: float = 0.9) -> list[tuple
     return out
 
 
-def of_run(run: runs.Run | None) -> list[pd.DataFrame]:
-    """One frame for each of CHARTS, in order."""
+def lines_of(rows: list[tuple[int, str, float | None]], name: str) -> list[Line]:
+    """The lines of one of CHARTS; `rows` as `runs.metrics` gives them. What was not a number is a gap."""
+    out: list[Line] = []
+    for key in CHARTS[name][2]:
+        scale = 1e-9 if key == "memory_bytes" else 1
+        points = [(s, v * scale) for s, k, v in rows if k == key and v is not None]
+        if key == "loss":
+            out += [(NAMES["loss"], RAW, thin(points)), (NAMES["smooth"], MAIN, thin(smoothed(points)))]
+        else:
+            out.append((NAMES.get(key, ""), HELD if key == "eval_loss" else MAIN, thin(points)))
+    return [line for line in out if line[2]]
+
+
+def of_run(run: runs.Run | None) -> str:
+    """All charts of a run, side by side where there is room."""
     rows = runs.metrics(run) if run else []
-    return [frame(rows, keys, smooth=name == "loss") for name, (_, keys) in CHARTS.items()]
+    return (
+        f'<div class="ts-charts">{"".join(draw(n, t, unit, lines_of(rows, n)) for n, (t, unit, _) in CHARTS.items())}</div>' if run else ""
+    )
 
 
-def overlay(chosen: list[runs.Run]) -> pd.DataFrame:
-    """The held-out losses of several runs; where one has none, its smoothed training loss."""
-    frames = []
-    for run in chosen:
-        rows = runs.metrics(run)
-        held = frame(rows, ("eval_loss",), line=f"{run.name}: held-out")
-        points = [
-            {"step": s, "value": v, "line": f"{run.name}: training"}
-            for s, v in smoothed(thin([(s, v) for s, k, v in rows if k == "loss" and v is not None]))
-        ]
-        frames += [f for f in (held, pd.DataFrame(points)) if len(f)]
-    return pd.concat(frames) if frames else empty()
+def overlay(chosen: list[runs.Run]) -> str:
+    """The losses of several runs: held-out dashed, training smoothed."""
+    lines: list[Line] = []
+    for i, run in enumerate(chosen):
+        stroke = f'stroke="{COLOURS[i % len(COLOURS)]}" stroke-width="2"'
+        for name, _, points in lines_of(runs.metrics(run), "loss")[1:]:
+            lines.append((f"{run.name}: {name}", stroke + (' stroke-dasharray="5 3"' if name == NAMES["eval_loss"] else ""), points))
+    return draw("overlay", "Loss of the chosen runs", "", lines) if chosen else ""
+
+
+def ticks(low: float, high: float, most: int) -> list[float]:
+    """Round numbers that span low to high, at most `most` steps of 1, 2 or 5."""
+    if high <= low:
+        pad = abs(low) * 0.1 or 1.0
+        low, high = low - pad, high + pad
+    raw = (high - low) / most
+    unit = 10 ** math.floor(math.log10(raw))
+    step = next(m * unit for m in (1, 2, 5, 10) if m * unit >= raw * 0.999)
+    first, last = math.floor(low / step), math.ceil(high / step)
+    return [i * step for i in range(first, last + 1)]
+
+
+def number(value: float) -> str:
+    if value and (abs(value) >= 1e5 or abs(value) < 1e-3):
+        return f"{value:.0e}".replace("e-0", "e-").replace("e+0", "e")
+    return f"{value:,.6g}"
+
+
+def draw(name: str, title: str, unit: str, lines: list[Line]) -> str:
+    """One chart as a figure; its last values stand in words for who can't see it."""
+    head = f"<figcaption><b>{escape(title)}</b>{f' ({escape(unit)})' if unit else ''}</figcaption>"
+    if not lines:
+        return f'<figure class="ts-chart" id="chart-{name}">{head}<p class="ts-quiet">Nothing yet.</p></figure>'
+    xs, ys = [x for *_, p in lines for x, _ in p], [y for *_, p in lines for _, y in p]
+    across, up = ticks(min(xs), max(xs), 6), ticks(min(ys), max(ys), 4)
+
+    def at(x: float, y: float) -> tuple[float, float]:
+        right = LEFT + (x - across[0]) / (across[-1] - across[0]) * (WIDTH - LEFT - RIGHT)
+        return right, HEIGHT - BOTTOM - (y - up[0]) / (up[-1] - up[0]) * (HEIGHT - TOP - BOTTOM)
+
+    said = "; ".join(f"{n or title} {number(p[-1][1])} at step {p[-1][0]:g}" for n, _, p in lines)
+    legend = "".join(
+        f'<span><svg width="22" height="8"><line x2="22" y1="4" y2="4" {s}/></svg> {escape(n)}</span>' for n, s, _ in lines if n
+    )
+    body = _grid(across, up, at) + "".join(_line(n or title, s, p, at) for n, s, p in lines)
+    picture = f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)}: {escape(said)}">{body}</svg>'
+    return f'<figure class="ts-chart" id="chart-{name}">{head}{picture}<div class="ts-legend">{legend}</div></figure>'
+
+
+def _grid(across: list[float], up: list[float], at) -> str:
+    out = []
+    for y in up:
+        height = at(across[0], y)[1]
+        out.append(f'<line class="ts-grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{height:.1f}" y2="{height:.1f}"/>')
+        out.append(f'<text x="{LEFT - 6}" y="{height + 3.5:.1f}" text-anchor="end">{number(y)}</text>')
+    for x in across:
+        out.append(f'<text x="{at(x, up[0])[0]:.1f}" y="{HEIGHT - 8}" text-anchor="middle">{number(x)}</text>')
+    return "".join(out)
+
+
+def _line(name: str, stroke: str, points: Points, at) -> str:
+    """The line, and under the pointer its values; a single point is a dot."""
+    places = [at(x, y) for x, y in points]
+    path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
+    dot = f'<circle cx="{places[-1][0]:.1f}" cy="{places[-1][1]:.1f}" r="2.5" {stroke}/>' if len(points) == 1 else ""
+    every = max(1, len(points) // 40)
+    tips = "".join(
+        f'<circle cx="{px:.1f}" cy="{py:.1f}" r="7" fill="transparent"><title>{escape(name)}, step {x:g}: {number(y)}</title></circle>'
+        for (x, y), (px, py) in list(zip(points, places, strict=True))[::every]
+    )
+    return f'<polyline fill="none" {stroke} points="{path}"/>{dot}{tips}'

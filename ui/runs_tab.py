@@ -23,27 +23,7 @@ class RunsTab:
             self.resume = gr.Button("Resume", visible=False, elem_id="resume-run")
             self.talk = gr.Button("Talk to it →", variant="primary", visible=False, elem_id="talk-to-run")
             self.reuse = gr.Button("Use these settings again", visible=False, elem_id="reuse-run")
-        self.plots = []
-        with gr.Row():
-            for name, (title, _) in charts.CHARTS.items():
-                self.plots.append(
-                    gr.LinePlot(
-                        charts.empty(),
-                        x="step",
-                        y="value",
-                        color="line" if name == "loss" else None,
-                        title=title,
-                        height=240,
-                        x_title="step",
-                        color_title=" ",
-                        y_title=" ",
-                        show_label=False,
-                        label=title,
-                        min_width=320,
-                        elem_id=f"chart-{name}",
-                        colors_in_legend=None,
-                    )
-                )
+        self.charts = gr.HTML(elem_id="charts")
         with gr.Accordion("The numbers, step by step", open=False):
             self.numbers = gr.Dataframe(interactive=False, max_height=300, label="Numbers", show_label=False)
             self.read_numbers = gr.Button("Show the numbers up to now", size="sm")
@@ -75,21 +55,9 @@ class RunsTab:
             elem_id="compare",
             interactive=True,
         )
-        self.overlay = gr.LinePlot(
-            charts.empty(),
-            x="step",
-            y="value",
-            color="line",
-            title="Loss of the chosen runs",
-            height=300,
-            visible=False,
-            x_title="step",
-            color_title=" ",
-            y_title=" ",
-            show_label=False,
-        )
+        self.overlay = gr.HTML(elem_id="overlay")
         self.differences = gr.HTML(elem_id="differences")
-        self.live = [self.progress, self.stop, self.resume, self.talk, self.reuse, *self.plots, self.log]
+        self.live = [self.progress, self.stop, self.resume, self.talk, self.reuse, self.charts, self.log]
         self.lists = [self.pick, self.table, self.compare]
         self._wire()
 
@@ -114,7 +82,7 @@ class RunsTab:
         """Values for `live`."""
         run = find(ws, id)
         if run is None:
-            return [EMPTY, *[gr.update(visible=False)] * 4, *[charts.empty()] * len(self.plots), draw.log("")]
+            return [EMPTY, *[gr.update(visible=False)] * 4, "", draw.log("")]
         can_resume = run.state in ("stopped", "failed", "interrupted")
         return [
             draw.progress(run),
@@ -122,7 +90,7 @@ class RunsTab:
             gr.update(visible=can_resume),
             gr.update(visible=run.can_answer),
             gr.update(visible=True),
-            *charts.of_run(run),
+            charts.of_run(run),
             draw.log(runs.log_tail(run, 8000)),
         ]
 
@@ -175,7 +143,7 @@ class RunsTab:
     def on_compare(self, ids, request: gr.Request):
         ws = self.house.workspace(request)
         chosen = [r for i in ids or [] if (r := find(ws, i))]
-        return gr.update(value=charts.overlay(chosen), visible=bool(chosen)), differences(chosen)
+        return charts.overlay(chosen), differences(chosen)
 
     # --- what is done -------------------------------------------------------------------------------------------------
 

@@ -29,6 +29,12 @@ CSS = """
 .ts-fill { background: var(--primary-600); }
 .ts-legend { display: flex; flex-wrap: wrap; gap: .2rem 1rem; margin: .4rem 0; font-size: .9rem; }
 .ts-legend i { display: inline-block; width: .75em; height: .75em; border-radius: 2px; margin-right: .35em; }
+.ts-charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(300px, 100%), 1fr)); gap: .8rem; }
+.ts-chart { margin: 0; border: 1px solid var(--border-color-primary); border-radius: .6rem; padding: .6rem .8rem; background: var(--background-fill-primary); }
+.ts-chart > svg { width: 100%; height: auto; display: block; margin: .3rem 0; }
+.ts-chart text { font-size: 11px; fill: var(--body-text-color-subdued); }
+.ts-chart .ts-grid { stroke: var(--border-color-primary); }
+.ts-chart .ts-legend svg { display: inline; vertical-align: middle; }
 .ts-card { border: 1px solid var(--border-color-primary); border-radius: .6rem; padding: .8rem 1rem; background: var(--background-fill-primary); }
 .ts-bad { border-left: 4px solid #d9480f; padding: .5rem .8rem; background: var(--background-fill-secondary); border-radius: .3rem; margin: .2rem 0; }
 .ts-good { border-left: 4px solid var(--primary-600); padding: .5rem .8rem; background: var(--background-fill-secondary); border-radius: .3rem; }
@@ -40,7 +46,7 @@ CSS = """
 .gradio-container .ts-table :is(td, th) { padding: .25rem .9rem .25rem 0 !important; text-align: left; vertical-align: top; border-bottom: 1px solid var(--border-color-primary) !important; }
 .ts-log { max-height: 20rem; overflow: auto; font: .8rem/1.35 var(--font-mono); white-space: pre-wrap; overflow-wrap: anywhere; }
 .ts-table-font .table-wrap, .gradio-container table { font-family: var(--font) !important; }
-.gradio-container .prose:empty, .gradio-container .html-container:empty { display: none; }
+.gradio-container .block:has(> .html-container > .prose:not(:has(*))) { display: none; }
 .ts-next { margin-top: .6rem; }
 .ts-big button { min-height: 4.2rem; font-size: 1.1rem; }
 .gradio-container .wrap, .gradio-container .contain, .gradio-container .column, .gradio-container .tabs, .gradio-container .tab-wrapper { min-width: 0; }
