@@ -118,8 +118,12 @@ def house(tmp_path_factory) -> Trained:
     common = {"model": "starter", "data": ds.ref, "effective_batch": 4, "device": "cpu"}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TUNESMITH_MACHINE", str(place.machine))
-        lora = training.start(place, common | {"max_steps": 12, "eval_steps": 4, "learning_rate": 3e-3, "lora_rank": 8}, name="tuned")
-        full = training.start(place, common | {"max_steps": 6, "eval_steps": 3, "learning_rate": 2e-3, "method": "full"}, name="whole")
+        lora = training.start(
+            place, common | {"epochs": 100, "max_steps": 12, "eval_steps": 4, "learning_rate": 3e-3, "lora_rank": 8}, name="tuned"
+        )
+        full = training.start(
+            place, common | {"epochs": 100, "max_steps": 6, "eval_steps": 3, "learning_rate": 2e-3, "method": "full"}, name="whole"
+        )
         for run in (lora, full):
             ended = training.wait(place, run.id)
             assert ended.state == "finished", (ended.status, runs.log_tail(ended))

@@ -232,7 +232,7 @@ def test_train_that_is_refused(ws, tmp_path):
 
 
 def test_ctrl_c_saves_and_stops(ws, data):
-    args = ("train", "--model", "starter", "--data", data.ref, "-s", "max_steps=3000", "-s", "device=cpu", "--json")
+    args = ("train", "--model", "starter", "--data", data.ref, "-s", "max_steps=3000", "-s", "epochs=1000", "-s", "device=cpu", "--json")
     env = os.environ | ENV | {"TUNESMITH_HOME": str(ws.home), "TUNESMITH_MACHINE": str(ws.machine_folder())}
     process = subprocess.Popen(
         command(*args),

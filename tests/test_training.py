@@ -17,7 +17,7 @@ from tuner.data import store
 from tuner.errors import ConflictError, DataError, DeviceError, DiskError, Problems, SettingError
 
 QUICK = {"model": "starter", "effective_batch": 4, "device": "cpu", "lora_rank": 4, "learning_rate": 3e-3}
-LONG = QUICK | {"max_steps": 60, "eval_steps": 10}  # some seconds: long enough to be killed in
+LONG = QUICK | {"epochs": 1000, "max_steps": 60, "eval_steps": 10}  # some seconds: long enough to be killed in
 
 
 def start(ws, data, name="run", **settings) -> runs.Run:
@@ -519,3 +519,10 @@ def test_rows_are_what_the_plan_counted(house, starter):
     facts = training.data_facts(house.data, models.resolve("starter").facts)
     assert facts.rows == len(values) and abs(facts.longest - out.summary()["longest"]) <= 8
     assert replace(facts, mean=0).mean == 0 and facts.mean == pytest.approx(out.summary()["tokens"] / len(out), rel=0.25)
+
+
+def test_the_lesser_of_epochs_and_steps_ends_a_run(ws, data):
+    """transformers forgets the epochs once max_steps is set; a run must not read the data more often than was planned."""
+    values = {"model": "starter", "data": data.ref, "effective_batch": 8, "epochs": 1, "max_steps": 50, "device": "cpu"}
+    run = training.wait(ws, training.start(ws, values).id)
+    assert run.state == "finished" and run.progress["steps"] == run.plan["steps"] == 5 and run.progress["epoch"] <= 1.01

@@ -65,7 +65,7 @@ class CountingCollator:
         return self.inner(rows)
 
 
-def arguments(s: dict[str, Any], folder: Path, test: bool) -> SFTConfig:
+def arguments(s: dict[str, Any], steps: int, folder: Path, test: bool) -> SFTConfig:
     """The plan's settings in the words of TRL; nothing is left to its defaults that the plan decides."""
     cpu = s["device"] == "cpu"
     return SFTConfig(
@@ -74,7 +74,7 @@ def arguments(s: dict[str, Any], folder: Path, test: bool) -> SFTConfig:
         per_device_eval_batch_size=s["micro_batch"],
         gradient_accumulation_steps=s["effective_batch"] // s["micro_batch"],
         num_train_epochs=s["epochs"],
-        max_steps=s.get("max_steps") or -1,
+        max_steps=steps if s.get("max_steps") else -1,  # the plan's count: of transformers' two limits the other one would be forgotten
         learning_rate=s["learning_rate"],
         lr_scheduler_type=s["schedule"],
         warmup_steps=s["warmup"],
@@ -147,7 +147,7 @@ def work(r: Reporter) -> None:
 
     resume = good_checkpoint(r.folder)
     report = Report(r, elapsed_before=(run.progress.get("elapsed_seconds") or 0.0) if resume else 0.0)
-    trainer = make_trainer(model, tokenizer, s, r.folder, train, held, report)
+    trainer = make_trainer(model, tokenizer, s, run.plan["steps"], r.folder, train, held, report)
     if s["method"] == "full" and len(held) and not resume:
         r.say(baseline={"eval_loss": baseline(trainer, held, rows=BASELINE_ROWS), "rows": min(BASELINE_ROWS, len(held))})
     if (
@@ -169,12 +169,14 @@ def good_checkpoint(folder: Path) -> Path | None:
     return good
 
 
-def make_trainer(model, tokenizer, s: dict[str, Any], folder: Path, train: Prepared, held: Prepared, report: Report) -> SFTTrainer:
+def make_trainer(
+    model, tokenizer, s: dict[str, Any], steps: int, folder: Path, train: Prepared, held: Prepared, report: Report
+) -> SFTTrainer:
     own = s["device"] == "cpu" and not s["packing"] and "logits_to_keep" in inner_forward(model)
     kind = OwnLoss if own else SFTTrainer
     trainer = kind(
         model=model,
-        args=arguments(s, folder, bool(len(held))),
+        args=arguments(s, steps, folder, bool(len(held))),
         train_dataset=as_dataset(train),
         eval_dataset=as_dataset(held) if len(held) else None,
         processing_class=tokenizer,
