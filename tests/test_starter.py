@@ -1,6 +1,7 @@
 """The bundled model keeps what its card says, and the demo changes its manner where everybody can see it."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,8 @@ def test_it_answers_questions_that_it_never_saw(torch):
     assert report["good"] >= 0.9, json.dumps(report["by_skill"])
     assert report["stopped"] >= 0.98
     card = (paths.STARTER / "README.md").read_text(encoding="utf-8")
-    assert f"{report['good']:.1%}" in card or f"{100 * report['good']:.1f}" in card or abs(report["good"] - 0.9) < 0.1
+    claimed = float(re.search(r"well-formed and relevant \| \*\*([\d.]+)%", card)[1]) / 100
+    assert abs(report["good"] - claimed) <= 0.03  # another processor rounds otherwise
 
 
 def answers(torch, prompts: list[str], adapter: Path | None) -> list[str]:

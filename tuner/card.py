@@ -55,7 +55,7 @@ def text(run: runs.Run, *, kind: str, base: str, here: str = ".") -> str:
             "In this folder:",
             "",
             "```python",
-            lines(kind, here=here, base=base, dtype=_dtype(plan)),
+            lines(kind, here=here, base=base, dtype=dtype_of(plan)),
             "```",
             "",
             "## How it went",
@@ -90,7 +90,7 @@ def write(folder: Path) -> None:
     (folder / "card.md").write_text(text(run, kind=kind, base=run.plan["model"]["base"], here="./model"), encoding="utf-8")
 
 
-def _dtype(plan: dict) -> str:
+def dtype_of(plan: dict) -> str:
     wide = plan["settings"]["precision"] == "fp32" and (plan["settings"]["method"] == "lora" or plan["model"]["bytes_per_weight"] != 2)
     return "float32" if wide else "bfloat16"
 

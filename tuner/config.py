@@ -4,7 +4,7 @@ The form, the YAML presets, `-s key=value`, validation and the README's table ar
 that is None is the planner's to decide; what a person sets stays as set.
 """
 
-from typing import Annotated, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -135,7 +135,6 @@ class RunConfig(BaseModel):
 
 
 FIELDS = RunConfig.model_fields
-Source = Annotated[str, "you | preset | planner | default"]
 
 
 def group_of(name: str) -> str:

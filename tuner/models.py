@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from tuner import paths
-from tuner.errors import ModelError, NetworkError, NotFoundError, TunerError, translate
+from tuner.errors import ModelError, NetworkError, NotFoundError, translate
 
 HUB_ID = re.compile(r"(?!.*(--|\.\.))[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
 
@@ -425,8 +425,3 @@ def describe(model: Model) -> str:
     )
     parts = [size, f"reads up to {f.context:,} tokens", where]
     return " · ".join(parts + ([f.licence] if f.licence else []) + (["gated: accept its terms on the Hub first"] if f.gated else []))
-
-
-def as_problem(error: TunerError) -> TunerError:
-    error.field = error.field or "model"
-    return error

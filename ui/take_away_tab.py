@@ -76,7 +76,9 @@ class TakeAwayTab:
         return [
             draw.good(verdict) + where,
             gr.update(visible=True, interactive=True),
-            gr.update(value=card.lines("adapter" if kind == "adapter" else "model", base=base, dtype=card._dtype(run.plan)), visible=True),
+            gr.update(
+                value=card.lines("adapter" if kind == "adapter" else "model", base=base, dtype=card.dtype_of(run.plan)), visible=True
+            ),
             gr.update(value=str(zipped) if zipped.exists() else None, visible=zipped.exists()),
         ]
 
