@@ -29,6 +29,14 @@ def need(**changes) -> int:
     return memory.training(given.pop("facts", QWEN.facts), **given).peak
 
 
+def test_a_processor_reads_few_tokens_at_once():
+    roomy = replace(CPU, free=64 * 10**9)
+    long, short = plan(device=roomy), plan(device=roomy, data=replace(CHATS, mean=30.0, longest=80))
+    assert long.settings["micro_batch"] == 1 and long.settings["effective_batch"] == 16
+    assert short.settings["micro_batch"] == 8
+    assert plan(data=CHATS).settings["micro_batch"] > 1
+
+
 # --- bytes ---------------------------------------------------------------------------------------------------------------
 
 

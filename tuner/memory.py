@@ -36,6 +36,8 @@ WORDS = {
     "fragmentation": "gaps",
 }
 CONTEXT = {"cuda": 500_000_000, "mps": 500_000_000, "cpu": 700_000_000}  # the driver's part; on a CPU Python with torch loaded
+CPU_KERNELS = 300_000_000  # oneDNN compiles and keeps bf16 kernels for every length of row
+CPU_GAPS = 0.5  # glibc's heap under lengths that change with every row (measured: 4 and 79 million parameters, 60 steps)
 STATES = {"adamw": 2.0, "adamw_8bit": 2.03 / 4, "adafactor": 0.02}  # optimizer states per weight, in units of a weight
 
 # kept per token and layer, as coefficients of (H, I, Q, K)
@@ -69,7 +71,7 @@ def training(
 ) -> Estimate:
     """The peak of one training step on rows of `length` tokens."""
     T, b = micro_batch * length, 2 if precision == "bf16" else 4
-    wide = 1 if b == 2 else 2  # activations are kept in the precision of the weights
+    wide = 1 if b == 2 and device != "cpu" else 2  # kept in the precision of the weights; on a CPU nothing casts the additions' fp32 inputs
     terms = dict.fromkeys(TERMS, 0.0)
     terms["weights"] = facts.parameters * b
     if method == "full":
@@ -82,9 +84,12 @@ def training(
         wide if method != "full" else 1
     )
     terms["head"] = _head(facts, T, method, b, fused=device != "cpu") + 14 * T * facts.hidden
+    reserved = sum(terms.values())
+    if device == "cpu":
+        terms |= {"buffers": CPU_KERNELS if b == 2 else 0, "fragmentation": reserved * CPU_GAPS}
+    else:
+        terms["fragmentation"] = reserved * (0.10 if method == "full" else 0.05)
     terms["context"] = CONTEXT[device]
-    reserved = sum(v for k, v in terms.items() if k != "context")
-    terms["fragmentation"] = reserved * (0.10 if method == "full" else 0.05)
     return Estimate({k: int(v) for k, v in terms.items()})
 
 

@@ -85,6 +85,7 @@ def arguments(s: dict[str, Any], steps: int, folder: Path, test: bool) -> SFTCon
         bf16=not cpu and (s["precision"] == "bf16" or torch.cuda.is_available()),
         use_cpu=cpu,
         gradient_checkpointing=s["gradient_checkpointing"],
+        pad_to_multiple_of=32 if cpu and s["precision"] == "bf16" else None,  # oneDNN compiles a kernel for every new length
         max_length=s["max_length"] if s["packing"] else None,
         packing=s["packing"],
         eval_packing=False if s["packing"] else None,
