@@ -1,5 +1,6 @@
 """The run folder: true on disk whatever ends it, deaf to strangers' paths, alive only while a process holds its lock."""
 
+import errno
 import json
 import os
 import signal
@@ -10,7 +11,7 @@ from contextlib import closing
 import pytest
 
 from tests.conftest import ROOT, until
-from tuner import config, locks, models, paths, planner, runs
+from tuner import config, locks, models, paths, planner, runs, supervisor
 from tuner.errors import ConflictError, DiskError, NotFoundError, TunerError
 from tuner.hardware import Device
 
@@ -34,6 +35,52 @@ def checkpoint(folder, step: int, files=("adapter.safetensors", "optimizer.pt"))
         (place / name).write_bytes(os.urandom(1000))
     runs.write_manifest(place)
     return place
+
+
+# --- a full disk ---------------------------------------------------------------------------------------------------------
+
+
+def full_until(monkeypatch, free):
+    """A disk on which documents can be written only once `free()`."""
+    write = paths.write_json
+
+    def limited(path, value):
+        if not free():
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        write(path, value)
+
+    monkeypatch.setattr(paths, "write_json", limited)
+
+
+def test_a_full_disk_still_holds_the_ending(made, monkeypatch):
+    good, half = checkpoint(made.path, 5), checkpoint(made.path, 10)
+    (half / "MANIFEST.json").unlink()
+    (made.path / "model.new").mkdir()
+    reserve = made.path / "reserve"
+    assert reserve.stat().st_size == runs.RESERVE
+    full_until(monkeypatch, lambda: not half.exists() and not reserve.exists())
+    runs.write_status(made.path, state="failed", reason="The disk is full.")
+    assert runs.read(made.path, paths.read_json(made.path / "status.json")).state == "failed"
+    assert good.exists() and not (made.path / "model.new").exists()
+
+
+def test_the_reserve_goes_with_the_ending_and_comes_back_with_a_resume(made):
+    runs.write_status(made.path, state="stopped")
+    assert not (made.path / "reserve").exists()
+    runs.write_status(made.path, state="queued")
+    assert (made.path / "reserve").exists()
+
+
+def test_the_supervisor_waits_for_space(made, ws, monkeypatch):
+    monkeypatch.setattr(supervisor, "FULL", 0.05)
+    monkeypatch.setattr(supervisor, "IDLE", 0.2)
+    runs.write_status(made.path, state="running")
+    tries = []
+    full_until(monkeypatch, lambda: tries.append(1) or len(tries) > 4)
+    s = supervisor.Supervisor(ws.machine_folder())
+    s.db.execute("INSERT INTO jobs (kind, folder, device, state, created) VALUES ('train', ?, 'cpu', 'running', 0)", (str(made.path),))
+    s.run()
+    assert runs.get(ws, made.id).state == "interrupted" and len(tries) == 5
 
 
 # --- status --------------------------------------------------------------------------------------------------------------

@@ -85,7 +85,7 @@ def text(run: runs.Run, *, kind: str, base: str, here: str = ".") -> str:
 
 def write(folder: Path) -> None:
     """card.md in the run's folder."""
-    run = runs._read(folder, paths.read_json(folder / "status.json", {}))
+    run = runs.read(folder, paths.read_json(folder / "status.json", {}))
     kind = "adapter" if run.plan["settings"]["method"] == "lora" else "model"
     (folder / "card.md").write_text(text(run, kind=kind, base=run.plan["model"]["base"], here="./model"), encoding="utf-8")
 

@@ -20,6 +20,8 @@ Each says what was asked, what is possible and what to do. Anything else that is
 """
 
 import errno
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 
@@ -128,86 +130,124 @@ def raise_all(errors: list[TunerError]) -> None:
         raise Problems(errors)
 
 
+@dataclass(frozen=True)
+class Known:
+    """A library's error that we know: how to tell it (by the error, its class's name, its text in small letters), and our words."""
+
+    tell: Callable[[BaseException, str, str], bool]
+    kind: type[TunerError]
+    message: str
+    available: str
+    remedy: str
+
+
+def _disk_is_full(error: BaseException, name: str, text: str) -> bool:
+    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return full or "no space left" in text or "disk is full" in text
+
+
+def _may_not_write(error: BaseException, name: str, text: str) -> bool:
+    return isinstance(error, PermissionError) or isinstance(error, OSError) and error.errno == errno.EROFS
+
+
+UNREACHABLE = {
+    "OfflineModeIsEnabled",
+    "LocalEntryNotFoundError",
+    "ConnectError",
+    "ConnectTimeout",
+    "ReadTimeout",
+    "ConnectionError",
+    "HfHubHTTPError",
+    "ProxyError",
+}
+CARD_GONE = ("cuda error", "no cuda gpus are available", "no nvidia driver", "not compiled with cuda", "nvml")
+
+KNOWN = (  # the first that tells wins
+    Known(
+        lambda e, name, text: (
+            isinstance(e, MemoryError) or name == "OutOfMemoryError" or "out of memory" in text or "can't allocate memory" in text
+        ),
+        MemoryShortError,
+        "The device ran out of memory.",
+        "what the device had free",
+        "Choose a smaller micro-batch or maximum length, switch gradient checkpointing on, or a smaller model.",
+    ),
+    Known(
+        _disk_is_full,
+        DiskError,
+        "The disk is full.",
+        "0 bytes free",
+        "Free some space or move the workspace (TUNESMITH_HOME); what was saved before is kept.",
+    ),
+    Known(
+        _may_not_write,
+        DiskError,
+        "No permission to write to {file}.",
+        "a folder you own",
+        "Give yourself write permission there, or name another folder in TUNESMITH_HOME.",
+    ),
+    Known(
+        lambda e, name, text: name == "GatedRepoError",
+        NetworkError,
+        "This model is gated: its owner wants you to agree to terms first.",
+        "models without a gate",
+        "Open the model's page on the Hub, agree to its terms, run `hf auth login`, and try again.",
+    ),
+    Known(
+        lambda e, name, text: name in ("RepositoryNotFoundError", "RevisionNotFoundError"),
+        NetworkError,
+        "The Hub knows no such model, or it is private.",
+        "public models, or private ones after `hf auth login`",
+        "Check the spelling of the id (owner/name).",
+    ),
+    Known(
+        lambda e, name, text: name in UNREACHABLE,
+        NetworkError,
+        "The Hugging Face Hub can't be reached from here.",
+        "models on this computer",
+        "Check the network, or choose the starter or a folder that holds a model.",
+    ),
+    Known(
+        lambda e, name, text: name == "SafetensorError" or "unexpected end" in text and "safetensors" in text,
+        ModelError,
+        "A weights file of the model is damaged or incomplete.",
+        "whole safetensors files",
+        "Copy or download the model again.",
+    ),
+    Known(
+        lambda e, name, text: any(c.__name__ == "TemplateError" for c in type(e).__mro__),  # jinja2's, whichever
+        ModelError,
+        "The model's chat template refuses these messages.",
+        "the turns its template knows",
+        "Check the order of the roles, remove system turns, or choose another model.",
+    ),
+    Known(
+        lambda e, name, text: name == "AcceleratorError" or any(words in text for words in CARD_GONE),
+        DeviceError,
+        "The graphics card stopped answering.",
+        "the CPU, or the card after a restart of its driver",
+        "Check `nvidia-smi`; resume the run when the card is back.",
+    ),
+)
+
+
 def translate(error: BaseException) -> TunerError | None:
     """The border: a library's error as one of ours, or None when it is a defect of our own."""
     if isinstance(error, TunerError):
         return error
-    text, kind = str(error), type(error).__name__
-    low = text.lower()
-    if isinstance(error, MemoryError) or kind == "OutOfMemoryError" or "out of memory" in low or "can't allocate memory" in low:
-        return MemoryShortError(
-            "The device ran out of memory.",
-            asked=text[:300],
-            available="what the device had free",
-            remedy="Choose a smaller micro-batch or maximum length, switch gradient checkpointing on, or a smaller model.",
-        )
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT) or "no space left" in low or "disk is full" in low:
-        return DiskError(
-            "The disk is full.",
-            asked=getattr(error, "filename", None),
-            available="0 bytes free",
-            remedy="Free some space or move the workspace (TUNESMITH_HOME); what was saved before is kept.",
-        )
-    if isinstance(error, PermissionError) or (isinstance(error, OSError) and error.errno == errno.EROFS):
-        return DiskError(
-            f"No permission to write to {error.filename or 'the workspace'}.",
-            asked=error.filename,
-            available="a folder you own",
-            remedy="Give yourself write permission there, or name another folder in TUNESMITH_HOME.",
-        )
-    if kind == "GatedRepoError":
-        return NetworkError(
-            "This model is gated: its owner wants you to agree to terms first.",
-            asked=text[:200],
-            available="models without a gate",
-            remedy="Open the model's page on the Hub, agree to its terms, run `hf auth login`, and try again.",
-        )
-    if kind in ("RepositoryNotFoundError", "RevisionNotFoundError"):
-        return NetworkError(
-            "The Hub knows no such model, or it is private.",
-            asked=text[:200],
-            available="public models, or private ones after `hf auth login`",
-            remedy="Check the spelling of the id (owner/name).",
-        )
-    if kind in (
-        "OfflineModeIsEnabled",
-        "LocalEntryNotFoundError",
-        "ConnectError",
-        "ConnectTimeout",
-        "ReadTimeout",
-        "ConnectionError",
-        "HfHubHTTPError",
-        "ProxyError",
-    ):
-        return NetworkError(
-            "The Hugging Face Hub can't be reached from here.",
-            asked=text[:200],
-            available="models on this computer",
-            remedy="Check the network, or choose the starter or a folder that holds a model.",
-        )
-    if kind == "SafetensorError" or "unexpected end" in low and "safetensors" in low:
-        return ModelError(
-            "A weights file of the model is damaged or incomplete.",
-            asked=text[:200],
-            available="whole safetensors files",
-            remedy="Copy or download the model again.",
-        )
-    if any(c.__name__ == "TemplateError" for c in type(error).__mro__):  # jinja2's, whichever
-        return ModelError(
-            "The model's chat template refuses these messages.",
-            asked=text[:300],
-            available="the turns its template knows",
-            remedy="Check the order of the roles, remove system turns, or choose another model.",
-        )
-    gone = ("cuda error", "no cuda gpus are available", "no nvidia driver", "not compiled with cuda")
-    if any(words in low for words in gone) or kind == "AcceleratorError" or "nvml" in low:
-        return DeviceError(
-            "The graphics card stopped answering.",
-            asked=text[:200],
-            available="the CPU, or the card after a restart of its driver",
-            remedy="Check `nvidia-smi`; resume the run when the card is back.",
-        )
+    file = getattr(error, "filename", None)
+    for known in KNOWN:
+        if known.tell(error, type(error).__name__, str(error).lower()):
+            asked = file if known.kind is DiskError else str(error)[:300]
+            return known.kind(
+                known.message.format(file=file or "the workspace"), asked=asked, available=known.available, remedy=known.remedy
+            )
     return None
+
+
+def disk_is_full(error: BaseException) -> bool:
+    """Whether an error of the system or of SQLite means that nothing more can be written."""
+    return _disk_is_full(error, type(error).__name__, str(error).lower())
 
 
 def _code(cls: type) -> str:

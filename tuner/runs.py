@@ -3,6 +3,7 @@
 config.yaml  what was asked            status.json  where it stands, written by whoever holds `lock`
 plan.json    what was decided and why  metrics.db   (step, key) -> value; written again, never doubled
 lock heartbeat control worker.log checkpoints/ model/ about.json (name and notes: a person's, not the worker's)
+reserve      space kept back while a run lives, so that a full disk can still hold how it ended
 """
 
 import json
@@ -17,9 +18,10 @@ from typing import Any
 import yaml
 
 from tuner import locks, paths
-from tuner.errors import ConflictError, NotFoundError, translate
+from tuner.errors import ConflictError, NotFoundError, disk_is_full, translate
 from tuner.paths import Workspace
 
+RESERVE = 64 * 1024  # bytes
 LIVE = ("queued", "preparing", "running", "stopping")
 ENDED = ("finished", "stopped", "failed", "interrupted")
 SENTENCES = {
@@ -135,15 +137,34 @@ def create(ws: Workspace, config: dict[str, Any], plan: dict[str, Any], *, name:
 def write_status(folder: Path, **change: Any) -> dict[str, Any]:
     """Merge `change` into status.json. Only the holder of the run's lock, or the supervisor when nobody holds it, may."""
     status = {**(paths.read_json(folder / "status.json", {}) or {}), **change, "updated": time.time()}
-    paths.write_json(folder / "status.json", status)
+    if change.get("state") == "queued":
+        (folder / "reserve").write_bytes(b"0" * RESERVE)
+    try:
+        paths.write_json(folder / "status.json", status)
+    except OSError as error:
+        if not disk_is_full(error):
+            raise
+        drop_unfinished(folder)
+        paths.write_json(folder / "status.json", status)
+    if status["state"] in ENDED:
+        (folder / "reserve").unlink(missing_ok=True)
     return status
+
+
+def drop_unfinished(folder: Path) -> None:
+    """On a full disk: the reserve goes, and whatever was half written, which nothing would ever read."""
+    (folder / "reserve").unlink(missing_ok=True)
+    shutil.rmtree(folder / "model.new", ignore_errors=True)
+    for checkpoint in checkpoints(folder):
+        if not is_whole(checkpoint):
+            shutil.rmtree(checkpoint, ignore_errors=True)
 
 
 def get(ws: Workspace, id: str) -> Run:
     folder = ws.run(id)
     try:
         status = paths.read_json(folder / "status.json")
-        found = None if status is None else _read(folder, status)
+        found = None if status is None else read(folder, status)
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise NotFoundError(
             f"The folder of the run {id!r} is damaged.",
@@ -163,7 +184,8 @@ def get(ws: Workspace, id: str) -> Run:
     return found
 
 
-def _read(folder: Path, status: dict[str, Any]) -> Run:
+def read(folder: Path, status: dict[str, Any]) -> Run:
+    """A run as its files say; ValueError when they are not what was written there."""
     config, plan = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8")), paths.read_json(folder / "plan.json")
     if not all(isinstance(d, dict) for d in (status, config, plan)) or "settings" not in plan:
         raise ValueError(f"config.yaml, plan.json or status.json in {folder} is not what was written there")
@@ -179,7 +201,7 @@ def listing(ws: Workspace) -> list[Run]:
         try:
             status = paths.read_json(folder / "status.json")
             if status is not None:
-                found.append(_read(folder, status))
+                found.append(read(folder, status))
         except (OSError, ValueError, yaml.YAMLError):
             continue
     return sorted(found, key=lambda r: (r.about.get("created") or "", r.id), reverse=True)

@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from tuner import locks, paths, runs
+from tuner.errors import disk_is_full
 from tuner.launch import local
 from tuner.paths import Workspace
 
 IDLE = 20.0  # seconds without work before it exits
 TICK = 0.15
+FULL = 10.0  # seconds to wait for somebody to free some of a full disk
 WORKERS = {"train": "tuner.workers.sft", "serve": "tuner.workers.serve", "export": "tuner.workers.export", "fetch": "tuner.workers.fetch"}
 
 
@@ -73,16 +75,20 @@ class Supervisor:
 
     def run(self) -> None:
         idle_since = time.monotonic()
-        while True:
-            for job in self.jobs("running"):
-                self.look_at(*job)
-            waiting = self.jobs("waiting")
-            for job in waiting:
-                self.consider(*job)
-            if self.jobs("running") or self.jobs("waiting"):
+        while time.monotonic() - idle_since <= IDLE:
+            try:
+                for job in self.jobs("running"):
+                    self.look_at(*job)
+                for job in self.jobs("waiting"):
+                    self.consider(*job)
+                if self.jobs("running") or self.jobs("waiting"):
+                    idle_since = time.monotonic()
+            except (OSError, sqlite3.Error) as error:
+                if not disk_is_full(error):
+                    raise
+                print(f"{time.strftime('%H:%M:%S')} the disk is full; looking again in {FULL:g} s", flush=True)
+                time.sleep(FULL)
                 idle_since = time.monotonic()
-            if time.monotonic() - idle_since > IDLE:
-                return
             time.sleep(TICK)
 
     def jobs(self, state: str) -> list[tuple]:

@@ -15,7 +15,7 @@ import psutil
 from transformers import TrainerCallback
 
 from tuner import locks, paths, runs
-from tuner.errors import ConflictError, DivergedError, translate
+from tuner.errors import ConflictError, DivergedError, disk_is_full, translate
 
 
 class Reporter:
@@ -87,17 +87,17 @@ class Report(TrainerCallback):
     def on_train_begin(self, args, state, control, **_):
         self.began = self.logged_at = time.monotonic()
         self.first_step = state.global_step
-        self.r.say("running", reason=None, progress=self._progress(state))
+        self.r.say("running", reason=None, progress=self.progress_of(state))
 
     def on_step_end(self, args, state, control, **_):
         self.recent.append((state.global_step, time.monotonic()))
-        self.r.progress(**self._progress(state))
+        self.r.progress(**self.progress_of(state))
         if self.r.stop_asked:
-            self.r.say("stopping", progress=self._progress(state))
+            self.r.say("stopping", progress=self.progress_of(state))
             control.should_save = control.should_training_stop = True
         return control
 
-    def _progress(self, state) -> dict[str, Any]:
+    def progress_of(self, state) -> dict[str, Any]:
         done, left = state.global_step, max(0, state.max_steps - state.global_step)
         eta = None
         if len(self.recent) > 1:
@@ -165,6 +165,8 @@ def guarded(folder: Path, work) -> int:
         work(reporter)
         return 0
     except Exception as error:
+        if disk_is_full(error):
+            runs.drop_unfinished(folder)  # first: the log is on that disk too
         traceback.print_exc()
         known = translate(error)
         saved = runs.newest_whole_checkpoint(folder)

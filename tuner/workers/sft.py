@@ -228,7 +228,7 @@ def finish(r: Reporter, run: runs.Run, trainer: SFTTrainer, tokenizer, report: R
         loss = trainer.evaluate()["eval_loss"]
         r.say(best={"eval_loss": float(loss), "step": state.global_step})
     save(r, run, model, tokenizer)
-    elapsed = report._progress(state)["elapsed_seconds"]
+    elapsed = report.progress_of(state)["elapsed_seconds"]
     r.say(measured={"peak_bytes": report.peak, "seconds": elapsed, "tokens": report.tokens})
     learn(run, report, state)
     card.write(run.path)
