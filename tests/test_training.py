@@ -212,7 +212,7 @@ def test_a_killed_worker_is_told_and_resumed_without_doubling(ws, data):
 
 def test_a_killed_supervisor_loses_nothing(ws, data):
     """Once while the worker still loads its libraries, once in mid-run."""
-    run = start(ws, data, **LONG)
+    run = start(ws, data, **(LONG | {"max_steps": 200}))
     seen = set()
 
     def look() -> str:

@@ -13,7 +13,7 @@ WELCOME = (
 )
 WELCOME_GUEST = (
     "## Teach a language model something\n"
-    "This public page works with the samples and the starter model; what you make here is gone when you leave. "
+    "This public page works with the samples and the starter model; what you make here is gone when you leave or reload the page. "
     "To use your own data, run Tunesmith on your computer."
 )
 

@@ -44,9 +44,9 @@ CSS = """
 .gradio-container .ts-table { width: 100%; border-collapse: collapse; display: block; overflow-x: auto; border: 0 !important; }
 .gradio-container .ts-table :is(tr, td, th) { border: 0 !important; background: none; }
 .gradio-container .ts-table :is(td, th) { padding: .25rem .9rem .25rem 0 !important; text-align: left; vertical-align: top; border-bottom: 1px solid var(--border-color-primary) !important; }
-.ts-log { max-height: 20rem; overflow: auto; font: .8rem/1.35 var(--font-mono); white-space: pre-wrap; overflow-wrap: anywhere; }
-.gradio-container table { font-family: var(--font) !important; }
-.gradio-container .block:has(> .html-container > .prose:not(:has(*))) { display: none; }
+.ts-log { display: flex; flex-direction: column-reverse; max-height: 20rem; overflow: auto; font: .8rem/1.35 var(--font-mono); white-space: pre-wrap; overflow-wrap: anywhere; }
+.gradio-container :is(table, .table-wrap, .table-wrap *, .virtual-table-viewport *) { font-family: var(--font) !important; }
+.gradio-container .block:has(> .html-container > .prose:empty) { display: none; }
 .ts-next { margin-top: .6rem; }
 .ts-big button { min-height: 4.2rem; font-size: 1.1rem; }
 .gradio-container .wrap, .gradio-container .contain, .gradio-container .column, .gradio-container .tabs, .gradio-container .tab-wrapper { min-width: 0; }
