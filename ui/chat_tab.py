@@ -1,5 +1,6 @@
 """Talk to a tuned model, with the original beside it; what was said is kept on disk and comes back after a reload."""
 
+import json
 import time
 from pathlib import Path
 
@@ -27,10 +28,21 @@ class ChatTab:
         self.house, self.screen = house, screen
         with gr.Row():
             self.who = gr.Dropdown(
-                [], label="Who answers", info="A tuned run, or the starter as it is.", elem_id="who", interactive=True, scale=3
+                [],
+                label="Who answers",
+                info="A tuned run, or the starter as it is.",
+                elem_id="who",
+                interactive=True,
+                scale=3,
+                min_width=260,
             )
             self.beside = gr.Checkbox(
-                True, label="Side by side with the original", info="The same question to both.", elem_id="side-by-side", scale=1
+                True,
+                label="Side by side with the original",
+                info="The same question to both.",
+                elem_id="side-by-side",
+                scale=1,
+                min_width=220,
             )
         self.about = gr.HTML('<p class="ts-quiet">No model to talk to yet. Train one, or choose the starter.</p>', elem_id="chat-about")
         with gr.Row():
@@ -46,10 +58,10 @@ class ChatTab:
             submit_btn=False,
         )
         with gr.Row():
-            self.send = gr.Button("Send", variant="primary", elem_id="send")
-            self.stop = gr.Button("Stop", elem_id="stop-answer")
-            self.again = gr.Button("Answer again")
-            self.clear = gr.Button("New chat")
+            self.send = gr.Button("Send", variant="primary", elem_id="send", min_width=120)
+            self.stop = gr.Button("Stop", elem_id="stop-answer", min_width=120)
+            self.again = gr.Button("Answer again", min_width=120)
+            self.clear = gr.Button("New chat", min_width=120)
         self.questions = gr.Dataset(
             components=[self.box], samples=[[q] for q in STARTER_QUESTIONS], label="Questions to try", elem_id="questions", type="values"
         )
@@ -59,7 +71,9 @@ class ChatTab:
                 self.temperature = gr.Slider(0, 2, 0.3, step=0.05, label="Freedom (temperature)", info="0 always takes the likeliest word.")
                 self.top_p = gr.Slider(0.05, 1, 0.95, step=0.05, label="Words considered (top-p)", info="Leaves out the unlikeliest.")
                 self.most = gr.Slider(16, 2048, 256, step=16, label="Longest answer (max tokens)", info="It stops there, finished or not.")
-        self.ask_now = gr.State(None)  # {"who", "text"}: a question that the page asks by itself
+        self.ask_now = gr.Textbox(
+            visible="hidden", show_label=False
+        )  # {"who", "text"}: a question the page asks by itself; of a gr.State that changes off the queue nobody hears
         self.settings = [self.system, self.temperature, self.top_p, self.most]
         self.shown = [self.who, self.about, self.original, self.tuned, self.questions]
         self._wire()
@@ -126,6 +140,7 @@ class ChatTab:
 
     def on_ask_now(self, ask, who, beside, original, tuned, request: gr.Request, *settings):
         if ask:
+            ask = json.loads(ask)
             yield from self._ask(ask["text"], ask["who"], True, [], [], settings, request)
 
     def on_again(self, who, beside, original, tuned, request: gr.Request, *settings):
@@ -234,6 +249,12 @@ def about(ws: Workspace, id: str) -> str:
         f"For real work on this computer choose {planner.next_model(device)} in the Train tab."
     )
     return f'<p class="ts-quiet">{draw.escape(run_text + " " + toy)}</p>'
+
+
+def first_question(ws: Workspace, id: str) -> str:
+    """What a landing demo asks by itself: a short one, for the manner to stand out."""
+    found = questions(ws, id)
+    return next((q for q in found if q.endswith("?") and len(q) < 60), found[0])
 
 
 def questions(ws: Workspace, id: str) -> list[str]:

@@ -1,12 +1,13 @@
 """The tabs in the order of the work, and the wiring between them. One timer looks at a cheap number and redraws on change."""
 
+import json
 import time
 
 import gradio as gr
 
 from tuner import hardware, runs, supervisor, training
 from ui import data_tab, draw
-from ui.chat_tab import ChatTab, questions
+from ui.chat_tab import ChatTab, first_question
 from ui.data_tab import DataTab
 from ui.runs_tab import RunsTab
 from ui.session import House, Screen
@@ -200,7 +201,7 @@ class Page:
             return [gr.skip()] * 3
         if run.state != "finished":
             return [s.with_(demo=None), gr.skip(), gr.skip()]
-        ask = {"who": run.id, "text": questions(ws, run.id)[0]}
+        ask = json.dumps({"who": run.id, "text": first_question(ws, run.id)})
         return [s.with_(tab="chat", chat=run.id, run=run.id, demo=None), gr.Tabs(selected="chat"), ask]
 
     def view(self, ws, s: Screen, version: str, seen: str) -> list:

@@ -93,6 +93,19 @@ def test_upload_train_reload_restart_chat(tmp_path, browser):
         end_all(tmp_path)
 
 
+def test_the_demo_lands_in_a_chat_with_both_answers(app, browser):
+    page = browser.new_page()
+    page.goto(app.url)
+    page.click("#try-demo")
+    expect(page.get_by_role("tab", name="Chat", exact=True)).to_have_attribute("aria-selected", "true", timeout=LONG)
+    expect(page.locator("#chat-tuned .bot")).to_contain_text("matey", timeout=LONG)
+    expect(page.locator("#chat-original .bot")).to_contain_text(re.compile(r"\w+"), timeout=LONG)
+    expect(page.locator("#chat-original")).not_to_contain_text("matey")
+    time.sleep(2)
+    assert page.locator("#chat-tuned .user").count() == 1, "asked once"
+    page.close()
+
+
 def test_all_that_is_wrong_is_told_beside_its_field(app, browser):
     page = browser.new_page()
     page.goto(app.url)
