@@ -2,7 +2,8 @@
 
 import pytest
 
-from tuner.data.convert import RowProblem, as_messages, as_text, convert, plain, question_of, turns
+from tests.shapes import CALL, MENDED
+from tuner.data.convert import RowProblem, as_messages, as_text, convert, plain, question_of, template_columns, turns, unpack
 from tuner.errors import RequestError
 
 PA = {"prompt": "p", "answer": "a"}
@@ -12,8 +13,8 @@ def user(text):
     return {"role": "user", "content": text}
 
 
-def assistant(text):
-    return {"role": "assistant", "content": text}
+def assistant(text, **more):
+    return {"role": "assistant", "content": text} | more
 
 
 @pytest.mark.parametrize(
@@ -89,6 +90,14 @@ def test_a_last_turn_by_the_user_is_dropped_with_a_note():
     assert row["messages"] == [user("Hi"), assistant("Yo")] and len(notes) == 1
 
 
+@pytest.mark.parametrize(("messages", "becomes", "word"), [case[1:] for case in MENDED], ids=[case[0] for case in MENDED])
+def test_what_can_be_mended_is_mended_with_a_note(messages, becomes, word):
+    notes = []
+    before = [dict(m) for m in messages]
+    assert convert({"m": messages}, "chat", {"messages": "m"}, notes)["messages"] == becomes
+    assert len(notes) == 1 and word in notes[0] and messages == before
+
+
 @pytest.mark.parametrize(
     ("messages", "word", "empty"),
     [
@@ -97,8 +106,10 @@ def test_a_last_turn_by_the_user_is_dropped_with_a_note():
         (None, "empty", True),
         ([user("Hi")], "no answer", True),
         ([user("Hi"), assistant("  ")], "no answer", True),
-        ([user("a"), user("b"), assistant("c")], "both by the user", False),
-        ([assistant("a"), user("b"), assistant("c")], "begins with the assistant", False),
+        ([user("a"), assistant("b", weight=1), assistant("c", weight=0)], "different weights", False),
+        ([assistant("a")], "begins with the assistant", False),
+        ([user("a"), assistant("b", weight=0)], "weight 0", False),
+        ([user("a"), assistant("b", weight=0.5)], "weight", False),
         ([user("a"), assistant("b"), {"role": "system", "content": "s"}, user("c"), assistant("d")], "may only come first", False),
         ([{"role": "alien", "content": "a"}], "unknown role", False),
         ("just words", "not a list of turns", False),
@@ -205,3 +216,90 @@ def test_what_makes_no_sense_is_refused():
     for call, kind in ((as_messages, "text"), (as_messages, "tokens"), (as_text, "preference"), (as_text, "rated")):
         with pytest.raises(RequestError):
             call({"text": "x"}, kind)
+
+
+@pytest.mark.parametrize(
+    ("kind", "role", "mapping"),
+    [
+        ("text", "text", {}),
+        ("seq2seq", "source", {"target": "b"}),
+        ("classification", "text", {"label": "b"}),
+        ("chat", "prompt", {"answer": "b"}),
+        ("qa", "question", {"context": "b", "answers": "b"}),
+    ],
+)
+def test_a_template_of_several_columns(kind, role, mapping):
+    record = {"title": "Lamp", "x": {"body": "It is broken."}, "b": "So"}
+    row = convert(record, kind, mapping | {role: "{title}: {x.body}"})
+    assert "Lamp: It is broken." in str(row)
+    with pytest.raises(RowProblem, match="empty"):
+        convert({"title": "", "b": "So"}, kind, mapping | {role: "{title}: {x.body}"})
+
+
+def test_what_a_template_names():
+    assert template_columns("{title}: {x.body}") == ["title", "x.body"]
+    assert template_columns("{tags} split at ;") == ["tags"]
+    assert template_columns("title") is template_columns("{}") is template_columns(["{a}"]) is None
+    assert convert({"{odd}": "kept"}, "text", {"text": "{odd}"}) == {"text": "kept"}
+
+
+@pytest.mark.parametrize(
+    ("content", "value"),
+    [
+        ("['a', 'b']", ["a", "b"]),
+        ("['a' 'b']", ["a", "b"]),
+        ("[3 0]", [3, 0]),
+        ("[{'a': 1}\n {'a': 2}]", [{"a": 1}, {"a": 2}]),
+        ("[INST] Hi", "[INST] Hi"),
+        ("{broken}", "{broken}"),
+        ("[__import__('os')]", "[__import__('os')]"),
+    ],
+)
+def test_cells_that_pandas_wrote(content, value):
+    assert unpack(content) == value
+
+
+def test_a_call_in_sharegpt_becomes_a_tool_call():
+    share = [{"from": "human", "value": "1+1?"}, {"from": "function_call", "value": str(CALL).replace("'", '"')}]
+    assert turns(share)[1] == assistant("", tool_calls=[{"type": "function", "function": CALL}])
+
+
+@pytest.mark.parametrize("weight", ["x", -1, "inf"])
+def test_weights_of_rows_are_numbers(weight):
+    assert convert({"t": "x", "w": "2"}, "text", {"text": "t", "weight": "w"}) == {"text": "x", "weight": 2.0}
+    assert convert({"t": "x", "w": None}, "text", {"text": "t", "weight": "w"}) == {"text": "x"}
+    with pytest.raises(RowProblem, match="weight"):
+        convert({"t": "x", "w": weight}, "text", {"text": "t", "weight": "w"})
+
+
+@pytest.mark.parametrize(
+    ("record", "mapping", "word"),
+    [
+        ({"p": "Q", "a": "Y", "b": "N", "w": "tie"}, {"answers": ["a", "b"], "label": "w"}, "Neither"),
+        ({"p": "Q", "a": "Y", "b": "N", "w": "5"}, {"answers": ["a", "b"], "label": "w"}, "which answer"),
+        ({"p": "Q", "l": ["Y", "N"], "s": [1, 1]}, {"answers": "l", "rating": "s"}, "same score"),
+        ({"p": "Q", "l": ["Y", "N"], "s": [1]}, {"answers": "l", "rating": "s"}, "score"),
+        ({"p": "Q", "l": ["Y"], "s": [1]}, {"answers": "l", "rating": "s"}, "two answers"),
+    ],
+)
+def test_comparisons_that_teach_nothing(record, mapping, word):
+    with pytest.raises(RowProblem, match=word) as caught:
+        convert(record, "preference", mapping | {"prompt": "p"})
+    assert caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("kind", "record", "mapping", "word"),
+    [
+        ("chat", {"q": "Q", "c": ["k", "l"], "a": "E"}, {"prompt": "q", "choices": "c", "answer": "a"}, "none of the 2"),
+        ("chat", {"q": "Q", "c": ["k"], "a": "A"}, {"prompt": "q", "choices": "c", "answer": "a"}, "two options"),
+        ("chat", {"q": "Q", "a": "A", "t": "no"}, {"prompt": "q", "answer": "a", "tools": "t"}, "tools"),
+        ("chat", {"q": "Q", "a": ["x", "y"]}, {"prompt": "q", "answer": "a"}, "several answers"),
+        ("classification", {"t": "x", "a": 1, "b": 7}, {"text": "t", "label": ["a", "b"]}, "neither yes nor no"),
+        ("tokens", {"t": "x", "e": [[0, 9, "A"]]}, {"tokens": "t", "tags": "e"}, "does not lie"),
+    ],
+)
+def test_other_rows_that_cannot_be_used(kind, record, mapping, word):
+    with pytest.raises(RowProblem, match=word) as caught:
+        convert(record, kind, mapping)
+    assert caught.value.remedy

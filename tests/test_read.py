@@ -1,14 +1,19 @@
 """Real files of every format and every kind of damage."""
 
+import gzip
 import json
 import pickle
 import tracemalloc
 import zipfile
+from datetime import datetime
 
+import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tuner.data import sheets
+from tuner.data.opened import Unpacked
 from tuner.data.read import Reader
 from tuner.errors import DataError, NotFoundError, SettingError
 
@@ -208,7 +213,7 @@ def test_files_that_hold_nothing_to_learn(tmp_path, name, content, word):
 def test_zip_excel_folder_and_missing(tmp_path):
     with zipfile.ZipFile(tmp_path / "a.csv", "w") as z:
         z.writestr("xl/workbook.xml", "<x/>")
-    with pytest.raises(DataError, match="Excel") as caught:
+    with pytest.raises(DataError, match="workbook") as caught:
         Reader(tmp_path / "a.csv")
     assert "CSV" in caught.value.remedy
     with pytest.raises(DataError, match="folder"):
@@ -238,3 +243,85 @@ def test_a_large_file_takes_little_memory(tmp_path, name):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert count >= 24_000 and path.stat().st_size > 11e6 and peak < 6e6
+
+
+# --- packed files and workbooks ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv.gz", "prompt,answer\na,b\n"),
+        ("a.JSONL.GZ", '{"prompt": "a", "answer": "b"}\n'),
+        ("a.json.gz", '{"prompt": ["a"], "answer": ["b"]}'),
+        ("a.gz", "prompt\tanswer\na\tb\n"),
+    ],
+)
+def test_gzip_of_any_text(tmp_path, name, content):
+    path = made(tmp_path, name, gzip.compress(content.encode()))
+    assert values(path) == [ROW] and values(path, encoding="utf-8") == [ROW]
+    reader = Reader(path)
+    list(reader)
+    assert reader.position == reader.bytes == path.stat().st_size
+
+
+def test_gzip_in_any_encoding(tmp_path):
+    assert values(made(tmp_path, "a.csv.gz", gzip.compress("prompt,answer\nä,b\n".encode("utf-16")))) == [ROW | {"prompt": "ä"}]
+
+
+def test_a_damaged_archive_is_said_to_be_one(tmp_path):
+    whole = gzip.compress(json.dumps([ROW] * 50_000).encode() + bytes(range(32, 127)) * 100)
+    with pytest.raises(DataError, match="damaged gzip archive"):
+        Reader(made(tmp_path, "a.json.gz", whole[: len(whole) // 2]))
+    with pytest.raises(DataError, match="damaged gzip archive"):
+        Reader(made(tmp_path, "a.json.gz", whole[:40] + b"x" * 40 + whole[80:]))
+
+
+def test_an_archive_is_unpacked_within_bounds(tmp_path, monkeypatch):
+    path = made(tmp_path, "bomb.csv.gz", gzip.compress(b"prompt,answer\n" + b"a,b\n" * 10**5))
+    tracemalloc.start()
+    assert sum(1 for _ in Reader(path)) == 10**5
+    assert tracemalloc.get_traced_memory()[1] < 20e6
+    tracemalloc.stop()
+    monkeypatch.setattr(Unpacked.__init__, "__defaults__", (10**5,))
+    with pytest.raises(DataError, match="unpacks to more than"):
+        list(Reader(path))
+
+
+def workbook(path, **sheets):
+    book = openpyxl.Workbook()
+    book.remove(book.active)
+    for title, rows in sheets.items():
+        sheet = book.create_sheet(title)
+        for row in rows:
+            sheet.append(row)
+    book.save(path)
+    return path
+
+
+def test_a_workbook(tmp_path):
+    when = datetime(2026, 11, 23)
+    rows = [["prompt", "answer", "n", "day", "ok"], ["a", "b", 3, when, True], [], ["c", 'say "d"\nnow', 2.5, when.replace(hour=9), None]]
+    reader = Reader(workbook(tmp_path / "a.xlsx", Empty=[], Rows=rows, More=[["x"], ["y"]]))
+    assert [r.value for r in reader] == [
+        {"prompt": "a", "answer": "b", "n": "3", "day": "2026-11-23", "ok": "true"},
+        {"prompt": "c", "answer": 'say "d"\nnow', "n": "2.5", "day": "2026-11-23 09:00:00", "ok": ""},
+    ]
+    assert reader.format == "xlsx" and "'Rows' was read" in reader.note and "'More' was not" in reader.note
+
+
+def test_workbooks_that_hold_nothing_or_are_none(tmp_path):
+    for content, words in (({"A": []}, "holds no records"), ({"A": [["prompt", "answer"]]}, "header but no rows")):
+        with pytest.raises(DataError, match=words):
+            Reader(workbook(tmp_path / "a.xlsx", **content))
+    whole = workbook(tmp_path / "b.xlsx", A=[["prompt", "answer"], ["a", "b"]]).read_bytes()
+    with pytest.raises(DataError, match="damaged zip archive"):
+        Reader(made(tmp_path, "c.xlsx", whole[:-30]))
+    with pytest.raises(DataError, match="can't be read as a workbook"):
+        Reader(made(tmp_path, "d.xls", b"\xd0\xcf\x11\xe0" + bytes(4000)))
+
+
+def test_a_workbook_is_unpacked_within_bounds(tmp_path, monkeypatch):
+    monkeypatch.setattr(sheets, "MOST", 1000)
+    with pytest.raises(DataError, match="unpacks to"):
+        Reader(workbook(tmp_path / "a.xlsx", A=[["prompt", "answer"], ["a", "b"]]))

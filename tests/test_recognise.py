@@ -4,9 +4,12 @@ import json
 
 import pytest
 
+from tests.shapes import ASKED, HI, YO, a, u
+from tests.shapes import SHAPES as WILD
 from tuner.data.convert import convert
 from tuner.data.names import INSTEAD, KINDS, ROLES, SYNONYMS
 from tuner.data.recognise import kind_of, missing, recognise
+from tuner.data.unfold import folding
 
 TURNS = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]
 SHARE = [{"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Hello"}]
@@ -142,6 +145,72 @@ def test_shapes_of_other_tools(kind, mapping, rows):
     assert convert(rows[0], found.kind, found.mapping)
 
 
+@pytest.mark.parametrize(("kind", "mapping", "row", "rows"), [shape[1:] for shape in WILD], ids=[shape[0] for shape in WILD])
+def test_files_found_in_the_wild_need_no_click(kind, mapping, row, rows):
+    found = recognise(list(rows[0]), rows)
+    assert (found.kind, found.questions) == (kind, []) and found.confidence >= 0.6, found
+    assert mapping in (None, found.mapping) and not missing(found.kind, found.mapping)
+    assert kind_of(found.mapping) == kind or kind in ("regression", "tokens", "classification", "text")
+    converted = convert(rows[0], found.kind, found.mapping)
+    assert row in (None, converted)
+
+
+@pytest.mark.parametrize(("kind", "rows"), [case[1:] for case in ASKED], ids=[case[0] for case in ASKED])
+def test_what_is_ambiguous_is_asked(kind, rows):
+    found = recognise(list(rows[0]), rows)
+    assert found.kind == kind and found.confidence < 0.6 and found.questions and not missing(kind, found.mapping)
+
+
+SQUAD = {
+    "title": "T",
+    "paragraphs": [
+        {
+            "context": "Paris is nice",
+            "qas": [
+                {"id": "1", "question": "Where?", "answers": [{"text": "Paris", "answer_start": 0}], "is_impossible": False},
+                {"id": "2", "question": "Who?", "answers": [], "is_impossible": True},
+            ],
+        }
+    ],
+}
+TREE = {"text": "Hi", "role": "prompter", "replies": [{"text": t, "role": "assistant", "replies": []} for t in ("Yo", "No")]}
+FLAT = [
+    {"message_id": m, "parent_id": p, "message_tree_id": tree, "text": text, "role": role}
+    for tree, m, p, text, role in (
+        ("1", "1", None, "Hi", "prompter"),
+        ("1", "2", "1", "Yo", "assistant"),
+        ("1", "3", "1", "No", "assistant"),
+        ("2", "4", None, "And?", "prompter"),
+        ("2", "5", "4", "So", "assistant"),
+    )
+]
+TALK = [{"conversation_id": n, "role": r, "text": x} for n in (1, 2) for r, x in (("user", "Hi"), ("assistant", "Yo"))]
+WORD = [{"Sentence #": n, "Word": w, "POS": "X", "Tag": t} for n, w, t in (("S1", "EU", "B-org"), ("", "rejects", "O"), ("S2", "Hi", "O"))]
+
+
+@pytest.mark.parametrize(
+    ("records", "kind", "count", "first"),
+    [
+        ([SQUAD], "qa", 2, {"context": "Paris is nice", "question": "Where?", "answers": {"text": ["Paris"], "answer_start": [0]}}),
+        ([{"message_tree_id": "1", "prompt": TREE}], "chat", 2, {"messages": [HI, YO]}),
+        (FLAT, "chat", 3, {"messages": [u("Hi"), a("Yo")]}),
+        (TALK, "chat", 2, {"messages": [HI, YO]}),
+        (WORD, "tokens", 2, {"tokens": ["EU", "rejects"], "tags": ["B-org", "O"]}),
+    ],
+    ids=["squad", "oasst-tree", "oasst-messages", "turns", "words"],
+)
+def test_records_that_are_not_rows_yet(records, kind, count, first):
+    fold = folding(records)
+    rows = list(fold.rows(enumerate(records, 1)))
+    found = recognise(fold.columns, [row for _, row in rows])
+    assert fold.note and len(rows) == count and rows[0][0] == 1
+    assert found.kind == kind and found.confidence >= 0.6 and convert(rows[0][1], found.kind, found.mapping) == first
+
+
+def test_rows_are_left_alone_by_folding():
+    assert not [name for name, _, _, _, rows in WILD if folding(rows)] and not folding([])
+
+
 def test_a_column_that_is_empty_at_first_still_counts():
     rows = [{"instruction": "a", "input": "", "output": "b"}] * 200
     assert recognise(list(rows[0]), rows).mapping["prompt"] == ["instruction", "input"]
@@ -179,6 +248,7 @@ def test_strange_cells_do_not_upset_it():
 
 def test_the_tables_agree():
     for kind, (title, required, optional) in KINDS.items():
-        assert title and set(required + optional) <= set(ROLES) and kind_of(dict.fromkeys(required, "c")) == kind or kind == "regression"
+        assert title and all(len(set(names.split())) == len(names.split()) for names in SYNONYMS.values())
+        assert set(required + optional) <= set(ROLES) and kind_of(dict.fromkeys(required, "c")) == kind or kind == "regression"
         assert all(role in SYNONYMS for role in required)
     assert set(INSTEAD) <= set(ROLES)

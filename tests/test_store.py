@@ -82,7 +82,7 @@ def test_held_out_is_the_same_every_time_and_keeps_twins_together(ws, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("n", "share", "low", "high"), [(9, 0.05, 0, 0), (10, 0.05, 1, 4), (30, 0.001, 1, 1), (100, 0, 0, 0), (25_000, 0.05, 990, 1000)]
+    ("n", "share", "low", "high"), [(9, 0.05, 0, 0), (10, 0.05, 1, 4), (30, 0.001, 4, 6), (100, 0, 0, 0), (25_000, 0.05, 990, 1000)]
 )
 def test_how_many_are_held_out(ws, tmp_path, n, share, low, high):
     assert low <= store.add(ws, jsonl(tmp_path, [{"text": f"passage {i}"} for i in range(n)]), held_out=share).held_out <= high
@@ -94,7 +94,7 @@ def test_rows_that_are_all_alike_are_not_all_held_out(ws, tmp_path):
 
 def test_a_new_mapping_makes_a_new_version(ws, tmp_path):
     old = store.add(ws, csv(tmp_path))
-    before = (tmp_path / "home/me/datasets/faq/source/data.csv").read_bytes()
+    before = (tmp_path / "home/me/datasets/faq/source/data-1.csv").read_bytes()
     new = store.remap(ws, "faq", mapping={"text": "Answer"}, kind="text")
     assert (new.ref, new.kind, new.sha256) == ("faq@2", "text", old.sha256) and store.rows(new, limit=1)[0]["value"] == {
         "text": "It is number 0."
@@ -102,7 +102,7 @@ def test_a_new_mapping_makes_a_new_version(ws, tmp_path):
     assert store.get(ws, "faq") == new and store.get(ws, "faq@1") == old and store.listing(ws) == [new]
     swapped = store.remap(ws, "faq@1", mapping={"prompt": "Answer", "answer": "Question"}, held_out=0.5)
     assert swapped.version == 3 and 30 < swapped.held_out < 70
-    assert (tmp_path / "home/me/datasets/faq/source/data.csv").read_bytes() == before
+    assert (tmp_path / "home/me/datasets/faq/source/data-1.csv").read_bytes() == before
     with pytest.raises(SettingError):
         store.remap(ws, "faq", mapping={"text": "Nothing"}, kind="text")
     assert store.get(ws, "faq").version == 3 and hidden(ws) == []
@@ -145,8 +145,8 @@ def test_bad_files_leave_nothing(ws, tmp_path, name, content):
 
 
 def test_no_usable_row_names_the_commonest_problem(ws, tmp_path):
-    with pytest.raises(DataError, match=r"3 of 4 rows\): Turns 1 and 2 are both by the user") as caught:
-        twice = [{"role": "user", "content": "a"}, {"role": "user", "content": "b"}, {"role": "assistant", "content": "c"}]
+    with pytest.raises(DataError, match=r"3 of 4 rows\): Turn 2 is a system turn") as caught:
+        twice = [{"role": "user", "content": "a"}, {"role": "system", "content": "b"}, {"role": "assistant", "content": "c"}]
         store.add(ws, jsonl(tmp_path, [{"messages": twice}] * 3 + [{"messages": []}]))
     assert caught.value.exit_code == 1 and hidden(ws) == []
 

@@ -1,5 +1,6 @@
 """The model card of a run: what it was made from, with what, how well it went, and the three lines that load it."""
 
+import json
 from pathlib import Path
 
 from tuner import paths, runs
@@ -69,6 +70,11 @@ def text(run: runs.Run, *, kind: str, base: str, here: str = ".") -> str:
             f"- Base model: {model['name']}" + (f" (revision `{model['revision']}`)" if model["revision"] else ""),
             f"- Data: {data['name']}, {data['rows'] - data['held_out']:,} rows to learn from, {data['held_out']:,} held out; sha256 `{data['sha256']}`",
             f"- Method: {s['method']}, {plan['trainable_parameters']:,} of {plan['total_parameters']:,} parameters trained, {took} on {plan['device_name']}",
+            *(
+                [f"- System prompt of all rows, to be given when it is used: {json.dumps(run.system, ensure_ascii=False)}"]
+                if run.system
+                else []
+            ),
             "- Libraries: " + ", ".join(f"{k} {v}" for k, v in plan["versions"].items() if v),
             "",
             "## Settings",

@@ -39,7 +39,7 @@ def parser() -> Parser:
     def add(command: str, help: str, run, /, *positional: str, parent=sub, **options: dict) -> Parser:
         p = parent.add_parser(command, help=help, description=help)
         for word in positional:
-            p.add_argument(word)
+            p.add_argument(word.rstrip("+"), nargs="+" if word.endswith("+") else None)
         for flag, how in options.items():
             p.add_argument("-s" if flag == "s" else "--" + flag.replace("_", "-"), **how)
         p.set_defaults(run=run)
@@ -68,10 +68,25 @@ def parser() -> Parser:
     data = add("data", "Check, add and look at data.", None).add_subparsers(dest="subcommand", parser_class=Parser, required=True)
     maps = {"map": {"action": "append", "default": [], "metavar": "ROLE=COLUMN", "dest": "map"}, "kind": text}
     add("check", "Say what a file is and what is wrong with it.", data_check, "file", parent=data, **maps)
-    add("add", "Bring a file into the workspace.", data_add, "file", parent=data, name=text, **maps)
+    held = {"held_out": {"type": float, "default": 0.05, "metavar": "SHARE"}, "system": {"default": ""}}
+    add(
+        "add",
+        "Bring a file (several, as one; or hub:OWNER/NAME) into the workspace.",
+        data_add,
+        "file+",
+        parent=data,
+        name=text,
+        reference=flag,
+        split=text,
+        config=text,
+        **held,
+        **maps,
+    )
+    add("mix", "Make one dataset of several: DATA or DATA=WEIGHT.", data_mix, "part+", parent=data, name=text)
     add("list", "List the datasets.", data_list, parent=data)
     add("show", "Show what is known of a dataset.", data_show, "data", parent=data)
-    add("preview", "Show rows as they were understood.", data_preview, "data", parent=data, rows={"type": int, "default": 5})
+    rows = {"type": int, "default": 5}
+    add("preview", "Show rows as they were understood, or as a model's tokens.", data_preview, "data", parent=data, rows=rows, model=text)
     add("plan", "Say what a run would do and take.", plan, **request, device_memory=text)
     train_parser = add("train", "Train, and wait for the end.", train, **request, name=text, detach=flag, anyway=flag)
     train_parser.add_argument("config", nargs="?")
@@ -251,11 +266,31 @@ def data_check(ws: Workspace, args):
 
 
 def data_add(ws: Workspace, args) -> dict:
-    from tuner.data import store
+    from tuner.data import jobs, store
 
-    ds = store.add(ws, Path(args.file).expanduser(), name=args.name, mapping=_mapping(args), kind=args.kind, progress=_reading)
+    options = {"name": args.name, "mapping": _mapping(args), "kind": args.kind, "held_out": args.held_out, "system": args.system}
+    if args.file[0].startswith("hub:"):
+        job = jobs.begin(ws, "hub", id=args.file[0].removeprefix("hub:"), split=args.split, config=args.config, **options)
+        ds = jobs.wait(ws, job, _reading)
+    else:
+        files = [Path(f).expanduser() for f in args.file]
+        ds = store.add(ws, files, reference=args.reference, progress=_reading, **options)
     say("")
     return _dataset(ds)
+
+
+def data_mix(ws: Workspace, args) -> dict:
+    from tuner.data import store
+
+    parts = [part.rpartition("=") if "=" in part else (part, "=", "1") for part in args.part]
+    return _dataset(store.mix(ws, [(ref, _weight(weight)) for ref, _, weight in parts], name=args.name))
+
+
+def _weight(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text  # the store says what a weight may be
 
 
 def _dataset(ds) -> dict:
@@ -285,7 +320,32 @@ def data_preview(ws: Workspace, args) -> dict:
     from tuner.data import store
 
     ds = store.get(ws, args.data)
+    if args.model:
+        return _tokens(ws, ds, args.model, args.rows)
     return {"dataset": ds.ref, "rows": [r["value"] for r in store.rows(ds, 0, args.rows)]}
+
+
+def _tokens(ws: Workspace, ds, model: str, rows: int) -> dict:
+    """Rows of tokens as the trainer's own lines make them, and beside them what is known of each row."""
+    from tuner.data import preview
+
+    job = preview.start(ws, ds.ref, model, measure=False)
+    try:
+        seen = [
+            row for at in range(0, rows, preview.MOST) for row in preview.look_now(ws, job, offset=at, count=min(preview.MOST, rows - at))
+        ]
+        state = preview.wait(ws, job, 60)
+    finally:
+        preview.forget(ws, job)
+    about = [{k: row[k] for k in ("row", "held_out", "length", "learnt", "problem")} for row in seen]
+    return {
+        "dataset": ds.ref,
+        "model": model,
+        "rows": [row["tokens"] for row in seen],
+        "about": about,
+        "how": state.get("how"),
+        "notes": state.get("notes", []),
+    }
 
 
 def _request(args) -> dict[str, Any]:
@@ -411,7 +471,7 @@ def chat(ws: Workspace, args):
     from tuner import chat as talk
 
     def ask(prompt: str) -> dict:
-        messages = ([{"role": "system", "content": args.system}] if args.system else []) + [{"role": "user", "content": prompt}]
+        messages = ([{"role": "system", "content": system}] if system else []) + [{"role": "user", "content": prompt}]
         sampling = {"temperature": args.temperature, "max_tokens": args.max_tokens}
         tuned = client.answer(talk.known_as(ws, args.run_id), messages, **sampling)
         base = client.answer(talk.known_as(ws, args.run_id, base=True), messages, **sampling) if args.base else None
@@ -424,6 +484,9 @@ def chat(ws: Workspace, args):
         }
 
     known = talk.known_as(ws, args.run_id)
+    from tuner import runs
+
+    system = runs.get(ws, args.run_id).system if args.system is None and args.run_id != "starter" else args.system
     client = talk.Client(ws, waiting=lambda s: say(f"\r  loading the model ({s:.0f} s)", end=""))
     if args.prompt is not None:
         return ask(args.prompt)

@@ -250,6 +250,20 @@ def disk_is_full(error: BaseException) -> bool:
     return _disk_is_full(error, type(error).__name__, str(error).lower())
 
 
+def restore(documents: list[dict]) -> TunerError:
+    """The error, or `Problems`, whose `as_list` came from another process."""
+    kinds, queue = {}, [TunerError]
+    while queue:
+        cls = queue.pop()
+        kinds[_code(cls)] = cls
+        queue += cls.__subclasses__()
+    errors = [
+        kinds.get(d["code"], WorkError)(d["message"], asked=d["asked"], available=d["available"], remedy=d["remedy"], field=d["field"])
+        for d in documents
+    ]
+    return errors[0] if len(errors) == 1 else Problems(errors)
+
+
 def _code(cls: type) -> str:
     name = cls.__name__.removesuffix("Error")
     return "".join("_" + c.lower() if c.isupper() else c for c in name).lstrip("_")

@@ -64,6 +64,11 @@ class Run:
         return self.about.get("notes") or ""
 
     @property
+    def system(self) -> str:
+        """What its model was told before each conversation that it learnt from."""
+        return self.plan.get("data", {}).get("system") or ""
+
+    @property
     def progress(self) -> dict[str, Any]:
         return self.status.get("progress") or {}
 

@@ -84,7 +84,7 @@ def start(ws: Workspace, values: dict[str, Any], *, preset: str | None = None, n
             "bytes_per_weight": model.facts.bytes_per_weight,
             "licence": model.facts.licence,
         },
-        "data": {"ref": ds.ref, "name": ds.name, "kind": ds.kind, "rows": ds.rows, "held_out": ds.held_out, "sha256": ds.sha256},
+        "data": {"ref": ds.ref, "name": ds.name, "kind": ds.kind, "rows": ds.rows, "held_out": ds.held_out, "sha256": ds.sha256, "system": ds.system},
         "device_name": hardware.get(plan.device).name,
         "preset": preset,
         "versions": hardware.versions(),

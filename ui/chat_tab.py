@@ -66,7 +66,9 @@ class ChatTab:
             components=[self.box], samples=[[q] for q in STARTER_QUESTIONS], label="Questions to try", elem_id="questions", type="values"
         )
         with gr.Accordion("How it answers", open=False):
-            self.system = gr.Textbox(label="System prompt", info="What the model is told before the talk begins.", lines=2)
+            self.system = gr.Textbox(
+                label="System prompt", info="What the model is told before the talk begins; left empty, what the data told it.", lines=2
+            )
             with gr.Row():
                 self.temperature = gr.Slider(0, 2, 0.3, step=0.05, label="Freedom (temperature)", info="0 always takes the likeliest word.")
                 self.top_p = gr.Slider(0.05, 1, 0.95, step=0.05, label="Words considered (top-p)", info="Leaves out the unlikeliest.")
@@ -75,7 +77,7 @@ class ChatTab:
             visible="hidden", show_label=False
         )  # {"who", "text"}: a question the page asks by itself; of a gr.State that changes off the queue nobody hears
         self.settings = [self.system, self.temperature, self.top_p, self.most]
-        self.shown = [self.who, self.about, self.original, self.tuned, self.questions]
+        self.shown = [self.who, self.about, self.original, self.tuned, self.questions, self.system]
         self._wire()
 
     def _looks(self, id: str) -> dict:
@@ -120,6 +122,7 @@ class ChatTab:
             gr.update(value=said.get("original", [])),
             gr.update(value=said.get("tuned", []), label="The starter" if id == "starter" else "Tuned"),
             gr.Dataset(samples=[[q] for q in questions(ws, id)]),
+            gr.update(placeholder=trained_with(ws, id)),
         ]
 
     def on_who(self, id, screen, request: gr.Request):
@@ -156,7 +159,8 @@ class ChatTab:
         sides = {"tuned": answered(tuned) + [{"role": "user", "content": text}]}
         if beside and who != "starter":
             sides["original"] = answered(original) + [{"role": "user", "content": text}]
-        ws, system = self.house.workspace(request), settings[0]
+        ws = self.house.workspace(request)
+        system = settings[0] or trained_with(ws, who)
         sampling = {"temperature": settings[1], "top_p": settings[2], "max_tokens": int(settings[3])}
 
         def now(status: str):
@@ -190,6 +194,11 @@ class ChatTab:
                 if side[-1]["role"] == "assistant" and not side[-1]["content"]:
                     side.pop()
             yield now(draw.trouble(error))
+
+
+def trained_with(ws: Workspace, id: str | None) -> str:
+    """The system prompt of the rows that a model learnt from: told to it, and to the original, unless another one is written."""
+    return runs.get(ws, id).system if id and id != "starter" else ""
 
 
 def memory(ws: Workspace, id: str) -> Path:

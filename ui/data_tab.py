@@ -1,7 +1,6 @@
 """Drop in a file, see how it is read and what is wrong with which row, change what was read wrongly, go on."""
 
 import time
-from pathlib import Path
 
 import gradio as gr
 
@@ -10,9 +9,11 @@ from tuner.data import jobs, names, store
 from tuner.hardware import human_bytes, human_time
 from tuner.paths import Workspace
 from ui import draw
+from ui.bring import Bring
 from ui.session import House, Screen
 
 PAGE = 20
+SMALL = 5_000_000  # bytes: read anew at once, larger files in a process of their own
 EMPTY = (
     '<p class="ts-quiet">Nothing here yet. Drop a file above, or start with a sample: it shows the rows, how they are read, '
     "and what is wrong with which.</p>"
@@ -33,28 +34,17 @@ ROLES = (
     "context",
     "question",
     "answers",
+    "choices",
+    "tools",
+    "tokens",
+    "tags",
 )
 
 
 class DataTab:
     def __init__(self, house: House, screen: gr.BrowserState):
         self.house, self.screen = house, screen
-        own = not house.guest or bool(house.password)
-        self.file = gr.File(label="Drop a file here: CSV, TSV, JSON, JSONL, Parquet or text", height=130, elem_id="upload", visible=own)
-        with gr.Row():
-            self.samples = [
-                (s.path.stem, gr.Button(s.title, size="sm", min_width=120, elem_id=f"sample-{s.path.stem}")) for s in store.samples()
-            ]
-        gr.Markdown("↑ or start with one of these samples" + ("" if own else "; this public page takes no files"))
-        with gr.Accordion("Or paste rows", open=False, visible=own):
-            self.text = gr.Textbox(
-                label="Rows",
-                info="Cells copied from a spreadsheet with their header, or lines of JSON.",
-                lines=6,
-                max_lines=14,
-                elem_id="paste",
-            )
-            self.paste = gr.Button("Read these rows")
+        self.bring = Bring(house)
         self.working = gr.HTML(elem_id="import-progress")
         self.cancel = gr.Button("Cancel the import", visible=False, size="sm")
         self.job = gr.State(None)
@@ -81,13 +71,13 @@ class DataTab:
                 gr.Markdown("Deletes the data and all its versions from the workspace. The file you brought stays where it was.")
                 self.sure = gr.Checkbox(label="Yes, delete it", info="This can't be undone.")
                 self.delete = gr.Button("Delete this data", variant="stop", size="sm")
-        self.shown = [self.summary, self.rows, self.problems, self.at, self.kind, *self.roles.values()]
+        self.shown = [self.summary, self.rows, self.problems, self.at, self.kind, self.share, self.told, *self.roles.values()]
         self._wire()
 
     def _reading_form(self) -> None:
         gr.Markdown(
             "Which column plays which part. What was recognised is filled in; a change makes a new version, and the file itself is never changed. "
-            "Several columns for one part are joined by an empty line."
+            "Several columns for one part are joined by an empty line; a small template works too: type `{title}: {body}` and press Enter."
         )
         self.kind = gr.Dropdown(
             [(title, kind) for kind, (title, *_) in names.KINDS.items()], label="Kind of data", info="What one row is.", elem_id="kind"
@@ -96,18 +86,41 @@ class DataTab:
         with gr.Row():
             for role in ROLES:
                 self.roles[role] = gr.Dropdown(
-                    [], label=role, info=names.ROLES[role], multiselect=True, visible=False, min_width=220, elem_id=f"role-{role}"
+                    [],
+                    label=role,
+                    info=names.ROLES[role],
+                    multiselect=True,
+                    allow_custom_value=True,
+                    visible=False,
+                    min_width=220,
+                    elem_id=f"role-{role}",
                 )
+        with gr.Row():
+            self.told = gr.Textbox(
+                label="System prompt for all rows",
+                info="What the model is told before each conversation that has none of its own; it goes with the model to the chat.",
+                lines=2,
+                scale=2,
+                elem_id="system-for-all",
+            )
+            self.share = gr.Slider(
+                0,
+                50,
+                5,
+                step=1,
+                label="Held out to test with (%)",
+                info="At least 20 rows and at most 1,000 where there are enough; rows with the same question stay together.",
+                elem_id="share",
+            )
         self.apply = gr.Button("Read it this way", elem_id="apply-mapping")
 
     def _wire(self) -> None:
         outs = [self.working, self.cancel, self.job, self.pick, self.screen, *self.shown]
         quiet = {"show_progress": "hidden"}
-        self.file.upload(self.on_upload, [self.file, self.screen], outs, **quiet)
-        self.paste.click(self.on_paste, [self.text, self.screen], outs, **quiet)
-        for name, button in self.samples:
-            button.click(self._bringing(name), self.screen, outs, **quiet)
-        self.apply.click(self.on_apply, [self.pick, self.screen, self.kind, *self.roles.values()], outs, **quiet)
+        for way in self.bring.ways():
+            way.event(self._bringing(way.work, way.own), [self.screen, *way.inputs], outs, **quiet)
+        self.bring.mixing.select(self.on_mixing, None, self.bring.parts, queue=False)
+        self.apply.click(self.on_apply, [self.pick, self.screen, self.kind, self.share, self.told, *self.roles.values()], outs, **quiet)
         self.cancel.click(self.on_cancel, self.job, None, queue=False)
         self.pick.input(self.on_pick, [self.pick, self.which, self.screen], [self.screen, *self.shown], queue=False)
         self.which.input(self.on_page, [self.pick, self.which], [self.rows, self.at], queue=False)
@@ -118,24 +131,24 @@ class DataTab:
 
     # --- bringing data in ---------------------------------------------------------------------------------------------
 
-    def on_upload(self, path, screen, request: gr.Request):
-        if path:
-            yield from self._import(
-                lambda ws: jobs.start(ws, path, name=Path(path).stem, limit_bytes=self.house.limit_bytes), screen, request, own=True
-            )
-
-    def on_paste(self, text, screen, request: gr.Request):
-        yield from self._import(lambda ws: jobs.paste(ws, text or "", "pasted rows"), screen, request, own=True)
-
-    def _bringing(self, name: str):
-        def bring(screen, request: gr.Request):
-            yield from self._import(lambda ws: store.add_sample(ws, name), screen, request)
+    def _bringing(self, work, own: bool):
+        def bring(screen, request: gr.Request, *values):
+            yield from self._import(lambda ws: work(ws, *values), screen, request, own)
 
         return bring
 
-    def on_apply(self, ref, screen, kind, request: gr.Request, *columns):
+    def on_mixing(self, request: gr.Request):
+        return gr.update(choices=choices(self.house.workspace(request), None)["choices"])
+
+    def on_apply(self, ref, screen, kind, share, told, request: gr.Request, *columns):
         mapping = {role: c[0] if len(c) == 1 else c for role, c in zip(self.roles, columns, strict=True) if c}
-        yield from self._import(lambda ws: store.remap(ws, str(ref), mapping=mapping, kind=kind), screen, request)
+        asked = {"ref": str(ref), "mapping": mapping, "kind": kind, "held_out": share / 100, "system": told or ""}
+
+        def work(ws):
+            small = store.get(ws, str(ref)).bytes < SMALL
+            return store.remap(ws, **asked) if small else jobs.begin(ws, "remap", **asked)
+
+        yield from self._import(work, screen, request)
 
     def _import(self, work, screen, request, own: bool = False):
         """Start `work` (which gives a job's id, or a dataset at once) and follow it; an error is drawn and nothing else moves."""
@@ -145,6 +158,8 @@ class DataTab:
                 self.house.require_own(request)
             ws = self.house.workspace(request)
             made = work(ws)
+            if made is None:
+                return
             if not isinstance(made, str):
                 yield self._done(ws, made.ref, screen)
                 return
@@ -185,10 +200,19 @@ class DataTab:
         try:
             ds = store.get(ws, ref) if ref else None
         except Exception as error:
-            return [draw.trouble(error), "", "", 0, gr.skip(), *[gr.skip()] * len(self.roles)]
+            return [draw.trouble(error), "", "", 0, *[gr.skip()] * (len(self.roles) + 3)]
         if ds is None:
-            return [EMPTY, "", "", 0, None, *[gr.update(visible=False, value=[]) for _ in self.roles]]
-        return [_summary(ds), draw.rows(_page(ds, which, 0)), _problems(ds), 0, ds.kind, *self._role_updates(ds, ds.kind)]
+            return [EMPTY, "", "", 0, None, 5, "", *[gr.update(visible=False, value=[]) for _ in self.roles]]
+        return [
+            _summary(ds),
+            draw.rows(_page(ds, which, 0)),
+            _problems(ds),
+            0,
+            ds.kind,
+            100 * ds.share,
+            ds.system,
+            *self._role_updates(ds, ds.kind),
+        ]
 
     def _role_updates(self, ds, kind: str) -> list:
         _, required, optional, *_ = names.KINDS[kind]
@@ -280,7 +304,7 @@ def _summary(ds) -> str:
     split = (
         f"{ds.rows - ds.held_out:,} rows to learn from, {ds.held_out:,} held out to test with."
         if ds.held_out
-        else "Too few rows to hold any out for a test."
+        else "No rows are held out: nothing will tell whether the model learnt or only knows the rows by heart."
     )
     notes = "".join(f"<li>{draw.code(n)}</li>" for n in ds.notes)
     return f'<div class="ts-card"><b>{head}</b><br>{draw.code(ds.reason)}<br>{verdict} {split}<ul>{notes}</ul></div>{asks}'

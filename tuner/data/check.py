@@ -1,19 +1,23 @@
 """One pass over a file: what it is, which rows can be used, and what is wrong with the others."""
 
-import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from tuner.data.convert import RowProblem, convert
+import orjson
+from xxhash import xxh3_64_digest, xxh3_128_digest
+
+from tuner.data.convert import RowProblem, convert, template_columns
 from tuner.data.names import KINDS
 from tuner.data.read import Reader
 from tuner.data.recognise import Recognition, kind_of, missing, recognise
+from tuner.data.split import about
 from tuner.errors import DataError, SettingError, raise_all
 
 SHOWN = 200
+TALKS = {"chat": "messages", "preference": "prompt", "rated": "prompt"}  # where a system prompt goes
 Progress = Callable[[int, int, int], None]
 
 
@@ -22,14 +26,15 @@ class Cancelled(Exception):
 
 
 class Tally:
-    """What one pass over a file finds out; small however long the file is (20 bytes a row)."""
+    """What one pass over a file finds out; small however long the file is (28 bytes a row)."""
 
     def __init__(self):
         self.records = self.usable = self.empty = self.problem_count = 0
         self.problems: list[dict] = []
         self.common: Counter = Counter()
         self.mended: Counter = Counter()
-        self.digests, self.lengths = bytearray(), bytearray()
+        self.digests, self.groups, self.lengths, self.labels = bytearray(), bytearray(), bytearray(), bytearray()
+        self.label_numbers: dict[str, int] = {}
 
     def problem(self, row: int | None, message: str, remedy: str) -> None:
         self.problem_count += 1
@@ -38,10 +43,23 @@ class Tally:
         if message in self.common or len(self.common) < 1000:
             self.common[message] += 1
 
-    def keep(self, text: str, row: dict) -> None:
+    def keep(self, text: str, row: dict, kind: str) -> None:
         self.usable += 1
-        self.digests += hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:16]
-        self.lengths += min(_characters(row), 2**32 - 1).to_bytes(4, "little")
+        raw = text.encode("utf-8", "surrogatepass")
+        self.digests += xxh3_128_digest(raw)
+        subject = about(row, kind, text)
+        self.groups += xxh3_64_digest(raw if subject is text else subject.encode("utf-8", "surrogatepass"))
+        self.lengths += min(characters(row, kind), 2**32 - 1).to_bytes(4, "little")
+        if kind == "classification":
+            label = str(row["label"])
+            number = self.label_numbers.setdefault(label, len(self.label_numbers)) if len(self.label_numbers) < 10_000 else 0
+            self.labels += number.to_bytes(4, "little")
+
+    def keys(self) -> tuple:
+        """(64-bit hash of what each row is about, number of its label or None), for the split."""
+        import numpy as np
+
+        return np.frombuffer(bytes(self.groups), "<u8"), np.frombuffer(bytes(self.labels), "<u4") if self.labels else None
 
     def health(self) -> dict:
         import numpy as np
@@ -56,15 +74,17 @@ class Tally:
         return ([reader.note] if reader.note else []) + [f"In {n} record{'s' * (n > 1)} {what}." for what, n in self.mended.items()]
 
 
-def _characters(value) -> int:
-    if isinstance(value, str):
-        return len(value)
-    inner = [v for k, v in value.items() if k != "role"] if isinstance(value, dict) else value
-    return sum(map(_characters, inner)) if isinstance(inner, list) else 0
+def characters(row: dict, kind: str) -> int:
+    """How long a canonical row is, without the names of its fields."""
+    if kind == "chat":
+        return sum([len(m["content"]) for m in row["messages"]])
+    if kind in TALKS:
+        return sum([len(m["content"]) for part in row.values() if isinstance(part, list) for m in part])
+    return sum([len(v) if isinstance(v, str) else len(str(v)) for v in row.values()])
 
 
 def each_row(
-    reader: Reader, kind: str, mapping: dict, progress: Progress | None, cancelled: Callable[[], bool] | None
+    reader: Reader, kind: str, mapping: dict, progress: Progress | None, cancelled: Callable[[], bool] | None, system: str = ""
 ) -> Iterator[tuple[int, str, "Tally"]]:
     """(record number, canonical row as JSON, tally) for each usable record; the last item has None for both."""
     tally = Tally()
@@ -83,11 +103,21 @@ def each_row(
             tally.problem(record.row, problem.message, problem.remedy)
             continue
         tally.mended.update(mended)
-        text = json.dumps(row, ensure_ascii=False, default=str)
-        tally.keep(text, row)
+        if system and (talk := row.get(TALKS.get(kind))) and talk[0]["role"] != "system":
+            talk.insert(0, {"role": "system", "content": system})
+        text = as_json(row)
+        tally.keep(text, row, kind)
         yield record.row, text, tally
     beat(progress, cancelled, reader.bytes, reader.bytes, tally.usable)
     yield None, None, tally
+
+
+def as_json(row: dict) -> str:
+    """Compact JSON; what orjson refuses (numbers of more than 64 bits, halves of a character) the standard library writes."""
+    try:
+        return orjson.dumps(row).decode()
+    except TypeError:
+        return json.dumps(row, ensure_ascii=False, default=str).encode("utf-8", "replace").decode("utf-8")
 
 
 def beat(progress: Progress | None, cancelled: Callable[[], bool] | None, done: int, total: int, rows: int) -> None:
@@ -129,7 +159,8 @@ def _check_mapping(kind: str, mapping: dict, columns: list[str]) -> None:
                     remedy="Choose one of these roles, or another kind.",
                 )
             )
-        for column in [asked] if isinstance(asked, str) else asked:
+        named = [n for c in ([asked] if isinstance(asked, str) else asked) for n in ([c] if c in columns else template_columns(c) or [c])]
+        for column in named:
             if column not in columns and column.split(".")[0] not in columns:
                 errors.append(
                     SettingError(

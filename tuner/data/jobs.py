@@ -14,50 +14,62 @@ from pathlib import Path
 
 from tuner import locks, paths
 from tuner.data import store
-from tuner.data.store import LIMIT, Dataset, check_upload
-from tuner.errors import DataError, NotFoundError, translate
+from tuner.data.check import Progress
+from tuner.data.sources import LIMIT, check_upload
+from tuner.data.store import Dataset
+from tuner.errors import DataError, NotFoundError, restore, translate
 from tuner.launch import local
 from tuner.paths import Workspace
 
-__all__ = ["cancel", "check_upload", "forget", "paste", "progress", "start"]
+__all__ = ["begin", "cancel", "check_upload", "forget", "health", "paste", "progress", "start", "wait"]
 STARTING, KEPT = 60, 24 * 3600
 _children: dict[str, subprocess.Popen] = {}
 
 
 def start(
     ws: Workspace,
-    path: str | Path,
+    path: str | Path | list[str | Path],
     name: str | None = None,
     *,
-    mapping: dict | None = None,
-    kind: str | None = None,
-    held_out: float = 0.05,
     limit_bytes: int = LIMIT,
-    encoding: str | None = None,
+    **options,
 ) -> str:
-    """The id of an import that is now under way. NotFoundError or RequestError (too large) are raised at once."""
-    check_upload(path, limit_bytes)
+    """The id of an import that is now under way; the options are those of `store.add`.
+
+    NotFoundError or RequestError (too large) are raised at once.
+    """
+    files = path if isinstance(path, list) else [path]
+    for one in files:
+        check_upload(one, limit_bytes)
+    return begin(ws, "add", path=[str(Path(one).resolve()) for one in files], name=name, limit_bytes=limit_bytes, **options)
+
+
+def health(ws: Workspace, ds: Dataset) -> str | None:
+    """See that the health report of a version is made: the id of the job that makes it, None when it is there."""
+    if (paths.read_json(ds.path / "health.json") or {}).get("complete"):
+        return None
+    job = f"import-health-{ds.id[:40]}-{ds.version}"
+    folder = ws.jobs / job
+    if (folder / "job.json").exists():
+        if progress(ws, job)["state"] in ("running", "failed"):
+            return job
+        shutil.rmtree(folder, ignore_errors=True)
+    return begin(ws, "health", job, ref=ds.ref)
+
+
+def begin(ws: Workspace, task: str, job: str | None = None, **arguments) -> str:
+    """The id of a job that does a task of workers/ingest.py (add, remap, mend, hub, health) with these arguments in a process of its own."""
     ws.prepare()
     _tidy(ws)
-    job = f"import-{secrets.token_hex(6)}"
+    job = job or f"import-{secrets.token_hex(6)}"
     folder = ws.jobs / job
-    folder.mkdir()
-    paths.write_json(
-        folder / "job.json",
-        {
-            "home": str(ws.home.resolve()),
-            "owner": ws.owner,
-            "path": str(Path(path).resolve()),
-            "name": name,
-            "mapping": mapping,
-            "kind": kind,
-            "held_out": held_out,
-            "limit_bytes": limit_bytes,
-            "encoding": encoding,
-        },
-    )
     try:
-        _children[job] = local.start("tuner.workers.ingest", str(folder.resolve()), log=folder / "worker.log")
+        folder.mkdir()
+    except FileExistsError:
+        return job  # somebody else was quicker
+    paths.write_json(folder / "job.json", {"home": str(ws.home.resolve()), "owner": ws.owner, "task": task, "arguments": arguments})
+    try:
+        _children[job] = local.start("tuner.workers.ingest", str(folder.resolve()), log=folder / "worker.log", offline=task != "hub")
     except OSError as error:
         shutil.rmtree(folder, ignore_errors=True)
         raise translate(error) or error from error
@@ -78,6 +90,20 @@ def progress(ws: Workspace, job: str) -> dict:
         result = {"state": "cancelled"} if (folder / "cancel").exists() else {"state": "failed", "errors": _died(folder).as_list()}
         paths.write_json(folder / "result.json", result)
     return state | {"eta_seconds": None} | result
+
+
+def wait(ws: Workspace, job: str, tell: Progress | None = None) -> Dataset:
+    """The dataset that a job makes; raises what went wrong in its process."""
+    while (now := progress(ws, job))["state"] == "running":
+        if tell:
+            tell(now["done"], now["total"], now["rows"])
+        time.sleep(0.1)
+    forget(ws, job)
+    if now["state"] == "failed":
+        raise restore(now["errors"])
+    if now["state"] == "cancelled":
+        raise store.Cancelled
+    return store.get(ws, now["dataset"])
 
 
 def _alive(folder: Path, job: str) -> bool:

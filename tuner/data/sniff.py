@@ -8,6 +8,7 @@ import re
 import zipfile
 from pathlib import Path
 
+from tuner.data.opened import binary
 from tuner.errors import DataError, SettingError
 
 HEAD = 1 << 16
@@ -19,8 +20,6 @@ MAGIC = (
     (b"RIFF", "a sound, video or WebP file"),
     (b"%PDF", "a PDF document"),
     (b"{\\rtf", "an RTF document"),
-    (b"\xd0\xcf\x11\xe0", "an old Office document (.xls, .doc)"),
-    (b"\x1f\x8b", "a gzip archive"),
     (b"BZh", "a bzip2 archive"),
     (b"\xfd7zXZ", "an xz archive"),
     (b"7z\xbc\xaf", "a 7-Zip archive"),
@@ -44,7 +43,8 @@ BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-READABLE = "CSV, TSV, JSON, JSONL, Parquet, TXT and Markdown"
+READABLE = "CSV, TSV, JSON, JSONL, Parquet, Excel, TXT and Markdown, gzipped or not"
+OLD_OFFICE = b"\xd0\xcf\x11\xe0"
 JSON_START = re.compile(r'\s*(\{\s*["}]|\[\s*[\[{"\]])')
 SUFFIXES = {
     ".json": "json",
@@ -57,20 +57,18 @@ SUFFIXES = {
     ".md": "text",
     ".markdown": "text",
     ".parquet": "parquet",
+    ".xlsx": "xlsx",
+    ".xlsm": "xlsx",
+    ".xls": "xlsx",
+    ".xlsb": "xlsx",
+    ".ods": "xlsx",
 }
 
 
 def refuse_binary(path: Path, head: bytes, name: str) -> None:
     """DataError that says what the file seems to be, when it is not text."""
     if kind := _binary(path, head):
-        excel = "Excel" in kind or "Office" in kind
-        remedy = (
-            "Save the sheet as CSV (UTF-8) and choose that file."
-            if excel
-            else "Unpack it and choose the file inside."
-            if "archive" in kind
-            else f"Choose a file that holds rows of text: {READABLE}."
-        )
+        remedy = "Unpack it and choose the file inside." if "archive" in kind else f"Choose a file that holds rows of text: {READABLE}."
         raise DataError(f"{name} does not hold text: it seems to be {kind}.", asked=name, available=READABLE, remedy=remedy)
 
 
@@ -89,10 +87,17 @@ def _binary(path: Path, head: bytes) -> str | None:
     return "a binary file" if _controls(head) and not wide(head) else None
 
 
+def is_workbook(path: Path, head: bytes) -> bool:
+    return head.startswith(OLD_OFFICE) or head[:4] == b"PK\x03\x04" and _zipped(path) in WORKBOOKS
+
+
 def _controls(head: bytes) -> bool:
     """More control bytes than any text has."""
     strange = sum(byte < 32 and byte not in b"\t\n\r\f\x1b\x1a" for byte in head)
     return strange > max(2, len(head) // 200)
+
+
+WORKBOOKS = ("an Excel workbook", "an OpenDocument file")
 
 
 def _zipped(path: Path) -> str:
@@ -149,7 +154,7 @@ def encoding_of(path: Path, head: bytes, asked: str | None) -> tuple[str, str, s
 
 def _is_utf8(path: Path) -> bool:
     decoder = codecs.getincrementaldecoder("utf-8")()
-    with open(path, "rb") as f:
+    with binary(path)[0] as f:
         try:
             while block := f.read(BLOCK):
                 decoder.decode(block)
@@ -162,7 +167,7 @@ def _is_utf8(path: Path) -> bool:
 def _count_bytes(path: Path) -> tuple[int, int, bool]:
     """(characters that are not UTF-8, those beyond ASCII that are, whether a byte occurs that cp1252 lacks)."""
     decoder, wrong, right, undefined = codecs.getincrementaldecoder("utf-8")("replace"), 0, 0, False
-    with open(path, "rb") as f:
+    with binary(path)[0] as f:
         while block := f.read(BLOCK):
             text = decoder.decode(block)
             bad = text.count("\ufffd")

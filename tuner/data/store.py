@@ -1,8 +1,9 @@
 """The dataset store: check a file, import it as a version that never changes, list, page through, remap, delete.
 
-datasets/<id>/source/data.*                  the upload as it came
+datasets/<id>/source/data-1.*                the upload as it came, unless it was only referred to
 datasets/<id>/versions/<n>/dataset.json      what is known about it (a `Dataset`)
-datasets/<id>/versions/<n>/rows.parquet      row (record number), held_out, value (the canonical row as JSON)
+datasets/<id>/versions/<n>/rows.parquet      row (record number), value (the canonical row as JSON)
+datasets/<id>/versions/<n>/held_out.npy      for each of these rows whether it tests the model
 """
 
 import hashlib
@@ -16,16 +17,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tuner import paths
-from tuner.data.check import Cancelled, Progress, beat, check, each_row, settled
+from tuner.data.check import TALKS, Cancelled, Progress, check, each_row, settled
+from tuner.data.mix import check_parts, mixed
 from tuner.data.names import KINDS
 from tuner.data.read import Reader
 from tuner.data.recognise import Recognition
 from tuner.data.rows import iterate, rows, write
+from tuner.data.several import Several, open_all
+from tuner.data.sources import LIMIT, check_upload, digest, find, take
 from tuner.data.unfinished import building, sweep
-from tuner.errors import ConflictError, DataError, NotFoundError, RequestError, SettingError, translate
+from tuner.errors import ConflictError, DataError, NotFoundError, SettingError, translate
 from tuner.paths import Workspace
 
 __all__ = [
+    "LIMIT",
     "Cancelled",
     "Dataset",
     "Sample",
@@ -38,12 +43,12 @@ __all__ = [
     "get",
     "iterate",
     "listing",
+    "mix",
     "remap",
     "rows",
     "samples",
     "sweep",
 ]
-LIMIT = 2 * 10**9
 
 
 @dataclass(frozen=True)
@@ -72,6 +77,10 @@ class Dataset:
     health: dict
     sample: bool = False
     share: float = 0.05
+    system: str = ""  # told to the model before each conversation
+    sources: list = field(default_factory=list)
+    mix: list = field(default_factory=list)
+    made_by: list = field(default_factory=list)  # what made this version from another one
     folder: Path | None = field(default=None, compare=False)
 
     @property
@@ -103,28 +112,9 @@ SAMPLES = (
 # ---- importing
 
 
-def check_upload(path: str | Path, limit: int = LIMIT) -> int:
-    """The size in bytes; NotFoundError, or RequestError that names the limit."""
-    path = Path(path)
-    if not path.exists():
-        raise NotFoundError(
-            f"There is no file {path.name!r}.", asked=str(path), available="a file on this computer", remedy="Check the path."
-        )
-    size = path.stat().st_size if path.is_file() else 0
-    if size > limit:
-        raise RequestError(
-            f"{path.name} has {size / 1e6:,.0f} MB; at most {limit / 1e6:,.0f} MB are taken here.",
-            asked=size,
-            available=limit,
-            field="file",
-            remedy="Choose a part of the file, or raise the limit.",
-        )
-    return size
-
-
 def add(
     ws: Workspace,
-    path: str | Path,
+    path: str | Path | list[str | Path],
     *,
     name: str | None = None,
     mapping: dict | None = None,
@@ -135,38 +125,74 @@ def add(
     cancelled: Callable[[], bool] | None = None,
     encoding: str | None = None,
     sample: bool = False,
+    reference: bool = False,
+    system: str = "",
 ) -> Dataset:
-    """Copy the file into the workspace and import it. Whole or not at all: a killed import leaves nothing that counts.
+    """Bring a file (or several, as one dataset) into the workspace and import it. Whole or not at all: a killed import leaves nothing.
 
-    Raises RequestError (too large), SettingError (mapping, kind), NotFoundError, DataError (no usable row), Cancelled.
+    With `reference` the files stay where they are and are known by their hash. `system` goes before each conversation that has
+    none of its own. Raises RequestError (too large), SettingError (mapping, kind), NotFoundError, DataError (no usable row), Cancelled.
     """
-    path = Path(path)
+    paths_ = [Path(p) for p in (path if isinstance(path, list) else [path])]
     _check_share(held_out)
-    check_upload(path, limit_bytes)
-    if path.is_dir():
-        Reader(path)
-    name = (name or path.stem).strip() or "unnamed"
+    for one in paths_:
+        check_upload(one, limit_bytes)
+        if one.is_dir():
+            Reader(one)
+    name = (name or paths_[0].name.removesuffix(".gz").rpartition(".")[0] or paths_[0].name).strip() or "unnamed"
     ws.prepare()
     sweep(ws)
     with building(ws.datasets) as folder:
         (folder / "source").mkdir()
-        suffix = path.suffix.lower() if re.fullmatch(r"\.[a-z0-9]{1,8}", path.suffix.lower()) else ""
-        source = folder / "source" / f"data{suffix}"
-        digest = _copy(path, source, progress, cancelled)
+        found = [take(p, folder / "source", n, reference, progress, cancelled) for n, p in enumerate(paths_, 1)]
         version = folder / "versions" / "1"
         version.mkdir(parents=True)
-        reader = Reader(source, encoding, name=path.name)
-        made = _import(reader, version, settled(reader, kind, mapping), held_out, progress, cancelled)
-        made |= {"version": 1, "name": name, "source_name": path.name, "sha256": digest, "sample": sample}
-        while True:
-            id = paths.new_id(name, ws.datasets)
-            paths.write_json(version / "dataset.json", {"id": id} | made)
-            try:
-                os.rename(folder, ws.datasets / id)
-                break
-            except OSError:
-                if not (ws.datasets / id).exists():
-                    raise
+        reader = _opened(found, folder / "source", encoding)
+        made = _import(reader, version, settled(reader, kind, mapping), held_out, system, progress, cancelled)
+        made |= {"version": 1, "name": name, "source_name": reader.name, "sha256": digest(found), "sources": found, "sample": sample}
+        id = _move_in(ws, folder, version, name, made)
+    return get(ws, id)
+
+
+def _opened(sources: list[dict], folder: Path, encoding: str | None = None) -> Reader | Several:
+    return open_all([find(s, folder) for s in sources], encoding, [s["name"] for s in sources])
+
+
+def _move_in(ws: Workspace, folder: Path, version: Path, name: str, made: dict) -> str:
+    """The id under which a finished folder now stands."""
+    while True:
+        id = paths.new_id(name, ws.datasets)
+        paths.write_json(version / "dataset.json", {"id": id} | made)
+        try:
+            os.rename(folder, ws.datasets / id)
+            return id
+        except OSError:
+            if not (ws.datasets / id).exists():
+                raise
+
+
+def mix(ws: Workspace, parts: list[tuple[str, float]], *, name: str | None = None) -> Dataset:
+    """A new dataset from several of one kind: [("id@2", 1.0), ("other", 0.5)]. Held-out rows stay held out, once each.
+
+    Raises NotFoundError, SettingError (a weight), RequestError (kinds that differ).
+    """
+    found = [(get(ws, ref), weight) for ref, weight in parts]
+    check_parts(found, [ds.kind for ds, _ in found])
+    first, title = found[0][0], " + ".join(ds.name for ds, _ in found)
+    name = (name or title).strip()
+    ws.prepare()
+    with building(ws.datasets) as folder:
+        version = folder / "versions" / "1"
+        version.mkdir(parents=True)
+        tally, held = write(mixed(found), version, None)
+        words = ", ".join(f"{ds.name} \u00d7 {weight:g}" for ds, weight in found)
+        made = {f.name: getattr(first, f.name) for f in fields(Dataset) if f.name not in ("id", "folder")}
+        made |= {"version": 1, "name": name, "source_name": title, "reason": f"A mixture: {words}.", "format": "mixture", "sources": []}
+        made |= {"sha256": hashlib.sha256("".join(f"{ds.sha256}{w}" for ds, w in found).encode()).hexdigest(), "sample": False}
+        made |= {"bytes": sum(ds.bytes for ds, _ in found), "created": datetime.now(UTC).isoformat(), "questions": [], "notes": []}
+        made |= {"rows": tally.usable, "records": tally.records, "held_out": held, "health": tally.health()}
+        made |= {"problem_count": 0, "problems": [], "mix": [{"ref": ds.ref, "weight": weight} for ds, weight in found]}
+        id = _move_in(ws, folder, version, name, made)
     return get(ws, id)
 
 
@@ -177,22 +203,30 @@ def remap(
     mapping: dict | None = None,
     kind: str | None = None,
     held_out: float | None = None,
+    system: str | None = None,
     progress: Progress | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> Dataset:
-    """A new version from the stored source with other columns, another kind or share; the old version stays as it is."""
+    """A new version from the source with other columns, another kind, share or system prompt; the old version stays as it is."""
     old = get(ws, ref)
     share = old.share if held_out is None else held_out
     _check_share(share)
+    if old.mix:
+        raise ConflictError(
+            f"{old.name} is a mixture: it has no file of its own to read anew.",
+            asked=old.ref,
+            available=[part["ref"] for part in old.mix],
+            remedy="Change its parts and mix them again.",
+        )
     root = ws.dataset(old.id)
-    source = next(f for f in (root / "source").iterdir() if f.name.startswith("data"))
     sweep(ws)
     with building(root / "versions") as folder:
-        reader = Reader(source, name=old.source_name)
-        made = _import(reader, folder, settled(reader, kind, mapping), share, progress, cancelled)
-        made |= {"id": old.id, "name": old.name, "source_name": old.source_name, "sha256": old.sha256, "sample": old.sample}
+        reader = _opened(old.sources, root / "source")
+        found = settled(reader, kind, mapping)
+        made = _import(reader, folder, found, share, old.system if system is None else system, progress, cancelled)
+        made |= {f: getattr(old, f) for f in ("id", "name", "source_name", "sha256", "sources", "sample")}
         while True:
-            number = max(_versions(root)) + 1
+            number = max(versions(root)) + 1
             paths.write_json(folder / "dataset.json", made | {"version": number})
             try:
                 os.rename(folder, root / "versions" / str(number))
@@ -210,26 +244,18 @@ def _check_share(share: float) -> None:
         )
 
 
-def _copy(path: Path, target: Path, progress: Progress | None, cancelled: Callable[[], bool] | None) -> str:
-    """sha256 of what was copied."""
-    digest, size = hashlib.sha256(), path.stat().st_size
-    try:
-        with open(path, "rb") as f, open(target, "wb") as out:
-            while block := f.read(1 << 20):
-                digest.update(block)
-                out.write(block)
-                beat(progress, cancelled, 0, size, 0)
-    except OSError as error:
-        raise translate(error) or error from error
-    return digest.hexdigest()
-
-
 def _import(
-    reader: Reader, folder: Path, found: Recognition, share: float, progress: Progress | None, cancelled: Callable[[], bool] | None
+    reader: Reader | Several,
+    folder: Path,
+    found: Recognition,
+    share: float,
+    system: str,
+    progress: Progress | None,
+    cancelled: Callable[[], bool] | None,
 ) -> dict:
     """Write rows.parquet and return the fields of the Dataset that the file decides."""
     try:
-        tally, held = write(each_row(reader, found.kind, found.mapping, progress, cancelled), folder / "rows.parquet", share)
+        tally, held = write(each_row(reader, found.kind, found.mapping, progress, cancelled, system.strip()), folder, share)
     except OSError as error:
         raise translate(error) or error from error
     if not tally.usable:
@@ -257,6 +283,7 @@ def _import(
         "created": datetime.now(UTC).isoformat(),
         "health": tally.health(),
         "share": share,
+        "system": system.strip() if found.kind in TALKS else "",
     }
 
 
@@ -268,7 +295,7 @@ def get(ws: Workspace, ref: str) -> Dataset:
     id, _, number = str(ref).partition("@")
     if paths.ID.fullmatch(id) and re.fullmatch(r"[0-9]{0,9}", number):
         root = ws.dataset(id)
-        have = _versions(root)
+        have = versions(root)
         wanted = int(number) if number else max(have, default=0)
         if wanted in have and (found := _load(root / "versions" / str(wanted))):
             return found
@@ -291,14 +318,14 @@ def listing(ws: Workspace) -> list[Dataset]:
     """The newest readable version of each dataset, newest first."""
     roots = ws.datasets.iterdir() if ws.datasets.is_dir() else ()
     found = (
-        next(filter(None, (_load(root / "versions" / str(n)) for n in reversed(_versions(root)))), None)
+        next(filter(None, (_load(root / "versions" / str(n)) for n in reversed(versions(root)))), None)
         for root in roots
         if paths.ID.fullmatch(root.name)
     )
     return sorted(filter(None, found), key=lambda d: d.created, reverse=True)
 
 
-def _versions(root: Path) -> list[int]:
+def versions(root: Path) -> list[int]:
     folder = root / "versions"
     try:
         return sorted(int(f.name) for f in folder.iterdir() if f.name.isdecimal() and (f / "dataset.json").is_file())

@@ -1,4 +1,4 @@
-"""`python -m tuner.workers.ingest JOB_FOLDER`: import one file into the dataset store (no torch). See tuner/data/jobs.py."""
+"""`python -m tuner.workers.ingest JOB_FOLDER`: read files into the dataset store, or read them anew (no torch). See tuner/data/jobs.py."""
 
 import sys
 import time
@@ -6,11 +6,29 @@ import traceback
 from pathlib import Path
 
 from tuner import locks, paths
-from tuner.data import store
+from tuner.data import mend, store
 from tuner.errors import DataError, TunerError, translate
 from tuner.paths import Workspace
+from tuner.workers import hub
 
 EVERY = 0.2
+
+
+def health(ws: Workspace, *, ref: str, progress, cancelled) -> store.Dataset:
+    """Make the report of a version, stage by stage: what is found first can be read while the rest is looked for."""
+    from tuner.data import health as report
+
+    ds = store.get(ws, ref)
+    more = {"teaches": report.teaches(ds), "charts": report.charts(ds)}
+
+    def tell(found: list, complete: bool = False) -> None:
+        report.save(ds.path, found, score=report.score(found, ds), complete=complete, **more)
+
+    tell(report.report(ds, progress, cancelled, tell), True)
+    return ds
+
+
+TASKS = {"add": store.add, "remap": store.remap, "mend": mend.mend, "hub": hub.add, "health": health}
 
 
 class Report:
@@ -42,18 +60,7 @@ def work(folder: Path) -> dict:
     ws = Workspace(Path(job["home"]), job["owner"])
     report = Report(folder)
     try:
-        made = store.add(
-            ws,
-            job["path"],
-            name=job["name"],
-            mapping=job["mapping"],
-            kind=job["kind"],
-            held_out=job["held_out"],
-            limit_bytes=job["limit_bytes"],
-            encoding=job["encoding"],
-            progress=report.progress,
-            cancelled=report.cancelled,
-        )
+        made = TASKS[job["task"]](ws, **job["arguments"], progress=report.progress, cancelled=report.cancelled)
         return {"state": "done", "dataset": made.ref, "rows": made.rows}
     except store.Cancelled:
         return {"state": "cancelled"}
@@ -63,7 +70,7 @@ def work(folder: Path) -> dict:
         traceback.print_exc()
         ours = translate(error) or DataError(
             f"The import failed: {type(error).__name__}: {error}"[:300],
-            asked=job["path"],
+            asked=job["arguments"],
             available="see worker.log",
             remedy=f"Nothing was added. The whole story is in {folder / 'worker.log'}.",
         )

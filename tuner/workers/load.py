@@ -6,33 +6,13 @@ from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM
 
 from tuner import hardware, models
 from tuner.errors import ModelError
+from tuner.workers.tokens import PLAIN_TEMPLATE, local_folder, tokenizer
 
-PLAIN_TEMPLATE = (  # for a model that has none: words any base model has seen; a line end, since "Assistant: " and " It" share a space
-    "{% for message in messages %}{% if message['role'] == 'assistant' %}{{ 'Assistant:\\n' }}{% generation %}"
-    "{{ message['content'] + eos_token }}{% endgeneration %}{{ '\\n' }}{% else %}"
-    "{{ (message['role'] | capitalize) + ': ' + message['content'] + '\\n' }}{% endif %}{% endfor %}"
-    "{% if add_generation_prompt %}{{ 'Assistant:\\n' }}{% endif %}"
-)
-
-
-def local_folder(base: str) -> Path:
-    """Where the weights of a base lie: the folder itself, or the snapshot of a Hub id that was downloaded."""
-    if Path(base).is_dir():
-        return Path(base)
-    folder = models.cached_snapshot(base)
-    if folder is None:
-        raise ModelError(
-            f"The weights of {base} are not on this computer.",
-            asked=base,
-            available="models that were downloaded",
-            remedy="Start the run again with a network: it downloads them first.",
-            field="model",
-        )
-    return folder
+__all__ = ["PLAIN_TEMPLATE", "base_model", "local_folder", "tokenizer", "torch_device", "use_cores", "with_adapter"]
 
 
 def use_cores() -> None:
@@ -44,24 +24,6 @@ def use_cores() -> None:
 def torch_device(device: str) -> torch.device:
     """The launcher shows a worker its one card only, which is then cuda:0."""
     return torch.device("cuda:0" if device.startswith("cuda") else device)
-
-
-def tokenizer(folder: Path):
-    """The model's tokenizer, with a padding token and a chat template whatever it came with."""
-    tok = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-    if tok.eos_token is None:
-        raise ModelError(
-            f"The tokenizer of {folder.name} has no end token.",
-            asked=str(folder),
-            available="tokenizers with an eos_token",
-            remedy='Add "eos_token" to its tokenizer_config.json.',
-            field="model",
-        )
-    if tok.pad_token is None:
-        tok.pad_token = tok.eos_token
-    if not tok.chat_template:
-        tok.chat_template = PLAIN_TEMPLATE
-    return tok
 
 
 def base_model(folder: Path, precision: str, device: str):

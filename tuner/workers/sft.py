@@ -11,6 +11,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import torch
 from datasets import Dataset
 from transformers import Trainer
@@ -121,7 +123,13 @@ def rows_of(ws: Workspace, ref: str, tokenizer, s: dict[str, Any], held_out: boo
 
 
 def as_dataset(p: Prepared) -> Dataset:
-    return Dataset.from_dict({"input_ids": p.input_ids, "labels": p.labels})
+    """The rows without a copy of their tokens."""
+    ends = pa.array(np.frombuffer(p.ends, np.int64).astype(np.int32) if len(p.ids) < 2**31 else np.frombuffer(p.ends, np.int64))
+    made = pa.ListArray if len(p.ids) < 2**31 else pa.LargeListArray
+    columns = {
+        name: made.from_arrays(ends, pa.array(np.frombuffer(flat, np.int32))) for name, flat in (("input_ids", p.ids), ("labels", p.marks))
+    }
+    return Dataset(pa.table(columns))
 
 
 def work(r: Reporter) -> None:

@@ -1,0 +1,141 @@
+"""What stands in a cell: as text, as an object, by the name of a column or by a small template of several."""
+
+import ast
+import json
+import math
+import re
+from functools import lru_cache
+from typing import Any
+
+Column = str | list[str] | None
+SPLIT, FROM_ONE = " split at ", " counted from 1"  # "{genres} split at ;" is a list of labels, "{answer} counted from 1" a number
+
+
+class RowProblem(Exception):
+    """Why one record can't be used; `empty` when there is simply nothing in it."""
+
+    def __init__(self, message: str, remedy: str, empty: bool = False):
+        self.message, self.remedy, self.empty = message, remedy, empty
+        super().__init__(message)
+
+
+def cell(value: dict, column: Column) -> Any:
+    """What stands in a column. "a.b" reaches into an object, "{a}: {b}" is filled in; several columns are joined by a blank line."""
+    if isinstance(column, (list, tuple)):
+        return "\n\n".join(part for part in (plain(cell(value, c)) for c in column) if part.strip())
+    if column is None or column in value:
+        return value.get(column)
+    if "{" in column and (parts := _parts(column)):
+        return _filled(value, parts)
+    for part in column.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    return value
+
+
+@lru_cache(maxsize=256)
+def _parts(template: str) -> tuple[tuple[str, str | None], ...]:
+    """(text, the column after it) again and again; empty when no column is named in braces."""
+    pieces = re.split(r"\{([^{}]+)\}", template)
+    columns = [*pieces[1::2], None]
+    return tuple(zip(pieces[::2], columns, strict=True)) if len(pieces) > 1 else ()
+
+
+def _filled(value: dict, parts: tuple) -> str:
+    """The template with the cells in it; empty when all its cells are."""
+    cells = [plain(cell(value, column)) if column else "" for _, column in parts]
+    return "".join(text + content for (text, _), content in zip(parts, cells, strict=True)) if any(map(str.strip, cells)) else ""
+
+
+def template_columns(value: str | list[str]) -> list[str] | None:
+    """The columns that a template such as "{title}: {body}" names; None for what is no template (a column's plain name)."""
+    parts = _parts(value) if isinstance(value, str) else ()
+    return [column for _, column in parts if column] or None
+
+
+def option(column: Column, mark: str) -> tuple[Column, str | None]:
+    """("genres", ";") for "{genres} split at ;" and the mark " split at "; (column, None) for any other column."""
+    if not isinstance(column, str) or mark not in column:
+        return column, None
+    head, _, rest = column.partition(mark)
+    named = template_columns(head)
+    return (named[0], rest) if named and head == "{" + named[0] + "}" else (column, None)
+
+
+def plain(content: Any) -> str:
+    """A cell as text: None and NaN are empty, 3.0 is "3", typed parts are joined, other objects become JSON."""
+    if isinstance(content, str):
+        return "" if content in ("NaN", "nan") else content.replace("\r\n", "\n")
+    if content is None or isinstance(content, float) and math.isnan(content):
+        return ""
+    if isinstance(content, bool):
+        return str(content).lower()
+    if isinstance(content, float) and content.is_integer() and abs(content) < 1e15:
+        return str(int(content))
+    if isinstance(content, list) and content and all(isinstance(part, (str, dict)) for part in content) and any(map(_typed, content)):
+        return "\n".join(_part(part) for part in content if not (isinstance(part, dict) and part.get("type") in THOUGHTS))
+    if isinstance(content, (dict, list)):
+        return json.dumps(content, ensure_ascii=False, default=str) if content else ""
+    return content.decode("utf-8", "replace") if isinstance(content, bytes) else str(content)
+
+
+THOUGHTS = ("thinking", "reasoning")
+
+
+def _typed(part: Any) -> bool:
+    return isinstance(part, dict) and ("type" in part or part.keys() == {"text"})
+
+
+def _part(part: str | dict) -> str:
+    if isinstance(part, dict) and part.get("type", "text") not in ("text", "input_text", "output_text"):
+        raise RowProblem(
+            f"A message holds a part of the type {part.get('type')!r}; only text can be learnt.", "Leave out rows with pictures or sound."
+        )
+    return part if isinstance(part, str) else plain(part.get("text"))
+
+
+def unpack(content: Any) -> Any:
+    """A list or object that a cell holds as JSON or as Python writes it; anything else as it is."""
+    if isinstance(content, str) and content.lstrip()[:1] in ("[", "{"):
+        try:
+            return json.loads(content, strict=False)
+        except (ValueError, RecursionError):
+            return _python(content.strip())
+    return content
+
+
+def _python(text: str) -> Any:
+    """What pandas wrote with str(): "['a', 'b']", and arrays of objects or numbers, in which the commas are missing."""
+    if text[-1] not in "]}" or len(text) > 1_000_000:
+        return text
+    if "'" not in text:
+        numbers = re.fullmatch(r"\[[-+.\de\s]+\]", text) and text[1:-1].split()
+        return [float(n) if "." in n or "e" in n else int(n) for n in numbers] if numbers else text
+    if "', " not in text and "{" not in text:  # Python would read 'a' 'b' as one text
+        text = re.sub(r"'\s+'", "', '", text)
+    for attempt in (text, re.sub(r"\}\s+\{", "}, {", text)):
+        try:
+            return ast.literal_eval(attempt)
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            continue
+    return text
+
+
+def text_of(value: dict, mapping: dict, role: str) -> str:
+    """The text of a role; RowProblem when there is none."""
+    column = mapping.get(role)
+    text = plain(cell(value, column))
+    if text and not text.isspace():
+        return text
+    if not column:
+        raise RowProblem(f"No column is the {role}.", "Choose one.")
+    named = " and ".join(column) if isinstance(column, list) else column
+    raise RowProblem(f"{named} is empty.", "Fill it in or leave the row out.", empty=True)
+
+
+def number_of(content: Any) -> float | None:
+    """A finite number, or None."""
+    try:
+        number = None if isinstance(content, (list, dict)) else float(content)
+        return number if number is not None and math.isfinite(number) else None
+    except (TypeError, ValueError, OverflowError):
+        return None

@@ -1,0 +1,126 @@
+"""Shapes with labels: one, several in a list or a cell, a yes-or-no column for each, or a number."""
+
+from collections import Counter
+
+from tuner.data.cells import SPLIT, number_of, unpack
+from tuner.data.names import PAIRS
+from tuner.data.recognition import Recognition
+from tuner.data.table import ASIDE, Table, bare, names_of, quoted, raw, verdicts
+
+STRONG = (
+    "label labels category categories class classlabel sentiment intent emotion target stars rating score priority department classindex "
+    "labelname topic polarity tag"
+).split()
+ASIDE_LABELS = (
+    "tags",
+    "genres",
+    "topics",
+    "themes",
+    "language",
+    "type",
+    "topic",
+    "subject",
+    "rating",
+    "score",
+    "genre",
+    "tag",
+    "category",
+    "categories",
+)
+LONG = 1500
+
+
+def labelled(t: Table) -> Recognition | None:
+    """A text and its label in columns that are named so."""
+    label = next((c for name in names_of("label") if (c := t.named(name)) and t.length(c) <= 80 and _may_be(t, c)), None) or _partly(t)
+    text = label and judged(t, label)
+    if not text or t.bare[label] == "target" and not t.repeated(label) and t.numbers(label) is None and not t.listed(label):
+        return None
+    loose = t.bare[label] in ASIDE_LABELS
+    unlike = loose and len(t.values(label)) > 4 and not t.repeated(label) and not t.numbers(label) and not t.listed(label)
+    if (unlike and not _mark(t, label)[0]) or loose and t.length(text if isinstance(text, str) else text[-1]) > LONG:
+        return by_kind(t, text, label, 0.55, f"Is {quoted(label)} what is to be learnt of {quoted(text)}? If not, choose the kind text.")
+    return by_kind(t, text, label, 0.92)
+
+
+def _may_be(t: Table, column: str) -> bool:
+    """Not one and the same in all rows when its name alone would not make it a label."""
+    return t.bare[column] not in ASIDE_LABELS or t.distinct(column) > 1 or len(t.values(column)) < 4
+
+
+def _partly(t: Table) -> str | None:
+    """A column with such a word in its name and few, short values: airline_sentiment, is_spam."""
+    for c in t.columns:
+        words = set(map(bare, c.replace("-", "_").replace(" ", "_").split("_")))
+        if words & set(STRONG) and t.repeated(c) and t.distinct(c) > 1 and not words & {"id", "confidence", "count"}:
+            return c
+    return next(
+        (c for c in t.columns if t.bare[c].startswith(("is", "has")) and "_" in c and verdicts(t.values(c)) and t.distinct(c) > 1), None
+    )
+
+
+def judged(t: Table, label: str) -> str | list[str] | None:
+    """The text a label belongs to: two columns that belong together, or the one that is named so, or the longest."""
+    for a, b in PAIRS:
+        pair = [t.named(a), t.named(b)]
+        if all(pair) and label not in pair and pair[0] != pair[1] and all(map(t.wordy, pair)):
+            return pair
+    named = next((c for n in names_of("text") if (c := t.named(n)) and c != label and t.wordy(c)), None)
+    named = named or t.find("prompt", (label,), sure=True)
+    longest = max((c for c in t.columns if c != label and t.wordy(c)), key=t.length, default=None)
+    return longest if not named or t.bare[named] in ("title", "headline") and t.length(longest) > 3 * t.length(named) else named
+
+
+def by_kind(t: Table, text, label: str, confidence: float, ask: str | None = None) -> Recognition:
+    """Regression for measured numbers, classification for anything else."""
+    if (numbers := t.numbers(label)) and _measured(t, label, numbers):
+        reason = f"{quoted(label)} holds a number for each {quoted(text)}."
+        return Recognition("labelled", "regression", {"text": text, "label": label}, reason, confidence, [ask] if ask else [])
+    mark, sure = _mark(t, label)
+    reason = f"{quoted(text)} with {t.distinct(label)} labels in {quoted(label)}."
+    mapping = {"text": text, "label": label}
+    if mark:
+        mapping["label"] = f"{{{label}}}{SPLIT}{mark}"
+        reason = f"{quoted(text)} with several labels in {quoted(label)}, parted by {mark!r}."
+        ask = ask or (None if sure else f"Does {mark!r} part several labels in {quoted(label)}? If not, remove `{SPLIT.strip()} {mark}`.")
+    return Recognition("labelled", "classification", mapping, reason, min(confidence, 0.5) if ask else confidence, [ask] if ask else [])
+
+
+def _measured(t: Table, label: str, numbers: list[float]) -> bool:
+    return (
+        any(n != int(n) for n in numbers)
+        or len(set(numbers)) > max(20, len(numbers) // 3)
+        and t.bare[label] not in ("label", "labels", "class")
+    )
+
+
+def _mark(t: Table, label: str) -> tuple[str | None, bool]:
+    """(what parts several labels in a cell, or None; whether that is certain)."""
+    cells = [raw(v) for v in t.values(label)]
+    if any(isinstance(unpack(v), (list, dict)) for v in t.values(label)) or t.numbers(label):
+        return None, True
+    for mark in (";", "|", ","):
+        parted = [[part.strip() for part in text.split(mark) if part.strip()] for text in cells]
+        if sum(len(parts) > 1 for parts in parted) < 0.2 * len(cells) or any(len(part) > 40 for parts in parted for part in parts):
+            continue
+        across = Counter(part for parts in {tuple(parts) for parts in parted} for part in parts)
+        again = sum(n > 1 for n in across.values()) / len(across)
+        if mark != "," or again >= 0.5:
+            return mark, again > 0.2 or mark == "|"
+        return (None, True) if len(set(cells)) <= max(2, len(cells) // 2) else (",", False)
+    return None, True
+
+
+def one_column_each(t: Table) -> Recognition | None:
+    """A text and several columns with 0 and 1: each row may have several labels (Jigsaw, GoEmotions)."""
+    said = [c for c in t.columns if {raw(v).strip().lower() for v in t.values(c)} <= {"0", "1", "0.0", "1.0"} and t.values(c)]
+    said = said or [c for c in t.columns if {raw(v).strip().lower() for v in t.values(c)} <= {"true", "false"} and t.values(c)]
+    if any(t.bare[c] in STRONG for c in t.columns if t.values(c)):
+        return None
+    said = [c for c in said if t.bare[c] != "weight" and not ASIDE.search(c.replace("_", " "))]
+    wordy = [c for c in t.columns if t.wordy(c)]
+    text = next((c for n in names_of("text") if (c := t.named(n)) and t.wordy(c)), None) or (wordy[0] if len(wordy) == 1 else None)
+    if len(said) < 2 or not text or text in said or not any(number_of(v) != 0 for c in said for v in t.values(c)):
+        return None
+    reason = f"{quoted(text)} with a yes-or-no column for each of {len(said)} labels: several may hold at once."
+    return Recognition("labelled", "classification", {"text": text, "label": said}, reason, 0.9 if len(said) > 2 else 0.65)

@@ -1,0 +1,54 @@
+"""Texts with labels, with several labels, or with a number."""
+
+import math
+
+from tuner.data.cells import SPLIT, Column, RowProblem, cell, option, plain, text_of, unpack
+from tuner.data.conversation import NO, YES
+
+
+def classified(value: dict, mapping: dict, notes: list[str]) -> dict:
+    """{"text", "label"}: a list of labels when the cell holds a list, or when there is a yes-or-no column for each label."""
+    text, column = text_of(value, mapping, "text"), mapping.get("label")
+    if isinstance(column, (list, tuple)) and len(column) > 1:
+        return {"text": text, "label": [c for c in column if _is_so(value, c)]}
+    if isinstance(column, str) and SPLIT in column:
+        column, mark = option(column, SPLIT)
+        if mark:
+            return {"text": text, "label": [part.strip() for part in plain(cell(value, column)).split(mark.strip() or ",") if part.strip()]}
+    label = unpack(cell(value, column))
+    if isinstance(label, list):
+        return {"text": text, "label": [plain(item) for item in label]}
+    return {"text": text, "label": text_of(value, mapping, "label").strip()}
+
+
+def _is_so(value: dict, column: str) -> bool:
+    said = plain(cell(value, column)).strip().lower()
+    if said in YES or said in NO or not said:
+        return said in YES
+    raise RowProblem(f"{column} is {said[:40]!r}, neither yes nor no.", "Use 1 and 0, or choose one column with the label.")
+
+
+def measured(value: dict, mapping: dict, notes: list[str]) -> dict:
+    """{"text", "label": a finite number}."""
+    text, label = text_of(value, mapping, "text"), text_of(value, mapping, "label").strip()
+    try:
+        number = float(label.replace(",", ".") if label.count(",") == 1 and "." not in label else label)
+    except ValueError:
+        raise RowProblem(f"{label[:40]!r} is not a number.", "Write a number, or learn the column as a label.") from None
+    if not math.isfinite(number):
+        raise RowProblem("The value is infinite.", "Write a finite number.")
+    return {"text": text, "label": number}
+
+
+def row_weight(value: dict, column: Column) -> dict:
+    """{"weight"} when the row has one."""
+    text = plain(cell(value, column)).strip()
+    if not text:
+        return {}
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not (math.isfinite(number) and number >= 0):
+        raise RowProblem(f"The weight {text[:40]!r} is not a number from 0 up.", "Write a number such as 1 or 0.5.")
+    return {"weight": number}

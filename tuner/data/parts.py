@@ -1,0 +1,102 @@
+"""What in a canonical row is asked, what is answered and what must agree, so that every check can treat all kinds alike."""
+
+import json
+import re
+import unicodedata
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from xxhash import xxh3_64_intdigest
+
+QUIET = re.compile(r"[\s.,!?;:\"'`´‘’“”„«»…()\[\]]+")
+NAMES = frozenset({"role", "type", "id", "tool_call_id", "name", "label", "tags", "weight"})  # never prose: neither searched nor edited
+
+
+class Parts(NamedTuple):
+    """`question` goes in, `answer` is to be learnt (`worse` beside it), `label` is its verdict, `context` the passage of both."""
+
+    question: str = ""
+    answer: str = ""
+    label: str = ""
+    worse: str = ""
+    context: str = ""
+
+    @property
+    def characters(self) -> int:
+        return len(self.question) + len(self.answer) + len(self.worse) + len(self.context)
+
+
+def parts(value: dict, kind: str) -> Parts:
+    """The parts of a canonical row; of a conversation, the last answer is the answer and all before it the question."""
+    if kind == "chat":
+        return Parts(_said(value["messages"][:-1]), _said(value["messages"][-1:]))
+    if kind == "preference":
+        return Parts(_said(value["prompt"]), _said(value["chosen"]), worse=_said(value["rejected"]))
+    if kind == "rated":
+        return Parts(_said(value["prompt"]), _said(value["answer"]), "good" if value["label"] else "bad")
+    if kind in ("classification", "regression"):
+        return Parts(value["text"], label=" + ".join(sorted(labels(value, kind))) if kind == "classification" else str(value["label"]))
+    if kind == "seq2seq":
+        return Parts(value["source"], value["target"])
+    if kind == "qa":
+        return Parts(value["question"], "\n".join(value["answers"]["text"]), context=value["context"])
+    if kind == "tokens":
+        return Parts(" ".join(value["tokens"]), label=" ".join(value["tags"]))
+    return Parts(answer=value["text"])
+
+
+def _said(messages: list[dict]) -> str:
+    """What the turns say, without the system's, which is usually the same in all rows."""
+    return "\n\n".join(_turn(m) for m in messages if m.get("role") != "system")
+
+
+def _turn(message: dict) -> str:
+    calls = message.get("tool_calls")
+    return message["content"] + (json.dumps(calls, ensure_ascii=False) if calls else "")
+
+
+def labels(value: dict, kind: str) -> list[str]:
+    """The labels of a classified or rated row, as they are spelled; of other kinds none."""
+    if kind == "classification":
+        return value["label"] if isinstance(value["label"], list) else [value["label"]]
+    return ["good" if value["label"] else "bad"] if kind == "rated" else []
+
+
+def bare(text: str) -> str:
+    """The text without case, punctuation and line breaks. Signs of arithmetic stay: "3 + 4" is not "3 - 4"."""
+    text = text if text.isascii() else unicodedata.normalize("NFKC", text)
+    return QUIET.sub(" ", text.casefold()).strip()
+
+
+def digest(*texts: str) -> int:
+    """64 bits that stand for these texts."""
+    return xxh3_64_intdigest("\x1f".join(texts).encode("utf-8", "surrogatepass"))
+
+
+def strings(value) -> Iterator[str]:
+    """Every text in a row that a person wrote."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        for item in value:
+            yield from strings(item)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            if key not in NAMES:
+                yield from strings(item)
+
+
+def prose(value: dict, kind: str) -> str:
+    """All texts of a row, one under the other; a row of words becomes its sentence."""
+    return " ".join(value["tokens"]) if kind == "tokens" else "\n".join(strings(value))
+
+
+def edited(value, edit: Callable[[str], str]):
+    """A copy of the row with every text edited; names, roles and labels stay as they are."""
+    if isinstance(value, str):
+        return edit(value)
+    if isinstance(value, list):
+        return [edited(item, edit) for item in value]
+    if isinstance(value, dict):
+        return {key: item if key in NAMES else edited(item, edit) for key, item in value.items()}
+    return value

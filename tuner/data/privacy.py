@@ -1,0 +1,120 @@
+"""What looks like personal data or a secret: found, shown masked, and masked in the text.
+
+Each kind has a pattern and, where the pattern alone would say too much, a check: Luhn for cards, the remainder of 97 for IBANs,
+country codes for phone numbers. What stands for nobody ("user@example.com", 192.168.x.x) does not count.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from tuner.data.numbering import IBAN_LENGTHS, card, iban, ip, phone, ssn
+
+
+class Match(NamedTuple):
+    type: str
+    start: int
+    end: int
+    text: str
+
+    @property
+    def masked(self) -> str:
+        """Enough to recognise it by, too little to use it: "j***@***.com"."""
+        return SHOWN[self.type](self.text)
+
+
+class Type(NamedTuple):
+    """`title` is for one and for many; `hint` is a character or word without which the pattern can't match."""
+
+    title: tuple[str, str]
+    pattern: re.Pattern
+    hint: re.Pattern
+    check: Callable[[re.Match], bool] = lambda m: True
+    secret: bool = False
+
+
+EMAIL = re.compile(r"(?<![\w.+%/-])[^\W_][\w.%+-]{0,63}@((?:[A-Za-z0-9\u00a1-\uffff-]{1,63}\.){1,8}[A-Za-z]{2,24})(?![\w-])")
+FILES = frozenset("png jpg jpeg gif svg webp css js ts py json html md txt local localhost invalid test example".split())
+ANYONE = frozenset("user username name you your yourname someone email mail test example foo".split())
+KEY = re.compile(
+    r"(?<![A-Za-z0-9_-])(?:"
+    r"(?:AKIA|ASIA)[A-Z0-9]{16}"
+    r"|gh[pousr]_[A-Za-z0-9]{30,255}|github_pat_[A-Za-z0-9_]{22,255}|glpat-[A-Za-z0-9_-]{20,64}"
+    r"|sk-[A-Za-z0-9_-]{20,255}|hf_[A-Za-z0-9]{30,64}"
+    r"|xox[abeprs]-[A-Za-z0-9-]{10,255}|AIza[A-Za-z0-9_-]{35}|[rs]k_live_[A-Za-z0-9]{16,255}"
+    r"|eyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}"
+    r")(?![A-Za-z0-9_])"
+    r"|-----BEGIN (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----[\s\S]*?(?:-----END (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----|\Z)"
+    r"|(?<=://)[^\s:/@]{1,64}:[^\s:/@]{3,64}(?=@)"
+)
+CARD = re.compile(r"(?<![\w.,-])(?:\d{14,19}|\d{4}([ -])\d{4}\1\d{4}\1\d{1,7}|\d{4}([ -])\d{6}\2\d{4,5})(?![\w-]|[.,]\d)")
+IBAN = re.compile(
+    r"(?<![A-Za-z0-9])(?:" + "|".join(rf"{code}\d\d(?:[ -]?[A-Z0-9]){{{n - 4}}}" for code, n in IBAN_LENGTHS.items()) + ")(?![A-Za-z0-9])"
+)
+IP = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w]|\.\d)")
+SSN = re.compile(r"(?<![\w.-])\d{3}-\d{2}-\d{4}(?![\w-])")
+PHONE = re.compile(
+    r"(?<![\w.,/#-])(?:"
+    r"(?P<world>\+[1-9]\d{0,3}(?:[ .()/-]{0,3}\d){6,13})"
+    r"|(?P<zeros>00[1-9]\d{0,2}[ /-](?:[ ()/-]{0,3}\d){6,12})"
+    r"|(?P<america>(?:1[ .-])?(?:\([2-9]\d\d\) ?|[2-9]\d\d[-.])\d{3}[-. ]\d{4})"
+    r"|(?P<trunk>\(?0[1-9]\d{0,3}\)?(?: ?[/-] ?| )\d(?:[ -]?\d){5,9})"
+    r"|(?P<told>(?<=[a-zé:.] )\d(?:[ -]?\d){6,11})"
+    r")(?![\w-]|[.,]\d)"
+)
+DIGITS, AT = re.compile(r"\d(?:[ .()/-]{0,3}\d){6}"), re.compile("@")
+KEY_HINT = re.compile(r"AKIA|ASIA|gh[pousr]_|github_pat_|glpat-|sk-|hf_|xox[abeprs]-|AIza|k_live_|eyJ|PRIVATE KEY|://")
+
+
+def _real_mail(match: re.Match) -> bool:
+    domain, name = match[1].lower(), match[0].partition("@")[0].lower()
+    return domain.rpartition(".")[2] not in FILES and name != "git" and not ("example." in domain and name in ANYONE)
+
+
+def _real_key(match: re.Match) -> bool:
+    text = match[0]
+    if text.startswith("sk-"):  # "sk-learn-and-many-other-words" is none
+        return any(c.isdigit() for c in text) and bool(re.search(r"[A-Za-z0-9]{16}", text))
+    return text not in ("user:pass", "user:password", "username:password")
+
+
+TYPES = {
+    "key": Type(("a key or password", "keys or passwords"), KEY, KEY_HINT, _real_key, secret=True),
+    "email": Type(("an e-mail address", "e-mail addresses"), EMAIL, AT, _real_mail),
+    "iban": Type(("a bank account (IBAN)", "bank accounts (IBAN)"), IBAN, DIGITS, lambda m: iban(m[0]), secret=True),
+    "card": Type(("a card number", "card numbers"), CARD, DIGITS, lambda m: card(m[0]), secret=True),
+    "ssn": Type(("a social security number", "social security numbers"), SSN, DIGITS, lambda m: ssn(m[0]), secret=True),
+    "phone": Type(("a phone number", "phone numbers"), PHONE, DIGITS, phone),
+    "ip": Type(("an internet address (IP)", "internet addresses (IP)"), IP, re.compile(r"\d\.\d"), ip),
+}
+MASKS = {key: f"[{key}]" for key in TYPES}
+SHOWN = {
+    "key": lambda t: "-----BEGIN *** KEY-----" if t.startswith("-----") else f"{t[:4]}***",
+    "email": lambda t: f"{t[0]}***@***.{t.rpartition('.')[2]}",
+    "iban": lambda t: f"{t[:2]}** **** {t[-2:]}",
+    "card": lambda t: f"**** {t[-4:]}",
+    "ssn": lambda t: "***-**-****",
+    "phone": lambda t: f"{t[:3]}*** {t[-2:]}",
+    "ip": lambda t: f"{t.partition('.')[0]}.*.*.*",
+}
+
+
+def find(text: str, types: Iterable[str] | None = None) -> list[Match]:
+    """Everything of these types (all, if None) in the order of the text; what two types claim belongs to the first in TYPES."""
+    found: list[Match] = []
+    for key, type in TYPES.items():
+        if not type.hint.search(text):
+            continue
+        for match in type.pattern.finditer(text):
+            start, end = match.span()
+            if type.check(match) and not any(start < m.end and m.start < end for m in found):
+                found.append(Match(key, start, end, match[0]))
+    wanted = TYPES if types is None else set(types)
+    return sorted((m for m in found if m.type in wanted), key=lambda m: m.start)
+
+
+def mask(text: str, types: Iterable[str] | None = None) -> str:
+    """The text with each find replaced by its name: "Write to [email]."."""
+    for match in reversed(find(text, types)):
+        text = text[: match.start] + MASKS[match.type] + text[match.end :]
+    return text

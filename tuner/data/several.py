@@ -1,0 +1,63 @@
+"""Several files that are one dataset: read one after the other, when their columns agree."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from tuner.data.read import PEEK, Reader, Record
+from tuner.errors import DataError
+
+TABLES = ("csv", "tsv", "xlsx", "parquet")
+
+
+class Several:
+    """The same face as a `Reader`; rows are counted through, and what is wrong with one names its file."""
+
+    def __init__(self, readers: list[Reader]):
+        self.readers, self._before, self._now = readers, 0, None
+        first = readers[0]
+        self.columns = list(dict.fromkeys(c for r in readers for c in r.columns))
+        for reader in readers[1:]:
+            _agree(first, reader)
+        self.name = f"{first.name} and {len(readers) - 1} more"
+        self.format, self.encoding = first.format, first.encoding
+        self.bytes = sum(r.bytes for r in readers)
+        self.head = [record for r in readers for record in r.head[: max(1, PEEK // len(readers))]]
+        notes = [f"{r.name}: {r.note}" for r in readers if r.note]
+        self.note = " ".join([f"{len(readers)} files were read as one.", *notes])
+
+    @property
+    def position(self) -> int:
+        return self._before + (self._now.position if self._now else 0)
+
+    def __iter__(self) -> Iterator[Record]:
+        self._before, row = 0, 0
+        for reader in self.readers:
+            self._now = reader
+            for record in reader:
+                row += 1
+                if record.value is None:
+                    record = record._replace(problem=f"{reader.name}, row {record.row}: {record.problem}")
+                yield record._replace(row=row)
+            self._before, self._now = self._before + reader.bytes, None
+
+
+def open_all(paths: list[Path], encoding: str | None = None, names: list[str] | None = None) -> Reader | Several:
+    names = names or [p.name for p in paths]
+    readers = [Reader(path, encoding, name=name) for path, name in zip(paths, names, strict=True)]
+    return readers[0] if len(readers) == 1 else Several(readers)
+
+
+def _agree(first: Reader, other: Reader) -> None:
+    """Tables need the same columns in any order; records of JSON may lack some."""
+    a, b = set(first.columns), set(other.columns)
+    tables = first.format in TABLES and other.format in TABLES
+    if a == b or not tables and a & b:
+        return
+    lacks, more = sorted(a - b), sorted(b - a)
+    said = [f"lacks {', '.join(lacks)}"] * bool(lacks) + [f"has {', '.join(more)} beside them"] * bool(more)
+    raise DataError(
+        f"The columns of {other.name} are not those of {first.name}: it {' and '.join(said)}.",
+        asked=other.columns,
+        available=first.columns,
+        remedy="Give the columns the same names, or add the files one by one.",
+    )

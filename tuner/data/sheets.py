@@ -1,0 +1,79 @@
+"""Workbooks (XLSX, XLS, XLSB, ODS) as rows of text, by calamine (Rust, MIT): 30 times as fast as openpyxl, and it reads all four."""
+
+import zipfile
+from collections.abc import Iterator
+from datetime import date, datetime, time, timedelta
+from pathlib import Path
+
+from tuner.errors import DataError
+
+MOST = 2 * 10**9  # bytes that a workbook may unpack to
+
+
+class Sheet:
+    """The first sheet that holds anything; `names` are the others that do."""
+
+    def __init__(self, path: Path, name: str):
+        from python_calamine import CalamineError, CalamineWorkbook
+
+        _bounded(path, name)
+        try:
+            book = CalamineWorkbook.from_path(str(path))
+            filled = [s for s in book.sheet_names if book.get_sheet_by_name(s).height]
+            self.sheet = book.get_sheet_by_name(filled[0]) if filled else None
+        except (CalamineError, OSError, ValueError) as error:
+            raise DataError(
+                f"{name} can't be read as a workbook: {str(error)[:200]}",
+                asked=name,
+                available="workbooks of Excel or LibreOffice, without a password",
+                remedy="Save the sheet as CSV (UTF-8) and choose that file.",
+            ) from error
+        self.name, self.names = (filled[0] if filled else None), filled[1:]
+
+    def rows(self) -> Iterator[list[str]]:
+        """Cells as text, without empty rows and without what is empty at a row's end."""
+        for cells in self.sheet.iter_rows() if self.sheet else ():
+            texts = [text(cell) for cell in cells]
+            while texts and not texts[-1].strip():
+                texts.pop()
+            if texts:
+                yield texts
+
+    @property
+    def note(self) -> str | None:
+        if not self.names:
+            return None
+        return f"The sheet {self.name!r} was read; {', '.join(map(repr, self.names[:5]))} {'was' if len(self.names) == 1 else 'were'} not."
+
+
+def text(cell) -> str:
+    """A cell as a person sees it: 3 and not 3.0, dates as 2026-11-23."""
+    if isinstance(cell, bool):
+        return "true" if cell else "false"
+    if isinstance(cell, float) and cell.is_integer() and abs(cell) < 1e15:
+        return str(int(cell))
+    if isinstance(cell, datetime):
+        return cell.isoformat(sep=" ") if cell.time() != time() else cell.date().isoformat()
+    return (
+        cell.isoformat()
+        if isinstance(cell, (date, time))
+        else str(cell)
+        if isinstance(cell, timedelta)
+        else ""
+        if cell is None
+        else str(cell)
+    )
+
+
+def _bounded(path: Path, name: str) -> None:
+    if not zipfile.is_zipfile(path):
+        return  # the old binary format: as large as it looks
+    with zipfile.ZipFile(path) as archive:
+        size = sum(entry.file_size for entry in archive.infolist())
+    if size > MOST:
+        raise DataError(
+            f"{name} unpacks to {size / 1e9:.1f} GB; at most {MOST / 1e9:g} GB are read.",
+            asked=size,
+            available=MOST,
+            remedy="Save the sheet as CSV (UTF-8) and choose that file.",
+        )

@@ -1,0 +1,159 @@
+"""Conversations in any common notation become messages: role, content, and what else a chat template knows."""
+
+from typing import Any
+
+from tuner.data.cells import THOUGHTS, RowProblem, plain, unpack
+from tuner.data.transcripts import transcript
+
+Messages = list[dict[str, Any]]
+_SPOKEN_BY = {
+    "user": "user human person customer question prompter client prompt input humanuser enduser instruction query",
+    "assistant": "assistant gpt bot chatgpt gpt4 model ai agent answer bing bard claude gemini functioncall toolcall response output "
+    "chatbot aiassistant llm completion reply support",
+    "system": "system developer systemprompt",
+    "tool": "tool observation function functionresponse functionresult toolresponse toolresult tooloutput ipython environment",
+}
+ROLE_NAMES = {name: role for role, names in _SPOKEN_BY.items() for name in names.split()}
+CALLS = ("function_call", "tool_call", "function-call", "functioncall")
+TURN_ROLE = ("role", "from", "speaker", "author", "sender")
+TURN_TEXT = ("content", "value", "text", "message", "utterance", "parts", "body")
+HOLDERS = ("messages", "conversations", "conversation", "turns", "contents", "dialog", "dialogue")
+WEIGHTS = ("weight", "loss_weight", "train", "loss", "trainable")
+REASONING = ("reasoning_content", "thinking", "reasoning", "thought")
+
+
+def turns(content: Any) -> Messages | None:
+    """Messages of a conversation in any common notation (`role`/`content`, `from`/`value`, question-and-answer pairs,
+    alternating texts, a text with marked turns), or None when it is none. RowProblem when a turn has a role nobody knows."""
+    content = unpack(content)
+    if isinstance(content, str):
+        return transcript(content)
+    if isinstance(content, dict):
+        content = next((content[k] for k in HOLDERS if isinstance(content.get(k), list)), [content])
+    if not isinstance(content, list) or not content:
+        return None
+    if isinstance(content[0], str) and all(isinstance(turn, str) for turn in content):
+        return _alternating(content) if len(content) > 1 else None
+    messages: Messages = []
+    for turn in content:
+        found = _turn(turn)
+        if found is None:
+            return None
+        messages += found
+    return messages
+
+
+def _alternating(texts: list[str]) -> Messages:
+    return [{"role": ("user", "assistant")[i % 2], "content": plain(text)} for i, text in enumerate(texts)]
+
+
+def _turn(turn: Any) -> Messages | None:
+    if not isinstance(turn, dict):
+        return _couple(turn)
+    for role in TURN_ROLE:
+        if role in turn:
+            break
+    else:
+        return _sides(turn)
+    text = next((k for k in TURN_TEXT if k in turn), None)
+    if not text and not (turn.get("tool_calls") or turn.get("function_call")):
+        return _sides(turn)
+    message = {"role": role_of(turn[role]), "content": plain(turn[text]) if text else ""}
+    if len(turn) > 2 or turn[role] in CALLS or text and isinstance(turn[text], list):
+        _keep(turn, message, turn[role], turn.get(text))
+    return [message]
+
+
+def _couple(turn: Any) -> Messages | None:
+    """A question and its answer, as in Alpaca's `history`."""
+    if isinstance(turn, (list, tuple)) and len(turn) == 2 and all(isinstance(t, str) for t in turn):
+        return [{"role": "user", "content": plain(turn[0])}, {"role": "assistant", "content": plain(turn[1])}]
+    return None
+
+
+def _sides(turn: dict) -> Messages | None:
+    """A turn whose keys are the roles: {"human": ..., "assistant": ...}, or one of them."""
+    pair = [
+        {"role": known, "content": plain(text)}
+        for name, text in turn.items()
+        if isinstance(text, str) and text and (known := ROLE_NAMES.get(_bare(name)))
+    ]
+    told = {m["role"] for m in pair}
+    return pair if pair and (len(turn) == 1 or {"user", "assistant"} <= told) else None
+
+
+def _keep(turn: dict, message: dict, said: Any, content: Any) -> None:
+    """Put into the message what else the turn holds: calls, results, thoughts, and whether it is trained."""
+    if message["role"] == "assistant":
+        if called := _calls(turn, message, said):
+            message["tool_calls"] = called
+        if thought := next((turn[k] for k in REASONING if turn.get(k)), None) or _thoughts(content):
+            message["reasoning_content"] = plain(thought)
+        if (weight := next((turn[k] for k in WEIGHTS if turn.get(k) is not None), None)) is not None:
+            message["weight"] = _weight(weight)
+    elif message["role"] == "tool":
+        message |= {k: plain(turn[k]) for k in ("name", "tool_call_id") if turn.get(k)}
+
+
+def _thoughts(content: Any) -> str:
+    parts = content if isinstance(content, list) else []
+    return "\n".join(plain(p.get(p["type"])) for p in parts if isinstance(p, dict) and p.get("type") in THOUGHTS)
+
+
+def _weight(weight: Any) -> int:
+    text = plain(weight).strip().lower()
+    if text in ("0", "false", "0.0", "no"):
+        return 0
+    if text in ("1", "true", "1.0", "yes"):
+        return 1
+    raise RowProblem(f"A turn has the weight {text[:20]!r}.", "Use 1 for turns to learn and 0 for turns only to read.")
+
+
+def _calls(turn: dict, message: dict, said: Any) -> list | None:
+    """The tool calls of a turn, as chat templates want them: the arguments as an object."""
+    calls = unpack(turn.get("tool_calls")) or ([called] if (called := turn.get("function_call")) else None)
+    if not calls and said in CALLS:
+        calls = as_calls(unpack(message["content"]))
+        message["content"] = "" if calls else message["content"]
+    return [_call(call) for call in calls] if isinstance(calls, list) else None
+
+
+def as_calls(content: Any) -> list | None:
+    """[{"name", "arguments"}, ...] when that is what the content is."""
+    items = content if isinstance(content, list) else [content]
+    fits = items and all(isinstance(c, dict) and "name" in c and ("arguments" in c or "parameters" in c) for c in items)
+    return [_call(c) for c in items] if fits else None
+
+
+def _call(call: Any) -> Any:
+    call = unpack(call)
+    if not isinstance(call, dict):
+        raise RowProblem("A tool call is not an object.", 'Write it as {"function": {"name": ..., "arguments": {...}}}.')
+    inner = call.get("function", call)
+    if not isinstance(inner, dict) or "name" not in inner:
+        return call
+    inner = {"name": inner["name"], "arguments": unpack(inner.get("arguments", inner.get("parameters")))}
+    return ({"id": call["id"]} if call.get("id") else {}) | {"type": "function", "function": inner}
+
+
+def tools_of(content: Any) -> list | None:
+    """The functions a row offers, each as {"type": "function", "function": {...}}; None when it offers none."""
+    tools = unpack(content)
+    tools = [tools] if isinstance(tools, dict) and tools else tools
+    if isinstance(tools, list) and all(isinstance(tool, dict) for tool in map(unpack, tools)):
+        return [t if "function" in t or "name" not in t else {"type": "function", "function": t} for t in map(unpack, tools)] or None
+    if not plain(tools).strip():
+        return None
+    raise RowProblem("The tools are not a list of functions.", 'Write them as JSON: [{"name": ..., "parameters": {...}}, ...].')
+
+
+def role_of(name: Any) -> str:
+    """user, assistant, system or tool, whatever the turn calls it."""
+    known = ROLE_NAMES.get(name) if isinstance(name, str) else None
+    if known := known or ROLE_NAMES.get(_bare(plain(name))):
+        return known
+    raise RowProblem(f"A turn has the unknown role {plain(name)[:40]!r}.", "Use user, assistant, system or tool (or human and gpt).")
+
+
+def _bare(name: str) -> str:
+    return "".join(c for c in str(name).lower() if c.isalnum())

@@ -1,0 +1,188 @@
+"""`python -m tuner.workers.preview JOB_FOLDER`: rows as tokens, and the lengths of a whole dataset (no torch). See tuner/data/preview.py."""
+
+import os
+import sys
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+from tuner import locks, paths
+from tuner.data import measures, store
+from tuner.errors import ModelError, TunerError, translate
+from tuner.paths import Workspace
+from tuner.workers import tokens
+from tuner.workers.masks import Encoded, Masker
+
+EVERY, STAYS, SHOWN = 0.1, 120.0, 8192  # seconds, seconds, tokens of one row
+
+
+class Cancelled(Exception):
+    pass
+
+
+# --- one row as tokens ------------------------------------------------------------------------------------------------------
+
+
+def view(row: Encoded, tokenizer, special: set[int]) -> dict[str, Any]:
+    """{"length", "learnt", "problem", "tokens"} of one row; see `tuner.data.preview.look`."""
+    trained = bytearray(len(row.ids))
+    for a, b in row.ranges:
+        trained[a:b] = b"\1" * (b - a)
+    ids = row.ids[:SHOWN]
+    shown = [
+        {"text": text, "id": id, "trained": bool(mark), "special": id in special}
+        for text, id, mark in zip(texts(row, tokenizer, len(ids)), ids, trained, strict=False)
+    ]
+    return {"length": len(row.ids), "learnt": sum(trained), "problem": row.refused, "tokens": shown}
+
+
+def texts(row: Encoded, tokenizer, count: int) -> list[str]:
+    """The piece of the text that each token stands for: a character of several tokens is the first one's, the others go on with "".
+
+    Tokens that were added beside the text (a beginning, an end) show their names.
+    """
+    offsets = row.encoding.offsets if row.encoding is not None else None
+    if offsets is None:
+        return [tokenizer.decode([id]) for id in row.ids[:count]]
+    out, at = [], 0
+    for i in range(count):
+        a, b = offsets[i] if i < len(offsets) else (0, 0)
+        added = i >= len(offsets) or (a == b and row.ids[i] in tokenizer.all_special_ids)
+        out.append(tokenizer.convert_ids_to_tokens(row.ids[i]) if added else row.text[at:b])
+        at = at if added else max(at, b)
+    return out
+
+
+# --- the job ----------------------------------------------------------------------------------------------------------------
+
+
+class Job:
+    """Answers questions about rows, and between them counts the whole set."""
+
+    def __init__(self, folder: Path):
+        self.folder, self.asked = folder, paths.read_json(folder / "job.json")
+        self.ds = store.get(Workspace(Path(self.asked["home"]), self.asked["owner"]), self.asked["data"])
+        self.tokenizer = tokens.tokenizer(Path(self.asked["folder"]))
+        self.last, self.looked, self.told = time.monotonic(), 0.0, 0.0
+
+    def masker(self) -> Masker:
+        return Masker(self.tokenizer, kind=self.ds.kind, objective=self.asked["objective"])
+
+    def listen(self) -> None:
+        """Answer what was asked meanwhile, at most ten times a second; Cancelled when that was wished."""
+        if time.monotonic() - self.looked < EVERY:
+            return
+        if (self.folder / "cancel").exists() or not self.folder.exists():
+            raise Cancelled
+        for ask in sorted(self.folder.glob("asks/[!.]*.json")):
+            answer = self.answer(paths.read_json(ask))
+            (self.folder / "answers").mkdir(exist_ok=True)
+            paths.write_json(self.folder / "answers" / ask.name, answer)
+            ask.unlink(missing_ok=True)
+            self.last = time.monotonic()
+        self.looked = time.monotonic()
+
+    def answer(self, ask: dict) -> dict:
+        try:
+            if "values" in ask:
+                rows = [{"row": n, "held_out": False, "value": v} for n, v in enumerate(ask["values"], 1)]
+            else:
+                rows = store.rows(self.ds, ask["offset"], ask["count"], ask["held_out"])
+            masker = self.masker()
+            seen = masker.batch([r["value"] for r in rows])
+            about = [{"row": r["row"], "held_out": r["held_out"]} for r in rows]
+            return {"rows": [a | view(row, self.tokenizer, masker.special) for a, row in zip(about, seen, strict=True)]}
+        except Exception as error:  # one question must not end the others; the log has all of it
+            traceback.print_exc()
+            return {"errors": _told(error, self.folder)}
+
+    def measure(self) -> dict:
+        """Count every row: writes rows.npz and returns the content of result.json."""
+        masker, began, rows, refused = self.masker(), time.monotonic(), [], {}
+        numbers: list[tuple[int, bool]] = []
+
+        def values():
+            for r in store.iterate(self.ds):
+                numbers.append((r["row"], r["held_out"]))
+                yield r["value"]
+
+        for batch in masker.stream(values()):
+            for row in batch:
+                rows.append((*numbers[len(rows)], len(row.ids), row.ranges))
+                if row.refused is not None:
+                    refused[row.refused] = refused.get(row.refused, 0) + 1
+            self.tell(len(rows), began)
+            self.listen()
+        with open(self.folder / "rows.tmp", "wb") as file:
+            measures.np.savez(file, **measures.arrays(rows))
+        os.replace(self.folder / "rows.tmp", self.folder / "rows.npz")
+        return {
+            "state": "done",
+            "rows": len(rows),
+            "how": masker.how,
+            "notes": masker.notes(),
+            "refused": refused,
+            "seconds": round(time.monotonic() - began, 2),
+        }
+
+    def tell(self, done: int, began: float) -> None:
+        if time.monotonic() - self.told < EVERY and done < self.ds.rows:
+            return
+        self.told = time.monotonic()
+        spent = self.told - began
+        eta = round(spent * (self.ds.rows - done) / done, 1) if spent > 0.5 and done else None
+        paths.write_json(self.folder / "progress.json", {"done": done, "total": self.ds.rows, "eta_seconds": eta})
+
+    def stay(self) -> None:
+        """Answer until nobody asked for two minutes."""
+        while time.monotonic() - self.last < STAYS:
+            self.listen()
+            time.sleep(EVERY / 2)
+
+
+def _told(error: Exception, folder: Path) -> list[dict]:
+    known = error if isinstance(error, TunerError) else translate(error)
+    return (
+        known
+        or ModelError(
+            f"The tokens can't be shown: {type(error).__name__}: {error}"[:300],
+            asked=folder.name,
+            available="see worker.log",
+            remedy=f"The whole story is in {folder / 'worker.log'}.",
+        )
+    ).as_list()
+
+
+def work(folder: Path) -> None:
+    """Count the set if that was asked and is not done, then stay for questions."""
+    try:
+        job = Job(folder)
+        job.listen()  # the first rows before the long count
+        if paths.read_json(folder / "result.json") is None:
+            result = job.measure() if job.asked["measure"] else {"state": "done", "rows": job.ds.rows, "how": job.masker().how, "notes": []}
+            paths.write_json(folder / "result.json", result)
+        job.last = time.monotonic()
+        job.stay()
+    except Cancelled:
+        if folder.exists() and paths.read_json(folder / "result.json") is None:
+            paths.write_json(folder / "result.json", {"state": "cancelled"})
+    except Exception as error:
+        traceback.print_exc()
+        paths.write_json(folder / "result.json", {"state": "failed", "errors": _told(error, folder)})
+
+
+def main(folder: Path) -> None:
+    if not locks.hold(folder / "lock"):
+        return  # another one answers already
+    if not (folder / "progress.json").exists():
+        paths.write_json(folder / "progress.json", {"done": 0, "total": 0})  # from now on the lock says whether this process lives
+    work(folder)
+    locks.release(folder / "lock")
+
+
+if __name__ == "__main__":
+    sys.modules.setdefault("torch", None)  # transformers does without, and starts in a third of the time
+    main(Path(sys.argv[1]))
+    sys.stdout.flush()
+    os._exit(0)  # a thread of the tokenizer that hangs must not keep this process

@@ -1,0 +1,50 @@
+"""A model's tokenizer and chat template, without torch: training, chatting, export and preview all begin here."""
+
+from pathlib import Path
+
+from tuner import models
+from tuner.errors import ModelError
+from tuner.workers import templates
+
+PLAIN_TEMPLATE = templates.PLAIN
+
+
+def local_folder(base: str) -> Path:
+    """Where the weights of a base lie: the folder itself, or the snapshot of a Hub id that was downloaded."""
+    if Path(base).is_dir():
+        return Path(base)
+    folder = models.cached_snapshot(base)
+    if folder is None:
+        raise ModelError(
+            f"The weights of {base} are not on this computer.",
+            asked=base,
+            available="models that were downloaded",
+            remedy="Start the run again with a network: it downloads them first.",
+            field="model",
+        )
+    return folder
+
+
+def tokenizer(folder: Path):
+    """The model's tokenizer, with a padding token and a chat template whatever it came with.
+
+    A template that nobody here knows is tried once in a process of its own; ModelError when it does not come to an end.
+    """
+    from transformers import AutoTokenizer
+
+    tok = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    if tok.eos_token is None:
+        raise ModelError(
+            f"The tokenizer of {folder.name} has no end token.",
+            asked=str(folder),
+            available="tokenizers with an eos_token",
+            remedy='Add "eos_token" to its tokenizer_config.json.',
+            field="model",
+        )
+    if tok.pad_token is None:
+        tok.pad_token = tok.eos_token
+    if not tok.chat_template:
+        tok.chat_template = PLAIN_TEMPLATE
+    else:
+        templates.check(tok.chat_template, tok.special_tokens_map, name=folder.name)
+    return tok

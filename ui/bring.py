@@ -1,0 +1,126 @@
+"""The ways in for data: files dropped, a path, pasted rows, a sample, a mixture of what is there."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import gradio as gr
+
+from tuner.data import jobs, store
+from tuner.errors import SettingError
+from ui.session import House
+
+
+class Way(NamedTuple):
+    """An event, its inputs, and what it does with a workspace and their values: the id of a job, or a dataset at once."""
+
+    event: Callable
+    inputs: list
+    work: Callable
+    own: bool = True  # a person's own data, which a public page does not take
+
+
+class Bring:
+    def __init__(self, house: House):
+        self.house = house
+        own = not house.guest or bool(house.password)
+        self.file = gr.File(
+            label="Drop files here: CSV, Excel, JSON, JSONL, Parquet, text; several with the same columns become one",
+            file_count="multiple",
+            height=130,
+            elem_id="upload",
+            visible=own,
+        )
+        with gr.Row():
+            self.samples = [
+                (s.path.stem, gr.Button(s.title, size="sm", min_width=120, elem_id=f"sample-{s.path.stem}")) for s in store.samples()
+            ]
+        gr.Markdown("↑ or start with one of these samples" + ("" if own else "; this public page takes no files"))
+        with gr.Accordion("Other ways: paste rows, a file's path, the Hub, a mixture", open=False, visible=own, elem_id="other-ways"):
+            with gr.Tabs():
+                with gr.Tab("Paste rows"):
+                    self.text = gr.Textbox(
+                        label="Rows",
+                        info="Cells copied from a spreadsheet with their header, or lines of JSON.",
+                        lines=6,
+                        max_lines=14,
+                        elem_id="paste",
+                    )
+                    self.paste = gr.Button("Read these rows")
+                with gr.Tab("A file's path", visible=not house.guest):
+                    self.path = gr.Textbox(
+                        label="Path", info="A large file on this computer: it is read where it is, and not copied.", elem_id="path"
+                    )
+                    self.by_path = gr.Button("Read this file", elem_id="read-path")
+                with gr.Tab("From the Hub", visible=not house.guest):
+                    with gr.Row():
+                        self.hub = gr.Textbox(
+                            label="Dataset", info="Its id on the Hugging Face Hub: owner/name.", scale=2, elem_id="hub-id"
+                        )
+                        self.split = gr.Textbox(label="Split", info="Empty: train.", elem_id="hub-split", min_width=120)
+                        self.config = gr.Textbox(
+                            label="Configuration", info="Only where it has several.", elem_id="hub-config", min_width=120
+                        )
+                    self.from_hub = gr.Button("Download and read", elem_id="read-hub")
+                with gr.Tab("Mix") as self.mixing:
+                    self.parts = gr.Dropdown(
+                        [],
+                        multiselect=True,
+                        label="Mix these",
+                        info="Two or more of what was brought in, of one kind.",
+                        elem_id="mix-parts",
+                    )
+                    self.weights = gr.Textbox(
+                        label="Weights, in the same order",
+                        info="1 takes each row once, 0.5 half of them, 2 each twice. Empty: 1 for all.",
+                        placeholder="1, 0.5",
+                        elem_id="mix-weights",
+                    )
+                    self.mix = gr.Button("Mix", elem_id="mix")
+
+    def ways(self) -> list[Way]:
+        taken = {"limit_bytes": self.house.limit_bytes}
+        samples = [Way(b.click, [], lambda ws, name=name: store.add_sample(ws, name), own=False) for name, b in self.samples]
+        return [
+            Way(self.file.upload, [self.file], lambda ws, files: jobs.start(ws, files, name=_name(files), **taken) if files else None),
+            Way(self.paste.click, [self.text], lambda ws, text: jobs.paste(ws, text or "", "pasted rows")),
+            Way(self.by_path.click, [self.path], self._by_path),
+            Way(
+                self.mix.click, [self.parts, self.weights], lambda ws, parts, weights: store.mix(ws, _weighted(parts or [], weights or ""))
+            ),
+            Way(self.from_hub.click, [self.hub, self.split, self.config], self._from_hub),
+            *samples,
+        ]
+
+    def _by_path(self, ws, text: str):
+        path = Path((text or "").strip().strip("\"'")).expanduser()
+        return jobs.start(ws, path, name=_name([path.name]), reference=True, limit_bytes=10**12)
+
+    def _from_hub(self, ws, id: str, split: str, config: str):
+        if not (id or "").strip():
+            raise SettingError(
+                "No dataset was named.", asked=id, available="an id such as owner/name", remedy="Write it as on the Hub.", field="hub"
+            )
+        wish = {"id": id.strip(), "split": (split or "").strip() or None, "config": (config or "").strip() or None}
+        return jobs.begin(ws, "hub", **wish, limit_bytes=self.house.limit_bytes)
+
+
+def _name(files: list[str]) -> str:
+    return Path(files[0]).name.removesuffix(".gz").rpartition(".")[0] or Path(files[0]).name
+
+
+def _weighted(parts: list[str], text: str) -> list[tuple[str, float]]:
+    words = text.replace(",", " ").split()
+    try:
+        weights = [float(w) for w in words] or [1.0] * len(parts)
+    except ValueError:
+        weights = []
+    if len(weights) != len(parts):
+        raise SettingError(
+            f"There are {len(parts)} datasets and the weights {text!r}.",
+            field="mix",
+            asked=text,
+            available="one number for each dataset",
+            remedy="Write them in the order of the datasets, such as `1, 0.5`.",
+        )
+    return list(zip(parts, weights, strict=True))
