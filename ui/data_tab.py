@@ -10,6 +10,8 @@ from tuner.hardware import human_bytes, human_time
 from tuner.paths import Workspace
 from ui import draw
 from ui.bring import Bring
+from ui.data_words import problems, summary
+from ui.health_view import HealthView
 from ui.session import House, Screen
 
 PAGE = 20
@@ -63,6 +65,8 @@ class DataTab:
                 with gr.Row():
                     self.back, self.forth = gr.Button("← Earlier rows", size="sm"), gr.Button("Later rows →", size="sm")
                 self.at = gr.State(0)
+            with gr.Tab("Health", id="health"):
+                self.health = HealthView(house)
             with gr.Tab("What is wrong with which row"):
                 self.problems = gr.HTML('<p class="ts-quiet">No data chosen.</p>', elem_id="problems")
             with gr.Tab("How it is read"):
@@ -71,7 +75,17 @@ class DataTab:
                 gr.Markdown("Deletes the data and all its versions from the workspace. The file you brought stays where it was.")
                 self.sure = gr.Checkbox(label="Yes, delete it", info="This can't be undone.")
                 self.delete = gr.Button("Delete this data", variant="stop", size="sm")
-        self.shown = [self.summary, self.rows, self.problems, self.at, self.kind, self.share, self.told, *self.roles.values()]
+        self.shown = [
+            self.summary,
+            self.rows,
+            self.problems,
+            self.at,
+            self.kind,
+            self.share,
+            self.told,
+            *self.health.shown,
+            *self.roles.values(),
+        ]
         self._wire()
 
     def _reading_form(self) -> None:
@@ -127,6 +141,7 @@ class DataTab:
         for button, step in ((self.back, -PAGE), (self.forth, PAGE)):
             button.click(self._turning(step), [self.pick, self.which, self.at], [self.rows, self.at], queue=False)
         self.kind.input(self.on_kind, [self.pick, self.kind], list(self.roles.values()), queue=False)
+        self.health.wire(self._import, self.summary, self.pick, self.screen, outs)
         self.delete.click(self.on_delete, [self.pick, self.sure, self.screen], [*outs, self.sure])
 
     # --- bringing data in ---------------------------------------------------------------------------------------------
@@ -200,17 +215,30 @@ class DataTab:
         try:
             ds = store.get(ws, ref) if ref else None
         except Exception as error:
-            return [draw.trouble(error), "", "", 0, *[gr.skip()] * (len(self.roles) + 3)]
+            return [draw.trouble(error), "", "", 0, *[gr.skip()] * (len(self.shown) - 4)]
         if ds is None:
-            return [EMPTY, "", "", 0, None, 5, "", *[gr.update(visible=False, value=[]) for _ in self.roles]]
+            return [
+                EMPTY,
+                "",
+                "",
+                0,
+                None,
+                5,
+                "",
+                "",
+                "",
+                gr.Timer(active=False),
+                *[gr.update(visible=False, value=[]) for _ in self.roles],
+            ]
         return [
-            _summary(ds),
+            summary(ds),
             draw.rows(_page(ds, which, 0)),
-            _problems(ds),
+            problems(ds),
             0,
             ds.kind,
             100 * ds.share,
             ds.system,
+            *self.health.values(ws, ds),
             *self._role_updates(ds, ds.kind),
         ]
 
@@ -273,7 +301,7 @@ class DataTab:
 
 def choices(ws: Workspace, ref: str | None):
     """The dropdown of datasets, `ref` chosen."""
-    found = [(f"{d.name} · {d.rows:,} rows · version {d.version}", d.ref) for d in store.listing(ws)]
+    found = [(f"{d.name} · {d.rows:,} rows · version {d.version}", d.ref) for n in store.listing(ws) for d in store.history(ws, n.id)]
     return gr.update(choices=found, value=ref if any(ref == r for _, r in found) else (found[0][1] if found else None))
 
 
@@ -288,30 +316,3 @@ def _bar(p: dict) -> str:
         f'<div class="ts-card"><div class="ts-bar" role="progressbar" aria-valuenow="{share:.0f}"><span class="ts-fill" style="width:{share:.0f}%"></span></div>'
         f"Reading: {human_bytes(p['done'])} of {human_bytes(p['total'])}, {p['rows']:,} rows{left}</div>"
     )
-
-
-def _summary(ds) -> str:
-    remarks = []
-    if ds.health.get("empty"):
-        remarks.append(f"{ds.health['empty']:,} empty rows")
-    if ds.health.get("duplicates"):
-        remarks.append(f"{ds.health['duplicates']:,} repeated rows")
-    if ds.problem_count:
-        remarks.append(f"{ds.problem_count:,} rows left out (see what is wrong with which)")
-    asks = "".join(draw.bad(q) for q in ds.questions)
-    head = draw.escape(f"{ds.source_name} · {ds.rows:,} rows · read as: {names.KINDS[ds.kind][0]} ({ds.format.upper()})")
-    verdict = f"● Ready{', with remarks: ' + '; '.join(remarks) if remarks else ''}."
-    split = (
-        f"{ds.rows - ds.held_out:,} rows to learn from, {ds.held_out:,} held out to test with."
-        if ds.held_out
-        else "No rows are held out: nothing will tell whether the model learnt or only knows the rows by heart."
-    )
-    notes = "".join(f"<li>{draw.code(n)}</li>" for n in ds.notes)
-    return f'<div class="ts-card"><b>{head}</b><br>{draw.code(ds.reason)}<br>{verdict} {split}<ul>{notes}</ul></div>{asks}'
-
-
-def _problems(ds) -> str:
-    if not ds.problem_count:
-        return draw.good("Every row can be used.")
-    more = f"<p>The first {len(ds.problems)} of {ds.problem_count:,}:</p>" if ds.problem_count > len(ds.problems) else ""
-    return more + draw.table(["Row", "What is wrong", "What to do"], [(p["row"], p["message"], p["remedy"]) for p in ds.problems])

@@ -56,7 +56,7 @@ def finding(
     count = len(members) if count is None else count
     return Finding(
         key,
-        title.replace("{n}", f"{count:,}"),
+        title.replace("{n}", f"{count:,}", 1),
         count,
         why,
         rows=list(members[:LISTED]),

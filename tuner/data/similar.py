@@ -112,7 +112,7 @@ class Index:
         counts = np.bincount(owners[kept], minlength=len(batch))
         offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.uint64)
         matrix = rensa.RMinHash.digest_matrix_from_flat_token_hashes(np.ascontiguousarray(hashes[kept]), offsets, SLOTS, SEED)
-        self.signatures.write(np.array(matrix.to_rows(), np.uint32).tobytes())
+        self.signatures.write(np.array(matrix.to_rows(), np.uint32).astype(np.uint16).tobytes())  # the lower half tells them apart
 
     def _rare(self, hashes: np.ndarray) -> np.ndarray:
         return self.frequency[(hashes % np.uint64(BUCKETS)).astype(np.int64)] <= self.limit
@@ -123,19 +123,22 @@ class Index:
         n = len(firsts)
         if n < 2:
             return np.zeros((0, 2), np.int64)
-        signed = np.memmap(self.signatures, np.uint32, "r", shape=(n, SLOTS))
+        signed = np.memmap(self.signatures, np.uint16, "r", shape=(n, SLOTS))
         keys = np.frombuffer(self.keys, np.uint64)[firsts]
-        found = np.zeros(0, np.int64)
+        found, agree = np.zeros(0, np.int64), np.zeros(0, np.float32)
         for at in range(0, SLOTS - BAND + 1, BAND):
             beat()
-            found = _set(np.concatenate([found, _meetings(_mixed(np.array(signed[:, at : at + BAND]), keys), n)]))
-        agree = np.zeros(len(found), np.float32)
-        for start in range(0, len(found), 50_000):
-            beat()
-            left, right = np.divmod(found[start : start + 50_000], n)
-            agree[start : start + 50_000] = (signed[left] == signed[right]).mean(axis=1)
+            met = _meetings(_mixed(np.array(signed[:, at : at + BAND]), keys), n)
+            for start in range(0, len(met), 50_000):
+                beat()
+                some = met[start : start + 50_000]
+                left, right = np.divmod(some, n)
+                likely = (signed[left] == signed[right]).mean(axis=1, dtype=np.float32)
+                found = np.append(found, some[likely >= ESTIMATE])
+                agree = np.append(agree, likely[likely >= ESTIMATE])
+            found, first = np.unique(found, return_index=True)
+            agree = agree[first]
         order = np.argsort(-np.floor(agree * 5), kind="stable")  # likely pairs first, and neighbours in turn, whose texts are at hand
-        order = order[agree[order] >= ESTIMATE]
         return np.stack([firsts[side] for side in np.divmod(found[order], n)], axis=1)
 
     def _verified(self, pairs: np.ndarray, beat: Callable[[], None]) -> list[list[int]]:

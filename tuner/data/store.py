@@ -41,6 +41,7 @@ __all__ = [
     "check_upload",
     "delete",
     "get",
+    "history",
     "iterate",
     "listing",
     "mix",
@@ -323,6 +324,12 @@ def listing(ws: Workspace) -> list[Dataset]:
         if paths.ID.fullmatch(root.name)
     )
     return sorted(filter(None, found), key=lambda d: d.created, reverse=True)
+
+
+def history(ws: Workspace, id: str) -> list[Dataset]:
+    """All readable versions of a dataset, the newest first."""
+    root = ws.dataset(id)
+    return list(filter(None, (_load(root / "versions" / str(n)) for n in reversed(versions(root)))))
 
 
 def versions(root: Path) -> list[int]:

@@ -1,0 +1,117 @@
+"""The health report of the chosen data: what was found, why it matters, and a button that makes a new version without it."""
+
+import gradio as gr
+
+from tuner import paths
+from tuner.data import jobs, mend, store
+from tuner.hardware import human_time
+from ui import draw
+from ui.data_words import summary
+from ui.session import House
+
+WAIT = '<p class="ts-quiet">Looking through the rows: repeats, leaks, personal data, labels ...</p>'
+ASIDE = {"drop": "secondary", "keep_first": "secondary", "mask": "secondary"}
+LARGE = 20_000  # rows: a remedy for more of them runs in a process of its own
+
+
+class HealthView:
+    """`key` names the version and the state of its report; when it changes the view is drawn anew."""
+
+    def __init__(self, house: House):
+        self.house = house
+        self.head = gr.HTML(elem_id="health")
+        self.key = gr.Textbox(visible="hidden", show_label=False)
+        self.timer = gr.Timer(1.0, active=False)
+        self.shown = [self.head, self.key, self.timer]
+
+    def wire(self, act, summary: gr.HTML, pick: gr.Dropdown, screen, outs: list) -> None:
+        """`act(work, screen, request)` follows a job and fills `outs`, as for an import."""
+        self.timer.tick(self.on_tick, pick, [summary, *self.shown], queue=False, show_progress="hidden")
+
+        @gr.render(inputs=[self.key], triggers=[self.key.change], show_progress="hidden", queue=False)
+        def buttons(key, request: gr.Request):
+            ref, _, state = (key or "").partition("|")
+            for found in _document(self.house.workspace(request), ref).get("findings", []) if state else []:
+                with gr.Row(elem_classes="ts-finding"):
+                    gr.HTML(card(found), min_width=300)
+                    with gr.Column(scale=0, min_width=250):
+                        for remedy in found["remedies"]:
+                            button = gr.Button(remedy["title"], size="sm", elem_id=f"mend-{found['key']}-{remedy['key']}")
+                            button.click(self._mending(act, ref, found, remedy["key"]), screen, outs, show_progress="hidden")
+
+    def _mending(self, act, ref: str, found: dict, remedy: str):
+        def press(screen, request: gr.Request):
+            def work(ws):
+                wish = [(found["key"], remedy)]
+                if store.get(ws, ref).rows < LARGE:
+                    return mend.mend(ws, ref, wish)
+                return jobs.begin(ws, "mend", ref=ref, wishes=wish)
+
+            yield from act(work, screen, request)
+
+        return press
+
+    def on_tick(self, ref, request: gr.Request):
+        ws = self.house.workspace(request)
+        try:
+            ds = store.get(ws, ref)
+        except Exception:  # deleted a moment ago: nothing is left to look at
+            return [gr.skip(), "", "", gr.Timer(active=False)]
+        return [summary(ds), *self.values(ws, ds)]
+
+    def values(self, ws, ds) -> list:
+        """Values for `shown`; sees that the report is made."""
+        job = jobs.health(ws, ds)
+        document = _document(ws, ds.ref)
+        state = f"{len(document.get('findings', []))}-{document.get('complete')}" if document else ""
+        return [head(document, jobs.progress(ws, job) if job else None), f"{ds.ref}|{state}", gr.Timer(active=_going(ws, job))]
+
+
+def _going(ws, job: str | None) -> bool:
+    return bool(job) and jobs.progress(ws, job)["state"] == "running"
+
+
+def _document(ws, ref: str) -> dict:
+    try:
+        return paths.read_json(store.get(ws, ref).path / "health.json") or {}
+    except Exception:  # a version that was deleted has no report
+        return {}
+
+
+def head(document: dict, progress: dict | None) -> str:
+    """The verdict, an honest word on what the rows can teach, and the charts."""
+    if progress and progress["state"] == "failed":
+        return draw.bad(" ".join(f"{e['message']} {e['remedy']}" for e in progress["errors"]))
+    going = ""
+    if progress:
+        left = f", about {human_time(progress['eta_seconds'])} left" if progress.get("eta_seconds") else ""
+        going = f'<p class="ts-quiet">Still looking: {100 * progress["done"] / max(1, progress["total"]):.0f}%{left}.</p>'
+    if not document:
+        return WAIT + going
+    charts = document["charts"]
+    return (
+        f'<div class="ts-card"><b>{draw.escape(document["score"])}.</b> {draw.escape(document["teaches"])}{going}'
+        f'<div class="ts-charts">{bars("Length in characters", charts["lengths"])}{bars("Labels", charts["labels"])}</div></div>'
+    )
+
+
+def bars(title: str, counts: list[dict]) -> str:
+    if not any(c["count"] for c in counts):
+        return ""
+    most = max(c["count"] for c in counts)
+    lines = "".join(
+        f'<tr><td>{draw.escape(str(c["label"]))}</td><td style="width:60%"><span class="ts-bar"><span class="ts-fill" '
+        f'style="width:{100 * c["count"] / most:.1f}%"></span></span></td><td>{c["count"]:,}</td></tr>'
+        for c in counts
+        if c["count"]
+    )
+    return f'<figure class="ts-chart"><b>{title}</b><table class="ts-table">{lines}</table></figure>'
+
+
+def card(found: dict) -> str:
+    mark = "▲" if found["severity"] == "decide" else "●"
+    rows = ", ".join(f"{n:,}" for n in found["rows"][:8])
+    more = " ..." if found["count"] > 8 else ""
+    where = f'<div class="ts-quiet">rows {rows}{more}</div>' if rows else ""
+    said = "".join(f"<code>{draw.escape(str(e))}</code> " for e in (found["details"].get("examples") or [])[:4] if isinstance(e, str))
+    return f"<div><b>{mark} {draw.escape(found['title'])}</b><br>{draw.escape(found['why'])}{where}{said}</div>"
