@@ -1,5 +1,6 @@
 """The ways in for data: files dropped, a path, pasted rows, a sample, a mixture of what is there."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -9,6 +10,12 @@ import gradio as gr
 from tuner.data import jobs, store
 from tuner.errors import SettingError
 from ui.session import House
+
+SHAPES = {
+    "chat": ("A question and its answer", ["prompt", "answer"]),
+    "preference": ("A question, a better and a worse answer", ["prompt", "chosen", "rejected"]),
+    "text": ("A text", ["text"]),
+}
 
 
 class Way(NamedTuple):
@@ -36,7 +43,9 @@ class Bring:
                 (s.path.stem, gr.Button(s.title, size="sm", min_width=120, elem_id=f"sample-{s.path.stem}")) for s in store.samples()
             ]
         gr.Markdown("↑ or start with one of these samples" + ("" if own else "; this public page takes no files"))
-        with gr.Accordion("Other ways: paste rows, a file's path, the Hub, a mixture", open=False, visible=own, elem_id="other-ways"):
+        with gr.Accordion(
+            "Other ways: paste or write rows, a file's path, the Hub, a mixture", open=False, visible=own, elem_id="other-ways"
+        ):
             with gr.Tabs():
                 with gr.Tab("Paste rows"):
                     self.text = gr.Textbox(
@@ -47,6 +56,27 @@ class Bring:
                         elem_id="paste",
                     )
                     self.paste = gr.Button("Read these rows")
+                with gr.Tab("Write by hand"):
+                    self.shape = gr.Radio(
+                        [(title, kind) for kind, (title, _) in SHAPES.items()],
+                        value="chat",
+                        label="What one row is",
+                        info="A line that is left empty does not count.",
+                        elem_id="write-kind",
+                    )
+                    self.sheet = gr.Dataframe(
+                        [["", ""]] * 5,
+                        headers=SHAPES["chat"][1],
+                        row_count=5,
+                        column_count=(2, "fixed"),
+                        type="array",
+                        datatype="str",
+                        interactive=True,
+                        wrap=True,
+                        label="Rows",
+                        elem_id="write-rows",
+                    )
+                    self.write = gr.Button("Keep these rows", elem_id="write")
                 with gr.Tab("A file's path", visible=not house.guest):
                     self.path = gr.Textbox(
                         label="Path", info="A large file on this computer: it is read where it is, and not copied.", elem_id="path"
@@ -78,12 +108,19 @@ class Bring:
                     )
                     self.mix = gr.Button("Mix", elem_id="mix")
 
+        self.shape.input(self.on_shape, self.shape, self.sheet, queue=False)
+
+    def on_shape(self, kind: str):
+        columns = SHAPES[kind][1]
+        return gr.Dataframe(headers=columns, value=[[""] * len(columns) for _ in range(5)], column_count=(len(columns), "fixed"))
+
     def ways(self) -> list[Way]:
         taken = {"limit_bytes": self.house.limit_bytes}
         samples = [Way(b.click, [], lambda ws, name=name: store.add_sample(ws, name), own=False) for name, b in self.samples]
         return [
             Way(self.file.upload, [self.file], lambda ws, files: jobs.start(ws, files, name=_name(files), **taken) if files else None),
             Way(self.paste.click, [self.text], lambda ws, text: jobs.paste(ws, text or "", "pasted rows")),
+            Way(self.write.click, [self.shape, self.sheet], _written),
             Way(self.by_path.click, [self.path], self._by_path),
             Way(
                 self.mix.click, [self.parts, self.weights], lambda ws, parts, weights: store.mix(ws, _weighted(parts or [], weights or ""))
@@ -103,6 +140,13 @@ class Bring:
             )
         wish = {"id": id.strip(), "split": (split or "").strip() or None, "config": (config or "").strip() or None}
         return jobs.begin(ws, "hub", **wish, limit_bytes=self.house.limit_bytes)
+
+
+def _written(ws, kind: str, cells: list[list]):
+    columns = SHAPES[kind][1]
+    rows = [dict(zip(columns, map(str, line), strict=False)) for line in cells or [] if any(str(c or "").strip() for c in line)]
+    text = "\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
+    return jobs.paste(ws, text, "written by hand", kind=kind, mapping={c: c for c in columns})
 
 
 def _name(files: list[str]) -> str:

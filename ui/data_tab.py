@@ -11,7 +11,9 @@ from tuner.paths import Workspace
 from ui import draw
 from ui.bring import Bring
 from ui.data_words import problems, summary
+from ui.edit_view import EditView
 from ui.health_view import HealthView
+from ui.learn_view import LearnView
 from ui.session import House, Screen
 
 PAGE = 20
@@ -65,6 +67,9 @@ class DataTab:
                 with gr.Row():
                     self.back, self.forth = gr.Button("← Earlier rows", size="sm"), gr.Button("Later rows →", size="sm")
                 self.at = gr.State(0)
+                self.editing = EditView(house)
+            with gr.Tab("What the model will learn", id="learn"):
+                self.learn = LearnView(house)
             with gr.Tab("Health", id="health"):
                 self.health = HealthView(house)
             with gr.Tab("What is wrong with which row"):
@@ -84,6 +89,7 @@ class DataTab:
             self.share,
             self.told,
             *self.health.shown,
+            *self.learn.cleared,
             *self.roles.values(),
         ]
         self._wire()
@@ -141,6 +147,8 @@ class DataTab:
         for button, step in ((self.back, -PAGE), (self.forth, PAGE)):
             button.click(self._turning(step), [self.pick, self.which, self.at], [self.rows, self.at], queue=False)
         self.kind.input(self.on_kind, [self.pick, self.kind], list(self.roles.values()), queue=False)
+        self.learn.wire(self._import, self.pick, self.screen, outs)
+        self.editing.wire(self._import, self.pick, self.screen, outs)
         self.health.wire(self._import, self.summary, self.pick, self.screen, outs)
         self.delete.click(self.on_delete, [self.pick, self.sure, self.screen], [*outs, self.sure])
 
@@ -228,6 +236,7 @@ class DataTab:
                 "",
                 "",
                 gr.Timer(active=False),
+                *self.learn.nothing(),
                 *[gr.update(visible=False, value=[]) for _ in self.roles],
             ]
         return [
@@ -239,6 +248,7 @@ class DataTab:
             100 * ds.share,
             ds.system,
             *self.health.values(ws, ds),
+            *self.learn.nothing(),
             *self._role_updates(ds, ds.kind),
         ]
 

@@ -18,15 +18,11 @@ class HealthView:
     """`key` names the version and the state of its report; when it changes the view is drawn anew."""
 
     def __init__(self, house: House):
-        self.house = house
+        self.house, self.act, self.screen, self.outs = house, None, None, []  # the last three by `wire`: the buttons are drawn later
         self.head = gr.HTML(elem_id="health")
         self.key = gr.Textbox(visible="hidden", show_label=False)
         self.timer = gr.Timer(1.0, active=False)
         self.shown = [self.head, self.key, self.timer]
-
-    def wire(self, act, summary: gr.HTML, pick: gr.Dropdown, screen, outs: list) -> None:
-        """`act(work, screen, request)` follows a job and fills `outs`, as for an import."""
-        self.timer.tick(self.on_tick, pick, [summary, *self.shown], queue=False, show_progress="hidden")
 
         @gr.render(inputs=[self.key], triggers=[self.key.change], show_progress="hidden", queue=False)
         def buttons(key, request: gr.Request):
@@ -37,9 +33,14 @@ class HealthView:
                     with gr.Column(scale=0, min_width=250):
                         for remedy in found["remedies"]:
                             button = gr.Button(remedy["title"], size="sm", elem_id=f"mend-{found['key']}-{remedy['key']}")
-                            button.click(self._mending(act, ref, found, remedy["key"]), screen, outs, show_progress="hidden")
+                            button.click(self._mending(ref, found, remedy["key"]), self.screen, self.outs, show_progress="hidden")
 
-    def _mending(self, act, ref: str, found: dict, remedy: str):
+    def wire(self, act, summary: gr.HTML, pick: gr.Dropdown, screen, outs: list) -> None:
+        """`act(work, screen, request)` follows a job and fills `outs`, as for an import."""
+        self.timer.tick(self.on_tick, pick, [summary, *self.shown], queue=False, show_progress="hidden")
+        self.act, self.screen, self.outs = act, screen, outs
+
+    def _mending(self, ref: str, found: dict, remedy: str):
         def press(screen, request: gr.Request):
             def work(ws):
                 wish = [(found["key"], remedy)]
@@ -47,7 +48,7 @@ class HealthView:
                     return mend.mend(ws, ref, wish)
                 return jobs.begin(ws, "mend", ref=ref, wishes=wish)
 
-            yield from act(work, screen, request)
+            yield from self.act(work, screen, request)
 
         return press
 

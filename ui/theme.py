@@ -47,6 +47,13 @@ CSS = """
 .ts-log { display: flex; flex-direction: column-reverse; max-height: 20rem; overflow: auto; font: .8rem/1.35 var(--font-mono); white-space: pre-wrap; overflow-wrap: anywhere; }
 .gradio-container :is(table, .table-wrap, .table-wrap *, .virtual-table-viewport *) { font-family: var(--font) !important; }
 .gradio-container .block:has(> .html-container > .prose:empty) { display: none; }
+.ts-tokens > div { line-height: 2; overflow-wrap: anywhere; }
+.ts-row.ts-tokens { max-height: 26rem; }
+.ts-token { border-radius: .25rem; padding: .1rem .05rem; box-shadow: inset 0 0 0 1px var(--border-color-primary); white-space: pre-wrap; }
+.ts-token.learnt { background: color-mix(in srgb, var(--primary-500) 28%, transparent); font-weight: 600; }
+.ts-token.special { font: .78em var(--font-mono); opacity: .85; }
+.ts-token.gone { opacity: .35; text-decoration: line-through; }
+.ts-cut { border-top: 2px dashed #d9480f; color: #d9480f; font-size: .8rem; line-height: 1.4; margin: .3rem 0; }
 .ts-next { margin-top: .6rem; }
 .ts-big button { min-height: 4.2rem; font-size: 1.1rem; }
 .gradio-container .wrap, .gradio-container .contain, .gradio-container .column, .gradio-container .tabs, .gradio-container .tab-wrapper { min-width: 0; }

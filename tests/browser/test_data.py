@@ -1,5 +1,6 @@
 """The data room in a real browser: several files, a path, another reading, a mixture."""
 
+import json
 import re
 
 from playwright.sync_api import expect
@@ -50,4 +51,55 @@ def test_every_way_in(app, browser, tmp_path):
     page.fill("#path textarea, #path input", str(tmp_path / "gone.csv"))
     page.click("#read-path")
     expect(page.locator("#import-progress")).to_contain_text("There is no file 'gone.csv'", timeout=LONG)
+    page.close()
+
+
+def test_health_and_what_will_be_learnt(app, browser, tmp_path):
+    rows = [{"prompt": f"What is number {i % 40}?", "answer": f"It is {i}; write to ada{i}@lovelace.org."} for i in range(80)]
+    (tmp_path / "h.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    page = browser.new_page()
+    page.goto(app.url)
+    tab(page, "Data")
+    page.set_input_files("#upload input[type=file]", tmp_path / "h.jsonl")
+    brought(page, "h.jsonl · 80 rows")
+    tab(page, "Health")
+    expect(page.locator("#health")).to_contain_text("teach", timeout=LONG)
+    page.click("#mend-privacy_email-mask")
+    brought(page, "Made from version 1: 80 rows masked")
+    tab(page, "Rows")
+    expect(page.locator("#rows")).to_contain_text("[email]")
+    expect(page.locator("#rows")).not_to_contain_text("lovelace")
+    tab(page, "What the model will learn")
+    page.click("#learn-show")
+    expect(page.locator("#learn-rows .ts-token.learnt").first).to_be_visible(timeout=LONG)
+    expect(page.locator("#learn-costs")).to_contain_text("nothing is cut", timeout=LONG)
+    learnt = "".join(page.locator("#learn-rows .ts-row").first.locator(".ts-token.learnt").all_inner_texts())
+    assert learnt.startswith("It is") and "What is number" not in learnt
+    page.close()
+
+
+def test_rows_by_hand(app, browser):
+    page = browser.new_page()
+    page.goto(app.url)
+    tab(page, "Data")
+    page.click("#sample-helpdesk")
+    brought(page, "helpdesk.csv · 240 rows")
+    page.get_by_text("Correct a row, or leave it out").click()
+    page.fill("#edit-row input", "9999")
+    page.click("#edit-load")
+    expect(page.locator("#edit-told")).to_contain_text("There is no row 9999", timeout=LONG)
+    page.fill("#edit-row input", "3")
+    page.click("#edit-load")
+    expect(page.locator("#edit-value")).to_contain_text("messages", timeout=LONG)
+    page.click("#edit-drop")
+    brought(page, "0 rows corrected and 1 left out by hand")
+    page.get_by_text("Other ways").click()
+    tab(page, "Write by hand")
+    for i, words in enumerate(("Who are you?", "A test.")):
+        page.locator(f"#write-rows [data-testid='cell-0-{i}']").first.dblclick()
+        page.keyboard.type(words)
+        page.keyboard.press("Enter")
+    page.click("#write")
+    brought(page, "1 rows")
+    expect(page.locator("#rows")).to_contain_text("Who are you?")
     page.close()

@@ -67,6 +67,20 @@ def rows(ds: Stored, offset: int = 0, limit: int = 50, held_out: bool | None = N
     return out
 
 
+def row(ds: Stored, number: int) -> dict | None:
+    """The row with this record number; None when the version has none."""
+    import pyarrow.compute as pc
+
+    with _opened(ds) as file:
+        at = 0
+        for i in range(file.num_row_groups):
+            place = pc.index(file.read_row_group(i, ["row"]).column(0), number).as_py()
+            if place >= 0:
+                return rows(ds, at + place, 1)[0]
+            at += file.metadata.row_group(i).num_rows
+    return None
+
+
 def iterate(ds: Stored, held_out: bool | None = None) -> Iterator[dict]:
     """Every row (or one side) in the order of the file, a row group at a time."""
     side, at = _side(ds), 0

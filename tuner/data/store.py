@@ -22,7 +22,7 @@ from tuner.data.mix import check_parts, mixed
 from tuner.data.names import KINDS
 from tuner.data.read import Reader
 from tuner.data.recognise import Recognition
-from tuner.data.rows import iterate, rows, write
+from tuner.data.rows import iterate, row, rows, write
 from tuner.data.several import Several, open_all
 from tuner.data.sources import LIMIT, check_upload, digest, find, take
 from tuner.data.unfinished import building, sweep
@@ -46,6 +46,7 @@ __all__ = [
     "listing",
     "mix",
     "remap",
+    "row",
     "rows",
     "samples",
     "sweep",

@@ -12,6 +12,7 @@ from tuner.workers.templates import training_template
 
 __all__ = ["IGNORED", "NOTHING", "Prepared", "TemplateRefusal", "prepare", "training_template"]
 IGNORED = -100  # the label of a token that is read and not learnt
+NOT_LEARNT = array("i", [IGNORED])
 NOTHING = "nothing to learn is left within the maximum length"
 
 
@@ -52,11 +53,12 @@ class Prepared:
             ids, ranges = ids[:max_length], [(a, min(b, max_length)) for a, b in ranges if a < max_length]
         if not ranges:
             return self.leave_out(NOTHING)
-        labels = [IGNORED] * len(ids)
+        tokens = array("i", ids)
+        labels = NOT_LEARNT * len(tokens)
         for a, b in ranges:
-            labels[a:b] = ids[a:b]
+            labels[a:b] = tokens[a:b]
             self.learnt += b - a
-        self.ids.extend(ids)
+        self.ids.extend(tokens)
         self.marks.extend(labels)
         self.ends.append(len(self.ids))
         self.longest = max(self.longest, len(ids))
