@@ -1,10 +1,12 @@
 """The page's own logic, without a browser: what is escaped, remembered, drawn; the form loses no setting."""
 
+import gradio as gr
 import pytest
 
 from tuner import config, runs
 from tuner.errors import NotAllowedError, Problems, SettingError
 from ui import charts, chat_tab, draw, forms
+from ui.bring import Bring
 from ui.session import House, Screen
 from ui.train_tab import command
 
@@ -69,6 +71,22 @@ def test_a_browser_may_have_kept_anything():
     assert Screen.read(Screen(tab="runs").with_(run="a")) == Screen(tab="runs", run="a")
 
 
+def test_a_guest_names_no_model_by_its_path(tmp_path):
+    house, one = House(tmp_path, tmp_path / "machine", guest=True), Request("one")
+    ws = house.workspace(one)
+    (ws.runs / "mine").mkdir(parents=True)
+    for free in ("starter", "mine"):
+        house.require_model(ws, free, one)
+    for path in ("/", str(tmp_path), "..", "../../..", "mine/", ".", "owner/name", "", "None"):
+        with pytest.raises(NotAllowedError):
+            house.require_model(ws, path, one)
+
+
+def _built(house) -> Bring:
+    with gr.Blocks():
+        return Bring(house)
+
+
 def test_guests_are_apart_and_the_password_opens_one_visit(tmp_path):
     house = House(tmp_path, tmp_path / "machine", guest=True, password="sesame")
     one, two = Request("one"), Request("two")
@@ -79,6 +97,11 @@ def test_guests_are_apart_and_the_password_opens_one_visit(tmp_path):
     house.require_own(one)
     with pytest.raises(NotAllowedError):
         house.require_own(two)
+    found = [way for way in _built(house).ways() if way.inputs]
+    ways, inputs = {w.inputs[0].elem_id: w.work for w in found}, {w.inputs[0].elem_id: w.inputs for w in found}
+    for hidden in ("path", "hub-id"):
+        with pytest.raises(NotAllowedError):
+            ways[hidden](house.workspace(two), "/etc/passwd", *[""] * (len(inputs[hidden]) - 1))
     house.leave(one)
     assert not house.workspace(two).root.samefile(tmp_path) and not house.may_bring_own(one)
     at_home = House(tmp_path)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import gradio as gr
 
 from tuner.data import jobs, store
-from tuner.errors import SettingError
+from tuner.errors import NotAllowedError, SettingError
 from ui.session import House
 
 SHAPES = {
@@ -129,11 +129,23 @@ class Bring:
             *samples,
         ]
 
+    def _here(self) -> None:
+        """Hidden controls can still be called: a public page opens no path of its server and fetches nothing for a visitor."""
+        if self.house.guest:
+            raise NotAllowedError(
+                "This page takes no paths and no Hub datasets.",
+                asked=None,
+                available="samples and uploads",
+                remedy="Run Tunesmith on your computer.",
+            )
+
     def _by_path(self, ws, text: str):
+        self._here()
         path = Path((text or "").strip().strip("\"'")).expanduser()
         return jobs.start(ws, path, name=_name([path.name]), reference=True, limit_bytes=10**12)
 
     def _from_hub(self, ws, id: str, split: str, config: str):
+        self._here()
         if not (id or "").strip():
             raise SettingError(
                 "No dataset was named.", asked=id, available="an id such as owner/name", remedy="Write it as on the Hub.", field="hub"

@@ -160,7 +160,6 @@ class ChatTab:
         if beside and who != "starter":
             sides["original"] = answered(original) + [{"role": "user", "content": text}]
         ws = self.house.workspace(request)
-        system = settings[0] or trained_with(ws, who)
         sampling = {"temperature": settings[1], "top_p": settings[2], "max_tokens": int(settings[3])}
 
         def now(status: str):
@@ -171,6 +170,8 @@ class ChatTab:
                 raise RequestError(
                     "Nobody was chosen to answer.", asked=None, available="a tuned run or the starter", remedy="Choose who answers."
                 )
+            self.house.require_model(ws, str(who), request)
+            system = settings[0] or trained_with(ws, who)
             yield now('<p class="ts-quiet">Waking the model up: the first answer takes some seconds.</p>')
             client = chat.Client(ws)
             for side in [s for s in ("tuned", "original") if s in sides]:

@@ -4,13 +4,13 @@ import gradio as gr
 
 from tuner import paths
 from tuner.data import jobs, mend, store
+from tuner.errors import NotFoundError
 from tuner.hardware import human_time
 from ui import draw
 from ui.data_words import summary
 from ui.session import House
 
 WAIT = '<p class="ts-quiet">Looking through the rows: repeats, leaks, personal data, labels ...</p>'
-ASIDE = {"drop": "secondary", "keep_first": "secondary", "mask": "secondary"}
 LARGE = 20_000  # rows: a remedy for more of them runs in a process of its own
 
 
@@ -56,7 +56,7 @@ class HealthView:
         ws = self.house.workspace(request)
         try:
             ds = store.get(ws, ref)
-        except Exception:  # deleted a moment ago: nothing is left to look at
+        except NotFoundError:  # deleted a moment ago: nothing is left to look at
             return [gr.skip(), "", "", gr.Timer(active=False)]
         return [summary(ds), *self.values(ws, ds)]
 
@@ -75,7 +75,7 @@ def _going(ws, job: str | None) -> bool:
 def _document(ws, ref: str) -> dict:
     try:
         return paths.read_json(store.get(ws, ref).path / "health.json") or {}
-    except Exception:  # a version that was deleted has no report
+    except NotFoundError:  # a version that was deleted has no report
         return {}
 
 

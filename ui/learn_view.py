@@ -65,8 +65,7 @@ class LearnView:
         hide = gr.update(visible=False)
         try:
             ws = self.house.workspace(request)
-            if self.house.guest and model != "starter" and not (ws.runs / str(model)).is_dir():
-                self.house.require_own(request)
+            self.house.require_model(ws, str(model), request)
             job = preview.start(ws, str(ref), str(model))
             yield ['<p class="ts-quiet">Waking the tokenizer up.</p>', hide, gr.skip(), job]
             rows = preview.look_now(ws, job, PATIENCE, offset=int(at or 1) - 1, count=PAGE)

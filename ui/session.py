@@ -9,7 +9,7 @@ from pathlib import Path
 
 import gradio as gr
 
-from tuner import runs
+from tuner import paths, runs
 from tuner.errors import ConflictError, NotAllowedError
 from tuner.paths import Workspace
 
@@ -49,6 +49,11 @@ class House:
                 available="the five samples and the starter",
                 remedy="Enter the owner's password in Settings, or run Tunesmith on your computer.",
             )
+
+    def require_model(self, ws: Workspace, model: str, request: gr.Request | None) -> None:
+        """The starter and a visitor's own runs are free to use; a path is not made one of these by being one (`/etc`, `..`)."""
+        if model != "starter" and not (paths.ID.fullmatch(model) and (ws.runs / model).is_dir()):
+            self.require_own(request)
 
     def unlock(self, request: gr.Request, password: str) -> bool:
         if self.password and hmac.compare_digest(password.encode(), self.password.encode()):

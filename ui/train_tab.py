@@ -122,8 +122,7 @@ class TrainTab:
         """(run id or None, screen, what went wrong)"""
         try:
             ws = self.house.workspace(request)
-            if model != STARTER and not (ws.runs / str(model)).is_dir():
-                self.house.require_own(request)
+            self.house.require_model(ws, str(model), request)
             run = training.start(
                 ws, self.request(model, data, given), preset=preset, name=(name or "").strip() or None, anyway=bool(anyway)
             )
