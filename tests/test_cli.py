@@ -146,6 +146,23 @@ def test_files_that_are_no_data(ws, tmp_path, content, code):
     assert store.listing(ws) == []
 
 
+def test_data_from_several_files_by_reference_and_mixed(ws, rows, tmp_path):
+    more, test = tmp_path / "more.jsonl", tmp_path / "test.jsonl"
+    more.write_bytes(rows.read_bytes())
+    test.write_bytes(rows.read_bytes())
+    added = call(ws, "data", "add", rows, more, "--reference", "--system", "Be kind.", "--test-file", test, "--name", "both")
+    assert (added["rows"], added["held_out"], added["system"]) == (120, 40, "Be kind.") and len(added["sources"]) == 3
+    call(ws, "data", "add", rows, "--name", "one", "--seed", 3, "--held-out", 0.2)
+    mixed = call(ws, "data", "mix", "both=0.5", "one", "--name", "mix")
+    assert mixed["kind"] == "chat" and [p["weight"] for p in mixed["mix"]] == [0.5, 1.0]
+    (error,) = refused(ws, "data", "mix", "both=lots", "one")
+    assert error["field"] == "mix"
+    written = call(ws, "data", "export", "one", "--out", tmp_path / "out.jsonl")
+    assert written == {"path": str(tmp_path / "out.jsonl"), "rows": 40} and len((tmp_path / "out.jsonl").read_text().splitlines()) == 40
+    (error,) = refused(ws, "data", "export", "one", "--out", tmp_path / "out.jsonl")
+    assert "there already" in error["message"]
+
+
 def test_data_add_list_show_preview(ws, rows):
     added = call(ws, "data", "add", rows, "--name", "My sums")
     assert (added["dataset"], added["version"], added["rows"], added["kind"]) == ("my-sums", 1, 40, "chat")

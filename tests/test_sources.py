@@ -137,3 +137,22 @@ def test_mixtures_that_can_not_be(ws, two, tmp_path):
     assert len(caught.value.errors) == 3
     with pytest.raises(NotFoundError):
         store.mix(ws, [(a.id, 1), ("nothing", 1)])
+
+
+# --- the split ---------------------------------------------------------------------------------------------------------------
+
+
+def test_a_file_of_its_own_to_test_with(ws, tmp_path):
+    ds = store.add(ws, table(tmp_path, "learn.csv", 100), test_file=table(tmp_path, "test.csv", 7, 900))
+    assert (ds.rows, ds.held_out) == (107, 7)
+    assert [r["row"] for r in store.iterate(ds, held_out=True)] == [*range(101, 108)]
+    again = store.remap(ws, ds.id, mapping={"prompt": "answer", "answer": "prompt"})
+    assert again.held_out == 7
+    with pytest.raises(DataError, match="are not those of"):
+        store.add(ws, tmp_path / "learn.csv", test_file=table(tmp_path, "other.csv", 7, head="x,y"))
+
+
+def test_a_seed_draws_other_rows(ws, tmp_path):
+    path = table(tmp_path, "a.csv", 400)
+    held = [{r["row"] for r in store.iterate(store.add(ws, path, seed=seed), held_out=True)} for seed in (0, 0, 1)]
+    assert held[0] == held[1] != held[2] and len(held[2]) >= 20

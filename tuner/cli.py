@@ -79,10 +79,13 @@ def parser() -> Parser:
         reference=flag,
         split=text,
         config=text,
+        test_file=text,
+        seed={"type": int, "default": 0},
         **held,
         **maps,
     )
     add("mix", "Make one dataset of several: DATA or DATA=WEIGHT.", data_mix, "part+", parent=data, name=text)
+    add("export", "Write the rows as JSONL.", data_export, "data", parent=data, out=text)
     add("list", "List the datasets.", data_list, parent=data)
     add("show", "Show what is known of a dataset.", data_show, "data", parent=data)
     rows = {"type": int, "default": 5}
@@ -268,15 +271,35 @@ def data_check(ws: Workspace, args):
 def data_add(ws: Workspace, args) -> dict:
     from tuner.data import jobs, store
 
-    options = {"name": args.name, "mapping": _mapping(args), "kind": args.kind, "held_out": args.held_out, "system": args.system}
+    options = {
+        "name": args.name,
+        "mapping": _mapping(args),
+        "kind": args.kind,
+        "held_out": args.held_out,
+        "system": args.system,
+        "seed": args.seed,
+    }
     if args.file[0].startswith("hub:"):
         job = jobs.begin(ws, "hub", id=args.file[0].removeprefix("hub:"), split=args.split, config=args.config, **options)
         ds = jobs.wait(ws, job, _reading)
     else:
         files = [Path(f).expanduser() for f in args.file]
-        ds = store.add(ws, files, reference=args.reference, progress=_reading, **options)
+        test = Path(args.test_file).expanduser() if args.test_file else None
+        ds = store.add(ws, files, reference=args.reference, test_file=test, progress=_reading, **options)
     say("")
     return _dataset(ds)
+
+
+def data_export(ws: Workspace, args) -> dict:
+    from tuner.data import store
+
+    ds = store.get(ws, args.data)
+    path = Path(args.out or f"{ds.id}.jsonl").expanduser().resolve()
+    if path.exists():
+        raise Refused(
+            f"{path} is there already.", asked=str(path), available="a name that is free", remedy="Choose another one with --out."
+        )
+    return {"path": str(path), "rows": store.export(ds, path)}
 
 
 def data_mix(ws: Workspace, args) -> dict:

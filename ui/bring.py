@@ -77,6 +77,11 @@ class Bring:
                         elem_id="write-rows",
                     )
                     self.write = gr.Button("Keep these rows", elem_id="write")
+                with gr.Tab("With a test file"):
+                    with gr.Row():
+                        self.learn = gr.File(label="Files to learn from", file_count="multiple", height=110, elem_id="learn-files")
+                        self.test = gr.File(label="A file to test with: all its rows are held out", height=110, elem_id="test-file")
+                    self.both = gr.Button("Read them", elem_id="read-both")
                 with gr.Tab("A file's path", visible=not house.guest):
                     self.path = gr.Textbox(
                         label="Path", info="A large file on this computer: it is read where it is, and not copied.", elem_id="path"
@@ -121,6 +126,7 @@ class Bring:
             Way(self.file.upload, [self.file], lambda ws, files: jobs.start(ws, files, name=_name(files), **taken) if files else None),
             Way(self.paste.click, [self.text], lambda ws, text: jobs.paste(ws, text or "", "pasted rows")),
             Way(self.write.click, [self.shape, self.sheet], _written),
+            Way(self.both.click, [self.learn, self.test], self._with_test),
             Way(self.by_path.click, [self.path], self._by_path),
             Way(
                 self.mix.click, [self.parts, self.weights], lambda ws, parts, weights: store.mix(ws, _weighted(parts or [], weights or ""))
@@ -128,6 +134,17 @@ class Bring:
             Way(self.from_hub.click, [self.hub, self.split, self.config], self._from_hub),
             *samples,
         ]
+
+    def _with_test(self, ws, files: list[str] | None, test: str | None):
+        if not files or not test:
+            raise SettingError(
+                "A file to learn from or the one to test with is missing.",
+                field="test_file",
+                asked=[files, test],
+                available="one of each",
+                remedy="Drop both.",
+            )
+        return jobs.start(ws, files, name=_name(files), limit_bytes=self.house.limit_bytes, test_file=test)
 
     def _here(self) -> None:
         """Hidden controls can still be called: a public page opens no path of its server and fetches nothing for a visitor."""

@@ -88,6 +88,7 @@ class DataTab:
             self.kind,
             self.share,
             self.told,
+            self.seed,
             *self.health.shown,
             *self.learn.cleared,
             *self.roles.values(),
@@ -132,6 +133,9 @@ class DataTab:
                 info="At least 20 rows and at most 1,000 where there are enough; rows with the same question stay together.",
                 elem_id="share",
             )
+            self.seed = gr.Number(
+                0, label="Seed", info="Another number holds other rows out.", precision=0, minimum=0, min_width=120, elem_id="seed"
+            )
         self.apply = gr.Button("Read it this way", elem_id="apply-mapping")
 
     def _wire(self) -> None:
@@ -140,7 +144,9 @@ class DataTab:
         for way in self.bring.ways():
             way.event(self._bringing(way.work, way.own), [self.screen, *way.inputs], outs, **quiet)
         self.bring.mixing.select(self.on_mixing, None, self.bring.parts, queue=False)
-        self.apply.click(self.on_apply, [self.pick, self.screen, self.kind, self.share, self.told, *self.roles.values()], outs, **quiet)
+        self.apply.click(
+            self.on_apply, [self.pick, self.screen, self.kind, self.share, self.told, self.seed, *self.roles.values()], outs, **quiet
+        )
         self.cancel.click(self.on_cancel, self.job, None, queue=False)
         self.pick.input(self.on_pick, [self.pick, self.which, self.screen], [self.screen, *self.shown], queue=False)
         self.which.input(self.on_page, [self.pick, self.which], [self.rows, self.at], queue=False)
@@ -163,9 +169,9 @@ class DataTab:
     def on_mixing(self, request: gr.Request):
         return gr.update(choices=choices(self.house.workspace(request), None)["choices"])
 
-    def on_apply(self, ref, screen, kind, share, told, request: gr.Request, *columns):
+    def on_apply(self, ref, screen, kind, share, told, seed, request: gr.Request, *columns):
         mapping = {role: c[0] if len(c) == 1 else c for role, c in zip(self.roles, columns, strict=True) if c}
-        asked = {"ref": str(ref), "mapping": mapping, "kind": kind, "held_out": share / 100, "system": told or ""}
+        asked = {"ref": str(ref), "mapping": mapping, "kind": kind, "held_out": share / 100, "system": told or "", "seed": int(seed or 0)}
 
         def work(ws):
             small = store.get(ws, str(ref)).bytes < SMALL
@@ -233,6 +239,7 @@ class DataTab:
                 None,
                 5,
                 "",
+                0,
                 "",
                 "",
                 gr.Timer(active=False),
@@ -247,6 +254,7 @@ class DataTab:
             ds.kind,
             100 * ds.share,
             ds.system,
+            ds.seed,
             *self.health.values(ws, ds),
             *self.learn.nothing(),
             *self._role_updates(ds, ds.kind),

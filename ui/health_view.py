@@ -4,7 +4,7 @@ import gradio as gr
 
 from tuner import paths
 from tuner.data import jobs, mend, store
-from tuner.errors import NotFoundError
+from tuner.errors import NotFoundError, TunerError
 from tuner.hardware import human_time
 from ui import draw
 from ui.data_words import summary
@@ -61,8 +61,11 @@ class HealthView:
         return [summary(ds), *self.values(ws, ds)]
 
     def values(self, ws, ds) -> list:
-        """Values for `shown`; sees that the report is made."""
-        job = jobs.health(ws, ds)
+        """Values for `shown`; sees that the report is made. Where it can't be, the rest of the page goes on."""
+        try:
+            job = jobs.health(ws, ds)
+        except TunerError as error:
+            return [draw.trouble(error), "", gr.Timer(active=False)]
         document = _document(ws, ds.ref)
         state = f"{len(document.get('findings', []))}-{document.get('complete')}" if document else ""
         return [head(document, jobs.progress(ws, job) if job else None), f"{ds.ref}|{state}", gr.Timer(active=_going(ws, job))]

@@ -12,8 +12,9 @@ TABLES = ("csv", "tsv", "xlsx", "parquet")
 class Several:
     """The same face as a `Reader`; rows are counted through, and what is wrong with one names its file."""
 
-    def __init__(self, readers: list[Reader]):
+    def __init__(self, readers: list[Reader], tests: int = 0):
         self.readers, self._before, self._now = readers, 0, None
+        self.tests = readers[len(readers) - tests :]  # files whose rows are all held out
         first = readers[0]
         self.columns = list(dict.fromkeys(c for r in readers for c in r.columns))
         for reader in readers[1:]:
@@ -24,6 +25,11 @@ class Several:
         self.head = [record for r in readers for record in r.head[: max(1, PEEK // len(readers))]]
         notes = [f"{r.name}: {r.note}" for r in readers if r.note]
         self.note = " ".join([f"{len(readers)} files were read as one.", *notes])
+
+    @property
+    def testing(self) -> bool:
+        """Whether the row that was read last is from a file to test with."""
+        return any(self._now is r for r in self.tests)
 
     @property
     def position(self) -> int:
@@ -41,10 +47,11 @@ class Several:
             self._before, self._now = self._before + reader.bytes, None
 
 
-def open_all(paths: list[Path], encoding: str | None = None, names: list[str] | None = None) -> Reader | Several:
+def open_all(paths: list[Path], encoding: str | None = None, names: list[str] | None = None, tests: int = 0) -> Reader | Several:
+    """A Reader for one file, Several for more; the rows of the last `tests` files are to test with."""
     names = names or [p.name for p in paths]
     readers = [Reader(path, encoding, name=name) for path, name in zip(paths, names, strict=True)]
-    return readers[0] if len(readers) == 1 else Several(readers)
+    return readers[0] if len(readers) == 1 else Several(readers, tests)
 
 
 def _agree(first: Reader, other: Reader) -> None:

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tuner import paths
-from tuner.data.check import TALKS, Cancelled, Progress, check, each_row, settled
+from tuner.data.check import TALKS, Cancelled, Progress, as_json, check, each_row, settled
 from tuner.data.mix import check_parts, mixed
 from tuner.data.names import KINDS
 from tuner.data.read import Reader
@@ -40,6 +40,7 @@ __all__ = [
     "check",
     "check_upload",
     "delete",
+    "export",
     "get",
     "history",
     "iterate",
@@ -79,6 +80,7 @@ class Dataset:
     health: dict
     sample: bool = False
     share: float = 0.05
+    seed: int = 0  # of the split
     system: str = ""  # told to the model before each conversation
     sources: list = field(default_factory=list)
     mix: list = field(default_factory=list)
@@ -129,13 +131,15 @@ def add(
     sample: bool = False,
     reference: bool = False,
     system: str = "",
+    seed: int = 0,
+    test_file: str | Path | None = None,
 ) -> Dataset:
     """Bring a file (or several, as one dataset) into the workspace and import it. Whole or not at all: a killed import leaves nothing.
 
     With `reference` the files stay where they are and are known by their hash. `system` goes before each conversation that has
-    none of its own. Raises RequestError (too large), SettingError (mapping, kind), NotFoundError, DataError (no usable row), Cancelled.
+    none of its own. All rows of `test_file` are held out, and no others; else `seed` draws which. Raises RequestError (too large), SettingError (mapping, kind), NotFoundError, DataError (no usable row), Cancelled.
     """
-    paths_ = [Path(p) for p in (path if isinstance(path, list) else [path])]
+    paths_ = [Path(p) for p in [*(path if isinstance(path, list) else [path]), *([test_file] if test_file else [])]]
     _check_share(held_out)
     for one in paths_:
         check_upload(one, limit_bytes)
@@ -147,17 +151,19 @@ def add(
     with building(ws.datasets) as folder:
         (folder / "source").mkdir()
         found = [take(p, folder / "source", n, reference, progress, cancelled) for n, p in enumerate(paths_, 1)]
+        found[-1] |= {"side": "test"} if test_file else {}
         version = folder / "versions" / "1"
         version.mkdir(parents=True)
         reader = _opened(found, folder / "source", encoding)
-        made = _import(reader, version, settled(reader, kind, mapping), held_out, system, progress, cancelled)
+        made = _import(reader, version, settled(reader, kind, mapping), held_out, seed, system, progress, cancelled)
         made |= {"version": 1, "name": name, "source_name": reader.name, "sha256": digest(found), "sources": found, "sample": sample}
         id = _move_in(ws, folder, version, name, made)
     return get(ws, id)
 
 
 def _opened(sources: list[dict], folder: Path, encoding: str | None = None) -> Reader | Several:
-    return open_all([find(s, folder) for s in sources], encoding, [s["name"] for s in sources])
+    tests = sum(s.get("side") == "test" for s in sources)
+    return open_all([find(s, folder) for s in sources], encoding, [s["name"] for s in sources], tests)
 
 
 def _move_in(ws: Workspace, folder: Path, version: Path, name: str, made: dict) -> str:
@@ -206,6 +212,7 @@ def remap(
     kind: str | None = None,
     held_out: float | None = None,
     system: str | None = None,
+    seed: int | None = None,
     progress: Progress | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> Dataset:
@@ -225,7 +232,9 @@ def remap(
     with building(root / "versions") as folder:
         reader = _opened(old.sources, root / "source")
         found = settled(reader, kind, mapping)
-        made = _import(reader, folder, found, share, old.system if system is None else system, progress, cancelled)
+        made = _import(
+            reader, folder, found, share, old.seed if seed is None else seed, old.system if system is None else system, progress, cancelled
+        )
         made |= {f: getattr(old, f) for f in ("id", "name", "source_name", "sha256", "sources", "sample")}
         while True:
             number = max(versions(root)) + 1
@@ -251,13 +260,18 @@ def _import(
     folder: Path,
     found: Recognition,
     share: float,
+    seed: int,
     system: str,
     progress: Progress | None,
     cancelled: Callable[[], bool] | None,
 ) -> dict:
     """Write rows.parquet and return the fields of the Dataset that the file decides."""
+    items = each_row(reader, found.kind, found.mapping, progress, cancelled, system.strip())
+    tests = getattr(reader, "tests", None)
+    if tests:
+        items = ((number, text, reader.testing, tally) for number, text, tally in items)
     try:
-        tally, held = write(each_row(reader, found.kind, found.mapping, progress, cancelled, system.strip()), folder, share)
+        tally, held = write(items, folder, None if tests else share, seed)
     except OSError as error:
         raise translate(error) or error from error
     if not tally.usable:
@@ -285,6 +299,7 @@ def _import(
         "created": datetime.now(UTC).isoformat(),
         "health": tally.health(),
         "share": share,
+        "seed": seed,
         "system": system.strip() if found.kind in TALKS else "",
     }
 
@@ -355,6 +370,19 @@ def _load(folder: Path) -> Dataset | None:
 def as_dict(ds: Dataset) -> dict:
     """The document of `tunesmith data add` and `show`."""
     return {"dataset": ds.id, "ref": ds.ref} | {k: v for k, v in asdict(replace(ds, folder=None)).items() if k != "folder"}
+
+
+def export(ds: Dataset, path: Path) -> int:
+    """Write all rows as JSONL in the canonical form of their kind; returns how many. Read again, they are the same rows."""
+    n = 0
+    try:
+        with open(path, "w", encoding="utf-8") as out:
+            for row in iterate(ds):
+                out.write(as_json(row["value"]) + "\n")
+                n += 1
+    except OSError as error:
+        raise translate(error) or error from error
+    return n
 
 
 def delete(ws: Workspace, id: str, used_by: list[str] | tuple[str, ...] = ()) -> None:
