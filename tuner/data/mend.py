@@ -3,12 +3,10 @@
 The upload and all older versions stay as they are; dataset.json keeps what made each version from the last one (`made_by`).
 """
 
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
 
-from tuner import paths
 from tuner.data import finding, remedies, store
 from tuner.data.check import Progress, Tally, as_json, beat
 from tuner.data.convert import RowProblem
@@ -122,15 +120,7 @@ def _version(ws: Workspace, ds: store.Dataset, rows, made_by: Callable[[], list]
         made = {k: v for k, v in asdict(ds).items() if k != "folder"}
         made |= {"rows": tally.usable, "held_out": held, "health": tally.health(), "created": datetime.now(UTC).isoformat()}
         made |= {"made_by": [{"from": ds.version, **m} for m in made_by()]}
-        while True:
-            number = max(store.versions(root)) + 1
-            paths.write_json(folder / "dataset.json", made | {"version": number})
-            try:
-                os.rename(folder, root / "versions" / str(number))
-                break
-            except OSError:
-                if not (root / "versions" / str(number)).exists():
-                    raise
+        number = store.publish(folder, root, made)
     return store.get(ws, f"{ds.id}@{number}")
 
 

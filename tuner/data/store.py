@@ -236,16 +236,21 @@ def remap(
             reader, folder, found, share, old.seed if seed is None else seed, old.system if system is None else system, progress, cancelled
         )
         made |= {f: getattr(old, f) for f in ("id", "name", "source_name", "sha256", "sources", "sample")}
-        while True:
-            number = max(versions(root)) + 1
-            paths.write_json(folder / "dataset.json", made | {"version": number})
-            try:
-                os.rename(folder, root / "versions" / str(number))
-                break
-            except OSError:
-                if not (root / "versions" / str(number)).exists():
-                    raise
+        number = publish(folder, root, made)
     return get(ws, f"{old.id}@{number}")
+
+
+def publish(folder: Path, root: Path, made: dict) -> int:
+    """The number under which a finished folder now stands among the versions of the dataset in `root`."""
+    while True:
+        number = max(versions(root)) + 1
+        paths.write_json(folder / "dataset.json", made | {"version": number})
+        try:
+            os.rename(folder, root / "versions" / str(number))
+            return number
+        except OSError:
+            if not (root / "versions" / str(number)).exists():
+                raise
 
 
 def _check_share(share: float) -> None:
