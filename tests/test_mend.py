@@ -31,6 +31,8 @@ def test_a_remedy_makes_a_version_that_says_what_made_it(ws, looked):
     sides = {r["row"]: r["held_out"] for r in store.iterate(looked)}
     assert all(sides[r["row"]] == r["held_out"] for r in store.iterate(new)), "a row keeps its number and its side"
     assert [d.version for d in store.history(ws, looked.id)] == [2, 1]
+    anew = store.remap(ws, new.ref, held_out=0.1)
+    assert anew.made_by == [] and "corrected in version 2 is not in it" in anew.notes[-1], "the mask is gone, and it is said"
 
 
 def test_wishes_that_can_not_be(ws, ds):
@@ -74,3 +76,8 @@ def test_the_report_is_made_by_a_worker_and_once(ws, ds):
     assert {f["key"] for f in document["findings"]} >= {"duplicates", "privacy_email"}
     new = jobs.wait(ws, jobs.begin(ws, "mend", ref=ds.ref, wishes=[("duplicates", "keep_first")]))
     assert new.rows == 60 and jobs.health(ws, new), "a new version has a report of its own"
+
+
+def test_rows_by_hand_in_a_process_of_its_own(ws, ds):
+    new = jobs.wait(ws, jobs.begin(ws, "edit", ref=ds.ref, changes={3: None}))
+    assert new.rows == 63 and 3 not in {r["row"] for r in store.iterate(new)}

@@ -5,8 +5,9 @@ import time
 import gradio as gr
 
 from tuner import models
-from tuner.data import mend, preview
+from tuner.data import preview
 from ui import draw
+from ui.edit_view import edited
 from ui.session import House
 
 PAGE, SHOWN, BESIDE = 5, 1500, 8  # rows; tokens drawn of a row; rows in a micro-batch
@@ -104,7 +105,7 @@ class LearnView:
     def _dropping(self, act):
         def press(screen, ref, job, limit, request: gr.Request):
             def work(ws):
-                return mend.edit(ws, str(ref), dict.fromkeys(preview.untrained(ws, job, int(limit), None)))
+                return edited(ws, str(ref), dict.fromkeys(preview.untrained(ws, job, int(limit), None)))
 
             yield from act(work, screen, request)
 

@@ -43,12 +43,19 @@ def mend(
     return _version(ws, ds, rows, lambda: [r | a.counts for r, a in zip(chosen, applied, strict=True)], progress, cancelled)
 
 
-def edit(ws: Workspace, ref: str, changes: dict[int, dict | None]) -> store.Dataset:
-    """A new version with rows corrected ({12: canonical row}) or left out ({12: None}), by record number.
+def edit(
+    ws: Workspace,
+    ref: str,
+    changes: dict[int, dict | None],
+    *,
+    progress: Progress | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> store.Dataset:
+    """A new version with rows corrected ({12: canonical row}) or left out ({12: None}), by record number (a job's JSON makes it text).
 
     Raises NotFoundError (no such row), RequestError (a row that is not of the dataset's kind).
     """
-    ds = store.get(ws, ref)
+    ds, changes = store.get(ws, ref), {int(number): value for number, value in changes.items()}
     for number, value in changes.items():
         if value is not None:
             _checked(value, ds.kind, number)
@@ -67,7 +74,7 @@ def edit(ws: Workspace, ref: str, changes: dict[int, dict | None]) -> store.Data
 
     gone = sum(v is None for v in changes.values())
     counts = {"changed": len(changes) - gone, "dropped": gone, "moved": 0}
-    return _version(ws, ds, rows(), lambda: [{"key": "edit", "rows": sorted(changes)} | counts], None, None)
+    return _version(ws, ds, rows(), lambda: [{"key": "edit", "rows": sorted(changes)} | counts], progress, cancelled)
 
 
 def _named(found: list, key: str):

@@ -236,6 +236,9 @@ def remap(
             reader, folder, found, share, old.seed if seed is None else seed, old.system if system is None else system, progress, cancelled
         )
         made |= {f: getattr(old, f) for f in ("id", "name", "source_name", "sha256", "sources", "sample")}
+        if old.made_by:
+            lost = f"It was read anew from the file: what was mended or corrected in version {old.version} is not in it."
+            made["notes"] = [*made["notes"], lost]
         number = publish(folder, root, made)
     return get(ws, f"{old.id}@{number}")
 

@@ -28,7 +28,7 @@ def health(ws: Workspace, *, ref: str, progress, cancelled) -> store.Dataset:
     return ds
 
 
-TASKS = {"add": store.add, "remap": store.remap, "mend": mend.mend, "hub": hub.add, "health": health}
+TASKS = {"add": store.add, "remap": store.remap, "mend": mend.mend, "edit": mend.edit, "hub": hub.add, "health": health}
 
 
 class Report:
