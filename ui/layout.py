@@ -50,7 +50,7 @@ class Page:
         self.train_form = [self.train.data, self.train.model, *self.train.widgets.values()]
         self.train_view = [*self.train_form, *[o for o in self.train.outputs if o not in self.train_form]]
         for name in TABS:
-            self.tab[name].select(self.on_tab(name), self.screen, self.screen, **quick)
+            self.tab[name].select(self.on_tab(name), [self.screen, self.seen], self.screen, **quick)
         self.tab["data"].select(self.on_open_data, self.screen, [self.data.pick, *self.data.shown], **quick)
         self.tab["train"].select(
             self.on_open_train, [self.screen, *self.train.inputs], [self.train.data, self.train.model, *self.train.outputs], **quick
@@ -118,8 +118,9 @@ class Page:
     # --- moving about -------------------------------------------------------------------------------------------------
 
     def on_tab(self, name: str):
-        def remember(screen):
-            return Screen.read(screen).with_(tab=name)
+        def remember(screen, seen):
+            # Gradio selects the first tab by itself before the page has loaded: that is nobody's choice, and would undo the last one
+            return Screen.read(screen).with_(tab=name) if seen else gr.skip()
 
         return remember
 
