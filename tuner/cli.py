@@ -86,6 +86,7 @@ def parser() -> Parser:
     )
     add("mix", "Make one dataset of several: DATA or DATA=WEIGHT.", data_mix, "part+", parent=data, name=text)
     add("export", "Write the rows as JSONL.", data_export, "data", parent=data, out=text)
+    add("compare", "What differs between two versions: OLD NEW.", data_compare, "old", "new", parent=data)
     add("list", "List the datasets.", data_list, parent=data)
     add("show", "Show what is known of a dataset.", data_show, "data", parent=data)
     rows = {"type": int, "default": 5}
@@ -300,6 +301,12 @@ def data_export(ws: Workspace, args) -> dict:
             f"{path} is there already.", asked=str(path), available="a name that is free", remedy="Choose another one with --out."
         )
     return {"path": str(path), "rows": store.export(ds, path)}
+
+
+def data_compare(ws: Workspace, args) -> dict:
+    from tuner.data import compare, store
+
+    return compare.compare(store.get(ws, args.old), store.get(ws, args.new), most=None)
 
 
 def data_mix(ws: Workspace, args) -> dict:

@@ -128,9 +128,7 @@ class Bring:
             Way(self.write.click, [self.shape, self.sheet], _written),
             Way(self.both.click, [self.learn, self.test], self._with_test),
             Way(self.by_path.click, [self.path], self._by_path),
-            Way(
-                self.mix.click, [self.parts, self.weights], lambda ws, parts, weights: store.mix(ws, _weighted(parts or [], weights or ""))
-            ),
+            Way(self.mix.click, [self.parts, self.weights], _mixed),
             Way(self.from_hub.click, [self.hub, self.split, self.config], self._from_hub),
             *samples,
         ]
@@ -176,6 +174,10 @@ def _written(ws, kind: str, cells: list[list]):
     rows = [dict(zip(columns, map(str, line), strict=False)) for line in cells or [] if any(str(c or "").strip() for c in line)]
     text = "\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
     return jobs.paste(ws, text, "written by hand", kind=kind, mapping={c: c for c in columns})
+
+
+def _mixed(ws, parts: list[str] | None, weights: str):
+    return jobs.begin(ws, "mix", parts=_weighted(parts or [], weights or ""))
 
 
 def _name(files: list[str]) -> str:

@@ -15,6 +15,7 @@ from ui.edit_view import EditView
 from ui.health_view import HealthView
 from ui.learn_view import LearnView
 from ui.session import House, Screen
+from ui.versions_view import VersionsView
 
 PAGE = 20
 SMALL = 5_000_000  # bytes: read anew at once, larger files in a process of their own
@@ -68,14 +69,16 @@ class DataTab:
                     self.back, self.forth = gr.Button("← Earlier rows", size="sm"), gr.Button("Later rows →", size="sm")
                 self.at = gr.State(0)
                 self.editing = EditView(house)
-            with gr.Tab("What the model will learn", id="learn"):
-                self.learn = LearnView(house)
+            with gr.Tab("What the model will learn", id="learn") as learn:
+                self.learn = LearnView(house, learn)
             with gr.Tab("Health", id="health"):
                 self.health = HealthView(house)
             with gr.Tab("What is wrong with which row"):
                 self.problems = gr.HTML('<p class="ts-quiet">No data chosen.</p>', elem_id="problems")
             with gr.Tab("How it is read"):
                 self._reading_form()
+            with gr.Tab("Versions", id="versions"):
+                self.versions = VersionsView(house)
             with gr.Tab("Delete"):
                 gr.Markdown("Deletes the data and all its versions from the workspace. The file you brought stays where it was.")
                 self.sure = gr.Checkbox(label="Yes, delete it", info="This can't be undone.")
@@ -91,6 +94,7 @@ class DataTab:
             self.seed,
             *self.health.shown,
             *self.learn.cleared,
+            *self.versions.shown,
             *self.roles.values(),
         ]
         self._wire()
@@ -156,6 +160,7 @@ class DataTab:
         self.learn.wire(self._import, self.pick, self.screen, outs)
         self.editing.wire(self._import, self.pick, self.screen, outs)
         self.health.wire(self._import, self.summary, self.pick, self.screen, outs)
+        self.versions.wire(self.pick)
         self.delete.click(self.on_delete, [self.pick, self.sure, self.screen], [*outs, self.sure])
 
     # --- bringing data in ---------------------------------------------------------------------------------------------
@@ -244,6 +249,7 @@ class DataTab:
                 "",
                 gr.Timer(active=False),
                 *self.learn.nothing(),
+                *self.versions.nothing(),
                 *[gr.update(visible=False, value=[]) for _ in self.roles],
             ]
         return [
@@ -257,6 +263,7 @@ class DataTab:
             ds.seed,
             *self.health.values(ws, ds),
             *self.learn.nothing(),
+            *self.versions.values(ws, ds),
             *self._role_updates(ds, ds.kind),
         ]
 

@@ -3,7 +3,7 @@
 import gradio as gr
 
 from tuner import paths
-from tuner.data import jobs, mend, store
+from tuner.data import jobs, mend, preview, store
 from tuner.errors import NotFoundError, TunerError
 from tuner.hardware import human_time
 from ui import draw
@@ -58,7 +58,10 @@ class HealthView:
             ds = store.get(ws, ref)
         except NotFoundError:  # deleted a moment ago: nothing is left to look at
             return [gr.skip(), "", "", gr.Timer(active=False)]
-        return [summary(ds), *self.values(ws, ds)]
+        values = self.values(ws, ds)
+        if not self.house.guest and _document(ws, ds.ref).get("complete"):
+            count_tokens(ws, ds)
+        return [summary(ds), *values]
 
     def values(self, ws, ds) -> list:
         """Values for `shown`; sees that the report is made. Where it can't be, the rest of the page goes on."""
@@ -69,6 +72,14 @@ class HealthView:
         document = _document(ws, ds.ref)
         state = f"{len(document.get('findings', []))}-{document.get('complete')}" if document else ""
         return [head(document, jobs.progress(ws, job) if job else None), f"{ds.ref}|{state}", gr.Timer(active=_going(ws, job))]
+
+
+def count_tokens(ws, ds) -> None:
+    """The lengths in tokens follow the report in the background, so that they are there when they are looked at."""
+    try:
+        preview.start(ws, ds.ref, "starter")
+    except TunerError:
+        return  # data without such a view; opening the view says why
 
 
 def _going(ws, job: str | None) -> bool:

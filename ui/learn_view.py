@@ -19,8 +19,8 @@ HINT = (
 
 
 class LearnView:
-    def __init__(self, house: House):
-        self.house = house
+    def __init__(self, house: House, tab: gr.Tab):
+        self.house, self.tab = house, tab
         with gr.Row():
             self.model = gr.Dropdown(
                 [("Starter", "starter")],
@@ -53,6 +53,7 @@ class LearnView:
         self.show.click(self.on_show, ins, self.cleared, show_progress="hidden")
         self.at.submit(self.on_show, ins, self.cleared, show_progress="hidden")
         self.limit.release(self.on_limit, [pick, self.job, self.limit, self.at], [self.costs, self.drop, self.rows], show_progress="hidden")
+        self.tab.select(self.on_open, [pick, self.job, *ins[1:]], self.cleared, show_progress="hidden")
         self.model.focus(self.on_models, None, self.model, queue=False, show_progress="hidden")
         self.drop.click(self._dropping(act), [screen, pick, self.job, self.limit], outs, show_progress="hidden")
 
@@ -60,6 +61,13 @@ class LearnView:
         ws = self.house.workspace(request)
         found = [o for o in models.listing(ws) if not self.house.guest or o[1] == "starter" or (ws.runs / o[1]).is_dir()]
         return gr.update(choices=found)
+
+    def on_open(self, ref, job, model, limit, at, request: gr.Request):
+        """Whoever opens the tab wants to see it: no button needs to be pressed for that."""
+        if not ref or job:
+            yield [gr.skip()] * 4
+            return
+        yield from self.on_show(ref, model, limit, at, request)
 
     def on_show(self, ref, model, limit, at, request: gr.Request):
         """The rows as soon as they are there, the numbers of the whole set when they are counted."""
@@ -98,7 +106,7 @@ class LearnView:
         refused = "".join(draw.bad(f"{n:,} rows: {why}.") for why, n in (state.get("refused") or {}).items())
         idle = preview.untrained(ws, job, limit, None)
         return [
-            said(cost, limit) + notes + refused,
+            said(cost, limit, preview.histogram(ws, job)) + notes + refused,
             gr.update(visible=bool(idle), value=f"Leave out the {len(idle):,} rows that teach nothing"),
         ]
 
@@ -112,7 +120,7 @@ class LearnView:
         return press
 
 
-def said(cost: dict, limit: int) -> str:
+def said(cost: dict, limit: int, lengths: dict) -> str:
     share = cost["trained_tokens"] / max(1, cost["tokens"])
     lines = [
         f"<b>{cost['tokens']:,}</b> tokens in {cost['rows']:,} rows, <b>{cost['trained_tokens']:,}</b> of them learnt ({share:.0%}); "
@@ -124,7 +132,31 @@ def said(cost: dict, limit: int) -> str:
     ]
     if cost["untrained_rows"]:
         lines.append(f"{cost['untrained_rows']:,} rows teach nothing at this length")
-    return f'<div class="ts-card"><ul>{"".join(f"<li>{line}</li>" for line in lines)}</ul></div>'
+    return f'<div class="ts-card"><ul>{"".join(f"<li>{line}</li>" for line in lines)}</ul>{chart(lengths, limit)}</div>'
+
+
+def chart(lengths: dict, limit: int) -> str:
+    """How many rows have how many tokens; what the maximum length cuts is drawn in the second colour, behind a line."""
+    edges, counts, most = lengths["edges"], lengths["counts"], max([*lengths["counts"], 1])
+    wide, high, foot = 600, 110, 16
+    scale = wide / max(edges[-1], 1)
+    bars = "".join(
+        f'<rect x="{a * scale:.1f}" y="{high * (1 - n / most):.1f}" width="{max((b - a) * scale - 1, 0.5):.1f}" height="{high * n / most:.1f}" '
+        f'fill="{"#c2410c" if a >= limit else "#0d9488"}"><title>{a:,.0f} to {b:,.0f} tokens: {n:,} rows</title></rect>'
+        for a, b, n in zip(edges, edges[1:], counts, strict=False)
+    )
+    at = min(limit, edges[-1]) * scale
+    cut = (
+        f'<line x1="{at:.1f}" x2="{at:.1f}" y1="0" y2="{high}" stroke="#c2410c" stroke-width="2" stroke-dasharray="5 3"/>'
+        if limit < edges[-1]
+        else ""
+    )
+    return (
+        f'<figure class="ts-chart" style="max-width:640px"><b>Rows by their length in tokens</b>'
+        f'<svg viewBox="0 0 {wide} {high + foot}" role="img" aria-label="lengths of the rows in tokens, up to {edges[-1]:,.0f}">{bars}{cut}'
+        f'<text x="0" y="{high + foot - 2}" font-size="11" fill="currentColor">0</text>'
+        f'<text x="{wide}" y="{high + foot - 2}" font-size="11" text-anchor="end" fill="currentColor">{edges[-1]:,.0f} tokens</text></svg></figure>'
+    )
 
 
 def draw_rows(rows: list[dict], limit: int) -> str:

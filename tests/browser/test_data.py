@@ -69,12 +69,23 @@ def test_health_and_what_will_be_learnt(app, browser, tmp_path):
     tab(page, "Rows")
     expect(page.locator("#rows")).to_contain_text("[email]")
     expect(page.locator("#rows")).not_to_contain_text("lovelace")
-    tab(page, "What the model will learn")
-    page.click("#learn-show")
+    tab(page, "What the model will learn")  # shows it by itself
     expect(page.locator("#learn-rows .ts-token.learnt").first).to_be_visible(timeout=LONG)
+    expect(page.locator("#learn-costs")).to_contain_text("nothing is cut", timeout=LONG)
+    expect(page.locator("#learn-costs svg rect").first).to_be_attached()
+    page.click("#learn-show")
     expect(page.locator("#learn-costs")).to_contain_text("nothing is cut", timeout=LONG)
     learnt = "".join(page.locator("#learn-rows .ts-row").first.locator(".ts-token.learnt").all_inner_texts())
     assert learnt.startswith("It is") and "What is number" not in learnt
+    tab(page, "Versions")
+    expect(page.locator("#versions")).to_contain_text("80 rows masked")
+    page.click("#compare-with input")
+    page.locator("#compare-with [role=option]").first.click()
+    expect(page.locator("#compared")).to_contain_text("80 rows changed; 0 rows are the same", timeout=LONG)
+    page.click("#export-rows")
+    with page.expect_download(timeout=LONG) as download:
+        page.click("#download-rows", timeout=LONG)
+    assert download.value.suggested_filename == "h-version-2.jsonl" and len(open(download.value.path()).readlines()) == 80
     page.close()
 
 

@@ -58,7 +58,7 @@ def health(ws: Workspace, ds: Dataset) -> str | None:
 
 
 def begin(ws: Workspace, task: str, job: str | None = None, **arguments) -> str:
-    """The id of a job that does a task of workers/ingest.py (add, remap, mend, edit, hub, health) with these arguments in a process of its own."""
+    """The id of a job that does a task of workers/ingest.py (add, remap, mix, mend, edit, hub, health, export) with these arguments in a process of its own."""
     ws.prepare()
     _tidy(ws)
     job = job or f"import-{secrets.token_hex(6)}"

@@ -2,9 +2,9 @@
 
 import hashlib
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-from tuner.data.check import Tally, as_json
+from tuner.data.check import Progress, Tally, as_json, beat
 from tuner.data.rows import iterate
 from tuner.errors import RequestError, SettingError, raise_all
 
@@ -48,11 +48,16 @@ def check_parts(parts: list[tuple], kinds: list[str]) -> None:
     raise_all(problems)
 
 
-def mixed(parts: list[tuple]) -> Iterator[tuple[int | None, str | None, bool | None, Tally]]:
+def mixed(
+    parts: list[tuple], progress: Progress | None = None, cancelled: Callable[[], bool] | None = None
+) -> Iterator[tuple[int | None, str | None, bool | None, Tally]]:
     """(row, canonical row as JSON, held out, tally), as `rows.write` takes them; sides are kept, and only learnt rows are weighted."""
-    tally = Tally()
+    tally, read, total = Tally(), 0, sum(ds.rows for ds, _ in parts)
     for ds, weight in parts:
         for row in iterate(ds):
+            read += 1
+            if read % 200 == 0:
+                beat(progress, cancelled, read, total, tally.usable)
             text = as_json(row["value"])
             for _ in range(1 if row["held_out"] else _times(text, weight)):
                 tally.records += 1

@@ -157,7 +157,7 @@ class Reader:
                     remedy="Give the first line one short name per column.",
                 ) from error
             self._headless = any(len(cell) > 120 or "\n" in cell.strip() for cell in header)
-            self.columns = _named([""] * len(header) if self._headless else header)
+            self.columns = named([""] * len(header) if self._headless else header)
             if self._headless:
                 lines.back.extendleft(reversed(lines.taken))
             lines.taken.clear()
@@ -204,25 +204,38 @@ class Reader:
                     yield _record(row, value)
 
     def _lines(self) -> Iterator[Record]:
-        row, number = 0, 0
         with self._open() as stream:
-            while line := stream.readline(LARGEST):
-                number += 1
-                while len(line) >= LARGEST and not line.endswith("\n"):
-                    line = stream.readline(LARGEST) and "x" * LARGEST
-                if not line.strip("\ufeff \t\r\n\x00"):
-                    continue
-                row += 1
-                try:
-                    yield _record(row, _parsed(line.strip("\ufeff \t\r\n\x00")))
-                except (json.JSONDecodeError, RecursionError) as error:
-                    why = f"{error.msg} at character {error.pos + 1}" if isinstance(error, json.JSONDecodeError) else "nested too deeply"
-                    yield Record(
-                        row,
-                        None,
-                        f"Line {number} is not JSON: {why}.",
-                        "Correct the line or delete it; each line holds one whole JSON object.",
-                    )
+            yield from self._json_lines(stream, 0)
+
+    def _json_lines(self, stream: io.TextIOBase, number: int) -> Iterator[Record]:
+        row = 0
+        while line := stream.readline(LARGEST):
+            number += 1
+            while len(line) >= LARGEST and not line.endswith("\n"):
+                line = stream.readline(LARGEST) and "x" * LARGEST
+            if not line.strip("\ufeff \t\r\n\x00"):
+                continue
+            row += 1
+            try:
+                yield _record(row, _parsed(line.strip("\ufeff \t\r\n\x00")))
+            except (json.JSONDecodeError, RecursionError) as error:
+                why = f"{error.msg} at character {error.pos + 1}" if isinstance(error, json.JSONDecodeError) else "nested too deeply"
+                yield Record(
+                    row,
+                    None,
+                    f"Line {number} is not JSON: {why}.",
+                    "Correct the line or delete it; each line holds one whole JSON object.",
+                )
+
+    # ---- a part of the file
+
+    def within(self, data: bytes, line: int) -> Iterator[Record]:
+        """The records of some whole lines, the first of which has this number; `row` counts from 1."""
+        text = io.TextIOWrapper(io.BytesIO(data), encoding="utf-8", errors="replace", newline=None if self.format == "jsonl" else "")
+        if self.format == "jsonl":
+            return self._json_lines(text, line - 1)
+        lines = _Lines(text)
+        return self._cells(csv.reader(lines, delimiter=self.delimiter), lines)
 
     # ---- text and Parquet
 
@@ -259,7 +272,7 @@ class Reader:
     def _workbook(self) -> Iterator[Record]:
         rows = self._sheet.rows()
         header = next(rows, [])
-        self.columns = _named(header)
+        self.columns = named(header)
         total = max(1, self._sheet.sheet.height if self._sheet.sheet else 1)
         for row, cells in enumerate(rows, 1):
             self._done = self.bytes * row // total
@@ -331,7 +344,7 @@ def _paragraphs(stream) -> Iterator[str]:
     yield "".join(kept)
 
 
-def _named(header: list[str]) -> list[str]:
+def named(header: list[str]) -> list[str]:
     """Column names that are neither empty nor doubled."""
     names: list[str] = []
     for i, cell in enumerate(header, 1):

@@ -1,4 +1,7 @@
-"""rows.parquet, written in batches and read by the page, and beside it held_out.npy: which rows test the model."""
+"""rows.parquet, written in batches and read by the page, and beside it held_out.npy: which rows test the model.
+
+A row stands in the column `value` as JSON, or, when it is plain (see plain.py), in the columns of its texts.
+"""
 
 import json
 from collections.abc import Iterator
@@ -6,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from tuner.data.check import Tally
+from tuner.data.plain import COLUMNS, rebuild
 from tuner.data.split import sides
 from tuner.errors import DataError
 
@@ -16,6 +20,7 @@ class Stored(Protocol):
     """What of a Dataset is needed here."""
 
     ref: str
+    rows: int
     path: Path
 
 
@@ -24,13 +29,8 @@ def write(items: Iterator, folder: Path, share: float | None, seed: int = 0) -> 
 
     With a share of None they are (row, JSON, held out, tally) and say the side themselves.
     """
-    import numpy as np
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    schema = pa.schema([("row", pa.int64()), ("value", pa.string())])
     numbers, texts, said, size = [], [], bytearray(), 0
-    with pq.ParquetWriter(folder / "rows.parquet", schema, compression="zstd", compression_level=1, use_dictionary=False) as writer:
+    with Writer(folder) as writer:
         for item in items:
             number, text, tally = item[0], item[1], item[-1]
             if number is not None:
@@ -40,11 +40,56 @@ def write(items: Iterator, folder: Path, share: float | None, seed: int = 0) -> 
                 if share is None:
                     said.append(item[2])
             if numbers and (number is None or len(numbers) >= GROUP or size > GROUP_BYTES):
-                writer.write_table(pa.table([numbers, texts], schema=schema), row_group_size=GROUP)
+                writer.add(numbers, texts)
                 numbers, texts, size = [], [], 0
-    side = np.frombuffer(bytes(said), bool) if share is None else sides(*tally.keys(), share=share, seed=seed)
-    np.save(folder / "held_out.npy", side)
-    return tally, int(side.sum())
+    return tally, writer.split(tally, share, seed, said)
+
+
+class Writer:
+    """Writes rows.parquet a batch at a time."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+
+    def __enter__(self) -> "Writer":
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        turns = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
+        texts = [(name, turns if name == "messages" else pa.string()) for name in COLUMNS]
+        self.schema = pa.schema([("row", pa.int64()), ("value", pa.string()), *texts])
+        few = ["system", "label", "messages.list.element.role"]
+        long = [name for name in ("messages.list.element.content", *COLUMNS[1:]) if name not in few]
+        self.file = pq.ParquetWriter(  # plain texts are kept as they are: packing them would take longer than all the checks
+            self.folder / "rows.parquet",
+            self.schema,
+            compression={"row": "zstd", "value": "zstd"} | dict.fromkeys(long + few, "none"),
+            compression_level={"value": 1},
+            use_dictionary=few,
+            column_encoding=dict.fromkeys(long, "DELTA_LENGTH_BYTE_ARRAY"),
+            write_statistics=False,
+        )
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.file.close()
+
+    def add(self, numbers, values: list | None, columns: dict | None = None, keep=None) -> None:
+        """A batch: record numbers, the JSON of each (None where it is plain), the columns of the plain ones, and which are kept."""
+        import pyarrow as pa
+
+        n = len(numbers)
+        arrays = {"row": pa.array(numbers, pa.int64()), "value": pa.array(values or [None] * n, pa.string())} | (columns or {})
+        table = pa.table([arrays.get(f.name, pa.nulls(n, f.type)) for f in self.schema], schema=self.schema)
+        self.file.write_table(table if keep is None or keep.all() else table.filter(pa.array(keep)), row_group_size=max(n, 1))
+
+    def split(self, tally: Tally, share: float | None, seed: int, said: bytes = b"") -> int:
+        """Draw the sides of all rows, or take them as said; returns how many are held out."""
+        import numpy as np
+
+        side = np.frombuffer(bytes(said), bool) if share is None else sides(*tally.keys(), share=share, seed=seed)
+        np.save(self.folder / "held_out.npy", side)
+        return int(side.sum())
 
 
 def rows(ds: Stored, offset: int = 0, limit: int = 50, held_out: bool | None = None) -> list[dict]:
@@ -93,7 +138,8 @@ def iterate(ds: Stored, held_out: bool | None = None) -> Iterator[dict]:
 
 
 def _row(stored: dict, held_out) -> dict:
-    return {"row": stored["row"], "held_out": bool(held_out), "value": json.loads(stored["value"])}
+    value = stored["value"]
+    return {"row": stored["row"], "held_out": bool(held_out), "value": rebuild(stored) if value is None else json.loads(value)}
 
 
 def _side(ds: Stored):

@@ -157,7 +157,8 @@ def _is_utf8(path: Path) -> bool:
     with binary(path)[0] as f:
         try:
             while block := f.read(BLOCK):
-                decoder.decode(block)
+                if not block.isascii() or decoder.getstate()[0]:
+                    decoder.decode(block)
             decoder.decode(b"", True)
         except UnicodeDecodeError:
             return False

@@ -1,11 +1,14 @@
 """Where the rows of a dataset came from: files copied into the workspace, or left where they are and known by their hash."""
 
+import contextlib
 import hashlib
 import re
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
+from threading import Event
 
-from tuner.data.check import Progress, beat
+from tuner.data.check import Cancelled, Progress, beat
 from tuner.data.opened import suffix
 from tuner.errors import ConflictError, NotFoundError, RequestError, translate
 
@@ -32,13 +35,39 @@ def check_upload(path: str | Path, limit: int = LIMIT) -> int:
 
 
 def take(path: Path, folder: Path, number: int, reference: bool, progress: Progress | None, cancelled: Callable[[], bool] | None) -> dict:
-    """Copy a file into `folder`, or only read it through: {"name", "file" or "path", "sha256", "bytes", "changed"}."""
+    """Copy a file into `folder`, or only refer to it: {"name", "file" or "path", "bytes", "changed"}. Its hash comes from `Hashes`."""
     ending = suffix(path.name) if re.fullmatch(r"\.[a-z0-9]{1,8}", suffix(path.name)) else ""
     file = f"data-{number}{ending}{'.gz' if path.name.lower().endswith('.gz') else ''}"
     about = path.stat()
-    digest = _read_through(path, None if reference else folder / file, progress, cancelled)
+    if not reference:
+        _read_through(path, lambda: beat(progress, cancelled, 0, about.st_size, 0), folder / file)
     place = {"path": str(path.resolve())} if reference else {"file": file}
-    return {"name": path.name} | place | {"sha256": digest, "bytes": about.st_size, "changed": about.st_mtime_ns}
+    return {"name": path.name} | place | {"bytes": about.st_size, "changed": about.st_mtime_ns}
+
+
+class Hashes:
+    """Hashes files in a thread of its own while they are read: `with Hashes(paths) as hashes: ...; hashes.wait()`."""
+
+    def __init__(self, paths: list[Path]):
+        self.paths, self.over, self.pool = paths, Event(), ThreadPoolExecutor(1)
+
+    def __enter__(self) -> "Hashes":
+        self.work = self.pool.submit(lambda: [_read_through(path, self._stop) for path in self.paths])
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.over.set()
+        self.pool.shutdown()
+
+    def _stop(self) -> None:
+        if self.over.is_set():
+            raise Cancelled
+
+    def wait(self, cancelled: Callable[[], bool] | None) -> list[str]:
+        """The sha256 of each file."""
+        while not wait([self.work], 0.1).done:
+            beat(None, cancelled, 0, 0, 0)
+        return self.work.result()
 
 
 def find(source: dict, folder: Path) -> Path:
@@ -55,7 +84,7 @@ def find(source: dict, folder: Path) -> Path:
         )
     about = path.stat()
     same = (about.st_size, about.st_mtime_ns) == (source["bytes"], source["changed"])
-    if not same and _read_through(path, None, None, None) != source["sha256"]:
+    if not same and _read_through(path, lambda: None) != source.get("sha256"):
         raise ConflictError(
             f"The file {path} was changed since it was brought in.",
             asked=str(path),
@@ -72,19 +101,14 @@ def digest(sources: list[dict]) -> str:
     return hashlib.sha256("".join(s["sha256"] for s in sources).encode()).hexdigest()
 
 
-def _read_through(path: Path, target: Path | None, progress: Progress | None, cancelled: Callable[[], bool] | None) -> str:
-    digest, size, done = hashlib.sha256(), path.stat().st_size, 0
+def _read_through(path: Path, between: Callable[[], None], target: Path | None = None) -> str:
+    """The sha256 of a file; with `target` it is copied there (and not hashed). `between` may raise to end it."""
+    digest = hashlib.sha256()
     try:
-        out = open(target, "wb") if target else None
-        with open(path, "rb") as f:
-            try:
-                while block := f.read(1 << 20):
-                    digest.update(block)
-                    done += out.write(block) if out else len(block)
-                    beat(progress, cancelled, 0, size, 0)
-            finally:
-                if out:
-                    out.close()
+        with open(path, "rb") as f, open(target, "wb") if target else contextlib.nullcontext() as out:
+            while block := f.read(1 << 20):
+                out.write(block) if out else digest.update(block)
+                between()
     except OSError as error:
         raise translate(error) or error from error
     return digest.hexdigest()

@@ -9,12 +9,12 @@ FROM, PART = 10, 5  # below ten rows none is held out; never more than a fifth t
 
 
 def about(row: dict, kind: str, text: str) -> str:
-    """What must not stand on both sides: the first question, the passage, or the whole row."""
+    """What must not stand on both sides: the first question, the passage, the text that is labelled, or the whole row."""
     if kind == "chat":
         return next((m["content"] for m in row["messages"] if m["role"] == "user"), text)
     if kind in ("preference", "rated"):
         return next((m["content"] for m in reversed(row["prompt"]) if m["role"] == "user"), text)
-    return row["context"] if kind == "qa" else text
+    return row.get({"qa": "context", "seq2seq": "source"}.get(kind, "text"), text)
 
 
 def sides(keys, labels=None, share: float = 0.05, seed: int = 0):

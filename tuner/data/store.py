@@ -17,14 +17,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tuner import paths
-from tuner.data.check import TALKS, Cancelled, Progress, as_json, check, each_row, settled
+from tuner.data import columns
+from tuner.data.check import TALKS, Cancelled, Progress, as_json, beat, check, each_row, settled
 from tuner.data.mix import check_parts, mixed
 from tuner.data.names import KINDS
 from tuner.data.read import Reader
 from tuner.data.recognise import Recognition
 from tuner.data.rows import iterate, row, rows, write
 from tuner.data.several import Several, open_all
-from tuner.data.sources import LIMIT, check_upload, digest, find, take
+from tuner.data.sources import LIMIT, Hashes, check_upload, digest, find, take
 from tuner.data.unfinished import building, sweep
 from tuner.errors import ConflictError, DataError, NotFoundError, SettingError, translate
 from tuner.paths import Workspace
@@ -154,16 +155,21 @@ def add(
         found[-1] |= {"side": "test"} if test_file else {}
         version = folder / "versions" / "1"
         version.mkdir(parents=True)
-        reader = _opened(found, folder / "source", encoding)
-        made = _import(reader, version, settled(reader, kind, mapping), held_out, seed, system, progress, cancelled)
+        files = [find(s, folder / "source") for s in found]
+        with Hashes(files) as hashes:
+            reader = _opened(found, files, encoding)
+            made = _import(reader, version, settled(reader, kind, mapping), held_out, seed, system, progress, cancelled)
+            for source, digest_ in zip(found, hashes.wait(cancelled), strict=True):
+                source["sha256"] = digest_
+                find(source, folder / "source")  # not changed while it was read
         made |= {"version": 1, "name": name, "source_name": reader.name, "sha256": digest(found), "sources": found, "sample": sample}
         id = _move_in(ws, folder, version, name, made)
     return get(ws, id)
 
 
-def _opened(sources: list[dict], folder: Path, encoding: str | None = None) -> Reader | Several:
+def _opened(sources: list[dict], files: list[Path], encoding: str | None = None) -> Reader | Several:
     tests = sum(s.get("side") == "test" for s in sources)
-    return open_all([find(s, folder) for s in sources], encoding, [s["name"] for s in sources], tests)
+    return open_all(files, encoding, [s["name"] for s in sources], tests)
 
 
 def _move_in(ws: Workspace, folder: Path, version: Path, name: str, made: dict) -> str:
@@ -179,7 +185,14 @@ def _move_in(ws: Workspace, folder: Path, version: Path, name: str, made: dict) 
                 raise
 
 
-def mix(ws: Workspace, parts: list[tuple[str, float]], *, name: str | None = None) -> Dataset:
+def mix(
+    ws: Workspace,
+    parts: list[tuple[str, float]],
+    *,
+    name: str | None = None,
+    progress: Progress | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> Dataset:
     """A new dataset from several of one kind: [("id@2", 1.0), ("other", 0.5)]. Held-out rows stay held out, once each.
 
     Raises NotFoundError, SettingError (a weight), RequestError (kinds that differ).
@@ -192,7 +205,7 @@ def mix(ws: Workspace, parts: list[tuple[str, float]], *, name: str | None = Non
     with building(ws.datasets) as folder:
         version = folder / "versions" / "1"
         version.mkdir(parents=True)
-        tally, held = write(mixed(found), version, None)
+        tally, held = write(mixed(found, progress, cancelled), version, None)
         words = ", ".join(f"{ds.name} \u00d7 {weight:g}" for ds, weight in found)
         made = {f.name: getattr(first, f.name) for f in fields(Dataset) if f.name not in ("id", "folder")}
         made |= {"version": 1, "name": name, "source_name": title, "reason": f"A mixture: {words}.", "format": "mixture", "sources": []}
@@ -230,7 +243,7 @@ def remap(
     root = ws.dataset(old.id)
     sweep(ws)
     with building(root / "versions") as folder:
-        reader = _opened(old.sources, root / "source")
+        reader = _opened(old.sources, [find(s, root / "source") for s in old.sources])
         found = settled(reader, kind, mapping)
         made = _import(
             reader, folder, found, share, old.seed if seed is None else seed, old.system if system is None else system, progress, cancelled
@@ -279,7 +292,9 @@ def _import(
     if tests:
         items = ((number, text, reader.testing, tally) for number, text, tally in items)
     try:
-        tally, held = write(items, folder, None if tests else share, seed)
+        tally, held = _fast(reader, found, folder, share, seed, system, progress, cancelled) or write(
+            items, folder, None if tests else share, seed
+        )
     except OSError as error:
         raise translate(error) or error from error
     if not tally.usable:
@@ -310,6 +325,16 @@ def _import(
         "seed": seed,
         "system": system.strip() if found.kind in TALKS else "",
     }
+
+
+def _fast(reader, found: Recognition, folder: Path, share: float, seed: int, system: str, progress, cancelled) -> tuple | None:
+    """(tally, held out) of a large file that can be read a column at a time; None for any other."""
+    if not columns.suits(reader, found):
+        return None
+    try:
+        return columns.Import(reader, found, system.strip()).write(folder, share, seed, progress, cancelled)
+    except columns.Irregular:
+        return None
 
 
 # ---- looking things up
@@ -380,16 +405,21 @@ def as_dict(ds: Dataset) -> dict:
     return {"dataset": ds.id, "ref": ds.ref} | {k: v for k, v in asdict(replace(ds, folder=None)).items() if k != "folder"}
 
 
-def export(ds: Dataset, path: Path) -> int:
+def export(ds: Dataset, path: Path, progress: Progress | None = None, cancelled: Callable[[], bool] | None = None) -> int:
     """Write all rows as JSONL in the canonical form of their kind; returns how many. Read again, they are the same rows."""
-    n = 0
+    n, partial = 0, path.with_name(f".{path.name}.part")
     try:
-        with open(path, "w", encoding="utf-8") as out:
+        with open(partial, "w", encoding="utf-8") as out:
             for row in iterate(ds):
                 out.write(as_json(row["value"]) + "\n")
                 n += 1
+                if n % 200 == 0:
+                    beat(progress, cancelled, n, ds.rows, n)
+        os.replace(partial, path)
     except OSError as error:
         raise translate(error) or error from error
+    finally:
+        partial.unlink(missing_ok=True)
     return n
 
 

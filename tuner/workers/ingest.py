@@ -28,7 +28,22 @@ def health(ws: Workspace, *, ref: str, progress, cancelled) -> store.Dataset:
     return ds
 
 
-TASKS = {"add": store.add, "remap": store.remap, "mend": mend.mend, "edit": mend.edit, "hub": hub.add, "health": health}
+def export(ws: Workspace, *, ref: str, path: str, progress, cancelled) -> store.Dataset:
+    ds = store.get(ws, ref)
+    store.export(ds, Path(path), progress, cancelled)
+    return ds
+
+
+TASKS = {
+    "mix": store.mix,
+    "export": export,
+    "add": store.add,
+    "remap": store.remap,
+    "mend": mend.mend,
+    "edit": mend.edit,
+    "hub": hub.add,
+    "health": health,
+}
 
 
 class Report:

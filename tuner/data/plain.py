@@ -1,0 +1,302 @@
+"""Rows that are the same in the file and in their canonical form, found a column at a time (pyarrow's compute functions).
+
+Most rows of most files need no conversion: a question and an answer, or turns by the user and the assistant in turn. These are
+checked and stored as columns, at the speed of the library; a row with anything unusual in it (an empty cell, marked turns, a
+carriage return, a role seldom seen) is left to `convert`. What `examine` calls plain, `convert` would leave as it is: a test
+holds the one against the other.
+
+pyarrow, because `datasets` brings it along, it reads JSON lines as well as CSV with errors told, and it keeps the text of every
+cell as it is. (polars hashes rows faster, but differently from version to version, which would move rows between the sides of a
+split; duckdb guesses types, and "007" comes back as 7.)
+"""
+
+from functools import reduce
+from typing import NamedTuple
+
+from xxhash import xxh3_64_intdigest, xxh3_128_digest
+
+from tuner.data.conversation import SEPARATORS
+from tuner.data.transcripts import OPENINGS
+from tuner.data.turns import CALLS, ROLE_NAMES, TURN_ROLE, TURN_TEXT
+
+FORMS = {  # what a plain row is made of; the first is what the row is about
+    "chat": (("prompt", "answer"), ("messages",)),
+    "text": (("text",),),
+    "seq2seq": (("source", "target"),),
+    "classification": (("text", "label"),),
+}
+COLUMNS = ("messages", "prompt", "answer", "system", "text", "label", "source", "target")
+ROLES = {name: role for name, role in ROLE_NAMES.items() if role != "tool" and name not in CALLS}
+CODES = {"system": 0, "user": 1, "assistant": 2}
+SEAM = "\n\n"  # between several columns that are one cell, as in `cells.cell`
+
+
+class Plain(NamedTuple):
+    """What is known of n records: which are plain, their columns, and for each its group, digest (16 bytes) and characters."""
+
+    sure: object  # bool[n]
+    columns: dict  # role -> Arrow array of n
+    groups: list[int]
+    digests: list[bytes]
+    lengths: object  # int64[n]
+
+
+def form(kind: str, mapping: dict, columns: list[str]) -> dict[str, list[str]] | None:
+    """{role: [column, ...]} when rows of this mapping can be plain; None when each must be converted."""
+    roles = {role: [c] if isinstance(c, str) else list(c) for role, c in mapping.items() if c}
+    fits = any(set(roles) - {"system"} == set(wanted) for wanted in FORMS.get(kind, ())) and ("system" not in roles or kind == "chat")
+    single = all(len(c) == 1 or role == "prompt" for role, c in roles.items())
+    return roles if fits and single and all(name in columns for named in roles.values() for name in named) else None
+
+
+def examine(table, roles: dict[str, list[str]], system: str = "") -> Plain | None:
+    """Look at all records of a table at once; None when a column is not text (or, for messages, not a list of short turns)."""
+    import pyarrow.compute as pc
+
+    cells = {role: [table.column(name).combine_chunks() for name in named] for role, named in roles.items()}
+    if not all(_is_text(column) for role, named in cells.items() if role != "messages" for column in named):
+        return None
+    own, unsure = _system(cells.pop("system", None), table.num_rows, system)
+    if "messages" in cells:
+        turns = _turns(cells["messages"][0])
+        if turns is None:
+            return None
+        return _conversations(*turns, own, unsure)
+    texts = {}
+    for role, named in cells.items():
+        texts[role], doubt = _joined(named)
+        unsure |= doubt | _odd(texts[role], role)
+    first, *_ = texts.values()
+    parts = [own, *texts.values()] if own is not None else list(texts.values())
+    lengths = sum(_numbers(pc.utf8_length(part)) for part in parts)
+    return Plain(~unsure, texts | ({"system": own} if own is not None else {}), _hashes(first), _digests(parts, own is not None), lengths)
+
+
+def rebuild(stored: dict) -> dict:
+    """The canonical row of a plain one, from its columns."""
+    if stored["text"] is not None:
+        return {"text": stored["text"]} | ({"label": stored["label"]} if stored["label"] is not None else {})
+    if stored["source"] is not None:
+        return {"source": stored["source"], "target": stored["target"]}
+    messages = stored["messages"] or [
+        {"role": "user", "content": stored["prompt"]},
+        {"role": "assistant", "content": stored["answer"]},
+    ]
+    return {"messages": [{"role": "system", "content": stored["system"]}, *messages] if stored["system"] else messages}
+
+
+def texts(row: dict, kind: str) -> list[str] | None:
+    """What tells a row of this form from another; None for a row that is more than its texts."""
+    if kind == "chat":
+        simple = len(row) == 1 and all(len(m) == 2 and m["role"] != "tool" for m in row["messages"])
+        return [m["content"] for m in row["messages"]] if simple else None
+    simple = kind in FORMS and all(isinstance(part, str) for part in row.values())
+    return list(row.values()) if simple else None
+
+
+def digest(parts: list[str]) -> bytes:
+    return xxh3_128_digest("\0".join(parts).encode("utf-8", "surrogatepass"))
+
+
+# ---- cells
+
+
+def _is_text(column) -> bool:
+    import pyarrow as pa
+
+    return pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
+
+
+def _mask(array):
+    """An Arrow array of booleans as numpy's; null is True: what isn't known is no plain cell."""
+    import pyarrow.compute as pc
+
+    return pc.fill_null(array, True).to_numpy(zero_copy_only=False)
+
+
+def _numbers(array):
+    import pyarrow.compute as pc
+
+    return pc.fill_null(array, 0).to_numpy(zero_copy_only=False).astype("int64")
+
+
+def _ends(column):
+    """(first byte, last byte) of each cell, 0 where there is none: enough to pass over most cells without reading them."""
+    import numpy as np
+    import pyarrow as pa
+
+    width = "i8" if pa.types.is_large_string(column.type) else "i4"
+    _, offsets, data = column.buffers()
+    at = np.frombuffer(offsets, width)[column.offset : column.offset + len(column) + 1]
+    text = np.append(np.frombuffer(data or b"", "u1")[: int(at[-1])], 0) if not data or data.size <= at[-1] else np.frombuffer(data, "u1")
+    filled = at[1:] > at[:-1]
+    return np.where(filled, text[at[:-1]], 0), np.where(filled, text[at[1:] - 1], 0)
+
+
+def _where(column, candidates, check):
+    """A mask: `check` (an Arrow function) of the candidates, False for all others."""
+    import numpy as np
+    import pyarrow as pa
+
+    mask, at = np.zeros(len(column), bool), np.flatnonzero(candidates)
+    if len(at):
+        mask[at] = _mask(check(column.take(pa.array(at))))
+    return mask
+
+
+def _blank(column):
+    """Where there is nothing but white space."""
+    import pyarrow.compute as pc
+
+    first, _ = _ends(column)
+    return _where(column, (first <= 32) | (first >= 128), lambda cells: pc.equal(pc.utf8_trim_whitespace(cells), ""))
+
+
+def _doubtful(column):
+    """Cells that `cells.plain` would change, or that are not there. What is in none of the cells isn't looked for in each."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    doubt = _mask(pc.is_null(column))
+    if (_numbers(pc.binary_length(column)) == 3).any():
+        doubt |= _mask(pc.is_in(column, pa.array(["NaN", "nan"], column.type)))
+    data = column.buffers()[2]
+    if data is not None and (np.frombuffer(data, "u1") == ord("\r")).any():
+        doubt |= _mask(pc.match_substring(column, "\r"))
+    return doubt
+
+
+def _any(check, cells, marks):
+    import pyarrow.compute as pc
+
+    found = [check(cells, mark) for mark in marks]
+    return reduce(pc.or_, found)
+
+
+def _odd(column, role: str):
+    """Cells that are empty, or that mean more than they say in this role."""
+    import numpy as np
+    import pyarrow.compute as pc
+
+    odd, (first, last) = _blank(column), _ends(column)
+    space = (first <= 32) | (first >= 128)
+    begins = {"prompt": ("[", "{", *OPENINGS), "label": ("[", "{")}.get(role, ())
+    if begins:
+        marked = space | np.isin(first, [ord(mark[0]) for mark in begins])
+        odd |= _where(column, marked, lambda cells: _any(pc.starts_with, pc.utf8_ltrim_whitespace(cells), begins))
+    if role == "prompt":
+        marked = np.isin(last, [ord(mark[-1]) for mark in SEPARATORS])
+        odd |= _where(column, marked, lambda cells: _any(pc.ends_with, cells, SEPARATORS))
+    if role == "label":
+        spaced = space | (last <= 32) | (last >= 128)
+        odd |= _where(column, spaced, lambda cells: pc.not_equal(pc.utf8_trim_whitespace(cells), cells))
+    return odd
+
+
+def _joined(named: list):
+    """(one column of several, where any of them is doubtful): blank cells are left out, the others joined by a blank line."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    doubt = _doubtful(named[0])
+    if len(named) == 1:
+        return named[0], doubt
+    whole = pc.if_else(pa.array(_blank(named[0])), "", named[0])
+    for column in named[1:]:
+        doubt |= _doubtful(column)
+        both = pc.binary_join_element_wise(whole, column, SEAM)
+        whole = pc.if_else(pa.array(_blank(column)), whole, pc.if_else(pc.equal(whole, ""), column, both))
+    return whole, doubt
+
+
+def _system(cells: list | None, n: int, system: str):
+    """(system texts or None, where they are doubtful): a row's own goes before the one for all."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not cells:
+        return (pa.repeat(system, n) if system else None), np.zeros(n, bool)
+    column = pc.fill_null(cells[0], "")
+    return pc.if_else(pa.array(_blank(column)), system, column), _doubtful(column)
+
+
+# ---- conversations
+
+
+def _turns(column):
+    """(list array, roles, contents) of a column of turns that have a role and a text and nothing else."""
+    import pyarrow as pa
+
+    kind = column.type
+    if not ((pa.types.is_list(kind) or pa.types.is_large_list(kind)) and pa.types.is_struct(kind.value_type) and column.null_count == 0):
+        return None
+    names = [field.name for field in kind.value_type]
+    who, what = [n for n in names if n in TURN_ROLE], [n for n in names if n in TURN_TEXT]
+    flat = column.flatten()
+    if len(names) != 2 or len(who) != 1 or len(what) != 1 or flat.null_count:
+        return None
+    roles, contents = flat.field(who[0]), flat.field(what[0])
+    return (column, roles, contents) if _is_text(roles) and _is_text(contents) else None
+
+
+def _conversations(column, roles, contents, own, unsure) -> Plain:
+    """Plain are turns by user and assistant in turn, after a system text or none, ending with the assistant."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    counts = _numbers(pc.list_value_length(column))
+    starts = np.concatenate([[0], np.cumsum(counts)])
+    known = pc.index_in(roles, pa.array(list(ROLES), roles.type))
+    codes = np.array([CODES[role] for role in ROLES.values()] + [-1])[pc.fill_null(known, len(ROLES)).to_numpy()]
+    filled = counts > 0
+    at = starts[:-1][filled]
+    led = np.zeros(len(counts), bool)
+    led[filled] = codes[at] == CODES["system"]
+    row = np.repeat(np.arange(len(counts)), counts)
+    place = np.arange(len(codes)) - starts[:-1][row] - led[row]
+    wrong = np.where(place < 0, codes != 0, codes != 1 + place % 2) | _doubtful(contents) | _blank(contents)
+    unsure |= (counts - led < 2) | ((counts - led) % 2 == 1)
+    unsure[filled] |= np.logical_or.reduceat(wrong, at) if len(at) else False
+    told = pa.array(["system", "user", "assistant"]).take(pa.array(np.where(codes < 0, 1, codes)))
+    offsets = pa.array(starts, pa.int32())
+    messages = pa.ListArray.from_arrays(offsets, pa.StructArray.from_arrays([told, contents.cast(pa.string())], ["role", "content"]))
+    texts, lengths = pa.ListArray.from_arrays(offsets, contents.cast(pa.string())), _numbers(pc.utf8_length(contents))
+    totals = np.zeros(len(counts), "int64")
+    np.add.at(totals, row, lengths)
+    first = (
+        contents.take(pa.array(np.minimum(starts[:-1] + led, max(len(codes) - 1, 0)))) if len(codes) else pa.nulls(len(counts), pa.string())
+    )
+    joined, columns = pc.binary_join(texts, "\0"), {"messages": messages}
+    if own is not None:
+        own = pc.if_else(pa.array(led), "", own)
+        columns["system"], totals = own, totals + _numbers(pc.utf8_length(own))
+        joined = pc.if_else(pc.equal(own, ""), joined, pc.binary_join_element_wise(own, joined, "\0"))
+    return Plain(~unsure, columns, _hashes(first), _each(joined), totals)
+
+
+def _bytes(column) -> list[bytes]:
+    import pyarrow as pa
+
+    return column.cast(pa.binary()).to_pylist()
+
+
+def _hashes(column) -> list[int]:
+    return [xxh3_64_intdigest(cell or b"") for cell in _bytes(column)]
+
+
+def _each(column) -> list[bytes]:
+    return [xxh3_128_digest(cell or b"") for cell in _bytes(column)]
+
+
+def _digests(parts: list, led: bool) -> list[bytes]:
+    """The digest of each row's texts, the system text (the first part, when `led`) only where there is one."""
+    import pyarrow.compute as pc
+
+    rest = parts[1:] if led else parts
+    joined = pc.binary_join_element_wise(*rest, "\0") if len(rest) > 1 else rest[0]
+    if led:
+        joined = pc.if_else(pc.equal(parts[0], ""), joined, pc.binary_join_element_wise(parts[0], joined, "\0"))
+    return _each(joined)
