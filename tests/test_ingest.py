@@ -18,6 +18,13 @@ def ws(tmp_path):
     return Workspace(tmp_path / "home", machine=tmp_path / "machine")
 
 
+def long(tmp_path):
+    """A file that takes seconds: an array of objects is read record by record."""
+    path = tmp_path / "long.json"
+    path.write_text("[" + ",\n".join(f'{{"prompt": "question {i}", "answer": "answer {i}"}}' for i in range(400_000)) + "]")
+    return path
+
+
 def csv(folder, n=100):
     path = folder / "faq.csv"
     path.write_text("Question,Answer\n" + "".join(f"What is {i}?,It is number {i}.\n" for i in range(n)))
@@ -66,7 +73,7 @@ def test_what_is_wrong_at_once_is_said_at_once(ws, tmp_path):
 
 
 def test_cancel_leaves_nothing(ws, tmp_path):
-    job = jobs.start(ws, csv(tmp_path, 400_000))
+    job = jobs.start(ws, long(tmp_path))
     wait(ws, job, lambda p: p["rows"] > 0)
     assert jobs.progress(ws, job)["total"] > 1e6
     jobs.cancel(ws, job)
@@ -75,7 +82,7 @@ def test_cancel_leaves_nothing(ws, tmp_path):
 
 @pytest.mark.skipif(os.name == "nt", reason="kill -9")
 def test_a_killed_worker_is_a_failure_and_leaves_nothing(ws, tmp_path):
-    job = jobs.start(ws, csv(tmp_path, 400_000))
+    job = jobs.start(ws, long(tmp_path))
     wait(ws, job, lambda p: p["rows"] > 0)
     child = jobs._children.pop(job)  # as after a restart of the page: only the lock tells
     assert jobs.progress(ws, job)["state"] == "running"

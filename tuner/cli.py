@@ -12,13 +12,12 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from tuner import __version__, config, hardware, paths
-from tuner.errors import RequestError, translate
+from tuner import __version__, config, paths
+from tuner.commands import data as data_commands
+from tuner.commands import runs as run_commands
+from tuner.commands.words import Refused, say
+from tuner.errors import translate
 from tuner.paths import Workspace
-
-
-class Refused(RequestError):
-    """The command line itself is wrong."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -67,12 +66,12 @@ def parser() -> Parser:
     add("doctor", "Say what this computer has, what is missing, and what mends it.", doctor)
     data = add("data", "Check, add and look at data.", None).add_subparsers(dest="subcommand", parser_class=Parser, required=True)
     maps = {"map": {"action": "append", "default": [], "metavar": "ROLE=COLUMN", "dest": "map"}, "kind": text}
-    add("check", "Say what a file is and what is wrong with it.", data_check, "file", parent=data, **maps)
+    add("check", "Say what a file is and what is wrong with it.", data_commands.check, "file", parent=data, **maps)
     held = {"held_out": {"type": float, "default": 0.05, "metavar": "SHARE"}, "system": {"default": ""}}
     add(
         "add",
         "Bring a file (several, as one; or hub:OWNER/NAME) into the workspace.",
-        data_add,
+        data_commands.add,
         "file+",
         parent=data,
         name=text,
@@ -84,27 +83,35 @@ def parser() -> Parser:
         **held,
         **maps,
     )
-    add("mix", "Make one dataset of several: DATA or DATA=WEIGHT.", data_mix, "part+", parent=data, name=text)
-    add("export", "Write the rows as JSONL.", data_export, "data", parent=data, out=text)
-    add("compare", "What differs between two versions: OLD NEW.", data_compare, "old", "new", parent=data)
-    add("list", "List the datasets.", data_list, parent=data)
-    add("show", "Show what is known of a dataset.", data_show, "data", parent=data)
+    add("mix", "Make one dataset of several: DATA or DATA=WEIGHT.", data_commands.mix, "part+", parent=data, name=text)
+    add("export", "Write the rows as JSONL.", data_commands.export, "data", parent=data, out=text)
+    add("compare", "What differs between two versions: OLD NEW.", data_commands.compare, "old", "new", parent=data)
+    add("list", "List the datasets.", data_commands.listing, parent=data)
+    add("show", "Show what is known of a dataset.", data_commands.show, "data", parent=data)
     rows = {"type": int, "default": 5}
-    add("preview", "Show rows as they were understood, or as a model's tokens.", data_preview, "data", parent=data, rows=rows, model=text)
-    add("plan", "Say what a run would do and take.", plan, **request, device_memory=text)
-    train_parser = add("train", "Train, and wait for the end.", train, **request, name=text, detach=flag, anyway=flag)
+    add(
+        "preview",
+        "Show rows as they were understood, or as a model's tokens.",
+        data_commands.preview,
+        "data",
+        parent=data,
+        rows=rows,
+        model=text,
+    )
+    add("plan", "Say what a run would do and take.", run_commands.plan, **request, device_memory=text)
+    train_parser = add("train", "Train, and wait for the end.", run_commands.train, **request, name=text, detach=flag, anyway=flag)
     train_parser.add_argument("config", nargs="?")
-    add("runs", "List the runs.", list_runs)
-    add("show", "Show all of one run.", show, "run_id")
-    add("metrics", "The numbers of a run, step by step.", metrics, "run_id")
-    add("logs", "The log of a run.", logs, "run_id")
-    add("stop", "Save, then stop a run.", stop, "run_id")
-    add("resume", "Go on with a run from its last good state.", resume, "run_id", detach=flag)
-    add("delete", "Delete a run.", delete, "run_id")
+    add("runs", "List the runs.", run_commands.listing)
+    add("show", "Show all of one run.", run_commands.show, "run_id")
+    add("metrics", "The numbers of a run, step by step.", run_commands.metrics, "run_id")
+    add("logs", "The log of a run.", run_commands.logs, "run_id")
+    add("stop", "Save, then stop a run.", run_commands.stop, "run_id")
+    add("resume", "Go on with a run from its last good state.", run_commands.resume, "run_id", detach=flag)
+    add("delete", "Delete a run.", run_commands.delete, "run_id")
     add(
         "chat",
         "Ask a tuned model.",
-        chat,
+        run_commands.chat,
         "run_id",
         prompt=text,
         base=flag,
@@ -112,7 +119,7 @@ def parser() -> Parser:
         temperature={"type": float, "default": 0.0},
         max_tokens={"type": int, "default": 256},
     )
-    add("export", "Take a model away.", export, "run_id", to={"default": "adapter"}, out=text)
+    add("export", "Take a model away.", run_commands.export, "run_id", to={"default": "adapter"}, out=text)
     return top
 
 
@@ -192,13 +199,6 @@ def _in_words(document: Any) -> str:
     return document if isinstance(document, str) else config.to_yaml(json.loads(json.dumps(document, default=str)))
 
 
-def say(text: str, end: str = "\n") -> None:
-    print(text, end=end, file=sys.stderr, flush=True)
-
-
-# --- commands: each takes the workspace and its arguments, and returns the document or (exit code, document) ----------
-
-
 def app(ws: Workspace, args) -> None:
     from app import launch  # the page; only this command needs gradio
 
@@ -212,7 +212,7 @@ def demo(ws: Workspace, args) -> dict:
 
     say("Training the starter model on the persona sample.")
     run = training.demo(ws)
-    run = training.wait(ws, run.id, each=Bar())
+    run = training.wait(ws, run.id, each=run_commands.Bar())
     if run.state != "finished":
         return 1, run.detail()
     say(f"Held-out loss {run.status['baseline']['eval_loss']:.3f} before, {run.best:.3f} after. Asking both:")
@@ -243,307 +243,6 @@ def doctor(ws: Workspace, args) -> dict:
     from tuner import doctor
 
     return doctor.look(ws)
-
-
-def _mapping(args) -> dict[str, Any] | None:
-    out: dict[str, Any] = {}
-    for pair in args.map:
-        role, equals, column = pair.partition("=")
-        if not equals:
-            raise Refused(
-                f"{pair!r} is not ROLE=COLUMN.", asked=pair, available="role=column", remedy="Write for example --map prompt=question."
-            )
-        out[role] = column.split("+") if "+" in column else column
-    return out or None
-
-
-def _reading(done: int, total: int, rows: int) -> None:
-    say(f"\r  {done / max(1, total):4.0%}  {rows:,} rows", end="")
-
-
-def data_check(ws: Workspace, args):
-    from tuner.data import store
-
-    document = store.check(Path(args.file).expanduser(), mapping=_mapping(args), kind=args.kind, progress=_reading)
-    say("")
-    return (0 if document["usable"] else 1), document
-
-
-def data_add(ws: Workspace, args) -> dict:
-    from tuner.data import jobs, store
-
-    options = {
-        "name": args.name,
-        "mapping": _mapping(args),
-        "kind": args.kind,
-        "held_out": args.held_out,
-        "system": args.system,
-        "seed": args.seed,
-    }
-    if args.file[0].startswith("hub:"):
-        job = jobs.begin(ws, "hub", id=args.file[0].removeprefix("hub:"), split=args.split, config=args.config, **options)
-        ds = jobs.wait(ws, job, _reading)
-    else:
-        files = [Path(f).expanduser() for f in args.file]
-        test = Path(args.test_file).expanduser() if args.test_file else None
-        ds = store.add(ws, files, reference=args.reference, test_file=test, progress=_reading, **options)
-    say("")
-    return _dataset(ds)
-
-
-def data_export(ws: Workspace, args) -> dict:
-    from tuner.data import store
-
-    ds = store.get(ws, args.data)
-    path = Path(args.out or f"{ds.id}.jsonl").expanduser().resolve()
-    if path.exists():
-        raise Refused(
-            f"{path} is there already.", asked=str(path), available="a name that is free", remedy="Choose another one with --out."
-        )
-    return {"path": str(path), "rows": store.export(ds, path)}
-
-
-def data_compare(ws: Workspace, args) -> dict:
-    from tuner.data import compare, store
-
-    return compare.compare(store.get(ws, args.old), store.get(ws, args.new), most=None)
-
-
-def data_mix(ws: Workspace, args) -> dict:
-    from tuner.data import store
-
-    parts = [part.rpartition("=") if "=" in part else (part, "=", "1") for part in args.part]
-    return _dataset(store.mix(ws, [(ref, _weight(weight)) for ref, _, weight in parts], name=args.name))
-
-
-def _weight(text: str) -> float | str:
-    try:
-        return float(text)
-    except ValueError:
-        return text  # the store says what a weight may be
-
-
-def _dataset(ds) -> dict:
-    from dataclasses import asdict
-
-    return {"dataset": ds.id, **{k: v for k, v in asdict(ds).items() if k not in ("id", "path")}}
-
-
-def data_list(ws: Workspace, args) -> dict:
-    from tuner.data import store
-
-    return {
-        "datasets": [
-            {k: d[k] for k in ("dataset", "version", "name", "kind", "rows", "held_out", "created")}
-            for d in map(_dataset, store.listing(ws))
-        ]
-    }
-
-
-def data_show(ws: Workspace, args) -> dict:
-    from tuner.data import store
-
-    return _dataset(store.get(ws, args.data))
-
-
-def data_preview(ws: Workspace, args) -> dict:
-    from tuner.data import store
-
-    ds = store.get(ws, args.data)
-    if args.model:
-        return _tokens(ws, ds, args.model, args.rows)
-    return {"dataset": ds.ref, "rows": [r["value"] for r in store.rows(ds, 0, args.rows)]}
-
-
-def _tokens(ws: Workspace, ds, model: str, rows: int) -> dict:
-    """Rows of tokens as the trainer's own lines make them, and beside them what is known of each row."""
-    from tuner.data import preview
-
-    job = preview.start(ws, ds.ref, model, measure=False)
-    try:
-        seen = [
-            row for at in range(0, rows, preview.MOST) for row in preview.look_now(ws, job, offset=at, count=min(preview.MOST, rows - at))
-        ]
-        state = preview.wait(ws, job, 60)
-    finally:
-        preview.forget(ws, job)
-    about = [{k: row[k] for k in ("row", "held_out", "length", "learnt", "problem")} for row in seen]
-    return {
-        "dataset": ds.ref,
-        "model": model,
-        "rows": [row["tokens"] for row in seen],
-        "about": about,
-        "how": state.get("how"),
-        "notes": state.get("notes", []),
-    }
-
-
-def _request(args) -> dict[str, Any]:
-    values = config.from_pairs(args.s)
-    return values | {k: v for k in ("model", "data", "objective", "method") if (v := getattr(args, k)) is not None}
-
-
-def plan(ws: Workspace, args) -> dict:
-    from tuner import training
-
-    memory = hardware.parse_bytes(args.device_memory) if args.device_memory else None
-    return training.prepare(ws, _request(args), preset=args.preset, device_memory=memory)[0].as_dict()
-
-
-def train(ws: Workspace, args):
-    from tuner import training
-
-    values, preset = _request(args), args.preset
-    if args.config:
-        stored = config.load_yaml(Path(args.config).expanduser())
-        preset = preset or stored.pop("preset", None)
-        stored.pop("preset", None)
-        values = stored | values
-    run = training.start(ws, values, preset=preset, name=args.name, anyway=args.anyway)
-    say(f"The run is called {run.id}; its folder is {run.path}.")
-    return {"run": run.id, "state": run.state} if args.detach else _wait(ws, run.id)
-
-
-def _wait(ws: Workspace, id: str):
-    from tuner import runs, training
-
-    try:
-        run = training.wait(ws, id, each=Bar())
-    except KeyboardInterrupt:
-        say("\nSaving, then stopping; once more Ctrl-C leaves it to finish that alone.")
-        if runs.get(ws, id).live:
-            runs.ask_to_stop(ws, id)
-        run = training.wait(ws, id, each=Bar())
-    if run.status.get("reason"):
-        say(run.status["reason"])
-    if run.state not in ("finished", "stopped") and run.status.get("error"):
-        return 1, {"run": id, "state": run.state, "errors": [run.status["error"]]}
-    return (0 if run.state in ("finished", "stopped") else 1), {
-        "run": id,
-        "state": run.state,
-        "best": run.best,
-        "baseline": (run.status.get("baseline") or {}).get("eval_loss"),
-    }
-
-
-class Bar:
-    """A line of progress on standard error, redrawn in place on a terminal."""
-
-    def __init__(self):
-        self.last = ""
-
-    def __call__(self, run) -> None:
-        from tuner import runs
-
-        p = run.progress
-        line = f"{run.state}: {run.status.get('reason') or runs.SENTENCES[run.state]}"
-        if p.get("steps") and run.state in ("running", "stopping"):
-            full = int(24 * p["step"] / p["steps"])
-            loss = next((v for _, k, v in reversed(runs.metrics(run, since=p["step"] - 5)) if k == "loss" and v is not None), None)
-            left = f", {hardware.human_time(p['eta_seconds'])} left" if p.get("eta_seconds") is not None else ""
-            line = f"[{'#' * full}{'.' * (24 - full)}] step {p['step']} of {p['steps']}{f', loss {loss:.3f}' if loss is not None else ''}{left}"
-        if line != self.last:
-            if sys.stderr.isatty():
-                say("\r\x1b[2K" + line, end="" if run.live else "\n")
-            else:
-                say(line)
-            self.last = line
-
-
-def list_runs(ws: Workspace, args) -> dict:
-    from tuner import runs
-
-    return {"runs": [r.summary() for r in runs.listing(ws)]}
-
-
-def show(ws: Workspace, args) -> dict:
-    from tuner import runs
-
-    return runs.get(ws, args.run_id).detail()
-
-
-def metrics(ws: Workspace, args) -> dict:
-    from tuner import runs
-
-    return runs.metrics_table(runs.get(ws, args.run_id))
-
-
-def logs(ws: Workspace, args) -> dict | str:
-    from tuner import runs
-
-    tail = runs.log_tail(runs.get(ws, args.run_id), 1_000_000)
-    return {"run": args.run_id, "log": tail}
-
-
-def stop(ws: Workspace, args) -> dict:
-    from tuner import runs, supervisor
-
-    run = runs.ask_to_stop(ws, args.run_id)
-    supervisor.submit(ws, "train", run.path, run.plan["device"], run.plan["peak_bytes"])
-    return {"run": run.id, "state": "stopping"}
-
-
-def resume(ws: Workspace, args):
-    from tuner import training
-
-    run = training.resume(ws, args.run_id)
-    return {"run": run.id, "state": run.state} if args.detach else _wait(ws, run.id)
-
-
-def delete(ws: Workspace, args) -> dict:
-    from tuner import runs
-
-    runs.delete(ws, args.run_id)
-    return {"run": args.run_id, "deleted": True}
-
-
-def chat(ws: Workspace, args):
-    from tuner import chat as talk
-
-    def ask(prompt: str) -> dict:
-        messages = ([{"role": "system", "content": system}] if system else []) + [{"role": "user", "content": prompt}]
-        sampling = {"temperature": args.temperature, "max_tokens": args.max_tokens}
-        tuned = client.answer(talk.known_as(ws, args.run_id), messages, **sampling)
-        base = client.answer(talk.known_as(ws, args.run_id, base=True), messages, **sampling) if args.base else None
-        return {
-            "answer": tuned.text,
-            "base_answer": base.text if base else None,
-            "prompt_tokens": tuned.prompt_tokens,
-            "completion_tokens": tuned.completion_tokens,
-            "stop_reason": tuned.stop_reason,
-        }
-
-    known = talk.known_as(ws, args.run_id)
-    from tuner import runs
-
-    system = runs.get(ws, args.run_id).system if args.system is None and args.run_id != "starter" else args.system
-    client = talk.Client(ws, waiting=lambda s: say(f"\r  loading the model ({s:.0f} s)", end=""))
-    if args.prompt is not None:
-        return ask(args.prompt)
-    say(f"\nTalking to {known['id'].split('/')[-1]}; an empty line ends it.")
-    while prompt := _question():
-        answer = ask(prompt)
-        print(answer["answer"] + (f"\n  (before: {answer['base_answer']})" if args.base else ""))
-    return None
-
-
-def _question() -> str:
-    try:
-        return input("> ").strip()
-    except EOFError:
-        return ""
-
-
-def export(ws: Workspace, args) -> dict:
-    from tuner import export as ex
-
-    return ex.make(
-        ws,
-        args.run_id,
-        args.to,
-        Path(args.out).expanduser().resolve() if args.out else None,
-        waiting=lambda s: say(f"\r  working ({s:.0f} s)", end=""),
-    )
 
 
 def entry() -> None:

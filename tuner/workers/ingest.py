@@ -1,5 +1,6 @@
 """`python -m tuner.workers.ingest JOB_FOLDER`: read files into the dataset store, or read them anew (no torch). See tuner/data/jobs.py."""
 
+import os
 import sys
 import time
 import traceback
@@ -94,6 +95,8 @@ def work(folder: Path) -> dict:
 
 def main(folder: Path) -> int:
     locks.hold(folder / "lock")
+    if hasattr(os, "nice"):
+        os.nice(10)  # the page answers first: it needs little, and an import takes all that is left
     paths.write_json(folder / "progress.json", {})  # from now on the lock says whether this process lives
     result = work(folder)
     paths.write_json(folder / "result.json", result)

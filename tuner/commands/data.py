@@ -1,0 +1,140 @@
+"""The commands `tunesmith data ...`."""
+
+from pathlib import Path
+from typing import Any
+
+from tuner.commands.words import Refused, say
+from tuner.paths import Workspace
+
+
+def _mapping(args) -> dict[str, Any] | None:
+    out: dict[str, Any] = {}
+    for pair in args.map:
+        role, equals, column = pair.partition("=")
+        if not equals:
+            raise Refused(
+                f"{pair!r} is not ROLE=COLUMN.", asked=pair, available="role=column", remedy="Write for example --map prompt=question."
+            )
+        out[role] = column.split("+") if "+" in column else column
+    return out or None
+
+
+def _reading(done: int, total: int, rows: int) -> None:
+    say(f"\r  {done / max(1, total):4.0%}  {rows:,} rows", end="")
+
+
+def check(ws: Workspace, args):
+    from tuner.data import store
+
+    document = store.check(Path(args.file).expanduser(), mapping=_mapping(args), kind=args.kind, progress=_reading)
+    say("")
+    return (0 if document["usable"] else 1), document
+
+
+def add(ws: Workspace, args) -> dict:
+    from tuner.data import jobs, store
+
+    options = {
+        "name": args.name,
+        "mapping": _mapping(args),
+        "kind": args.kind,
+        "held_out": args.held_out,
+        "system": args.system,
+        "seed": args.seed,
+    }
+    if args.file[0].startswith("hub:"):
+        job = jobs.begin(ws, "hub", id=args.file[0].removeprefix("hub:"), split=args.split, config=args.config, **options)
+        ds = jobs.wait(ws, job, _reading)
+    else:
+        files = [Path(f).expanduser() for f in args.file]
+        test = Path(args.test_file).expanduser() if args.test_file else None
+        ds = store.add(ws, files, reference=args.reference, test_file=test, progress=_reading, **options)
+    say("")
+    return _dataset(ds)
+
+
+def export(ws: Workspace, args) -> dict:
+    from tuner.data import store
+
+    ds = store.get(ws, args.data)
+    path = Path(args.out or f"{ds.id}.jsonl").expanduser().resolve()
+    if path.exists():
+        raise Refused(
+            f"{path} is there already.", asked=str(path), available="a name that is free", remedy="Choose another one with --out."
+        )
+    return {"path": str(path), "rows": store.export(ds, path)}
+
+
+def compare(ws: Workspace, args) -> dict:
+    from tuner.data import compare, store
+
+    return compare.compare(store.get(ws, args.old), store.get(ws, args.new), most=None)
+
+
+def mix(ws: Workspace, args) -> dict:
+    from tuner.data import store
+
+    parts = [part.rpartition("=") if "=" in part else (part, "=", "1") for part in args.part]
+    return _dataset(store.mix(ws, [(ref, _weight(weight)) for ref, _, weight in parts], name=args.name))
+
+
+def _weight(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text  # the store says what a weight may be
+
+
+def _dataset(ds) -> dict:
+    from dataclasses import asdict
+
+    return {"dataset": ds.id, **{k: v for k, v in asdict(ds).items() if k not in ("id", "path")}}
+
+
+def listing(ws: Workspace, args) -> dict:
+    from tuner.data import store
+
+    return {
+        "datasets": [
+            {k: d[k] for k in ("dataset", "version", "name", "kind", "rows", "held_out", "created")}
+            for d in map(_dataset, store.listing(ws))
+        ]
+    }
+
+
+def show(ws: Workspace, args) -> dict:
+    from tuner.data import store
+
+    return _dataset(store.get(ws, args.data))
+
+
+def preview(ws: Workspace, args) -> dict:
+    from tuner.data import store
+
+    ds = store.get(ws, args.data)
+    if args.model:
+        return _tokens(ws, ds, args.model, args.rows)
+    return {"dataset": ds.ref, "rows": [r["value"] for r in store.rows(ds, 0, args.rows)]}
+
+
+def _tokens(ws: Workspace, ds, model: str, rows: int) -> dict:
+    """Rows of tokens as the trainer's own lines make them, and beside them what is known of each row."""
+    from tuner.data import preview
+
+    job = preview.start(ws, ds.ref, model, measure=False)
+    try:
+        seen = [
+            row for at in range(0, rows, preview.MOST) for row in preview.look_now(ws, job, offset=at, count=min(preview.MOST, rows - at))
+        ]
+        state = preview.wait(ws, job, 60)
+    finally:
+        preview.forget(ws, job)
+    about = [{k: row[k] for k in ("row", "held_out", "length", "learnt", "problem")} for row in seen]
+    return {
+        "dataset": ds.ref,
+        "model": model,
+        "rows": [row["tokens"] for row in seen],
+        "about": about,
+        "how": state.get("how"),
+        "notes": state.get("notes", []),
+    }

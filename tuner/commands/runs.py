@@ -1,0 +1,177 @@
+"""The commands that plan, train, and work with runs."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from tuner import config, hardware
+from tuner.commands.words import say
+from tuner.paths import Workspace
+
+
+def _request(args) -> dict[str, Any]:
+    values = config.from_pairs(args.s)
+    return values | {k: v for k in ("model", "data", "objective", "method") if (v := getattr(args, k)) is not None}
+
+
+def plan(ws: Workspace, args) -> dict:
+    from tuner import training
+
+    memory = hardware.parse_bytes(args.device_memory) if args.device_memory else None
+    return training.prepare(ws, _request(args), preset=args.preset, device_memory=memory)[0].as_dict()
+
+
+def train(ws: Workspace, args):
+    from tuner import training
+
+    values, preset = _request(args), args.preset
+    if args.config:
+        stored = config.load_yaml(Path(args.config).expanduser())
+        preset = preset or stored.pop("preset", None)
+        stored.pop("preset", None)
+        values = stored | values
+    run = training.start(ws, values, preset=preset, name=args.name, anyway=args.anyway)
+    say(f"The run is called {run.id}; its folder is {run.path}.")
+    return {"run": run.id, "state": run.state} if args.detach else _wait(ws, run.id)
+
+
+def _wait(ws: Workspace, id: str):
+    from tuner import runs, training
+
+    try:
+        run = training.wait(ws, id, each=Bar())
+    except KeyboardInterrupt:
+        say("\nSaving, then stopping; once more Ctrl-C leaves it to finish that alone.")
+        if runs.get(ws, id).live:
+            runs.ask_to_stop(ws, id)
+        run = training.wait(ws, id, each=Bar())
+    if run.status.get("reason"):
+        say(run.status["reason"])
+    if run.state not in ("finished", "stopped") and run.status.get("error"):
+        return 1, {"run": id, "state": run.state, "errors": [run.status["error"]]}
+    return (0 if run.state in ("finished", "stopped") else 1), {
+        "run": id,
+        "state": run.state,
+        "best": run.best,
+        "baseline": (run.status.get("baseline") or {}).get("eval_loss"),
+    }
+
+
+class Bar:
+    """A line of progress on standard error, redrawn in place on a terminal."""
+
+    def __init__(self):
+        self.last = ""
+
+    def __call__(self, run) -> None:
+        from tuner import runs
+
+        p = run.progress
+        line = f"{run.state}: {run.status.get('reason') or runs.SENTENCES[run.state]}"
+        if p.get("steps") and run.state in ("running", "stopping"):
+            full = int(24 * p["step"] / p["steps"])
+            loss = next((v for _, k, v in reversed(runs.metrics(run, since=p["step"] - 5)) if k == "loss" and v is not None), None)
+            left = f", {hardware.human_time(p['eta_seconds'])} left" if p.get("eta_seconds") is not None else ""
+            line = f"[{'#' * full}{'.' * (24 - full)}] step {p['step']} of {p['steps']}{f', loss {loss:.3f}' if loss is not None else ''}{left}"
+        if line != self.last:
+            if sys.stderr.isatty():
+                say("\r\x1b[2K" + line, end="" if run.live else "\n")
+            else:
+                say(line)
+            self.last = line
+
+
+def listing(ws: Workspace, args) -> dict:
+    from tuner import runs
+
+    return {"runs": [r.summary() for r in runs.listing(ws)]}
+
+
+def show(ws: Workspace, args) -> dict:
+    from tuner import runs
+
+    return runs.get(ws, args.run_id).detail()
+
+
+def metrics(ws: Workspace, args) -> dict:
+    from tuner import runs
+
+    return runs.metrics_table(runs.get(ws, args.run_id))
+
+
+def logs(ws: Workspace, args) -> dict | str:
+    from tuner import runs
+
+    tail = runs.log_tail(runs.get(ws, args.run_id), 1_000_000)
+    return {"run": args.run_id, "log": tail}
+
+
+def stop(ws: Workspace, args) -> dict:
+    from tuner import runs, supervisor
+
+    run = runs.ask_to_stop(ws, args.run_id)
+    supervisor.submit(ws, "train", run.path, run.plan["device"], run.plan["peak_bytes"])
+    return {"run": run.id, "state": "stopping"}
+
+
+def resume(ws: Workspace, args):
+    from tuner import training
+
+    run = training.resume(ws, args.run_id)
+    return {"run": run.id, "state": run.state} if args.detach else _wait(ws, run.id)
+
+
+def delete(ws: Workspace, args) -> dict:
+    from tuner import runs
+
+    runs.delete(ws, args.run_id)
+    return {"run": args.run_id, "deleted": True}
+
+
+def chat(ws: Workspace, args):
+    from tuner import chat as talk
+
+    def ask(prompt: str) -> dict:
+        messages = ([{"role": "system", "content": system}] if system else []) + [{"role": "user", "content": prompt}]
+        sampling = {"temperature": args.temperature, "max_tokens": args.max_tokens}
+        tuned = client.answer(talk.known_as(ws, args.run_id), messages, **sampling)
+        base = client.answer(talk.known_as(ws, args.run_id, base=True), messages, **sampling) if args.base else None
+        return {
+            "answer": tuned.text,
+            "base_answer": base.text if base else None,
+            "prompt_tokens": tuned.prompt_tokens,
+            "completion_tokens": tuned.completion_tokens,
+            "stop_reason": tuned.stop_reason,
+        }
+
+    known = talk.known_as(ws, args.run_id)
+    from tuner import runs
+
+    system = runs.get(ws, args.run_id).system if args.system is None and args.run_id != "starter" else args.system
+    client = talk.Client(ws, waiting=lambda s: say(f"\r  loading the model ({s:.0f} s)", end=""))
+    if args.prompt is not None:
+        return ask(args.prompt)
+    say(f"\nTalking to {known['id'].split('/')[-1]}; an empty line ends it.")
+    while prompt := _question():
+        answer = ask(prompt)
+        print(answer["answer"] + (f"\n  (before: {answer['base_answer']})" if args.base else ""))
+    return None
+
+
+def _question() -> str:
+    try:
+        return input("> ").strip()
+    except EOFError:
+        return ""
+
+
+def export(ws: Workspace, args) -> dict:
+    from tuner import export as ex
+
+    return ex.make(
+        ws,
+        args.run_id,
+        args.to,
+        Path(args.out).expanduser().resolve() if args.out else None,
+        waiting=lambda s: say(f"\r  working ({s:.0f} s)", end=""),
+    )
