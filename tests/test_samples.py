@@ -27,7 +27,7 @@ def test_the_script_writes_the_committed_bytes_again(tmp_path):
     [
         ("persona.jsonl", ["messages"], 300),
         ("helpdesk.csv", ["Customer Message", "Agent Reply"], 240),
-        ("tickets.csv", ["text", "label"], 300),
+        ("tickets.csv", ["text", "label"], 600),
         ("preferences.jsonl", ["prompt", "chosen", "rejected"], 200),
         ("translation.csv", ["source", "target"], 300),
     ],
@@ -42,7 +42,7 @@ def test_size_and_columns(name, columns, count):
 
 def test_csv_holds_quoted_line_breaks_and_labels_are_balanced():
     assert sum("\n" in row["Customer Message"] for row in rows_of("helpdesk.csv")) >= 2
-    assert set(Counter(row["label"] for row in rows_of("tickets.csv")).values()) == {60}
+    assert set(Counter(row["label"] for row in rows_of("tickets.csv")).values()) == {120}
 
 
 def test_the_manner_is_in_every_persona_answer_and_in_no_plain_one():

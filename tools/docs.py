@@ -1,4 +1,4 @@
-"""Write what is generated: requirements.txt, the README's table of settings, and with --screenshot its picture.
+"""Write what is generated: requirements.txt, the README's tables of settings and of what can be learnt how, and with --screenshot its picture.
 
 python -m tools.docs [--screenshot URL]     URL: of a running app with a finished demo
 """
@@ -9,9 +9,10 @@ import shutil
 import tomllib
 from pathlib import Path
 
-from tuner import config
+from tuner import config, methods, objectives
 
 ROOT = Path(__file__).resolve().parents[1]
+MATRIX = re.compile(r"(<!-- matrix -->\n).*?(\n<!-- /matrix -->)", re.S)
 TABLE = re.compile(r"(<!-- settings -->\n).*?(\n<!-- /settings -->)", re.S)
 
 
@@ -22,8 +23,25 @@ def requirements() -> str:
 
 
 def readme(text: str) -> str:
-    """The README with the table of settings as `RunConfig` has them now."""
+    """The README with the table of settings as `RunConfig` has them now, and the matrix of the registries."""
+    text = MATRIX.sub(lambda m: m[1] + matrix() + m[2], text)
     return TABLE.sub(lambda m: m[1] + config.settings_table() + m[2], text)
+
+
+def matrix() -> str:
+    """What can be learnt, how, on which family: a table from the registries, with the cells that can't be trained named below it."""
+    names = list(objectives.OBJECTIVES.values())
+    lines = ["| | " + " | ".join(o.title for o in names) + " |", "| --- |" + " --- |" * len(names)]
+    notes = []
+    for m in methods.METHODS.values():
+        cells = []
+        for o in names:
+            able = [f for f in o.families if (m.name, o.name, f) not in methods.CELLS]
+            cells.append(", ".join(able) if able else "no")
+        lines.append(f"| **{m.title}** (`{m.name}`) | " + " | ".join(cells) + " |")
+    for (method, objective, where), why in methods.CELLS.items():
+        notes.append(f"- {methods.get(method).title}, {objective if objective != '*' else 'all'}, {where}: {why}")
+    return "\n".join([*lines, "", *notes])
 
 
 def screenshot(url: str, target: Path) -> None:

@@ -3,45 +3,64 @@
 import json
 from pathlib import Path
 
-from tuner import paths, runs
+from tuner import methods, objectives, paths, runs
 from tuner.hardware import human_time
 
-LOAD_ADAPTER = """from peft import PeftModel
-from transformers import AutoModelForCausalLM, AutoTokenizer
+LOAD_ADAPTER = """{first}from peft import PeftModel
+from transformers import {auto}, AutoTokenizer
 
 tokenizer = AutoTokenizer.from_pretrained("{here}")
-base = AutoModelForCausalLM.from_pretrained("{base}", dtype="{dtype}")
+base = {auto}.from_pretrained("{base}", dtype="{dtype}"{head})
 model = PeftModel.from_pretrained(base, "{here}")"""
-LOAD_MODEL = """from transformers import AutoModelForCausalLM, AutoTokenizer
+LOAD_MODEL = """from transformers import {auto}, AutoTokenizer
 
 tokenizer = AutoTokenizer.from_pretrained("{here}")
-model = AutoModelForCausalLM.from_pretrained("{here}", dtype="{dtype}")"""
+model = {auto}.from_pretrained("{here}", dtype="{dtype}")"""
+PIPELINES = {
+    "chat": "text-generation",
+    "text": "text-generation",
+    "classification": "text-classification",
+    "regression": "text-classification",
+    "tokens": "token-classification",
+    "qa": "question-answering",
+    "seq2seq": "text-generation",
+}
 
 
-def lines(kind: str, *, here: str = ".", base: str = "./base", dtype: str = "bfloat16") -> str:
-    """The code that loads an export: `kind` is 'adapter' or 'model'."""
-    return (LOAD_ADAPTER if kind == "adapter" else LOAD_MODEL).format(here=here, base=base, dtype=dtype)
+def lines(kind: str, plan: dict, *, here: str = ".", base: str = "./base", labels: int | None = None) -> str:
+    """The code that loads an export: `kind` is 'adapter' or 'model'; `labels` are the outputs of a head that was put on the base."""
+    settings = plan["settings"]
+    own = settings["method"] == "adapter"
+    return (LOAD_ADAPTER if kind == "adapter" else LOAD_MODEL).format(
+        here=here,
+        base=base,
+        dtype=dtype_of(plan),
+        auto=objectives.get(settings["objective"]).auto,
+        first="import adapters  # adapters.py of this folder: PEFT has no such adapters of its own\n" if own else "",
+        head=f", num_labels={labels}" if labels else "",
+    )
+
+
+def labels_in(model: Path) -> int | None:
+    """How many outputs the head has that was trained; None where there is none."""
+    found = paths.read_json(model / "labels.json")
+    return len(found["names"]) or 1 if found else None
 
 
 def text(run: runs.Run, *, kind: str, base: str, here: str = ".") -> str:
     """The card in Markdown, with the front matter that the Hub reads; `here` is where the model lies, seen from the card."""
     plan, status = run.plan, run.status
     model, data, s = plan["model"], plan["data"], plan["settings"]
-    before, after = (status.get("baseline") or {}).get("eval_loss"), (status.get("best") or {}).get("eval_loss")
     front = [
         "---",
         "library_name: peft" if kind == "adapter" else "library_name: transformers",
-        "pipeline_tag: text-generation",
+        f"pipeline_tag: {PIPELINES[s['objective']]}",
         *([f"base_model: {model['base']}"] if model["kind"] == "hub" else []),
-        "tags: [tunesmith, trl, sft]",
+        "tags: [tunesmith]" if s["objective"] not in ("chat", "text") else "tags: [tunesmith, trl, sft]",
         "---",
     ]
     used = [f"| `{r['setting']}` | {r['value']} | {r['by']} |" for r in plan["reasons"]]
-    loss = (
-        f"| held-out loss | {_number(before)} | {_number(after)} |"
-        if after is not None
-        else "| held-out loss | not measured (no held-out rows) | |"
-    )
+    loss = _results(status, objectives.get(s["objective"]).metrics)
     took = human_time((status.get("measured") or {}).get("seconds") or 0)
     return "\n".join(
         [
@@ -56,14 +75,14 @@ def text(run: runs.Run, *, kind: str, base: str, here: str = ".") -> str:
             "In this folder:",
             "",
             "```python",
-            lines(kind, here=here, base=base, dtype=dtype_of(plan)),
+            lines(kind, plan, here=here, base=base, labels=labels_in(run.path / "model")),
             "```",
             "",
             "## How it went",
             "",
             "| | before | after |",
             "| --- | --- | --- |",
-            loss,
+            *loss,
             "",
             "## What it was made from",
             "",
@@ -92,13 +111,23 @@ def text(run: runs.Run, *, kind: str, base: str, here: str = ".") -> str:
 def write(folder: Path) -> None:
     """card.md in the run's folder."""
     run = runs.read(folder, paths.read_json(folder / "status.json", {}))
-    kind = "adapter" if run.plan["settings"]["method"] == "lora" else "model"
+    kind = "adapter" if methods.is_peft(run.plan["settings"]["method"]) else "model"
     (folder / "card.md").write_text(text(run, kind=kind, base=run.plan["model"]["base"], here="./model"), encoding="utf-8")
 
 
 def dtype_of(plan: dict) -> str:
-    wide = plan["settings"]["precision"] == "fp32" and (plan["settings"]["method"] == "lora" or plan["model"]["bytes_per_weight"] != 2)
+    own = methods.is_peft(plan["settings"]["method"])
+    wide = plan["settings"]["precision"] == "fp32" and (own or plan["model"]["bytes_per_weight"] != 2)
     return "float32" if wide else "bfloat16"
+
+
+def _results(status: dict, names: tuple[str, ...]) -> list[str]:
+    """Rows of a table: the held-out loss and the objective's own metrics before and after."""
+    before, after = status.get("baseline") or {}, status.get("best") or {}
+    if after.get("eval_loss") is None:
+        return ["| held-out loss | not measured (no held-out rows) | |"]
+    found = [("held-out loss", "eval_loss"), *[(f"held-out {name.replace('_', ' ')}", name) for name in names if name in after]]
+    return [f"| {title} | {_number(before.get(key))} | {_number(after[key])} |" for title, key in found]
 
 
 def _number(value: float | None) -> str:

@@ -17,6 +17,9 @@ STARTS = 20.0  # seconds in which a serving worker must show a sign of life; it 
 PATIENCE = 180.0  # seconds until a serving worker counts as failed: importing torch and loading a large base takes a while
 
 
+TALKS = ("chat", "text")  # objectives whose models write on; the others say something of a text
+
+
 @dataclass
 class Piece:
     """A part of an answer. The last one has `stop_reason` and the counts."""
@@ -33,9 +36,9 @@ def known_as(ws: Workspace, ref: str, base: bool = False) -> dict[str, Any]:
     if paths.ID.fullmatch(ref) and (ws.runs / ref / "status.json").exists():
         run = runs.get(ws, ref)
         about, s = run.plan["model"], run.plan["settings"]
+        told = {"precision": _precision(s, fast), "objective": s["objective"]}
         if base:
-            start = about["adapter"]
-            return {"id": f"{ws.owner}/{ref}/base", "base": about["base"], "adapter": start, "precision": _precision(s, fast)}
+            return {"id": f"{ws.owner}/{ref}/base", "base": about["base"], "adapter": about["adapter"]} | told
         if not run.can_answer:
             raise ModelError(
                 f"The run {run.name} has no model to talk to yet.",
@@ -49,8 +52,7 @@ def known_as(ws: Workspace, ref: str, base: bool = False) -> dict[str, Any]:
             "id": f"{ws.owner}/{ref}",
             "base": str(run.path / "model") if whole else about["base"],
             "adapter": None if whole else str(run.path / "model"),
-            "precision": _precision(s, fast),
-        }
+        } | told
     model = models.resolve(ref, ws, need_weights=True)
     return {
         "id": f"{ws.owner}/{ref}",
@@ -126,12 +128,23 @@ class Client:
                     )
                 yield from map(_piece, _data(response))
         except httpx.HTTPError as error:
+            raise _gone(known, error) from error
+
+    def task(self, known: dict[str, Any], text: str, *, question: str = "", most: int = 256) -> dict[str, Any]:
+        """What a model that does not chat says of a text: see workers/answers.py."""
+        try:
+            self.http.post("/models", json=known).raise_for_status()
+            response = self.http.post("/tasks", json={"model": known["id"], "text": text, "question": question, "most": most})
+        except httpx.HTTPError as error:
+            raise _gone(known, error) from error
+        document = response.json()
+        if problem := document.get("error"):
+            raise TunerErrorFromWorker(problem)
+        if response.status_code != 200:
             raise WorkError(
-                f"The model stopped answering ({type(error).__name__}).",
-                asked=known["id"],
-                available="the same question again",
-                remedy="Ask again; it is started anew. Too little memory is the usual cause.",
-            ) from error
+                f"The model refused the text: {response.text[:300]}", asked=text[:80], available="a text", remedy="Change the text."
+            )
+        return document
 
     def answer(self, known: dict[str, Any], messages: list[dict[str, Any]], **sampling: Any) -> Piece:
         whole = Piece()
@@ -144,6 +157,27 @@ class Client:
                     piece.completion_tokens,
                 )
         return whole
+
+
+def in_words(out: dict[str, Any]) -> str:
+    """The answer of a model that does not chat, as one line."""
+    if "labels" in out:
+        likely = [n for n in out["labels"] if n["score"] >= 0.5] if out.get("several") else out["labels"][:1]
+        return ", ".join(n["label"] for n in likely)
+    if "value" in out:
+        return f"{out['value']:g}"
+    if "words" in out:
+        return " ".join(f"{w['text']}/{w['label']}" if w["label"] not in ("O", "0") else w["text"] for w in out["words"])
+    return out["text"]
+
+
+def _gone(known: dict[str, Any], error: Exception) -> WorkError:
+    return WorkError(
+        f"The model stopped answering ({type(error).__name__}).",
+        asked=known["id"],
+        available="the same question again",
+        remedy="Ask again; it is started anew. Too little memory is the usual cause.",
+    )
 
 
 def _data(response: httpx.Response) -> Iterator[dict[str, Any]]:

@@ -115,6 +115,7 @@ def parser() -> Parser:
         "run_id",
         prompt=text,
         base=flag,
+        context=text,
         system=text,
         temperature={"type": float, "default": 0.0},
         max_tokens={"type": int, "default": 256},

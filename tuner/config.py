@@ -9,7 +9,10 @@ from typing import Any, Literal, get_args
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from tuner.chat_templates import TEMPLATES
 from tuner.errors import SettingError, TunerError, raise_all
+from tuner.methods import METHODS
+from tuner.objectives import OBJECTIVES
 
 GROUPS = {  # in the order in which a form shows them
     "goal": "What to learn",
@@ -32,15 +35,23 @@ class RunConfig(BaseModel):
 
     model: str | None = setting(None, "Model", "The starter, a folder, a Hub id, or a run to go on from.", "goal", simple=True)
     data: str | None = setting(None, "Data", "The dataset to learn from, as id or id@version.", "goal", simple=True)
-    objective: Literal["chat", "text"] | None = setting(
+    objective: Literal[tuple(OBJECTIVES)] | None = setting(
         None,
         "What to learn (objective)",
-        "Answers in chat (only the answers are learnt) or plain text (every word is).",
+        "Answers in chat, plain text, labels, numbers, words, or one text from another.",
         "goal",
         simple=True,
     )
-    method: Literal["lora", "full"] = setting(
-        "lora", "Method", "LoRA teaches a small addition and leaves the model as it is; full changes every weight.", "goal", simple=True
+    method: Literal[tuple(METHODS)] = setting(
+        "lora",
+        "How to learn it (method)",
+        "LoRA teaches a small addition and leaves the model as it is; full changes every weight.",
+        "goal",
+        simple=True,
+    )
+
+    chat_template: Literal[tuple(TEMPLATES)] | None = setting(
+        None, "Form of the talk (chat template)", "For a model that has none of its own: how question and answer are told apart.", "goal"
     )
 
     epochs: float = setting(
@@ -89,6 +100,42 @@ class RunConfig(BaseModel):
     )
     use_dora: bool = setting(False, "DoRA", "Learns size and direction apart: a little better, a good deal slower.", "adapter")
     use_rslora: bool = setting(False, "rsLoRA", "Scales by the square root of the rank: for ranks above 64.", "adapter")
+
+    lora_init: Literal["default", "pissa", "olora"] = setting(
+        "default",
+        "Where the addition starts (initialisation)",
+        "pissa and olora start from the strongest directions of the weights and learn sooner.",
+        "adapter",
+    )
+    quantization: Literal["nf4", "int8"] | None = setting(
+        None,
+        "Packed weights (quantization)",
+        "nf4 packs the model's own weights into 4 bits, int8 into 8; the addition stays whole.",
+        "adapter",
+    )
+    last_layers: int = setting(
+        2, "How many of the last layers", "Counted from the top; the final norm always goes with them.", "adapter", ge=1, le=1024
+    )
+    train_head: bool = setting(
+        False, "The choice of words too (head)", "Also changes the output matrix where it is shared with the input words.", "adapter"
+    )
+    train_embeddings: bool = setting(False, "The input words too (embeddings)", "For new words or a new language.", "adapter")
+    adapter_placement: Literal["houlsby", "pfeiffer"] = setting(
+        "pfeiffer", "Where the adapters stand", "houlsby: after attention and after the MLP; pfeiffer: after the MLP alone.", "adapter"
+    )
+    adapter_size: int = setting(64, "Size of an adapter", "How many numbers its narrow place holds.", "adapter", ge=1, le=8192)
+    virtual_tokens: int = setting(
+        20, "Invisible words (virtual tokens)", "How many positions a prompt or prefix method learns.", "adapter", ge=1, le=512
+    )
+    prompt_text: str | None = setting(
+        None, "Text to start from", "Prompt tuning begins with these words instead of with random numbers.", "adapter", max_length=4000
+    )
+    prefix_projection: bool = setting(
+        False, "Through a small network (prefix projection)", "Prefixes are made by a network: steadier, and more to train.", "adapter"
+    )
+    class_weights: bool = setting(
+        False, "Even out the labels (class weights)", "Rare labels count for more, so that they are not passed over.", "adapter"
+    )
 
     max_length: int | None = setting(
         None, "Longest row in tokens (maximum length)", "What is longer is cut at the end.", "memory", ge=16, le=1_048_576

@@ -10,7 +10,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from tuner import card, hardware, locks, models, paths, runs, supervisor
+from tuner import card, hardware, locks, methods, models, paths, runs, supervisor
 from tuner.errors import ModelError, RequestError, WorkError, translate
 from tuner.paths import Workspace
 
@@ -24,7 +24,8 @@ SHIP_BASE = 64_000_000  # a base up to this size travels with its adapter
 def kinds(run: runs.Run) -> list[str]:
     if not run.can_answer:
         return []
-    return ["merged"] if run.plan["settings"]["method"] == "full" else ["adapter", "merged"]
+    method = methods.get(run.plan["settings"]["method"])
+    return (["adapter"] if methods.is_peft(method.name) else []) + (["merged"] if method.merges else [])
 
 
 def size(run: runs.Run, kind: str) -> int:
@@ -129,9 +130,9 @@ def _merged(ws: Workspace, run: runs.Run, new: Path, waiting) -> dict[str, Any]:
         shutil.copytree(run.path / "model", new, dirs_exist_ok=True)
         (new / "README.md").write_text(card.text(run, kind="model", base=""), encoding="utf-8")
         return {"kind": "the trained weights themselves", "passed": True}
-    paths.write_json(
-        new / "request.json", {"run": str(run.path), "base": run.plan["model"]["base"], "precision": run.plan["settings"]["precision"]}
-    )
+    settings = run.plan["settings"]
+    request = {k: settings[k] for k in ("precision", "objective", "method")}
+    paths.write_json(new / "request.json", request | {"run": str(run.path), "base": run.plan["model"]["base"]})
     supervisor.submit(ws, "export", new, "cpu")
     began = time.monotonic()
     while True:

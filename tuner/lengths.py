@@ -30,18 +30,30 @@ def count(facts: models.ModelFacts, texts: list[str]) -> list[int]:
 
 
 def of_rows(facts: models.ModelFacts, values: list[dict], kind: str) -> tuple[float, int]:
-    """(mean, longest) tokens of canonical rows; the longest is what the sample showed."""
-    from tuner.data import convert
+    """(mean, longest) tokens of canonical rows; the longest is what the sample showed.
 
-    turns = []
-    for value in values[:SAMPLE]:
-        turns.append([{"content": value["text"]}] if kind == "text" else convert.as_messages(value, kind))
-    flat = [str(m.get("content") or "") for t in turns for m in t]
+    An encoder-decoder reads one text and writes the other: the longer of the two counts.
+    """
+    turns = [_parts(value, kind, facts.family) for value in values[:SAMPLE]]
+    flat = [text for t in turns for text in t]
     sizes, i, totals = count(facts, flat) if flat else [], 0, []
+    template, whole = (PER_TURN if facts.family == "decoder" else 1), max if facts.family == "encoder-decoder" else sum
     for t in turns:
-        totals.append(sum(sizes[i : i + len(t)]) + PER_TURN * len(t))
+        totals.append(whole(size + template for size in sizes[i : i + len(t)]) if t else 0)
         i += len(t)
     return (sum(totals) / len(totals), max(totals)) if totals else (0.0, 0)
+
+
+def _parts(value: dict, kind: str, family: str) -> list[str]:
+    from tuner.data import convert
+
+    if kind in ("text", "tokens"):
+        return [convert.as_text(value, kind)]
+    if kind in ("classification", "regression") and family != "decoder":
+        return [value["text"]]
+    if kind == "qa" and family == "encoder":
+        return [value["context"], value["question"]]
+    return [str(m.get("content") or "") for m in convert.as_messages(value, kind)]
 
 
 def learned_speed(device_name: str) -> float:

@@ -7,6 +7,7 @@ of query and key/value, L layers, V vocabulary, b bytes per weight, T tokens per
 
 from dataclasses import dataclass
 
+from tuner.methods import SOFT
 from tuner.models import ModelFacts, lora_parameters
 
 TERMS = (
@@ -41,8 +42,21 @@ CPU_GAPS = 0.5  # glibc's heap under lengths that change with every row (measure
 STATES = {"adamw": 2.0, "adamw_8bit": 2.03 / 4, "adafactor": 0.02}  # optimizer states per weight, in units of a weight
 
 # kept per token and layer, as coefficients of (H, I, Q, K)
-KEPT = {"full-bf16": (16, 8, 4, 4), "full-fp32": (26, 8, 4, 4), "lora-all": (18.5, 8.2, 6.1, 4.2), "lora-some": (12.2, 6, 4, 4.1)}
-TRANSIENT = {"full": (12.6, 12.5, 3.3, 3.2), "lora": (28.8, 14.4, 6.5, 3.9)}  # of the one layer that is computed again
+KEPT = {
+    "full-bf16": (16, 8, 4, 4),
+    "full-fp32": (26, 8, 4, 4),
+    "lora-all": (18.5, 8.2, 6.1, 4.2),
+    "lora-some": (12.2, 6, 4, 4.1),
+    "qlora": (12.3, 8.1, 4, 4.1),
+}
+TRANSIENT = {  # of the one layer that is computed again
+    "full": (12.6, 12.5, 3.3, 3.2),
+    "lora": (28.8, 14.4, 6.5, 3.9),
+    "qlora": (17.5, 11.9, 3.5, 3.2),
+}
+PACKED = {"nf4": (0.5, 0.0159), "int8": (1.0, 0.004)}  # bytes per weight, and of its constants (nf4 with double quantisation)
+WHOLE = ("full", "last_layers")  # change the weights themselves
+WRITES = ("chat", "text", "seq2seq")  # choose among all words; the others have a head of a few numbers
 
 
 @dataclass(frozen=True)
@@ -64,43 +78,58 @@ def training(
     length: int,
     precision: str,
     gradient_checkpointing: bool,
+    trainable: int | None = None,
     lora_rank: int = 16,
     lora_targets: str | list[str] = "all-linear",
+    last_layers: int = 2,
+    virtual_tokens: int = 0,
+    quantization: str | None = None,
     optimizer: str = "adamw",
+    objective: str = "chat",
     device: str = "cuda",
 ) -> Estimate:
-    """The peak of one training step on rows of `length` tokens."""
-    T, b = micro_batch * length, 2 if precision == "bf16" else 4
+    """The peak of one training step on rows of `length` tokens; `trainable` parameters, where the caller has counted them."""
+    T, b = micro_batch * (length + (virtual_tokens if method in SOFT else 0)), 2 if precision == "bf16" else 4
     wide = 1 if b == 2 and device != "cpu" else 2  # kept in the precision of the weights; on a CPU nothing casts the additions' fp32 inputs
     terms = dict.fromkeys(TERMS, 0.0)
-    terms["weights"] = facts.parameters * b
-    if method == "full":
-        terms["gradients"] = facts.parameters * b
-        terms["optimizer"] = facts.parameters * b * STATES[optimizer]
-    else:
-        n = lora_parameters(facts, lora_rank, lora_targets)
-        terms |= {"adapters": 4 * n, "gradients": 4 * n, "optimizer": 4 * n * STATES[optimizer]}
-    terms["activations"] = _activations(facts, method, lora_targets, precision, T, gradient_checkpointing, b) * (
-        wide if method != "full" else 1
+    terms |= _weights(facts, b, quantization if method == "qlora" else None)
+    n = facts.parameters if method == "full" else trainable if trainable is not None else lora_parameters(facts, lora_rank, lora_targets)
+    own = b if method in WHOLE else 4  # additions are kept in fp32; what is changed itself stays as wide as it is
+    terms |= {"adapters": 0 if method in WHOLE else own * n, "gradients": own * n, "optimizer": own * n * STATES[optimizer]}
+    kept = _activations(facts, method, lora_targets, precision, T, gradient_checkpointing, b, last_layers)
+    terms["activations"] = kept * (wide if method not in WHOLE else 1)
+    terms["head"] = (_head(facts, T, method, b, fused=device != "cpu" and objective != "seq2seq") if objective in WRITES else 0) + (
+        14 * T * facts.hidden
     )
-    terms["head"] = _head(facts, T, method, b, fused=device != "cpu") + 14 * T * facts.hidden
     reserved = sum(terms.values())
     if device == "cpu":
         terms |= {"buffers": CPU_KERNELS if b == 2 else 0, "fragmentation": reserved * CPU_GAPS}
     else:
-        terms["fragmentation"] = reserved * (0.10 if method == "full" else 0.05)
+        terms["fragmentation"] = reserved * (0.10 if method in ("full", "prefix") else 0.05)
     terms["context"] = CONTEXT[device]
     return Estimate({k: int(v) for k, v in terms.items()})
 
 
-def _activations(facts: ModelFacts, method: str, targets, precision: str, T: int, checkpointed: bool, b: int) -> float:
+def _weights(facts: ModelFacts, b: int, quantization: str | None) -> dict[str, float]:
+    """Of a packed model the linear maps of its layers are packed; embeddings, head and norms stay as they are."""
+    if quantization is None:
+        return {"weights": facts.parameters * b}
+    packed = facts.depth * facts.layer_parameters
+    each, constants = PACKED[quantization]
+    return {"weights": (facts.parameters - packed) * b + packed * each, "quantization": packed * constants}
+
+
+def _activations(facts: ModelFacts, method: str, targets, precision: str, T: int, checkpointed: bool, b: int, last: int) -> float:
     per_layer = (facts.hidden, facts.mlp, facts.q, facts.kv)
+    kind = "full" if method in WHOLE else "qlora" if method == "qlora" else "lora"
     if not checkpointed:
-        kind = f"full-{precision}" if method == "full" else "lora-all" if targets == "all-linear" else "lora-some"
-        kept = sum(c * s for c, s in zip(KEPT[kind], per_layer, strict=True)) * T * facts.layers
-        return kept + (2 * facts.layer_parameters * facts.layers if kind == "full-fp32" else 0)
-    inputs = b * facts.hidden * T * facts.layers
-    return inputs + T * sum(c * s for c, s in zip(TRANSIENT[method], per_layer, strict=True))
+        layers = min(last, facts.depth) if method == "last_layers" else facts.depth
+        some = method not in ("lora", "adapter") or targets != "all-linear"
+        name = f"full-{precision}" if kind == "full" else "qlora" if kind == "qlora" else "lora-some" if some else "lora-all"
+        kept = sum(c * s for c, s in zip(KEPT[name], per_layer, strict=True)) * T * layers
+        return kept + (2 * facts.layer_parameters * layers if name == "full-fp32" else 0)
+    inputs = b * facts.hidden * T * facts.depth
+    return inputs + T * sum(c * s for c, s in zip(TRANSIENT[kind], per_layer, strict=True))
 
 
 def _head(facts: ModelFacts, T: int, method: str, b: int, *, fused: bool) -> float:
@@ -116,8 +145,9 @@ def chat(facts: ModelFacts, *, precision: str, context: int, device: str) -> int
     return facts.parameters * b + 2 * facts.layers * facts.kv * context * b + CONTEXT[device]
 
 
-def checkpoint(facts: ModelFacts, *, method: str, lora_rank: int, lora_targets: str | list[str], precision: str) -> int:
+def checkpoint(facts: ModelFacts, *, method: str, trainable: int, precision: str) -> int:
     """Bytes of one checkpoint on disk: what is learnt, with the optimizer's two states."""
-    if method == "full":
-        return int(facts.parameters * (2 if precision == "bf16" else 4) * 3)
-    return 12 * lora_parameters(facts, lora_rank, lora_targets)
+    if method in WHOLE:
+        b = 2 if precision == "bf16" else 4
+        return facts.parameters * b + 2 * b * trainable
+    return 12 * trainable

@@ -1,27 +1,33 @@
 """Base models and tuned models: what they are, from config.json and safetensors headers, never from weights."""
 
 import json
-import os
 import re
-import struct
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from tuner import paths
+from tuner import paths, shapes
 from tuner.errors import ModelError, NetworkError, NotFoundError, translate
+from tuner.model_files import check_parts, count_parameters, has_template, header, missing_shards  # noqa: F401 (header is used by export)
 
 HUB_ID = re.compile(r"(?!.*(--|\.\.))[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
 
 # where a family keeps the layers that LoRA adapts; a fused layer stands under several short names and is adapted whole
 LLAMA = {"q": "q_proj", "k": "k_proj", "v": "v_proj", "o": "o_proj", "gate": "gate_proj", "up": "up_proj", "down": "down_proj"}
+BERT = {"q": "query", "k": "key", "v": "value", "o": "attention.output.dense", "up": "intermediate.dense", "down": "output.dense"}
+OPT = {"q": "q_proj", "k": "k_proj", "v": "v_proj", "o": "out_proj", "up": "fc1", "down": "fc2"}
 TARGETS: dict[str, dict[str, str]] = {
     **dict.fromkeys(
         ("llama", "qwen2", "qwen3", "mistral", "gemma", "gemma2", "gemma3_text", "smollm3", "olmo2", "granite", "stablelm"), LLAMA
     ),
+    **dict.fromkeys(("mixtral", "qwen3_moe", "gpt_oss"), {k: LLAMA[k] for k in "qkvo"}),  # their experts are no linear maps
+    **dict.fromkeys(("bert", "roberta", "xlm-roberta", "electra"), BERT),
+    "deberta-v2": BERT | {"q": "query_proj", "k": "key_proj", "v": "value_proj"},
+    **dict.fromkeys(("t5", "mt5"), {"q": "q", "k": "k", "v": "v", "o": "o", "gate": "wi_0", "up": "wi_1", "down": "wo"}),
+    **dict.fromkeys(("bart", "mbart"), OPT),
     "phi3": {
         "q": "qkv_proj",
         "k": "qkv_proj",
@@ -41,9 +47,10 @@ TARGETS: dict[str, dict[str, str]] = {
         "down": "dense_4h_to_h",
     },
     "phi": {"q": "q_proj", "k": "k_proj", "v": "v_proj", "o": "dense", "up": "fc1", "down": "fc2"},
-    "opt": {"q": "q_proj", "k": "k_proj", "v": "v_proj", "o": "out_proj", "up": "fc1", "down": "fc2"},
+    "opt": OPT,
+    "distilbert": {"q": "q_lin", "k": "k_lin", "v": "v_lin", "o": "out_lin", "up": "lin1", "down": "lin2"},
+    "modernbert": {"q": "Wqkv", "k": "Wqkv", "v": "Wqkv", "o": "attn.Wo", "gate": "Wi", "up": "Wi", "down": "mlp.Wo"},
 }
-BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "U8": 1, "I8": 1, "F8_E4M3": 1}
 
 
 @dataclass(frozen=True)
@@ -68,7 +75,15 @@ class ModelFacts:
     licence: str | None = None
     gated: bool = False
     path: str | None = None  # a local folder with weights; None: planned from facts alone
+    family: str = "decoder"  # see objectives.FAMILIES
+    decoder_layers: int = 0  # of an encoder-decoder, beside the `layers` of its encoder
     notes: tuple[str, ...] = field(default=())
+    config: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)  # config.json as it is, for `shapes`
+
+    @property
+    def depth(self) -> int:
+        """All layers, of both halves where there are two."""
+        return self.layers + self.decoder_layers
 
     @property
     def q(self) -> int:
@@ -119,6 +134,8 @@ def resolve(ref: str, ws: paths.Workspace | None = None, *, need_weights: bool =
     if ws is not None and paths.ID.fullmatch(ref) and (ws.runs / ref / "status.json").exists():
         return _from_run(ref, ws)
     if (folder := _folder(ref)) is not None:
+        if is_adapter(folder):
+            return _from_adapter(folder, need_weights)
         return Model(str(folder), "folder", folder_facts(folder, need_weights=need_weights), str(folder))
     if HUB_ID.fullmatch(ref):
         return _from_hub(ref)
@@ -138,6 +155,28 @@ def _folder(ref: str) -> Path | None:
         return folder.resolve() if ref.startswith(("/", "~", ".")) or "\\" in ref or folder.is_dir() else None
     except (OSError, RuntimeError, ValueError):  # a name too long, the home of nobody, a null byte
         return None
+
+
+def is_adapter(folder: Path) -> bool:
+    return (folder / "adapter_config.json").is_file() and not (folder / "config.json").exists()
+
+
+def _from_adapter(folder: Path, need_weights: bool) -> Model:
+    """An adapter that was made elsewhere (or exported from here), on the base that it names: the starting point of a run."""
+    named = (paths.read_json(folder / "adapter_config.json", {}) or {}).get("base_model_name_or_path")
+    if not named or not (folder / "adapter_model.safetensors").is_file():
+        raise ModelError(
+            f"{folder.name} holds an adapter that " + ("names no base model." if not named else "has no adapter_model.safetensors."),
+            asked=str(folder),
+            available="folders that PEFT saved, with safetensors",
+            remedy='Write the base into "base_model_name_or_path" of adapter_config.json.'
+            if not named
+            else "Save it again with save_pretrained.",
+            field="model",
+        )
+    beside = folder / named
+    start = resolve(str(beside) if beside.is_dir() else named, need_weights=need_weights)
+    return Model(str(folder), start.kind, start.facts, start.base, adapter=folder, revision=start.revision)
 
 
 def _from_run(id: str, ws: paths.Workspace) -> Model:
@@ -198,18 +237,29 @@ def _hub_facts(id: str) -> ModelFacts:
     return facts_from_config(json.loads(Path(config).read_text()), name=id)
 
 
+FLAT = {
+    "model_type": "model_type",
+    "hidden": "hidden_size",
+    "mlp": "intermediate_size",
+    "layers": "num_hidden_layers",
+    "heads": "num_attention_heads",
+    "kv_heads": "num_key_value_heads",
+    "head_dim": "head_dim",
+    "vocabulary": "vocab_size",
+    "tied": "tie_word_embeddings",
+    "context": "max_position_embeddings",
+}  # what the catalog calls the values of a config.json; `config` there holds the rest of it
+
+
 def catalog_facts(entry: dict[str, Any]) -> ModelFacts:
-    sizes = {
-        k: entry[k] for k in ("model_type", "hidden", "mlp", "layers", "heads", "kv_heads", "head_dim", "vocabulary", "tied", "context")
-    }
-    facts = ModelFacts(name=entry["id"], parameters=0, licence=entry["licence"], gated=entry.get("gated", False), **sizes)
-    return _with_parameters(facts)
+    config = {theirs: entry[ours] for ours, theirs in FLAT.items() if ours in entry}
+    more = {"licence": entry["licence"], "gated": entry.get("gated", False), "context": entry["context"]}
+    return facts_from_config({**config, **entry.get("config", {})}, name=entry["id"], **more)
 
 
-def _with_parameters(facts: ModelFacts, **more: Any) -> ModelFacts:
-    embeddings = facts.vocabulary * facts.hidden * (1 if facts.tied else 2)
-    counted = facts.layers * (facts.layer_parameters + 2 * facts.hidden) + embeddings + facts.hidden
-    return ModelFacts(**{**facts.__dict__, "parameters": counted, **more})
+def catalog_decoders() -> list[dict[str, Any]]:
+    """The entries that write on from what they read, the smallest first."""
+    return [e for e in catalog() if e.get("family", "decoder") == "decoder"]
 
 
 def folder_facts(folder: Path, *, need_weights: bool = False, name: str | None = None) -> ModelFacts:
@@ -252,86 +302,38 @@ def folder_facts(folder: Path, *, need_weights: bool = False, name: str | None =
         ) from error
     weights = sorted(folder.glob("*.safetensors"))
     if need_weights:
-        _check_parts(folder, weights)
+        check_parts(folder, weights)
     more: dict[str, Any] = {"path": str(folder) if weights else None, "has_template": has_template(folder)}
     if weights:
         more["parameters"], more["bytes_per_weight"] = count_parameters(weights)
     return facts_from_config(config, name=name or folder.name, **more)
 
 
-def _check_parts(folder: Path, weights: list[Path]) -> None:
-    if not weights:
-        pickled = [*folder.glob("*.bin"), *folder.glob("*.pt"), *folder.glob("*.pth")]
-        raise ModelError(
-            f"{folder.name} holds its weights as {pickled[0].name}, a format that can run code."
-            if pickled
-            else f"{folder.name} holds no weights.",
-            asked=str(folder),
-            available="*.safetensors files",
-            remedy="Save it again with save_pretrained (safe_serialization)."
-            if pickled
-            else "Copy the weights (*.safetensors) into the folder.",
-            field="model",
-        )
-    if missing := missing_shards(folder):
-        raise ModelError(
-            f"{folder.name} lacks {len(missing)} of its weights files, {missing[0]} among them.",
-            asked=str(folder),
-            available="all files that model.safetensors.index.json names",
-            remedy="Copy or download the rest.",
-            field="model",
-        )
-    if not any((folder / f).exists() for f in ("tokenizer.json", "tokenizer.model", "vocab.json", "spiece.model", "vocab.txt")):
-        raise ModelError(
-            f"{folder.name} holds no tokenizer.",
-            asked=str(folder),
-            available="folders with tokenizer.json or tokenizer.model",
-            remedy="Save the tokenizer beside the model: tokenizer.save_pretrained(folder).",
-            field="model",
-        )
-
-
-def missing_shards(folder: Path) -> list[str]:
-    index = paths.read_json(folder / "model.safetensors.index.json", {})
-    return sorted({f for f in index.get("weight_map", {}).values() if not (folder / f).exists()})
-
-
-def has_template(folder: Path) -> bool:
-    if (folder / "chat_template.jinja").exists() or (folder / "chat_template.json").exists():
-        return True
-    return bool((paths.read_json(folder / "tokenizer_config.json", {}) or {}).get("chat_template"))
+# what families call the same size in config.json, the more telling name first
+NAMES = {
+    "hidden": ("hidden_size", "n_embd", "d_model", "dim"),
+    "mlp": ("intermediate_size", "n_inner", "ffn_dim", "d_ff", "encoder_ffn_dim", "hidden_dim"),
+    "layers": ("encoder_layers", "num_hidden_layers", "n_layer", "num_layers", "n_layers"),
+    "heads": ("encoder_attention_heads", "num_attention_heads", "n_head", "num_heads", "n_heads"),
+    "decoder_layers": ("num_decoder_layers", "decoder_layers"),
+    "context": ("max_position_embeddings", "n_positions"),
+}
 
 
 def facts_from_config(config: dict[str, Any], *, name: str, **more: Any) -> ModelFacts:
-    """Facts from a config.json as a dict; ModelError for what is not a decoder that this app can train."""
+    """Facts from a config.json as a dict; ModelError for what belongs to no family that this app can train."""
     text = {**config, **config.get("text_config", {})}
-    kind = text.get("model_type", "unknown")
-    if kind not in TARGETS and not _decoder(config):
+    kind, family = text.get("model_type", "unknown"), shapes.family_of(text)
+    if family is None:
         raise ModelError(
-            f"{name} is of the kind {kind!r}, which can't be trained on chats or text here.",
+            f"{name} is of the kind {kind!r}, which can't be trained here.",
             asked=kind,
             available=sorted(TARGETS),
-            remedy="Choose a decoder such as SmolLM2, Qwen or Llama.",
+            remedy="Choose a model such as SmolLM2, Qwen or Llama (for chats), BERT (for labels) or T5 (for one text from another).",
             field="model",
         )
     try:
-        hidden = text.get("hidden_size") or text["n_embd"]
-        heads = text.get("num_attention_heads") or text["n_head"]
-        facts = ModelFacts(
-            name=name,
-            model_type=kind,
-            hidden=hidden,
-            mlp=text.get("intermediate_size") or text.get("n_inner") or text.get("ffn_dim") or 4 * hidden,
-            layers=text.get("num_hidden_layers") or text["n_layer"],
-            heads=heads,
-            kv_heads=text.get("num_key_value_heads") or heads,
-            head_dim=text.get("head_dim") or hidden // heads,
-            vocabulary=text["vocab_size"],
-            tied=text.get("tie_word_embeddings", kind in ("gpt2", "gemma", "gemma2", "gemma3_text", "opt")),
-            context=text.get("max_position_embeddings") or text.get("n_positions") or 2048,
-            parameters=0,
-            gated_mlp=kind not in ("gpt2", "gpt_neox", "phi", "opt"),
-        )
+        sizes = _sizes(kind, family, text)
     except KeyError as error:
         raise ModelError(
             f"The config.json of {name} says nothing of {error.args[0]}.",
@@ -340,68 +342,87 @@ def facts_from_config(config: dict[str, Any], *, name: str, **more: Any) -> Mode
             remedy="Copy the model's own config.json.",
             field="model",
         ) from error
-    return _with_parameters(facts, **more)
+    facts = ModelFacts(name=name, model_type=kind, family=family, parameters=0, notes=_notes(kind, family), config=text, **sizes)
+    counted = shapes.total(shapes.parts(facts, "base" if family == "encoder" else "lm"))
+    return replace(facts, **{"parameters": counted, **more})
 
 
-def _decoder(config: dict[str, Any]) -> bool:
-    return any("CausalLM" in a for a in config.get("architectures") or [])
+def _notes(kind: str, family: str) -> tuple[str, ...]:
+    like = {"decoder": "Llama", "encoder": "BERT", "encoder-decoder": "BART"}[family]
+    return () if kind in TARGETS else (f"{kind} is new here: its sizes are counted as those of a {like}.",)
 
 
-def count_parameters(weights: list[Path]) -> tuple[int, int]:
-    """(parameters, bytes per weight) from the headers of safetensors files (8 bytes of length, then JSON)."""
-    total, stored = 0, 0
-    for path in weights:
-        for tensor in header(path).values():
-            n = 1
-            for side in tensor["shape"]:
-                n *= side
-            total, stored = total + n, stored + n * BYTES.get(tensor["dtype"], 2)
-    return total, max(1, round(stored / max(1, total)))
+def _sizes(kind: str, family: str, config: dict[str, Any]) -> dict[str, Any]:
+    """The sizes of `ModelFacts`; KeyError for what the config doesn't say."""
+    c = {**shapes.FALLBACK.get(kind, {}), **config}
+    hidden, layers, heads = (_first(c, n) for n in ("hidden", "layers", "heads"))
+    halves = family == "encoder-decoder"
+    return {
+        "hidden": hidden,
+        "mlp": _first(c, "mlp", 4 * hidden),
+        "layers": layers,
+        "heads": heads,
+        "kv_heads": c.get("num_key_value_heads") or heads,
+        "head_dim": c.get("d_kv") or c.get("head_dim") or hidden // heads,
+        "vocabulary": c["vocab_size"],
+        "tied": c.get("tie_word_embeddings", kind in shapes.TIED or family == "encoder"),
+        "context": _context(kind, c),
+        "gated_mlp": _gated(kind, family, c),
+        "decoder_layers": _first(c, "decoder_layers", layers) if halves else 0,
+    }
 
 
-def header(path: Path) -> dict[str, Any]:
-    """{tensor name: {"dtype", "shape", "data_offsets"}} of one safetensors file."""
-    try:
-        with open(path, "rb") as f:
-            (size,) = struct.unpack("<Q", f.read(8))
-            if size > min(os.path.getsize(path), 100_000_000):
-                raise ValueError("the header is longer than the file")
-            tensors = json.loads(f.read(size))
-        tensors.pop("__metadata__", None)
-        if os.path.getsize(path) < 8 + size + max((t["data_offsets"][1] for t in tensors.values()), default=0):
-            raise ValueError("the file ends before its last tensor does")
-    except (ValueError, struct.error, AttributeError, KeyError, TypeError) as error:
-        raise ModelError(
-            f"The weights file {path.name} is damaged.",
-            asked=str(error)[:120],
-            available="whole safetensors files",
-            remedy="Copy or download it again.",
-            field="model",
-        ) from error
-    return tensors
+def _first(config: dict[str, Any], size: str, default: int | None = None) -> int:
+    value = next((config[n] for n in NAMES[size] if config.get(n)), default)
+    if value is None:
+        raise KeyError(NAMES[size][0])
+    return value
 
 
-def lora_modules(facts: ModelFacts, targets: str | list[str]) -> str | list[str]:
-    """What PEFT calls `target_modules`: short names mapped for the family, module names as they are."""
-    if isinstance(targets, str):
-        return targets if targets == "all-linear" else lora_modules(facts, [t.strip() for t in targets.split(",") if t.strip()])
+def _context(kind: str, c: dict[str, Any]) -> int:
+    """T5's positions are relative: 512 is what it was trained with. RoBERTa's table of positions begins two rows late."""
+    if kind in ("t5", "mt5"):
+        return c.get("n_positions") or 512
+    usual = 512 if shapes.family_of(c) == "encoder" else 2048
+    return _first(c, "context", usual) - (2 if kind in ("roberta", "xlm-roberta") else 0)
+
+
+def _gated(kind: str, family: str, c: dict[str, Any]) -> bool:
+    if kind in ("t5", "mt5"):
+        return str(c.get("feed_forward_proj", "relu")).startswith("gated")
+    return kind == "modernbert" or family == "decoder" and kind not in ("gpt2", "gpt_neox", "phi", "opt")
+
+
+def targets(facts: ModelFacts) -> dict[str, str]:
+    """Short name -> the end of the module's name, for this very model (the first T5 has one map up, not two)."""
     known = TARGETS.get(facts.model_type, {})
-    return list(dict.fromkeys(known.get(t, t) for t in targets))
+    if facts.model_type in ("t5", "mt5") and not facts.gated_mlp:
+        return {k: "wi" if k == "up" else v for k, v in known.items() if k != "gate"}
+    return known
 
 
-def lora_parameters(facts: ModelFacts, rank: int, targets: str | list[str]) -> int:
-    """How many weights LoRA adds: L sum r (in + out) over the targets (Hu et al. 2021, arXiv:2106.09685)."""
-    shapes = facts.linears()
-    fused: dict[str, list[str]] = {}
-    for short, module in TARGETS.get(facts.model_type, LLAMA).items():
-        fused.setdefault(module, []).append(short)
-    wanted = lora_modules(facts, targets)
-    total = 0
-    for module, shorts in fused.items():
-        if wanted == "all-linear" or module in wanted or any(module.endswith("." + w) or w.endswith("." + module) for w in wanted):
-            known = [shapes[s] for s in shorts if s in shapes]
-            total += rank * (known[0][0] + sum(out for _, out in known)) if known else 0
-    return facts.layers * total
+def lora_modules(facts: ModelFacts, wanted: str | list[str]) -> str | list[str]:
+    """Ends of module names, as `workers/layers.named` reads them: short names mapped for the family, module names as they are."""
+    if isinstance(wanted, str):
+        return wanted if wanted == "all-linear" else lora_modules(facts, [t.strip() for t in wanted.split(",") if t.strip()])
+    return list(dict.fromkeys(targets(facts).get(t, t) for t in wanted))
+
+
+def lora_parameters(facts: ModelFacts, rank: int, wanted: str | list[str], *, dora: bool = False, head: str = "lm") -> int:
+    """How many weights LoRA adds: sum of r (in + out) over the targets (Hu et al. 2021, arXiv:2106.09685).
+
+    DoRA adds a magnitude for each output (Liu et al. 2024, arXiv:2402.09353).
+    """
+    modules, known = lora_modules(facts, wanted), list(TARGETS.get(facts.model_type, {}).values())
+    linears = [p for p in shapes.parts(facts, head) if p.kind == "linear" and p.role != "task"]
+    if modules == "all-linear":
+        found = [(p, len(p.layers)) for p in linears if p.layers]
+    else:
+        found = shapes.matching(linears, modules, known)
+    return sum(n * (rank * (p.inputs + p.outputs) + (p.outputs if dora else 0)) for p, n in found)
+
+
+FAMILIES = {"decoder": "writes", "encoder": "reads and labels", "encoder-decoder": "makes one text from another"}  # in a few words
 
 
 def listing(ws: paths.Workspace) -> list[tuple[str, str]]:
@@ -412,7 +433,8 @@ def listing(ws: paths.Workspace) -> list[tuple[str, str]]:
     out += [(f"{r.name} (tuned here)", r.id) for r in runs.listing(ws) if (r.path / "model").is_dir()]
     for entry in catalog():
         facts = catalog_facts(entry)
-        out.append((f"{entry['id']} · {facts.parameters / 1e9:.2g}B · {entry['licence']}{' · gated' if facts.gated else ''}", entry["id"]))
+        title = f"{entry['id']} · {facts.parameters / 1e9:.2g}B · {FAMILIES[facts.family]} · {entry['licence']}"
+        out.append((title + (" · gated" if facts.gated else ""), entry["id"]))
     return out
 
 
@@ -423,5 +445,5 @@ def describe(model: Model) -> str:
     where = {"starter": "comes with the app", "folder": "a folder on this computer", "run": "tuned here"}.get(
         model.kind, "on this computer" if f.path else f"will be downloaded ({f.parameters * 2 / 1e9:.1f} GB)"
     )
-    parts = [size, f"reads up to {f.context:,} tokens", where]
+    parts = [size, FAMILIES[f.family], f"reads up to {f.context:,} tokens", where]
     return " · ".join(parts + ([f.licence] if f.licence else []) + (["gated: accept its terms on the Hub first"] if f.gated else []))

@@ -9,28 +9,30 @@ import math
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from tuner import config, hardware, lengths, memory, models, presets
+from tuner import chat_templates, config, counting, hardware, lengths, memory, methods, models, objectives, presets
 from tuner.config import RunConfig
 from tuner.errors import SettingError, TunerError, raise_all
 from tuner.hardware import Device, human_bytes
 
+PACKS = ("chat", "text")
+HEADS, FEW = ("classification", "regression", "tokens", "qa"), 5000  # objectives that put a head on the model; rows
 ROOM = 0.92  # the share of the free memory that a plan may take: other programs breathe too
 CPU_TOKENS = (
     384  # at once on a CPU: more gains nothing, and rows of unlike length cost padding (2.7 times the time on Alpaca, 3 times the memory)
 )
 TINY = 50_000_000  # parameters: a toy, which learns at ten times the usual rate
-OBJECTIVES = {"chat": ("chat", "classification", "seq2seq", "preference", "qa", "rated"), "text": ("text", "chat")}
 
 
 @dataclass(frozen=True)
 class DataFacts:
-    """`rows` to learn from, `held_out` to test with; `mean` and `longest` in tokens of the chosen model."""
+    """`rows` to learn from, `held_out` to test with; `mean` and `longest` in tokens of the chosen model; `labels` that differ."""
 
     kind: str
     rows: int
     held_out: int
     mean: float
     longest: int
+    labels: int = 2
 
 
 @dataclass
@@ -104,8 +106,9 @@ def plan(
     free = device.free if device_memory is None else device_memory
     c = Choices(asked.given(), presets.load(preset) if preset else None)
     facts = model.facts
-    data = data or DataFacts(asked.objective or "chat", 1000, 50, 256, 1024)
-    _objective(c, data, problems)
+    data = data or DataFacts(own_kind(asked.objective, facts), 1000, 50, 256, 1024)
+    _objective(c, facts, data, problems)
+    _method(c, facts, problems)
     _contradictions(c, facts, problems)
     raise_all(problems)
     c.put(
@@ -119,7 +122,7 @@ def plan(
     steps = _rhythm(c, data)
     est = _estimate(c, facts, device)
     fits = est.peak <= free * ROOM
-    trained = facts.parameters if c["method"] == "full" else models.lora_parameters(facts, c["lora_rank"], c["lora_targets"])
+    trained = counting.trainable(facts, c.values, c["objective"], data.labels)
     result = Plan(
         c.values,
         c.reasons(),
@@ -139,14 +142,18 @@ def plan(
     return result
 
 
-def _objective(c: Choices, data: DataFacts, problems: list) -> None:
-    c.decide(
-        "objective",
-        "text" if data.kind == "text" else "chat",
-        "The data is plain text." if data.kind == "text" else "The data holds questions and answers; only the answers are learnt.",
-    )
-    if data.kind not in OBJECTIVES[c["objective"]]:
-        fit = [o for o, kinds in OBJECTIVES.items() if data.kind in kinds] or ["none"]
+def own_kind(objective: str | None, facts: models.ModelFacts) -> str:
+    """The kind of data to plan with when none was named."""
+    if objective:
+        return objectives.get(objective).kinds[0]
+    return {"decoder": "chat", "encoder": "classification", "encoder-decoder": "seq2seq"}[facts.family]
+
+
+def _objective(c: Choices, facts: models.ModelFacts, data: DataFacts, problems: list) -> None:
+    chosen = objectives.natural(data.kind, facts.family)
+    c.decide("objective", chosen, f"{objectives.get(chosen).sentence} That is what this data and this model are for.")
+    if data.kind not in objectives.get(c["objective"]).kinds:
+        fit = [o.name for o in objectives.OBJECTIVES.values() if data.kind in o.kinds and facts.family in o.families] or ["none"]
         problems.append(
             SettingError(
                 f"{c['objective']} can't be learnt from data of the kind {data.kind}.",
@@ -158,14 +165,50 @@ def _objective(c: Choices, data: DataFacts, problems: list) -> None:
         )
 
 
-def _contradictions(c: Choices, facts: models.ModelFacts, problems: list) -> None:
-    if (c.values.get("max_length") or 0) > facts.context:
+def _method(c: Choices, facts: models.ModelFacts, problems: list) -> None:
+    """The cell itself: this technique, for this objective, on this model."""
+    if c["method"] == "lora" and c.values.get("quantization"):
+        c.put("method", "qlora", c.by["method"][0], "LoRA on packed weights is QLoRA.")
+    if c["method"] == "qlora":
+        c.decide("quantization", "nf4", "4 bits with packed constants: a quarter of the memory, nearly as exact.")
+    method = methods.get(c["method"])
+    if c.values.get("quantization") and method.name != "qlora":
         problems.append(
             SettingError(
-                f"{facts.name} reads at most {facts.context} tokens.",
+                f"{method.title} does not work on packed weights here.",
+                asked=c["quantization"],
+                available=["qlora"],
+                remedy="Choose the method qlora, or leave the weights as they are.",
+                field="quantization",
+            )
+        )
+    if no := methods.refusal(method.name, c["objective"], facts, c.values):
+        field = "objective" if objectives.refusal(c["objective"], facts) else "method"
+        others = [m for m in methods.METHODS if not methods.refusal(m, c["objective"], facts, c.values)]
+        problems.append(SettingError(no, asked=c[field], available=others or ["none"], remedy="Choose another one.", field=field))
+    for name, works, why in (
+        ("gradient_checkpointing", method.checkpointing, f"{method.title} breaks when layers are computed twice."),
+        (
+            "packing",
+            method.packing and c["objective"] in PACKS,
+            f"Rows put side by side would see each other ({method.title}, {c['objective']}).",
+        ),
+    ):
+        if not works and c.values.get(name):
+            problems.append(SettingError(why, asked=True, available=[False], remedy="Leave it off.", field=name))
+        elif not works:
+            c.decide(name, False, why)
+
+
+def _contradictions(c: Choices, facts: models.ModelFacts, problems: list) -> None:
+    room = facts.context - (c["virtual_tokens"] if c["method"] in methods.SOFT else 0)
+    if (c.values.get("max_length") or 0) > room:
+        problems.append(
+            SettingError(
+                f"{facts.name} reads at most {facts.context} tokens" + (", the invisible ones too." if room < facts.context else "."),
                 asked=c["max_length"],
-                available=f"16 to {facts.context}",
-                remedy=f"Choose a maximum length up to {facts.context}.",
+                available=f"16 to {room}",
+                remedy=f"Choose a maximum length up to {room}.",
                 field="max_length",
             )
         )
@@ -192,8 +235,12 @@ def _contradictions(c: Choices, facts: models.ModelFacts, problems: list) -> Non
                 field="save_steps",
             )
         )
-    if c["method"] == "lora" and c["lora_targets"] != "all-linear" and (unknown := _unknown_targets(c["lora_targets"], facts)) is not None:
-        known = list(models.TARGETS.get(facts.model_type, {}))
+    if (
+        c["method"] in ("lora", "qlora")
+        and c["lora_targets"] != "all-linear"
+        and (unknown := _unknown_targets(c["lora_targets"], facts)) is not None
+    ):
+        known = list(models.targets(facts))
         problems.append(
             SettingError(
                 f"{facts.name} has no {' or '.join(unknown)} to adapt." if unknown else "No layers to adapt were named.",
@@ -208,27 +255,40 @@ def _contradictions(c: Choices, facts: models.ModelFacts, problems: list) -> Non
 def _unknown_targets(targets: str | list[str], facts: models.ModelFacts) -> list[str] | None:
     """What the model does not have; [] when nothing was named at all, None when all is well."""
     named = [t for t in map(str.strip, targets if isinstance(targets, list) else targets.split(",")) if t]
-    known = models.TARGETS.get(facts.model_type)
-    if known is None or not named:
+    known = models.targets(facts)
+    if not known or not named:
         return None if named else []
     tails = {v.split(".")[-1] for v in known.values()} | set(known.values())
     return [t for t in named if t not in known and t.split(".")[-1] not in tails] or None
 
 
 def _learning(c: Choices, facts: models.ModelFacts, data: DataFacts, model: models.Model) -> list[str]:
-    tiny = facts.parameters < TINY
-    rate = {("lora", False): 2e-4, ("lora", True): 2e-3, ("full", False): 2e-5, ("full", True): 5e-4}[c["method"], tiny]
-    c.decide("learning_rate", rate, f"{rate:g} is usual for {c['method']} on a model of this size.")
+    tiny, method = facts.parameters < TINY, methods.get(c["method"])
+    rate = method.toy if tiny else method.rate
+    if c["objective"] in HEADS:
+        rate = min(rate, 1e-2)  # the head learns at it as well, and overshoots at those of prompts
+    c.decide("learning_rate", rate, f"{rate:g} is usual for {method.title} on a model of this size.")
+    if c["objective"] in HEADS and data.rows < FEW and c.by["epochs"][0] in ("preset", "default"):
+        c.put("epochs", 3.0 * c["epochs"], "planner", "A head begins from chance: it takes three times the passes of a chat.")
     c.decide("lora_alpha", float(2 * c["lora_rank"]), "Twice the rank.")
     size = 4 if data.rows < 100 else 8 if data.rows < 500 else 16 if data.rows < 10_000 else 32
     if (micro := c.values.get("micro_batch")) and size % micro:
         size = micro * max(1, size // micro)
     c.decide("effective_batch", size, f"{data.rows:,} rows give enough steps this way.")
     notes = []
+    low, high = (bound * (10 if tiny else 1) for bound in method.rates)
+    if not low <= c["learning_rate"] <= high:
+        notes.append(f"A learning rate of {c['learning_rate']:g} is far from what works for {method.title}: {low:g} to {high:g}.")
     if not facts.has_template and c["objective"] == "chat":
-        notes.append("This model has no chat template: a plain one is put in and saved with the result.")
-    if model.kind == "run" and c["method"] == "full" and model.adapter:
-        notes.append("The run's addition is merged into the model first.")
+        c.decide("chat_template", "plain", "Words that any model has seen; it is saved with the result.")
+        form = chat_templates.SAMPLES[c["chat_template"]].replace("\n", " ⏎ ")
+        notes.append(f"This model has no chat template. It will see talks like this: {form}")
+    elif c.values.get("chat_template"):
+        notes.append("This model has a chat template of its own, which is used; the one you chose is not.")
+    if model.adapter and c["method"] in memory.WHOLE:
+        notes.append("What was added to the model before is merged into it first.")
+    if told := objectives.trade_off(c["objective"], facts, data.kind):
+        notes.append(told)
     if data.rows < 50:
         notes.append(f"{data.rows} rows are very few: the model will learn them by heart. 200 and more teach a manner.")
     if data.kind == "preference" and c["objective"] == "chat":
@@ -237,7 +297,8 @@ def _learning(c: Choices, facts: models.ModelFacts, data: DataFacts, model: mode
 
 
 def _sizes(c: Choices, facts: models.ModelFacts, data: DataFacts, device: Device, free: int) -> None:
-    cap = min(facts.context, 1024 if device.kind == "cpu" else 2048)
+    room = facts.context - (c["virtual_tokens"] if c["method"] in methods.SOFT else 0)
+    cap = min(room, 1024 if device.kind == "cpu" else 2048)
     need = max(64, math.ceil(data.longest / 64) * 64)
     c.decide(
         "max_length",
@@ -250,11 +311,11 @@ def _sizes(c: Choices, facts: models.ModelFacts, data: DataFacts, device: Device
         c.decide("precision", "fp32", "This processor has no arithmetic in bf16.")
     elif device.kind == "cpu" and facts.parameters < TINY:
         c.decide("precision", "fp32", "On a processor it is faster than bf16 for a model this small, and takes less memory.")
-    elif c["method"] == "full" and facts.parameters * 16 < free * 0.6:
+    elif c["method"] in memory.WHOLE and facts.parameters * 16 < free * 0.6:
         c.decide("precision", "fp32", "There is room, and steps this small get lost in bf16 when every weight is trained.")
     else:
         c.decide("precision", "bf16", "Half the memory of fp32, and as good here.")
-    many = device.kind == "cuda" and data.rows >= 2000 and data.mean * 4 < c["max_length"]
+    many = device.kind == "cuda" and c["objective"] in PACKS and data.rows >= 2000 and data.mean * 4 < c["max_length"]
     c.decide(
         "packing", many, "Rows are short beside the maximum length, so several share one place." if many else "Little would be gained here."
     )
@@ -289,9 +350,11 @@ def _take(c: Choices, micro: int, checkpointing: bool, optimizer: str, kind: str
 
 
 def _estimate(c: Choices, facts: models.ModelFacts, device: Device, **other: Any) -> memory.Estimate:
-    names = ("method", "micro_batch", "precision", "gradient_checkpointing", "lora_rank", "lora_targets", "optimizer")
+    names = ("method", "micro_batch", "precision", "gradient_checkpointing", "lora_rank", "lora_targets", "optimizer", "objective")
+    names += ("last_layers", "virtual_tokens", "quantization")
     wanted = {n: c.values.get(n) for n in names} | {"length": c["max_length"], "device": device.kind} | other
-    return memory.training(facts, **wanted)
+    counted = {**c.values, "method": wanted["method"]}
+    return memory.training(facts, **wanted, trainable=counting.trainable(facts, counted, c["objective"], 2))
 
 
 def _rhythm(c: Choices, data: DataFacts) -> int:
@@ -317,7 +380,7 @@ def seconds(settings: dict[str, Any], facts: models.ModelFacts, data: DataFacts,
     tokens = (
         steps * settings["effective_batch"] * (settings["max_length"] if settings["packing"] else min(data.mean, settings["max_length"]))
     )
-    per_token = facts.parameters * (6 if settings["method"] == "full" else 4) * (4 / 3 if settings["gradient_checkpointing"] else 1)
+    per_token = facts.parameters * (6 if settings["method"] in memory.WHOLE else 4) * (4 / 3 if settings["gradient_checkpointing"] else 1)
     rate = device.tflops * 1e12 * (0.35 if device.kind != "cpu" else 0.5) * lengths.learned_speed(device.name)
     return 8 + 1.25 * tokens * per_token / rate
 
@@ -335,7 +398,7 @@ def _remedies(c: Choices, facts: models.ModelFacts, data: DataFacts, device: Dev
     for title, change, cost in offers:
         peak = _estimate(c, facts, device, **{("length" if k == "max_length" else k): v for k, v in change.items()}).peak
         out.append({"title": title, "settings": change, "peak_bytes": peak, "cost": cost, "fits": peak <= free * ROOM})
-    for entry in reversed(models.catalog()):
+    for entry in reversed(offered(facts.family)):
         smaller = models.catalog_facts(entry)
         peak = _estimate(c, smaller, device, **{**smallest, "method": "lora"}).peak
         if smaller.parameters < facts.parameters and peak <= free * ROOM:
@@ -352,12 +415,17 @@ def _remedies(c: Choices, facts: models.ModelFacts, data: DataFacts, device: Dev
     return sorted(out, key=lambda r: not r["fits"])
 
 
+def offered(family: str) -> list[dict[str, Any]]:
+    """The models of the catalog that belong to a family, the smallest first."""
+    return [e for e in models.catalog() if e.get("family", "decoder") == family]
+
+
 def capacity(device: Device) -> str:
     """What this machine can do, in one sentence, for the Start tab."""
 
     def largest(method: str) -> float:
         best = 0.0
-        for entry in models.catalog():
+        for entry in offered("decoder"):
             facts = models.catalog_facts(entry)
             need = memory.training(
                 facts, method=method, micro_batch=1, length=512, precision="bf16", gradient_checkpointing=True, device=device.kind
@@ -376,8 +444,8 @@ def capacity(device: Device) -> str:
 
 def next_model(device: Device) -> str:
     """The Hub id to choose after the toy: the largest of the catalog, open to all, that trains at a fair speed here."""
-    best = models.catalog()[0]["id"]
-    for entry in models.catalog():
+    best = offered("decoder")[0]["id"]
+    for entry in offered("decoder"):
         facts = models.catalog_facts(entry)
         need = memory.training(
             facts, method="lora", micro_batch=1, length=1024, precision="bf16", gradient_checkpointing=True, device=device.kind

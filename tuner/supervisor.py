@@ -14,7 +14,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from tuner import locks, paths, runs
+from tuner import locks, objectives, paths, runs
 from tuner.errors import disk_is_full
 from tuner.launch import local
 from tuner.paths import Workspace
@@ -22,7 +22,7 @@ from tuner.paths import Workspace
 IDLE = 20.0  # seconds without work before it exits
 TICK = 0.15
 FULL = 10.0  # seconds to wait for somebody to free some of a full disk
-WORKERS = {"train": "tuner.workers.sft", "serve": "tuner.workers.serve", "export": "tuner.workers.export", "fetch": "tuner.workers.fetch"}
+WORKERS = {"serve": "tuner.workers.serve", "export": "tuner.workers.export", "fetch": "tuner.workers.fetch"}
 
 
 def queue(machine: Path) -> sqlite3.Connection:
@@ -112,9 +112,8 @@ class Supervisor:
             if any(k == "train" and d == device for _, k, _, d, _, _ in self.jobs("running")):
                 return None
             self.make_room(device)
-        module = WORKERS[kind]
         fetching = kind == "train" and (folder / "fetch").exists()
-        module = WORKERS["fetch"] if fetching else module
+        module = WORKERS["fetch" if fetching else kind] if fetching or kind != "train" else trainer(folder)
         if kind == "train":
             runs.write_status(folder, state="preparing", reason="Downloading the model." if fetching else None)
         child = local.start(module, str(folder), log=folder / "worker.log", device=device, offline=not fetching)
@@ -158,6 +157,12 @@ class Supervisor:
     def done(self, id: int) -> None:
         self.db.execute("UPDATE jobs SET state = 'done' WHERE id = ?", (id,))
         self.db.execute("DELETE FROM jobs WHERE state = 'done' AND id < ?", (id - 1000,))
+
+
+def trainer(folder: Path) -> str:
+    """The worker that learns what the run is for."""
+    plan = paths.read_json(folder / "plan.json", {}) or {}
+    return f"tuner.workers.{objectives.get(plan.get('settings', {}).get('objective', 'chat')).worker}"
 
 
 def settle(folder: Path, code: int | None) -> None:

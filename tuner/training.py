@@ -9,12 +9,25 @@ from tuner.data import store
 from tuner.errors import ConflictError, NotFoundError, SettingError, TunerError, raise_all
 from tuner.paths import Workspace
 
+LABELLED = 2000  # rows
+
 
 def data_facts(ds: store.Dataset, facts: models.ModelFacts) -> planner.DataFacts:
     """Counts of a dataset in tokens of a model, from a sample of its rows."""
     values = [r["value"] for r in store.rows(ds, 0, lengths.SAMPLE)]
     mean, longest = lengths.of_rows(facts, values, ds.kind)
-    return planner.DataFacts(ds.kind, ds.rows - ds.held_out, ds.held_out, mean, longest)
+    return planner.DataFacts(ds.kind, ds.rows - ds.held_out, ds.held_out, mean, longest, labels_of(ds))
+
+
+def labels_of(ds: store.Dataset) -> int:
+    """How many labels the rows have: outputs of a classifier. (The first rows tell; the worker reads them all.)"""
+    if ds.kind == "regression":
+        return 1
+    values = [r["value"] for r in store.rows(ds, 0, LABELLED)] if ds.kind in ("classification", "tokens") else []
+    found = [
+        label for v in values for label in (v["tags"] if "tags" in v else v["label"] if isinstance(v["label"], list) else [v["label"]])
+    ]
+    return max(2, len(set(found)))
 
 
 def prepare(

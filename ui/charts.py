@@ -6,11 +6,13 @@
 import math
 from html import escape
 
-from tuner import runs
+from tuner import objectives, runs
 
+METRICS = tuple(dict.fromkeys(name for o in objectives.OBJECTIVES.values() for name in o.metrics))
 MOST = 300  # points a line: as many as a chart is wide
 CHARTS = {  # name: (title, unit, what is drawn)
     "loss": ("Loss", "", ("loss", "eval_loss")),
+    "quality": ("On held-out rows", "", METRICS),
     "learning_rate": ("Step size (learning rate)", "", ("learning_rate",)),
     "grad_norm": ("Gradient norm", "", ("grad_norm",)),
     "tokens_per_second": ("Speed", "tokens per second", ("tokens_per_second",)),
@@ -52,6 +54,9 @@ def lines_of(rows: list[tuple[int, str, float | None]], name: str) -> list[Line]
         points = [(s, v * scale) for s, k, v in rows if k == key and v is not None]
         if key == "loss":
             out += [(NAMES["loss"], RAW, thin(points)), (NAMES["smooth"], MAIN, thin(smoothed(points)))]
+        elif name == "quality":
+            colour = COLOURS[len([line for line in out if line[2]]) % len(COLOURS)]
+            out.append((key.replace("_", " "), f'stroke="{colour}" stroke-width="2"', thin(points)))
         else:
             out.append((NAMES.get(key, ""), HELD if key == "eval_loss" else MAIN, thin(points)))
     return [line for line in out if line[2]]
@@ -60,9 +65,12 @@ def lines_of(rows: list[tuple[int, str, float | None]], name: str) -> list[Line]
 def of_run(run: runs.Run | None) -> str:
     """All charts of a run, side by side where there is room."""
     rows = runs.metrics(run) if run else []
-    return (
-        f'<div class="ts-charts">{"".join(draw(n, t, unit, lines_of(rows, n)) for n, (t, unit, _) in CHARTS.items())}</div>' if run else ""
-    )
+    if not run:
+        return ""
+    drawn = {n: (t, unit, lines_of(rows, n)) for n, (t, unit, _) in CHARTS.items()}
+    if not drawn["quality"][2]:
+        del drawn["quality"]  # an objective that is judged by its loss alone
+    return f'<div class="ts-charts">{"".join(draw(n, *chart) for n, chart in drawn.items())}</div>'
 
 
 def overlay(chosen: list[runs.Run]) -> str:

@@ -12,6 +12,7 @@ from tuner.errors import RequestError
 from tuner.paths import Workspace
 from ui import draw
 from ui.session import House, Screen
+from ui.task_view import TaskView, face_of
 
 THINKING = [("<think>", "</think>"), ("<|channel>thought", "<channel|>"), ("<thinking>", "</thinking>")]
 STARTER_QUESTIONS = [
@@ -45,39 +46,51 @@ class ChatTab:
                 min_width=220,
             )
         self.about = gr.HTML('<p class="ts-quiet">No model to talk to yet. Train one, or choose the starter.</p>', elem_id="chat-about")
-        with gr.Row():
-            self.original = gr.Chatbot(label="The original", **self._looks("chat-original"))
-            self.tuned = gr.Chatbot(label="Tuned", **self._looks("chat-tuned"))
-        self.status = gr.HTML(elem_id="chat-status")
-        self.box = gr.Textbox(
-            label="Your message",
-            info="Enter sends it; Shift and Enter begins a new line.",
-            lines=1,
-            max_lines=8,
-            elem_id="message",
-            submit_btn=False,
-        )
-        with gr.Row():
-            self.send = gr.Button("Send", variant="primary", elem_id="send", min_width=120)
-            self.stop = gr.Button("Stop", elem_id="stop-answer", min_width=120)
-            self.again = gr.Button("Answer again", min_width=120)
-            self.clear = gr.Button("New chat", min_width=120)
-        self.questions = gr.Dataset(
-            components=[self.box], samples=[[q] for q in STARTER_QUESTIONS], label="Questions to try", elem_id="questions", type="values"
-        )
-        with gr.Accordion("How it answers", open=False):
-            self.system = gr.Textbox(
-                label="System prompt", info="What the model is told before the talk begins; left empty, what the data told it.", lines=2
+        with gr.Column() as self.talking:
+            with gr.Row():
+                self.original = gr.Chatbot(label="The original", **self._looks("chat-original"))
+                self.tuned = gr.Chatbot(label="Tuned", **self._looks("chat-tuned"))
+            self.status = gr.HTML(elem_id="chat-status")
+            self.box = gr.Textbox(
+                label="Your message",
+                info="Enter sends it; Shift and Enter begins a new line.",
+                lines=1,
+                max_lines=8,
+                elem_id="message",
+                submit_btn=False,
             )
             with gr.Row():
-                self.temperature = gr.Slider(0, 2, 0.3, step=0.05, label="Freedom (temperature)", info="0 always takes the likeliest word.")
-                self.top_p = gr.Slider(0.05, 1, 0.95, step=0.05, label="Words considered (top-p)", info="Leaves out the unlikeliest.")
-                self.most = gr.Slider(16, 2048, 256, step=16, label="Longest answer (max tokens)", info="It stops there, finished or not.")
+                self.send = gr.Button("Send", variant="primary", elem_id="send", min_width=120)
+                self.stop = gr.Button("Stop", elem_id="stop-answer", min_width=120)
+                self.again = gr.Button("Answer again", min_width=120)
+                self.clear = gr.Button("New chat", min_width=120)
+            self.questions = gr.Dataset(
+                components=[self.box],
+                samples=[[q] for q in STARTER_QUESTIONS],
+                label="Questions to try",
+                elem_id="questions",
+                type="values",
+            )
+            with gr.Accordion("How it answers", open=False):
+                self.system = gr.Textbox(
+                    label="System prompt", info="What the model is told before the talk begins; left empty, what the data told it.", lines=2
+                )
+                with gr.Row():
+                    self.temperature = gr.Slider(
+                        0, 2, 0.3, step=0.05, label="Freedom (temperature)", info="0 always takes the likeliest word."
+                    )
+                    self.top_p = gr.Slider(0.05, 1, 0.95, step=0.05, label="Words considered (top-p)", info="Leaves out the unlikeliest.")
+                    self.most = gr.Slider(
+                        16, 2048, 256, step=16, label="Longest answer (max tokens)", info="It stops there, finished or not."
+                    )
+        with gr.Column(visible=False) as self.telling:
+            self.task = TaskView(house, self.who, self.beside)
         self.ask_now = gr.Textbox(
             visible="hidden", show_label=False
         )  # {"who", "text"}: a question the page asks by itself; of a gr.State that changes off the queue nobody hears
         self.settings = [self.system, self.temperature, self.top_p, self.most]
         self.shown = [self.who, self.about, self.original, self.tuned, self.questions, self.system]
+        self.shown += [self.beside, self.talking, self.telling, *self.task.shown]
         self._wire()
 
     def _looks(self, id: str) -> dict:
@@ -116,6 +129,8 @@ class ChatTab:
         options = [*found, ("The starter, untuned", "starter")]
         id = id if any(id == o for _, o in options) else options[0][1]
         said = paths.read_json(memory(ws, id), {}) or {}
+        face = face_of(ws, id)
+        talks = face in ("chat", "complete")
         return [
             gr.update(choices=options, value=id),
             about(ws, id),
@@ -123,6 +138,10 @@ class ChatTab:
             gr.update(value=said.get("tuned", []), label="The starter" if id == "starter" else "Tuned"),
             gr.Dataset(samples=[[q] for q in questions(ws, id)]),
             gr.update(placeholder=trained_with(ws, id)),
+            gr.update(visible=talks or face == "rewrite"),
+            gr.update(visible=talks),
+            gr.update(visible=not talks),
+            *self.task.show(ws, face, id),
         ]
 
     def on_who(self, id, screen, request: gr.Request):

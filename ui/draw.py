@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from html import escape
 from typing import Any
 
-from tuner import memory, runs
+from tuner import memory, objectives, runs
 from tuner.errors import TunerError, translate
 from tuner.hardware import human_bytes, human_time
 
@@ -125,8 +125,17 @@ def progress(run: runs.Run) -> str:
     before, after = (run.status.get("baseline") or {}).get("eval_loss"), run.best
     if before is not None and after is not None:
         parts.append(f"held-out loss {before:.3f} before, {after:.3f} at its best: {in_words(before, after)}")
+    parts += judged(run)
     bar = f'<div class="ts-bar" role="progressbar" aria-valuenow="{share:.0f}" aria-valuemin="0" aria-valuemax="100"><span class="ts-fill" style="width:{share:.1f}%"></span></div>'
     return f'<div class="ts-card">{bar}<div style="margin-top:.4rem">{" · ".join(parts)}</div></div>'
+
+
+def judged(run: runs.Run) -> list[str]:
+    """The objective's own metrics on held-out rows, before and at the best state."""
+    names = objectives.get(run.plan["settings"]["objective"]).metrics
+    before, best = run.status.get("baseline") or {}, run.status.get("best") or {}
+    shown = [(name.replace("_", " "), before.get(name), best[name]) for name in names[:2] if best.get(name) is not None]
+    return [f"{name} {after:.3f}" + (f" ({first:.3f} before)" if first is not None else "") for name, first, after in shown]
 
 
 def in_words(before: float, after: float) -> str:

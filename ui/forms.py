@@ -7,9 +7,10 @@ from typing import Any
 
 import gradio as gr
 
-from tuner import config
+from tuner import config, methods, objectives
 
 AUTO = ""  # the choice that leaves it open
+TITLES = {"method": methods.METHODS, "objective": objectives.OBJECTIVES}
 OWN = ("model", "data")  # chosen by widgets that know what there is
 
 
@@ -18,7 +19,8 @@ def widget(name: str) -> gr.components.Component:
     field, kind, words = config.FIELDS[name], config.base_type(name), config.choices(name)
     common = {"label": field.title, "info": field.description, "elem_id": f"setting-{name}", "interactive": True}
     if words:
-        return gr.Dropdown([("as planned", AUTO), *words], value=AUTO, **common)
+        titled = [(TITLES[name][word].title, word) if name in TITLES else word for word in words]
+        return gr.Dropdown([("as planned", AUTO), *titled], value=AUTO, **common)
     if kind is bool:
         return gr.Dropdown([("as planned", AUTO), ("yes", "true"), ("no", "false")], value=AUTO, **common)
     if kind in (int, float):
@@ -31,6 +33,15 @@ def widget(name: str) -> gr.components.Component:
 def names(*, simple: bool) -> list[str]:
     """The settings in the order of the form's groups."""
     return [n for g in config.GROUPS for n in config.FIELDS if config.group_of(n) == g and config.is_simple(n) is simple and n not in OWN]
+
+
+def matters(name: str, settings: dict[str, Any]) -> bool:
+    """Whether a setting means something for the method and objective that are chosen; the others are not shown."""
+    if name == "class_weights":
+        return settings["objective"] == "classification"
+    if config.group_of(name) != "adapter" or name == "quantization" and settings["method"] == "lora":
+        return True
+    return name in methods.get(settings["method"]).settings
 
 
 def read(name: str, value: Any) -> Any:

@@ -13,6 +13,10 @@ from ui import draw
 from ui.session import House
 
 TITLES = {"adapter": "The adapter", "merged": "The merged model"}
+WITHOUT = {
+    "adapter": "This way of tuning has no adapter: take the whole model.",
+    "merged": "What this way of tuning adds can't be merged into the model: take the adapter.",
+}
 EMPTY = '<p class="ts-quiet">Nothing to take away yet: train a model first.</p>'
 
 
@@ -55,7 +59,7 @@ class TakeAwayTab:
 
     def _card(self, ws: Workspace, run: runs.Run, kind: str) -> list:
         if kind not in export.kinds(run):
-            return [draw.good("A fully tuned model has no adapter: take the whole model."), *[gr.update(visible=False)] * 3]
+            return [draw.good(WITHOUT[kind]), *[gr.update(visible=False)] * 3]
         made = next((m for m in export.made(ws, run.id) if m["kind"] == kind), None)
         if made is None:
             return [
@@ -77,7 +81,10 @@ class TakeAwayTab:
             draw.good(verdict) + where,
             gr.update(visible=True, interactive=True),
             gr.update(
-                value=card.lines("adapter" if kind == "adapter" else "model", base=base, dtype=card.dtype_of(run.plan)), visible=True
+                value=card.lines(
+                    "adapter" if kind == "adapter" else "model", run.plan, base=base, labels=card.labels_in(run.path / "model")
+                ),
+                visible=True,
             ),
             gr.update(value=str(zipped) if zipped.exists() else None, visible=zipped.exists()),
         ]

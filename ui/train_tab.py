@@ -4,11 +4,12 @@ import shlex
 
 import gradio as gr
 
-from tuner import config, models, presets, training
+from tuner import config, hub, models, presets, training
 from tuner.data import store
 from tuner.errors import TunerError
 from tuner.paths import Workspace
 from ui import draw, forms
+from ui.method_view import MethodView
 from ui.session import House, Screen
 
 STARTER = "starter"
@@ -24,11 +25,12 @@ class TrainTab:
             [STARTER],
             value=STARTER,
             label="Model",
-            info="Choose one, or write a folder's path or a Hub id (owner/name).",
+            info="Choose one, write to search the Hub, or give a folder's path.",
             allow_custom_value=not house.guest,
             elem_id="train-model",
             interactive=True,
         )
+        self.found = gr.HTML(elem_id="hub-found")
         self.about = gr.HTML(elem_id="model-facts")
         found = presets.listing()
         self.preset = gr.Radio(
@@ -42,6 +44,7 @@ class TrainTab:
         with gr.Row():
             for name in forms.names(simple=True):
                 self.widgets[name] = forms.widget(name)
+        self.which = MethodView(house)
         with gr.Accordion("All settings: each with its reason; what you change stays yours", open=False, elem_id="all-settings"):
             for group, title in config.GROUPS.items():
                 gr.Markdown(f"**{title}**")
@@ -72,6 +75,11 @@ class TrainTab:
         self.start = gr.Button("Start training", variant="primary", elem_id="start-training")
         self.inputs = [self.model, self.data, self.preset, *self.widgets.values()]
         self.outputs = [self.problems, self.memory, self.plan, self.about, self.command, self.yaml, *self.widgets.values()]
+        if not house.guest:
+            self.model.key_up(
+                self.on_type, None, [self.model, self.found], trigger_mode="always_last", show_progress="hidden", concurrency_limit=2
+            )
+        self.which.wire(self.model, self.data, self.preset, self.widgets)
         for widget in self.inputs:
             event = widget.input if isinstance(widget, (gr.Radio, gr.Textbox, gr.Number)) else widget.change
             event(self.on_change, self.inputs, self.outputs, trigger_mode="always_last", show_progress="hidden", concurrency_limit=4)
@@ -81,6 +89,23 @@ class TrainTab:
 
     def on_change(self, model, data, preset, request: gr.Request, *given):
         return self.show(self.house.workspace(request), model, data, preset, given)
+
+    def offers(self, ws: Workspace) -> list[tuple[str, str]]:
+        """(title, ref) of what can be started from: what lies here first."""
+        listed = models.listing(ws)
+        if self.house.guest:
+            return [o for o in listed if o[1] == STARTER or (ws.runs / o[1]).is_dir()]
+        there = [(hub.title(h), h.id) for h in hub.cached()]
+        return there + [o for o in listed if o[1] not in {ref for _, ref in there}]
+
+    def on_type(self, event: gr.KeyUpData, request: gr.Request):
+        """What the Hub has of that name, below what is known here."""
+        known = self.offers(self.house.workspace(request))
+        try:
+            hits = [(hub.title(h), h.id) for h in hub.search(str(event.input_value or ""))]
+        except TunerError as error:
+            return gr.update(choices=known), f'<p class="ts-quiet">{draw.escape(str(error))}</p>'
+        return gr.update(choices=known + [h for h in hits if h[1] not in {ref for _, ref in known}]), ""
 
     def show(self, ws: Workspace, model, data, preset, given) -> list:
         """Values for `outputs`: what a run would take and do, or all that is wrong, each beside its field."""
@@ -92,7 +117,7 @@ class TrainTab:
             elsewhere = draw.trouble(error)
             return [elsewhere, "", "", "", gr.skip(), gr.skip(), *[gr.update(info=forms.info(n, None, wrong.get(n))) for n in self.widgets]]
         reasons = {r["setting"]: r for r in plan.reasons}
-        infos = [gr.update(info=forms.info(n, reasons.get(n), None)) for n in self.widgets]
+        infos = [gr.update(info=forms.info(n, reasons.get(n), None), visible=forms.matters(n, plan.settings)) for n in self.widgets]
         card = (
             draw.plan_card(plan, ds.rows - ds.held_out, ds.held_out)
             if ds
@@ -102,7 +127,8 @@ class TrainTab:
             "",
             draw.memory_bar(plan),
             card,
-            f'<p class="ts-quiet">{draw.escape(models.describe(found))}</p>',
+            f'<p class="ts-quiet">{draw.escape(models.describe(found))}</p>'
+            + (draw.bad(hub.how_to_open(found.base)) if found.facts.gated and not found.facts.path else ""),
             command(values, preset),
             config.to_yaml({**values, "preset": preset}),
             *infos,
@@ -112,11 +138,8 @@ class TrainTab:
         """Values for data, model, and all widgets: the form as a person finds it, or with a stored run's own settings."""
         found = [(f"{d.name} · {d.rows:,} rows", d.ref) for d in store.listing(ws)]
         chosen = data if any(data == r for _, r in found) else (found[0][1] if found else None)
-        offers = (
-            models.listing(ws) if not self.house.guest else [o for o in models.listing(ws) if o[1] == STARTER or (ws.runs / o[1]).is_dir()]
-        )
         values = [forms.show(n, (mine or {}).get(n)) for n in self.widgets]
-        return [gr.update(choices=found, value=chosen), gr.update(choices=offers, value=model or STARTER), *values]
+        return [gr.update(choices=found, value=chosen), gr.update(choices=self.offers(ws), value=model or STARTER), *values]
 
     def on_start(self, model, data, preset, name, anyway, screen, request: gr.Request, *given):
         """(run id or None, screen, what went wrong)"""

@@ -262,7 +262,7 @@ TICKETS = {
         "I was charged twice for order {n}.",
         "The invoice for {month} shows the wrong amount.",
         "Why is there a fee of {n2} euros?",
-        "My card was declined, but the money is gone.",
+        "My card was declined on {day}, but the money is gone.",
         "Please send the bill for order {n} to my company.",
         "The discount code is not on my invoice {n}.",
         "I paid {n2} euros too much in {month}.",
@@ -303,14 +303,14 @@ TICKETS = {
     "account": [
         "I cannot log in since {day}.",
         "Please delete my account {n}.",
-        "How do I change my email address?",
-        "The link to reset my password has run out.",
+        "How do I change the email address of account {n}?",
+        "The link from {day} to reset my password has run out.",
         "I want to change the name of account {n}.",
         "Somebody else used my account on {day}.",
         "Please stop the newsletter that comes each {day}.",
         "I have two accounts, {n} and another. Can you join them?",
         "My account was locked after {n2} tries.",
-        "The code for signing in never reaches my phone.",
+        "The code for signing in has not reached my phone since {day}.",
         "How do I add a second user to account {n}?",
         "Which data do you keep about me since {month}?",
     ],
@@ -324,7 +324,7 @@ TICKETS = {
         "The {thing} does not connect to the network.",
         "The screen of the {thing} stays black.",
         "The {thing} will not turn on after the update.",
-        "The button Next does nothing on my phone.",
+        "The button Next has done nothing on my phone since {day}.",
         "I see code {n} instead of the menu.",
         "The app uses {n2} percent of my battery each hour.",
     ],
@@ -332,7 +332,7 @@ TICKETS = {
 THINGS = ["blue jacket", "coffee maker", "desk lamp", "headset", "keyboard", "garden chair", "tablet", "watch", "speaker", "backpack"]
 
 
-def tickets(rng: random.Random, each: int = 60) -> list[tuple[str, str]]:
+def tickets(rng: random.Random, each: int = 120) -> list[tuple[str, str]]:
     rows, electric = [], ["coffee maker", "desk lamp", "headset", "keyboard", "tablet", "watch", "speaker"]
     for label, lines in TICKETS.items():
         texts = {}
@@ -581,7 +581,7 @@ shop that does not exist. Some messages hold line breaks inside quotes, as real 
 
 ## tickets.csv
 
-Classification, {tickets} rows, columns `text` and `label`: short messages to a web shop, 60 of each label (`billing`,
+Classification, {tickets} rows, columns `text` and `label`: short messages to a web shop, 120 of each label (`billing`,
 `delivery`, `returns`, `account`, `technical`).
 
 ## preferences.jsonl

@@ -130,6 +130,10 @@ def delete(ws: Workspace, args) -> dict:
 
 def chat(ws: Workspace, args):
     from tuner import chat as talk
+    from tuner import objectives
+
+    if (objective := talk.known_as(ws, args.run_id).get("objective", "chat")) not in talk.TALKS:
+        return _tell(ws, args, objectives.get(objective))
 
     def ask(prompt: str) -> dict:
         messages = ([{"role": "system", "content": system}] if system else []) + [{"role": "user", "content": prompt}]
@@ -155,6 +159,27 @@ def chat(ws: Workspace, args):
     while prompt := _question():
         answer = ask(prompt)
         print(answer["answer"] + (f"\n  (before: {answer['base_answer']})" if args.base else ""))
+    return None
+
+
+def _tell(ws: Workspace, args, objective):
+    """A model that does not chat: what it says of a text."""
+    from tuner import chat as talk
+
+    client = talk.Client(ws, waiting=lambda s: say(f"\r  loading the model ({s:.0f} s)", end=""))
+
+    def ask(text: str, question: str) -> dict:
+        told = {"question": question, "most": args.max_tokens}
+        out = client.task(talk.known_as(ws, args.run_id), text, **told)
+        base = client.task(talk.known_as(ws, args.run_id, base=True), text, **told) if args.base and objective.face == "rewrite" else None
+        both = {"answer": talk.in_words(out), "base_answer": talk.in_words(base) if base else None}
+        return both | {"prompt_tokens": out.pop("tokens"), "completion_tokens": None, "stop_reason": "stop"} | out
+
+    if args.prompt is not None:
+        return ask(args.context or args.prompt, args.prompt if args.context else "")
+    say(f"\n{objective.title}; an empty line ends it.")
+    while text := _question():
+        print(ask(args.context or text, text if args.context else "")["answer"])
     return None
 
 

@@ -1,7 +1,7 @@
-"""Merge a run's adapter into its base: `python -m tuner.workers.export FOLDER` (request.json in it says which).
+"""Merge what a run learnt into its base: `python -m tuner.workers.export FOLDER` (request.json in it says which).
 
-The result is compared with what was chatted with: base and adapter side by side give the same next-token scores as the
-merged model as it was written to disk, within what rounding to 16 bits allows.
+The result is compared with what was tried out here: base and addition side by side give the same scores as the merged model as it
+was written to disk, within what rounding to 16 bits allows.
 """
 
 import sys
@@ -9,52 +9,85 @@ import traceback
 from pathlib import Path
 
 import torch
-from peft import PeftModel
-from transformers import AutoModelForCausalLM
 
-from tuner import locks, paths
+from tuner import locks, objectives, paths
 from tuner.errors import ModelError, translate
-from tuner.workers import load
+from tuner.workers import load, techniques
 
 PROBES = ("Hello", "What is the capital of France?", "1 2 3 4 5", "Write a short letter to a friend.")
+MOST = 0.05  # nats of KL, or the share by which a number may differ
 
 
 @torch.inference_mode()
-def scores(model, tokenizer) -> torch.Tensor:
-    """Log-probabilities (probes, V) of the token after each probe, asked as a chat."""
-    rows = []
+def scores(model, tokenizer, objective: str = "chat") -> list[torch.Tensor]:
+    """What the model makes of each probe: scores (V) of the next token, or those of the head (labels; tokens x labels; two spans)."""
+    rows, task = [], objectives.get(objective).task
     for probe in PROBES:
-        ids = tokenizer.apply_chat_template(
-            [{"role": "user", "content": probe}], add_generation_prompt=True, return_tensors="pt", return_dict=True
-        )["input_ids"]
-        rows.append(model(input_ids=ids).logits[0, -1].float().log_softmax(-1))
-    return torch.stack(rows)
+        inputs = _inputs(tokenizer, probe, objective)
+        if task == "SEQ_2_SEQ_LM":
+            inputs["decoder_input_ids"] = torch.tensor([[model.config.decoder_start_token_id]])
+        out = model(**{k: v.to(model.device) for k, v in inputs.items()})
+        if task == "QUESTION_ANS":
+            rows.append(torch.stack([out.start_logits[0], out.end_logits[0]]).float())
+        else:
+            rows.append((out.logits[0, -1] if task in ("CAUSAL_LM", "SEQ_2_SEQ_LM") else out.logits[0]).float())
+    return rows
+
+
+def _inputs(tokenizer, probe: str, objective: str) -> dict[str, torch.Tensor]:
+    if objective == "chat":
+        asked = [{"role": "user", "content": probe}]
+        return {
+            "input_ids": tokenizer.apply_chat_template(asked, add_generation_prompt=True, return_tensors="pt", return_dict=True)[
+                "input_ids"
+            ]
+        }
+    found = tokenizer(probe, return_tensors="pt")
+    return {k: found[k] for k in ("input_ids", "attention_mask")}
+
+
+def distance(before: list[torch.Tensor], after: list[torch.Tensor], objective: str) -> float:
+    """The largest divergence between two models' scores: KL in nats where they choose, else the difference as a share of the size."""
+    if objective == "regression":
+        return max(((a - b).abs() / (1 + a.abs())).max().item() for a, b in zip(before, after, strict=True))
+    pairs = [(a.log_softmax(-1), b.log_softmax(-1)) for a, b in zip(before, after, strict=True)]
+    return max((a.exp() * (a - b)).sum(-1).max().item() for a, b in pairs)
 
 
 def merge(folder: Path, request: dict) -> dict:
-    run, base = Path(request["run"]), load.local_folder(request["base"])
+    """`request`: run (a run's folder), base, precision; objective and method where they are not chat and lora."""
+    run, base = Path(request["run"]) / "model", load.local_folder(request["base"])
+    objective = request.get("objective", "chat")
     load.use_cores()
-    tokenizer = load.tokenizer(run / "model")
-    model = PeftModel.from_pretrained(load.base_model(base, request["precision"], "cpu"), run / "model").eval()
-    before = scores(model, tokenizer)
-    merged = model.merge_and_unload(safe_merge=True)
+    tokenizer = load.tokenizer(run)
+    whole = request.get("method") == "full" or techniques.kind(run) == "whole"
+    head = {} if whole else load.head_of(run)
+    model = load.base_model(
+        run if whole else base, request["precision"], "cpu", objective=objective, **head
+    )  # never packed: unpacked it is exact
+    model = (model if whole else techniques.with_saved(model, run)).eval()
+    before = scores(model, tokenizer, objective)
+    merged = techniques.merged(model)
     merged.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    again = AutoModelForCausalLM.from_pretrained(folder, dtype=merged.dtype, use_safetensors=True, trust_remote_code=False).eval()
-    after = scores(again, tokenizer)
-    same = (before.argmax(-1) == after.argmax(-1)).float().mean().item()
-    divergence = (before.exp() * (before - after)).sum(-1).max().item()  # KL in nats
-    if divergence > 0.05:
+    after = scores(load.base_model(folder, request["precision"], "cpu", objective=objective).eval(), tokenizer, objective)
+    return judged(before, after, objective)
+
+
+def judged(before: list[torch.Tensor], after: list[torch.Tensor], objective: str) -> dict:
+    divergence = distance(before, after, objective)
+    if not divergence <= MOST:
         raise ModelError(
-            f"The merged model does not answer like the one that was tuned (KL {divergence:.3f}).",
-            asked="KL up to 0.05",
+            f"The merged model does not answer like the one that was tuned (it differs by {divergence:.3f}).",
+            asked=f"a difference up to {MOST}",
             available=f"{divergence:.3f}",
             remedy="Take the adapter instead; it is exact.",
         )
+    same = [(a.argmax(-1) == b.argmax(-1)).float().mean().item() for a, b in zip(before, after, strict=True)]
     return {
-        "kind": "next-token scores of the merged model against base with adapter",
-        "max_kl": round(divergence, 6),
-        "same_choice": same,
+        "kind": "scores of the merged model against base with addition",
+        "max_kl": round(max(divergence, 0.0), 6),
+        "same_choice": sum(same) / len(same),
         "passed": True,
     }
 

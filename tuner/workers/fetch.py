@@ -4,23 +4,75 @@ It reads the login that the Hub's own tools keep and writes it nowhere. No torch
 """
 
 import fnmatch
+import shutil
 import sys
 import time
 import traceback
 from pathlib import Path
 
-from huggingface_hub import HfApi, hf_hub_download
+from huggingface_hub import HfApi, constants, hf_hub_download
+from tqdm import tqdm
 
-from tuner import locks, runs
-from tuner.errors import NetworkError, translate
-from tuner.hardware import human_bytes
+from tuner import hub, locks, runs
+from tuner.errors import DiskError, NetworkError, translate
+from tuner.hardware import human_bytes, human_time
 
 WANTED = ("*.json", "*.safetensors", "*.jinja", "*.model", "*.txt", "merges.txt")  # no pickles, no code
+constants.DOWNLOAD_CHUNK_SIZE = (
+    1 << 20
+)  # bytes between two looks at the wish to stop; the client's own ten million are a minute of a slow line
+EVERY = 0.5  # seconds between two lines of progress
+
+
+class Stopped(Exception):
+    """A person took the download back."""
+
+
+class Progress:
+    """How far, how fast, how long still; hears the wish to stop in the middle of a file."""
+
+    def __init__(self, folder: Path, id: str, total: int):
+        self.folder, self.id, self.total = folder, id, total
+        self.done = self.fetched = 0  # bytes that are there, and those of them that came now
+        self.began, self.told = time.monotonic(), 0.0
+
+    def more(self, size: int) -> None:
+        self.done, self.fetched = self.done + size, self.fetched + size
+        if time.monotonic() - self.told >= EVERY:
+            self.tell()
+
+    def tell(self) -> None:
+        self.told, spent = time.monotonic(), time.monotonic() - self.began
+        speed = self.fetched / spent if spent > 1 and self.fetched else 0
+        left = (self.total - self.done) / speed if speed else None
+        said = f", {human_bytes(int(speed))} a second, about {human_time(left)} left" if speed else ""
+        runs.write_status(
+            self.folder,
+            reason=f"Downloading {self.id}: {human_bytes(self.done)} of {human_bytes(self.total)}{said}.",
+            progress={"step": 0, "steps": 0, "epoch": 0, "eta_seconds": left, "elapsed_seconds": round(spent, 1)},
+        )
+        if (self.folder / "control").exists():
+            raise Stopped
+
+    def bar(self) -> type[tqdm]:
+        """The class through which the Hub's client tells each piece that came."""
+        told = self
+
+        class Bar(tqdm):
+            def __init__(self, *args, **kwargs):
+                kwargs.pop("name", None)
+                super().__init__(*args, **kwargs | {"disable": True})
+
+            def update(self, n: float | None = 1) -> None:
+                told.more(int(n or 0))
+
+        return Bar
 
 
 def fetch(folder: Path, id: str) -> None:
-    """File by file, so that the run can say how far it is; what was fetched before an interruption is not fetched again."""
-    info = HfApi().model_info(id, files_metadata=True)
+    """File by file, the small ones first; what was fetched before an interruption is not fetched again."""
+    sha = Path(hf_hub_download(id, "config.json")).parent.name  # asked for by name, so that the cache remembers which revision `main` is
+    info = HfApi().model_info(id, revision=sha, files_metadata=True)
     files = [f for f in info.siblings if "/" not in f.rfilename and any(fnmatch.fnmatch(f.rfilename, w) for w in WANTED)]
     if not any(f.rfilename.endswith(".safetensors") for f in files):
         raise NetworkError(
@@ -30,31 +82,52 @@ def fetch(folder: Path, id: str) -> None:
             remedy="Choose another model, or a copy of it in safetensors.",
             field="model",
         )
-    total, done, began = sum(f.size or 0 for f in files), 0, time.monotonic()
+    progress = Progress(folder, id, sum(f.size or 0 for f in files))
+    there = {f.rfilename for f in files if isinstance(_cached(id, f.rfilename, sha), str)}
+    room(sum(f.size or 0 for f in files if f.rfilename not in there), id)
     for f in sorted(files, key=lambda f: f.size or 0):
-        left = (time.monotonic() - began) / done * (total - done) if done else None
-        runs.write_status(
-            folder,
-            reason=f"Downloading {id}: {human_bytes(done)} of {human_bytes(total)}.",
-            progress={"step": 0, "steps": 0, "epoch": 0, "eta_seconds": left, "elapsed_seconds": round(time.monotonic() - began, 1)},
+        before = progress.done
+        if f.rfilename not in there:
+            hf_hub_download(id, f.rfilename, revision=sha, tqdm_class=progress.bar())
+        progress.done = before + (f.size or 0)
+        progress.tell()
+
+
+def _cached(id: str, name: str, revision: str):
+    from huggingface_hub import try_to_load_from_cache
+
+    return try_to_load_from_cache(id, name, revision=revision)
+
+
+def room(need: int, id: str) -> None:
+    """DiskError when the disk that holds the Hub's cache is too small for what is still to come."""
+    cache = Path(constants.HF_HUB_CACHE)
+    free = shutil.disk_usage(next(p for p in (cache, *cache.parents) if p.exists())).free
+    if need > free - 500_000_000:
+        raise DiskError(
+            f"{id} takes {human_bytes(need)} more; the disk has {human_bytes(free)} free.",
+            asked=need,
+            available=free,
+            remedy="Free some space, or set HF_HOME to a folder on a larger disk, and resume the run.",
+            field="model",
         )
-        if (folder / "control").exists():
-            runs.write_status(folder, state="stopped", reason="Stopped while downloading; what was downloaded is kept.")
-            sys.exit(3)
-        hf_hub_download(id, f.rfilename, revision=info.sha)
-        done += f.size or 0
 
 
 def main(folder: Path) -> int:
     if not locks.hold(folder / "lock"):
         return 1
+    id = (folder / "fetch").read_text().strip()
     try:
-        fetch(folder, (folder / "fetch").read_text().strip())
+        fetch(folder, id)
         return 0
+    except Stopped:
+        runs.write_status(folder, state="stopped", reason="Stopped while downloading; what was downloaded is kept.")
+        return 3
     except Exception as error:
         traceback.print_exc()
         known = translate(error) or NetworkError(f"The download failed: {str(error)[:200]}", remedy="Check the network and resume the run.")
-        runs.write_status(folder, state="failed", reason=str(known), error=known.as_dict())
+        gated = " " + hub.how_to_open(id) if "gated" in str(known).lower() else ""
+        runs.write_status(folder, state="failed", reason=str(known) + gated, error=known.as_dict())
         return 1
 
 

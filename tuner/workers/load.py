@@ -1,18 +1,21 @@
-"""Base model + technique → trainable model. Safetensors only, no remote code."""
+"""The base model of a run, in the class of what it learns, packed or not. Safetensors only, no remote code."""
 
 import os
 from pathlib import Path
 from typing import Any
 
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model
-from transformers import AutoModelForCausalLM
+import transformers
+from transformers import BitsAndBytesConfig
 
-from tuner import hardware, models
+from tuner import hardware, objectives, paths
 from tuner.errors import ModelError
+from tuner.workers import layers
 from tuner.workers.tokens import PLAIN_TEMPLATE, local_folder, tokenizer
 
-__all__ = ["PLAIN_TEMPLATE", "base_model", "local_folder", "tokenizer", "torch_device", "use_cores", "with_adapter"]
+__all__ = ["PLAIN_TEMPLATE", "base_model", "head_of", "local_folder", "tokenizer", "torch_device", "use_cores"]
+
+WIDTHS = {"bf16": torch.bfloat16, "fp32": torch.float32}
 
 
 def use_cores() -> None:
@@ -26,40 +29,98 @@ def torch_device(device: str) -> torch.device:
     return torch.device("cuda:0" if device.startswith("cuda") else device)
 
 
-def base_model(folder: Path, precision: str, device: str):
-    """The base in the precision asked for, on its device."""
-    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
-    model = AutoModelForCausalLM.from_pretrained(
-        folder, dtype=dtype, use_safetensors=True, trust_remote_code=False, attn_implementation="sdpa"
-    )
-    return model.to(torch_device(device))
+def base_model(
+    folder: Path,
+    precision: str,
+    device: str,
+    *,
+    objective: str = "chat",
+    labels: int | None = None,
+    names: list[str] | None = None,
+    problem: str | None = None,
+    quantization: str | None = None,
+):
+    """The base in the precision asked for, on its device, with the head of the objective.
 
-
-def with_adapter(model, settings: dict[str, Any], facts: models.ModelFacts, start: Path | None):
-    """The base with a LoRA on it: a fresh one, or that of the run to go on from."""
-    if start is not None:
-        return PeftModel.from_pretrained(model, start, is_trainable=True)
-    targets = models.lora_modules(facts, settings["lora_targets"])
+    `labels` (how many) or `names` of them make a fresh head where the folder has none of that size; `problem` is transformers'
+    `problem_type`; `quantization` packs the weights of the layers into 4 bits (nf4) or 8 (int8). The attention is torch's own
+    (sdpa), which transformers chooses where the class has it.
+    """
+    auto = getattr(transformers, objectives.get(objective).auto)
+    more = head(folder, labels or (len(names) if names else None), names, problem)
+    if quantization:
+        more |= {"quantization_config": packed(quantization, precision, left_whole(auto, folder)), "device_map": {"": torch_device(device)}}
     try:
-        return get_peft_model(
-            model,
-            LoraConfig(
-                task_type="CAUSAL_LM",
-                r=settings["lora_rank"],
-                lora_alpha=settings["lora_alpha"],
-                lora_dropout=settings["lora_dropout"],
-                target_modules=targets,
-                use_dora=settings["use_dora"],
-                use_rslora=settings["use_rslora"],
-            ),
+        model, told = auto.from_pretrained(
+            folder, dtype=WIDTHS[precision], use_safetensors=True, trust_remote_code=False, output_loading_info=True, **more
         )
     except ValueError as error:
-        if "arget modules" not in str(error):
+        if "Unrecognized configuration class" not in str(error):
             raise
         raise ModelError(
-            f"{facts.name} has no layers called {targets}.",
-            asked=targets,
-            available="all-linear",
-            remedy="Choose all-linear.",
-            field="lora_targets",
+            f"{folder.name} can't learn {objective}: transformers has no such class for its kind.",
+            asked=objective,
+            available=", ".join(o.name for o in objectives.OBJECTIVES.values() if o.auto != auto.__name__),
+            remedy="Choose another objective, or another model.",
+            field="objective",
         ) from error
+    model.fresh_modules = sorted({key.rpartition(".")[0] for key in told["missing_keys"]})
+    if objectives.get(objective).task == "SEQ_CLS":
+        pad(model, folder)
+    stored = paths.read_json(folder / "config.json", {})
+    stored = stored.get("dtype") or stored.get("torch_dtype")
+    model.stored_dtype = torch.bfloat16 if stored in ("bfloat16", "float16") else None  # a whole model is saved as wide as it came
+    return unpacked_on_cpu(model) if quantization else model.to(torch_device(device))
+
+
+def head(folder: Path, labels: int | None, names: list[str] | None, problem: str | None) -> dict[str, Any]:
+    """What a config says of a head; a head of another size in the folder makes room for a fresh one."""
+    more: dict[str, Any] = {"problem_type": problem} if problem else {}
+    if labels is None:
+        return more
+    names = names or [f"LABEL_{i}" for i in range(labels)]
+    stored = paths.read_json(folder / "config.json", {}).get("id2label")
+    other = stored is not None and len(stored) != labels
+    more |= {"id2label": dict(enumerate(names)), "label2id": {n: i for i, n in enumerate(names)}, "num_labels": labels}
+    return more | ({"ignore_mismatched_sizes": True} if other else {})
+
+
+def head_of(folder: Path | None) -> dict[str, Any]:
+    """`names` and `problem` of the head that was trained in a run's model folder, for `base_model`; empty when it has none."""
+    about = paths.read_json(folder / "labels.json", {}) if folder else {}
+    return {k: about[k] for k in ("names", "problem") if about.get(k)}
+
+
+def packed(quantization: str, precision: str, whole: list[str] | None) -> BitsAndBytesConfig:
+    """nf4 with double quantisation (Dettmers et al. 2023, arXiv:2305.14314), or LLM.int8 (Dettmers et al. 2022, arXiv:2208.07339)."""
+    if quantization == "int8":
+        return BitsAndBytesConfig(load_in_8bit=True, llm_int8_skip_modules=whole)
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=WIDTHS[precision],
+        llm_int8_skip_modules=whole,
+    )
+
+
+def left_whole(auto, folder: Path) -> list[str] | None:
+    """Names of what is never packed because it is learnt whole: the head of a task. None leaves it to transformers (`lm_head`)."""
+    with torch.device("meta"):
+        empty = auto.from_config(transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False))
+    found = layers.heads(empty)
+    return found + [n for n, _ in empty.named_modules() if n.endswith("pooler") and n not in found] if found else None
+
+
+def unpacked_on_cpu(model):
+    """bitsandbytes repacks 4-bit weights for the CPU on the first test, rounding their constants: a test would be of another model."""
+    for module in model.modules():
+        if type(module).__name__ == "Linear4bit" and module.weight.device.type == "cpu":
+            module.support_avx512bf16_for_cpu = False
+    return model
+
+
+def pad(model, folder: Path) -> None:
+    """Decoders judge a text by its last token that is not padding, so their config must know what padding is."""
+    if hasattr(model, "score") and (folder / "tokenizer_config.json").exists():  # only decoders call their head so
+        model.config.pad_token_id = tokenizer(folder).pad_token_id

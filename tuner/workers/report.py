@@ -75,8 +75,8 @@ class Report(TrainerCallback):
 
     KEYS = ("loss", "learning_rate", "grad_norm", "mean_token_accuracy")
 
-    def __init__(self, reporter: Reporter, elapsed_before: float = 0.0):
-        self.r, self.before = reporter, elapsed_before
+    def __init__(self, reporter: Reporter, elapsed_before: float = 0.0, names: tuple[str, ...] = ()):
+        self.r, self.before, self.names = reporter, elapsed_before, names  # names: the objective's own metrics
         self.tokens = self.tokens_logged = 0  # real tokens seen, counted by the trainer's collator
         self.recent: deque[tuple[int, float]] = deque(maxlen=20)
         self.began = self.logged_at = time.monotonic()
@@ -85,7 +85,8 @@ class Report(TrainerCallback):
         self.prefix_seen: set[str] = set()
 
     def on_train_begin(self, args, state, control, **_):
-        self.began = self.logged_at = time.monotonic()
+        self.began, self.paused = time.monotonic(), 0.0  # a baseline measured before is not the training's time
+        self.logged_at = self.began
         self.first_step = state.global_step
         self.r.say("running", reason=None, progress=self.progress_of(state))
 
@@ -141,10 +142,12 @@ class Report(TrainerCallback):
             self.paused += time.monotonic() - begun
             self._test_began = None
         if metrics and "eval_loss" in metrics and state.is_world_process_zero:
-            self.r.metrics(state.global_step, {"eval_loss": float(metrics["eval_loss"])})
+            values = {"eval_loss": float(metrics["eval_loss"])}
+            values |= {n: float(metrics[f"eval_{n}"]) for n in self.names if f"eval_{n}" in metrics}
+            self.r.metrics(state.global_step, values)
             known = (paths.read_json(self.r.folder / "status.json", {}) or {}).get("best") or {}
             if metrics["eval_loss"] < known.get("eval_loss", math.inf):
-                self.r.say(best={"eval_loss": float(metrics["eval_loss"]), "step": state.global_step})
+                self.r.say(best={**values, "step": state.global_step})
 
     def on_save(self, args, state, control, **_):
         begun = time.monotonic()

@@ -11,48 +11,62 @@ import torch
 from peft import PeftModel
 from pydantic import BaseModel
 
-from tuner.workers import load
+from tuner import objectives
+from tuner.workers import layers, load, techniques
 
 ROOM = 1.3  # a model is loaded beside another when its weights times this are free: answering needs some as well
 
 
 class Known(BaseModel):
-    """A model that can be asked for: `base` is a folder or Hub id, `adapter` a folder beside it or None."""
+    """A model that can be asked for: `base` is a folder or Hub id, `adapter` a folder with what was learnt beside it, or None."""
 
     id: str
     base: str
     adapter: str | None = None
     precision: str = "bf16"
+    objective: str = "chat"
 
 
 class Base:
-    """One base model in memory. Its adapters are switched per request; PEFT allows many of one type on one base."""
+    """One base model in memory. What was learnt on it is switched per request: additions of one PEFT type stay beside each other;
+    those of another type, and changed layers, are swapped in, and the base is given back exactly in between."""
 
-    def __init__(self, folder: Path, precision: str, device: str):
-        self.model = load.base_model(folder, precision, device).eval()
+    def __init__(self, folder: Path, known: Known, device: str):
+        head = load.head_of(Path(known.adapter)) if known.adapter else {}
+        self.model = load.base_model(folder, known.precision, device, objective=known.objective, **head).eval()
         self.tokenizers = {None: load.tokenizer(folder)}
+        self.kind: str | None = None  # of what is on the base now; None: it is bare
 
     def switch(self, adapter: str | None) -> tuple[Any, Any]:
-        """(model, tokenizer) with this adapter on; with None the caller must still switch adapters off (`disable_adapter`)."""
+        """(model, tokenizer) with this adapter on; with None the caller must still switch adapters off (`techniques.off`)."""
         if adapter is None:
             return self.model, self.tokenizers[None]
-        name = _name(adapter)
+        folder, name = Path(adapter), _name(adapter)
         if name not in self.tokenizers:
-            self._add(adapter, name)
-        self.model.set_adapter(name)
+            self._add(folder, name)
+        if isinstance(self.model, PeftModel):
+            self.model.set_adapter(name)
         return self.model, self.tokenizers[name]
 
-    def _add(self, adapter: str, name: str) -> None:
+    def _add(self, folder: Path, name: str) -> None:
+        kind = techniques.kind(folder)
+        if self.kind is not None and (kind != self.kind or kind == "layers" or not self._beside()):
+            self._clear()
         stale = [n for n in self.tokenizers if n and n.split("@")[0] == name.split("@")[0]]
-        if isinstance(self.model, PeftModel):
-            self.model.load_adapter(adapter, adapter_name=name)
-        else:
-            self.model = PeftModel.from_pretrained(self.model, adapter, adapter_name=name)
-        self.model.eval()
+        self.model, self.kind = techniques.with_saved(self.model, folder, name=name).eval(), kind
         for old in stale:  # the run was trained on since
             self.model.delete_adapter(old)
             self.tokenizers.pop(old)
-        self.tokenizers[name] = load.tokenizer(Path(adapter))
+        self.tokenizers[name] = load.tokenizer(folder)
+
+    def _beside(self) -> bool:
+        """Prompts learnt for a task carry hooks that know their length: of these only one is there at a time."""
+        return not getattr(self.model, "alignment", None)
+
+    def _clear(self) -> None:
+        """The bare base again; tokenizers of what was on it go with it."""
+        self.model, self.kind = techniques.taken_off(self.model).eval(), None
+        self.tokenizers = {None: self.tokenizers[None]}
 
 
 class Models:
@@ -67,10 +81,14 @@ class Models:
         """(model, tokenizer, adapter on) for a known id; loads what is missing. Call it with `turn` held."""
         known = self.known[id]
         folder = load.local_folder(known.base)
-        key = (known.base, known.precision, (folder / "config.json").stat().st_mtime_ns)  # a full run may have been trained on since
+        stamp = (folder / "config.json").stat().st_mtime_ns  # a full run may have been trained on since
+        head = str(load.head_of(Path(known.adapter))) if known.adapter else ""
+        key = (known.base, known.precision, stamp, objectives.get(known.objective).auto, head)
+        if known.adapter is None:  # the base of a run with a head of its own is that run's base, switched off
+            key = next((k for k in self.bases if k[:4] == key[:4]), key)
         if key not in self.bases:
             self._make_room(folder, known.precision)
-            self.bases[key] = Base(folder, known.precision, self.device)
+            self.bases[key] = Base(folder, known, self.device)
         self.bases.move_to_end(key)
         model, tokenizer = self.bases[key].switch(known.adapter)
         return model, tokenizer, known.adapter is not None
@@ -90,4 +108,6 @@ class Models:
 
 def _name(adapter: str) -> str:
     """PEFT's names may hold no dots; the stamp tells a run that was trained on from what is in memory."""
-    return f"{abs(hash(adapter)):x}@{(Path(adapter) / 'adapter_config.json').stat().st_mtime_ns}"
+    files = (Path(adapter) / name for name in ("adapter_config.json", layers.ABOUT, "config.json"))
+    stamp = next((file.stat().st_mtime_ns for file in files if file.exists()), 0)
+    return f"{abs(hash(adapter)):x}@{stamp}"

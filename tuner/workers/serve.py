@@ -22,13 +22,12 @@ import torch
 import uvicorn
 from fastapi import Depends, FastAPI, HTTPException, Request
 from fastapi.responses import JSONResponse, StreamingResponse
-from peft import PeftModel
 from pydantic import BaseModel, Field
 from transformers import StoppingCriteria, StoppingCriteriaList, TextIteratorStreamer
 
 from tuner import hardware, locks, paths
 from tuner.errors import RequestError, translate
-from tuner.workers import load
+from tuner.workers import answers, load, techniques
 from tuner.workers.resident import Known, Models
 
 IDLE = 600.0
@@ -45,6 +44,15 @@ class Question(BaseModel):
     max_tokens: int | None = Field(None, ge=1)
     max_completion_tokens: int | None = Field(None, ge=1)
     seed: int | None = None
+
+
+class Task(BaseModel):
+    """A text for a model that does not chat; see answers.py. `base` asks the model as it was before."""
+
+    model: str
+    text: str
+    question: str = ""
+    most: int = Field(256, ge=1, le=4096)
 
 
 class Halt(StoppingCriteria):
@@ -103,7 +111,7 @@ class Answer:
             if self.q.temperature > 0
             else {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
         )
-        off = contextlib.nullcontext() if adapted or not isinstance(model, PeftModel) else model.disable_adapter()
+        off = contextlib.nullcontext() if adapted else techniques.off(model)
         try:
             if self.q.seed is not None:
                 torch.manual_seed(self.q.seed)
@@ -172,7 +180,26 @@ def make_app(models: Models, key: str) -> FastAPI:
             "usage": _usage(answer),
         }
 
+    @app.post("/tasks", dependencies=[Depends(allowed)])
+    async def task(t: Task):
+        if t.model not in models.known:
+            raise HTTPException(404, f"There is no model {t.model!r} here.")
+        try:
+            return await asyncio.to_thread(_answered, models, t)
+        except Exception as error:
+            return JSONResponse({"error": _problem(error)}, status_code=400)
+
     return app
+
+
+def _answered(models: Models, t: Task) -> dict[str, Any]:
+    known = models.known[t.model]
+    beside = Path(known.adapter or known.base)
+    about = paths.read_json(beside / "labels.json", {}) | paths.read_json(beside / "task.json", {})
+    with models.turn:
+        model, tokenizer, adapted = models.ready(t.model)
+        with contextlib.nullcontext() if adapted else techniques.off(model):
+            return answers.answer(model, tokenizer, known.objective, t.text, about=about, question=t.question, most=t.most)
 
 
 async def _events(answer: Answer, app: FastAPI) -> AsyncIterator[str]:

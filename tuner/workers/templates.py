@@ -19,18 +19,13 @@ from pathlib import Path
 from typing import Any
 
 from tuner import paths
+from tuner.chat_templates import TEMPLATES
 from tuner.errors import ModelError
 from tuner.launch import local
 
 SECONDS, MEMORY, LETTERS = 2, 512 << 20, 1_000_000
 STARTING = 60  # for the child's imports, on a machine that is busy
 MARK = re.compile(r"\{%-?\s*generation\s*-?%\}")
-PLAIN = (  # for a model that has none: words any base model has seen; a line end, since "Assistant: " and " It" share a space
-    "{% for message in messages %}{% if message['role'] == 'assistant' %}{{ 'Assistant:\\n' }}{% generation %}"
-    "{{ message['content'] + eos_token }}{% endgeneration %}{{ '\\n' }}{% else %}"
-    "{{ (message['role'] | capitalize) + ': ' + message['content'] + '\\n' }}{% endif %}{% endfor %}"
-    "{% if add_generation_prompt %}{{ 'Assistant:\\n' }}{% endif %}"
-)
 ASK, TELL = {"role": "user", "content": "What is 1 plus 1?"}, {"role": "assistant", "content": "It is 2."}
 CALL = {"role": "assistant", "content": "", "tool_calls": [{"type": "function", "function": {"name": "add", "arguments": {"a": 1}}}]}
 TOOL = {"type": "function", "function": {"name": "add", "description": "Adds.", "parameters": {"type": "object", "properties": {}}}}
@@ -72,7 +67,7 @@ def training_template(tokenizer) -> str | None:
 @cache
 def _trusted() -> frozenset[str]:
     starter = (paths.STARTER / "chat_template.jinja").read_text(encoding="utf-8")
-    return frozenset(map(_key, (starter, PLAIN, *of_trl())))
+    return frozenset(map(_key, (starter, *TEMPLATES.values(), *of_trl())))
 
 
 def _key(template: str) -> str:

@@ -3,10 +3,11 @@
 from pathlib import Path
 
 from tuner import models
+from tuner.chat_templates import PLAIN, TEMPLATES
 from tuner.errors import ModelError
 from tuner.workers import templates
 
-PLAIN_TEMPLATE = templates.PLAIN
+PLAIN_TEMPLATE = PLAIN
 
 
 def local_folder(base: str) -> Path:
@@ -25,14 +26,17 @@ def local_folder(base: str) -> Path:
     return folder
 
 
-def tokenizer(folder: Path):
-    """The model's tokenizer, with a padding token and a chat template whatever it came with.
+def tokenizer(folder: Path, template: str | None = None):
+    """The model's tokenizer, with a padding token; one that can end what it writes gets a chat template if it has none:
+    `template`, one of `chat_templates.TEMPLATES`. An encoder's ends nothing (it has a separator) and needs none.
 
     A template that nobody here knows is tried once in a process of its own; ModelError when it does not come to an end.
     """
     from transformers import AutoTokenizer
 
     tok = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    if tok.eos_token is None and tok.sep_token is not None:
+        return tok
     if tok.eos_token is None:
         raise ModelError(
             f"The tokenizer of {folder.name} has no end token.",
@@ -44,7 +48,7 @@ def tokenizer(folder: Path):
     if tok.pad_token is None:
         tok.pad_token = tok.eos_token
     if not tok.chat_template:
-        tok.chat_template = PLAIN_TEMPLATE
+        tok.chat_template = TEMPLATES[template or "plain"]
     else:
         templates.check(tok.chat_template, tok.special_tokens_map, name=folder.name)
     return tok

@@ -1,0 +1,135 @@
+"""The registries: each cell is trained or refused in one sentence that names another; a technique is proposed with its reason."""
+
+import pytest
+
+from tests.test_planner import CARD, CPU
+from tuner import chooser, config, methods, models, objectives, planner
+from tuner.errors import Problems, TunerError
+from tuner.planner import DataFacts
+
+FACTS = {
+    "decoder": models.resolve("starter").facts,
+    "encoder": models.facts_from_config(
+        {"model_type": "bert", "architectures": ["BertForMaskedLM"], "vocab_size": 30522, "hidden_size": 768, "num_hidden_layers": 12}
+        | {"num_attention_heads": 12, "intermediate_size": 3072, "max_position_embeddings": 512, "type_vocab_size": 2},
+        name="bert-base",
+    ),
+    "encoder-decoder": models.facts_from_config(
+        {"model_type": "t5", "architectures": ["T5ForConditionalGeneration"], "vocab_size": 32128, "d_model": 512, "d_kv": 64, "d_ff": 2048}
+        | {"num_layers": 6, "num_decoder_layers": 6, "num_heads": 8, "n_positions": 512, "feed_forward_proj": "relu"},
+        name="t5-small",
+    ),
+}
+CELLS = [(m, o, f) for m in methods.METHODS for o in objectives.OBJECTIVES for f in objectives.FAMILIES]
+
+
+def model(family):
+    return models.Model(family, "folder", FACTS[family], "/nowhere")
+
+
+def plan(family, objective, method, device=CARD, **settings):
+    kind = objectives.get(objective).kinds[0]
+    asked = config.parse({"objective": objective, "method": method, **settings})
+    return planner.plan(asked, model(family), DataFacts(kind, 1000, 50, 60.0, 200), device=device)
+
+
+@pytest.mark.parametrize(("method", "objective", "family"), CELLS)
+def test_each_cell_is_planned_or_refused_in_one_sentence(method, objective, family):
+    no = methods.refusal(method, objective, FACTS[family])
+    if no is None:
+        p = plan(family, objective, method)
+        assert p.settings["method"] == method and p.settings["objective"] == objective and p.steps > 0
+        assert 0 < p.trainable_parameters <= p.total_parameters * 1.1 and sum(p.breakdown.values()) == p.peak_bytes
+        return
+    assert no.endswith(".") and "hoose" in no and len(no) < 400
+    with pytest.raises(TunerError) as caught:
+        plan(family, objective, method)
+    assert no in str(caught.value) or any(no == e["message"] for e in caught.value.as_list())
+    assert all(e["field"] in ("objective", "method") and e["available"] for e in caught.value.as_list())
+
+
+@pytest.mark.parametrize("family", objectives.FAMILIES)
+def test_every_family_can_learn_something_in_most_ways(family):
+    able = {o: [m for m in methods.METHODS if not methods.refusal(m, o, FACTS[family])] for o in objectives.OBJECTIVES}
+    own = {"decoder": "chat", "encoder": "classification", "encoder-decoder": "seq2seq"}[family]
+    assert len(able[own]) >= 8 and "lora" in able[own] and "full" in able[own]
+
+
+def test_what_breaks_with_a_technique_is_switched_off_and_refused():
+    p = plan("decoder", "chat", "prefix")
+    assert p.settings["gradient_checkpointing"] is False and p.settings["packing"] is False
+    assert "breaks" in next(r["reason"] for r in p.reasons if r["setting"] == "gradient_checkpointing")
+    for method, setting in (("prefix", "gradient_checkpointing"), ("prompt", "packing"), ("p_tuning", "packing")):
+        with pytest.raises(TunerError) as caught:
+            plan("decoder", "chat", method, **{setting: True})
+        assert caught.value.as_list()[0]["field"] == setting
+    with pytest.raises(TunerError):
+        plan("encoder", "classification", "lora", packing=True)
+
+
+def test_qlora_is_lora_on_packed_weights():
+    one, two = plan("decoder", "chat", "lora", quantization="nf4"), plan("decoder", "chat", "qlora")
+    assert one.settings["method"] == two.settings["method"] == "qlora" and two.settings["quantization"] == "nf4"
+    assert plan("decoder", "chat", "qlora", quantization="int8").settings["quantization"] == "int8"
+    assert two.breakdown["weights"] < plan("decoder", "chat", "lora").breakdown["weights"]
+    for refused in ({"method": "full", "quantization": "nf4"}, {"method": "qlora", "quantization": "int8", "use_dora": True}):
+        with pytest.raises(TunerError) as caught:
+            plan("decoder", "chat", **refused)
+        assert caught.value.as_list()
+
+
+def test_the_last_layers_are_bounded_by_the_models():
+    depth = FACTS["decoder"].depth
+    assert (
+        plan("decoder", "chat", "last_layers", last_layers=depth).trainable_parameters
+        > plan("decoder", "chat", "last_layers").trainable_parameters
+    )
+    with pytest.raises(TunerError, match=f"1 to {depth}"):
+        plan("decoder", "chat", "last_layers", last_layers=depth + 1)
+
+
+@pytest.mark.parametrize("method", methods.METHODS)
+def test_each_technique_has_its_rate_and_warns_outside_its_range(method):
+    m = methods.get(method)
+    assert m.rates[0] <= m.rate <= m.rates[1] and m.rates[0] <= m.toy <= m.rates[1] * 10
+    assert m.good.endswith(".") and m.bad.endswith(".") and any(c.isdigit() for c in m.paper)
+    assert set(m.settings) <= set(config.FIELDS)
+    p = planner.plan(config.parse({"method": method}), _qwen(), DataFacts("chat", 1000, 50, 60.0, 200), device=CARD)
+    assert p.settings["learning_rate"] == m.rate and not any("learning rate" in n for n in p.notes)
+    far = planner.plan(config.parse({"method": method, "learning_rate": 1.0}), _qwen(), DataFacts("chat", 1000, 50, 60.0, 200), device=CARD)
+    assert any("far from what works" in n for n in far.notes)
+
+
+def _qwen():
+    return models.Model(
+        "Qwen/Qwen2.5-0.5B-Instruct", "hub", models.resolve("Qwen/Qwen2.5-0.5B-Instruct").facts, "Qwen/Qwen2.5-0.5B-Instruct"
+    )
+
+
+def test_wrong_data_for_an_objective_names_what_fits():
+    with pytest.raises(TunerError) as caught:
+        planner.plan(config.parse({"objective": "tokens"}), model("encoder"), DataFacts("classification", 100, 20, 10.0, 20), device=CPU)
+    assert caught.value.as_list()[0]["available"] == ["classification"]
+
+
+def test_a_method_is_proposed_with_its_reason():
+    data = DataFacts("chat", 3000, 100, 60.0, 200)
+    found = chooser.offers(config.parse({}), _qwen(), data, preset="balanced", device=CARD)
+    assert {o.method for o in found} == set(methods.METHODS) and all(o.fits for o in found)
+    by = {o.method: o for o in found}
+    assert by["full"].trainable == by["full"].trainable > by["lora"].trainable > by["ia3"].trainable > 0
+    assert by["qlora"].peak_bytes < by["lora"].peak_bytes < by["full"].peak_bytes
+    ask = lambda rows, goal, served, offers=found: chooser.choose(offers, rows=rows, goal=goal, served=served)  # noqa: E731
+    assert ask(3000, "knowledge", "one")[0] == "full" and ask(3000, "manner", "one")[0] == "lora"
+    assert ask(80, "manner", "many")[0] == "ia3" and ask(80, "knowledge", "one")[0] == "lora"
+    small = [o for o in found if o.method in ("qlora", "prompt")]
+    method, reason = ask(3000, "manner", "one", small)
+    assert method == "qlora" and "fit" in reason
+    assert ask(3000, "manner", "one", [])[0] == "qlora"
+    assert all(len(chooser.as_row(o)) == 5 for o in found)
+
+
+def test_problems_are_told_all_at_once():
+    with pytest.raises(Problems) as caught:
+        plan("encoder", "chat", "full", quantization="int8", micro_batch=3, effective_batch=8)
+    assert {e["field"] for e in caught.value.as_list()} == {"objective", "quantization", "micro_batch"}

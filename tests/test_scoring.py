@@ -1,0 +1,62 @@
+"""The metrics against values worked out by hand."""
+
+import pytest
+
+from tuner import scoring
+
+
+def test_one_label():
+    got = scoring.labels([0, 0, 1, 2], [0, 1, 1, 1])
+    assert got["accuracy"] == 0.5
+    assert got["f1"] == pytest.approx((2 / 3 + 2 / 4 + 0) / 3)  # 0: P 1, R 1/2; 1: P 1/3, R 1; 2: never guessed
+    assert scoring.labels([], []) == {}
+
+
+def test_several_labels():
+    got = scoring.label_sets([[1, 0, 1], [0, 0, 0]], [[1, 1, 1], [0, 0, 0]])
+    assert got["accuracy"] == 0.5 and got["f1"] == pytest.approx(2 * 2 / (2 + 3))
+
+
+def test_numbers():
+    got = scoring.numbers([1, 2, 3], [2, 4, 6])
+    assert got["mae"] == 2.0 and got["pearson"] == pytest.approx(1.0)
+    assert scoring.numbers([1, 2], [5, 5])["pearson"] == 0.0
+
+
+@pytest.mark.parametrize(
+    "tags, found",
+    [
+        ("O B-PER I-PER O", {("PER", 1, 3)}),
+        ("B-PER B-PER", {("PER", 0, 1), ("PER", 1, 2)}),
+        ("I-LOC I-PER O I-PER", {("LOC", 0, 1), ("PER", 1, 2), ("PER", 3, 4)}),  # IOB1, and what models say
+        ("B-PER I-LOC", {("PER", 0, 1), ("LOC", 1, 2)}),
+        ("S-PER B-LOC I-LOC E-LOC I-LOC", {("PER", 0, 1), ("LOC", 1, 4), ("LOC", 4, 5)}),
+        ("U-PER B-LOC L-LOC", {("PER", 0, 1), ("LOC", 1, 3)}),
+        ("O O", set()),
+    ],
+)
+def test_entities(tags, found):
+    assert scoring.entities(tags.split()) == found
+
+
+def test_tags_are_judged_by_whole_entities_or_word_by_word():
+    gold = [["B-PER", "I-PER", "O", "B-LOC"]]
+    got = scoring.tagged(gold, [["B-PER", "O", "O", "B-LOC"]])
+    assert got == {"f1": 0.5, "precision": 0.5, "recall": 0.5}
+    plain = scoring.tagged([["NOUN", "VERB", "O"]], [["NOUN", "NOUN", "NOUN"]])
+    assert plain == {"f1": pytest.approx(2 / 5), "precision": pytest.approx(1 / 3), "recall": 0.5}
+    assert scoring.marks_spans(["O", "B-X", "I-X"]) and not scoring.marks_spans(["O", "NOUN"]) and not scoring.marks_spans(["O"])
+
+
+def test_answers():
+    assert scoring.normal("The Tower, of London!") == ["tower", "of", "london"]
+    assert scoring.overlap("the tall tower", "tower of London") == pytest.approx(2 * 1 / (2 + 3))
+    got = scoring.answers(["a cat", "", "dog", ""], [["Cat", "dog"], [], [], ["bird"]])
+    assert got == {"exact_match": 0.5, "f1": 0.5}
+
+
+def test_chrf():
+    assert scoring.rewritten(["Er findet einen Hut."], ["Er findet einen Hut."])["chrf"] == pytest.approx(100)
+    assert scoring.rewritten(["xyz"], ["abc"])["chrf"] == 0 and scoring.rewritten([], []) == {}
+    # "ab" and "ac": of order 1 P = R = 1/2, of order 2 both 0, no longer ones: (1/2 + 0) / 2
+    assert scoring.rewritten(["ab"], ["ac"])["chrf"] == pytest.approx(25)

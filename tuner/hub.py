@@ -1,0 +1,91 @@
+"""The Hub, looked at from here: which models answer to some words, and which are on this computer already. No weights are touched."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from tuner.errors import NetworkError, translate
+from tuner.hardware import human_bytes
+
+FOUND, LEAST = 20, 3  # models of one search; letters before it is worth asking
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One model: its id, parameters (0: not told), gated or not, downloads of the last month, bytes in the cache (0: not there)."""
+
+    id: str
+    parameters: int = 0
+    gated: bool = False
+    downloads: int = 0
+    cached: int = 0
+
+
+def cached() -> list[Hit]:
+    """The models that are complete on this computer, the last used first."""
+    from huggingface_hub import scan_cache_dir
+    from huggingface_hub.errors import CacheNotFound
+
+    from tuner.models import cached_snapshot
+
+    try:
+        repos = [r for r in scan_cache_dir().repos if r.repo_type == "model"]
+    except CacheNotFound:
+        return []
+    there = sorted(repos, key=lambda r: r.last_accessed, reverse=True)
+    return [Hit(r.repo_id, cached=r.size_on_disk) for r in there if cached_snapshot(r.repo_id)]
+
+
+def search(words: str) -> list[Hit]:
+    """Models of the Hub that answer to these words and hold safetensors, the most used first; [] for fewer than three letters.
+
+    Raises NetworkError without a network, or with HF_HUB_OFFLINE set.
+    """
+    words = words.strip()
+    return list(_search(words)) if len(words) >= LEAST else []
+
+
+@lru_cache(maxsize=64)
+def _search(words: str) -> tuple[Hit, ...]:
+    import httpx
+    from huggingface_hub import HfApi, constants
+
+    if constants.HF_HUB_OFFLINE:
+        raise _nothing(words, "this computer is set to stay offline (HF_HUB_OFFLINE)")
+    try:
+        httpx.head(constants.ENDPOINT, timeout=5)  # without a network the client tries for half a minute
+        found = HfApi().list_models(
+            search=words, filter="safetensors", sort="downloads", limit=FOUND, expand=["safetensors", "gated", "downloads"], token=False
+        )
+        return tuple(_hit(m) for m in found)
+    except Exception as error:
+        raise translate(error) or _nothing(words, str(error)[:120]) from error
+
+
+def _hit(m) -> Hit:
+    size = getattr(m.safetensors, "total", 0) if m.safetensors else 0
+    return Hit(m.id, size or 0, bool(m.gated), m.downloads or 0)
+
+
+def _nothing(words: str, why: str) -> NetworkError:
+    return NetworkError(
+        f"The Hub can't be searched: {why}.",
+        asked=words,
+        available="models on this computer, and those of the list",
+        remedy="Choose one of these, or check the network.",
+        field="model",
+    )
+
+
+def title(hit: Hit) -> str:
+    """One line for a list."""
+    size = f" · {hit.parameters / 1e9:.2g}B" if hit.parameters else ""
+    where = f" · on this computer ({human_bytes(hit.cached)})" if hit.cached else ""
+    return f"{hit.id}{size}{' · gated' if hit.gated else ''}{where}"
+
+
+def how_to_open(id: str) -> str:
+    """What a person does for a gated model, once."""
+    return (
+        f"{id} is gated: open its page on huggingface.co, sign in, and agree to its terms; then run `hf auth login` in a terminal on this "
+        f"computer and paste a token with read access. Tunesmith reads that login and writes it nowhere."
+    )

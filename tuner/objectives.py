@@ -1,0 +1,162 @@
+"""The objectives: what is learnt, from which kinds of data, on which families of models, by which worker. One entry each.
+
+A family is how a model reads and writes: a `decoder` writes on from what it read (Llama, Qwen, GPT-2), an `encoder` reads all at
+once and writes nothing (BERT, RoBERTa), an `encoder-decoder` reads one text and writes another (T5, BART).
+"""
+
+from dataclasses import dataclass
+
+from tuner.models import ModelFacts
+
+FAMILIES = {
+    "decoder": "writes on from what it read (Llama, Qwen, GPT-2)",
+    "encoder": "reads all at once (BERT, RoBERTa)",
+    "encoder-decoder": "reads one text and writes another (T5, BART)",
+}
+ALL = tuple(FAMILIES)
+
+
+@dataclass(frozen=True)
+class Objective:
+    """`kinds` of data it is learnt from, the first is its own; `auto` the transformers class, `task` PEFT's name for it; `metrics`
+    are told during training beside the loss, the first decides nothing but is shown first; `face` is how one talks to the result."""
+
+    name: str
+    title: str
+    sentence: str
+    kinds: tuple[str, ...]
+    families: tuple[str, ...]
+    auto: str
+    task: str
+    worker: str
+    metrics: tuple[str, ...]
+    face: str  # chat | complete | labels | number | entities | span | rewrite
+
+
+OBJECTIVES = {
+    o.name: o
+    for o in (
+        Objective(
+            "chat",
+            "Answers in chat",
+            "Only the answers are learnt; questions are read.",
+            ("chat", "classification", "seq2seq", "preference", "qa", "rated", "regression"),
+            ("decoder",),
+            "AutoModelForCausalLM",
+            "CAUSAL_LM",
+            "sft",
+            (),
+            "chat",
+        ),
+        Objective(
+            "text",
+            "Plain text",
+            "Every word is learnt: a subject, a style, a language.",
+            ("text", "chat", "classification", "regression", "seq2seq", "qa", "tokens"),
+            ("decoder",),
+            "AutoModelForCausalLM",
+            "CAUSAL_LM",
+            "sft",
+            (),
+            "complete",
+        ),
+        Objective(
+            "classification",
+            "Labels for texts",
+            "Learns which label (or labels) a text gets.",
+            ("classification",),
+            ALL,
+            "AutoModelForSequenceClassification",
+            "SEQ_CLS",
+            "classify",
+            ("accuracy", "f1"),
+            "labels",
+        ),
+        Objective(
+            "regression",
+            "A number for a text",
+            "Learns to say a number: a grade, a price, a score.",
+            ("regression",),
+            ALL,
+            "AutoModelForSequenceClassification",
+            "SEQ_CLS",
+            "classify",
+            ("mae", "pearson"),
+            "number",
+        ),
+        Objective(
+            "tokens",
+            "Labels for words",
+            "Learns which words are names, places, products ...",
+            ("tokens",),
+            ("encoder", "decoder"),
+            "AutoModelForTokenClassification",
+            "TOKEN_CLS",
+            "tag",
+            ("f1", "precision", "recall"),
+            "entities",
+        ),
+        Objective(
+            "qa",
+            "Answers found in a text",
+            "Learns to point at the words of a text that answer a question, or to say that none do.",
+            ("qa",),
+            ("encoder",),
+            "AutoModelForQuestionAnswering",
+            "QUESTION_ANS",
+            "span",
+            ("exact_match", "f1"),
+            "span",
+        ),
+        Objective(
+            "seq2seq",
+            "One text from another",
+            "Learns to translate, shorten or rewrite.",
+            ("seq2seq", "chat"),
+            ("encoder-decoder",),
+            "AutoModelForSeq2SeqLM",
+            "SEQ_2_SEQ_LM",
+            "seq2seq",
+            ("chrf",),
+            "rewrite",
+        ),
+    )
+}
+
+
+def get(name: str) -> Objective:
+    return OBJECTIVES[name]
+
+
+def natural(kind: str, family: str) -> str:
+    """The objective that data of this kind is for, on a model of this family."""
+    if kind in OBJECTIVES and family in OBJECTIVES[kind].families:
+        return kind
+    fits = [o.name for o in OBJECTIVES.values() if kind in o.kinds and family in o.families]
+    return fits[0] if fits else (kind if kind in OBJECTIVES else "chat")
+
+
+def trade_off(objective: str, facts: ModelFacts, kind: str) -> str | None:
+    """What a decoder that could do it another way gains and loses."""
+    if facts.family != "decoder" or kind not in ("classification", "regression", "tokens", "seq2seq"):
+        return None
+    if objective == "chat":
+        return (
+            "Learnt as a chat: the answer is written out, so it can be talked to and put into words, but it is slower and may say something "
+            "that is no answer." + ("" if kind == "seq2seq" else f" The objective {kind} puts a head on the model instead.")
+        )
+    return "A head is put on the model: it answers at once, always with one of the labels, and says how sure it is. It no longer chats."
+
+
+def refusal(objective: str, facts: ModelFacts) -> str | None:
+    """Why a model can't learn this, with what to choose instead; None when it can."""
+    o = OBJECTIVES[objective]
+    if facts.family in o.families:
+        return None
+    others = [
+        f"{other.name} ({other.title[0].lower() + other.title[1:]})" for other in OBJECTIVES.values() if facts.family in other.families
+    ]
+    return (
+        f"{facts.name} {FAMILIES[facts.family].split(' (')[0]}, so it can't learn {objective}: "
+        f"choose {', '.join(others)}, or a model that {FAMILIES[o.families[0]]}."
+    )

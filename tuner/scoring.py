@@ -1,0 +1,131 @@
+"""How good answers are: the metrics of each objective, from what is right and what was guessed. No torch; numpy, and sacrebleu for chrF.
+
+All are shares from 0 to 1, larger is better, but for `mae` (in the unit of the data, smaller is better), `pearson` (-1 to 1) and
+`chrf` (0 to 100, as its authors count).
+"""
+
+import re
+import string
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+OUTSIDE = "O"  # the tag of a word that belongs to nothing
+MARKS = "BILUESM"  # of BIO, BIOES and BILOU tags: begin, inside, last, unit, end, single, middle
+
+
+# --- labels and numbers
+
+
+def labels(gold: Sequence[int], guess: Sequence[int]) -> dict[str, float]:
+    """One label for each text. `f1` is the macro average: each label that is right or guessed somewhere counts alike."""
+    gold, guess = np.asarray(gold), np.asarray(guess)
+    if not len(gold):
+        return {}
+    each = [_f1((gold == c) & (guess == c), gold == c, guess == c) for c in np.union1d(gold, guess)]
+    return {"accuracy": float((gold == guess).mean()), "f1": float(np.mean(each))}
+
+
+def label_sets(gold: Any, guess: Any) -> dict[str, float]:
+    """Several labels for each text, as [rows, labels] of yes and no. `accuracy`: all of a row right; `f1`: over all labels of all rows."""
+    gold, guess = np.asarray(gold, bool), np.asarray(guess, bool)
+    if not len(gold):
+        return {}
+    return {"accuracy": float((gold == guess).all(axis=1).mean()), "f1": _f1(gold & guess, gold, guess)}
+
+
+def _f1(both: np.ndarray, gold: np.ndarray, guess: np.ndarray) -> float:
+    total = int(gold.sum()) + int(guess.sum())
+    return 2 * int(both.sum()) / total if total else 1.0  # nothing to find and nothing found
+
+
+def numbers(gold: Sequence[float], guess: Sequence[float]) -> dict[str, float]:
+    """`mae`: the mean distance; `pearson`: whether they rise and fall together, 0 where one of them never changes."""
+    gold, guess = np.asarray(gold, float), np.asarray(guess, float)
+    if not len(gold):
+        return {}
+    a, b = gold - gold.mean(), guess - guess.mean()
+    length = float(np.sqrt((a * a).sum() * (b * b).sum()))
+    return {"mae": float(np.abs(gold - guess).mean()), "pearson": float((a * b).sum() / length) if length > 0 else 0.0}
+
+
+# --- tags
+
+
+def marks_spans(names: Iterable[str]) -> bool:
+    """Whether tags mark spans (B-PER, I-PER, O ...). Else each word has a class of its own (NOUN, VERB ...)."""
+    inner = [n for n in names if n != OUTSIDE]
+    return bool(inner) and all(len(n) > 2 and n[0] in MARKS and n[1] == "-" for n in inner) and any(n[0] in "BI" for n in inner)
+
+
+def entities(tags: Sequence[str], spans: bool = True) -> set[tuple[str, int, int]]:
+    """(kind, first word, word after the last) of what is tagged. As conlleval reads IOB1, IOB2, BIOES and BILOU: an I- that follows
+    nothing of its kind begins a new one. Without `spans` each word with a tag other than O is one by itself."""
+    if not spans:
+        return {(tag, i, i + 1) for i, tag in enumerate(tags) if tag != OUTSIDE}
+    found, kind, begin = set(), None, 0
+    for i, tag in enumerate([*tags, OUTSIDE]):
+        mark, _, name = tag.partition("-")
+        name = name if mark != OUTSIDE else None
+        if kind is not None and (name != kind or mark in "BUS"):
+            found.add((kind, begin, i))
+            kind = None
+        if name and kind is None:
+            kind, begin = name, i
+        if kind is not None and mark in "LEUS":
+            found.add((kind, begin, i + 1))
+            kind = None
+    return found
+
+
+def tagged(gold: Sequence[Sequence[str]], guess: Sequence[Sequence[str]]) -> dict[str, float]:
+    """Entities found whole and with the right name, over all rows; plain tags word by word."""
+    spans = marks_spans({tag for row in gold for tag in row})
+    right = wanted = said = 0
+    for a, b in zip(gold, guess, strict=True):
+        a, b = entities(a, spans), entities(b, spans)
+        right, wanted, said = right + len(a & b), wanted + len(a), said + len(b)
+    precision, recall = right / said if said else 0.0, right / wanted if wanted else 0.0
+    return {"f1": 2 * right / (wanted + said) if wanted + said else 1.0, "precision": precision, "recall": recall}
+
+
+# --- answers found in a text
+
+
+def normal(text: str) -> list[str]:
+    """The words that count, as SQuAD's own script compares answers: small letters, no punctuation, no articles."""
+    text = "".join(c for c in text.lower() if c not in string.punctuation)
+    return re.sub(r"\b(a|an|the)\b", " ", text).split()
+
+
+def overlap(guess: str, gold: str) -> float:
+    """F1 of the words that two answers share; an answer of no words is only like another such one."""
+    a, b = normal(guess), normal(gold)
+    if not a or not b:
+        return float(a == b)
+    shared = sum((Counter(a) & Counter(b)).values())
+    return 2 * shared / (len(a) + len(b))
+
+
+def answers(guesses: Sequence[str], golds: Sequence[Sequence[str]]) -> dict[str, float]:
+    """Each guess against the best of its right answers; no right answer at all means that "" is right."""
+    if not len(guesses):
+        return {}
+    golds = [list(g) or [""] for g in golds]
+    exact = [max(normal(guess) == normal(g) for g in gold) for guess, gold in zip(guesses, golds, strict=True)]
+    shared = [max(overlap(guess, g) for g in gold) for guess, gold in zip(guesses, golds, strict=True)]
+    return {"exact_match": float(np.mean(exact)), "f1": float(np.mean(shared))}
+
+
+# --- texts
+
+
+def rewritten(guesses: Sequence[str], golds: Sequence[str]) -> dict[str, float]:
+    """chrF: the letters in a row that a text shares with the right one (Popović 2015, doi:10.18653/v1/W15-3049)."""
+    if not len(guesses):
+        return {}
+    from sacrebleu.metrics import CHRF
+
+    return {"chrf": float(CHRF().corpus_score(list(guesses), [list(golds)]).score)}

@@ -1,0 +1,285 @@
+"""What all training workers share: the run at hand, its model, the trainer's arguments, the untuned baseline, and how a run ends.
+
+A worker reads `begin` → its rows → `build` → a trainer → `train`. The trainer is TRL's for chat and text, `learner.Learner` else.
+"""
+
+import math
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import TrainingArguments, set_seed
+
+from tuner import card, lengths, models, objectives, paths, runs
+from tuner.data import store
+from tuner.errors import ModelError
+from tuner.paths import Workspace
+from tuner.workers import load, techniques
+from tuner.workers.report import Report, Reporter
+
+BASELINE_ROWS = 64  # of a run without an addition to switch off, whose untuned self is gone at the end
+
+
+@dataclass
+class Job:
+    """The run at hand. `start` is the addition of the run to go on from, `resume` the checkpoint; `notes` are JSON documents
+    that are written beside the weights, by file name."""
+
+    reporter: Reporter
+    run: runs.Run
+    data: store.Dataset
+    base: Path
+    tokenizer: Any
+    start: Path | None
+    resume: Path | None
+    report: Report
+    began: float
+    notes: dict[str, Any] = field(default_factory=dict)
+    fresh_head: bool = False  # which answers by chance, and so does the baseline
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return self.run.plan["settings"]
+
+    @property
+    def switchable(self) -> bool:
+        """Whether the model answers as untuned when what is learnt is switched off: not when all of it is changed, and not when the
+        run went on from another one, for off would then be the base."""
+        return self.settings["method"] != "full" and self.start is None
+
+    @property
+    def before(self) -> dict[str, Any]:
+        """labels.json of the model to go on from; empty for a base."""
+        return paths.read_json((self.start or self.base) / "labels.json", {})
+
+    def values(self, held_out: bool) -> Iterator[dict]:
+        """The canonical rows to learn from, or to test with."""
+        return (r["value"] for r in store.iterate(self.data, held_out=held_out))
+
+
+def begin(r: Reporter) -> Job:
+    """Everything before the rows: the plan, the weights' folder, the tokenizer, the checkpoint to go on from."""
+    ws = Workspace(r.folder.parents[2], r.folder.parents[1].name)
+    run = runs.get(ws, r.folder.name)
+    about, began = run.plan["model"], time.monotonic()
+    r.say("preparing", reason="Loading the model.", error=None)
+    load.use_cores()
+    base = load.local_folder(about["base"])
+    if about["kind"] == "hub" and about["revision"] is None:  # downloaded for this run: now it is known which revision it is
+        about["revision"] = base.name
+        paths.write_json(r.folder / "plan.json", run.plan)
+    resume = good_checkpoint(r.folder)
+    before = (run.progress.get("elapsed_seconds") or 0.0) if resume else 0.0
+    report = Report(r, elapsed_before=before, names=objectives.get(run.plan["settings"]["objective"]).metrics)
+    start = Path(about["adapter"]) if about.get("adapter") else None
+    data = store.get(ws, run.config["data"])
+    spoken = start if start and (start / "tokenizer.json").exists() else base  # the talk goes on in the form in which it began
+    tokenizer = load.tokenizer(spoken, run.plan["settings"].get("chat_template"))
+    return Job(r, run, data, base, tokenizer, start, resume, report, began)
+
+
+def good_checkpoint(folder: Path) -> Path | None:
+    """The newest whole checkpoint; half-written ones beside it are removed, so that nothing ever chooses them."""
+    good = runs.newest_whole_checkpoint(folder)
+    for checkpoint in runs.checkpoints(folder):
+        if checkpoint != good and not runs.is_whole(checkpoint):
+            print(f"{checkpoint.name} is incomplete and is left out", flush=True)
+            shutil.rmtree(checkpoint)
+    return good
+
+
+def build(job: Job, *, names: list[str] | None = None, problem: str | None = None):
+    """The base with what is to be learnt; a fresh head is the same one each time the run is begun or resumed."""
+    s = job.settings
+    set_seed(s["seed"])
+    model = load.base_model(
+        job.base,
+        s["precision"],
+        s["device"],
+        objective=s["objective"],
+        labels=len(names) if names else None,
+        names=names,
+        problem=problem,
+        quantization=s.get("quantization"),
+    )
+    task = objectives.get(s["objective"]).task
+    job.fresh_head = task in ("SEQ_CLS", "TOKEN_CLS", "QUESTION_ANS") and job.start is None and bool(model.fresh_modules)
+    facts = models.folder_facts(job.base)
+    model = techniques.build(model, s, facts, objective=s["objective"], tokenizer=job.tokenizer, start=job.start)
+    model.config.use_cache = False
+    if job.run.plan["model"]["bytes_per_weight"] == 2:
+        model.stored_dtype = torch.bfloat16  # a whole model is written as wide as its base was
+    return model
+
+
+def callbacks(job: Job, model) -> list[Any]:
+    """What listens to the trainer."""
+    return [job.report]
+
+
+def arguments(s: dict[str, Any], steps: int, folder: Path, test: bool, kind: type = TrainingArguments, **more: Any) -> TrainingArguments:
+    """The plan's settings in the words of transformers; nothing is left to its defaults that the plan decides."""
+    cpu = s["device"] == "cpu"
+    return kind(
+        output_dir=str(folder / "checkpoints"),
+        per_device_train_batch_size=s["micro_batch"],
+        per_device_eval_batch_size=s["micro_batch"],
+        gradient_accumulation_steps=s["effective_batch"] // s["micro_batch"],
+        num_train_epochs=s["epochs"],
+        max_steps=steps if s.get("max_steps") else -1,  # the plan's count: of transformers' two limits the other one would be forgotten
+        learning_rate=s["learning_rate"],
+        lr_scheduler_type=s["schedule"],
+        warmup_steps=s["warmup"],
+        weight_decay=s["weight_decay"],
+        max_grad_norm=s["max_grad_norm"],
+        seed=s["seed"],
+        optim={"adamw": "adamw_torch", "adamw_8bit": "adamw_8bit", "adafactor": "adafactor"}[s["optimizer"]],
+        bf16=not cpu and (s["precision"] == "bf16" or torch.cuda.is_available()),
+        use_cpu=cpu,
+        gradient_checkpointing=s["gradient_checkpointing"],
+        eval_strategy="steps" if test else "no",
+        eval_steps=s["eval_steps"],
+        save_strategy="steps",
+        save_steps=s["save_steps"],
+        save_total_limit=s["keep_checkpoints"],
+        load_best_model_at_end=test,
+        metric_for_best_model="eval_loss" if test else None,
+        greater_is_better=False,
+        logging_strategy="steps",
+        logging_steps=1,
+        logging_nan_inf_filter=False,
+        report_to="none",
+        disable_tqdm=True,
+        dataloader_pin_memory=not cpu,
+        **more,
+    )
+
+
+def multiple(s: dict[str, Any]) -> int | None:
+    """Lengths are padded to multiples of this: on a CPU oneDNN compiles a bf16 kernel for every new length."""
+    return 32 if s["device"] == "cpu" and s["precision"] == "bf16" else None
+
+
+class CountingCollator:
+    """A collator that tells the report how many real tokens went by."""
+
+    def __init__(self, inner, report: Report):
+        self.inner, self.report, self.training = inner, report, True
+
+    def __call__(self, rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
+        if self.training:
+            self.report.tokens += sum(len(r["input_ids"]) for r in rows)
+        return self.inner(rows)
+
+
+def counted(trainer, report: Report):
+    """The trainer, its collator counting what is learnt and not what is tested."""
+    collator = CountingCollator(trainer.data_collator, report)
+    trainer.data_collator, evaluate = collator, trainer.evaluate
+
+    def quietly(*args, **kwargs):
+        collator.training = False
+        try:
+            return evaluate(*args, **kwargs)
+        finally:
+            collator.training = True
+
+    trainer.evaluate = quietly
+    return trainer
+
+
+def train(job: Job, trainer, summary: dict[str, Any]) -> None:
+    """Baseline, training, ending. `summary` tells what became of the rows."""
+    r = job.reporter
+    print(f"prepared: {summary}", flush=True)
+    trainer = counted(trainer, job.report)
+    if trainer.eval_dataset is not None and not job.resume:
+        if not job.switchable:
+            r.say(baseline=baseline(job, trainer, BASELINE_ROWS if job.settings["method"] == "full" else None))
+    r.say(prepared=summary, ready_seconds=round(time.monotonic() - job.began, 2))
+    trainer.train(resume_from_checkpoint=str(job.resume) if job.resume else None)
+    state = trainer.state
+    stopped = r.stop_asked and state.global_step < state.max_steps
+    judge(job, trainer)
+    finish(job, trainer, stopped)
+
+
+def baseline(job: Job, trainer, rows: int | None = None) -> dict[str, Any]:
+    """Held-out loss and metrics before the tuning; not written among the run's own test results."""
+    data, n = trainer.eval_dataset, len(trainer.eval_dataset)
+    data = data if rows is None or n <= rows else data.select(range(rows))
+    measured = trainer.evaluate(data, metric_key_prefix="baseline")
+    out = numbers(measured, "baseline", job.report.names) | {"rows": int(measured.get("baseline_rows", len(data)))}
+    return out | {"fresh_head": True} if job.fresh_head else out
+
+
+def numbers(metrics: dict[str, float], prefix: str, names: tuple[str, ...]) -> dict[str, float | None]:
+    """{"eval_loss", "accuracy", ...} of what a trainer measured under a prefix; None where it is no number."""
+    found = {"eval_loss": metrics.get(f"{prefix}_loss")} | {n: metrics[f"{prefix}_{n}"] for n in names if f"{prefix}_{n}" in metrics}
+    return {k: float(v) if v is not None and math.isfinite(v) else None for k, v in found.items()}
+
+
+def judge(job: Job, trainer) -> None:
+    """The untuned model for comparison, and what is not yet known of the best state."""
+    r, report = job.reporter, job.report
+    if trainer.eval_dataset is None:
+        return
+    if job.switchable:
+        with techniques.off(trainer.accelerator.unwrap_model(trainer.model)):
+            r.say(baseline=baseline(job, trainer))
+    best = paths.read_json(r.folder / "status.json", {}).get("best")
+    if best and not set(report.names) - set(best):
+        return
+    found = numbers(trainer.evaluate(metric_key_prefix="final"), "final", report.names)
+    best = {**found, "step": trainer.state.global_step} if not best else {**best, **{k: found.get(k) for k in report.names}}
+    r.metrics(best["step"], {k: v for k, v in best.items() if k != "step" and v is not None})
+    r.say(best=best)
+
+
+def finish(job: Job, trainer, stopped: bool) -> None:
+    """The best state into model/, the numbers into status.json, the ending last."""
+    r, report, state = job.reporter, job.report, trainer.state
+    save(job, trainer.accelerator.unwrap_model(trainer.model))
+    progress = report.progress_of(state)
+    r.say(measured={"peak_bytes": report.peak, "seconds": progress["elapsed_seconds"], "tokens": report.tokens})
+    learn_speed(job.run, report, state)
+    card.write(job.run.path)
+    (r.folder / "control").unlink(missing_ok=True)
+    reason = "Stopped as asked; what was learnt is saved." if stopped else None
+    r.say("stopped" if stopped else "finished", reason=reason, progress=progress | {"eta_seconds": 0})
+
+
+def save(job: Job, model) -> None:
+    """model/ whole or not at all."""
+    new, final = job.run.path / "model.new", job.run.path / "model"
+    shutil.rmtree(new, ignore_errors=True)
+    model.config.use_cache = True
+    techniques.save(model, new, job.settings)
+    job.tokenizer.save_pretrained(new)
+    for name, document in job.notes.items():
+        paths.write_json(new / name, document)
+    if not list(new.glob("*.safetensors")):
+        raise ModelError(
+            "The trained weights were not written.", asked=str(new), available="safetensors", remedy="Look at the log, and resume the run."
+        )
+    (new / "README.md").unlink(missing_ok=True)  # PEFT's empty card; ours is written at the end
+    shutil.rmtree(final, ignore_errors=True)
+    new.rename(final)
+
+
+def summary(train, held) -> dict[str, Any]:
+    """What became of the rows, for status.json; of those held out only what could not be tested with."""
+    return train.summary() | ({"held_out": {"rows": len(held), "left_out": held.left_out}} if held.left_out else {})
+
+
+def learn_speed(run: runs.Run, report: Report, state) -> None:
+    """Remember how fast this machine really was, for the next guess."""
+    guessed = run.plan["seconds"] - 8
+    steps = state.global_step - getattr(report, "first_step", 0)
+    if steps >= 10 and guessed > 0 and run.plan["steps"]:
+        true = (time.monotonic() - report.began) / steps
+        lengths.learn_speed(run.plan["device_name"], lengths.learned_speed(run.plan["device_name"]) * (guessed / run.plan["steps"]) / true)

@@ -1,0 +1,236 @@
+"""The trainer of all that is not chat or text: rows in flat arrays, batches of like length, one exact loss, and the objective's metrics.
+
+A unit is what one loss is counted for: a text's label, a word's tag, the begin or the end of an answer, a target token. The loss of a
+step is the sum over its units, each times its row's weight, divided by their number, however the step is cut into batches.
+"""
+
+from array import array
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset, Sampler
+from transformers import Trainer
+
+from tuner.errors import DataError
+from tuner.workers import learn
+from tuner.workers.prepare import IGNORED
+
+TOGETHER = 50  # batches that are sorted by length at once: less padding, and still chance
+BATCH = 1000  # rows given to the tokenizer at once
+
+
+class Ragged:
+    """Lists of whole numbers of unlike length, end to end: four bytes a number."""
+
+    def __init__(self):
+        self.flat, self.ends = array("i"), array("q", [0])
+
+    def append(self, values: Iterable[int]) -> None:
+        self.flat.extend(values)
+        self.ends.append(len(self.flat))
+
+    def __getitem__(self, i: int) -> list[int]:
+        return self.flat[self.ends[i] : self.ends[i + 1]].tolist()
+
+    def lengths(self) -> np.ndarray:
+        return np.diff(np.frombuffer(self.ends, np.int64))
+
+
+class Rows(Dataset):
+    """Tokenised rows by column, and what was cut or left out. `input_ids` and the columns named in `ragged` are lists of tokens."""
+
+    def __init__(self, ragged: tuple[str, ...] = ()):
+        self.columns: dict[str, Any] = {name: Ragged() for name in ("input_ids", *ragged)}
+        self.cut, self.left_out, self.notes = 0, {}, []
+
+    def add(self, **values: Any) -> None:
+        for name, value in values.items():
+            self.columns.setdefault(name, []).append(value)
+
+    def leave_out(self, why: str) -> None:
+        self.left_out[why] = self.left_out.get(why, 0) + 1
+
+    def __len__(self) -> int:
+        return len(self.columns["input_ids"].ends) - 1
+
+    def __getitem__(self, i: int) -> dict[str, Any]:
+        return {name: column[i] for name, column in self.columns.items()}
+
+    def lengths(self) -> np.ndarray:
+        return self.columns["input_ids"].lengths()
+
+    def select(self, places: Iterable[int]) -> "Rows":
+        """Some of the rows, as a copy."""
+        out = Rows(tuple(k for k, column in self.columns.items() if isinstance(column, Ragged)))
+        for i in places:
+            out.add(**self[i])
+        return out
+
+    def summary(self) -> dict[str, Any]:
+        n = self.lengths()
+        told = {"rows": len(self), "tokens": int(n.sum()), "cut": self.cut, "left_out": self.left_out}
+        return told | {"longest": int(n.max(initial=0)), "notes": self.notes}
+
+    def needed(self, max_length: int) -> "Rows":
+        """Itself, or DataError when nothing is left to learn from."""
+        if len(self):
+            return self
+        seen = sum(self.left_out.values())
+        raise DataError(
+            f"None of the {seen} rows can be learnt from: {max(self.left_out, key=self.left_out.get, default='there are none')}.",
+            asked=f"{seen} rows",
+            available=f"rows of up to {max_length} tokens",
+            remedy="Raise the maximum length, or look at how the data is read.",
+            field="max_length",
+        )
+
+
+def batched(values: Iterable[dict], size: int = BATCH) -> Iterator[list[dict]]:
+    """Lists of up to `size` rows: what the tokenizer's Rust core takes at once."""
+    batch: list[dict] = []
+    for value in values:
+        batch.append(value)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def weight_of(value: dict) -> float:
+    return float(value.get("weight", 1.0))
+
+
+class Pad:
+    """Rows side by side, as long as the longest (or the next `multiple`). `wide`: columns that are padded like input_ids.
+
+    {"input_ids", "attention_mask", "labels", "weight", ...}: [rows, length] or [rows].
+    """
+
+    FILL = {"labels": IGNORED}
+
+    def __init__(self, tokenizer, multiple: int | None, wide: tuple[str, ...] = ()):
+        tokenizer.padding_side = "right"  # heads find the last token of a text themselves
+        self.multiple, self.wide = multiple or 1, ("input_ids", *wide)
+        self.fill = {"input_ids": tokenizer.pad_token_id} | self.FILL
+
+    def __call__(self, rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
+        out = {name: torch.tensor(self.column(name, [r[name] for r in rows])) for name in rows[0]}
+        out["attention_mask"] = torch.tensor(self.even([[1] * len(r["input_ids"]) for r in rows], 0))
+        return out
+
+    def column(self, name: str, values: list) -> list:
+        return self.even(values, self.fill.get(name, 0)) if name in self.wide else values
+
+    def even(self, values: list[list[int]], fill: int) -> list[list[int]]:
+        length = -(-max(map(len, values)) // self.multiple) * self.multiple
+        return [v + [fill] * (length - len(v)) for v in values]
+
+
+class ByLength(Sampler):
+    """Rows of like length in one batch, batches in an order of chance that depends on seed and epoch alone: a resumed run reads on
+    where it was. The longest batch comes first, so that too little memory shows at once."""
+
+    def __init__(self, lengths: np.ndarray, batch: int, seed: int):
+        self.lengths, self.batch, self.seed, self.epoch = lengths, batch, seed, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def __iter__(self) -> Iterator[int]:
+        chance = np.random.default_rng((self.seed, self.epoch))
+        order, size = chance.permutation(len(self.lengths)), self.batch * TOGETHER
+        parts = [p[np.argsort(-self.lengths[p], kind="stable")] for p in (order[i : i + size] for i in range(0, len(order), size))]
+        order = np.concatenate(parts) if parts else order
+        whole = len(order) // self.batch * self.batch
+        batches = order[:whole].reshape(-1, self.batch)
+        if len(batches):
+            batches = batches[chance.permutation(len(batches))]
+            first = self.lengths[batches].max(axis=1).argmax()
+            batches[[0, first]] = batches[[first, 0]]
+        return iter([*batches.flatten().tolist(), *order[whole:].tolist()])
+
+
+class Learner(Trainer):
+    """What a worker says: `losses` of the units, the `guess` of each row (small: it is kept for all held-out rows) and what
+    they `measure`. `aside` are columns of a batch that the model does not take."""
+
+    aside: tuple[str, ...] = ()
+    loss_is_scaled_for_ga = True
+
+    def __init__(self, job: learn.Job, model, train: Rows, held: Rows, pad: Pad, **more: Any):
+        s = job.settings
+        checkpointing = {"gradient_checkpointing_kwargs": {"use_reentrant": False}} if s["gradient_checkpointing"] else {}
+        super().__init__(
+            model=model,
+            args=learn.arguments(s, job.run.plan["steps"], job.run.path, bool(len(held)), remove_unused_columns=False, **checkpointing),
+            train_dataset=train,
+            eval_dataset=held if len(held) else None,
+            data_collator=pad,
+            processing_class=job.tokenizer,
+            callbacks=learn.callbacks(job, model),
+            **more,
+        )
+        self.model_accepts_loss_kwargs, self._loss_shifts_labels = True, False  # units are counted over the whole step
+
+    def losses(self, out, labels: torch.Tensor) -> torch.Tensor:
+        """The loss of each unit, in the shape of `labels`; 0 where they are IGNORED."""
+        raise NotImplementedError
+
+    def guess(self, out, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+        """[rows, ...] of what the model answers."""
+        raise NotImplementedError
+
+    def measure(self, rows: Rows, guesses: np.ndarray) -> dict[str, float]:
+        raise NotImplementedError
+
+    def forward(self, model, inputs: dict[str, torch.Tensor]):
+        """(what the model says, the loss of each unit times its row's weight)"""
+        kept = {k: v for k, v in inputs.items() if k not in ("labels", "weight", *self.aside)}
+        out = model(**kept)
+        losses = self.losses(out, inputs["labels"])
+        weight = inputs["weight"].to(losses.dtype).view(-1, *[1] * (losses.dim() - 1))
+        return out, losses * weight
+
+    def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+        out, losses = self.forward(model, inputs)
+        if num_items_in_batch is None:
+            num_items_in_batch = inputs["labels"].ne(IGNORED).sum()
+        elif self.args.average_tokens_across_devices:
+            losses = losses * self.accelerator.num_processes  # the units of all ranks were counted, and ranks are averaged
+        loss = losses.sum() / torch.as_tensor(num_items_in_batch, device=losses.device).clamp(min=1)
+        return (loss, out) if return_outputs else loss
+
+    def prediction_step(self, model, inputs, prediction_loss_only, ignore_keys=None):
+        """Sums and numbers of units by row instead of a loss by batch, so that the held-out loss is exact."""
+        inputs = self._prepare_inputs(inputs)
+        with torch.no_grad(), self.compute_loss_context_manager():
+            out, losses = self.forward(model, inputs)
+            guess = self.guess(out, inputs)
+        rows = len(losses)
+        return None, (losses.view(rows, -1).sum(1), inputs["labels"].ne(IGNORED).view(rows, -1).sum(1), guess), None
+
+    def evaluation_loop(self, dataloader, description, prediction_loss_only=None, ignore_keys=None, metric_key_prefix="eval"):
+        out = super().evaluation_loop(dataloader, description, False, ignore_keys, metric_key_prefix)
+        sums, units, guesses = out.predictions
+        back = np.argsort(by_length(dataloader.dataset), kind="stable")
+        found = {"loss": float(sums.sum(dtype=np.float64) / max(1, units.sum())), **self.measure(dataloader.dataset, guesses[back])}
+        out.metrics.update({f"{metric_key_prefix}_{k}": v for k, v in found.items()})
+        return out
+
+    def _get_train_sampler(self, train_dataset=None) -> Sampler:
+        rows = train_dataset if train_dataset is not None else self.train_dataset
+        return ByLength(rows.lengths(), self.args.per_device_train_batch_size, self.args.seed)
+
+    def _get_eval_sampler(self, eval_dataset: Rows):
+        return by_length(eval_dataset).tolist()
+
+
+def by_length(rows: Rows) -> np.ndarray:
+    """The places of rows, the longest first."""
+    return np.argsort(-rows.lengths(), kind="stable")

@@ -1,0 +1,177 @@
+"""Answers found in a text: `python -m tuner.workers.span RUN_DIR`. The model points at the first and the last token of the answer.
+
+A text that is too long is read through windows that overlap by a quarter; a window without the answer, and a question without one,
+point at the first token (Devlin et al. 2018, arXiv:1810.04805, section 4.3). The best stretch of all windows is the answer, unless
+pointing at nothing scores higher in the window that doubts least, which is asked only of data that has questions without answers.
+"""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from tuner import scoring
+from tuner.errors import ModelError
+from tuner.workers import learn
+from tuner.workers.learner import Learner, Pad, Rows, batched, weight_of
+from tuner.workers.report import Reporter, guarded, leave
+
+NOTHING = 0  # where a window without an answer points: its first token
+CANDIDATES = 20  # begins and ends that are tried in pairs
+LONGEST = 64  # tokens of an answer at most, or a quarter of the window's length where that is more
+
+
+class Windows(Rows):
+    """Windows on texts. `row` says whose each is; `questions` are the canonical rows that can be tested with."""
+
+    def __init__(self):
+        super().__init__(("token_type_ids", "begins", "ends"))
+        self.questions: list[dict] = []
+        self.unanswered = 0
+
+    def select(self, places) -> "Windows":
+        """All windows of some questions (not some of the windows): as many as there are places."""
+        wanted = [i for i in places if i < len(self.questions)]
+        out, new = Windows(), {old: i for i, old in enumerate(wanted)}
+        out.questions = [self.questions[i] for i in wanted]
+        for i, row in enumerate(self.columns["row"]):
+            if row in new:
+                out.add(**self[i] | {"row": new[row]})
+        return out
+
+
+class Pointer(Learner):
+    """`nothing`: whether a question may have no answer."""
+
+    aside = ("begins", "ends", "row", "text")
+
+    def __init__(self, job, model, train, held, nothing: bool):
+        types = "token_type_ids" in job.tokenizer.model_input_names
+        self.aside = Pointer.aside if types else (*Pointer.aside, "token_type_ids")
+        super().__init__(job, model, train, held, Pad(job.tokenizer, learn.multiple(job.settings), ("token_type_ids", "begins", "ends")))
+        self.nothing, self.longest = nothing, longest_answer(job.settings["max_length"])
+
+    def losses(self, out, labels):
+        logits = torch.stack([out.start_logits, out.end_logits], dim=-1).float()  # [windows, tokens, 2]
+        return F.cross_entropy(logits, labels, reduction="none")
+
+    def guess(self, out, inputs):
+        return best_spans(out.start_logits.float(), out.end_logits.float(), inputs["text"], self.longest)
+
+    def measure(self, rows, guesses):
+        said = answers(rows, guesses, self.nothing)
+        golds = [q["answers"]["text"] for q in rows.questions]
+        return scoring.answers(said, golds) | {"rows": len(golds)}
+
+
+def longest_answer(max_length: int) -> int:
+    return max(LONGEST, max_length // 4)
+
+
+def best_spans(start: torch.Tensor, end: torch.Tensor, text: torch.Tensor, longest: int) -> torch.Tensor:
+    """[windows, 4]: first token, last token, score of the best stretch inside `text` [windows, 2] (from, to), and score of nothing."""
+    places = torch.arange(start.shape[1], device=start.device)
+    outside = (places < text[:, :1]) | (places >= text[:, 1:])
+    tops = [x.masked_fill(outside, -1e4).topk(min(CANDIDATES, x.shape[1])) for x in (start, end)]
+    (a, b), (i, j) = (tops[0].values, tops[1].values), (tops[0].indices, tops[1].indices)
+    gap = j[:, None, :] - i[:, :, None]
+    scores = (a[:, :, None] + b[:, None, :]).masked_fill((gap < 0) | (gap >= longest), -1e5).flatten(1)
+    best, k = scores.max(1)
+    rows = torch.arange(len(best), device=best.device)
+    return torch.stack([i[rows, k // j.shape[1]], j[rows, k % j.shape[1]], best, start[:, NOTHING] + end[:, NOTHING]], 1)
+
+
+def answers(windows: Windows, guesses: np.ndarray, nothing: bool) -> list[str]:
+    """The text that each question gets from all its windows; "" where pointing at nothing scores higher."""
+    said, best, doubt = [""] * len(windows.questions), {}, {}
+    for w, (first, last, score, null) in enumerate(guesses):
+        row = windows.columns["row"][w]
+        doubt[row] = min(doubt.get(row, np.inf), null)
+        if score > best.get(row, -np.inf):
+            begin, end = windows.columns["begins"][w][int(first)], windows.columns["ends"][w][int(last)]
+            best[row], said[row] = score, windows.questions[row]["context"][begin:end]
+    return ["" if nothing and doubt[row] > best[row] else text for row, text in enumerate(said)]
+
+
+def tokenised(tokenizer, values, max_length: int, keep: bool) -> Windows:
+    """Windows of all rows; with `keep` also where each token stands in its text, for answers to be read."""
+    out = Windows()
+    for batch in batched(values, 100):
+        for value in batch:
+            if not value["question"].strip() or not value["context"].strip():
+                out.leave_out("it has no question, or no text")
+                continue
+            add(out, tokenizer, value, max_length, keep)
+    return out
+
+
+def add(out: Windows, tokenizer, value: dict, max_length: int, keep: bool) -> None:
+    """The windows of one row; a question longer than half of a window is cut."""
+    half = tokenizer(value["question"], truncation=True, max_length=max_length // 2, return_offsets_mapping=True, add_special_tokens=False)
+    question = value["question"][: half["offset_mapping"][-1][1]] if half["input_ids"] else value["question"]
+    room = max_length - len(half["input_ids"]) - tokenizer.num_special_tokens_to_add(pair=True)
+    encoded = tokenizer(
+        question,
+        value["context"],
+        truncation="only_second",
+        max_length=max_length,
+        stride=min(max_length // 4, room // 2),
+        return_overflowing_tokens=True,
+        return_offsets_mapping=True,
+    )
+    out.cut += len(encoded["input_ids"]) > 1
+    for w, ids in enumerate(encoded["input_ids"]):
+        inside = [i for i, s in enumerate(encoded.sequence_ids(w)) if s == 1]
+        text = (inside[0], inside[-1] + 1) if inside else (0, 1)
+        offsets = encoded["offset_mapping"][w]
+        out.add(
+            input_ids=ids,
+            token_type_ids=encoded["token_type_ids"][w] if "token_type_ids" in encoded else [0] * len(ids),
+            labels=place(value["answers"], offsets, text),
+            text=list(text),
+            begins=[a for a, _ in offsets] if keep else [],
+            ends=[b for _, b in offsets] if keep else [],
+            row=len(out.questions),
+            weight=weight_of(value),
+        )
+    out.unanswered += not value["answers"]["text"]
+    out.questions.append({k: value[k] for k in ("context", "answers")} if keep else {})
+
+
+def place(answer: dict[str, list], offsets: list[tuple[int, int]], text: tuple[int, int]) -> list[int]:
+    """[first token, last token] of the first answer in this window; NOTHING twice when it does not lie wholly in it."""
+    if not answer["text"] or not answer["text"][0]:
+        return [NOTHING, NOTHING]
+    begin = answer["answer_start"][0]
+    end = begin + len(answer["text"][0])
+    if offsets[text[0]][0] > begin or offsets[text[1] - 1][1] < end:
+        return [NOTHING, NOTHING]
+    hits = [i for i in range(*text) if offsets[i][0] < end and offsets[i][1] > begin]
+    return [hits[0], hits[-1]] if hits else [NOTHING, NOTHING]
+
+
+def work(r: Reporter) -> None:
+    job = learn.begin(r)
+    s = job.settings
+    if not job.tokenizer.is_fast:
+        raise ModelError(
+            "The tokenizer of this model can't tell where in the text its tokens stand, so answers can't be found.",
+            asked=type(job.tokenizer).__name__,
+            available="tokenizers with a tokenizer.json",
+            remedy="Choose another model.",
+            field="model",
+        )
+    train = tokenised(job.tokenizer, job.values(False), s["max_length"], False).needed(s["max_length"])
+    held = tokenised(job.tokenizer, job.values(True), s["max_length"], True)
+    nothing = train.unanswered > 0
+    about: dict[str, Any] = {"objective": "qa", "no_answer": nothing, "max_length": s["max_length"], "stride": s["max_length"] // 4}
+    job.notes["task.json"] = about | {"longest_answer": longest_answer(s["max_length"])}
+    model = learn.build(job)
+    learn.train(job, Pointer(job, model, train, held, nothing), learn.summary(train, held))
+
+
+if __name__ == "__main__":
+    leave(guarded(Path(sys.argv[1]).resolve(), work))

@@ -1,0 +1,412 @@
+"""The techniques at work: a base with exactly the right parameters trainable, saved, loaded, switched off, merged.
+
+`tuner/methods.py` says what each is; PEFT brings most of them, `layers.py` the last layers, `adapters.py` the bottleneck adapters.
+The head of a task (labels, spans) is trained and saved with every one of them.
+"""
+
+import contextlib
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import (
+    IA3Config,
+    LNTuningConfig,
+    LoraConfig,
+    PeftConfig,
+    PeftModel,
+    PrefixTuningConfig,
+    PromptEncoderConfig,
+    PromptTuningConfig,
+    get_peft_model,
+    get_peft_model_state_dict,
+    set_peft_model_state_dict,
+)
+from peft.utils import ModulesToSaveWrapper
+from safetensors.torch import load_file, save_file
+
+from tuner import models, objectives, paths
+from tuner.errors import ModelError
+from tuner.methods import SOFT
+from tuner.models import ModelFacts
+from tuner.workers import adapters, layers
+
+EXTRA = "prompt_network.safetensors"  # the network that makes the prompts (P-tuning, prefix projection): PEFT saves what it made only
+KINDS = {
+    "lora": "peft:LORA",
+    "qlora": "peft:LORA",
+    "ia3": "peft:IA3",
+    "ln": "peft:LN_TUNING",
+    "prompt": "peft:PROMPT_TUNING",
+    "p_tuning": "peft:P_TUNING",
+    "prefix": "peft:PREFIX_TUNING",
+    "adapter": "bottleneck",
+    "last_layers": "layers",
+    "full": "whole",
+}
+MERGE = ("LORA", "IA3", "LN_TUNING")
+
+
+def build(model, settings: dict[str, Any], facts: ModelFacts, *, objective: str, tokenizer=None, start: Path | None = None):
+    """The base with what is to be learnt, fresh or going on from the folder `start`; what `start` holds of another kind is merged.
+
+    A packed base is left as it was loaded: `prepare_model_for_kbit_training` would make embeddings, norms and head fp32, which fp16
+    needs and bf16 does not; freezing is done here, and checkpointing without re-entrance needs no gradient at the input.
+    """
+    method, task = settings["method"], objectives.get(objective).task
+    if start is not None and not _same_kind(start, method, task):
+        model, start = merged(with_saved(model, start)), None
+    if method == "full":
+        _whole(model)
+        return model.requires_grad_(True)
+    if method == "last_layers":
+        _whole(model)
+        model = layers.train_last(layers.put(model, start) if start else model, settings)
+        model.task = task
+        return model
+    if method == "prefix" and settings.get("gradient_checkpointing"):
+        raise _refused("Prefix tuning does not go with computing twice.", "Switch gradient checkpointing off.", "gradient_checkpointing")
+    if method in SOFT:
+        return _soft(model, settings, task, tokenizer, start)
+    if start is not None:
+        return PeftModel.from_pretrained(model, str(start), is_trainable=True)
+    try:
+        model = get_peft_model(model, _config(model, settings, facts, task))
+    except ValueError as error:
+        if "arget modules" not in str(error) and "arget_modules" not in str(error):
+            raise
+        raise _no_target(facts, settings.get("lora_targets")) from error
+    remember(model, None, settings)
+    return model
+
+
+def _same_kind(start: Path, method: str, task: str) -> bool:
+    known = paths.read_json(start / "adapter_config.json", {}).get("task_type") or paths.read_json(start / layers.ABOUT, {}).get("task")
+    return kind(start) == KINDS[method] and known in (task, None)
+
+
+def _whole(model) -> None:
+    if getattr(model, "is_quantized", False):
+        raise _refused("Packed weights can't be changed themselves.", "Choose QLoRA, or leave quantization off.", "quantization")
+
+
+def _refused(message: str, remedy: str, field: str) -> ModelError:
+    return ModelError(message, asked=field, available="see the table of techniques", remedy=remedy, field=field)
+
+
+def _no_target(facts: ModelFacts, targets: Any) -> ModelError:
+    return ModelError(
+        f"{facts.name} has no layers called {targets}.",
+        asked=targets,
+        available="all-linear",
+        remedy="Choose all-linear.",
+        field="lora_targets",
+    )
+
+
+def _config(model, s: dict[str, Any], facts: ModelFacts, task: str) -> PeftConfig:
+    """What PEFT is asked for; the head of a task goes along whole."""
+    common = {"task_type": task, "modules_to_save": layers.heads(model) or None}
+    if s["method"] in ("lora", "qlora"):
+        return _lora(model, s, facts, common)
+    if s["method"] == "adapter":
+        return adapters.BottleneckConfig(size=s["adapter_size"], placement=s["adapter_placement"], **common)
+    if s["method"] == "ln":
+        return LNTuningConfig(target_modules=layers.norms(model), **common)
+    inner, down = layers.ia3_places(model)
+    return IA3Config(target_modules=inner + down, feedforward_modules=down, **common)
+
+
+def _lora(model, s: dict[str, Any], facts: ModelFacts, common: dict[str, Any]) -> LoraConfig:
+    targets = models.lora_modules(facts, s.get("lora_targets", "all-linear"))
+    if targets == "all-linear":  # PEFT's own word for it takes some heads for layers
+        targets = layers.linears(model)
+    else:
+        targets = layers.named(model, targets, list(models.targets(facts).values()))
+    if not targets:
+        raise _no_target(facts, s.get("lora_targets"))
+    if s.get("use_dora") and s.get("lora_init", "default") != "default":
+        raise _refused("DoRA does not go with PiSSA or OLoRA.", "Leave DoRA off, or choose the usual start.", "use_dora")
+    if s.get("lora_init") == "olora" and any(hasattr(model.get_submodule(n), "nf") for n in targets):
+        raise _refused(f"OLoRA does not know the way {facts.name} keeps its matrices.", "Choose pissa, or the usual start.", "lora_init")
+    return LoraConfig(
+        r=s["lora_rank"],
+        lora_alpha=s.get("lora_alpha") or 2 * s["lora_rank"],
+        lora_dropout=s.get("lora_dropout", 0.0),
+        target_modules=targets,
+        use_dora=s.get("use_dora", False),
+        use_rslora=s.get("use_rslora", False),
+        init_lora_weights=True if s.get("lora_init", "default") == "default" else s["lora_init"],
+        **common,
+    )
+
+
+# --- prompts and prefixes -------------------------------------------------------------------------------------------------------
+
+
+def _soft(model, s: dict[str, Any], task: str, tokenizer, start: Path | None) -> PeftModel:
+    """Prompt tuning, P-tuning, prefix tuning: PEFT trains no loaded prompts, so they are made anew and the learnt ones put in."""
+    if start is not None:
+        config = PeftConfig.from_pretrained(str(start))
+        config.inference_mode = False
+    else:
+        config = _soft_config(model, s, task)
+    model = _aligned(_with_network(get_peft_model(model, config)))
+    if start is not None:
+        set_peft_model_state_dict(model, load_file(start / "adapter_model.safetensors"))
+        load_extra_state(model, start)
+    elif s["method"] == "prompt" and s.get("prompt_text"):
+        _begin_with(model, tokenizer, s["prompt_text"])
+    elif s["method"] == "prefix" and not s.get("prefix_projection"):
+        model.prompt_encoder["default"].embedding.weight.data.mul_(0.02)  # of PEFT's size they drown the text
+    return model
+
+
+def _soft_config(model, s: dict[str, Any], task: str) -> PeftConfig:
+    c, hidden = model.config.get_text_config(), adapters.hidden_size(model)
+    shape = {"token_dim": hidden, "num_layers": c.num_hidden_layers, "num_attention_heads": c.num_attention_heads}
+    common = {"task_type": task, "num_virtual_tokens": s["virtual_tokens"], "modules_to_save": layers.heads(model) or None}
+    if s["method"] == "prompt":
+        return PromptTuningConfig(prompt_tuning_init="SAMPLE_VOCAB", num_transformer_submodules=1, **shape, **common)
+    if s["method"] == "p_tuning":
+        return PromptEncoderConfig(encoder_hidden_size=hidden, num_transformer_submodules=1, **shape, **common)
+    if c.is_encoder_decoder:  # the prefixes are the decoder's; T5's heads need not add up to H
+        depth = getattr(c, "num_decoder_layers", None) or getattr(c, "decoder_layers", None)
+        heads = getattr(c, "decoder_attention_heads", None) or c.num_attention_heads
+        shape = {"token_dim": heads * getattr(c, "d_kv", hidden // heads), "num_layers": depth, "num_attention_heads": heads}
+    return PrefixTuningConfig(prefix_projection=s.get("prefix_projection", False), encoder_hidden_size=hidden, **shape, **common)
+
+
+def _begin_with(model: PeftModel, tokenizer, text: str) -> None:
+    """The prompt starts as the embeddings of a text, repeated or cut to its length (PEFT's own way keeps a path in the config)."""
+    weight = model.prompt_encoder["default"].embedding.weight
+    ids = tokenizer(text, add_special_tokens=False)["input_ids"] or [tokenizer.eos_token_id]
+    ids = (ids * (len(weight) // len(ids) + 1))[: len(weight)]
+    with torch.no_grad():
+        weight.copy_(model.word_embeddings(torch.tensor(ids, device=model.word_embeddings.weight.device)))
+
+
+def _network(model) -> torch.nn.Module | None:
+    """The network that makes the prompts in training, where there is one."""
+    encoder = model.prompt_encoder[model.active_adapter] if isinstance(model, PeftModel) and hasattr(model, "prompt_encoder") else None
+    return encoder if hasattr(encoder, "mlp_head") or hasattr(encoder, "transform") else None
+
+
+def _with_network(model: PeftModel) -> PeftModel:
+    """Whatever saves or loads this model (a trainer's checkpoints as well) saves and loads the network that makes the prompts."""
+    encoder = _network(model)
+    if encoder is None:
+        return model
+    encoder._load_adapter_state_dict = lambda state: None  # a checkpoint's prompts are what it made, not itself
+    save_pretrained, load_adapter = model.save_pretrained, model.load_adapter
+
+    def save_too(save_directory, *args, **kwargs):
+        save_pretrained(save_directory, *args, **kwargs)
+        save_file(extra_state(model), Path(save_directory) / EXTRA, metadata={"format": "pt"})
+
+    def load_too(model_id, *args, **kwargs):
+        result = load_adapter(model_id, *args, **kwargs)
+        load_extra_state(model, Path(model_id))
+        return result
+
+    model.save_pretrained, model.load_adapter = save_too, load_too
+    return model
+
+
+def extra_state(model) -> dict[str, torch.Tensor]:
+    """What a Trainer's checkpoint of this technique would lack for an exact resume: the network of P-tuning and of projected prefixes.
+
+    A model made by `build` writes it into every checkpoint (as `EXTRA`) and reads it on resume and with the best state by itself.
+    A callback of one's own would, in `on_save`: `save_file(extra_state(model), checkpoint / EXTRA)`; empty for all other techniques.
+    """
+    encoder = _network(model)
+    return {} if encoder is None else {k: v.detach().cpu().contiguous() for k, v in encoder.state_dict().items()}
+
+
+def load_extra_state(model, folder: Path) -> None:
+    """The counterpart, after the weights were loaded. ModelError when it is needed and not there."""
+    encoder = _network(model)
+    if encoder is None:
+        return
+    if not (folder / EXTRA).exists():
+        raise ModelError(
+            f"{folder.name} lacks {EXTRA}, without which this technique can't go on.",
+            asked=str(folder),
+            available="folders saved by this app",
+            remedy="Begin a new run.",
+        )
+    encoder.load_state_dict(load_file(folder / EXTRA))
+
+
+def _aligned(model: PeftModel) -> PeftModel:
+    """Mends what PEFT forgets when virtual tokens stand before the text: a decoder's head for texts must judge the last real token
+    (it takes the last of the row, padding or not); labels of words and of spans must move along, and their logits back."""
+    config, base = model.active_peft_config, model.base_model
+    if config.peft_type not in ("PROMPT_TUNING", "P_TUNING") or config.task_type not in ("SEQ_CLS", "TOKEN_CLS", "QUESTION_ANS"):
+        return model
+    n, seen = config.num_virtual_tokens, {}
+
+    def before(module, args, kwargs):
+        if kwargs.get("inputs_embeds") is None:
+            return None
+        seen["mask"] = kwargs.get("attention_mask")
+        if config.task_type == "TOKEN_CLS" and kwargs.get("labels") is not None:
+            kwargs["labels"] = torch.nn.functional.pad(kwargs["labels"], (n, 0), value=-100)
+        moved = {k: kwargs[k] + n for k in ("start_positions", "end_positions") if kwargs.get(k) is not None}
+        return args, kwargs | moved
+
+    def after(module, args, kwargs, out):
+        if seen.pop("mask", None) is not None and config.task_type != "SEQ_CLS":
+            for key in ("logits", "start_logits", "end_logits"):
+                if key in out:
+                    out[key] = out[key][:, n:]
+        return out
+
+    def pool(module, args):
+        mask = seen.get("mask")
+        if mask is None:
+            return None
+        last = mask.shape[1] - 1 - mask.long().flip(1).argmax(1)  # rightmost real token of each row
+        h = args[0].clone()
+        h[:, -1] = args[0][torch.arange(len(h), device=h.device), last.to(h.device)]
+        return (h, *args[1:])
+
+    hooks = [base.register_forward_pre_hook(before, with_kwargs=True), base.register_forward_hook(after, with_kwargs=True)]
+    if config.task_type == "SEQ_CLS" and hasattr(base, "score"):
+        hooks.append(base.score.register_forward_pre_hook(pool))
+    model.alignment = hooks
+    return model
+
+
+# --- kept, loaded, switched off, merged ---------------------------------------------------------------------------------------
+
+
+def remember(model, folder: Path | None, settings: dict[str, Any]) -> None:
+    """PiSSA and OLoRA take their start out of the base: it is kept (in memory) to save the whole as plain LoRA. `build` calls this."""
+    config = model.peft_config.get("default") if isinstance(model, PeftModel) else None
+    if getattr(config, "init_lora_weights", True) in ("pissa", "olora") and not hasattr(model, "start_of_lora"):
+        state = get_peft_model_state_dict(model)
+        model.start_of_lora = {k: v.detach().cpu().clone().contiguous() for k, v in state.items()}
+
+
+def save(model, folder: Path, settings: dict[str, Any]) -> None:
+    """What was learnt, as safetensors, in a form that `with_saved` and, for PEFT's own methods, PEFT alone can load."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if hasattr(model, layers.KEPT):
+        layers.save(model, folder, {"last_layers": settings.get("last_layers"), "task": getattr(model, "task", None)})
+    elif not isinstance(model, PeftModel):
+        stored = getattr(model, "stored_dtype", None)
+        (model.to(stored) if stored else model).save_pretrained(folder)
+    elif hasattr(model, "start_of_lora"):
+        with tempfile.TemporaryDirectory() as place:
+            initial = Path(place) / "initial"
+            model.peft_config["default"].save_pretrained(str(initial))
+            save_file(model.start_of_lora, initial / "adapter_model.safetensors")
+            model.save_pretrained(str(folder), path_initial_model_for_weight_conversion=str(initial))
+        weights = folder / "adapter_model.safetensors"  # the conversion drops the head
+        head = {k: v.detach().cpu().contiguous() for k, v in get_peft_model_state_dict(model).items() if ".lora_" not in k}
+        save_file(load_file(weights) | head, weights, metadata={"format": "pt"})
+    else:
+        model.save_pretrained(str(folder))
+        if model.peft_type == adapters.BOTTLENECK:
+            shutil.copy(adapters.__file__, folder / "adapters.py")
+
+
+def kind(folder: Path) -> str:
+    """What a folder holds, by its files: peft:LORA (and the like), bottleneck, layers, whole."""
+    if (folder / layers.ABOUT).exists():
+        return "layers"
+    if found := paths.read_json(folder / "adapter_config.json", {}).get("peft_type"):
+        return "bottleneck" if found == adapters.BOTTLENECK else f"peft:{found}"
+    if (folder / "config.json").exists():
+        return "whole"
+    raise ModelError(
+        f"{folder.name} holds nothing that was learnt.",
+        asked=str(folder),
+        available="adapter_config.json, layers.json or config.json",
+        remedy="Choose another run.",
+        field="model",
+    )
+
+
+def with_saved(model, folder: Path, *, name: str = "default"):
+    """A base, or a base with additions of the same kind, with what `folder` holds switched on."""
+    found = kind(folder)
+    if found == "layers":
+        return layers.put(model, folder)
+    if found == "whole":
+        dtype, device = model.dtype, model.device
+        return type(model).from_pretrained(folder, dtype=dtype, use_safetensors=True, trust_remote_code=False).to(device)
+    if isinstance(model, PeftModel):
+        model.load_adapter(str(folder), name, torch_device=str(model.device))
+    else:
+        model = PeftModel.from_pretrained(model, str(folder), adapter_name=name, torch_device=str(model.device))
+        _aligned(model)
+    model.set_adapter(name)
+    return model
+
+
+def off(model) -> contextlib.AbstractContextManager:
+    """Within this the model answers as its base; a whole model has none and answers as itself."""
+    if isinstance(model, PeftModel):
+        own = model.active_peft_config.is_prompt_learning and not hasattr(model.base_model, "prepare_inputs_for_generation")
+        return _without_prompts(model) if own else model.disable_adapter()
+    return layers.base_tensors(model) if hasattr(model, layers.KEPT) else contextlib.nullcontext()
+
+
+@contextlib.contextmanager
+def _without_prompts(model: PeftModel) -> Iterator[None]:
+    """PEFT's `disable_adapter` for models that write nothing: there it looks for what only writing needs, and leaves the head on."""
+    heads = [m for m in model.modules() if isinstance(m, ModulesToSaveWrapper)]
+    before = model.__dict__.get("forward")
+    try:
+        model.forward = model.base_model.forward
+        for head in heads:
+            head.enable_adapters(False)
+        yield
+    finally:
+        for head in heads:
+            head.enable_adapters(True)
+        if before is None:
+            del model.forward
+        else:
+            model.forward = before
+
+
+def merged(model):
+    """One whole model with what was learnt inside. ModelError for what can't be merged."""
+    if hasattr(model, layers.KEPT):
+        delattr(model, layers.KEPT)
+    if not isinstance(model, PeftModel):
+        return model
+    if model.peft_type not in MERGE:
+        raise _refused("What was learnt this way can't be merged into the model.", "Go on with the same technique.", "method")
+    if getattr(model.get_base_model(), "is_quantized", False):
+        raise _refused("Merging into packed weights would lose too much.", "Leave quantization off, or choose QLoRA.", "quantization")
+    return _unwrapped(model, learnt=True).merge_and_unload(
+        safe_merge=True
+    )  # PEFT stumbles over heads of several parts, or leaves them wrapped
+
+
+def taken_off(model):
+    """The bare base again, bit for bit."""
+    if not isinstance(model, PeftModel):
+        return layers.take_out(model)
+    for hook in getattr(model, "alignment", ()):
+        hook.remove()
+    _unwrapped(model, learnt=False)  # PEFT's unload would leave the learnt head in
+    return model.base_model if model.active_peft_config.is_prompt_learning else model.unload()
+
+
+def _unwrapped(model, learnt: bool):
+    """Heads without PEFT's wrapper around them, which some methods leave there: the learnt ones, or the base's own."""
+    for name, module in list(model.named_modules()):
+        if isinstance(module, ModulesToSaveWrapper):
+            parent, _, leaf = name.rpartition(".")
+            active = module.active_adapters
+            chosen = module.modules_to_save[active[0]] if learnt and active else module.original_module
+            setattr(model.get_submodule(parent), leaf, chosen)
+    return model

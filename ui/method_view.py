@@ -1,0 +1,75 @@
+"""'Which one should I use?': three questions, one proposal with its reason, and all techniques beside each other for this model and data."""
+
+import gradio as gr
+
+from tuner import chooser, config, hardware, methods, models, training
+from tuner.data import store
+from tuner.errors import TunerError
+from ui import draw, forms
+from ui.session import House
+
+HEAD = ["Method", "What it changes", "Trained", "Memory", "Time"]
+
+
+class MethodView:
+    def __init__(self, house: House):
+        self.house = house
+        with gr.Accordion("Which method should I use?", open=False, elem_id="which-method") as self.fold:
+            with gr.Row():
+                self.goal = gr.Radio(
+                    [(words, goal) for goal, words in chooser.GOALS.items()],
+                    value="manner",
+                    label="What is to be learnt",
+                    info="A manner is how it says things; knowledge is what it says.",
+                    elem_id="choose-goal",
+                )
+                self.served = gr.Radio(
+                    [(words, served) for served, words in chooser.SERVED.items()],
+                    value="one",
+                    label="What will be used",
+                    info="Small additions can share one model in memory.",
+                    elem_id="choose-served",
+                )
+            self.proposal = gr.HTML(elem_id="proposal")
+            self.take = gr.Button("Use this method", size="sm", elem_id="take-method")
+            self.table = gr.HTML(elem_id="methods")
+        self.chosen = gr.State(None)
+
+    def wire(self, model, data, preset, widgets: dict) -> None:
+        """`widgets`: those of the form, by the names of their settings."""
+        self.names = list(widgets)
+        inputs, outputs = [model, data, preset, self.goal, self.served, *widgets.values()], [self.proposal, self.table, self.chosen]
+        for event in (self.fold.expand, self.goal.input, self.served.input):
+            event(self.on_ask, inputs, outputs, show_progress="hidden")
+        self.take.click(lambda chosen: chosen or gr.skip(), self.chosen, widgets["method"], queue=False)
+
+    def on_ask(self, model, data, preset, goal, served, request: gr.Request, *given):
+        try:
+            ws = self.house.workspace(request)
+            found = models.resolve(str(model), ws)
+            ds = store.get(ws, str(data)) if data else None
+            facts = training.data_facts(ds, found.facts) if ds else None
+            asked = config.parse(_asked(dict(zip(self.names, given, strict=True))))
+            offers = chooser.offers(asked, found, facts, preset=preset, device=hardware.get(None))
+            method, reason = chooser.choose(offers, rows=facts.rows if facts else 1000, goal=goal, served=served)
+        except TunerError as error:
+            return draw.trouble(error), "", None
+        m = methods.get(method)
+        said = (
+            f'<div class="ts-card"><b>{draw.escape(m.title)}</b>: {draw.escape(reason)}<br>{draw.escape(m.good)} {draw.escape(m.bad)}</div>'
+        )
+        return said, table(offers), method
+
+
+def _asked(values: dict) -> dict:
+    """Of the form, what counts for every method alike."""
+    return {k: v for k, v in forms.values(values).items() if k in ("objective", "epochs", "max_steps", "max_length", "effective_batch")}
+
+
+def table(offers: list[chooser.Offer]) -> str:
+    rows = [chooser.as_row(o) for o in offers]
+    papers = "".join(
+        f"<li><b>{draw.escape(m.title)}</b>: {draw.escape(m.good)} {draw.escape(m.bad)} <span class='ts-quiet'>{draw.escape(m.paper)}</span></li>"
+        for m in (methods.get(o.method) for o in offers)
+    )
+    return draw.table(HEAD, rows) + f"<details><summary>What each is good and bad at</summary><ul>{papers}</ul></details>"
