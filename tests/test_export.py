@@ -8,7 +8,8 @@ import zipfile
 import pytest
 
 from tests.conftest import fresh
-from tuner import chat, export, models, runs
+from tuner import chat, export, models, runs, training
+from tuner.data import store
 from tuner.errors import DiskError, ModelError, NotFoundError, RequestError, WorkError
 from tuner.paths import read_json
 
@@ -148,3 +149,27 @@ def test_a_merge_that_fails_is_told_and_leaves_nothing(house):
         assert not list((house.ws.exports / "harmed").iterdir()) and read_json(place / "status.json")["state"] == "finished"
     finally:
         runs.delete(house.ws, "harmed")
+
+
+LABELLED = """
+import re, sys
+exec(re.search(r"```python\\n(.*?)```", open("README.md", encoding="utf-8").read(), re.S)[1])
+out = model.eval()(**tokenizer("My parcel has not arrived", return_tensors="pt")).logits[0].softmax(-1).tolist()
+print(type(model).__name__, max(zip(out, model.config.id2label.values())))
+"""
+
+
+@pytest.mark.parametrize(("method", "kind"), [("adapter", "adapter"), ("last_layers", "merged")])
+def test_a_classifier_taken_away_loads_by_the_lines_of_its_card(ws, tmp_path, method, kind):
+    ds = store.add_sample(ws, "tickets")
+    settings = {"model": "starter", "data": ds.ref, "method": method, "max_steps": 3, "eval_steps": 3, "device": "cpu"}
+    run = training.wait(ws, training.start(ws, settings).id)
+    assert run.state == "finished", (run.status, runs.log_tail(run))
+    export.make(ws, run.id, kind, tmp_path / "out")
+    name, score, label = fresh(LABELLED, cwd=tmp_path / "out").replace("(", "").replace(")", "").replace(",", "").split()
+    said = chat.Client(ws).task(chat.known_as(ws, run.id), "My parcel has not arrived")["labels"][0]
+    assert name.endswith("ForSequenceClassification") and label.strip("'") == said["label"]
+    assert float(score) == pytest.approx(said["score"], abs=5e-3)
+    for other in export.KINDS.keys() - {kind}:
+        with pytest.raises(ModelError, match=f"Choose {kind}"):
+            export.make(ws, run.id, other)

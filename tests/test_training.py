@@ -526,3 +526,18 @@ def test_the_lesser_of_epochs_and_steps_ends_a_run(ws, data):
     values = {"model": "starter", "data": data.ref, "effective_batch": 8, "epochs": 1, "max_steps": 50, "device": "cpu"}
     run = training.wait(ws, training.start(ws, values).id)
     assert run.state == "finished" and run.progress["steps"] == run.plan["steps"] == 4 and run.progress["epoch"] <= 1.01
+
+
+def test_a_run_goes_on_from_an_adapter_that_was_taken_away(house, tmp_path):
+    """As from one made elsewhere: a folder with the base beside it."""
+    from tuner import export
+
+    export.make(house.ws, house.lora, "adapter", tmp_path / "mine")
+    common = {"model": str(tmp_path / "mine"), "data": house.data.ref, "effective_batch": 4, "device": "cpu", "max_steps": 2}
+    run = training.wait(house.ws, training.start(house.ws, common).id)
+    assert run.state == "finished", (run.status, runs.log_tail(run))
+    assert run.status["baseline"]["eval_loss"] == pytest.approx(house.run(house.lora).best, rel=1e-3), "it begins where the other ended"
+    full = training.start(house.ws, common | {"method": "full"})
+    assert any("merged into it first" in note for note in full.plan["notes"])
+    ended = training.wait(house.ws, full.id)
+    assert ended.state == "finished" and (ended.path / "model" / "config.json").exists()

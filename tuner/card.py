@@ -27,8 +27,8 @@ PIPELINES = {
 }
 
 
-def lines(kind: str, plan: dict, *, here: str = ".", base: str = "./base", labels: int | None = None) -> str:
-    """The code that loads an export: `kind` is 'adapter' or 'model'; `labels` are the outputs of a head that was put on the base."""
+def lines(kind: str, plan: dict, *, here: str = ".", base: str = "./base", labels: list[str] | None = None) -> str:
+    """The code that loads an export: `kind` is 'adapter' or 'model'; `labels` are those of a head that was put on the base."""
     settings = plan["settings"]
     own = settings["method"] == "adapter"
     return (LOAD_ADAPTER if kind == "adapter" else LOAD_MODEL).format(
@@ -37,14 +37,13 @@ def lines(kind: str, plan: dict, *, here: str = ".", base: str = "./base", label
         dtype=dtype_of(plan),
         auto=objectives.get(settings["objective"]).auto,
         first="import adapters  # adapters.py of this folder: PEFT has no such adapters of its own\n" if own else "",
-        head=f", num_labels={labels}" if labels else "",
+        head=f", id2label={dict(enumerate(labels))}" if labels else "",
     )
 
 
-def labels_in(model: Path) -> int | None:
-    """How many outputs the head has that was trained; None where there is none."""
-    found = paths.read_json(model / "labels.json")
-    return len(found["names"]) or 1 if found else None
+def labels_in(model: Path) -> list[str] | None:
+    """The labels of the head that was trained; None where there is none."""
+    return paths.read_json(model / "labels.json", {}).get("names") or None
 
 
 def text(run: runs.Run, *, kind: str, base: str, here: str = ".") -> str:

@@ -58,7 +58,7 @@ def make(ws: Workspace, id: str, kind: str, out: Path | None = None, *, waiting=
             f"{run.name} can't be taken away as {kind}.",
             asked=kind,
             available=kinds(run) or "runs that have a model",
-            remedy="Choose merged." if kinds(run) else "Wait for the run's end, or resume it.",
+            remedy=f"Choose {' or '.join(kinds(run))}." if kinds(run) else "Wait for the run's end, or resume it.",
             field="to",
         )
     final = out or ws.exports / id / kind

@@ -5,13 +5,20 @@ import time
 import gradio as gr
 
 from tuner import models
-from tuner.data import preview
+from tuner.data import preview, store
 from ui import draw
 from ui.edit_view import edited
 from ui.session import House
 
 PAGE, SHOWN, BESIDE = 5, 1500, 8  # rows; tokens drawn of a row; rows in a micro-batch
 PATIENCE = 90.0  # seconds: a tokenizer of a large model on a slow disk
+AS_CHAT = '<p class="ts-quiet">Shown as the chat it would be. With a head on the model (see Train) the text is read, and {} learnt.</p>'
+HEADS = {
+    "classification": AS_CHAT.format("the label alone is"),
+    "regression": AS_CHAT.format("the number alone is"),
+    "qa": AS_CHAT.format("where the answer stands is"),
+    "seq2seq": '<p class="ts-quiet">Shown as the chat it would be. An encoder-decoder reads the first text and learns the second.</p>',
+}
 HINT = (
     '<p class="ts-quiet">Choose a model and press the button: each token is a chip; the marked ones are what the model learns to write, '
     "the others it only reads.</p>"
@@ -78,7 +85,7 @@ class LearnView:
             job = preview.start(ws, str(ref), str(model))
             yield ['<p class="ts-quiet">Waking the tokenizer up.</p>', hide, gr.skip(), job]
             rows = preview.look_now(ws, job, PATIENCE, offset=int(at or 1) - 1, count=PAGE)
-            drawn = draw_rows(rows, int(limit))
+            drawn = HEADS.get(store.get(ws, str(ref)).kind, "") + draw_rows(rows, int(limit))
             yield [gr.skip(), hide, drawn, job]
             while (state := preview.progress(ws, job))["state"] == "running":
                 share = 100 * state["done"] / max(1, state["total"])

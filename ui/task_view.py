@@ -30,7 +30,8 @@ class TaskView:
                     label="Question", info="Its answer is looked for in the text.", visible=False, max_lines=3, elem_id="task-question"
                 )
                 self.ask = gr.Button("Ask", variant="primary", elem_id="task-ask")
-            self.answer = gr.HTML(elem_id="task-answer", min_width=300)
+            with gr.Column(min_width=300):
+                self.answer = gr.HTML(elem_id="task-answer")
         self.examples = gr.Dataset(
             components=[self.text, self.question],
             samples=[],
