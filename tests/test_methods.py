@@ -46,6 +46,7 @@ def test_each_cell_is_planned_or_refused_in_one_sentence(method, objective, fami
         plan(family, objective, method)
     assert no in str(caught.value) or any(no == e["message"] for e in caught.value.as_list())
     assert all(e["field"] in ("objective", "method") and e["available"] for e in caught.value.as_list())
+    assert objectives.refusal(objective, FACTS[family]) is None or all("none" not in e["available"] for e in caught.value.as_list())
 
 
 @pytest.mark.parametrize("family", objectives.FAMILIES)

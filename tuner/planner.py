@@ -185,6 +185,8 @@ def _method(c: Choices, facts: models.ModelFacts, problems: list) -> None:
     if no := methods.refusal(method.name, c["objective"], facts, c.values):
         field = "objective" if objectives.refusal(c["objective"], facts) else "method"
         others = [m for m in methods.METHODS if not methods.refusal(m, c["objective"], facts, c.values)]
+        if field == "objective":
+            others = [o for o in objectives.OBJECTIVES if not objectives.refusal(o, facts)]
         problems.append(SettingError(no, asked=c[field], available=others or ["none"], remedy="Choose another one.", field=field))
     for name, works, why in (
         ("gradient_checkpointing", method.checkpointing, f"{method.title} breaks when layers are computed twice."),
