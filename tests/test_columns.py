@@ -137,6 +137,21 @@ def test_parquet(ws, tmp_path, monkeypatch):
     assert fast == slow and gone == 1
 
 
+def test_a_damaged_parquet_file_is_told_as_always(ws, tmp_path, monkeypatch):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rng = random.Random(4)
+    rows = [["".join(rng.choices("abcdef ", k=60)).strip() or "x" for _ in range(9000)] for _ in range(2)]
+    pq.write_table(pa.table({"prompt": rows[0], "answer": rows[1]}), tmp_path / "a.parquet", row_group_size=5000)
+    data = bytearray((tmp_path / "a.parquet").read_bytes())
+    at = len(data) * 3 // 4  # in the second row group: the head can be read
+    data[at : at + 4000] = bytes(4000)
+    (tmp_path / "a.parquet").write_bytes(data)
+    slow, fast, gone = both(ws, tmp_path / "a.parquet", monkeypatch)
+    assert fast == slow and gone == 1 and "can't be read as Parquet" in slow[0]["message"] and not store.listing(ws)
+
+
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape[0])
 def test_every_shape(ws, tmp_path, monkeypatch, shape):
     name, kind, _, _, rows = shape

@@ -111,7 +111,7 @@ def test_the_catalog_agrees_with_what_was_published():
         assert facts.family == entry.get("family", "decoder") and not facts.notes and entry["source"] and entry["languages"], entry["id"]
         sizes[facts.family].append(facts.parameters)
     assert all(found == sorted(found) and found for found in sizes.values()), "small to large within each family"
-    assert models.catalog()[: len(sizes["decoder"])] == models.catalog_decoders(), "those that chat come first"
+    assert models.catalog()[: len(sizes["decoder"])] == models.catalog_of("decoder"), "those that chat come first"
 
 
 def test_the_starter_by_its_header_and_by_arithmetic():
@@ -334,3 +334,14 @@ def test_listing_and_description(ws):
     assert "million parameters · writes" in line and "1,024 tokens" in line and "comes with the app" in line
     gated = models.resolve("meta-llama/Llama-3.1-8B-Instruct")
     assert "8.0 billion" in models.describe(gated) and "gated" in models.describe(gated) and "downloaded" in models.describe(gated)
+
+
+@pytest.mark.parametrize("named", [".", "../other", None])
+def test_an_adapter_without_a_whole_model_below_it(tmp_path, named):
+    for name in ("mine", "other"):
+        (tmp_path / name).mkdir()
+        paths.write_json(tmp_path / name / "adapter_config.json", {"peft_type": "LORA", "base_model_name_or_path": named})
+        (tmp_path / name / "adapter_model.safetensors").write_bytes(b"")
+    with pytest.raises(ModelError, match="another adapter" if named else "names no base") as caught:
+        models.resolve(str(tmp_path / "mine"))
+    assert caught.value.field == "model" and caught.value.remedy

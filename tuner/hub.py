@@ -1,5 +1,6 @@
 """The Hub, looked at from here: which models answer to some words, and which are on this computer already. No weights are touched."""
 
+import time
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -7,6 +8,7 @@ from tuner.errors import NetworkError, translate
 from tuner.hardware import human_bytes
 
 FOUND, LEAST = 20, 3  # models of one search; letters before it is worth asking
+FRESH = 30  # seconds for which what lies on this computer is remembered: a large cache takes a while to walk through
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,12 @@ class Hit:
 
 
 def cached() -> list[Hit]:
-    """The models that are complete on this computer, the last used first."""
+    """The models that are complete on this computer, the last used first; looked up again after half a minute."""
+    return list(_cached(int(time.monotonic() // FRESH)))
+
+
+@lru_cache(maxsize=1)
+def _cached(_now: int) -> tuple[Hit, ...]:
     from huggingface_hub import scan_cache_dir
     from huggingface_hub.errors import CacheNotFound
 
@@ -30,9 +37,9 @@ def cached() -> list[Hit]:
     try:
         repos = [r for r in scan_cache_dir().repos if r.repo_type == "model"]
     except CacheNotFound:
-        return []
+        return ()
     there = sorted(repos, key=lambda r: r.last_accessed, reverse=True)
-    return [Hit(r.repo_id, cached=r.size_on_disk) for r in there if cached_snapshot(r.repo_id)]
+    return tuple(Hit(r.repo_id, cached=r.size_on_disk) for r in there if cached_snapshot(r.repo_id))
 
 
 def search(words: str) -> list[Hit]:

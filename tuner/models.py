@@ -175,6 +175,14 @@ def _from_adapter(folder: Path, need_weights: bool) -> Model:
             field="model",
         )
     beside = folder / named
+    if is_adapter(beside):
+        raise ModelError(
+            f"{folder.name} holds an adapter that stands on another adapter.",
+            asked=named,
+            available="an adapter of a whole model",
+            remedy="Merge the first one into its base, and name that.",
+            field="model",
+        )
     start = resolve(str(beside) if beside.is_dir() else named, need_weights=need_weights)
     return Model(str(folder), start.kind, start.facts, start.base, adapter=folder, revision=start.revision)
 
@@ -257,9 +265,9 @@ def catalog_facts(entry: dict[str, Any]) -> ModelFacts:
     return facts_from_config({**config, **entry.get("config", {})}, name=entry["id"], **more)
 
 
-def catalog_decoders() -> list[dict[str, Any]]:
-    """The entries that write on from what they read, the smallest first."""
-    return [e for e in catalog() if e.get("family", "decoder") == "decoder"]
+def catalog_of(family: str) -> list[dict[str, Any]]:
+    """The entries of one family, the smallest first."""
+    return [e for e in catalog() if e.get("family", "decoder") == family]
 
 
 def folder_facts(folder: Path, *, need_weights: bool = False, name: str | None = None) -> ModelFacts:

@@ -400,7 +400,7 @@ def _remedies(c: Choices, facts: models.ModelFacts, data: DataFacts, device: Dev
     for title, change, cost in offers:
         peak = _estimate(c, facts, device, **{("length" if k == "max_length" else k): v for k, v in change.items()}).peak
         out.append({"title": title, "settings": change, "peak_bytes": peak, "cost": cost, "fits": peak <= free * ROOM})
-    for entry in reversed(offered(facts.family)):
+    for entry in reversed(models.catalog_of(facts.family)):
         smaller = models.catalog_facts(entry)
         peak = _estimate(c, smaller, device, **{**smallest, "method": "lora"}).peak
         if smaller.parameters < facts.parameters and peak <= free * ROOM:
@@ -417,17 +417,12 @@ def _remedies(c: Choices, facts: models.ModelFacts, data: DataFacts, device: Dev
     return sorted(out, key=lambda r: not r["fits"])
 
 
-def offered(family: str) -> list[dict[str, Any]]:
-    """The models of the catalog that belong to a family, the smallest first."""
-    return [e for e in models.catalog() if e.get("family", "decoder") == family]
-
-
 def capacity(device: Device) -> str:
     """What this machine can do, in one sentence, for the Start tab."""
 
     def largest(method: str) -> float:
         best = 0.0
-        for entry in offered("decoder"):
+        for entry in models.catalog_of("decoder"):
             facts = models.catalog_facts(entry)
             need = memory.training(
                 facts, method=method, micro_batch=1, length=512, precision="bf16", gradient_checkpointing=True, device=device.kind
@@ -446,8 +441,8 @@ def capacity(device: Device) -> str:
 
 def next_model(device: Device) -> str:
     """The Hub id to choose after the toy: the largest of the catalog, open to all, that trains at a fair speed here."""
-    best = offered("decoder")[0]["id"]
-    for entry in offered("decoder"):
+    best = models.catalog_of("decoder")[0]["id"]
+    for entry in models.catalog_of("decoder"):
         facts = models.catalog_facts(entry)
         need = memory.training(
             facts, method="lora", micro_batch=1, length=1024, precision="bf16", gradient_checkpointing=True, device=device.kind

@@ -99,18 +99,18 @@ class Import:
     # ---- one piece
 
     def examine(self, piece: Piece) -> Done:
-        table = self.table(piece.data) if isinstance(piece.data, bytes) else piece.data
-        seen = plain.examine(table, self.roles, self.system) if table is not None else None
-        return self.fast(piece, table, seen) if seen else self.slow(piece)
-
-    def table(self, data: bytes):
-        """The block as an Arrow table of the columns that matter; None when anything in it is not as it should be."""
         import pyarrow as pa
 
         try:
-            return self._json(data) if self.reader.format == "jsonl" else self._csv(data)
-        except (pa.ArrowInvalid, KeyError):
-            return None
+            table = self.table(piece.data) if isinstance(piece.data, bytes) else piece.data
+            seen = plain.examine(table, self.roles, self.system) if table is not None else None
+        except (pa.ArrowException, KeyError):  # told, with its row, where each record is read by itself
+            seen = None
+        return self.fast(table, seen) if seen else self.slow(piece)
+
+    def table(self, data: bytes):
+        """The block as an Arrow table of the columns that matter; None or an error of Arrow's when it is not as it should be."""
+        return self._json(data) if self.reader.format == "jsonl" else self._csv(data)
 
     def _csv(self, data: bytes):
         import pyarrow as pa
@@ -145,7 +145,7 @@ class Import:
     def wanted(self) -> list[str]:
         return [name for named in self.roles.values() for name in named]
 
-    def fast(self, piece: Piece, table, seen: plain.Plain) -> Done:
+    def fast(self, table, seen: plain.Plain) -> Done:
         """Plain rows as columns; the others converted one by one and kept as JSON, where they can be used."""
         import numpy as np
 
@@ -200,11 +200,14 @@ class Import:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        with pq.ParquetFile(self.reader.path) as file:
-            total, row = max(1, file.metadata.num_rows), 0
-            for batch in file.iter_batches(batch_size=4096, columns=self.wanted()):
-                row += batch.num_rows
-                yield Piece(pa.Table.from_batches([batch]), row - batch.num_rows + 1, self.reader.bytes * row // total)
+        try:
+            with pq.ParquetFile(self.reader.path) as file:
+                total, row = max(1, file.metadata.num_rows), 0
+                for batch in file.iter_batches(batch_size=4096, columns=self.wanted()):
+                    row += batch.num_rows
+                    yield Piece(pa.Table.from_batches([batch]), row - batch.num_rows + 1, self.reader.bytes * row // total)
+        except (pa.ArrowException, OSError) as error:
+            raise Irregular from error  # damaged: the slow way says where
 
 
 @contextlib.contextmanager

@@ -5,7 +5,7 @@ from itertools import islice
 
 from tuner.data.rows import Stored, iterate
 
-SHOWN, MOST = 20, 200_000  # examples; rows of each version that are looked at
+SHOWN, MOST = 20, 50_000  # examples; rows of each version that are looked at
 COUNTS = ("same", "gone", "new", "changed", "moved")
 
 

@@ -82,6 +82,18 @@ def begin(r: Reporter) -> Job:
     return Job(r, run, data, base, tokenizer, start, resume, report, began)
 
 
+def needs_places(job: Job, what: str) -> None:
+    """ModelError for a tokenizer that can't tell where in a text its tokens stand."""
+    if not job.tokenizer.is_fast:
+        raise ModelError(
+            f"The tokenizer of this model can't tell where in the text its tokens stand, so {what}.",
+            asked=type(job.tokenizer).__name__,
+            available="tokenizers with a tokenizer.json",
+            remedy="Choose another model.",
+            field="model",
+        )
+
+
 def good_checkpoint(folder: Path) -> Path | None:
     """The newest whole checkpoint; half-written ones beside it are removed, so that nothing ever chooses them."""
     good = runs.newest_whole_checkpoint(folder)
@@ -114,11 +126,6 @@ def build(job: Job, *, names: list[str] | None = None, problem: str | None = Non
     if job.run.plan["model"]["bytes_per_weight"] == 2:
         model.stored_dtype = torch.bfloat16  # a whole model is written as wide as its base was
     return model
-
-
-def callbacks(job: Job, model) -> list[Any]:
-    """What listens to the trainer."""
-    return [job.report]
 
 
 def arguments(s: dict[str, Any], steps: int, folder: Path, test: bool, kind: type = TrainingArguments, **more: Any) -> TrainingArguments:

@@ -173,7 +173,7 @@ class Learner(Trainer):
             eval_dataset=held if len(held) else None,
             data_collator=pad,
             processing_class=job.tokenizer,
-            callbacks=learn.callbacks(job, model),
+            callbacks=[job.report],
             **more,
         )
         self.model_accepts_loss_kwargs, self._loss_shifts_labels = True, False  # units are counted over the whole step

@@ -97,7 +97,7 @@ def make_trainer(job: learn.Job, model, train: Prepared, held: Prepared) -> SFTT
         train_dataset=as_dataset(train),
         eval_dataset=as_dataset(held) if len(held) else None,
         processing_class=job.tokenizer,
-        callbacks=learn.callbacks(job, model),
+        callbacks=[job.report],
     )
 
 

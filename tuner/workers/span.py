@@ -14,7 +14,6 @@ import torch
 from torch.nn import functional as F
 
 from tuner import scoring
-from tuner.errors import ModelError
 from tuner.workers import learn
 from tuner.workers.learner import Learner, Pad, Rows, batched, weight_of
 from tuner.workers.report import Reporter, guarded, leave
@@ -156,14 +155,7 @@ def place(answer: dict[str, list], offsets: list[tuple[int, int]], text: tuple[i
 def work(r: Reporter) -> None:
     job = learn.begin(r)
     s = job.settings
-    if not job.tokenizer.is_fast:
-        raise ModelError(
-            "The tokenizer of this model can't tell where in the text its tokens stand, so answers can't be found.",
-            asked=type(job.tokenizer).__name__,
-            available="tokenizers with a tokenizer.json",
-            remedy="Choose another model.",
-            field="model",
-        )
+    learn.needs_places(job, "answers can't be found")
     train = tokenised(job.tokenizer, job.values(False), s["max_length"], False).needed(s["max_length"])
     held = tokenised(job.tokenizer, job.values(True), s["max_length"], True)
     nothing = train.unanswered > 0

@@ -12,7 +12,6 @@ import torch
 from torch.nn import functional as F
 
 from tuner import scoring
-from tuner.errors import ModelError
 from tuner.workers import learn
 from tuner.workers.classify import STRANGE, class_weights, settled
 from tuner.workers.learner import Learner, Pad, Rows, batched, weight_of
@@ -99,14 +98,7 @@ def tag_weights(rows: Rows, names: list[str]) -> torch.Tensor:
 def work(r: Reporter) -> None:
     job = learn.begin(r)
     s = job.settings
-    if not job.tokenizer.is_fast:
-        raise ModelError(
-            "The tokenizer of this model can't tell where in the text its tokens stand, so words can't be matched to tokens.",
-            asked=type(job.tokenizer).__name__,
-            available="tokenizers with a tokenizer.json",
-            remedy="Choose another model.",
-            field="model",
-        )
+    learn.needs_places(job, "words can't be matched to tokens")
     rows = tokenised(job.tokenizer, job.values(False), s["max_length"]).needed(s["max_length"])
     names = settled({tag for pairs in rows.columns["words"] for _, tag in pairs}, job.before)
     train = numbered(rows, names)
