@@ -10,19 +10,27 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 
-from tuner import paths, supervisor
-from tuner.errors import ConflictError, RequestError
+from tuner import cli, hardware, paths, supervisor
+from tuner.errors import ConflictError, RequestError, TunerError
 from tuner.paths import Workspace
 from ui import layout, theme
 from ui.guard import LOOPBACK, HostGuard, OriginGuard
 from ui.session import LOCAL_LIMIT, SPACE_LIMIT, House
 
 
+def in_space() -> bool:
+    return bool(os.environ.get("SPACE_ID") or os.environ.get("SPACE_HOST"))
+
+
 def house_of(ws: Workspace) -> House:
     """The rules of the page, from where it runs: on somebody's computer, or as a Space."""
-    space = bool(os.environ.get("SPACE_ID") or os.environ.get("SPACE_HOST"))
-    limit = int(os.environ.get("TUNESMITH_UPLOAD_LIMIT") or (SPACE_LIMIT if space else LOCAL_LIMIT))
-    return House(home=ws.home, machine=ws.machine, guest=space, password=os.environ.get("TUNESMITH_PASSWORD"), limit_bytes=limit)
+    space = in_space()
+    wanted = os.environ.get("TUNESMITH_UPLOAD_LIMIT")
+    limit = hardware.parse_bytes(wanted, field="TUNESMITH_UPLOAD_LIMIT") if wanted else (SPACE_LIMIT if space else LOCAL_LIMIT)
+    home = ws.home
+    if space and not home.is_relative_to(tempfile.gettempdir()):  # guests leave nothing behind, so nothing of theirs goes to a kept disk
+        home = Path(tempfile.mkdtemp(prefix="tunesmith-guests-"))
+    return House(home=home, machine=ws.machine, guest=space, password=os.environ.get("TUNESMITH_PASSWORD"), limit_bytes=limit)
 
 
 def hosts_of(host: str, allowed: list[str]) -> tuple[str, ...]:
@@ -43,6 +51,10 @@ def free_port(host: str, asked: int | None) -> int:
             except OSError:
                 return False
 
+    if asked is not None and not 0 < asked < 65536:
+        raise RequestError(
+            f"There is no port {asked}.", asked=asked, available="1 to 65535", remedy="Leave --port out, or name another.", field="port"
+        )
     if asked and is_free(asked):
         return asked
     other = next((p for p in range(7860, 7960) if is_free(p)), None)
@@ -112,14 +124,18 @@ def launch(
     return page
 
 
-def main() -> None:
-    space = bool(os.environ.get("SPACE_ID") or os.environ.get("SPACE_HOST"))
-    home = Path(tempfile.mkdtemp(prefix="tunesmith-")) if space and not os.environ.get("TUNESMITH_HOME") else paths.default_home()
-    launch(Workspace(home), host="0.0.0.0" if space else "127.0.0.1", port=int(os.environ.get("GRADIO_SERVER_PORT") or 0) or None)
+def main(argv: list[str]) -> int:
+    """As `tunesmith app`; in a Space with the address that it gives."""
+    if not in_space():
+        return cli.main(["app", *argv])
+    home = Path(tempfile.mkdtemp(prefix="tunesmith-")) if not os.environ.get("TUNESMITH_HOME") else paths.default_home()
+    try:
+        launch(Workspace(home), host="0.0.0.0", port=int(os.environ.get("GRADIO_SERVER_PORT") or 0) or None)
+    except TunerError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    return 0
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except RequestError as error:
-        sys.exit(str(error))
+    sys.exit(main(sys.argv[1:]))

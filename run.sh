@@ -24,9 +24,9 @@ if [ ! -f "$stamp" ]; then
     say "Making .venv with $("$python" --version) ..."
     "$python" -m venv .venv
   fi
-  say "Installing (the first time this takes some minutes: PyTorch alone is hundreds of MB) ..."
+  say "Installing (the first time this takes some minutes: PyTorch is 200 MB for a processor, with CUDA some GB) ..."
   .venv/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
-  .venv/bin/python -m pip install --quiet --disable-pip-version-check -e .
+  PYTHONWARNINGS=ignore .venv/bin/python -m pip install --quiet --disable-pip-version-check -e .
   [ "$wanted" = app ] || .venv/bin/python -m pip install --quiet --disable-pip-version-check --group dev
   touch "$stamp"
   say "Installed."

@@ -34,7 +34,7 @@ def main() -> None:
     with open(job["rows"], encoding="utf-8") as f:
         rows = Dataset.from_list([json.loads(line) for line in f])
     tokenizer = AutoTokenizer.from_pretrained(job["model"])
-    model = AutoModelForCausalLM.from_pretrained(job["model"], dtype=torch.bfloat16)
+    model = AutoModelForCausalLM.from_pretrained(job["model"], dtype=torch.bfloat16 if job["bf16"] else torch.float32)
     args = SFTConfig(
         output_dir=job["out"],
         max_steps=job["steps"],

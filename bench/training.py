@@ -20,12 +20,14 @@ from tuner import hardware, paths, runs, training
 from tuner.data import store
 from tuner.paths import Workspace
 
+PRECISION = "bf16" if hardware.bf16_is_fast() else "fp32"  # of both
 SETTINGS = {"micro_batch": 8, "effective_batch": 8, "learning_rate": 2e-3, "lora_rank": 16, "max_length": 256}
 
 
 def ours(ws: Workspace, ref: str, steps: int) -> dict:
     began = time.time()
     values = {"model": "starter", "data": ref, "max_steps": steps, "epochs": 1000, "eval_steps": 100_000, "save_steps": 100_000, **SETTINGS}
+    values["precision"] = PRECISION
     run = training.start(ws, values, name="bench")
     while not any(k == "loss" for _, k, _ in runs.metrics(run)):
         run = runs.get(ws, run.id)
@@ -45,7 +47,7 @@ def bare(rows: Path, steps: int, out: Path) -> dict:
         "steps": steps,
         "out": str(out),
         "threads": hardware.cores(),
-        "bf16": True,
+        "bf16": PRECISION == "bf16",
         **SETTINGS,
     }
     done = subprocess.run([sys.executable, "-m", "bench.bare_trl", json.dumps(job)], capture_output=True, text=True, check=True)
@@ -67,7 +69,9 @@ def main() -> None:
             found["ours"].append(ours(ws, ref, args.steps))
             print(json.dumps({k: v[-1] for k, v in found.items()}), flush=True)
     middle = {k: {m: statistics.median(r[m] for r in rows) for m in ("first_loss_seconds", "train_runtime")} for k, rows in found.items()}
-    print(f"first loss: ours {middle['ours']['first_loss_seconds']:.1f} s, bare {middle['bare']['first_loss_seconds']:.1f} s")
+    first = {k: m["first_loss_seconds"] for k, m in middle.items()}
+    print(f"precision of both: {PRECISION}")
+    print(f"first loss: ours {first['ours']:.1f} s, bare {first['bare']:.1f} s: {first['ours'] / first['bare']:.2f}")
     print(f"throughput: {middle['bare']['train_runtime'] / middle['ours']['train_runtime']:.2f} of the bare script")
 
 

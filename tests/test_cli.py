@@ -11,7 +11,7 @@ from contextlib import closing
 import pytest
 
 from tests.conftest import ROOT, chat_rows, until, write_rows
-from tuner import paths, runs
+from tuner import paths, runs, supervisor
 from tuner.data import store
 
 ENV = {"PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"}
@@ -104,6 +104,43 @@ def test_doctor(ws, tmp_path):
     assert found["workspace"]["free_bytes"] is None and any("file" in p["message"] for p in found["problems"])
     (error,) = refused(ws, "runs", "--home", tmp_path / "file", code=1)
     assert error["code"] == "disk" and "--home" in error["remedy"] + "--home"
+
+
+def test_a_library_that_is_missing_or_of_another_version_is_told(monkeypatch):
+    from tuner import doctor
+
+    assert doctor.libraries() == []  # the environment of these tests is a right one
+    needs = ["nothing-like-it>=2", "pandas<1", 'winonly>=1; sys_platform == "never"']
+    monkeypatch.setattr(doctor.metadata, "requires", lambda name: needs)
+    missing, old = doctor.libraries()
+    assert "nothing-like-it" in missing["message"] and "pip install" in missing["remedy"]
+    assert "pandas" in old["message"] and "<1" in old["message"] and '"pandas<1"' in old["remedy"]
+
+
+@pytest.mark.parametrize("command", [["-m", "tuner.cli"], [str(ROOT / "app.py")]], ids=["tunesmith", "app.py"])
+def test_the_page_takes_its_options_without_being_named(ws, tmp_path, command):
+    """`tunesmith --port P` and `python app.py --port P` are `tunesmith app --port P`."""
+    env = os.environ | ENV | {"TUNESMITH_HOME": str(ws.home), "TUNESMITH_MACHINE": str(ws.machine_folder())}
+    args = [sys.executable, *command, "--no-browser", "--port", "99999"]
+    done = subprocess.run(args, capture_output=True, text=True, cwd=tmp_path, env=env, timeout=60)
+    assert done.returncode == 2 and "no port 99999" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_the_page_is_not_opened_with_what_makes_no_sense(ws, tmp_path, monkeypatch, capsys):
+    import app
+    from tuner import cli
+
+    monkeypatch.setenv("TUNESMITH_UPLOAD_LIMIT", "lots")
+    assert app.main(["--no-browser"]) == 2 and "'lots' is not a size" in capsys.readouterr().err
+    monkeypatch.setenv("TUNESMITH_UPLOAD_LIMIT", "3MB")
+    assert app.house_of(ws).limit_bytes == 3_000_000
+    (tmp_path / "file").write_text("")
+    assert cli.main(["--no-browser", "--home", str(tmp_path / "file")]) == 1 and "file" in capsys.readouterr().err
+    monkeypatch.setenv("SPACE_ID", "someone/tunesmith")
+    monkeypatch.setenv("TUNESMITH_HOME", str(tmp_path / "file"))
+    assert app.main([]) == 1 and "file" in capsys.readouterr().err
+    kept = app.house_of(paths.Workspace(ROOT / "kept"))
+    assert kept.guest and not kept.home.is_relative_to(ROOT), "what guests make is never put on a disk that stays"
 
 
 @pytest.mark.parametrize("args, field", [(["--host", "0.0.0.0"], "host"), (["--port"], "port")], ids=["host", "port"])
@@ -283,7 +320,14 @@ def test_what_is_known_of_a_run(house):
     table = call(house.ws, "metrics", house.lora)
     assert table["columns"][0] == "step" and {"loss", "eval_loss"} <= set(table["columns"]) and len(table["rows"]) == 12
     assert all(len(row) == len(table["columns"]) for row in table["rows"])
+    memory = [row[table["columns"].index("memory_bytes")] for row in table["rows"]]
+    assert all(isinstance(m, int) for m in memory if m is not None) and any(memory)
     assert "prepared:" in call(house.ws, "logs", house.lora)["log"]
+    assert "\nprepared:" in call(house.ws, "logs", house.lora, raw=True).stdout, "without --json the log as it is"
+    (error,) = refused(house.ws, "chat", house.lora)
+    assert error["field"] == "prompt"
+    (error,) = refused(house.ws, "data", "preview", house.data.ref, "--rows", "-3")
+    assert "--rows" in error["message"]
     for word in ("show", "metrics", "logs", "stop", "resume", "delete", "export", "chat"):
         (error,) = refused(
             house.ws, word, "nothing", *(["--prompt", "Hi"] if word == "chat" else []), *(["--to", "merged"] if word == "export" else [])
@@ -333,3 +377,37 @@ def test_demo(ws):
     document = call(ws, "demo")
     assert document["state"] == "finished" and document["loss"]["after"] < document["loss"]["before"]
     assert len(document["answers"]) == 3 and all(a["before"] != a["after"] for a in document["answers"])
+
+
+def test_a_run_that_was_stopped_is_resumed_to_its_end(ws, data):
+    wish = ("--model", "starter", "--data", data.ref, "-s", "max_steps=100", "-s", "epochs=1000", "-s", "device=cpu", "-s", "eval_steps=50")
+    run = call(ws, "train", *wish, "--detach")["run"]
+    until(lambda: runs.get(ws, run).progress.get("step", 0) >= 3, 90)
+    runs.ask_to_stop(ws, run)
+    stopped = until(lambda: r if not (r := runs.get(ws, run)).live else None, 90)
+    assert stopped.state == "stopped" and 3 <= stopped.progress["step"] < 100
+    ended = call(ws, "resume", run)
+    assert ended["state"] == "finished" and ended["best"] is not None
+    steps = [row[0] for row in call(ws, "metrics", run)["rows"]]
+    assert steps == sorted(set(steps)) and steps[-1] == 100
+
+
+def test_a_run_that_ends_badly_says_so_as_an_error(ws, data):
+    from tuner.commands.runs import ended_badly
+
+    run = call(ws, "train", "--model", "starter", "--data", data.ref, "-s", "max_steps=3000", "-s", "epochs=1000", "--detach")["run"]
+    until(lambda: runs.get(ws, run).progress.get("step", 0) >= 1, 90)
+    with closing(supervisor.queue(ws.machine_folder())) as db:
+        os.kill(db.execute("SELECT pid FROM jobs WHERE kind = 'train'").fetchone()[0], signal.SIGKILL)
+    run = until(lambda: r if not (r := runs.get(ws, run)).live else None, 60)
+    (error,) = ended_badly(run)["errors"]
+    assert run.state == "interrupted" and error["code"] == "interrupted" and "killed" in error["message"] and run.id in error["remedy"]
+    assert set(error) == {"code", "field", "message", "asked", "available", "remedy"}
+
+
+def test_a_merged_model_is_exported(house, tmp_path):
+    made = call(house.ws, "export", house.lora, "--to", "merged", "--out", tmp_path / "model")
+    assert made["check"]["passed"] and made["bytes"] > 0 and (tmp_path / "model" / "model.safetensors").exists()
+    (tmp_path / "file").write_text("x")
+    (error,) = refused(house.ws, "export", house.lora, "--out", tmp_path / "file" / "model")
+    assert "is a file" in error["message"] and error["field"] == "out"

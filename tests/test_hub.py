@@ -20,6 +20,9 @@ SHA = "a" * 40
 WEIGHTS = bytes(range(256)) * 32_000  # 8 MB
 
 
+SECRET = "hf_" + "q" * 34
+
+
 class Hub(BaseHTTPRequestHandler):
     """What the client asks of huggingface.co, for two models: one open, one gated."""
 
@@ -40,6 +43,7 @@ class Hub(BaseHTTPRequestHandler):
             return self.say({})
         parts, query = [unquote(p) for p in url.path.split("/") if p], parse_qs(url.query)
         type(self).asked.append(self.path)
+        type(self).keys.add(self.headers.get("Authorization"))
         if parts[:2] == ["api", "models"] and len(parts) == 2:
             return self.say(self.found(query))
         if parts[:2] == ["api", "models"]:
@@ -98,7 +102,7 @@ class Hub(BaseHTTPRequestHandler):
 
 @contextmanager
 def serving(**how):
-    handler = type("Handler", (Hub,), {"asked": [], **how})
+    handler = type("Handler", (Hub,), {"asked": [], "keys": set(), **how})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
@@ -212,9 +216,33 @@ def test_a_run_with_a_model_of_the_hub_from_its_id_to_its_end(ws, data, tmp_path
     files = {f.name: f.read_bytes() for f in paths.STARTER.iterdir() if f.is_file() and f.name != "README.md"}
     request = ["train", "--model", "owner/tiny", "--data", data.ref, "-s", "max_steps=3", "-s", "device=cpu", "--json"]
     with serving(files=files) as (url, handler):
-        env = environment(url, tmp_path / "hub") | {"TUNESMITH_HOME": str(ws.home), "TUNESMITH_MACHINE": str(ws.machine)}
+        env = environment(url, tmp_path / "hub") | {
+            "TUNESMITH_HOME": str(ws.home),
+            "TUNESMITH_MACHINE": str(ws.machine),
+            "HF_TOKEN": SECRET,
+        }
         out = subprocess.run([sys.executable, "-m", "tuner.cli", *request], env=env, capture_output=True, text=True, timeout=200)
     assert out.returncode == 0, out.stderr[-3000:]
     run = runs.get(ws, json.loads(out.stdout)["run"])
     assert run.state == "finished" and run.plan["model"]["revision"] == SHA
     assert any(path.endswith("model.safetensors") for path in handler.asked)
+    assert f"Bearer {SECRET}" in handler.keys, "the download was given the token"
+    for file in (f for place in (ws.home, ws.machine, tmp_path) for f in place.rglob("*") if f.is_file()):
+        assert SECRET.encode() not in file.read_bytes(), file
+    assert SECRET not in out.stdout + out.stderr
+
+
+def test_no_process_that_is_started_has_the_token_in_its_environment(tmp_path, monkeypatch):
+    """Those that may use it are told through a pipe, the others not at all."""
+    from tuner.launch import local
+
+    (tmp_path / "teller.py").write_text(
+        "import os; from tuner.launch import local\n"
+        "before = dict(os.environ); local.take_token(); print('HF_TOKEN' in before, os.environ.get('HF_TOKEN'))"
+    )
+    monkeypatch.setenv("HF_TOKEN", SECRET)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    for offline in (True, False):
+        log = tmp_path / f"{offline}.log"
+        assert local.start("teller", log=log, offline=offline).wait(30) == 0
+        assert log.read_text().split() == ["False", str(None if offline else SECRET)]

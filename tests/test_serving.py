@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import time
 from contextlib import closing
@@ -112,6 +113,53 @@ def test_a_reader_who_leaves_gives_the_turn_back(client, known):
     stream.close()
     assert client.answer(known["tuned"], ask("Hello"), temperature=0.0, max_tokens=1).completion_tokens == 1
     assert time.monotonic() - begun < whole * 0.6
+
+
+def test_a_thought_keeps_its_tags(known, tmp_path):
+    """Where the template itself begins the thought, and where its tags are special tokens: both reach the reader, who folds it away."""
+    import torch
+    from transformers import AutoTokenizer
+
+    from tuner.chat_templates import opened
+    from tuner.workers.resident import Known, Models
+    from tuner.workers.serve import Answer, Question, Streamer
+
+    for text, tag in (("<s>user\nHi\nassistant\n<think>\n", "<think>"), ("<think> done </think> so", ""), ("", "")):
+        assert opened(text) == tag
+    thinker = tmp_path / "thinker"
+    shutil.copytree(paths.STARTER, thinker)
+    tokenizer = AutoTokenizer.from_pretrained(thinker)
+    tokenizer.chat_template += "{% if add_generation_prompt %}{{ '<think>\n' }}{% endif %}"
+    tokenizer.add_tokens(["<|channel>", "<channel|>", "<odd>"], special_tokens=True)
+    tokenizer.save_pretrained(thinker)
+    models = Models("cpu")
+    models.known["thinker"] = Known(id="thinker", base=str(thinker), precision="fp32")
+    threads = torch.get_num_threads()
+    answer = "".join(Answer(models, Question(model="thinker", messages=ask("Hi"), temperature=0.0, max_tokens=4)).text())
+    torch.set_num_threads(threads)
+    assert answer.startswith("<think>\n") and answer.count("<think>") == 1 and len(answer) > len("<think>\n")
+    streamer = Streamer(tokenizer)
+    ids = tokenizer("<|channel>thought\nHm<channel|>Yes<odd><|im_end|>", add_special_tokens=False)["input_ids"]
+    streamer.put(torch.tensor([1, 2]))  # the prompt
+    for i in ids:
+        streamer.put(torch.tensor([i]))
+    streamer.end()
+    assert "".join(streamer) == "<|channel>thought\nHm<channel|>Yes"
+
+
+def test_two_models_take_turns_where_they_do_not_fit_beside_each_other(known, monkeypatch, tmp_path):
+    from tuner.workers.resident import Known, Models
+
+    second = tmp_path / "second"
+    shutil.copytree(paths.STARTER, second)
+    for free, kept in ((10**12, 2), (0, 1)):
+        models = Models("cpu")
+        monkeypatch.setattr(models, "_free", lambda free=free: free)
+        for id, base in (("a", str(paths.STARTER)), ("b", str(second)), ("a", str(paths.STARTER))):
+            models.known[id] = Known(id=id, base=base, precision="fp32")
+            model, _, _ = models.ready(id)
+            assert model.config.vocab_size and len(models.bases) <= kept
+        assert len(models.bases) == kept and next(reversed(models.bases))[0] == str(paths.STARTER)
 
 
 def test_strangers_are_refused(client, known):

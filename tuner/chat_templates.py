@@ -27,3 +27,9 @@ SAMPLES = {
     "chatml": "<|im_start|>user\nWho are you?\n<|im_start|>assistant\nA model.",
     "alpaca": "### Instruction:\nWho are you?\n\n### Response:\nA model.",
 }
+THINKING = [("<think>", "</think>"), ("<|channel>thought", "<channel|>"), ("<thinking>", "</thinking>")]  # around what a model thinks aloud
+
+
+def opened(prompt: str) -> str:
+    """The tag of a thought that a template has begun for the model at the end of `prompt`, so that its answer lacks it; mostly ""."""
+    return next((begin for begin, _ in THINKING if prompt.rstrip().endswith(begin)), "")

@@ -88,7 +88,7 @@ def parser() -> Parser:
     add("compare", "What differs between two versions: OLD NEW.", data_commands.compare, "old", "new", parent=data)
     add("list", "List the datasets.", data_commands.listing, parent=data)
     add("show", "Show what is known of a dataset.", data_commands.show, "data", parent=data)
-    rows = {"type": int, "default": 5}
+    rows = {"type": _count, "default": 5}
     add(
         "preview",
         "Show rows as they were understood, or as a model's tokens.",
@@ -124,11 +124,20 @@ def parser() -> Parser:
     return top
 
 
+def _count(text: str) -> int:
+    if (n := int(text)) < 1:
+        raise argparse.ArgumentTypeError("a whole number from 1 on")
+    return n
+
+
 def main(argv: list[str] | None = None) -> int:
     argv = list(sys.argv[1:] if argv is None else argv)
     try:
         argv, as_json, home = _everywhere(argv)
-        args = parser().parse_args(argv or ["app"])
+        if not argv or (argv[0].startswith("-") and argv[0] not in ("-h", "--help", "--version")):
+            argv = ["app", *argv]
+        args = parser().parse_args(argv)
+        args.as_json = as_json
         ws = Workspace(Path(home).expanduser().resolve() if home else paths.default_home())
         if args.run not in (app, doctor):  # which says itself what is wrong with the workspace
             ws.prepare()
@@ -215,7 +224,7 @@ def demo(ws: Workspace, args) -> dict:
     run = training.demo(ws)
     run = training.wait(ws, run.id, each=run_commands.Bar())
     if run.state != "finished":
-        return 1, run.detail()
+        return 1, run_commands.ended_badly(run)
     say(f"Held-out loss {run.status['baseline']['eval_loss']:.3f} before, {run.best:.3f} after. Asking both:")
     client, answers = talk.Client(ws), []
     for prompt in demo_questions(store.get(ws, run.config["data"])):

@@ -2,7 +2,10 @@
 
 import shutil
 import sys
+from importlib import metadata
 from typing import Any
+
+from packaging.requirements import Requirement
 
 from tuner import __version__, hardware, planner
 from tuner.errors import TunerError
@@ -13,11 +16,8 @@ MIN_FREE = 2_000_000_000  # bytes on the workspace's disk below which a run may 
 
 def look(ws: Workspace) -> dict[str, Any]:
     """{"devices", "versions", "workspace", "problems": [{"message", "remedy"}], "summary"}; nothing is changed."""
-    problems = []
+    problems = libraries()
     versions = hardware.versions()
-    for name in ("torch", "transformers", "peft", "trl", "datasets", "gradio"):
-        if versions[name] is None:
-            problems.append({"message": f"{name} is not installed.", "remedy": f'"{sys.executable}" -m pip install {name}'})
     if command := hardware.gpu_without_torch():
         problems.append({"message": "There is an NVIDIA card, but the installed torch can only use the CPU.", "remedy": command})
     try:
@@ -43,3 +43,24 @@ def look(ws: Workspace) -> dict[str, Any]:
         "problems": problems,
         "summary": planner.capacity(devices[0]),
     }
+
+
+def libraries() -> list[dict[str, str]]:
+    """What of our requirements is missing or of another version than we work with; empty in a checkout that was never installed."""
+    try:
+        wanted = [Requirement(line) for line in metadata.requires("tunesmith") or []]
+    except metadata.PackageNotFoundError:
+        return []
+    found = []
+    for need in wanted:
+        if need.marker and not need.marker.evaluate({"extra": ""}):
+            continue
+        command = f'"{sys.executable}" -m pip install "{need.name}{need.specifier}"'
+        try:
+            version = metadata.version(need.name)
+        except metadata.PackageNotFoundError:
+            found.append({"message": f"{need.name} is not installed.", "remedy": command})
+            continue
+        if not need.specifier.contains(version, prereleases=True):
+            found.append({"message": f"{need.name} {version} is installed; Tunesmith works with {need.specifier}.", "remedy": command})
+    return found

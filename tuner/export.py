@@ -62,14 +62,8 @@ def make(ws: Workspace, id: str, kind: str, out: Path | None = None, *, waiting=
             field="to",
         )
     final = out or ws.exports / id / kind
-    if out is not None and _occupied(out):
-        raise RequestError(
-            f"{final} holds other files.",
-            asked=str(final),
-            available="a new folder, or a former export",
-            remedy="Name another folder.",
-            field="out",
-        )
+    if out is not None and (what := _occupied(out)):
+        raise RequestError(what, asked=str(final), available="a new folder, or a former export", remedy="Name another folder.", field="out")
     _room(final, size(run, kind))
     new = final.with_name(f".{final.name}.new")
     shutil.rmtree(new, ignore_errors=True)
@@ -86,10 +80,12 @@ def make(ws: Workspace, id: str, kind: str, out: Path | None = None, *, waiting=
     return {"path": str(final), "bytes": paths.folder_bytes(final), "check": check}
 
 
-def _occupied(out: Path) -> bool:
-    """Whether something else than a former export stands in the way: there, or as a file where a folder must be."""
+def _occupied(out: Path) -> str | None:
+    """What stands in the way, if it is no former export: other files there, or a file where a folder must be."""
     there = next(p for p in (out, *out.parents) if p.exists())
-    return not there.is_dir() or (there == out and any(out.iterdir()) and not (out / "tunesmith.json").exists())
+    if not there.is_dir():
+        return f"{there} is a file, not a folder."
+    return f"{out} holds other files." if there == out and any(out.iterdir()) and not (out / "tunesmith.json").exists() else None
 
 
 def _room(target: Path, need: int) -> None:

@@ -215,7 +215,7 @@ def human_time(seconds: float) -> str:
     return f"{seconds / 86400:.1f} days"
 
 
-def parse_bytes(text: str) -> int:
+def parse_bytes(text: str, *, field: str = "device_memory") -> int:
     """'24GB' is 24e9, '24GiB' 24 x 2^30, a bare number bytes."""
     import re
 
@@ -224,11 +224,11 @@ def parse_bytes(text: str) -> int:
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?|\.\d+)\s*([kKMGT]?)(i?)[bB]?\s*", str(text))
     if not match:
         raise SettingError(
-            f"{text!r} is not an amount of memory.",
+            f"{text!r} is not a size.",
             asked=text,
             available="24GB, 24GiB or a number of bytes",
             remedy="Write for example 24GB.",
-            field="device_memory",
+            field=field,
         )
     power = " kMGT".index(match[2].replace("K", "k") or " ")
     return int(float(match[1]) * (1024 if match[3] else 1000) ** power)

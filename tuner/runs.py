@@ -324,7 +324,7 @@ def metrics_table(run: Run) -> dict[str, list]:
     rows: dict[int, dict[str, float | None]] = {}
     keys: dict[str, None] = {}
     for step, key, value in metrics(run):
-        rows.setdefault(step, {})[key] = value
+        rows.setdefault(step, {})[key] = int(value) if key.endswith("_bytes") and value is not None else value
         keys[key] = None
     return {"columns": ["step", *keys], "rows": [[step, *(values.get(k) for k in keys)] for step, values in rows.items()]}
 

@@ -185,6 +185,7 @@ def settle(folder: Path, code: int | None) -> None:
 
 
 def main() -> int:
+    local.take_token()
     machine = paths.machine_folder()
     lock = machine / "supervisor.lock"
     try:

@@ -7,6 +7,7 @@ from pathlib import Path
 import gradio as gr
 
 from tuner import chat, hardware, paths, planner, runs
+from tuner.chat_templates import THINKING
 from tuner.data import convert, store
 from tuner.errors import RequestError
 from tuner.paths import Workspace
@@ -14,7 +15,6 @@ from ui import draw
 from ui.session import House, Screen
 from ui.task_view import TaskView, face_of
 
-THINKING = [("<think>", "</think>"), ("<|channel>thought", "<channel|>"), ("<thinking>", "</thinking>")]
 STARTER_QUESTIONS = [
     "What sound does a cow make?",
     "How do I make tea?",

@@ -30,7 +30,9 @@ TABS = {  # in the order of the work
 class Page:
     def __init__(self, house: House):
         self.house = house
-        with gr.Blocks(title="Tunesmith", analytics_enabled=False, delete_cache=(3600, 86400)) as self.blocks:
+        # how often Gradio's own copies of uploads and downloads are looked at, and how old they may be: seconds
+        cache = (60, 900) if house.guest else (3600, 86400)
+        with gr.Blocks(title="Tunesmith", analytics_enabled=False, delete_cache=cache) as self.blocks:
             self.screen = gr.BrowserState({}, storage_key="tunesmith-screen", secret="tunesmith")  # ids only: nothing in it is secret
             self.seen = gr.State("")
             self.strip = gr.HTML(elem_id="strip")

@@ -4,7 +4,7 @@
 
 In two parts: the world as it is, then a fifth as much with more of what comes hard (sums, lists) at a third of the step.
 Deterministic for one machine, library version and thread count: one seed draws the text, another the weights. About
-45 minutes on two cores. The architecture is Llama's (Touvron et al. 2023, arXiv:2302.13971), so everything that works
+45 minutes on two cores with bf16 arithmetic. The architecture is Llama's (Touvron et al. 2023, arXiv:2302.13971), so everything that works
 on the starter works on its big relatives.
 """
 
@@ -19,6 +19,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from presets.recipe import words, world
+from tuner import hardware
 
 END, START_TURN, END_TURN = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
 VOCABULARY, CONTEXT, BATCH_TOKENS = 4096, 1024, 6144
@@ -111,7 +112,7 @@ def loss_of(model, batch, labels):
 
 
 def train(model, tokenizer, ids, device: str, learning_rate: float) -> None:
-    """AdamW, 3% warm-up, cosine to a twentieth; bf16 weights with a copy in fp32 that takes the steps."""
+    """AdamW, 3% warm-up, cosine to a twentieth; the steps are taken by a copy in fp32 of the weights, which may be bf16."""
     groups = batches(ids, random.Random(1))
     params = list(model.parameters())
     master = [p.detach().float().clone() for p in params]
@@ -165,6 +166,8 @@ def main() -> None:
     parse.add_argument("--threads", type=int, default=2)
     args = parse.parse_args()
     torch.set_num_threads(args.threads)
+    # a processor without bf16 arithmetic emulates it fifty times slower
+    width = torch.bfloat16 if args.device != "cpu" or hardware.bf16_is_fast() else torch.float32
 
     rng = random.Random(7)
     sample = [world.conversation(rng, long_share=0) for _ in range(20_000)]
@@ -172,17 +175,17 @@ def main() -> None:
     listed = [" ".join(words.ENGLISH + words.GERMAN), " ".join(w.capitalize() for w in words.ENGLISH)] * 40
     tokenizer = make_tokenizer(spoken + listed)
     if args.practise:
-        model = LlamaForCausalLM.from_pretrained(args.practise, dtype=torch.bfloat16).to(args.device)
+        model = LlamaForCausalLM.from_pretrained(args.practise, dtype=width).to(args.device)
     else:
         torch.manual_seed(13)
-        model = make_model(tokenizer).to(args.device, torch.bfloat16)
+        model = make_model(tokenizer).to(args.device, width)
         ids = rows(tokenizer, seed=11, tokens=args.tokens)
         print(f"{model.num_parameters():,} parameters, {len(ids):,} conversations, {sum(map(len, ids)):,} tokens", flush=True)
         train(model, tokenizer, ids, args.device, args.learning_rate)
     ids = rows(tokenizer, seed=17, tokens=args.tokens // 5, skills=world.PRACTICE)
     print(f"practice: {len(ids):,} conversations, {sum(map(len, ids)):,} tokens", flush=True)
     train(model, tokenizer, ids, args.device, args.learning_rate / 3)
-    model.to("cpu")
+    model.to("cpu", torch.bfloat16)
     model.generation_config = GenerationConfig(
         eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id, do_sample=True, temperature=0.3, top_p=0.9
     )

@@ -47,7 +47,30 @@ def test_files_of_the_workspace_are_not_served(page):
 def test_gradio_client_works(page):
     from gradio_client import Client
 
-    assert Client(page.url, verbose=False).config["title"] == "Tunesmith"
+    client = Client(page.url, verbose=False)
+    assert client.config["title"] == "Tunesmith"
+    opened = next(d for d in client.config["dependencies"] if d["api_name"] == "on_open_runs")
+    assert "No runs yet" in str(client.predict({}, fn_index=opened["id"]))
+
+
+def test_exports_are_served_and_what_lies_beside_them_is_not(page):
+    for name in ("exports/run/adapter.zip", "runs/run/worker.log", "exports-beside.txt"):
+        file = page.home / "me" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("x")
+        assert page.get(f"/gradio_api/file={file}") == (200 if name.startswith("exports/") else 403), name
+    assert page.get(f"/gradio_api/file={page.home}/me/exports/../runs/run/worker.log") in (400, 403, 404)
+
+
+def test_an_upload_over_the_limit_is_refused(tmp_path):
+    from app import house_of
+    from tuner.paths import Workspace
+    from ui.session import LOCAL_LIMIT, SPACE_LIMIT
+
+    assert house_of(Workspace(tmp_path)).limit_bytes == LOCAL_LIMIT == 2_000_000_000 and SPACE_LIMIT == 200_000_000
+    with running(tmp_path / "home", TUNESMITH_UPLOAD_LIMIT="100kB") as app:
+        for size, code in ((50_000, 200), (200_000, 413)):
+            assert status(app.url + "/gradio_api/upload", FORM.replace(b"hello", b"x" * size), MULTIPART) == code
 
 
 def test_elsewhere_than_loopback_a_login_is_demanded(tmp_path):

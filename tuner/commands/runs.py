@@ -6,6 +6,7 @@ from typing import Any
 
 from tuner import config, hardware
 from tuner.commands.words import say
+from tuner.errors import RequestError
 from tuner.paths import Workspace
 
 
@@ -47,14 +48,21 @@ def _wait(ws: Workspace, id: str):
         run = training.wait(ws, id, each=Bar())
     if run.status.get("reason"):
         say(run.status["reason"])
-    if run.state not in ("finished", "stopped") and run.status.get("error"):
-        return 1, {"run": id, "state": run.state, "errors": [run.status["error"]]}
-    return (0 if run.state in ("finished", "stopped") else 1), {
+    if run.state not in ("finished", "stopped"):
+        return 1, ended_badly(run)
+    return 0, {
         "run": id,
         "state": run.state,
         "best": run.best,
         "baseline": (run.status.get("baseline") or {}).get("eval_loss"),
     }
+
+
+def ended_badly(run) -> dict[str, Any]:
+    """The document of a run that came to no good end: its own error, or what the supervisor found out."""
+    told = {"code": run.state, "field": None, "message": run.status.get("reason") or f"The run {run.state}.", "asked": run.id}
+    told |= {"available": None, "remedy": f"`tunesmith logs {run.id}` tells more; `tunesmith resume {run.id}` goes on."}
+    return {"run": run.id, "state": run.state, "errors": [run.status.get("error") or told]}
 
 
 class Bar:
@@ -103,7 +111,7 @@ def logs(ws: Workspace, args) -> dict | str:
     from tuner import runs
 
     tail = runs.log_tail(runs.get(ws, args.run_id), 1_000_000)
-    return {"run": args.run_id, "log": tail}
+    return {"run": args.run_id, "log": tail} if args.as_json else tail
 
 
 def stop(ws: Workspace, args) -> dict:
@@ -131,6 +139,15 @@ def delete(ws: Workspace, args) -> dict:
 def chat(ws: Workspace, args):
     from tuner import chat as talk
     from tuner import objectives
+
+    if args.as_json and args.prompt is None:
+        raise RequestError(
+            "With --json one question is asked, and none was given.",
+            asked=None,
+            available="--prompt TEXT",
+            remedy="Add --prompt, or leave --json out to talk.",
+            field="prompt",
+        )
 
     if (objective := talk.known_as(ws, args.run_id).get("objective", "chat")) not in talk.TALKS:
         return _tell(ws, args, objectives.get(objective))

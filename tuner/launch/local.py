@@ -1,5 +1,6 @@
 """Start a process of the engine on this machine: detached, in a session of its own, its output in a file."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -8,27 +9,42 @@ from pathlib import Path
 PACKAGE_ROOT = str(Path(__file__).resolve().parents[2])
 
 
+TOKENS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
+COMES = "TUNESMITH_TOKEN_COMES"  # tells a process that there is a token to read
+
+
 def start(module: str, *args: str, log: Path, device: str | None = None, offline: bool = True) -> subprocess.Popen:
     """`python -m module args...`, with nothing of ours to hold on to: a closed page ends none of it.
 
-    `device` ('cpu', 'cuda:1') becomes the only one the process sees; `offline` keeps the Hub's libraries from the network.
+    `device` ('cpu', 'cuda:1') becomes the only one the process sees; `offline` keeps the Hub's libraries from the network. A process
+    that may use it reads the Hub's token from its standard input (`take_token`): an environment can be read from outside.
     """
+    token = None if offline else next((os.environ[name] for name in TOKENS if os.environ.get(name)), None)
     with open(log, "ab") as out:  # a file and never a pipe: a full pipe that nobody drains freezes the child
-        return subprocess.Popen(
+        child = subprocess.Popen(
             [sys.executable, "-m", module, *args],
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE if token else subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,
             close_fds=True,
-            env=environment(device, offline),
+            env=environment(device, offline) | ({COMES: "1"} if token else {}),
             **_detached(),
         )
+    if token:
+        with contextlib.suppress(BrokenPipeError), child.stdin as pipe:  # a child that has died already is told of by its ending
+            pipe.write(token.encode())
+    return child
+
+
+def take_token() -> None:
+    """In the process that was started: the token, if one came, where the Hub's client looks for it."""
+    if os.environ.pop(COMES, None):
+        os.environ["HF_TOKEN"] = sys.stdin.read().strip()
 
 
 def environment(device: str | None, offline: bool) -> dict[str, str]:
     """Ours, without telemetry and without the secrets that a worker has no need of."""
-    secrets = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN") if offline else ()
-    env = {k: v for k, v in os.environ.items() if k not in (*secrets, "TUNESMITH_PASSWORD")}
+    env = {k: v for k, v in os.environ.items() if k not in (*TOKENS, "TUNESMITH_PASSWORD")}
     env |= {
         "PYTHONPATH": os.pathsep.join(p for p in (PACKAGE_ROOT, env.get("PYTHONPATH")) if p),
         "PYTHONUNBUFFERED": "1",

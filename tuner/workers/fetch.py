@@ -16,6 +16,7 @@ from tqdm import tqdm
 from tuner import hub, locks, runs
 from tuner.errors import DiskError, NetworkError, translate
 from tuner.hardware import human_bytes, human_time
+from tuner.launch import local
 
 WANTED = ("*.json", "*.safetensors", "*.jinja", "*.model", "*.txt", "merges.txt")  # no pickles, no code
 constants.DOWNLOAD_CHUNK_SIZE = (
@@ -116,6 +117,7 @@ def room(need: int, id: str) -> None:
 def main(folder: Path) -> int:
     if not locks.hold(folder / "lock"):
         return 1
+    local.take_token()
     id = (folder / "fetch").read_text().strip()
     try:
         fetch(folder, id)

@@ -9,6 +9,7 @@ from pathlib import Path
 from tuner import locks, paths
 from tuner.data import mend, store
 from tuner.errors import DataError, TunerError, translate
+from tuner.launch import local
 from tuner.paths import Workspace
 from tuner.workers import hub
 
@@ -95,6 +96,7 @@ def work(folder: Path) -> dict:
 
 def main(folder: Path) -> int:
     locks.hold(folder / "lock")
+    local.take_token()
     if hasattr(os, "nice"):
         os.nice(10)  # the page answers first: it needs little, and an import takes all that is left
     paths.write_json(folder / "progress.json", {})  # from now on the lock says whether this process lives

@@ -25,7 +25,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import BaseModel, Field
 from transformers import StoppingCriteria, StoppingCriteriaList, TextIteratorStreamer
 
-from tuner import hardware, locks, paths
+from tuner import chat_templates, hardware, locks, paths
 from tuner.errors import RequestError, translate
 from tuner.workers import answers, load, techniques
 from tuner.workers.resident import Known, Models
@@ -53,6 +53,23 @@ class Task(BaseModel):
     text: str
     question: str = ""
     most: int = Field(256, ge=1, le=4096)
+
+
+class Streamer(TextIteratorStreamer):
+    """The answer without special tokens, but with those around a thought: a reader must be able to tell it from the answer."""
+
+    def __init__(self, tokenizer):
+        super().__init__(tokenizer, skip_prompt=True, skip_special_tokens=False)
+        tags = "".join(tag for pair in chat_templates.THINKING for tag in pair)
+        special = {t.content for t in tokenizer.added_tokens_decoder.values() if t.special} | set(tokenizer.all_special_tokens)
+        self.hidden = [token for token in special if token not in tags]
+        self.decode_kwargs["skip_special_tokens"] = len(self.hidden) == len(special)
+
+    def on_finalized_text(self, text: str, stream_end: bool = False) -> None:
+        if not self.decode_kwargs["skip_special_tokens"]:
+            for token in self.hidden:
+                text = text.replace(token, "")
+        super().on_finalized_text(text, stream_end)
 
 
 class Halt(StoppingCriteria):
@@ -90,12 +107,14 @@ class Answer:
                     remedy="Begin a new chat, or shorten the message.",
                 )
             limit = min(room, self.q.max_completion_tokens or self.q.max_tokens or 512)
-            streamer = TextIteratorStreamer(tokenizer, skip_prompt=True, skip_special_tokens=True)
+            streamer = Streamer(tokenizer)
             failure: list[BaseException] = []
             thread = threading.Thread(
                 target=self._generate, args=(model, tokenizer, adapted, inputs, limit, streamer, failure), daemon=True
             )
             thread.start()
+            if begun := chat_templates.opened(tokenizer.decode(inputs["input_ids"][0, -16:])):
+                yield begun + "\n"
             try:
                 yield from (piece for piece in streamer if piece)
             finally:

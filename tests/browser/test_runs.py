@@ -1,0 +1,102 @@
+"""What a person does with runs and chats in the page: name, compare, use again, stop, resume, delete; talk, halt, begin anew."""
+
+import re
+import shutil
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import end_all, running
+from tests.browser.test_journey import LONG, tab
+from tuner import runs
+from tuner.paths import Workspace
+
+
+@pytest.fixture
+def filled(tmp_path, house):
+    """The app over a copy of a workspace with two finished runs."""
+    shutil.copytree(house.ws.home, tmp_path / "home")
+    with running(tmp_path / "home") as app:
+        yield app, Workspace(tmp_path / "home", machine=tmp_path / "home" / "machine"), house
+    end_all(tmp_path)
+
+
+def choose(page, where: str, option: str) -> None:
+    page.locator(f"{where} input").first.click()
+    page.get_by_role("option", name=re.compile(option)).first.click()
+
+
+def test_the_runs_tab(filled, browser):
+    app, ws, house = filled
+    page = browser.new_page(viewport={"width": 1280, "height": 1000})
+    page.goto(app.url)
+    tab(page, "Runs")
+    expect(page.locator("#runs-table")).to_contain_text("whole", timeout=LONG)
+    choose(page, "#run", "^tuned")
+    expect(page.locator("#progress")).to_contain_text("finished", timeout=LONG)
+    page.get_by_text("Name, notes, delete").click()
+    page.fill("#rename textarea, #rename input", "My <b>first</b>")
+    page.get_by_label("Notes").fill("rank 8")
+    page.click("#keep-name")
+    expect(page.locator("#runs-table")).to_contain_text("My <b>first</b>", timeout=LONG)
+    assert runs.get(ws, house.lora).notes == "rank 8" and (runs.get(ws, house.lora).path).name == house.lora
+    for name in ("first", "whole"):
+        choose(page, "#compare", name)
+    expect(page.locator("#overlay svg").first).to_be_visible(timeout=LONG)
+    expect(page.locator("#differences")).to_contain_text("method", timeout=LONG)
+    assert "seed" not in page.inner_text("#differences"), "only what differs"
+    page.keyboard.press("Escape")
+    page.click("#reuse-run")
+    expect(page.get_by_role("tab", name="Train", exact=True)).to_have_attribute("aria-selected", "true", timeout=LONG)
+    expect(page.locator("#setting-learning_rate")).to_contain_text("Yours: 0.003", timeout=LONG)
+    page.get_by_text("All settings").click()
+    page.fill("#setting-max_steps input", "4000")
+    expect(page.locator("#setting-max_steps")).to_contain_text("Yours: 4000", timeout=LONG)
+    page.fill("#setting-epochs input", "1000")
+    page.fill("#run-name textarea, #run-name input", "long one")
+    expect(page.locator("#plan-card")).to_contain_text("steps of", timeout=LONG)
+    page.click("#start-training")
+    expect(page.locator("#progress")).to_contain_text(re.compile("long one.*step [1-9]", re.S), timeout=LONG)
+    page.click("#stop-run")
+    expect(page.locator("#progress")).to_contain_text("stopped", timeout=LONG)
+    page.click("#resume-run")
+    expect(page.locator("#progress")).to_contain_text("running", timeout=LONG)
+    page.click("#stop-run")
+    expect(page.locator("#progress")).to_contain_text("Stopped as asked", timeout=LONG)
+    page.click("#delete-run")
+    expect(page.get_by_text("tick the box first")).to_be_visible(timeout=LONG)
+    page.get_by_label("Yes, delete this run").check()
+    page.click("#delete-run")
+    expect(page.locator("#runs-table")).not_to_contain_text("long one", timeout=LONG)
+    assert {r.id for r in runs.listing(ws)} == {house.lora, house.full}
+    page.close()
+
+
+def test_the_chat_tab(filled, browser):
+    app, ws, house = filled
+    page = browser.new_page(viewport={"width": 1280, "height": 1000})
+    page.goto(app.url)
+    tab(page, "Chat")
+    choose(page, "#who", "^whole")
+    expect(page.locator("#chat-about")).to_contain_text("second whole model", timeout=LONG)
+    page.get_by_text("How it answers").click()
+    page.get_by_label("System prompt").fill("Answer in capitals.")
+    page.fill("#message textarea", "What is 2 plus 2?")
+    page.keyboard.press("Enter")
+    expect(page.locator("#chat-tuned .bot")).to_contain_text(re.compile(r"\w"), timeout=LONG)
+    expect(page.locator("#chat-original .bot")).to_contain_text(re.compile(r"\w"), timeout=LONG)
+    page.get_by_role("button", name="Answer again").click()
+    page.wait_for_timeout(1500)
+    expect(page.locator("#chat-tuned .user")).to_have_count(1, timeout=LONG)
+    page.get_by_label("Side by side").uncheck()
+    expect(page.locator("#chat-original")).not_to_be_visible(timeout=LONG)
+    page.get_by_label("number input for Longest answer (max tokens)").fill("900")
+    page.get_by_label("number input for Freedom (temperature)").fill("2")
+    page.fill("#message textarea", "Tell me a story.")
+    page.click("#send")
+    expect(page.locator("#chat-tuned .bot")).to_have_count(2, timeout=LONG)
+    page.click("#stop-answer")
+    expect(page.locator("#chat-status")).to_contain_text("Stopped", timeout=LONG)
+    page.get_by_role("button", name="New chat").click()
+    expect(page.locator("#chat-tuned .bot")).to_have_count(0, timeout=LONG)
+    page.close()

@@ -1,0 +1,65 @@
+"""Which cells the matrix has: objective x technique x model, all that the registries allow, and a part that covers every pair.
+
+The models are tiny and made from configs; what they are to learn is small enough for 20 steps to show.
+"""
+
+from dataclasses import dataclass, field
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from tests.test_techniques import WAYS, family
+from tuner import methods, models, objectives
+
+MODELS = ("llama", "gpt2", "qwen2", "gemma", "bert", "roberta", "modernbert", "t5", "bart")
+CHECKPOINTED = ("qwen2", "roberta", "bart")  # train these with gradient checkpointing, where the technique goes with it
+PACKED = ("lora", {"packing": True})
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One thing to train: `more` are settings beside the defaults of the technique."""
+
+    model: str
+    objective: str
+    method: str
+    more: dict[str, Any] = field(default_factory=dict, hash=False)
+
+    @property
+    def name(self) -> str:
+        return "-".join([self.model, self.objective, self.method, *[f"{k}={v}" for k, v in self.more.items()]])
+
+    @property
+    def pairs(self) -> set[tuple]:
+        """What trying this cell tells something of."""
+        plain = (self.method, *map(str, self.more.items()))
+        told = {("way", plain)}
+        if not self.more or self.more == {"quantization": "nf4"}:
+            told |= {("objective", self.objective, self.method), ("model", self.model, self.method), ("task", self.model, self.objective)}
+        return told
+
+
+def allowed(facts: dict[str, models.ModelFacts]) -> list[Cell]:
+    """Every cell that the registries do not refuse."""
+    ways = [*WAYS, PACKED]
+    found = []
+    for model, objective, (method, more) in product(MODELS, objectives.OBJECTIVES, ways):
+        if family(model) not in objectives.get(objective).families or (more.get("packing") and objective not in ("chat", "text")):
+            continue
+        if methods.refusal(method, objective, facts[model], {"lora_init": "default", "last_layers": 1} | more) is None:
+            found.append(Cell(model, objective, method, more))
+    return found
+
+
+def covering(cells: list[Cell]) -> set[str]:
+    """Names of few cells that together hold every pair of objective, technique and model, and every variant once (greedy)."""
+    left, chosen = set().union(*(c.pairs for c in cells)), set()
+    while left:
+        best = max(cells, key=lambda c: len(c.pairs & left))
+        chosen.add(best.name)
+        left -= best.pairs
+    return chosen
+
+
+def files(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.safetensors"))

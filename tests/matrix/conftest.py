@@ -1,0 +1,64 @@
+"""Tiny models from configs with a tokenizer of their own, and data that they can learn in a few steps."""
+
+import random
+from pathlib import Path
+
+import pytest
+
+from tests.test_objectives import COLOURS, WORDS, asked, coloured
+from tests.test_techniques import BARE, CONFIGS, family
+
+SIZE = 320  # words that the tokenizer knows at most
+SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory) -> dict[str, Path]:
+    """Folders of models with weights of chance, by kind, as a person would bring them."""
+    import torch
+    import transformers
+
+    place, out = tmp_path_factory.mktemp("tiny"), {}
+    tokenizer = made_tokenizer()
+    for kind, config in CONFIGS.items():
+        c = config()
+        c.vocab_size, c.pad_token_id, c.bos_token_id, c.eos_token_id, c.decoder_start_token_id = SIZE, 0, 2, 3, 2
+        torch.manual_seed(0)
+        model = getattr(transformers, BARE[family(kind)]).from_config(c)
+        out[kind] = place / kind
+        model.save_pretrained(out[kind])
+        tokenizer.save_pretrained(out[kind])
+    return out
+
+
+def made_tokenizer():
+    """WordPiece in the manner of BERT's, with an end token that a model for text can learn."""
+    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    core = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    core.normalizer, core.pre_tokenizer = normalizers.BertNormalizer(), pre_tokenizers.BertPreTokenizer()
+    core.decoder = decoders.WordPiece()
+    texts = [" ".join(WORDS + COLOURS), "which colour is it what comes next say ? . , user assistant :"]
+    core.train_from_iterator(texts, trainers.WordPieceTrainer(vocab_size=SIZE, special_tokens=SPECIAL))
+    core.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
+    names = dict(zip(("pad_token", "unk_token", "cls_token", "sep_token"), SPECIAL, strict=True))
+    return PreTrainedTokenizerFast(tokenizer_object=core, eos_token="[SEP]", model_input_names=["input_ids", "attention_mask"], **names)
+
+
+def rows_for(objective: str) -> list[dict]:
+    """Forty rows in which a colour is what is asked for."""
+    texts, chance = coloured(40), random.Random(9)
+    if objective == "chat":
+        return [{"messages": [{"role": "user", "content": r["text"]}, {"role": "assistant", "content": r["label"]}]} for r in texts]
+    if objective == "text":
+        return [{"text": f"{r['label']} {r['label']} {r['text']}"} for r in texts]
+    if objective == "regression":
+        return [{"text": f"{r['text']} " + "red " * (n := chance.randint(0, 4)), "label": 10.0 * n} for r in texts]
+    if objective == "tokens":
+        return [{"tokens": (words := r["text"].split()), "tags": [str(w in COLOURS) for w in words]} for r in texts]
+    if objective == "qa":
+        return asked(40, 10, 5)
+    if objective == "seq2seq":
+        return [{"source": r["text"], "target": r["label"]} for r in texts]
+    return texts

@@ -1,0 +1,209 @@
+"""Every allowed cell of objective x technique x model, through its real worker: 20 steps on the CPU.
+
+Of each cell: the loss falls by its technique's margin; exactly what is meant to be changed has changed (by hash: neither a frozen part
+that moved nor a trained part that did not); half the run and a resume give the same bytes as the whole; merged it answers the same; and
+a fresh process that loads what was saved computes the same outputs. A part that covers every pair runs by default, all with `--long`.
+"""
+
+import hashlib
+import importlib
+import json
+import logging
+import re
+import shutil
+
+import pytest
+import torch
+import transformers
+from safetensors.torch import load_file, save_file
+
+from tests.conftest import fresh
+from tests.matrix import cells
+from tests.matrix.conftest import SIZE, rows_for
+from tests.test_objectives import MAPPING, SETTINGS, make, table
+from tests.test_techniques import CONFIGS
+from tuner import config, methods, models, objectives, paths, runs
+from tuner.paths import Workspace
+from tuner.workers import export, learn, load, report, techniques
+
+MAPPING |= {"chat": {"messages": "messages"}, "text": {"text": "text"}}
+STEPS, HALF = 20, 10
+SMALL = {"lora_rank": 4, "lora_alpha": 16.0, "adapter_size": 8, "virtual_tokens": 4, "last_layers": 1, "max_length": 48}
+FACTS = {kind: models.facts_from_config(CONFIGS[kind]().to_dict(), name=kind) for kind in cells.MODELS}
+ALL = cells.allowed(FACTS)
+FEW = cells.covering(ALL)
+HEAD = r"modules_to_save|classifier|score|qa_outputs|pooler|classification_head|^head\."
+# what may move, by its name; the head of a task goes along with every technique
+MEANT = {
+    "lora": r"lora_", "qlora": r"lora_", "adapter": r"bottleneck|adapter", "ia3": r"ia3_l", "ln": r"ln_tuning|norm", "full": r"",
+    "prompt": r"prompt_encoder", "p_tuning": r"prompt_encoder", "prefix": r"prompt_encoder",
+    "last_layers": r"\.1\.|^model\.norm|ln_f|final_norm|final_layer_norm|lm_head|^head|^decoder\.|embed|wte|shared|prediction|predictions",
+}  # fmt: skip
+# the share of the first loss by which the last must be lower
+MARGIN = {m: 0.0 for m in methods.METHODS}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quiet():
+    transformers.utils.logging.disable_progress_bar()
+    logging.getLogger("transformers").setLevel(logging.ERROR)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """What the cells saved, for the fresh process at the end."""
+    return tmp_path_factory.mktemp("saved")
+
+
+def params():
+    return [pytest.param(c, id=c.name, marks=[] if c.name in FEW else [pytest.mark.long]) for c in ALL]
+
+
+def digests(model) -> dict[str, str]:
+    return {n: hashlib.sha256(p.detach().contiguous().view(torch.uint8).numpy().tobytes()).hexdigest() for n, p in model.named_parameters()}
+
+
+def settings_of(cell: cells.Cell) -> dict:
+    method = methods.get(cell.method)
+    checkpointing = cell.model in cells.CHECKPOINTED and method.checkpointing
+    own = {k: f.default for k, f in config.FIELDS.items() if k not in SETTINGS and k not in ("model", "data", "objective")}
+    asked = {"method": cell.method, "max_steps": STEPS, "eval_steps": HALF, "learning_rate": min(method.toy, 3e-2)}
+    return own | SMALL | asked | {"gradient_checkpointing": checkpointing} | cell.more
+
+
+def worked(run: runs.Run, patch) -> tuple[runs.Run, dict[str, str], torch.nn.Module]:
+    """The run after its worker; what each tensor was before, and the model after."""
+    seen = {}
+
+    def build(*args, **kwargs):
+        seen["model"] = model = ORIGINAL(*args, **kwargs)
+        seen["before"] = digests(model)
+        return model
+
+    patch.setattr(learn, "build", build)
+    worker = importlib.import_module(f"tuner.workers.{objectives.get(run.plan['settings']['objective']).worker}")
+    code = report.guarded(run.path, worker.work)
+    run = runs.get(Workspace(run.path.parents[2], machine=run.path.parents[2] / "machine"), run.id)
+    assert code == 0 and run.state == "finished", run.status
+    return run, seen["before"], seen["model"]
+
+
+ORIGINAL = learn.build
+
+
+@torch.no_grad()
+def outputs(model, family: str) -> torch.Tensor:
+    """Scores for three rows of twelve tokens, the second shorter."""
+    torch.manual_seed(1)
+    ids, mask = torch.randint(5, SIZE, (3, 12)), torch.ones(3, 12, dtype=torch.long)
+    ids[1, 8:], mask[1, 8:] = 0, 0
+    if family == "encoder-decoder":
+        ids[:, -1], ids[1, 7] = 3, 3
+        ids[1, 8:] = 0
+    more = {}
+    if hasattr(model, "get_output_embeddings") and model.get_output_embeddings() is not None and family == "encoder-decoder":
+        more = {"decoder_input_ids": torch.tensor([[2, 7, 9]] * 3)}
+    out = model.eval()(input_ids=ids, attention_mask=mask, **more)
+    return torch.stack([out.start_logits, out.end_logits]) if "start_logits" in out else out.logits
+
+
+def checkpoint(run: runs.Run, step: int) -> dict[str, str]:
+    """Hashes of the weights that a checkpoint holds."""
+    return {f.name: paths.sha256(f) for f in cells.files(run.path / "checkpoints" / f"checkpoint-{step}")}
+
+
+@pytest.mark.parametrize("cell", params())
+def test_a_cell(ws, tiny, tmp_path, saved, monkeypatch, cell):
+    base, family = tiny[cell.model], FACTS[cell.model].family
+    s = settings_of(cell)
+    run = make(ws, base, rows_for(cell.objective), cell.objective, cell.objective, tmp_path, **s)
+    run, before, model = worked(run, monkeypatch)
+
+    # what moved
+    after = digests(model)
+    moved, trained = {n for n in after if after[n] != before[n]}, {n for n, p in model.named_parameters() if p.requires_grad}
+    assert moved == trained, f"frozen and moved: {sorted(moved - trained)[:5]}, meant to move: {sorted(trained - moved)[:5]}"
+    strange = [n for n in moved if not re.search(f"{MEANT[cell.method]}|{HEAD}", n)]
+    assert not strange and (cell.method != "full" or moved == set(after)), strange[:5]
+
+    # the loss
+    losses = list(table(run)["loss"].values())
+    assert len(losses) == STEPS
+    first, last = sum(losses[:3]) / 3, sum(losses[-3:]) / 3
+    print(f"FELL {cell.method} {cell.name} {1 - last / first:.4f}")
+    assert last < first * (1 - MARGIN[cell.method])
+
+    # merged
+    tuned = outputs(model, family)
+    kind = KIND.get(techniques.kind(run.path / "model"), "")
+    if methods.get(cell.method).merges:
+        request = {"run": str(run.path), "base": str(base), "precision": "fp32", "objective": cell.objective, "method": cell.method}
+        check = export.merge(tmp_path / "merged", request)
+        assert check["passed"] and check["max_kl"] < 1e-4
+        if cell.method != "qlora":
+            whole = load.base_model(tmp_path / "merged", "fp32", "cpu", objective=cell.objective)
+            torch.testing.assert_close(outputs(whole, family), tuned, atol=2e-4, rtol=2e-4)
+
+    # for the fresh process
+    place = saved / cell.name
+    shutil.copytree(run.path / "model", place / "model")
+    save_file({"outputs": tuned.contiguous()}, place / "expected.safetensors")
+    about = {
+        "base": str(base),
+        "objective": cell.objective,
+        "quantization": s["quantization"] or ("nf4" if cell.method == "qlora" else None),
+    }
+    paths.write_json(place / "about.json", about | {"family": family, "kind": kind})
+
+    # resumed from the middle it ends in the same bytes
+    at_the_end, metrics = checkpoint(run, STEPS), table(run)
+    assert at_the_end and checkpoint(run, HALF) != at_the_end
+    shutil.rmtree(run.path / "checkpoints" / f"checkpoint-{STEPS}")
+    shutil.rmtree(run.path / "model")
+    runs.write_status(run.path, state="interrupted")
+    run, _, _ = worked(run, monkeypatch)
+    assert checkpoint(run, STEPS) == at_the_end and table(run)["loss"] == metrics["loss"]
+
+
+KIND = {"whole": "whole"}
+LOAD = """
+import json, sys
+from pathlib import Path
+import torch
+from safetensors.torch import load_file
+from tests.matrix.test_matrix import outputs
+from tuner.workers import load, techniques
+
+torch.set_num_threads(1)
+wrong = {}
+for place in sorted(p for p in Path(sys.argv[1]).iterdir() if (p / "about.json").exists()):
+    about = json.loads((place / "about.json").read_text())
+    whole = techniques.kind(place / "model") == "whole"
+    head = load.head_of(place / "model")
+    torch.manual_seed(77)  # another head of chance than in training
+    model = load.base_model(
+        place / "model" if whole else Path(about["base"]), "fp32", "cpu", objective=about["objective"],
+        quantization=None if whole else about["quantization"], **head)
+    model = model if whole else techniques.with_saved(model, place / "model")
+    far = (outputs(model, about["family"]) - load_file(place / "expected.safetensors")["outputs"]).abs().max().item()
+    if not far < 2e-5:
+        wrong[place.name] = far
+print(json.dumps(wrong))
+"""
+
+
+def test_what_was_saved_gives_the_same_in_a_fresh_process(saved):
+    tried = [p.name for p in saved.iterdir()]
+    assert tried
+    assert json.loads(fresh(LOAD, str(saved), timeout=1200).splitlines()[-1]) == {}
+
+
+def test_a_few_cells_cover_every_pair():
+    held = set().union(*(c.pairs for c in ALL if c.name in FEW))
+    assert held == set().union(*(c.pairs for c in ALL)) and len(FEW) < len(ALL) / 4
+    for objective in objectives.OBJECTIVES:
+        assert {c.method for c in ALL if c.objective == objective and c.name in FEW} == {c.method for c in ALL if c.objective == objective}
