@@ -71,9 +71,10 @@ def base(tmp_path_factory, tokens):
     return folders
 
 
-def make(ws, folder, rows, kind, objective, tmp_path, held_out=0.2, **settings) -> runs.Run:
-    """A run folder with a plan written by hand, as `training.start` leaves it."""
-    ds = store.add(ws, write_rows(tmp_path / f"{objective}.jsonl", rows), kind=kind, mapping=MAPPING[kind], held_out=held_out)
+def make(ws, folder, rows, kind, objective, tmp_path, held_out=0.2, learnt_tests=False, **settings) -> runs.Run:
+    """A run folder with a plan written by hand, as `training.start` leaves it; with `learnt_tests` it is tested on what it learns from."""
+    file = write_rows(tmp_path / f"{objective}.jsonl", rows)
+    ds = store.add(ws, file, kind=kind, mapping=MAPPING[kind], held_out=held_out, test_file=file if learnt_tests else None)
     s = SETTINGS | {"objective": objective, "max_steps": 120, "eval_steps": 60} | settings
     s["save_steps"] = s["eval_steps"]
     plan = {
@@ -387,34 +388,3 @@ def test_a_killed_run_goes_on_and_ends_as_if_it_had_not_been_killed(ws, base, tm
     for key in ("eval_loss", "accuracy", "f1"):
         assert twice[key] == pytest.approx(once[key], rel=1e-4), key
     assert json.dumps(run.detail(), allow_nan=False)
-
-
-# --- every technique through every worker -----------------------------------------------------------------------------------
-
-
-def rows_for(kind: str) -> list[dict]:
-    return {
-        "classification": coloured(30),
-        "tokens": [{"tokens": r["text"].split(), "tags": [str(w in COLOURS) for w in r["text"].split()]} for r in coloured(30)],
-        "qa": asked(30, 12, 5),
-        "seq2seq": [{"source": r["text"], "target": r["label"]} for r in coloured(30)],
-    }[kind]
-
-
-CELLS = [("classification", "bert"), ("classification", "gpt2"), ("tokens", "bert"), ("tokens", "gpt2"), ("qa", "bert"), ("seq2seq", "t5")]
-
-
-@pytest.mark.parametrize("objective, family", CELLS)
-def test_every_technique_trains_tests_and_saves(ws, base, tmp_path, objective, family):
-    from tuner import methods, models
-
-    more = {"use_rslora": False, "adapter_size": 8, "adapter_placement": "pfeiffer", "virtual_tokens": 4, "last_layers": 1}
-    facts = models.folder_facts(base[family])
-    for method in sorted(set(methods.METHODS) - {"qlora"}):
-        if methods.refusal(method, objective, facts, SETTINGS | more):
-            continue
-        wish = more | {"method": method, "max_steps": 2, "eval_steps": 1, "learning_rate": 1e-2}
-        run = trained(ws, make(ws, base[family], rows_for(objective), objective, objective, tmp_path, **wish))
-        best, before = run.status["best"], run.status["baseline"]
-        assert set(best) >= {"eval_loss", "step"} and best["eval_loss"] != before["eval_loss"], method
-        assert set(before) - {"rows", "fresh_head"} == set(best) - {"step"} and list((run.path / "model").glob("*.safetensors")), method

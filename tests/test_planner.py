@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tuner import config, hardware, memory, models, planner
-from tuner.errors import Problems, SettingError
+from tuner.errors import Problems, SettingError, TunerError
 from tuner.hardware import Device
 from tuner.planner import DataFacts
 
@@ -281,3 +281,79 @@ def test_amounts_that_are_none(text):
     with pytest.raises(SettingError) as caught:
         hardware.parse_bytes(text)
     assert caught.value.field == "device_memory"
+
+
+# --- what a device can't do -----------------------------------------------------------------------------------------------
+
+T4 = replace(CARD, name="Tesla T4", bf16=False)
+APPLE = Device("mps", "mps", "Apple GPU (not yet tried)", 16 * 10**9, 16 * 10**9, 5.0, packs=False)
+
+
+def test_what_a_device_can_not_do_is_not_offered():
+    settings = plan(device=T4).settings
+    assert settings["precision"] == "fp32" and plan(device=CARD).settings["precision"] == "bf16"
+    assert "no arithmetic in bf16" in next(r["reason"] for r in plan(device=T4).reasons if r["setting"] == "precision")
+    assert any("emulated" in n for n in plan(device=T4, precision="bf16").notes)
+    assert plan(device=T4, method="qlora").settings["quantization"] == "nf4", "4 bits do without bf16"
+    for wish, field in (({"method": "qlora"}, "method"), ({"optimizer": "adamw_8bit"}, "optimizer")):
+        with pytest.raises(TunerError, match="Apple GPU") as caught:
+            plan(device=APPLE, **wish)
+        (error,) = caught.value.as_list()
+        assert error["field"] == field and error["available"] and "qlora" not in error["available"]
+
+
+def test_each_choice_about_packing_has_its_true_reason():
+    def packing(device=CARD, objective="chat", kind="chat", rows=5000, mean=40.0):
+        p = planner.plan(config.parse({"objective": objective}), QWEN, DataFacts(kind, rows, 50, mean, 1000), device=device)
+        return p.settings["packing"], next(r["reason"] for r in p.reasons if r["setting"] == "packing")
+
+    assert packing(objective="text", kind="text", rows=500, mean=600.0)[0] is True
+    assert packing()[0] is True and packing(rows=100) == (False, "So few rows would make too few steps.")
+    assert packing(mean=900.0)[0] is False and "fill" in packing(mean=900.0)[1]
+    for device in (CPU, APPLE):
+        assert packing(device=device)[0] is False and "card" in packing(device=device)[1]
+
+
+def test_t5_takes_larger_steps_and_prompts_begin_gently():
+    t5 = models.Model("google-t5/t5-small", "hub", models.resolve("google-t5/t5-small").facts, "google-t5/t5-small")
+    p = planner.plan(config.parse({"method": "full"}), t5, DataFacts("seq2seq", 9000, 50, 40.0, 100), device=CARD)
+    assert p.settings["learning_rate"] == 1e-4 and not any("learning rate" in n for n in p.notes)
+    p = planner.plan(config.parse({"method": "prompt"}), QWEN, DataFacts("chat", 9000, 50, 40.0, 100), device=CARD)
+    assert p.settings["warmup"] == 0.1 and next(r["by"] for r in p.reasons if r["setting"] == "warmup") == "planner"
+    p = planner.plan(config.parse({"method": "prompt", "warmup": 0.01}), QWEN, DataFacts("chat", 9000, 50, 40.0, 100), device=CARD)
+    assert p.settings["warmup"] == 0.01
+
+
+def test_settings_at_fault_are_named_themselves():
+    bert = models.Model("google-bert/bert-base-uncased", "hub", models.resolve("google-bert/bert-base-uncased").facts, "x")
+    for wish, field, available in (
+        ({"method": "qlora", "quantization": "int8", "use_dora": True}, "use_dora", [False]),
+        ({"use_dora": True, "lora_init": "pissa"}, "use_dora", [False]),
+        ({"method": "last_layers", "last_layers": 99}, "last_layers", ["1 to 28"]),
+        ({"lora_targets": ["lm_head"]}, "lora_targets", None),
+    ):
+        with pytest.raises(TunerError) as caught:
+            planner.plan(config.parse(wish), QWEN, DataFacts("chat", 100, 5, 40.0, 100), device=CARD)
+        (error,) = caught.value.as_list()
+        assert error["field"] == field and (available is None or error["available"] == available), error
+    assert "last layers" in error["message"]
+    with pytest.raises(TunerError) as caught:
+        planner.plan(
+            config.parse({"method": "prompt", "virtual_tokens": 500}), bert, DataFacts("classification", 100, 5, 40.0, 100), device=CARD
+        )
+    assert caught.value.as_list()[0]["field"] == "virtual_tokens"
+    p = planner.plan(config.parse({"method": "full", "use_dora": True}), QWEN, DataFacts("chat", 100, 5, 40.0, 100), device=CARD)
+    assert any("use_dora" in n and "not used" in n for n in p.notes)
+
+
+def test_a_toy_learns_a_language_with_all_it_has():
+    starter = models.resolve("starter")
+    p = planner.plan(config.parse({}), starter, DataFacts("seq2seq", 285, 15, 40.0, 60), preset="balanced", device=CPU)
+    assert (
+        p.settings["method"] == "full"
+        and p.settings["epochs"] == 15
+        and {"method", "epochs"} <= {r["setting"] for r in p.reasons if r["by"] == "planner"}
+    )
+    mine = planner.plan(config.parse({"method": "lora"}), starter, DataFacts("seq2seq", 285, 15, 40.0, 60), preset="balanced", device=CPU)
+    assert mine.settings["method"] == "lora" and mine.settings["epochs"] == 3
+    assert planner.plan(config.parse({}), QWEN, DataFacts("seq2seq", 285, 15, 40.0, 60), device=CARD).settings["method"] == "lora"

@@ -1,5 +1,7 @@
 """The metrics against values worked out by hand."""
 
+import math
+
 import pytest
 
 from tuner import scoring
@@ -53,6 +55,15 @@ def test_answers():
     assert scoring.overlap("the tall tower", "tower of London") == pytest.approx(2 * 1 / (2 + 3))
     got = scoring.answers(["a cat", "", "dog", ""], [["Cat", "dog"], [], [], ["bird"]])
     assert got == {"exact_match": 0.5, "f1": 0.5}
+
+
+def test_rouge_l_and_perplexity():
+    assert scoring.common("abcbdab", "bdcaba") == 4 and scoring.common("", "a") == 0  # CLRS, section 14.4
+    assert scoring.rouge_l("police killed the gunman", "police kill the gunman") == pytest.approx(75)  # Lin 2004, section 3: 3 of 4 words
+    assert scoring.rouge_l("the gunman kill police", "police kill the gunman") == pytest.approx(50)
+    assert scoring.rouge_l("", "a") == 0 and scoring.rouge_l("!", "?") == 100
+    assert scoring.of_loss(math.log(7), ("perplexity",)) == pytest.approx({"perplexity": 7}) and scoring.of_loss(2.0, ("f1",)) == {}
+    assert scoring.of_loss(None, ("perplexity",)) == {} and math.isfinite(scoring.of_loss(1e9, ("perplexity",))["perplexity"])
 
 
 def test_chrf():

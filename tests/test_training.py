@@ -14,7 +14,7 @@ import pytest
 from tests.conftest import chat_rows, fresh, until, write_rows
 from tuner import hardware, locks, models, paths, runs, supervisor, training
 from tuner.data import store
-from tuner.errors import ConflictError, DataError, DeviceError, DiskError, Problems, SettingError
+from tuner.errors import ConflictError, DataError, DeviceError, DiskError, Problems, SettingError, TunerError
 
 QUICK = {"model": "starter", "effective_batch": 4, "device": "cpu", "lora_rank": 4, "learning_rate": 3e-3}
 LONG = QUICK | {"epochs": 1000, "max_steps": 60, "eval_steps": 10}  # some seconds: long enough to be killed in
@@ -135,7 +135,7 @@ def test_the_best_state_is_kept_and_not_the_last(ws, tmp_path):
 
 
 def test_a_run_goes_on_from_a_run(house):
-    wish = QUICK | {"model": house.lora, "data": house.data.ref, "max_steps": 3, "eval_steps": 3}
+    wish = QUICK | {"model": house.lora, "data": house.data.ref, "max_steps": 3, "eval_steps": 3, "lora_rank": 8}
     run = finish(house.ws, training.start(house.ws, wish, name="further"))
     before = house.run(house.lora)
     assert run.status["baseline"]["eval_loss"] == pytest.approx(before.best, rel=0.02) and run.best < before.best * 1.1
@@ -541,3 +541,89 @@ def test_a_run_goes_on_from_an_adapter_that_was_taken_away(house, tmp_path):
     assert any("merged into it first" in note for note in full.plan["notes"])
     ended = training.wait(house.ws, full.id)
     assert ended.state == "finished" and (ended.path / "model" / "config.json").exists()
+
+
+# --- rows that count differently ------------------------------------------------------------------------------------------
+
+
+def test_a_row_of_weight_nought_teaches_nothing_and_a_heavy_one_more(ws, tmp_path):
+    """The same question with two answers: the one that counts is learnt; as many tokens of each go by."""
+    rows = [chat("Say it.", "blue and green") | {"sample_weight": 3.0}, chat("Say it.", "one or two") | {"sample_weight": 0.0}] * 16
+    data = store.add(ws, write_rows(tmp_path / "weights.jsonl", rows), held_out=0.0)
+    assert data.mapping["weight"] == "sample_weight"
+    run = finish(ws, start(ws, data, epochs=1000, max_steps=25))
+    assert run.plan["settings"]["packing"] is False and run.status["prepared"]["rows"] == 32
+    heavy, light = losses_of(run, ["blue and green", "one or two"])
+    assert heavy < 0.2 < 2 < light
+    with pytest.raises(TunerError, match="count for more or less") as caught:
+        start(ws, data, packing=True)
+    assert caught.value.as_list()[0]["field"] == "packing"
+
+
+def losses_of(run, answers: list[str]) -> list[float]:
+    code = """
+import json, sys
+import torch
+from peft import PeftModel
+from transformers import AutoModelForCausalLM, AutoTokenizer
+base, adapter, answers = json.loads(sys.argv[1])
+tokenizer = AutoTokenizer.from_pretrained(base)
+model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base, dtype="float32"), adapter)
+out = []
+for answer in answers:
+    talk = [{"role": "user", "content": "Say it."}, {"role": "assistant", "content": answer}]
+    done = tokenizer.apply_chat_template(talk, return_dict=True, return_tensors="pt", return_assistant_tokens_mask=True)
+    labels = done["input_ids"].masked_fill(torch.as_tensor(done["assistant_masks"]) == 0, -100)
+    out.append(model(input_ids=done["input_ids"], labels=labels).loss.item())
+print(json.dumps(out))
+"""
+    return json.loads(fresh(code, json.dumps([str(paths.STARTER), str(run.path / "model"), answers])).splitlines()[-1])
+
+
+# --- going on with another technique ----------------------------------------------------------------------------------------
+
+
+def test_another_technique_stands_on_a_base_of_its_own(house):
+    """What the first run learnt is merged into the second's base: it is there when that is loaded, asked, and taken away."""
+    from tuner import chat as talk
+    from tuner import export
+
+    run = training.start(
+        house.ws, QUICK | {"data": house.data.ref, "model": house.lora, "method": "ln", "max_steps": 4, "learning_rate": 1e-3}
+    )
+    run = finish(house.ws, run)
+    about = run.plan["model"]
+    assert (
+        about["base"] == str(run.path / "base") and about["adapter"] is None and any("merged into it first" in n for n in run.plan["notes"])
+    )
+    assert run.status["baseline"]["eval_loss"] == pytest.approx(house.run(house.lora).best, rel=1e-3), (
+        "off, it is what the first run learnt"
+    )
+    client, greedy = talk.Client(house.ws, "cpu"), {"temperature": 0.0, "max_tokens": 20}
+    question = [{"role": "user", "content": "What is 7 plus 7?"}]
+    first = client.answer(talk.known_as(house.ws, house.lora), question, **greedy).text
+    assert client.answer(talk.known_as(house.ws, run.id, base=True), question, **greedy).text == first != ""
+    assert client.answer(talk.known_as(house.ws, run.id), question, **greedy).text
+    assert export.make(house.ws, run.id, "merged")["check"]["passed"]
+    runs.delete(house.ws, run.id)
+
+
+def test_what_a_run_goes_on_from_settles_its_size_or_rules_it_out(house, tmp_path):
+    ask = lambda **more: training.prepare(house.ws, {"model": house.lora, "data": house.data.ref} | more, preset=None)[0]  # noqa: E731
+    plan = ask()
+    assert plan.settings["lora_rank"] == 8 and "goes on" in next(r["reason"] for r in plan.reasons if r["setting"] == "lora_rank")
+    assert plan.trainable_parameters == ask(lora_rank=8).trainable_parameters
+    with pytest.raises(TunerError) as caught:
+        ask(lora_rank=64)
+    assert [(e["field"], e["available"]) for e in caught.value.as_list()] == [("lora_rank", [8])]
+    assert ask(method="ln").settings["method"] == "ln" and ask(method="qlora").settings["lora_rank"] == 8
+    folder = tmp_path / "foreign"
+    for kind, method, field in (("PROMPT_TUNING", "lora", "method"), ("VERA", "lora", "model"), ("P_TUNING", "p_tuning", "model")):
+        shutil.copytree(house.run(house.lora).path / "model", folder, dirs_exist_ok=True)
+        paths.write_json(
+            folder / "adapter_config.json", {"peft_type": kind, "base_model_name_or_path": str(paths.STARTER), "task_type": "CAUSAL_LM"}
+        )
+        with pytest.raises(TunerError) as caught:
+            training.prepare(house.ws, {"model": str(folder), "data": house.data.ref, "method": method}, preset=None)
+        (error,) = caught.value.as_list()
+        assert error["field"] == field and "start from" in error["message"] + "start from" and error["available"], kind

@@ -32,7 +32,7 @@ class Piece:
 
 def known_as(ws: Workspace, ref: str, base: bool = False) -> dict[str, Any]:
     """What the serving worker must know of a run (or model): its id there, base, adapter, precision."""
-    fast = hardware.bf16_is_fast() or bool(hardware.cards())
+    fast = hardware.devices()[0].bf16
     if paths.ID.fullmatch(ref) and (ws.runs / ref / "status.json").exists():
         run = runs.get(ws, ref)
         about, s = run.plan["model"], run.plan["settings"]

@@ -1,4 +1,5 @@
-"""Which devices exist and how full they are: NVML through nvidia-ml-py for cards, psutil for the CPU. No torch."""
+"""Which devices exist, how full they are and what they can't do: NVML through nvidia-ml-py for NVIDIA's cards, sysfs for AMD's (ROCm),
+psutil for the CPU and for Apple's memory, which both share. No torch. ROCm and Apple's GPU have not been tried yet, and say so."""
 
 import platform
 import sys
@@ -32,11 +33,13 @@ TFLOPS = {
     "3060": 25,
 }
 DEFAULT_TFLOPS = 30
+AMPERE = (8, 0)  # the first of NVIDIA's generations that computes in bf16 (CUDA programming guide, compute capabilities)
 
 
 @dataclass(frozen=True)
 class Device:
-    """`total` and `free` in bytes; `tflops` what it reaches on paper (the CPU: what a short product measured)."""
+    """`total` and `free` in bytes; `tflops` what it reaches on paper (the CPU: what a short product measured); `bf16`: it computes in
+    bf16 itself; `packs`: bitsandbytes packs weights (4 and 8 bits) and has its 8-bit optimizers there."""
 
     id: str
     kind: str
@@ -44,6 +47,8 @@ class Device:
     total: int
     free: int
     tflops: float
+    bf16: bool = True
+    packs: bool = True
 
     @property
     def title(self) -> str:
@@ -56,10 +61,10 @@ def devices() -> list[Device]:
 
 
 def cards() -> list[Device]:
-    """NVIDIA cards that answer and that the installed torch can use."""
-    if not torch_build()["cuda"]:
-        return []
-    return _nvml_cards()
+    """Cards that answer and that the installed torch can use: NVIDIA's, or AMD's with a ROCm build."""
+    if torch_build()["hip"]:
+        return _amd_cards()
+    return _nvml_cards() if torch_build()["cuda"] else []
 
 
 def _nvml_cards() -> list[Device]:
@@ -75,9 +80,26 @@ def _nvml_cards() -> list[Device]:
             handle = pynvml.nvmlDeviceGetHandleByIndex(i)
             memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
             name = pynvml.nvmlDeviceGetName(handle)
+            generation = pynvml.nvmlDeviceGetCudaComputeCapability(handle)
         except pynvml.NVMLError:
             continue  # a card that fell off the bus is not a device; the others are
-        found.append(Device(f"cuda:{i}", "cuda", name, memory.total, memory.free, _tflops(name)))
+        found.append(Device(f"cuda:{i}", "cuda", name, memory.total, memory.free, _tflops(name), bf16=generation >= AMPERE))
+    return found
+
+
+def _amd_cards(drm: Path = Path("/sys/class/drm")) -> list[Device]:
+    """AMD's cards from sysfs; torch's ROCm build calls them cuda:0, cuda:1 ..., and so does everything here."""
+    found = []
+    for card in sorted(drm.glob("card[0-9]*/device")):
+        try:
+            if (card / "vendor").read_text().strip() != "0x1002":
+                continue
+            total, used = (int((card / f"mem_info_vram_{what}").read_text()) for what in ("total", "used"))
+        except (OSError, ValueError):
+            continue  # another maker's, or a display without memory of its own
+        named = card / "product_name"
+        name = named.read_text().strip() if named.exists() else "AMD GPU"
+        found.append(Device(f"cuda:{len(found)}", "cuda", f"{name} (ROCm, not yet tried)", total, total - used, _tflops(name)))
     return found
 
 
@@ -89,14 +111,14 @@ def _mps() -> list[Device]:
     if sys.platform != "darwin" or platform.machine() != "arm64":
         return []
     memory = psutil.virtual_memory()
-    return [Device("mps", "mps", "Apple GPU", int(memory.total * 0.7), int(memory.available * 0.7), 5.0)]
+    return [Device("mps", "mps", "Apple GPU (not yet tried)", int(memory.total * 0.7), int(memory.available * 0.7), 5.0, packs=False)]
 
 
 def cpu() -> Device:
     memory = psutil.virtual_memory()
     limit = _cgroup_limit()
     total = min(memory.total, limit or memory.total)
-    return Device("cpu", "cpu", f"CPU with {cores()} cores", total, min(memory.available, total), cpu_tflops())
+    return Device("cpu", "cpu", f"CPU with {cores()} cores", total, min(memory.available, total), cpu_tflops(), bf16=bf16_is_fast())
 
 
 def cores() -> int:
@@ -161,17 +183,21 @@ def get(id: str | None) -> Device:
 
 @cache
 def torch_build() -> dict:
-    """{"version": "2.13.0+cpu", "cuda": None or "12.8"} without importing torch."""
+    """{"version": "2.13.0+cpu", "cuda": None or "12.8", "hip": None or "6.4"} without importing torch."""
     try:
         installed = version("torch")
     except PackageNotFoundError:
-        return {"version": None, "cuda": None}
+        return {"version": None, "cuda": None, "hip": None}
     import importlib.util
 
     spec = importlib.util.find_spec("torch")
     text = (Path(spec.origin).parent / "version.py").read_text(encoding="utf-8") if spec and spec.origin else ""
-    cuda = next((line.split("=")[1].strip().strip("'\"") for line in text.splitlines() if line.startswith("cuda") and "=" in line), "None")
-    return {"version": installed, "cuda": None if cuda == "None" else cuda}
+
+    def built(what: str) -> str | None:
+        words = (line.split("=")[1].strip().strip("'\"") for line in text.splitlines() if line.startswith(what) and "=" in line)
+        return None if (found := next(words, "None")) == "None" else found
+
+    return {"version": installed, "cuda": built("cuda"), "hip": built("hip")}
 
 
 @cache
@@ -188,7 +214,7 @@ def versions() -> dict[str, str | None]:
 
 def gpu_without_torch() -> str | None:
     """The command that mends a CPU build of torch beside an NVIDIA card; None when all is well."""
-    if torch_build()["cuda"] or not _nvml_cards():
+    if torch_build()["cuda"] or torch_build()["hip"] or not _nvml_cards():
         return None
     return f'"{sys.executable}" -m pip install --force-reinstall "torch>=2.9,<2.14" --index-url https://download.pytorch.org/whl/cu128'
 

@@ -32,6 +32,7 @@ class Method:
     checkpointing: bool = True
     packing: bool = True
     merges: bool = True  # into a whole model that needs nothing of ours to load
+    warmup: float = 0.03
 
 
 LORA = ("lora_rank", "lora_alpha", "lora_dropout", "lora_targets", "use_dora", "use_rslora", "lora_init")
@@ -133,6 +134,7 @@ METHODS = {
             ("virtual_tokens", "prompt_text"),
             packing=False,
             merges=False,
+            warmup=0.1,
         ),
         Method(
             "p_tuning",
@@ -141,12 +143,13 @@ METHODS = {
             "Better than prompt tuning on models below some billion parameters.",
             "Still much weaker than LoRA on small models.",
             "Liu et al. 2021, arXiv:2103.10385",
-            1e-3,
-            (1e-4, 1e-1),
+            1e-2,
+            (1e-3, 3e-1),
             1e-2,
             ("virtual_tokens",),
             packing=False,
             merges=False,
+            warmup=0.1,
         ),
         Method(
             "prefix",
@@ -162,6 +165,7 @@ METHODS = {
             checkpointing=False,
             packing=False,
             merges=False,
+            warmup=0.1,
         ),
     )
 }
@@ -182,17 +186,25 @@ def refusal(method: str, objective: str, facts: ModelFacts, settings: dict[str, 
     if no:
         return no
     kind = facts.model_type
-    if method == "qlora" and settings.get("use_dora") and settings.get("quantization") == "int8":
-        return "DoRA does not work on weights packed into 8 bits: choose nf4, or leave DoRA off."
-    if method == "lora" and settings.get("use_dora") and settings.get("lora_init", "default") != "default":
-        return "DoRA does not go with PiSSA or OLoRA: leave DoRA off, or choose the usual start."
-    if method == "lora" and settings.get("lora_init") == "olora" and kind == "gpt2":
-        return "OLoRA does not know the way GPT-2 keeps its matrices: choose pissa, or the usual start."
-    if method == "qlora" and settings.get("lora_init") in ("pissa", "olora"):
-        return "PiSSA and OLoRA start from the weights themselves, which are packed here: choose LoRA, or the usual start."
-    if method == "last_layers" and (settings.get("last_layers") or 1) > facts.depth:
-        return f"{facts.name} has {facts.depth} layers: choose 1 to {facts.depth}."
+    if at_fault := setting_refusal(method, facts, settings):
+        return at_fault[2]
     return CELLS.get((method, objective, facts.family)) or CELLS.get((method, objective, kind)) or CELLS.get((method, "*", kind))
+
+
+def setting_refusal(method: str, facts: ModelFacts, settings: dict[str, Any]) -> tuple[str, list, str] | None:
+    """(setting, what it may be, why) where a technique would work but for one of its settings."""
+    if method == "qlora" and settings.get("use_dora") and settings.get("quantization") == "int8":
+        return "use_dora", [False], "DoRA does not work on weights packed into 8 bits: choose nf4, or leave DoRA off."
+    if method == "lora" and settings.get("use_dora") and settings.get("lora_init", "default") != "default":
+        return "use_dora", [False], "DoRA does not go with PiSSA or OLoRA: leave DoRA off, or choose the usual start."
+    if method == "lora" and settings.get("lora_init") == "olora" and facts.model_type == "gpt2":
+        return "lora_init", ["default", "pissa"], "OLoRA does not know the way GPT-2 keeps its matrices: choose pissa, or the usual start."
+    if method == "qlora" and settings.get("lora_init") in ("pissa", "olora"):
+        why = "PiSSA and OLoRA start from the weights themselves, which are packed here: choose LoRA, or the usual start."
+        return "lora_init", ["default"], why
+    if method == "last_layers" and (settings.get("last_layers") or 1) > facts.depth:
+        return "last_layers", [f"1 to {facts.depth}"], f"{facts.name} has {facts.depth} layers: choose 1 to {facts.depth}."
+    return None
 
 
 # (method, objective or *, family or model type) -> why not; filled where a library breaks

@@ -57,7 +57,7 @@ OBJECTIVES = {
             "AutoModelForCausalLM",
             "CAUSAL_LM",
             "sft",
-            (),
+            ("perplexity",),
             "complete",
         ),
         Objective(
@@ -117,7 +117,7 @@ OBJECTIVES = {
             "AutoModelForSeq2SeqLM",
             "SEQ_2_SEQ_LM",
             "seq2seq",
-            ("chrf",),
+            ("chrf", "rouge_l"),
             "rewrite",
         ),
     )

@@ -9,7 +9,7 @@ import math
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from tuner import chat_templates, config, counting, hardware, lengths, memory, methods, models, objectives, presets
+from tuner import additions, chat_templates, config, counting, hardware, lengths, memory, methods, models, objectives, presets
 from tuner.config import RunConfig
 from tuner.errors import SettingError, TunerError, raise_all
 from tuner.hardware import Device, human_bytes
@@ -20,12 +20,14 @@ ROOM = 0.92  # the share of the free memory that a plan may take: other programs
 CPU_TOKENS = (
     384  # at once on a CPU: more gains nothing, and rows of unlike length cost padding (2.7 times the time on Alpaca, 3 times the memory)
 )
+T5, T5_RATE = ("t5", "mt5", "umt5", "longt5"), 1e-4  # these want larger steps (transformers' documentation of T5: 1e-4 and 3e-4)
 TINY = 50_000_000  # parameters: a toy, which learns at ten times the usual rate
 
 
 @dataclass(frozen=True)
 class DataFacts:
-    """`rows` to learn from, `held_out` to test with; `mean` and `longest` in tokens of the chosen model; `labels` that differ."""
+    """`rows` to learn from, `held_out` to test with; `mean` and `longest` in tokens of the chosen model; `labels` that differ;
+    `weighted` when some rows count for more than others."""
 
     kind: str
     rows: int
@@ -33,6 +35,7 @@ class DataFacts:
     mean: float
     longest: int
     labels: int = 2
+    weighted: bool = False
 
 
 @dataclass
@@ -108,8 +111,12 @@ def plan(
     facts = model.facts
     data = data or DataFacts(own_kind(asked.objective, facts), 1000, 50, 256, 1024)
     _objective(c, facts, data, problems)
-    _method(c, facts, problems)
+    _new_language(c, facts, data)
+    _method(c, facts, data, problems)
+    if model.adapter:
+        _start(c, model, problems)
     _contradictions(c, facts, problems)
+    _device(c, device, problems)
     raise_all(problems)
     c.put(
         "device",
@@ -117,12 +124,14 @@ def plan(
         "you" if asked.device else "planner",
         "Your choice." if asked.device else f"The fastest device here: {device.name}.",
     )
-    notes = _learning(c, facts, data, model)
+    notes = _learning(c, facts, data, model, device)
     _sizes(c, facts, data, device, free)
     steps = _rhythm(c, data)
     est = _estimate(c, facts, device)
     fits = est.peak <= free * ROOM
     trained = counting.trainable(facts, c.values, c["objective"], data.labels)
+    if model.adapter and additions.same(model.adapter, c["method"], c["objective"]):
+        trained = additions.parameters(model.adapter, c["method"]) or trained
     result = Plan(
         c.values,
         c.reasons(),
@@ -165,7 +174,17 @@ def _objective(c: Choices, facts: models.ModelFacts, data: DataFacts, problems: 
         )
 
 
-def _method(c: Choices, facts: models.ModelFacts, problems: list) -> None:
+def _new_language(c: Choices, facts: models.ModelFacts, data: DataFacts) -> None:
+    """Pairs of texts on a toy: it writes neither language yet, so a small addition and a few passes teach it nothing."""
+    if facts.parameters >= TINY or data.kind != "seq2seq" or not c.open("method"):
+        return
+    c.put("method", "full", "planner", "A model this small can't write the other text yet: it learns to when all of it may change.")
+    c.decide("learning_rate", 1e-3, "Twice the usual for a toy: it has a language to learn.")
+    if c.by["epochs"][0] in ("preset", "default") and data.rows < FEW:
+        c.put("epochs", 5.0 * c["epochs"], "planner", "Writing something new takes five times the passes of a manner.")
+
+
+def _method(c: Choices, facts: models.ModelFacts, data: DataFacts, problems: list) -> None:
     """The cell itself: this technique, for this objective, on this model."""
     if c["method"] == "lora" and c.values.get("quantization"):
         c.put("method", "qlora", c.by["method"][0], "LoRA on packed weights is QLoRA.")
@@ -183,17 +202,21 @@ def _method(c: Choices, facts: models.ModelFacts, problems: list) -> None:
             )
         )
     if no := methods.refusal(method.name, c["objective"], facts, c.values):
-        field = "objective" if objectives.refusal(c["objective"], facts) else "method"
         others = [m for m in methods.METHODS if not methods.refusal(m, c["objective"], facts, c.values)]
-        if field == "objective":
-            others = [o for o in objectives.OBJECTIVES if not objectives.refusal(o, facts)]
+        field, at_fault = "method", methods.setting_refusal(method.name, facts, c.values)
+        if objectives.refusal(c["objective"], facts):
+            field, others = "objective", [o for o in objectives.OBJECTIVES if not objectives.refusal(o, facts)]
+        elif at_fault:
+            field, others = at_fault[:2]
         problems.append(SettingError(no, asked=c[field], available=others or ["none"], remedy="Choose another one.", field=field))
     for name, works, why in (
         ("gradient_checkpointing", method.checkpointing, f"{method.title} breaks when layers are computed twice."),
         (
             "packing",
-            method.packing and c["objective"] in PACKS,
-            f"Rows put side by side would see each other ({method.title}, {c['objective']}).",
+            method.packing and c["objective"] in PACKS and not data.weighted,
+            "Rows put side by side could not count for more or less each."
+            if data.weighted
+            else f"Rows put side by side would see each other ({method.title}, {c['objective']}).",
         ),
     ):
         if not works and c.values.get(name):
@@ -202,9 +225,39 @@ def _method(c: Choices, facts: models.ModelFacts, problems: list) -> None:
             c.decide(name, False, why)
 
 
+def _start(c: Choices, model: models.Model, problems: list) -> None:
+    """What the addition that the run goes on from settles, or rules out."""
+    method, objective = c["method"], c["objective"]
+    if no := additions.refusal(model.adapter, method, objective):
+        why, can = no
+        problems.append(
+            SettingError(why, asked=method, available=can or ["its base model"], remedy="Choose that.", field="method" if can else "model")
+        )
+        return
+    if not additions.same(model.adapter, method, objective):
+        return
+    for name, value in additions.pinned(model.adapter, method).items():
+        if c.by.get(name, ("",))[0] == "you" and c[name] != value:
+            told = f"It goes on from an addition made with {value}, and that can't be changed."
+            remedy = "Leave it out, or start from the base model."
+            problems.append(SettingError(told, asked=c[name], available=[value], remedy=remedy, field=name))
+        elif c.values.get(name) != value:
+            c.put(name, value, "planner", "As it was made before: the run goes on with it.")
+
+
 def _contradictions(c: Choices, facts: models.ModelFacts, problems: list) -> None:
     room = facts.context - (c["virtual_tokens"] if c["method"] in methods.SOFT else 0)
-    if (c.values.get("max_length") or 0) > room:
+    if room < 64:
+        problems.append(
+            SettingError(
+                f"{facts.name} reads {facts.context} tokens, and {c['virtual_tokens']} invisible ones leave no room for the text.",
+                asked=c["virtual_tokens"],
+                available=f"1 to {facts.context - 64}",
+                remedy="Choose fewer.",
+                field="virtual_tokens",
+            )
+        )
+    elif (c.values.get("max_length") or 0) > room:
         problems.append(
             SettingError(
                 f"{facts.name} reads at most {facts.context} tokens" + (", the invisible ones too." if room < facts.context else "."),
@@ -245,13 +298,29 @@ def _contradictions(c: Choices, facts: models.ModelFacts, problems: list) -> Non
         known = list(models.targets(facts))
         problems.append(
             SettingError(
-                f"{facts.name} has no {' or '.join(unknown)} to adapt." if unknown else "No layers to adapt were named.",
+                "LoRA does not adapt the choice of words or the input words: choose the last layers (with the head), or all-linear."
+                if {"lm_head", "embed_tokens", "wte", "shared"} & set(unknown)
+                else f"{facts.name} has no {' or '.join(unknown)} to adapt."
+                if unknown
+                else "No layers to adapt were named.",
                 asked=unknown,
                 available=["all-linear", *known],
                 remedy="Choose among these, or full module names.",
                 field="lora_targets",
             )
         )
+
+
+def _device(c: Choices, device: Device, problems: list) -> None:
+    """What this device can't do at all."""
+    if device.packs:
+        return
+    why = f"{device.name} has no packed weights and no 8-bit optimizers (bitsandbytes)."
+    if c["method"] == "qlora":
+        others = [m for m in methods.METHODS if m != "qlora"]
+        problems.append(SettingError(why, asked="qlora", available=others, remedy="Choose LoRA.", field="method"))
+    if c["optimizer"] == "adamw_8bit":
+        problems.append(SettingError(why, asked="adamw_8bit", available=["adamw", "adafactor"], remedy="Choose adamw.", field="optimizer"))
 
 
 def _unknown_targets(targets: str | list[str], facts: models.ModelFacts) -> list[str] | None:
@@ -264,9 +333,10 @@ def _unknown_targets(targets: str | list[str], facts: models.ModelFacts) -> list
     return [t for t in named if t not in known and t.split(".")[-1] not in tails] or None
 
 
-def _learning(c: Choices, facts: models.ModelFacts, data: DataFacts, model: models.Model) -> list[str]:
+def _learning(c: Choices, facts: models.ModelFacts, data: DataFacts, model: models.Model, device: Device) -> list[str]:
     tiny, method = facts.parameters < TINY, methods.get(c["method"])
-    rate = method.toy if tiny else method.rate
+    t5 = facts.model_type in T5 and method.name in memory.WHOLE
+    rate = method.toy if tiny else T5_RATE if t5 else method.rate
     if c["objective"] in HEADS:
         rate = min(rate, 1e-2)  # the head learns at it as well, and overshoots at those of prompts
     c.decide("learning_rate", rate, f"{rate:g} is usual for {method.title} on a model of this size.")
@@ -278,7 +348,11 @@ def _learning(c: Choices, facts: models.ModelFacts, data: DataFacts, model: mode
         size = micro * max(1, size // micro)
     c.decide("effective_batch", size, f"{data.rows:,} rows give enough steps this way.")
     notes = []
-    low, high = (bound * (10 if tiny else 1) for bound in method.rates)
+    low, high = (bound * (10 if tiny or t5 else 1) for bound in method.rates)
+    if c.by["warmup"][0] == "default" and method.warmup != c["warmup"]:
+        c.put("warmup", method.warmup, "planner", f"{method.title} takes large steps: they begin more gently.")
+    if not device.bf16 and c.values.get("precision") == "bf16":
+        notes.append(f"{device.name} has no arithmetic in bf16: it is emulated, many times slower than fp32.")
     if not low <= c["learning_rate"] <= high:
         notes.append(f"A learning rate of {c['learning_rate']:g} is far from what works for {method.title}: {low:g} to {high:g}.")
     if not facts.has_template and c["objective"] == "chat":
@@ -287,8 +361,10 @@ def _learning(c: Choices, facts: models.ModelFacts, data: DataFacts, model: mode
         notes.append(f"This model has no chat template. It will see talks like this: {form}")
     elif c.values.get("chat_template"):
         notes.append("This model has a chat template of its own, which is used; the one you chose is not.")
-    if model.adapter and c["method"] in memory.WHOLE:
+    if model.adapter and not additions.same(model.adapter, c["method"], c["objective"]):
         notes.append("What was added to the model before is merged into it first.")
+    if idle := [n for n in c.by if c.by[n][0] == "you" and not _matters(n, c, method)]:
+        notes.append(f"{', '.join(idle)}: without meaning for {method.title} here, and not used.")
     if told := objectives.trade_off(c["objective"], facts, data.kind):
         notes.append(told)
     if data.rows < 50:
@@ -296,6 +372,13 @@ def _learning(c: Choices, facts: models.ModelFacts, data: DataFacts, model: mode
     if data.kind == "preference" and c["objective"] == "chat":
         notes.append("The preferred answers are learnt; the rejected ones are left out.")
     return notes
+
+
+def _matters(name: str, c: Choices, method: methods.Method) -> bool:
+    """Whether a setting that somebody chose has an effect on this technique and objective."""
+    if name == "class_weights":
+        return c["objective"] in ("classification", "tokens")
+    return name in method.settings or not any(name in m.settings for m in methods.METHODS.values())
 
 
 def _sizes(c: Choices, facts: models.ModelFacts, data: DataFacts, device: Device, free: int) -> None:
@@ -309,19 +392,32 @@ def _sizes(c: Choices, facts: models.ModelFacts, data: DataFacts, device: Device
         if need <= cap
         else f"Longer rows are cut: the longest has about {data.longest:,} tokens, and {cap:,} is what this device reads at a fair speed.",
     )
-    if device.kind == "cpu" and not hardware.bf16_is_fast():
-        c.decide("precision", "fp32", "This processor has no arithmetic in bf16.")
+    if not device.bf16:
+        c.decide("precision", "fp32", f"This {'processor' if device.kind == 'cpu' else 'card'} has no arithmetic in bf16.")
     elif device.kind == "cpu" and facts.parameters < TINY:
         c.decide("precision", "fp32", "On a processor it is faster than bf16 for a model this small, and takes less memory.")
     elif c["method"] in memory.WHOLE and facts.parameters * 16 < free * 0.6:
         c.decide("precision", "fp32", "There is room, and steps this small get lost in bf16 when every weight is trained.")
     else:
         c.decide("precision", "bf16", "Half the memory of fp32, and as good here.")
-    many = device.kind == "cuda" and c["objective"] in PACKS and data.rows >= 2000 and data.mean * 4 < c["max_length"]
-    c.decide(
-        "packing", many, "Rows are short beside the maximum length, so several share one place." if many else "Little would be gained here."
-    )
+    _packing(c, data, device)
     _fit(c, facts, device, free, most=32 if device.kind != "cpu" else max(1, int(CPU_TOKENS / max(1.0, min(data.mean, c["max_length"])))))
+
+
+def _packing(c: Choices, data: DataFacts, device: Device) -> None:
+    """TRL's best-fit packing keeps rows apart by their positions (`packing_strategy="bfd"`); it changes speed and nothing else."""
+    if c["objective"] not in PACKS:
+        return c.decide("packing", False, "Rows of this kind are judged one by one.")
+    if device.kind != "cuda":
+        return c.decide("packing", False, "It needs a card: here the head that goes with it costs more than the room that it saves.")
+    text = c["objective"] == "text"
+    if text or (data.rows >= 2000 and data.mean * 4 < c["max_length"]):
+        why = "Plain text is read without gaps: rows stand side by side and don't see each other." if text else ""
+        return c.decide("packing", True, why or "Rows are short beside the maximum length, so several share one place.")
+    few = data.rows < 2000
+    c.decide(
+        "packing", False, "So few rows would make too few steps." if few else "The rows fill the maximum length well enough by themselves."
+    )
 
 
 def _fit(c: Choices, facts: models.ModelFacts, device: Device, free: int, most: int) -> None:

@@ -1,9 +1,10 @@
 """How good answers are: the metrics of each objective, from what is right and what was guessed. No torch; numpy, and sacrebleu for chrF.
 
 All are shares from 0 to 1, larger is better, but for `mae` (in the unit of the data, smaller is better), `pearson` (-1 to 1) and
-`chrf` (0 to 100, as its authors count).
+`chrf` and `rouge_l` (0 to 100, as their authors count), and `perplexity` (from 1 on, smaller is better).
 """
 
+import math
 import re
 import string
 from collections import Counter
@@ -122,10 +123,32 @@ def answers(guesses: Sequence[str], golds: Sequence[Sequence[str]]) -> dict[str,
 # --- texts
 
 
+def of_loss(loss: float | None, names: Sequence[str]) -> dict[str, float]:
+    """{"perplexity"} where it is asked for: among how many words the model wavers, e to the loss (Jelinek et al. 1977)."""
+    return {"perplexity": math.exp(min(loss, 700.0))} if "perplexity" in names and loss is not None else {}
+
+
+def common(a: Sequence[str], b: Sequence[str]) -> int:
+    """The length of the longest common subsequence."""
+    row = [0] * (len(b) + 1)
+    for x in a:
+        before = row[:]
+        for j, y in enumerate(b):
+            row[j + 1] = before[j] + 1 if x == y else max(before[j + 1], row[j])
+    return row[-1]
+
+
+def rouge_l(guess: str, gold: str) -> float:
+    """F1 of the longest common subsequence of words, letters and digits alone (Lin 2004, https://aclanthology.org/W04-1013)."""
+    a, b = (re.findall(r"\w+", text.lower()) for text in (guess, gold))
+    return 200 * common(a, b) / (len(a) + len(b)) if a and b else 100.0 * (a == b)
+
+
 def rewritten(guesses: Sequence[str], golds: Sequence[str]) -> dict[str, float]:
-    """chrF: the letters in a row that a text shares with the right one (Popović 2015, doi:10.18653/v1/W15-3049)."""
+    """chrF: the letters in a row that a text shares with the right one (Popović 2015, doi:10.18653/v1/W15-3049); and ROUGE-L."""
     if not len(guesses):
         return {}
     from sacrebleu.metrics import CHRF
 
-    return {"chrf": float(CHRF().corpus_score(list(guesses), [list(golds)]).score)}
+    rouge = np.mean([rouge_l(*pair) for pair in zip(guesses, golds, strict=True)])
+    return {"chrf": float(CHRF().corpus_score(list(guesses), [list(golds)]).score), "rouge_l": float(rouge)}

@@ -16,7 +16,7 @@ def data_facts(ds: store.Dataset, facts: models.ModelFacts) -> planner.DataFacts
     """Counts of a dataset in tokens of a model, from a sample of its rows."""
     values = [r["value"] for r in store.rows(ds, 0, lengths.SAMPLE)]
     mean, longest = lengths.of_rows(facts, values, ds.kind)
-    return planner.DataFacts(ds.kind, ds.rows - ds.held_out, ds.held_out, mean, longest, labels_of(ds))
+    return planner.DataFacts(ds.kind, ds.rows - ds.held_out, ds.held_out, mean, longest, labels_of(ds), "weight" in ds.mapping)
 
 
 def labels_of(ds: store.Dataset) -> int:

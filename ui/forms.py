@@ -38,7 +38,7 @@ def names(*, simple: bool) -> list[str]:
 def matters(name: str, settings: dict[str, Any]) -> bool:
     """Whether a setting means something for the method and objective that are chosen; the others are not shown."""
     if name == "class_weights":
-        return settings["objective"] == "classification"
+        return settings["objective"] in ("classification", "tokens")
     if config.group_of(name) != "adapter" or name == "quantization" and settings["method"] == "lora":
         return True
     return name in methods.get(settings["method"]).settings

@@ -1,4 +1,4 @@
-"""Which cells the matrix has: objective x technique x model, all that the registries allow, and a part that covers every pair.
+"""Which cells the matrix has: objective x technique x model, all that the registries allow, and a part that covers every pair of interest.
 
 The models are tiny and made from configs; what they are to learn is small enough for 20 steps to show.
 """
@@ -35,7 +35,8 @@ class Cell:
         plain = (self.method, *map(str, self.more.items()))
         told = {("way", plain)}
         if not self.more or self.more == {"quantization": "nf4"}:
-            told |= {("objective", self.objective, self.method), ("model", self.model, self.method), ("task", self.model, self.objective)}
+            told |= {("objective", self.objective, self.method), ("task", self.model, self.objective)}
+            told |= {("model", self.model, self.method)} if self.method in ("lora", "adapter", "last_layers") else set()
         return told
 
 

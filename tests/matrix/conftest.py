@@ -9,6 +9,7 @@ from tests.test_objectives import COLOURS, WORDS, asked, coloured
 from tests.test_techniques import BARE, CONFIGS, family
 
 SIZE = 320  # words that the tokenizer knows at most
+LOUDER, ROWS = 5, 16
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
 
 
@@ -25,6 +26,9 @@ def tiny(tmp_path_factory) -> dict[str, Path]:
         c.vocab_size, c.pad_token_id, c.bos_token_id, c.eos_token_id, c.decoder_start_token_id = SIZE, 0, 2, 3, 2
         torch.manual_seed(0)
         model = getattr(transformers, BARE[family(kind)]).from_config(c)
+        with torch.no_grad():  # weights of chance are so small that what is put beside them could hardly be heard
+            for p in model.parameters():
+                p.mul_(LOUDER if p.dim() > 1 else 1)
         out[kind] = place / kind
         model.save_pretrained(out[kind])
         tokenizer.save_pretrained(out[kind])
@@ -47,8 +51,8 @@ def made_tokenizer():
 
 
 def rows_for(objective: str) -> list[dict]:
-    """Forty rows in which a colour is what is asked for."""
-    texts, chance = coloured(40), random.Random(9)
+    """Rows in which a colour is what is asked for."""
+    texts, chance = coloured(ROWS), random.Random(9)
     if objective == "chat":
         return [{"messages": [{"role": "user", "content": r["text"]}, {"role": "assistant", "content": r["label"]}]} for r in texts]
     if objective == "text":
@@ -58,7 +62,7 @@ def rows_for(objective: str) -> list[dict]:
     if objective == "tokens":
         return [{"tokens": (words := r["text"].split()), "tags": [str(w in COLOURS) for w in words]} for r in texts]
     if objective == "qa":
-        return asked(40, 10, 5)
+        return asked(ROWS, 10, 5)
     if objective == "seq2seq":
         return [{"source": r["text"], "target": r["label"]} for r in texts]
     return texts

@@ -15,7 +15,7 @@ import shutil
 import pytest
 import torch
 import transformers
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from tests.conftest import fresh
 from tests.matrix import cells
@@ -39,8 +39,11 @@ MEANT = {
     "prompt": r"prompt_encoder", "p_tuning": r"prompt_encoder", "prefix": r"prompt_encoder",
     "last_layers": r"\.1\.|^model\.norm|ln_f|final_norm|final_layer_norm|lm_head|^head|^decoder\.|embed|wte|shared|prediction|predictions",
 }  # fmt: skip
-# the share of the first loss by which the last must be lower
-MARGIN = {m: 0.0 for m in methods.METHODS}
+RATE = {"full": 3e-3, "last_layers": 5e-3, "lora": 5e-3, "qlora": 5e-3, "adapter": 5e-3, "ia3": 2e-2, "ln": 1e-2, "prompt": 5e-2,
+        "p_tuning": 1e-2, "prefix": 3e-2}  # fmt: skip
+# the share by which the loss on the rows that are learnt must be lower after 20 steps
+MARGIN = {"full": 0.03, "last_layers": 0.04, "lora": 0.007, "qlora": 0.04, "adapter": 0.01, "ia3": 0.005, "ln": 0.004, "prompt": 0.0025,
+          "p_tuning": 0.0025, "prefix": 0.003}  # fmt: skip
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -71,7 +74,7 @@ def settings_of(cell: cells.Cell) -> dict:
     method = methods.get(cell.method)
     checkpointing = cell.model in cells.CHECKPOINTED and method.checkpointing
     own = {k: f.default for k, f in config.FIELDS.items() if k not in SETTINGS and k not in ("model", "data", "objective")}
-    asked = {"method": cell.method, "max_steps": STEPS, "eval_steps": HALF, "learning_rate": min(method.toy, 3e-2)}
+    asked = {"method": cell.method, "max_steps": STEPS, "eval_steps": HALF, "learning_rate": RATE[cell.method]}
     return own | SMALL | asked | {"gradient_checkpointing": checkpointing} | cell.more
 
 
@@ -120,7 +123,7 @@ def checkpoint(run: runs.Run, step: int) -> dict[str, str]:
 def test_a_cell(ws, tiny, tmp_path, saved, monkeypatch, cell):
     base, family = tiny[cell.model], FACTS[cell.model].family
     s = settings_of(cell)
-    run = make(ws, base, rows_for(cell.objective), cell.objective, cell.objective, tmp_path, **s)
+    run = make(ws, base, rows_for(cell.objective), cell.objective, cell.objective, tmp_path, learnt_tests=True, **s)
     run, before, model = worked(run, monkeypatch)
 
     # what moved
@@ -131,10 +134,9 @@ def test_a_cell(ws, tiny, tmp_path, saved, monkeypatch, cell):
     assert not strange and (cell.method != "full" or moved == set(after)), strange[:5]
 
     # the loss
-    losses = list(table(run)["loss"].values())
-    assert len(losses) == STEPS
-    first, last = sum(losses[:3]) / 3, sum(losses[-3:]) / 3
-    print(f"FELL {cell.method} {cell.name} {1 - last / first:.4f}")
+    assert len(table(run)["loss"]) == STEPS
+    first, last = run.status["baseline"]["eval_loss"], table(run)["eval_loss"][STEPS]
+    print(f"FELL {cell.method} {cell.objective} {cell.name} {1 - last / first:.4f}")
     assert last < first * (1 - MARGIN[cell.method])
 
     # merged
@@ -146,7 +148,8 @@ def test_a_cell(ws, tiny, tmp_path, saved, monkeypatch, cell):
         assert check["passed"] and check["max_kl"] < 1e-4
         if cell.method != "qlora":
             whole = load.base_model(tmp_path / "merged", "fp32", "cpu", objective=cell.objective)
-            torch.testing.assert_close(outputs(whole, family), tuned, atol=2e-4, rtol=2e-4)
+            near = 2e-4 * max(1.0, tuned.abs().max().item())
+            torch.testing.assert_close(outputs(whole, family), tuned, atol=near, rtol=2e-4)
 
     # for the fresh process
     place = saved / cell.name
@@ -155,7 +158,7 @@ def test_a_cell(ws, tiny, tmp_path, saved, monkeypatch, cell):
     about = {
         "base": str(base),
         "objective": cell.objective,
-        "quantization": s["quantization"] or ("nf4" if cell.method == "qlora" else None),
+        "quantization": s.get("quantization"),
     }
     paths.write_json(place / "about.json", about | {"family": family, "kind": kind})
 

@@ -15,10 +15,11 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from tuner import paths
+from tuner.additions import ABOUT
 from tuner.errors import ModelError
 from tuner.workers.adapters import is_linear, places, stacks
 
-CHANGED, ABOUT = "changed.safetensors", "layers.json"
+CHANGED = "changed.safetensors"
 KEYS_VALUES = {  # what families call the maps of keys and values, alone or fused
     *("k", "v", "key", "value", "k_proj", "v_proj", "key_proj", "value_proj", "k_lin", "v_lin"),
     *("Wqkv", "c_attn", "qkv_proj", "query_key_value"),

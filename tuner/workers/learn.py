@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from transformers import TrainingArguments, set_seed
 
-from tuner import card, lengths, models, objectives, paths, runs
+from tuner import additions, card, lengths, models, objectives, paths, runs, scoring
 from tuner.data import store
 from tuner.errors import ModelError
 from tuner.paths import Workspace
@@ -78,8 +78,31 @@ def begin(r: Reporter) -> Job:
     start = Path(about["adapter"]) if about.get("adapter") else None
     data = store.get(ws, run.config["data"])
     spoken = start if start and (start / "tokenizer.json").exists() else base  # the talk goes on in the form in which it began
+    s = run.plan["settings"]
+    if start and s["method"] != "full" and not additions.same(start, s["method"], s["objective"]):
+        r.say("preparing", reason="Merging what was learnt before into a base of the run's own.")
+        base, start = own_base(run, base, start), None
+        spoken = base
     tokenizer = load.tokenizer(spoken, run.plan["settings"].get("chat_template"))
     return Job(r, run, data, base, tokenizer, start, resume, report, began)
+
+
+def own_base(run: runs.Run, base: Path, start: Path) -> Path:
+    """RUN_DIR/base: the base with what another technique learnt (`start`) merged into it, for what is learnt now stands on that. Made once,
+    in the width in which it is trained on; plan.json names it from then on, so whoever loads the run finds it."""
+    s, about, folder = run.plan["settings"], run.plan["model"], run.path / "base"
+    if not (folder / "config.json").exists():
+        new = folder.with_name("base.new")
+        shutil.rmtree(new, ignore_errors=True)
+        model = load.base_model(base, s["precision"], "cpu", objective=s["objective"], **load.head_of(start))
+        techniques.merged(techniques.with_saved(model, start)).save_pretrained(new)
+        load.tokenizer(start if (start / "tokenizer.json").exists() else base, s.get("chat_template")).save_pretrained(new)
+        if (start / "labels.json").exists():
+            shutil.copy(start / "labels.json", new)
+        new.rename(folder)
+    about |= {"base": str(folder), "adapter": None, "kind": "run", "bytes_per_weight": 2 if s["precision"] == "bf16" else 4}
+    paths.write_json(run.path / "plan.json", run.plan)
+    return folder
 
 
 def needs_places(job: Job, what: str) -> None:
@@ -145,7 +168,7 @@ def arguments(s: dict[str, Any], steps: int, folder: Path, test: bool, kind: typ
         max_grad_norm=s["max_grad_norm"],
         seed=s["seed"],
         optim={"adamw": "adamw_torch", "adamw_8bit": "adamw_8bit", "adafactor": "adafactor"}[s["optimizer"]],
-        bf16=not cpu and (s["precision"] == "bf16" or torch.cuda.is_available()),
+        bf16=_autocast(s),
         use_cpu=cpu,
         gradient_checkpointing=s["gradient_checkpointing"],
         eval_strategy="steps" if test else "no",
@@ -164,6 +187,13 @@ def arguments(s: dict[str, Any], steps: int, folder: Path, test: bool, kind: typ
         dataloader_pin_memory=not cpu,
         **more,
     )
+
+
+def _autocast(s: dict[str, Any]) -> bool:
+    """Whether products are computed in bf16: on cards that can, over fp32 weights as well, which then keep the small steps."""
+    if s["device"] == "cpu":
+        return False
+    return torch.cuda.is_bf16_supported(including_emulation=False) if torch.cuda.is_available() else s["precision"] == "bf16"
 
 
 def multiple(s: dict[str, Any]) -> int | None:
@@ -227,6 +257,7 @@ def baseline(job: Job, trainer, rows: int | None = None) -> dict[str, Any]:
 def numbers(metrics: dict[str, float], prefix: str, names: tuple[str, ...]) -> dict[str, float | None]:
     """{"eval_loss", "accuracy", ...} of what a trainer measured under a prefix; None where it is no number."""
     found = {"eval_loss": metrics.get(f"{prefix}_loss")} | {n: metrics[f"{prefix}_{n}"] for n in names if f"{prefix}_{n}" in metrics}
+    found |= scoring.of_loss(found["eval_loss"], names)
     return {k: float(v) if v is not None and math.isfinite(v) else None for k, v in found.items()}
 
 

@@ -35,6 +35,7 @@ class Encoded:
     refused: str | None = None
     text: str = ""
     encoding: Any = None
+    weight: float = 1.0
 
 
 @dataclass(slots=True)
@@ -44,6 +45,7 @@ class Written:
     text: str = ""
     spans: Ranges | None = None
     refused: str | None = None
+    weight: float = 1.0
 
 
 class Masker:
@@ -113,13 +115,14 @@ class Masker:
                 yield batch
 
     def _write(self, value: dict) -> Written:
+        weight = float(value.get("weight", 1.0))
         try:
             if not self.chat:
-                return Written(convert.as_text(value, self.kind))
+                return Written(convert.as_text(value, self.kind), weight=weight)
             messages, tools = convert.as_messages(value, self.kind), value.get("tools") or None
             writer = self._writer(tools)
             self._count_unseen(writer, messages, tools)
-            return Written(*writer.write(messages, tools))
+            return Written(*writer.write(messages, tools), weight=weight)
         except (RequestError, TemplateRefusal) as error:
             return Written(refused=str(error)[:200])
 
@@ -155,12 +158,12 @@ class Masker:
         ids = encoding.ids
         if written.spans is None:  # of plain text every token is learnt, the end token too
             ids = ids if ids and ids[-1] == self.tokenizer.eos_token_id else [*ids, self.tokenizer.eos_token_id]
-            return Encoded(ids, [(0, len(ids))], None, written.text, encoding)
+            return Encoded(ids, [(0, len(ids))], None, written.text, encoding, written.weight)
         covered = inside if self.how == "prefixes" else touched
         ranges = [r for span in written.spans if (r := covered(encoding, *span))]
         self.said += len(ranges)
         self.ended += sum(ids[end - 1] in self.special for _, end in ranges)
-        return Encoded(ids, ranges, None, written.text, encoding)
+        return Encoded(ids, ranges, None, written.text, encoding, written.weight)
 
 
 @dataclass

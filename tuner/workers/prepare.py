@@ -23,6 +23,7 @@ class Prepared:
     ids: array = field(default_factory=lambda: array("i"))
     marks: array = field(default_factory=lambda: array("i"))  # the labels
     ends: array = field(default_factory=lambda: array("q", [0]))  # row i is [ends[i], ends[i + 1])
+    weights: array = field(default_factory=lambda: array("f"))  # how much each row counts
     learnt: int = 0
     longest: int = 0
     cut: int = 0
@@ -31,6 +32,10 @@ class Prepared:
 
     def __len__(self) -> int:
         return len(self.ends) - 1
+
+    @property
+    def weighted(self) -> bool:
+        return any(w != 1.0 for w in self.weights)
 
     @property
     def input_ids(self) -> list[list[int]]:
@@ -61,6 +66,7 @@ class Prepared:
         self.ids.extend(tokens)
         self.marks.extend(labels)
         self.ends.append(len(self.ids))
+        self.weights.append(row.weight)
         self.longest = max(self.longest, len(ids))
 
     def leave_out(self, why: str) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 from transformers import TrainerCallback
 
-from tuner import locks, paths, runs
+from tuner import locks, paths, runs, scoring
 from tuner.errors import ConflictError, DivergedError, disk_is_full, translate
 
 
@@ -144,6 +144,7 @@ class Report(TrainerCallback):
         if metrics and "eval_loss" in metrics and state.is_world_process_zero:
             values = {"eval_loss": float(metrics["eval_loss"])}
             values |= {n: float(metrics[f"eval_{n}"]) for n in self.names if f"eval_{n}" in metrics}
+            values |= scoring.of_loss(values["eval_loss"], self.names)
             self.r.metrics(state.global_step, values)
             known = (paths.read_json(self.r.folder / "status.json", {}) or {}).get("best") or {}
             if metrics["eval_loss"] < known.get("eval_loss", math.inf):

@@ -11,8 +11,8 @@ import torch
 from peft import PeftModel
 from pydantic import BaseModel
 
-from tuner import objectives
-from tuner.workers import layers, load, techniques
+from tuner import additions, objectives
+from tuner.workers import load, techniques
 
 ROOM = 1.3  # a model is loaded beside another when its weights times this are free: answering needs some as well
 
@@ -108,6 +108,6 @@ class Models:
 
 def _name(adapter: str) -> str:
     """PEFT's names may hold no dots; the stamp tells a run that was trained on from what is in memory."""
-    files = (Path(adapter) / name for name in ("adapter_config.json", layers.ABOUT, "config.json"))
+    files = (Path(adapter) / name for name in ("adapter_config.json", additions.ABOUT, "config.json"))
     stamp = next((file.stat().st_mtime_ns for file in files if file.exists()), 0)
     return f"{abs(hash(adapter)):x}@{stamp}"

@@ -22,10 +22,10 @@ from tuner.workers.report import Reporter, guarded, leave
 
 
 class OwnLoss(SFTTrainer):
-    """The model's own head and loss, on the learnt positions alone.
+    """The model's own head and loss, on the learnt positions alone, each times its row's weight.
 
-    For CPUs: TRL's fused head is emulated there, and scores prompts and padding too. The sum over the learnt tokens
-    divided by their number in the whole step is the same loss.
+    For CPUs, where TRL's fused head is emulated and scores prompts and padding too; and for rows that count differently, which it
+    does not know. The sum over the learnt tokens divided by their number in the whole step is the same loss.
     """
 
     loss_is_scaled_for_ga = True
@@ -34,10 +34,13 @@ class OwnLoss(SFTTrainer):
         labels = inputs["labels"][:, 1:]
         learnt = labels != IGNORED
         positions = learnt.any(dim=0).nonzero().squeeze(1)
-        out = model(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"], use_cache=False, logits_to_keep=positions)
-        total = torch.nn.functional.cross_entropy(
-            out.logits.float().flatten(0, 1), labels[:, positions].flatten(), ignore_index=IGNORED, reduction="sum"
+        some = {"logits_to_keep": positions} if "logits_to_keep" in inner_forward(model) else {}
+        out = model(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"], use_cache=False, **some)
+        logits = out.logits if some else out.logits[:, positions]
+        each = torch.nn.functional.cross_entropy(
+            logits.float().transpose(1, 2), labels[:, positions], ignore_index=IGNORED, reduction="none"
         )
+        total = (each * inputs["weight"][:, None]).sum() if "weight" in inputs else each.sum()
         if num_items_in_batch is None:
             num_items_in_batch = learnt.sum() * (self.current_gradient_accumulation_steps if model.training else 1)
         loss = total / torch.as_tensor(num_items_in_batch, device=total.device).clamp(min=1)
@@ -47,8 +50,8 @@ class OwnLoss(SFTTrainer):
         Trainer.log(self, logs, start_time)  # TRL's averages entropy and accuracy of its fused head, which is not used here
 
 
-def arguments(s: dict[str, Any], steps: int, folder: Path, test: bool) -> SFTConfig:
-    """What all workers ask for, and what only TRL knows."""
+def arguments(s: dict[str, Any], steps: int, folder: Path, test: bool, *, keep: bool = False) -> SFTConfig:
+    """What all workers ask for, and what only TRL knows; `keep` columns that it does not know."""
     return learn.arguments(
         s,
         steps,
@@ -61,6 +64,7 @@ def arguments(s: dict[str, Any], steps: int, folder: Path, test: bool) -> SFTCon
         eval_packing=False if s["packing"] else None,
         dataset_kwargs=None if s["packing"] else {"skip_prepare_dataset": True},
         prediction_loss_only=True,
+        remove_unused_columns=not keep,
     )
 
 
@@ -84,21 +88,42 @@ def as_dataset(p: Prepared) -> Dataset:
     columns = {
         name: made.from_arrays(ends, pa.array(np.frombuffer(flat, np.int32))) for name, flat in (("input_ids", p.ids), ("labels", p.marks))
     }
+    if p.weighted:
+        columns["weight"] = pa.array(np.frombuffer(p.weights, np.float32))
     return Dataset(pa.table(columns))
+
+
+def with_weights(collator):
+    """TRL's collator, and beside its batch the `weight` [rows] of rows that count differently."""
+
+    def collate(rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
+        weights = [r["weight"] for r in rows if "weight" in r]
+        batch = collator([{k: v for k, v in r.items() if k != "weight"} for r in rows])
+        return batch | {"weight": torch.tensor(weights)} if weights else batch
+
+    return collate
 
 
 def make_trainer(job: learn.Job, model, train: Prepared, held: Prepared) -> SFTTrainer:
     s = job.settings
+    weighted = train.weighted or held.weighted
     own = s["device"] == "cpu" and not s["packing"] and "logits_to_keep" in inner_forward(model)
-    kind = OwnLoss if own else SFTTrainer
-    return kind(
+    kind = OwnLoss if own or weighted else SFTTrainer
+    whole = {n: p.data for n, p in model.named_parameters() if p.requires_grad}
+    trainer = kind(
         model=model,
-        args=arguments(s, job.run.plan["steps"], job.run.path, bool(len(held))),
+        args=arguments(s, job.run.plan["steps"], job.run.path, bool(len(held)), keep=weighted),
         train_dataset=as_dataset(train),
         eval_dataset=as_dataset(held) if len(held) else None,
         processing_class=job.tokenizer,
         callbacks=[job.report],
     )
+    for name, parameter in model.named_parameters():  # beside packed weights TRL makes them bf16, which loses small steps; resumed, PEFT
+        if name in whole:  # would make them fp32 again
+            parameter.data = whole[name]
+    if weighted:
+        trainer.data_collator = with_weights(trainer.data_collator)
+    return trainer
 
 
 def inner_forward(model) -> set[str]:

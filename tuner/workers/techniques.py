@@ -28,26 +28,12 @@ from peft import (
 from peft.utils import ModulesToSaveWrapper
 from safetensors.torch import load_file, save_file
 
-from tuner import models, objectives, paths
+from tuner import additions, models, objectives
+from tuner.additions import EXTRA
 from tuner.errors import ModelError
 from tuner.methods import SOFT
 from tuner.models import ModelFacts
 from tuner.workers import adapters, layers
-
-EXTRA = "prompt_network.safetensors"  # the network that makes the prompts (P-tuning, prefix projection): PEFT saves what it made only
-KINDS = {
-    "lora": "peft:LORA",
-    "qlora": "peft:LORA",
-    "ia3": "peft:IA3",
-    "ln": "peft:LN_TUNING",
-    "prompt": "peft:PROMPT_TUNING",
-    "p_tuning": "peft:P_TUNING",
-    "prefix": "peft:PREFIX_TUNING",
-    "adapter": "bottleneck",
-    "last_layers": "layers",
-    "full": "whole",
-}
-MERGE = ("LORA", "IA3", "LN_TUNING")
 
 
 def build(model, settings: dict[str, Any], facts: ModelFacts, *, objective: str, tokenizer=None, start: Path | None = None):
@@ -57,7 +43,7 @@ def build(model, settings: dict[str, Any], facts: ModelFacts, *, objective: str,
     needs and bf16 does not; freezing is done here, and checkpointing without re-entrance needs no gradient at the input.
     """
     method, task = settings["method"], objectives.get(objective).task
-    if start is not None and not _same_kind(start, method, task):
+    if start is not None and not additions.same(start, method, objective):
         model, start = merged(with_saved(model, start)), None
     if method == "full":
         _whole(model)
@@ -81,11 +67,6 @@ def build(model, settings: dict[str, Any], facts: ModelFacts, *, objective: str,
         raise _no_target(facts, settings.get("lora_targets")) from error
     remember(model, None, settings)
     return model
-
-
-def _same_kind(start: Path, method: str, task: str) -> bool:
-    known = paths.read_json(start / "adapter_config.json", {}).get("task_type") or paths.read_json(start / layers.ABOUT, {}).get("task")
-    return kind(start) == KINDS[method] and known in (task, None)
 
 
 def _whole(model) -> None:
@@ -316,13 +297,9 @@ def save(model, folder: Path, settings: dict[str, Any]) -> None:
 
 
 def kind(folder: Path) -> str:
-    """What a folder holds, by its files: peft:LORA (and the like), bottleneck, layers, whole."""
-    if (folder / layers.ABOUT).exists():
-        return "layers"
-    if found := paths.read_json(folder / "adapter_config.json", {}).get("peft_type"):
-        return "bottleneck" if found == adapters.BOTTLENECK else f"peft:{found}"
-    if (folder / "config.json").exists():
-        return "whole"
+    """What a folder holds (`additions.kind`). ModelError when it is nothing that was learnt."""
+    if found := additions.kind(folder):
+        return found
     raise ModelError(
         f"{folder.name} holds nothing that was learnt.",
         asked=str(folder),
@@ -382,7 +359,7 @@ def merged(model):
         delattr(model, layers.KEPT)
     if not isinstance(model, PeftModel):
         return model
-    if model.peft_type not in MERGE:
+    if f"peft:{getattr(model.peft_type, 'value', model.peft_type)}" not in additions.MERGE:
         raise _refused("What was learnt this way can't be merged into the model.", "Go on with the same technique.", "method")
     if getattr(model.get_base_model(), "is_quantized", False):
         raise _refused("Merging into packed weights would lose too much.", "Leave quantization off, or choose QLoRA.", "quantization")

@@ -1,0 +1,124 @@
+"""Devices as they would be told on machines that are not here: cards of both makers, an Apple, and a torch that can't use what there is."""
+
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from tuner import doctor, hardware
+from tuner.errors import DeviceError
+
+
+class NVML(SimpleNamespace):
+    """What `pynvml` answers on a machine with these cards: (name, total, free, compute capability)."""
+
+    class NVMLError(Exception):
+        pass
+
+    def __init__(self, *cards):
+        super().__init__(cards=cards)
+
+    def nvmlInit(self):
+        if not self.cards:
+            raise self.NVMLError("no driver")
+
+    def nvmlDeviceGetCount(self):
+        return len(self.cards)
+
+    def nvmlDeviceGetHandleByIndex(self, i):
+        if self.cards[i] is None:
+            raise self.NVMLError("GPU is lost")
+        return self.cards[i]
+
+    def nvmlDeviceGetName(self, card):
+        return card[0]
+
+    def nvmlDeviceGetMemoryInfo(self, card):
+        return SimpleNamespace(total=card[1], free=card[2])
+
+    def nvmlDeviceGetCudaComputeCapability(self, card):
+        return card[3]
+
+
+@pytest.fixture
+def machine(monkeypatch):
+    """`machine(cards, torch)` makes this computer look like another one."""
+
+    def become(*cards, torch=None):
+        monkeypatch.setitem(sys.modules, "pynvml", NVML(*cards))
+        monkeypatch.setattr(hardware, "torch_build", lambda: {"version": "2.13.0", "cuda": None, "hip": None} | (torch or {}))
+
+    return become
+
+
+L4, T4 = ("NVIDIA L4", 24 * 10**9, 20 * 10**9, (8, 9)), ("Tesla T4", 16 * 10**9, 15 * 10**9, (7, 5))
+
+
+def test_cards_are_told_with_what_they_can_do(machine):
+    machine(L4, None, T4, torch={"cuda": "12.8"})
+    first, second = hardware.cards()  # the one that fell off the bus is no device
+    assert (first.id, first.name, first.free, first.bf16, first.tflops) == ("cuda:0", "NVIDIA L4", 20 * 10**9, True, 121)
+    assert (second.id, second.bf16, second.packs) == ("cuda:2", False, True)
+    assert [d.id for d in hardware.devices()] == ["cuda:0", "cuda:2", "cpu"]
+    with pytest.raises(DeviceError) as caught:
+        hardware.get("cuda:1")
+    assert caught.value.available == ["cuda:0", "cuda:2", "cpu"]
+
+
+def test_a_card_beside_a_torch_for_processors_is_told_with_the_command_that_mends_it(machine):
+    machine(L4)
+    assert hardware.cards() == [] and "pip install" in hardware.gpu_without_torch() and "cu128" in hardware.gpu_without_torch()
+    (told,) = [p for p in doctor.look(Workspace()).get("problems") if "NVIDIA card" in p["message"]]
+    assert told["remedy"] == hardware.gpu_without_torch()
+    for cards, torch in (((L4,), {"cuda": "12.8"}), ((), None), ((L4,), {"hip": "6.4"})):
+        machine(*cards, torch=torch)
+        assert hardware.gpu_without_torch() is None
+
+
+class Workspace:
+    root = Path("/")
+
+    def prepare(self):
+        return self
+
+
+def test_amds_cards_are_read_from_sysfs(machine, tmp_path):
+    for name, files in {
+        "card0": {"vendor": "0x8086"},
+        "card1": {"vendor": "0x1002", "mem_info_vram_total": "25753026560", "mem_info_vram_used": "1000000000", "product_name": "Radeon"},
+        "card2": {"vendor": "0x1002", "mem_info_vram_total": "nonsense"},
+        "card1-DP-1": {},
+    }.items():
+        (tmp_path / name / "device").mkdir(parents=True)
+        for file, text in files.items():
+            (tmp_path / name / "device" / file).write_text(text + "\n")
+    (card,) = hardware._amd_cards(tmp_path)
+    assert (card.id, card.kind, card.total, card.free) == ("cuda:0", "cuda", 25753026560, 24753026560)
+    assert card.name == "Radeon (ROCm, not yet tried)"
+    machine(L4, torch={"hip": "6.4"})
+    assert all("ROCm" in d.name for d in hardware.cards()), "a ROCm build can't use NVIDIA's cards"
+
+
+def test_an_apple_says_that_it_is_untried_and_packs_nothing(machine, monkeypatch):
+    machine()
+    monkeypatch.setattr(hardware.sys, "platform", "darwin")
+    monkeypatch.setattr(hardware.platform, "machine", lambda: "arm64")
+    apple = hardware.devices()[0]
+    assert (apple.id, apple.packs) == ("mps", False) and "not yet tried" in apple.name and apple.free <= apple.total
+
+
+@pytest.mark.parametrize("flags, fast", [("avx2 avx512f", False), ("avx512_bf16", True), ("amx_bf16", True), ("asimd bf16", True)])
+def test_a_processor_with_bf16_is_known_by_its_flags(monkeypatch, flags, fast):
+    monkeypatch.setattr(hardware.Path, "read_text", lambda self, *_, **__: f"flags : fpu {flags}\n")
+    assert hardware.bf16_is_fast() is fast
+
+
+def test_the_build_of_torch_is_read_without_importing_it():
+    import subprocess
+
+    hardware.torch_build.cache_clear()
+    built = subprocess.run(
+        [sys.executable, "-c", "import torch; print(torch.version.cuda, torch.version.hip)"], capture_output=True, text=True, timeout=120
+    )
+    assert [str(hardware.torch_build()[k]) for k in ("cuda", "hip")] == built.stdout.split()
