@@ -39,6 +39,15 @@ def hosts_of(host: str, allowed: list[str]) -> tuple[str, ...]:
     return (*LOOPBACK, *([host] if host not in ("0.0.0.0", "::") else []), *named)
 
 
+def without_tokens() -> None:
+    """Visitors of a Space don't look at the Hub with its owner's eyes: neither this process nor any that it starts has a token."""
+    from huggingface_hub import constants
+
+    constants.HF_HUB_DISABLE_IMPLICIT_TOKEN = True
+    for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
+        os.environ.pop(name, None)
+
+
 def free_port(host: str, asked: int | None) -> int:
     """The port asked for, or the first free one from 7860 on; ConflictError names a free one."""
 
@@ -97,6 +106,8 @@ def launch(
     guards = [(HostGuard, {"hosts": hosts}), (OriginGuard, {"hosts": hosts})]
     from starlette.middleware import Middleware
 
+    if house.guest:
+        without_tokens()
     supervisor.watch_again(ws)
     page = layout.build(house)
     page.queue(default_concurrency_limit=8)

@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, unquote, urlparse
 
 import pytest
 
+from tests.conftest import write_tensors
 from tuner import paths, runs
 
 SHA = "a" * 40
@@ -80,6 +81,8 @@ class Hub(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def file(self, name: str):
+        if name not in self.files:
+            return self.say({"error": "no such file"}, 404, {"X-Error-Code": "EntryNotFound"})
         content = self.files[name]
         begin = int(self.headers["Range"].split("=")[1].split("-")[0]) if self.headers.get("Range") and self.command == "GET" else 0
         self.send_response(206 if begin else 200)
@@ -246,3 +249,37 @@ def test_no_process_that_is_started_has_the_token_in_its_environment(tmp_path, m
         log = tmp_path / f"{offline}.log"
         assert local.start("teller", log=log, offline=offline).wait(30) == 0
         assert log.read_text().split() == ["False", str(None if offline else SECRET)]
+
+
+def test_what_is_known_of_a_model_before_it_is_downloaded(tmp_path):
+    """config.json, whether it has a chat template, and for a kind that can't be counted the headers of its weights; with the login."""
+    config = json.loads((paths.STARTER / "config.json").read_text())
+    code = "from tuner import models; f = models.resolve('owner/tiny').facts; print(f.parameters, f.has_template, f.path)"
+    strange = config | {"model_type": "unheard-of", "architectures": ["UnheardOfForCausalLM"]}
+    small = write_tensors(tmp_path / "small.safetensors", {"a": [10, 16], "b": [3]}).read_bytes()
+    for about, told, expected in (
+        (config, {"tokenizer_config.json": b'{"chat_template": "x"}'}, "4065536 True None"),
+        (config, {"tokenizer_config.json": b"{}", "chat_template.jinja": b"x"}, "4065536 True None"),
+        (config, {"tokenizer_config.json": b"{}"}, "4065536 False None"),
+        (config, {}, "4065536 False None"),
+        (strange, {}, "163 False None"),
+    ):
+        files = {"config.json": json.dumps(about).encode(), "model.safetensors": small} | told
+        with serving(files=files) as (url, handler):
+            env = environment(url, tmp_path / str(len(list(tmp_path.iterdir())))) | {"HF_TOKEN": SECRET}
+            out = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=60)
+        assert out.stdout.strip() == expected, out.stderr[-2000:]
+        assert f"Bearer {SECRET}" in handler.keys
+
+
+def test_a_space_looks_at_the_hub_without_its_owners_token(monkeypatch):
+    from huggingface_hub import constants
+    from huggingface_hub.utils import build_hf_headers
+
+    import app
+
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_IMPLICIT_TOKEN", False)
+    monkeypatch.setenv("HF_TOKEN", SECRET)
+    assert SECRET in str(build_hf_headers())
+    app.without_tokens()
+    assert SECRET not in str(build_hf_headers()) and "HF_TOKEN" not in os.environ

@@ -1,9 +1,11 @@
 """The registries: each cell is trained or refused in one sentence that names another; a technique is proposed with its reason."""
 
+import json
+
 import pytest
 
 from tests.test_planner import CARD, CPU
-from tuner import chooser, config, methods, models, objectives, planner
+from tuner import chooser, cli, config, methods, models, objectives, paths, planner
 from tuner.errors import Problems, TunerError
 from tuner.planner import DataFacts
 
@@ -134,3 +136,48 @@ def test_problems_are_told_all_at_once():
     with pytest.raises(Problems) as caught:
         plan("encoder", "chat", "full", quantization="int8", micro_batch=3, effective_batch=8)
     assert {e["field"] for e in caught.value.as_list()} == {"objective", "quantization", "micro_batch"}
+
+
+# --- through the two doors that people use ------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def families(tmp_path_factory):
+    """Folders with a config.json alone, which is enough to plan with."""
+    out = {"decoder": "starter"}
+    for family in ("encoder", "encoder-decoder"):
+        out[family] = tmp_path_factory.mktemp(family)
+        paths.write_json(out[family] / "config.json", FACTS[family].config)
+    return {k: str(v) for k, v in out.items()}
+
+
+IMPOSSIBLE = [(m, o, f) for m, o, f in CELLS if methods.refusal(m, o, FACTS[f])]
+
+
+def test_the_command_line_refuses_each_impossible_cell(ws, families, capsys):
+    assert len(IMPOSSIBLE) > 50
+    for method, objective, family in IMPOSSIBLE:
+        code = cli.main(
+            ["plan", "--model", families[family], "--objective", objective, "--method", method, "--json", "--home", str(ws.home)]
+        )
+        (error,) = json.loads(capsys.readouterr().out)["errors"]
+        assert code == 2 and error["field"] in ("objective", "method") and "hoose" in error["message"], (method, objective, family)
+        assert error["available"] and error[error["field"] and "asked"] in (method, objective)
+
+
+def test_the_form_refuses_each_impossible_cell_beside_its_field(ws, families):
+    import gradio as gr
+
+    from ui.session import House
+    from ui.train_tab import TrainTab
+
+    with gr.Blocks():
+        form = TrainTab(House(ws.home, ws.machine), gr.BrowserState({}))
+    names, before = list(form.widgets), len(form.outputs) - len(form.widgets)
+    for method, objective, family in IMPOSSIBLE:
+        given = [{"method": method, "objective": objective}.get(n) for n in names]
+        out = form.show(ws, families[family], None, "balanced", given)
+        infos = {n: update["info"] for n, update in zip(names, out[before:], strict=True)}
+        marked = [n for n, text in infos.items() if text.startswith("▲")]
+        assert marked and set(marked) <= {"objective", "method"}, (method, objective, family)
+        assert "hoose" in out[0] or "hoose" in infos[marked[0]]

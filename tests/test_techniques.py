@@ -53,6 +53,7 @@ WAYS = [(m, {}) for m in methods.METHODS if m != "qlora"] + [
     ("lora", {"lora_init": "olora"}),
     ("qlora", {"quantization": "nf4"}),
     ("qlora", {"quantization": "int8"}),
+    ("qlora", {"quantization": "nf4", "use_dora": True}),
     ("adapter", {"adapter_placement": "houlsby"}),
     ("prefix", {"prefix_projection": True}),
     ("last_layers", {"train_head": True, "train_embeddings": True}),

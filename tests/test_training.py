@@ -627,3 +627,56 @@ def test_what_a_run_goes_on_from_settles_its_size_or_rules_it_out(house, tmp_pat
             training.prepare(house.ws, {"model": str(folder), "data": house.data.ref, "method": method}, preset=None)
         (error,) = caught.value.as_list()
         assert error["field"] == field and "start from" in error["message"] + "start from" and error["available"], kind
+
+
+# --- the loss ----------------------------------------------------------------------------------------------------------------
+
+LOSSES = """
+import json, sys
+import torch
+from datasets import Dataset
+from transformers import AutoModelForCausalLM, AutoTokenizer
+from trl import SFTConfig, SFTTrainer
+from tuner.workers.sft import OwnLoss
+
+torch.set_num_threads(1)
+folder, place = sys.argv[1:]
+tokenizer = AutoTokenizer.from_pretrained(folder)
+rows = [{"input_ids": list(range(5, 5 + n)), "labels": [-100] * k + list(range(5 + k, 5 + n))} for n, k in ((12, 3), (7, 0), (20, 15), (9, 8))]
+found = {}
+for kind in (SFTTrainer, OwnLoss):
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    args = SFTConfig(output_dir=place, use_cpu=True, bf16=False, report_to="none", dataset_kwargs={"skip_prepare_dataset": True},
+        per_device_train_batch_size=2, gradient_accumulation_steps=2, max_steps=1, learning_rate=0.1, max_grad_norm=1e9, optim="sgd",
+        gradient_checkpointing=False, disable_tqdm=True, logging_steps=1, max_length=None)
+    trainer = kind(model=model, args=args, train_dataset=Dataset.from_list(rows), processing_class=tokenizer)
+    found[kind.__name__] = [trainer.train().training_loss, {n: p.detach() for n, p in model.named_parameters()}]
+(one, a), (two, b) = found.values()
+print(json.dumps([one, two, max((a[n] - b[n]).abs().max().item() for n in a), max((a[n]).abs().max().item() for n in a)]))
+"""
+PACKED = """
+import json, sys
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
+
+torch.set_num_threads(1)
+model = AutoModelForCausalLM.from_pretrained(sys.argv[1], dtype=torch.float32).eval()
+rows = [list(range(5, 17)), list(range(40, 49)), list(range(90, 111))]
+collate = DataCollatorForLanguageModeling(pad_token_id=0, padding_free=True)
+batch = collate([{"input_ids": sum(rows, []), "labels": sum(rows, []), "seq_lengths": [len(r) for r in rows]}])
+assert "attention_mask" not in batch, "an all-ones mask beside the positions would let the rows see each other"
+with torch.no_grad():
+    packed = model(input_ids=batch["input_ids"], position_ids=batch["position_ids"], use_cache=False).logits[0]  # as in training
+    alone = torch.cat([model(input_ids=torch.tensor([r])).logits[0] for r in rows])
+print((packed - alone).abs().max().item())
+"""
+
+
+def test_our_own_loss_takes_the_step_that_trls_takes(tmp_path):
+    one, two, apart, largest = json.loads(fresh(LOSSES, str(paths.STARTER), str(tmp_path)).splitlines()[-1])
+    assert one == pytest.approx(two, rel=1e-5) and apart < 1e-5 * largest
+
+
+def test_packed_rows_do_not_see_each_other():
+    assert float(fresh(PACKED, str(paths.STARTER)).splitlines()[-1]) < 1e-4

@@ -229,12 +229,16 @@ def cached_snapshot(id: str) -> Path | None:
 
 def _hub_facts(id: str) -> ModelFacts:
     import httpx
-    from huggingface_hub import constants, hf_hub_download
+    from huggingface_hub import HfApi, constants, hf_hub_download
 
     try:
         if not constants.HF_HUB_OFFLINE:
             httpx.head(constants.ENDPOINT, timeout=5)  # without a network the download alone tries for 23 s
-        config = hf_hub_download(id, "config.json", etag_timeout=5, token=False)
+        config = json.loads(Path(hf_hub_download(id, "config.json", etag_timeout=5)).read_text(encoding="utf-8"))
+        facts = replace(facts_from_config(config, name=id), has_template=_hub_template(id))
+        if facts.notes:  # a kind that can't be counted from its config: the headers of its weights tell
+            facts = replace(facts, parameters=sum(HfApi().get_safetensors_metadata(id).parameter_count.values()))
+        return facts
     except Exception as error:
         raise translate(error) or NetworkError(
             f"{id} can't be looked up on the Hub.",
@@ -242,7 +246,18 @@ def _hub_facts(id: str) -> ModelFacts:
             available="models on this computer",
             remedy="Check the network and the spelling.",
         ) from error
-    return facts_from_config(json.loads(Path(config).read_text()), name=id)
+
+
+def _hub_template(id: str) -> bool:
+    """Whether a model that is still on the Hub has a chat template, from two small files; no weights are fetched."""
+    from huggingface_hub import HfApi, hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError
+
+    try:
+        told = json.loads(Path(hf_hub_download(id, "tokenizer_config.json", etag_timeout=5)).read_text(encoding="utf-8"))
+    except EntryNotFoundError:
+        told = {}
+    return bool(told.get("chat_template")) or HfApi().file_exists(id, "chat_template.jinja")
 
 
 FLAT = {

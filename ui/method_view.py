@@ -8,6 +8,8 @@ from tuner.errors import TunerError
 from ui import draw, forms
 from ui.session import House
 
+COMMON = ("objective", "epochs", "max_steps", "max_length", "effective_batch", "device", "precision", "last_layers", "lora_rank")
+COMMON += ("lora_targets", "adapter_size", "adapter_placement", "virtual_tokens")
 HEAD = ["Method", "What it changes", "Trained", "Memory", "Time"]
 
 
@@ -50,7 +52,7 @@ class MethodView:
             ds = store.get(ws, str(data)) if data else None
             facts = training.data_facts(ds, found.facts) if ds else None
             asked = config.parse(_asked(dict(zip(self.names, given, strict=True))))
-            offers = chooser.offers(asked, found, facts, preset=preset, device=hardware.get(None))
+            offers = chooser.offers(asked, found, facts, preset=preset, device=hardware.get(asked.device))
             method, reason = chooser.choose(offers, rows=facts.rows if facts else 1000, goal=goal, served=served)
         except TunerError as error:
             return draw.trouble(error), "", None
@@ -62,8 +64,8 @@ class MethodView:
 
 
 def _asked(values: dict) -> dict:
-    """Of the form, what counts for every method alike."""
-    return {k: v for k, v in forms.values(values).items() if k in ("objective", "epochs", "max_steps", "max_length", "effective_batch")}
+    """Of the form, what no method refuses."""
+    return {k: v for k, v in forms.values(values).items() if k in COMMON}
 
 
 def table(offers: list[chooser.Offer]) -> str:
