@@ -34,15 +34,15 @@ class Bring:
         self.file = gr.File(
             label="Drop files here: CSV, Excel, JSON, JSONL, Parquet, text; several with the same columns become one",
             file_count="multiple",
-            height=130,
+            height=150,
             elem_id="upload",
             visible=own,
         )
+        gr.Markdown("Or start with a sample:" if own else "Start with a sample (this public page takes no files):")
         with gr.Row():
             self.samples = [
                 (s.path.stem, gr.Button(s.title, size="sm", min_width=120, elem_id=f"sample-{s.path.stem}")) for s in store.samples()
             ]
-        gr.Markdown("↑ or start with one of these samples" + ("" if own else "; this public page takes no files"))
         with gr.Accordion(
             "Other ways: paste or write rows, a file's path, the Hub, a mixture", open=False, visible=own, elem_id="other-ways"
         ):

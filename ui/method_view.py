@@ -2,7 +2,7 @@
 
 import gradio as gr
 
-from tuner import chooser, config, hardware, methods, models, training
+from tuner import chooser, config, hardware, methods, models, planner, training
 from tuner.data import store
 from tuner.errors import TunerError
 from ui import draw, forms
@@ -52,8 +52,13 @@ class MethodView:
             ds = store.get(ws, str(data)) if data else None
             facts = training.data_facts(ds, found.facts) if ds else None
             asked = config.parse(_asked(dict(zip(self.names, given, strict=True))))
-            offers = chooser.offers(asked, found, facts, preset=preset, device=hardware.get(asked.device))
+            device = hardware.get(asked.device)
+            offers = chooser.offers(asked, found, facts, preset=preset, device=device)
             method, reason = chooser.choose(offers, rows=facts.rows if facts else 1000, goal=goal, served=served)
+            plan = planner.plan(asked, found, facts, preset=preset, device=device)
+            method, reason = next(
+                ((r["value"], r["reason"]) for r in plan.reasons if r["setting"] == "method" and r["by"] == "planner"), (method, reason)
+            )
         except TunerError as error:
             return draw.trouble(error), "", None
         m = methods.get(method)

@@ -33,17 +33,17 @@ class TaskView:
             with gr.Column(min_width=300):
                 self.answer = gr.HTML(elem_id="task-answer")
         self.examples = gr.Dataset(
-            components=[self.text, self.question],
+            components=[self.text],
             samples=[],
             label="Held-out rows to try: none was learnt",
             elem_id="task-examples",
-            type="values",
+            type="index",
         )
         self.shown = [self.text, self.question, self.ask, self.answer, self.examples]
         inputs = [who, beside, self.text, self.question]
         for event in (self.ask.click, self.question.submit):
             event(self.on_ask, inputs, self.answer, show_progress="hidden")
-        self.examples.click(lambda row: row, self.examples, [self.text, self.question], queue=False).then(
+        self.examples.click(self.on_example, [self.examples, who], [self.text, self.question], queue=False).then(
             self.on_ask, inputs, self.answer, show_progress="hidden"
         )
 
@@ -58,8 +58,12 @@ class TaskView:
             gr.update(visible=face == "span", value=""),
             gr.update(value=button),
             "",
-            gr.Dataset(samples=samples, visible=bool(samples)),
+            gr.Dataset(samples=[[f"{question} · {text}" if question else text] for text, question in samples], visible=bool(samples)),
         ]
+
+    def on_example(self, index, who, request: gr.Request):
+        found = examples(self.house.workspace(request), who)
+        return found[index] if index < len(found) else [gr.skip(), gr.skip()]
 
     def on_ask(self, who, beside, text, question, request: gr.Request):
         try:
