@@ -20,6 +20,12 @@ ROOM = 0.92  # the share of the free memory that a plan may take: other programs
 CPU_TOKENS = (
     384  # at once on a CPU: more gains nothing, and rows of unlike length cost padding (2.7 times the time on Alpaca, 3 times the memory)
 )
+ATTENTION = {  # no setting: there is nothing better to choose
+    "setting": "attention",
+    "value": "sdpa",
+    "by": "default",
+    "reason": "torch's own takes the fastest kernel that the device has, and keeps packed rows apart; a model without it uses its own.",
+}
 T5, T5_RATE = ("t5", "mt5", "umt5", "longt5"), 1e-4  # these want larger steps (transformers' documentation of T5: 1e-4 and 3e-4)
 TINY = 50_000_000  # parameters: a toy, which learns at ten times the usual rate
 
@@ -134,7 +140,7 @@ def plan(
         trained = additions.parameters(model.adapter, c["method"]) or trained
     result = Plan(
         c.values,
-        c.reasons(),
+        [*c.reasons(), ATTENTION],
         est.terms,
         est.peak,
         free,
