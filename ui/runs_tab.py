@@ -99,7 +99,7 @@ class RunsTab:
         run = find(ws, id)
         if run is None:
             return ["", "", ""]
-        rows = [(r["setting"], r["value"], r["by"], r["reason"]) for r in run.plan["reasons"]]
+        rows = [(r["setting"], r["value"], r["by"], r["reason"]) for r in [*run.plan["reasons"], *run.plan.get("fixed", [])]]
         return [run.name, run.notes, draw.table(["Setting", "Value", "Chosen by", "Reason"], rows)]
 
     def listed(self, ws: Workspace, id: str | None) -> list:
