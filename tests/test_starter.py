@@ -58,3 +58,20 @@ def test_the_demo_changes_the_manner_and_not_the_knowledge(ws, torch):
     assert sum(map(samples.in_manner, after)) >= 0.95 * 50, [a for a in after if not samples.in_manner(a)]
     right = sum(quality.relevant(i, samples.plain(a)) for i, a in zip(items, after, strict=True))
     assert right >= 35, right
+
+
+@pytest.mark.long
+def test_the_recipe_makes_the_same_bytes_again(tmp_path):
+    """The whole recipe from nothing, on few tokens: tokenizer as it is bundled, and a model that is the same each time."""
+    import subprocess
+    import sys
+
+    made = []
+    for name in ("one", "two"):
+        command = [sys.executable, "-m", "presets.recipe.pretrain", "--device", "cpu", "--tokens", "60000", "--out", str(tmp_path / name)]
+        subprocess.run(command, check=True, capture_output=True, cwd=paths.PRESETS.parent, timeout=600)
+        made.append({f.name: paths.sha256(f) for f in (tmp_path / name).iterdir() if f.suffix in (".safetensors", ".json", ".jinja")})
+    assert made[0] == made[1] and {"model.safetensors", "tokenizer.json"} <= set(made[0])
+    assert made[0]["tokenizer.json"] == paths.sha256(paths.STARTER / "tokenizer.json")
+    facts = models.folder_facts(tmp_path / "one", need_weights=True)
+    assert facts.bytes_per_weight == 2 and facts.parameters == models.resolve("starter").facts.parameters

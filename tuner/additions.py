@@ -52,10 +52,18 @@ def _config(folder: Path) -> dict[str, Any]:
     return paths.read_json(folder / "adapter_config.json", {}) or {}
 
 
+def _task(folder: Path) -> str | None:
+    return _config(folder).get("task_type") or (paths.read_json(folder / ABOUT, {}) or {}).get("task")
+
+
+def objective_of(folder: Path) -> str | None:
+    """An objective of the kind that the addition was learnt for: it says with which head its model is loaded."""
+    return next((o.name for o in objectives.OBJECTIVES.values() if o.task == _task(folder)), None)
+
+
 def same(folder: Path, method: str, objective: str) -> bool:
     """Whether a run of this technique trains the addition itself further."""
-    known = _config(folder).get("task_type") or (paths.read_json(folder / ABOUT, {}) or {}).get("task")
-    return kind(folder) == KINDS[method] and known in (objectives.get(objective).task, None)
+    return kind(folder) == KINDS[method] and _task(folder) in (objectives.get(objective).task, None)
 
 
 def pinned(folder: Path, method: str) -> dict[str, Any]:

@@ -29,3 +29,24 @@ def test_a_classifier_from_the_sample_to_its_bars(app, browser):
     expect(page.locator("#task-answer .ts-table tr").first).to_contain_text("%", timeout=LONG)
     expect(page.locator("#message")).not_to_be_visible()
     page.close()
+
+
+def test_the_hub_is_searched_as_one_types(tmp_path, browser):
+    """With the real client, against a small server that answers as the Hub does."""
+    from tests.browser.conftest import end_all, running
+    from tests.test_hub import serving
+
+    with serving() as (url, handler):
+        with running(tmp_path / "home", HF_ENDPOINT=url, HF_HUB_OFFLINE="0", HF_HOME=str(tmp_path / "hub")) as app:
+            page = browser.new_page()
+            page.goto(app.url)
+            tab(page, "Train")
+            expect(page.locator("#model-facts")).to_contain_text("million parameters", timeout=LONG)
+            box = page.locator("#train-model input")
+            box.click()
+            box.press_sequentially("smol", delay=120)
+            expect(page.get_by_role("option", name=re.compile("owner/smol-small"))).to_be_visible(timeout=LONG)
+            expect(page.get_by_role("option", name=re.compile("gated-model · gated"))).to_be_visible()
+            assert any("search=smol" in path for path in handler.asked)
+            page.close()
+        end_all(tmp_path)

@@ -94,7 +94,8 @@ def own_base(run: runs.Run, base: Path, start: Path) -> Path:
     if not (folder / "config.json").exists():
         new = folder.with_name("base.new")
         shutil.rmtree(new, ignore_errors=True)
-        model = load.base_model(base, s["precision"], "cpu", objective=s["objective"], **load.head_of(start))
+        before = additions.objective_of(start) or s["objective"]  # its own head, not the one that is to be learnt now
+        model = load.base_model(base, s["precision"], "cpu", objective=before, **load.head_of(start))
         techniques.merged(techniques.with_saved(model, start)).save_pretrained(new)
         load.tokenizer(start if (start / "tokenizer.json").exists() else base, s.get("chat_template")).save_pretrained(new)
         if (start / "labels.json").exists():

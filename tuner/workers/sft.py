@@ -34,9 +34,9 @@ class OwnLoss(SFTTrainer):
         labels = inputs["labels"][:, 1:]
         learnt = labels != IGNORED
         positions = learnt.any(dim=0).nonzero().squeeze(1)
-        some = {"logits_to_keep": positions} if "logits_to_keep" in inner_forward(model) else {}
+        some = {"logits_to_keep": positions} if keeps_some(self.accelerator.unwrap_model(model)) else {}
         out = model(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"], use_cache=False, **some)
-        logits = out.logits if some else out.logits[:, positions]
+        logits = out.logits if some else out.logits[:, -labels.shape[1] - 1 :][:, positions]  # invisible words stand before the text
         each = torch.nn.functional.cross_entropy(
             logits.float().transpose(1, 2), labels[:, positions], ignore_index=IGNORED, reduction="none"
         )
@@ -107,7 +107,7 @@ def with_weights(collator):
 def make_trainer(job: learn.Job, model, train: Prepared, held: Prepared) -> SFTTrainer:
     s = job.settings
     weighted = train.weighted or held.weighted
-    own = s["device"] == "cpu" and not s["packing"] and "logits_to_keep" in inner_forward(model)
+    own = s["device"] == "cpu" and not s["packing"]
     kind = OwnLoss if own or weighted else SFTTrainer
     whole = {n: p.data for n, p in model.named_parameters() if p.requires_grad}
     trainer = kind(
@@ -126,9 +126,11 @@ def make_trainer(job: learn.Job, model, train: Prepared, held: Prepared) -> SFTT
     return trainer
 
 
-def inner_forward(model) -> set[str]:
+def keeps_some(model) -> bool:
+    """Whether the head can be asked for some positions alone: not where invisible words move them all."""
     inner = model.get_base_model() if hasattr(model, "get_base_model") else model
-    return set(inspect.signature(inner.forward).parameters)
+    moved = getattr(model, "peft_type", None) in ("PROMPT_TUNING", "P_TUNING")
+    return "logits_to_keep" in inspect.signature(inner.forward).parameters and not moved
 
 
 def work(r: Reporter) -> None:
