@@ -96,6 +96,22 @@ def test_guests_use_the_samples_apart_and_leave_nothing(space, browser):
     two.close()
 
 
+def test_a_guest_does_the_demo_and_takes_the_result_away(space, browser):
+    page = browser.new_page(accept_downloads=True)
+    page.goto(space.url)
+    page.click("#try-demo")
+    expect(page.get_by_role("tab", name="Chat", exact=True)).to_have_attribute("aria-selected", "true", timeout=120_000)
+    expect(page.locator("#chat-tuned .bot")).to_contain_text("matey", timeout=60_000)
+    page.get_by_role("tab", name="Take away", exact=True).click()
+    page.click("#make-adapter")
+    expect(page.locator("#made-adapter")).to_contain_text("Checked", timeout=60_000)
+    assert str(space.home) not in page.inner_text("#made-adapter"), "a guest is told no path"
+    with page.expect_download(timeout=60_000) as download:
+        page.click("#download-adapter")
+    assert download.value.path().stat().st_size > 100_000
+    page.close()
+
+
 def test_the_front_matter_is_that_of_a_gradio_space():
     import yaml
 

@@ -39,6 +39,11 @@ class Cell:
             told |= {("model", self.model, self.method)} if self.method in ("lora", "adapter", "last_layers") else set()
         return told
 
+    @property
+    def parts(self) -> set[tuple]:
+        """What resuming it tells something of: the variant, and the worker that reads the rows."""
+        return {("way", self.method, *map(str, self.more.items())), ("objective", self.objective)}
+
 
 def allowed(facts: dict[str, models.ModelFacts]) -> list[Cell]:
     """Every cell that the registries do not refuse."""
@@ -52,13 +57,13 @@ def allowed(facts: dict[str, models.ModelFacts]) -> list[Cell]:
     return found
 
 
-def covering(cells: list[Cell]) -> set[str]:
-    """Names of few cells that together hold every pair of objective, technique and model, and every variant once (greedy)."""
-    left, chosen = set().union(*(c.pairs for c in cells)), set()
+def covering(cells: list[Cell], told=lambda cell: cell.pairs) -> set[str]:
+    """Names of few cells that together tell of everything that all of them tell of (greedy)."""
+    left, chosen = set().union(*map(told, cells)), set()
     while left:
-        best = max(cells, key=lambda c: len(c.pairs & left))
+        best = max(cells, key=lambda c: len(told(c) & left))
         chosen.add(best.name)
-        left -= best.pairs
+        left -= told(best)
     return chosen
 
 
