@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from tuner import methods, objectives, paths, runs
+from tuner import hardware, methods, objectives, paths, runs
 from tuner.hardware import human_time
 
 LOAD_ADAPTER = """{first}from peft import PeftModel
@@ -115,8 +115,9 @@ def write(folder: Path) -> None:
 
 
 def dtype_of(plan: dict) -> str:
+    """The width in which the model was chatted with here (`chat.known_as`), so that the card's lines give the same answers."""
     own = methods.is_peft(plan["settings"]["method"])
-    wide = plan["settings"]["precision"] == "fp32" and (own or plan["model"]["bytes_per_weight"] != 2)
+    wide = plan["settings"]["precision"] == "fp32" and (own or not hardware.devices()[0].bf16 or plan["model"]["bytes_per_weight"] != 2)
     return "float32" if wide else "bfloat16"
 
 

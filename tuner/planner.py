@@ -24,7 +24,8 @@ ATTENTION = {  # no setting: there is nothing better to choose
     "by": "default",
     "reason": "torch's own takes the fastest kernel that the device has, and keeps packed rows apart; a model without it uses its own.",
 }
-T5, T5_RATE = ("t5", "mt5", "umt5", "longt5"), 1e-4  # these want larger steps (transformers' documentation of T5: 1e-4 and 3e-4)
+T5 = ("t5", "mt5", "umt5", "longt5")  # these want larger steps: transformers' documentation of T5 (1e-4 and 3e-4), Lester et al. 2021 (0.3)
+T5_RATES = {"full": 1e-4, "last_layers": 1e-4, "prompt": 0.3}
 
 
 @dataclass
@@ -106,8 +107,8 @@ def own_kind(objective: str | None, facts: models.ModelFacts) -> str:
 
 def _learning(c: Choices, facts: models.ModelFacts, data: DataFacts, model: models.Model, device: Device) -> list[str]:
     tiny, method = facts.parameters < TINY, methods.get(c["method"])
-    t5 = facts.model_type in T5 and method.name in memory.WHOLE
-    rate = method.toy if tiny else T5_RATE if t5 else method.rate
+    t5 = facts.model_type in T5 and method.name in T5_RATES
+    rate = method.toy if tiny else T5_RATES[method.name] if t5 else method.rate
     if c["objective"] in HEADS:
         rate = min(rate, 1e-2)  # the head learns at it as well, and overshoots at those of prompts
     c.decide("learning_rate", rate, f"{rate:g} is usual for {method.title} on a model of this size.")

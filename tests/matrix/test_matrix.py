@@ -42,7 +42,7 @@ MEANT = {
     "last_layers": r"\.1\.|^model\.norm|ln_f|final_norm|final_layer_norm|lm_head|^head|^decoder\.|embed|wte|shared|prediction|predictions",
 }  # fmt: skip
 RATE = {"full": 3e-3, "last_layers": 5e-3, "lora": 5e-3, "qlora": 5e-3, "adapter": 5e-3, "ia3": 2e-2, "ln": 1e-2, "prompt": 5e-2,
-        "p_tuning": 5e-3, "prefix": 3e-2}  # fmt: skip
+        "p_tuning": 3e-3, "prefix": 1e-2}  # fmt: skip
 # the share by which the loss on the rows that are learnt must be lower after 20 steps: half of the least that was seen (numbers on BERT;
 # most cells fall by 5% to 80%)
 MARGIN = {"full": 0.01, "last_layers": 0.005, "lora": 0.007, "qlora": 0.01, "adapter": 0.001, "ia3": 0.005, "ln": 0.003, "prompt": 0.0025,
@@ -69,6 +69,11 @@ def params():
     return [pytest.param(c, id=c.name, marks=[] if c.name in FEW else [pytest.mark.long]) for c in ALL]
 
 
+def rate_of(cell: cells.Cell) -> float:
+    """T5's input words are large, and so are the steps that move the invisible ones beside them (Lester et al. 2021: 0.3)."""
+    return 0.3 if (cell.model, cell.method) == ("t5", "prompt") else RATE[cell.method]
+
+
 def digests(model) -> dict[str, str]:
     return {n: hashlib.sha256(p.detach().contiguous().view(torch.uint8).numpy().tobytes()).hexdigest() for n, p in model.named_parameters()}
 
@@ -77,7 +82,7 @@ def settings_of(cell: cells.Cell) -> dict:
     method = methods.get(cell.method)
     checkpointing = cell.model in cells.CHECKPOINTED and method.checkpointing
     own = {k: f.default for k, f in config.FIELDS.items() if k not in SETTINGS and k not in ("model", "data", "objective")}
-    asked = {"method": cell.method, "max_steps": STEPS, "eval_steps": HALF, "learning_rate": RATE[cell.method]}
+    asked = {"method": cell.method, "max_steps": STEPS, "eval_steps": HALF, "learning_rate": rate_of(cell)}
     return own | SMALL | asked | {"gradient_checkpointing": checkpointing} | cell.more
 
 
@@ -138,7 +143,7 @@ def test_a_cell(ws, tiny, tmp_path, saved, monkeypatch, cell, request):
 
     # the loss
     assert len(table(run)["loss"]) == STEPS
-    first, last = run.status["baseline"]["eval_loss"], table(run)["eval_loss"][STEPS]
+    first, last = table(run)["loss"][1], table(run)["eval_loss"][STEPS]  # a step reads all rows, the first one before anything changed
     print(f"FELL {cell.method} {cell.objective} {cell.name} {1 - last / first:.4f}")
     assert last < first * (1 - MARGIN[cell.method])
 
@@ -146,8 +151,8 @@ def test_a_cell(ws, tiny, tmp_path, saved, monkeypatch, cell, request):
     tuned = outputs(model, family)
     kind = KIND.get(techniques.kind(run.path / "model"), "")
     if methods.get(cell.method).merges:
-        request = {"run": str(run.path), "base": str(base), "precision": "fp32", "objective": cell.objective, "method": cell.method}
-        check = export.merge(tmp_path / "merged", request)
+        wish = {"run": str(run.path), "base": str(base), "precision": "fp32", "objective": cell.objective, "method": cell.method}
+        check = export.merge(tmp_path / "merged", wish)
         assert check["passed"] and check["max_kl"] < 1e-4
         if cell.method != "qlora":
             whole = load.base_model(tmp_path / "merged", "fp32", "cpu", objective=cell.objective)
