@@ -77,7 +77,7 @@ class TrainTab:
         self.outputs = [self.problems, self.memory, self.plan, self.about, self.command, self.yaml, *self.widgets.values()]
         if not house.guest:
             self.model.key_up(
-                self.on_type, None, [self.model, self.found], trigger_mode="always_last", show_progress="hidden", concurrency_limit=2
+                self.on_type, None, [self.model, self.found], trigger_mode="multiple", show_progress="hidden", concurrency_limit=1
             )
         self.which.wire(self.model, self.data, self.preset, self.widgets)
         for widget in self.inputs:
@@ -101,8 +101,11 @@ class TrainTab:
     def on_type(self, event: gr.KeyUpData, request: gr.Request):
         """What the Hub has of that name, below what is known here."""
         known = self.offers(self.house.workspace(request))
+        words = str(event.input_value or "")
+        for title, _ in known:  # whoever writes on behind what was chosen before means what was written
+            words = words.removeprefix(title)
         try:
-            hits = [(hub.title(h), h.id) for h in hub.search(str(event.input_value or ""))]
+            hits = [(hub.title(h), h.id) for h in hub.search(words)]
         except TunerError as error:
             return gr.update(choices=known), f'<p class="ts-quiet">{draw.escape(str(error))}</p>'
         return gr.update(choices=known + [h for h in hits if h[1] not in {ref for _, ref in known}]), ""
