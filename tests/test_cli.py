@@ -104,7 +104,7 @@ def test_doctor(ws, tmp_path):
     found = call(ws, "doctor", "--home", tmp_path / "file")
     assert found["workspace"]["free_bytes"] is None and any("file" in p["message"] for p in found["problems"])
     (error,) = refused(ws, "runs", "--home", tmp_path / "file", code=1)
-    assert error["code"] == "disk" and "--home" in error["remedy"] + "--home"
+    assert error["code"] == "disk" and error["remedy"]
 
 
 def test_a_library_that_is_missing_or_of_another_version_is_told(monkeypatch):

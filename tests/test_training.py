@@ -626,7 +626,7 @@ def test_what_a_run_goes_on_from_settles_its_size_or_rules_it_out(house, tmp_pat
         with pytest.raises(TunerError) as caught:
             training.prepare(house.ws, {"model": str(folder), "data": house.data.ref, "method": method}, preset=None)
         (error,) = caught.value.as_list()
-        assert error["field"] == field and "start from" in error["message"] + "start from" and error["available"], kind
+        assert error["field"] == field and error["available"] == (["prompt"] if field == "method" else ["its base model"]), kind
 
 
 # --- the loss ----------------------------------------------------------------------------------------------------------------
