@@ -10,7 +10,7 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 
-from tuner import cli, hardware, paths, supervisor
+from tuner import ceilings, cli, hardware, paths, supervisor
 from tuner.errors import ConflictError, RequestError, TunerError
 from tuner.paths import Workspace
 from ui import layout, theme
@@ -109,6 +109,7 @@ def launch(
     if house.guest:
         without_tokens()
     supervisor.watch_again(ws)
+    ceilings.ask(ws, hardware.devices()[0])
     page = layout.build(house)
     page.queue(default_concurrency_limit=8)
     print(

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from tuner import hardware, methods, models, planner
+from tuner import methods, models, planner
 from tuner.config import RunConfig
 from tuner.errors import TunerError
-from tuner.hardware import Device, human_bytes
+from tuner.hardware import Device, human_bytes, human_range
 
 GOALS = {"manner": "a manner, a form or a task", "knowledge": "new knowledge or a new language"}
 SERVED = {"one": "one result", "many": "many variants of one model"}
@@ -20,6 +20,8 @@ class Offer:
     trainable: int = 0
     peak_bytes: int = 0
     seconds: float = 0.0
+    seconds_low: float = 0.0
+    seconds_high: float = 0.0
     fits: bool = False
     why_not: str = ""
 
@@ -35,7 +37,7 @@ def _offer(name: str, asked: RunConfig, model: models.Model, data, preset: str |
         plan = planner.plan(RunConfig(**kept, method=name), model, data, preset=preset, device=device)
     except TunerError as error:
         return Offer(name, why_not=error.as_list()[0]["message"])
-    return Offer(name, plan.trainable_parameters, plan.peak_bytes, plan.seconds, plan.fits)
+    return Offer(name, plan.trainable_parameters, plan.peak_bytes, plan.seconds, plan.seconds_low, plan.seconds_high, plan.fits)
 
 
 def choose(found: list[Offer], *, rows: int, goal: str, served: str) -> tuple[str, str]:
@@ -82,5 +84,10 @@ def as_row(offer: Offer) -> list[str]:
     if offer.why_not:
         return [m.title, offer.why_not, "", "", ""]
     fit = "" if offer.fits else " (does not fit)"
-    low, high = (hardware.human_time(offer.seconds * f) for f in (0.7, 1.6))
-    return [m.title, m.changes, f"{offer.trainable:,}", human_bytes(offer.peak_bytes) + fit, f"{low} to {high}"]
+    return [
+        m.title,
+        m.changes,
+        f"{offer.trainable:,}",
+        human_bytes(offer.peak_bytes) + fit,
+        human_range(offer.seconds_low, offer.seconds_high),
+    ]

@@ -1,6 +1,7 @@
 """Which devices exist, how full they are and what they can't do: NVML through nvidia-ml-py for NVIDIA's cards, sysfs for AMD's (ROCm),
 psutil for the CPU and for Apple's memory, which both share. No torch. ROCm and Apple's GPU have not been tried yet, and say so."""
 
+import os
 import platform
 import sys
 from dataclasses import dataclass
@@ -33,13 +34,36 @@ TFLOPS = {
     "3060": 25,
 }
 DEFAULT_TFLOPS = 30
+BANDWIDTH = {  # GB/s of their memory, from the same sheets
+    "H200": 4800,
+    "H100": 3350,
+    "B200": 8000,
+    "A100": 1555,
+    "A10": 600,
+    "L40": 864,
+    "L4": 300,
+    "T4": 320,
+    "V100": 900,
+    "5090": 1792,
+    "4090": 1008,
+    "4080": 717,
+    "4070": 504,
+    "4060": 272,
+    "3090": 936,
+    "3080": 760,
+    "3060": 360,
+}
+OTHERS = {"cuda": 300, "mps": 100, "cpu": 20}  # GB/s where no sheet is known: a guess
+CORE_WATTS = 10  # what a processor at work draws for each core, roughly (data sheets: 4 in a server to 15 on a desk)
+APPLE_WATTS = 20  # likewise
 AMPERE = (8, 0)  # the first of NVIDIA's generations that computes in bf16 (CUDA programming guide, compute capabilities)
 
 
 @dataclass(frozen=True)
 class Device:
     """`total` and `free` in bytes; `tflops` what it reaches on paper (the CPU: what a short product measured); `bf16`: it computes in
-    bf16 itself; `packs`: bitsandbytes packs weights (4 and 8 bits) and has its 8-bit optimizers there."""
+    bf16 itself; `packs`: bitsandbytes packs weights (4 and 8 bits) and has its 8-bit optimizers there; `watts` at full work (a card: the
+    limit that its driver enforces), 0 where nobody knows."""
 
     id: str
     kind: str
@@ -49,10 +73,16 @@ class Device:
     tflops: float
     bf16: bool = True
     packs: bool = True
+    watts: float = 0.0
 
     @property
     def title(self) -> str:
         return self.name
+
+    @property
+    def bandwidth(self) -> float:
+        """Bytes per second of its memory, on paper."""
+        return 1e9 * next((v for part, v in BANDWIDTH.items() if self.kind == "cuda" and part in self.name), OTHERS[self.kind])
 
 
 def devices() -> list[Device]:
@@ -83,8 +113,19 @@ def _nvml_cards() -> list[Device]:
             generation = pynvml.nvmlDeviceGetCudaComputeCapability(handle)
         except pynvml.NVMLError:
             continue  # a card that fell off the bus is not a device; the others are
-        found.append(Device(f"cuda:{i}", "cuda", name, memory.total, memory.free, _tflops(name), bf16=generation >= AMPERE))
+        found.append(
+            Device(
+                f"cuda:{i}", "cuda", name, memory.total, memory.free, _tflops(name), bf16=generation >= AMPERE, watts=_watts(pynvml, handle)
+            )
+        )
     return found
+
+
+def _watts(pynvml, handle) -> float:
+    try:
+        return pynvml.nvmlDeviceGetEnforcedPowerLimit(handle) / 1000
+    except pynvml.NVMLError:
+        return 0.0  # some laptops' and virtual cards don't tell
 
 
 def _amd_cards(drm: Path = Path("/sys/class/drm")) -> list[Device]:
@@ -111,20 +152,46 @@ def _mps() -> list[Device]:
     if sys.platform != "darwin" or platform.machine() != "arm64":
         return []
     memory = psutil.virtual_memory()
-    return [Device("mps", "mps", "Apple GPU (not yet tried)", int(memory.total * 0.7), int(memory.available * 0.7), 5.0, packs=False)]
+    return [
+        Device(
+            "mps",
+            "mps",
+            "Apple GPU (not yet tried)",
+            int(memory.total * 0.7),
+            int(memory.available * 0.7),
+            5.0,
+            packs=False,
+            watts=APPLE_WATTS,
+        )
+    ]
 
 
 def cpu() -> Device:
     memory = psutil.virtual_memory()
     limit = _cgroup_limit()
     total = min(memory.total, limit or memory.total)
-    return Device("cpu", "cpu", f"CPU with {cores()} cores", total, min(memory.available, total), cpu_tflops(), bf16=bf16_is_fast())
+    return Device(
+        "cpu",
+        "cpu",
+        f"CPU with {cores()} cores",
+        total,
+        min(memory.available, total),
+        cpu_tflops(),
+        bf16=bf16_is_fast(),
+        watts=CORE_WATTS * cores(),
+    )
 
 
 def cores() -> int:
     """Physical cores this process may use."""
     allowed = len(psutil.Process().cpu_affinity()) if hasattr(psutil.Process, "cpu_affinity") else psutil.cpu_count()
     return max(1, min(psutil.cpu_count(logical=False) or allowed, allowed))
+
+
+def threads() -> int:
+    """Of a process that computes: as many as cores, or as OMP_NUM_THREADS says."""
+    named = os.environ.get("OMP_NUM_THREADS", "")
+    return int(named) if named.isdigit() and int(named) else cores()
 
 
 def _cgroup_limit() -> int | None:
@@ -239,6 +306,18 @@ def human_time(seconds: float) -> str:
     if seconds < 172800:
         return f"{seconds / 3600:.1f} hours"
     return f"{seconds / 86400:.1f} days"
+
+
+def human_range(low: float, high: float) -> str:
+    """'6 to 9 minutes' of two numbers of seconds; one value, as `human_time` says it, where both are as good as the same."""
+    low, high = max(0.0, low), max(0.0, low, high)
+    middle = (low + high) / 2
+    if high < 1 or high - low < 0.15 * middle or human_time(low) == human_time(high):
+        return human_time(middle)
+    if low < 1:
+        return f"up to {human_time(high)}"
+    first, last = human_time(low), human_time(high)
+    return f"{first.split()[0]} to {last}" if first.split()[1] == last.split()[1] else f"{first} to {last}"
 
 
 def parse_bytes(text: str, *, field: str = "device_memory") -> int:

@@ -1,4 +1,4 @@
-"""How long rows are in tokens of a model, and how fast this machine was before: what a plan needs to know of the past.
+"""How long rows are in tokens of a model.
 
 Counts come from the `tokenizers` library (Rust, no torch) on a sample of the rows; without a local tokenizer.json a
 token counts as four characters, the usual figure for English.
@@ -7,7 +7,7 @@ token counts as four characters, the usual figure for English.
 from functools import lru_cache
 from pathlib import Path
 
-from tuner import models, paths
+from tuner import models
 
 SAMPLE = 400
 PER_TURN = 6  # the template's own tokens around one message
@@ -54,16 +54,3 @@ def _parts(value: dict, kind: str, family: str) -> list[str]:
     if kind == "qa" and family == "encoder":
         return [value["context"], value["question"]]
     return [str(m.get("content") or "") for m in convert.as_messages(value, kind)]
-
-
-def learned_speed(device_name: str) -> float:
-    """Measured time over guessed time of earlier runs on this device, as a factor on speed; 1.0 before the first."""
-    return float(paths.read_json(paths.machine_folder() / "speed.json", {}).get(device_name, 1.0))
-
-
-def learn_speed(device_name: str, factor: float) -> None:
-    """Blend what a run showed (true speed / guessed speed) into the memory of this machine."""
-    file = paths.machine_folder() / "speed.json"
-    known = paths.read_json(file, {})
-    known[device_name] = round(min(20.0, max(0.02, 0.5 * known.get(device_name, factor) + 0.5 * factor)), 3)
-    paths.write_json(file, known)

@@ -9,7 +9,7 @@ import math
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from tuner import additions, chat_templates, counting, hardware, lengths, memory, methods, models, objectives, presets
+from tuner import additions, chat_templates, counting, hardware, memory, methods, models, objectives, pace, presets
 from tuner.choices import FEW, HEADS, PACKS, TINY, Choices, DataFacts, matters, settle
 from tuner.config import RunConfig
 from tuner.hardware import Device, human_bytes
@@ -41,6 +41,11 @@ class Plan:
     total_parameters: int
     steps: int
     seconds: float
+    seconds_low: float = 0.0
+    seconds_high: float = 0.0
+    energy_wh: float | None = None
+    cost: dict[str, Any] | None = None
+    pace: dict[str, Any] = field(default_factory=dict)  # what the seconds are made of: `pace.Pace.parts`
     remedies: list[dict[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     fixed: list[dict[str, Any]] = field(default_factory=lambda: [ATTENTION])  # as `reasons`: what nobody can set, and why
@@ -79,6 +84,7 @@ def plan(
     trained = counting.trainable(facts, c.values, c["objective"], data.labels)
     if model.adapter and additions.same(model.adapter, c["method"], c["objective"]):
         trained = additions.parameters(model.adapter, c["method"]) or trained
+    took = pace.predict(c.values, facts, data, device, steps, trained)
     result = Plan(
         c.values,
         c.reasons(),
@@ -90,7 +96,12 @@ def plan(
         trained,
         facts.parameters,
         steps,
-        seconds(c.values, facts, data, device, steps),
+        took.seconds,
+        took.low,
+        took.high,
+        took.energy_wh,
+        took.cost,
+        took.parts(),
         notes=notes,
     )
     if not fits:
@@ -236,16 +247,6 @@ def _rhythm(c: Choices, data: DataFacts) -> int:
     )
     c.decide("save_steps", c["eval_steps"], "Saved whenever it was tested, so that the best state can be kept.")
     return steps
-
-
-def seconds(settings: dict[str, Any], facts: models.ModelFacts, data: DataFacts, device: Device, steps: int) -> float:
-    """A guess at the time of the run: arithmetic by what the device reaches, with what earlier runs here taught."""
-    tokens = (
-        steps * settings["effective_batch"] * (settings["max_length"] if settings["packing"] else min(data.mean, settings["max_length"]))
-    )
-    per_token = facts.parameters * (6 if settings["method"] in memory.WHOLE else 4) * (4 / 3 if settings["gradient_checkpointing"] else 1)
-    rate = device.tflops * 1e12 * (0.35 if device.kind != "cpu" else 0.5) * lengths.learned_speed(device.name)
-    return 8 + 1.25 * tokens * per_token / rate
 
 
 def _remedies(c: Choices, facts: models.ModelFacts, data: DataFacts, device: Device, free: int) -> list[dict[str, Any]]:

@@ -38,7 +38,7 @@ SENTENCES = {
 
 @dataclass(frozen=True)
 class Run:
-    """One run as it stands on disk. `progress`: step, steps, epoch, eta_seconds, elapsed_seconds."""
+    """One run as it stands on disk. `progress`: step, steps, epoch, eta_seconds, eta_low, eta_high, elapsed_seconds."""
 
     id: str
     path: Path
@@ -97,7 +97,7 @@ class Run:
 
     def detail(self) -> dict[str, Any]:
         """The document of `tunesmith show`."""
-        keys = ("step", "steps", "epoch", "eta_seconds")
+        keys = ("step", "steps", "epoch", "eta_seconds", "eta_low", "eta_high")
         return {
             "id": self.id,
             "name": self.name,
@@ -107,7 +107,7 @@ class Run:
             "data": self.config.get("data"),
             "settings": self.plan["settings"],
             "reasons": self.plan["reasons"],
-            "predicted": {"peak_bytes": self.plan["peak_bytes"], "seconds": self.plan["seconds"]},
+            "predicted": {k: self.plan.get(k) for k in ("peak_bytes", "seconds", "seconds_low", "seconds_high", "energy_wh")},
             "measured": self.status.get("measured"),
             "progress": {k: self.progress.get(k) for k in keys},
             "best": self.status.get("best"),

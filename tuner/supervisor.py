@@ -1,5 +1,7 @@
 """A detached process, one per account on a machine: the queue, one training lease per device, starts and watches workers.
 
+A probe, which measures a device, is started only while nothing else is at work or waits, and makes way for a run at once.
+
 `python -m tuner.supervisor` exits at once when another holds the lock, and by itself when there is nothing left to do.
 It can be killed at any time: the queue is a file, workers go on, and the next supervisor finds them by their locks.
 """
@@ -22,7 +24,13 @@ from tuner.paths import Workspace
 IDLE = 20.0  # seconds without work before it exits
 TICK = 0.15
 FULL = 10.0  # seconds to wait for somebody to free some of a full disk
-WORKERS = {"serve": "tuner.workers.serve", "export": "tuner.workers.export", "fetch": "tuner.workers.fetch"}
+WORKERS = {
+    "serve": "tuner.workers.serve",
+    "export": "tuner.workers.export",
+    "fetch": "tuner.workers.fetch",
+    "probe": "tuner.workers.probe",
+}
+PROBED = "ceilings.json"  # what a probe writes in its folder
 
 
 def queue(machine: Path) -> sqlite3.Connection:
@@ -111,15 +119,36 @@ class Supervisor:
                 return None
             if any(k == "train" and d == device for _, k, _, d, _, _ in self.jobs("running")):
                 return None
+            if not self.probes_gone():
+                return None
             self.make_room(device)
+        if kind == "probe" and not self.idle():
+            return None
         fetching = kind == "train" and (folder / "fetch").exists()
         module = WORKERS["fetch" if fetching else kind] if fetching or kind != "train" else trainer(folder)
         if kind == "train":
             runs.write_status(folder, state="preparing", reason="Downloading the model." if fetching else None)
-        child = local.start(module, str(folder), log=folder / "worker.log", device=device, offline=not fetching)
+        words = (device, str(folder / PROBED)) if kind == "probe" else (str(folder),)
+        child = local.start(module, *words, log=folder / "worker.log", device=device, offline=not fetching)
         self.children[id] = child
         self.seen_alive[id] = time.monotonic()
         self.db.execute("UPDATE jobs SET state = 'running', pid = ? WHERE id = ?", (child.pid, id))
+
+    def idle(self) -> bool:
+        """Nothing computes and no run waits: measured beside either, a device would seem slow (a chat that nobody asks computes nothing)."""
+        return not any(k != "serve" for _, k, *_ in self.jobs("running")) and not any(k == "train" for _, k, *_ in self.jobs("waiting"))
+
+    def probes_gone(self) -> bool:
+        """Whether no probe is at work, so that a run may begin. One of our own is ended, and waits for the run's end; that of a former
+        supervisor is waited for, five seconds at most."""
+        for id, kind, *_ in self.jobs("running"):
+            if kind == "probe":
+                if (child := self.children.pop(id, None)) is None:
+                    return False
+                child.kill()
+                child.wait()
+                self.db.execute("UPDATE jobs SET state = 'waiting' WHERE id = ?", (id,))
+        return True
 
     def make_room(self, device: str) -> None:
         """A run takes a card from a chat; on a CPU chatting during a run is the person's choice."""

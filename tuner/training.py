@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tuner import config, hardware, lengths, models, planner, presets, runs, supervisor
+from tuner import ceilings, config, hardware, lengths, models, planner, presets, runs, supervisor
 from tuner.data import store
 from tuner.errors import ConflictError, NotFoundError, SettingError, TunerError, raise_all
 from tuner.paths import Workspace
@@ -52,6 +52,7 @@ def prepare(
         )
     raise_all([_with_field(p) for p in problems])
     device = hardware.get(asked.device)
+    ceilings.ask(ws, device)
     plan = planner.plan(
         asked, model, data_facts(ds, model.facts) if ds else None, preset=preset, device=device, device_memory=device_memory
     )

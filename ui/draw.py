@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from html import escape
 from typing import Any
 
-from tuner import memory, objectives, runs
+from tuner import eta, memory, objectives, runs
 from tuner.errors import TunerError, translate
-from tuner.hardware import human_bytes, human_time
+from tuner.hardware import human_bytes, human_range, human_time
 
 COLOURS = {
     "weights": "#0f766e",
@@ -65,7 +65,7 @@ def strip(device_name: str, free: int, total: int, live: list[runs.Run]) -> str:
     for run in live[:3]:
         p = run.progress
         share = f"{100 * p['step'] / p['steps']:.0f}%" if p.get("steps") else runs.SENTENCES[run.state]
-        left = f" · {human_time(p['eta_seconds'])} left" if p.get("eta_seconds") else ""
+        left = f" · {eta.in_words(p)}" if p.get("eta_seconds") else ""
         pills.append(f'<span class="ts-pill live">● {escape(run.name)} {share}{left}</span>')
     used = 100 * (total - free) / max(1, total)
     return (
@@ -99,17 +99,24 @@ def memory_bar(plan) -> str:
 
 def plan_card(plan, rows: int, held_out: int) -> str:
     s = plan.settings
-    low, high = plan.seconds * 0.7, plan.seconds * 1.6
     share = plan.trainable_parameters / max(1, plan.total_parameters)
     lines = [
         f"{rows:,} rows to learn from, {held_out:,} held out to test with",
         f"{s['epochs']:g} {'pass' if s['epochs'] == 1 else 'passes'}, {plan.steps:,} steps of {s['effective_batch']} rows",
-        f"between {human_time(low)} and {human_time(high)}",
+        f"about {human_range(plan.seconds_low, plan.seconds_high)}" + effort(plan),
         f"{plan.trainable_parameters:,} of {plan.total_parameters:,} parameters are trained ({share:.1%})",
         f"tested every {s['eval_steps']} steps and saved every {s['save_steps']}; the best state is kept",
     ]
     notes = "".join(f"<li><b>{escape(n)}</b></li>" for n in plan.notes)
     return f'<div class="ts-card"><b>Plan</b><ul>{"".join(f"<li>{escape(x)}</li>" for x in lines)}{notes}</ul></div>'
+
+
+def effort(plan) -> str:
+    """', about 12 Wh, 0.10 to 0.20 USD': what is known of it."""
+    parts = [f"about {plan.energy_wh:.2g} Wh" if plan.energy_wh < 10 else f"about {plan.energy_wh:,.0f} Wh"] if plan.energy_wh else []
+    if c := plan.cost:
+        parts.append(f"{c['low']:.2f} to {c['high']:.2f} {c['currency']}")
+    return "".join(f", {p}" for p in parts)
 
 
 def progress(run: runs.Run) -> str:
@@ -121,7 +128,7 @@ def progress(run: runs.Run) -> str:
     if p.get("elapsed_seconds"):
         parts.append(f"{human_time(p['elapsed_seconds'])} so far")
     if run.live and p.get("eta_seconds") is not None:
-        parts.append(f"about {human_time(p['eta_seconds'])} left")
+        parts.append(eta.in_words(p))
     before, after = (run.status.get("baseline") or {}).get("eval_loss"), run.best
     if before is not None and after is not None:
         parts.append(f"held-out loss {before:.3f} before, {after:.3f} at its best: {in_words(before, after)}")

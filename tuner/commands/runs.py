@@ -72,14 +72,14 @@ class Bar:
         self.last = ""
 
     def __call__(self, run) -> None:
-        from tuner import runs
+        from tuner import eta, runs
 
         p = run.progress
         line = f"{run.state}: {run.status.get('reason') or runs.SENTENCES[run.state]}"
         if p.get("steps") and run.state in ("running", "stopping"):
             full = int(24 * p["step"] / p["steps"])
             loss = next((v for _, k, v in reversed(runs.metrics(run, since=p["step"] - 5)) if k == "loss" and v is not None), None)
-            left = f", {hardware.human_time(p['eta_seconds'])} left" if p.get("eta_seconds") is not None else ""
+            left = f", {words}" if (words := eta.in_words(p)) else ""
             line = f"[{'#' * full}{'.' * (24 - full)}] step {p['step']} of {p['steps']}{f', loss {loss:.3f}' if loss is not None else ''}{left}"
         if line != self.last:
             if sys.stderr.isatty():

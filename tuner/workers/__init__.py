@@ -9,5 +9,8 @@ from pathlib import Path
 
 from tuner import locks
 
-if sys.argv[0] == "-m" and len(sys.argv) > 1 and Path(sys.argv[1]).is_dir():
-    locks.hold(Path(sys.argv[1]) / "lock", patience=5)
+if sys.argv[0] == "-m" and len(sys.argv) > 1:
+    if Path(sys.argv[1]).is_dir():
+        locks.hold(Path(sys.argv[1]) / "lock", patience=5)
+    elif sys.argv[-1].endswith(".json"):  # the probe's DEVICE OUT.json
+        locks.hold(Path(sys.argv[-1]).resolve().parent / "lock", patience=0.5)

@@ -5,6 +5,7 @@ A worker reads `begin` → its rows → `build` → a trainer → `train`. The t
 
 import math
 import shutil
+import statistics
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,13 +15,14 @@ from typing import Any
 import torch
 from transformers import TrainingArguments, set_seed
 
-from tuner import additions, card, lengths, models, objectives, paths, runs, scoring
+from tuner import additions, card, models, objectives, pace, paths, runs, scoring
 from tuner.data import store
 from tuner.errors import ModelError
 from tuner.paths import Workspace
 from tuner.workers import load, techniques
 from tuner.workers.report import Report, Reporter
 
+ENOUGH = 8  # steps that tell how fast a machine is
 BASELINE_ROWS = 64  # of a run without an addition to switch off, whose untuned self is gone at the end
 
 
@@ -239,6 +241,7 @@ def train(job: Job, trainer, summary: dict[str, Any]) -> None:
         if not job.switchable:
             r.say(baseline=baseline(job, trainer, BASELINE_ROWS if job.settings["method"] == "full" else None))
     r.say(prepared=summary, ready_seconds=round(time.monotonic() - job.began, 2))
+    job.report.waited = time.time() - r.process.create_time()
     trainer.train(resume_from_checkpoint=str(job.resume) if job.resume else None)
     state = trainer.state
     stopped = r.stop_asked and state.global_step < state.max_steps
@@ -285,11 +288,11 @@ def finish(job: Job, trainer, stopped: bool) -> None:
     save(job, trainer.accelerator.unwrap_model(trainer.model))
     progress = report.progress_of(state)
     r.say(measured={"peak_bytes": report.peak, "seconds": progress["elapsed_seconds"], "tokens": report.tokens})
-    learn_speed(job.run, report, state)
+    learn_pace(job.run, report)
     card.write(job.run.path)
     (r.folder / "control").unlink(missing_ok=True)
     reason = "Stopped as asked; what was learnt is saved." if stopped else None
-    r.say("stopped" if stopped else "finished", reason=reason, progress=progress | {"eta_seconds": 0})
+    r.say("stopped" if stopped else "finished", reason=reason, progress=progress | {"eta_seconds": 0, "eta_low": 0, "eta_high": 0})
 
 
 def save(job: Job, model) -> None:
@@ -315,10 +318,10 @@ def summary(train, held) -> dict[str, Any]:
     return train.summary() | ({"held_out": {"rows": len(held), "left_out": held.left_out}} if held.left_out else {})
 
 
-def learn_speed(run: runs.Run, report: Report, state) -> None:
-    """Remember how fast this machine really was, for the next guess."""
-    guessed = run.plan["seconds"] - 8
-    steps = state.global_step - getattr(report, "first_step", 0)
-    if steps >= 10 and guessed > 0 and run.plan["steps"]:
-        true = (time.monotonic() - report.began) / steps
-        lengths.learn_speed(run.plan["device_name"], lengths.learned_speed(run.plan["device_name"]) * (guessed / run.plan["steps"]) / true)
+def learn_pace(run: runs.Run, report: Report) -> None:
+    """Remember how fast this machine really was, for the next guess; a run that was planned before there were paces teaches nothing."""
+    planned, steps = run.plan.get("pace"), report.eta.steps
+    if planned and len(steps) >= ENOUGH:
+        pace.learn(planned["key"], statistics.fmean(steps) / planned["step"] * planned["factor"])
+        device = planned["key"].rpartition("|")[0]
+        pace.learn(f"{device}|{pace.STARTED}", report.waited / planned["start"] * planned["started"])

@@ -1,6 +1,5 @@
 """The base model of a run, in the class of what it learns, packed or not. Safetensors only, no remote code."""
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +19,7 @@ WIDTHS = {"bf16": torch.bfloat16, "fp32": torch.float32}
 
 def use_cores() -> None:
     """As many threads as cores, or as OMP_NUM_THREADS says."""
-    named = os.environ.get("OMP_NUM_THREADS", "")
-    torch.set_num_threads(int(named) if named.isdigit() and int(named) else hardware.cores())
+    torch.set_num_threads(hardware.threads())
 
 
 def torch_device(device: str) -> torch.device:

@@ -7,7 +7,6 @@ import sys
 import threading
 import time
 import traceback
-from collections import deque
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from transformers import TrainerCallback
 
 from tuner import locks, paths, runs, scoring
 from tuner.errors import ConflictError, DivergedError, disk_is_full, translate
+from tuner.eta import Eta
 
 
 class Reporter:
@@ -78,7 +78,7 @@ class Report(TrainerCallback):
     def __init__(self, reporter: Reporter, elapsed_before: float = 0.0, names: tuple[str, ...] = ()):
         self.r, self.before, self.names = reporter, elapsed_before, names  # names: the objective's own metrics
         self.tokens = self.tokens_logged = 0  # real tokens seen, counted by the trainer's collator
-        self.recent: deque[tuple[int, float]] = deque(maxlen=20)
+        self.eta = Eta(paths.read_json(reporter.folder / "plan.json") or {})
         self.began = self.logged_at = time.monotonic()
         self.paused = 0.0  # spent testing and saving since the last log: not the training's speed
         self.peak = 0
@@ -86,12 +86,15 @@ class Report(TrainerCallback):
 
     def on_train_begin(self, args, state, control, **_):
         self.began, self.paused = time.monotonic(), 0.0  # a baseline measured before is not the training's time
-        self.logged_at = self.began
+        self.logged_at = self.stepped_at = self.began
+        self.args = args
         self.first_step = state.global_step
         self.r.say("running", reason=None, progress=self.progress_of(state))
 
     def on_step_end(self, args, state, control, **_):
-        self.recent.append((state.global_step, time.monotonic()))
+        now = time.monotonic()
+        self.eta.step(now - self.stepped_at)
+        self.stepped_at = now
         self.r.progress(**self.progress_of(state))
         if self.r.stop_asked:
             self.r.say("stopping", progress=self.progress_of(state))
@@ -99,18 +102,24 @@ class Report(TrainerCallback):
         return control
 
     def progress_of(self, state) -> dict[str, Any]:
-        done, left = state.global_step, max(0, state.max_steps - state.global_step)
-        eta = None
-        if len(self.recent) > 1:
-            (a, s), (b, t) = self.recent[0], self.recent[-1]
-            eta = round((t - s) / max(1, b - a) * left, 1)
+        done = state.global_step
+        middle, low, high = (None if v is None else round(v, 1) for v in self.to_come(state) or (None,) * 3)
         return {
             "step": done,
             "steps": state.max_steps,
             "epoch": round(state.epoch or 0, 3),
-            "eta_seconds": eta,
+            "eta_seconds": middle,
+            "eta_low": low,
+            "eta_high": high,
             "elapsed_seconds": round(self.before + time.monotonic() - self.began, 1),
         }
+
+    def to_come(self, state) -> tuple[float, float, float] | None:
+        """(middle, low, high) seconds until the end: steps, tests (and that of the untuned model), saves (and that of the result)."""
+        done, steps, args = state.global_step, state.max_steps, self.args
+        tests = steps // int(args.eval_steps) - done // int(args.eval_steps) + 1 if args.eval_strategy != "no" else 0
+        saves = steps // int(args.save_steps) - done // int(args.save_steps) + 1
+        return self.eta.left(max(0, steps - done), tests, saves)
 
     def on_log(self, args, state, control, logs=None, **_):
         logs = logs or {}
@@ -139,7 +148,10 @@ class Report(TrainerCallback):
 
     def on_evaluate(self, args, state, control, metrics=None, **_):
         if begun := getattr(self, "_test_began", None):
-            self.paused += time.monotonic() - begun
+            took, self.stepped_at = time.monotonic() - begun, time.monotonic()
+            self.paused += took
+            if state.global_step:  # the untuned model is tested on fewer rows
+                self.eta.other("test", took)
             self._test_began = None
         if metrics and "eval_loss" in metrics and state.is_world_process_zero:
             values = {"eval_loss": float(metrics["eval_loss"])}
@@ -156,6 +168,8 @@ class Report(TrainerCallback):
         if checkpoint.is_dir():
             runs.write_manifest(checkpoint)
         self.paused += time.monotonic() - begun
+        self.eta.other("save", time.monotonic() - max(self.stepped_at, self.logged_at))  # its writing, too: nothing else came between
+        self.stepped_at = time.monotonic()
 
 
 def guarded(folder: Path, work) -> int:

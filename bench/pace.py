@@ -1,0 +1,73 @@
+"""Predicted and achieved seconds of real runs of the starter, one after another, as ratios.
+
+    python -m bench.pace [--again] [--only NAME]
+
+Each run is planned with what the device was measured to reach; `--again` does the runs twice, so that the second time the plan knows what
+the first taught. A step's ratio is achieved over predicted: 1 is right, 2 took twice as long; `in range` tells whether the whole run,
+from the start of its process, ended between the plan's two figures.
+"""
+
+import argparse
+import json
+import math
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+from tuner import ceilings, hardware, paths, runs, training
+from tuner.data import store
+from tuner.paths import Workspace
+
+CASES = {  # sample, settings
+    "lora": ("persona.jsonl", {"epochs": 2}),
+    "lora, one row at once": ("persona.jsonl", {"epochs": 1, "micro_batch": 1, "effective_batch": 8}),
+    "lora, checkpointing": ("persona.jsonl", {"epochs": 1, "gradient_checkpointing": True}),
+    "lora, bf16": ("persona.jsonl", {"epochs": 1, "precision": "bf16"}),
+    "full": ("persona.jsonl", {"epochs": 2, "method": "full"}),
+    "ia3": ("persona.jsonl", {"epochs": 2, "method": "ia3"}),
+    "last layers": ("persona.jsonl", {"epochs": 2, "method": "last_layers"}),
+    "prompt": ("persona.jsonl", {"epochs": 2, "method": "prompt"}),
+}
+
+
+def one(ws: Workspace, ref: str, settings: dict) -> dict:
+    """{"predicted", "low", "high", "took": seconds of the whole run, "step": achieved over predicted}."""
+    began = time.time()
+    run = training.wait(ws, training.start(ws, {"model": "starter", "data": ref, **settings}, name="bench").id)
+    took = time.time() - began
+    if run.state != "finished":
+        raise SystemExit(runs.log_tail(run))
+    plan, part = run.plan, run.plan["pace"]
+    taught = paths.read_json(paths.machine_folder() / "speed.json")["factors"].get(part["key"], [math.nan])[-1]
+    return {"predicted": plan["seconds"], "low": plan["seconds_low"], "high": plan["seconds_high"], "took": took} | {
+        "step": taught / part["factor"],
+        "step_seconds": part["step"],
+    }
+
+
+def main() -> None:
+    parse = argparse.ArgumentParser(description=__doc__)
+    parse.add_argument("--again", action="store_true")
+    parse.add_argument("--only", choices=CASES)
+    args = parse.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        ws = Workspace(Path(folder) / "home", machine=Path(folder) / "machine").prepare()
+        import os
+
+        os.environ["TUNESMITH_MACHINE"] = str(ws.machine)
+        print(f"on paper {ceilings.of(hardware.cpu())}")
+        print(f"measured {ceilings.measure(ws, hardware.cpu())}")
+        refs = {sample: store.add(ws, paths.SAMPLES / sample).ref for sample, _ in CASES.values()}
+        for round_ in range(2 if args.again else 1):
+            ratios = []
+            for name, (sample, settings) in CASES.items():
+                if args.only in (None, name):
+                    found = one(ws, refs[sample], {"device": "cpu", **settings})
+                    ratios.append(found["step"])
+                    print(json.dumps({"case": name, "round": round_, **{k: round(v, 3) for k, v in found.items()}}), flush=True)
+            print(f"steps, achieved over predicted: median {statistics.median(ratios):.2f}, {min(ratios):.2f} to {max(ratios):.2f}")
+
+
+if __name__ == "__main__":
+    main()

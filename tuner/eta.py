@@ -1,0 +1,69 @@
+"""How long a run still takes: the plan's figures at first, and what was measured as steps, tests and saves go by. No torch."""
+
+import math
+from collections import deque
+from statistics import fmean, median, stdev
+from typing import Any
+
+from tuner.hardware import human_range
+
+LAST = 50  # steps that count
+ODD = 5.0  # times the middle: a step so long was disturbed, and is taken for one as long as that
+
+
+class Eta:
+    """Collects the seconds of steps, tests and saves, beside `plan`: plan.json, in which runs of before have no "pace"."""
+
+    def __init__(self, plan: dict[str, Any]):
+        self.plan = plan.get("pace") or {}
+        middle, low, high = (plan.get(k) or 0.0 for k in ("seconds", "seconds_low", "seconds_high"))
+        self.doubt = (high - low) / 4 / middle if middle and high > low else 0.2  # a standard deviation, as a share
+        self.steps: deque[float] = deque(maxlen=LAST)
+        self.others: dict[str, list[float]] = {"test": [], "save": []}
+        self.first: float | None = None  # the first step of a process also compiles and allocates: no measure of the others
+
+    def step(self, seconds: float) -> None:
+        if self.first is None:
+            self.first = seconds
+        else:
+            self.steps.append(seconds)
+
+    def other(self, what: str, seconds: float) -> None:
+        """`what`: test or save."""
+        self.others[what].append(seconds)
+
+    def one(self) -> tuple[float, float] | None:
+        """(seconds of a step, their standard error): the plan's and the measured ones, weighted by how sure each is."""
+        known = [(self.plan["step"], self.doubt * self.plan["step"])] if self.plan.get("step") else []
+        if n := len(self.steps):
+            limit = ODD * median(self.steps)
+            seen = [min(s, limit) for s in self.steps]
+            spread = stdev(seen) / math.sqrt(n) if n > 1 else 0.0
+            known.append((fmean(seen), max(spread, 0.5 * fmean(seen) / n)))  # of few steps the spread tells little
+        if not known:
+            return None
+        weights = [1 / max(error, 1e-9) ** 2 for _, error in known]
+        return sum(w * v for w, (v, _) in zip(weights, known, strict=True)) / sum(weights), 1 / math.sqrt(sum(weights))
+
+    def left(self, steps: int, tests: int = 0, saves: int = 0) -> tuple[float, float, float] | None:
+        """(middle, low, high) seconds for so many more; None while nothing is known."""
+        found = self.one()
+        if found is None:
+            return None
+        one, error = found
+        ratio = one / self.plan["step"] if self.plan.get("step") else 1.0
+        middle, doubt = steps * one, steps * error
+        for what, count in (("test", tests), ("save", saves)):
+            seen, planned = self.others[what], self.plan.get(what) or 0.0
+            each = fmean(seen) if seen else planned * (ratio if what == "test" else 1.0)
+            middle, doubt = middle + count * each, doubt + count * each * (0.1 if seen else self.doubt)
+        return middle, max(0.0, middle - 2 * doubt), middle + 2 * doubt
+
+
+def in_words(progress: dict[str, Any]) -> str:
+    """'about 6 to 9 minutes left' of a run's progress; empty when nobody knows."""
+    middle = progress.get("eta_seconds")
+    if middle is None:
+        return ""
+    low, high = (progress.get(k) if progress.get(k) is not None else middle for k in ("eta_low", "eta_high"))
+    return f"about {human_range(low, high)} left"

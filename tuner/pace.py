@@ -1,0 +1,256 @@
+"""How long will it take? Seconds of a step, a test and a save, from arithmetic, memory traffic and what the device reaches.
+
+A step is its matrix products (FLOPs over the ceiling, or weights over the bandwidth, whichever takes longer), the passes over what lies
+between them, and the fixed price of its many small operations. What runs on this machine really took corrects it: speed.json keeps the
+factors by device, method, precision and size of model, and their spread is how wide the range is. No torch. Names as in `ModelFacts`.
+"""
+
+import math
+import os
+import re
+from dataclasses import dataclass
+from statistics import NormalDist, median
+from typing import Any
+
+from tuner import ceilings, memory, paths
+from tuner.ceilings import Ceilings
+from tuner.choices import PACKS, DataFacts
+from tuner.errors import SettingError
+from tuner.hardware import Device
+from tuner.lengths import SAMPLE
+from tuner.methods import SOFT
+from tuner.models import ModelFacts
+
+IMPORTS = 9.0  # s until torch, transformers and TRL are there
+DISK = 1e9  # bytes/s that weights are read with
+WRITTEN = 250e6  # bytes/s that a checkpoint is written and checked with
+SAVE = 0.2  # s of a checkpoint however small
+PREPARED = 5000  # rows/s that become tokens
+TRAINER = {"cpu": 0.008, "cuda": 0.015, "mps": 0.02}  # s of a step in which no layer computes: the batch, the optimizer's calls, the log
+MODULES = 2.0  # what transformers' layer costs beside the probe's bare one, in operations
+ADDED = {"lora": 1.2, "qlora": 1.5, "adapter": 0.4, "ia3": 0.3}  # a layer's operations that come with an addition, as a share of its own
+HALF_BUSY = {"cpu": (64, 192), "cuda": (512, 512), "mps": (256, 512)}  # tokens, width at which products reach half the ceiling
+SCORED = {"chat": 0.5, "text": 1.0, "seq2seq": 1.0}  # the share of tokens for which the head chooses words (answers; all)
+MOVED = (30, 12)  # numbers read and written between the products, forwards and backwards, in units of (H, I) a token and layer
+CHOSEN = 30  # bytes moved for each word that the head weighs, forwards and backwards
+UPDATED = {"adamw": 40, "adamw_8bit": 24, "adafactor": 24}  # bytes moved for each parameter that is trained, once a step
+SHARE = {"cpu": 1.0, "cuda": 0.75, "mps": 1.0}  # of the power limit that training draws
+PAPER, PROBED = (0.6, 1.8), (0.7, 1.45)  # low and high beside the middle, before any run has taught better
+KEPT = 20  # factors of a bucket
+STARTED = "start"  # the bucket of what comes before the first step
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Seconds of the whole run in the middle, at best and at worst, and of one `step`, one `test` on all held-out rows, one `save` and the
+    `start` until the first step; `tests` and `saves` are counts. `energy_wh` is None where the device's power is unknown; `cost` is
+    {"low", "high", "currency"} where an hourly price is set. `key` and `factor`: the bucket of what runs taught, and the factor on the
+    step that is in the figures already (`started`: that on the start)."""
+
+    seconds: float
+    low: float
+    high: float
+    tokens_per_second: float
+    energy_wh: float | None
+    cost: dict[str, Any] | None
+    start: float
+    step: float
+    test: float
+    save: float
+    tests: int
+    saves: int
+    key: str
+    factor: float
+    started: float
+
+    def parts(self) -> dict[str, Any]:
+        """What plan.json keeps, for the run's own estimate and for what it teaches."""
+        names = ("start", "step", "test", "save", "tests", "saves", "tokens_per_second", "key", "factor", "started")
+        return {n: getattr(self, n) for n in names}
+
+
+def predict(s: dict[str, Any], facts: ModelFacts, data: DataFacts, device: Device, steps: int, trained: int) -> Pace:
+    """The pace of a run with the settings `s`, of which `trained` parameters are learnt in `steps` steps."""
+    ceiling = ceilings.of(device)
+    key = f"{device.name}|{'probe' if ceiling.measured else 'paper'}|"
+    bucket = f"{key}{s['method']}-{s['precision']}-1e{round(math.log10(max(1, facts.parameters)))}"
+    factor, low, high = learned(bucket, key, PROBED if ceiling.measured else PAPER)
+    started, *_ = learned(f"{key}{STARTED}", None, PAPER)
+    work = _Work(s, facts, data, device.kind, ceiling, trained)
+    step, test = (factor * t for t in (work.step(), work.test(data.held_out)))
+    start = started * (IMPORTS + facts.parameters * facts.bytes_per_weight / DISK + (data.rows + data.held_out) / PREPARED)
+    save = SAVE + memory.checkpoint(facts, method=s["method"], trainable=trained, precision=s["precision"]) / WRITTEN
+    tests = steps // s["eval_steps"] + 1 if data.held_out else 0  # and the untuned model once
+    saves = math.ceil(steps / s["save_steps"]) + 1  # and the result
+    learning = steps * step + tests * test
+    total = start + learning + saves * save
+    least, most = total - learning * (1 - low) - start * 0.2, total + learning * (high - 1) + start * 0.3
+    return Pace(
+        total, least, most, work.real / step, energy(device, total), cost(least, most),
+        start, step, test, save, tests, saves, bucket, factor, started,
+    )  # fmt: skip
+
+
+class _Work:
+    """The arithmetic of one run: FLOPs and bytes of what is done at once, made seconds by the ceilings."""
+
+    def __init__(self, s: dict[str, Any], facts: ModelFacts, data: DataFacts, kind: str, ceiling: Ceilings, trained: int):
+        self.s, self.facts, self.kind, self.ceiling, self.trained = s, facts, kind, ceiling, trained
+        self.whole, self.micro = s["method"] in memory.WHOLE, s["micro_batch"]
+        mean = max(1.0, min(data.mean, s["max_length"]))
+        self.length = s["max_length"] if s["packing"] else padded(data, s)
+        self.real = s["effective_batch"] * (s["max_length"] if s["packing"] else mean)  # tokens of a step without padding
+        self.layer = _active(facts)
+        self.scored = SCORED.get(s["objective"], 0.0)
+        self.wide = 2 if s["precision"] == "bf16" else 4
+
+    def step(self) -> float:
+        """Seconds of one step of the optimizer."""
+        again = self.s["effective_batch"] // self.micro
+        update = self.trained * UPDATED[self.s["optimizer"]] / self.ceiling.bandwidth
+        return again * self.batch(self.micro, learning=True) + update + TRAINER[self.kind]
+
+    def test(self, rows: int) -> float:
+        """Seconds of one test on `rows` held-out rows; 0 without any."""
+        whole, rest = divmod(rows, self.micro)
+        return whole * self.batch(self.micro, learning=False) + (self.batch(rest, learning=False) if rest else 0.0)
+
+    def batch(self, rows: int, *, learning: bool) -> float:
+        """Seconds of `rows` rows, forwards and, when learning, backwards."""
+        tokens = rows * self.length
+        compute = self.flops(tokens, learning) / self.rate(tokens)
+        reading = self.weights(learning) / self.ceiling.bandwidth
+        between = self.between(tokens, learning) / self.ceiling.bandwidth
+        return max(compute, reading) + between + self.launches(learning)
+
+    def flops(self, tokens: float, learning: bool) -> float:
+        """2N a token forwards, and the attention's 4 L q n/2 (n: the length; all of it where nothing hides what comes later)."""
+        f, n = self.facts, self.length
+        layers = 2 * f.depth * self.layer * tokens + 4 * f.depth * f.q * n * tokens * (0.5 if f.family == "decoder" else 1.0)
+        head = 2 * f.vocabulary * f.hidden * tokens * self.scored
+        if not learning:
+            return layers + head
+        added = 0 if self.whole or self.s["method"] in SOFT else 6 * self.trained * tokens
+        return layers * (1 + self.back() + self.again()) + head * (3 if self.s["method"] == "full" else 2) + added
+
+    def back(self) -> float:
+        """Passes backwards, in units of one forwards: gradients of activations, and of weights where they are trained."""
+        if self.s["method"] == "last_layers":
+            return 2 * min(1.0, self.s["last_layers"] / self.facts.depth)
+        return 2.0 if self.whole else 1.0
+
+    def again(self) -> float:
+        """Layers that are computed again, because only their inputs were kept."""
+        return 1.0 if self.s["gradient_checkpointing"] else 0.0
+
+    def rate(self, tokens: float) -> float:
+        """FLOP/s that products of this size reach: small ones don't fill the device."""
+        bf16 = self.wide == 2 if self.kind == "cpu" else self.ceiling.bf16 > self.ceiling.fp32  # on cards products are in bf16 anyway
+        few, narrow = HALF_BUSY[self.kind]
+        return (
+            (self.ceiling.bf16 if bf16 else self.ceiling.fp32) * tokens / (tokens + few) * self.facts.hidden / (self.facts.hidden + narrow)
+        )
+
+    def weights(self, learning: bool) -> float:
+        """Bytes of weights read; packed ones are written out and read again in 16 bits each time."""
+        f, passes = self.facts, 1 + (self.back() + self.again() if learning else 0)
+        layers, head = f.depth * f.layer_parameters, f.vocabulary * f.hidden * (1 if self.scored else 0)
+        packed = self.s.get("quantization") if self.s["method"] == "qlora" else None
+        each = memory.PACKED[packed][0] + 2 * 2 if packed else self.wide
+        return passes * (layers * each + head * self.wide)
+
+    def between(self, tokens: float, learning: bool) -> float:
+        """Bytes of norms, sums, casts and the choice of words."""
+        f, wide = self.facts, self.wide
+        layers = f.depth * (MOVED[0] * f.hidden + MOVED[1] * f.mlp) * wide * tokens
+        share = 1 + self.again() / 3 if learning else 1 / 3
+        return layers * share + CHOSEN * f.vocabulary * self.scored * tokens * (1 if learning else 0.5)
+
+    def launches(self, learning: bool) -> float:
+        """Seconds of operations too small to count otherwise."""
+        one = self.facts.depth * self.ceiling.layer * MODULES * (1 + ADDED.get(self.s["method"], 0.0))
+        return one * (1 + self.again() / 3 if learning else 1 / 3)
+
+
+def _active(facts: ModelFacts) -> float:
+    """Parameters of one layer through which each token goes: of experts those that it is sent to."""
+    if not (asked := facts.config.get("num_experts_per_tok")):
+        return facts.layer_parameters
+    inner = facts.config.get("moe_intermediate_size") or facts.mlp
+    return 2 * facts.hidden * (facts.q + facts.kv) + 3 * facts.hidden * inner * asked
+
+
+def padded(data: DataFacts, s: dict[str, Any]) -> float:
+    """Tokens that a row takes in its batch: the longest of `micro_batch` rows sets the width (Blom's estimate for normal lengths)."""
+    mean, most = max(1.0, min(data.mean, s["max_length"])), max(1.0, min(data.longest, s["max_length"]))
+    virtual = s.get("virtual_tokens") or 0 if s["method"] in SOFT else 0
+    if s["objective"] not in PACKS:  # batches of like lengths (workers/learner.py)
+        return mean * 1.05 + virtual
+
+    def above(n: int) -> float:  # the expected largest of n draws, in standard deviations
+        return NormalDist().inv_cdf((n - 0.375) / (n + 0.25)) if n > 1 else 0.0
+
+    deviation = max(0.0, most - mean) / max(0.5, above(min(SAMPLE, data.rows)))
+    return min(most, mean + deviation * above(s["micro_batch"])) + virtual
+
+
+# --- what runs taught ------------------------------------------------------------------------------------------------------
+
+
+def learned(bucket: str, others: str | None, unknown: tuple[float, float]) -> tuple[float, float, float]:
+    """(factor, low, high): true over predicted seconds of this bucket's runs, else of all of the device (keys that begin with `others`),
+    else 1; low and high, beside the middle, are `unknown` until a run has taught better."""
+    known = _factors()
+    if own := known.get(bucket):
+        logs = [math.log(f) for f in own]
+        wide = 0.06 + 0.2 / len(logs) + 3 * _spread(logs)
+        return _within(median(logs), wide, unknown)
+    near = [median(math.log(f) for f in v) for k, v in known.items() if others and k.startswith(others) and not k.endswith(f"|{STARTED}")]
+    return _within(median(near), 0.3 + 2 * _spread(near), unknown) if near else (1.0, *unknown)
+
+
+def _within(middle: float, wide: float, unknown: tuple[float, float]) -> tuple[float, float, float]:
+    """From logarithms; never wider than what is said without any run."""
+    return math.exp(middle), max(unknown[0], math.exp(-wide)), min(unknown[1], math.exp(wide))
+
+
+def _spread(logs: list[float]) -> float:
+    """The middle distance from the middle: one odd run (a busy machine) moves it little."""
+    return median(abs(v - median(logs)) for v in logs)
+
+
+def learn(bucket: str, factor: float) -> None:
+    """Remember true over predicted seconds (the prediction without a factor) of a run on this machine."""
+    known = _factors()
+    known[bucket] = [*known.get(bucket, []), round(min(50.0, max(0.02, factor)), 4)][-KEPT:]
+    paths.write_json(paths.machine_folder() / "speed.json", {"factors": known})
+
+
+def _factors() -> dict[str, list[float]]:
+    """By bucket. Before version 0.1 the file held {device: factor} on another formula, which says nothing of this one."""
+    return (paths.read_json(paths.machine_folder() / "speed.json") or {}).get("factors") or {}
+
+
+# --- what it draws and costs -----------------------------------------------------------------------------------------------
+
+
+def energy(device: Device, seconds: float) -> float | None:
+    """Watt-hours at the power that training draws; None where nobody knows it."""
+    return device.watts * SHARE[device.kind] * seconds / 3600 or None
+
+
+def cost(low: float, high: float) -> dict[str, Any] | None:
+    """{"low", "high", "currency"} of so many seconds at TUNESMITH_HOURLY_COST ('1.80 USD'); None when it is not set."""
+    text = os.environ.get("TUNESMITH_HOURLY_COST", "").strip()
+    if not text:
+        return None
+    if not (match := re.fullmatch(r"(\d+(?:\.\d+)?)\s*([A-Za-z€$£¥]{1,8})", text)):
+        raise SettingError(
+            f"{text!r} is no price of an hour.",
+            asked=text,
+            available="a number and a currency, as in 1.80 USD",
+            remedy="Set TUNESMITH_HOURLY_COST so, or leave it out.",
+            field="TUNESMITH_HOURLY_COST",
+        )
+    hourly = float(match[1])
+    return {"low": hourly * low / 3600, "high": hourly * high / 3600, "currency": match[2]}
