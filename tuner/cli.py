@@ -63,7 +63,7 @@ def parser() -> Parser:
         no_browser=flag,
     )
     add("demo", "Train the starter model on a sample; show before and after.", demo)
-    add("doctor", "Say what this computer has, what is missing, and what mends it.", doctor)
+    add("doctor", "Say what this computer has, what is missing, and what mends it; --probe measures how fast it is.", doctor, probe=flag)
     data = add("data", "Check, add and look at data.", None).add_subparsers(dest="subcommand", parser_class=Parser, required=True)
     maps = {"map": {"action": "append", "default": [], "metavar": "ROLE=COLUMN", "dest": "map"}, "kind": text}
     add("check", "Say what a file is and what is wrong with it.", data_commands.check, "file", parent=data, **maps)
@@ -252,7 +252,7 @@ def demo_questions(ds) -> list[str]:
 def doctor(ws: Workspace, args) -> dict:
     from tuner import doctor
 
-    return doctor.look(ws)
+    return doctor.look(ws, probe=args.probe)
 
 
 def entry() -> None:

@@ -7,15 +7,16 @@ from typing import Any
 
 from packaging.requirements import Requirement
 
-from tuner import __version__, hardware, planner
+from tuner import __version__, ceilings, hardware, planner
 from tuner.errors import TunerError
 from tuner.paths import Workspace
 
 MIN_FREE = 2_000_000_000  # bytes on the workspace's disk below which a run may not end well
 
 
-def look(ws: Workspace) -> dict[str, Any]:
-    """{"devices", "versions", "workspace", "problems": [{"message", "remedy"}], "summary"}; nothing is changed."""
+def look(ws: Workspace, *, probe: bool = False) -> dict[str, Any]:
+    """{"devices", "versions", "workspace", "problems": [{"message", "remedy"}], "summary"}; nothing is changed. With `probe` each device
+    is measured now, which takes some seconds."""
     problems = libraries()
     versions = hardware.versions()
     if command := hardware.gpu_without_torch():
@@ -34,15 +35,41 @@ def look(ws: Workspace) -> dict[str, Any]:
         free = None
         problems.append({"message": error.message, "remedy": error.remedy})
     devices = hardware.devices()
+    if probe:
+        for device in devices:
+            ceilings.measure(ws, device)
     return {
         "tunesmith": __version__,
         "python": sys.version.split()[0],
-        "devices": [{"id": d.id, "name": d.name, "total_bytes": d.total, "free_bytes": d.free} for d in devices],
+        "devices": [
+            {"id": d.id, "name": d.name, "total_bytes": d.total, "free_bytes": d.free, "ceilings": reached(ceilings.of(d))} for d in devices
+        ],
         "versions": versions,
         "workspace": {"path": str(ws.root), "free_bytes": free},
         "problems": problems,
         "summary": planner.capacity(devices[0]),
     }
+
+
+def reached(found: ceilings.Ceilings) -> dict[str, Any] | None:
+    """What a device reaches, in its units, and when that was measured; None before."""
+    if found.measured is None:
+        return None
+    return {
+        "fp32_tflops": round(found.fp32 / 1e12, 3),
+        "bf16_tflops": round(found.bf16 / 1e12, 3),
+        "bandwidth_gb_per_second": round(found.bandwidth / 1e9, 1),
+        "layer_milliseconds": round(found.layer * 1e3, 3),
+        "measured": found.measured,
+    }
+
+
+def in_words(found: dict[str, Any] | None) -> str:
+    """One cell of a table: what `reached` says."""
+    if not found:
+        return "not yet measured"
+    products = f"{found['fp32_tflops']:.3g} TFLOP/s in fp32, {found['bf16_tflops']:.3g} in bf16"
+    return f"{products}; memory {found['bandwidth_gb_per_second']:.0f} GB/s; measured {found['measured'][:16].replace('T', ' ')}"
 
 
 def libraries() -> list[dict[str, str]]:

@@ -29,7 +29,7 @@ PREPARED = 5000  # rows/s that become tokens
 TRAINER = {"cpu": 0.008, "cuda": 0.015, "mps": 0.02}  # s of a step in which no layer computes: the batch, the optimizer's calls, the log
 MODULES = 2.0  # what transformers' layer costs beside the probe's bare one, in operations
 ADDED = {"lora": 1.2, "qlora": 1.5, "adapter": 0.4, "ia3": 0.3}  # a layer's operations that come with an addition, as a share of its own
-HALF_BUSY = {"cpu": (64, 192), "cuda": (512, 512), "mps": (256, 512)}  # tokens, width at which products reach half the ceiling
+HALF_BUSY = {"cpu": (32, 96), "cuda": (512, 512), "mps": (256, 512)}  # tokens, width at which products reach half the ceiling
 SCORED = {"chat": 0.5, "text": 1.0, "seq2seq": 1.0}  # the share of tokens for which the head chooses words (answers; all)
 MOVED = (30, 12)  # numbers read and written between the products, forwards and backwards, in units of (H, I) a token and layer
 CHOSEN = 30  # bytes moved for each word that the head weighs, forwards and backwards
@@ -146,10 +146,12 @@ class _Work:
     def rate(self, tokens: float) -> float:
         """FLOP/s that products of this size reach: small ones don't fill the device."""
         bf16 = self.wide == 2 if self.kind == "cpu" else self.ceiling.bf16 > self.ceiling.fp32  # on cards products are in bf16 anyway
-        few, narrow = HALF_BUSY[self.kind]
-        return (
-            (self.ceiling.bf16 if bf16 else self.ceiling.fp32) * tokens / (tokens + few) * self.facts.hidden / (self.facts.hidden + narrow)
-        )
+        ceiling = self.ceiling.bf16 if bf16 else self.ceiling.fp32
+        higher = (
+            max(1.0, ceiling / self.ceiling.fp32) if self.kind == "cpu" else 1.0
+        )  # the higher the ceiling, the more it takes to reach it
+        few, narrow = (higher * half for half in HALF_BUSY[self.kind])
+        return ceiling * tokens / (tokens + few) * self.facts.hidden / (self.facts.hidden + narrow)
 
     def weights(self, learning: bool) -> float:
         """Bytes of weights read; packed ones are written out and read again in 16 bits each time."""

@@ -31,8 +31,11 @@ class SettingsTab:
         found = doctor.look(self.house.workspace(request))
         problems = "".join(draw.bad(f"{p['message']} {p['remedy']}") for p in found["problems"]) or draw.good("Nothing is missing.")
         devices = draw.table(
-            ["Device", "Name", "Free", "Memory"],
-            [(d["id"], d["name"], human_bytes(d["free_bytes"]), human_bytes(d["total_bytes"])) for d in found["devices"]],
+            ["Device", "Name", "Free", "Memory", "Reaches"],
+            [
+                (d["id"], d["name"], human_bytes(d["free_bytes"]), human_bytes(d["total_bytes"]), doctor.in_words(d["ceilings"]))
+                for d in found["devices"]
+            ],
         )
         versions = draw.table(
             ["Library", "Version"], [("tunesmith", found["tunesmith"]), ("python", found["python"]), *found["versions"].items()]
