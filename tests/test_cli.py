@@ -317,7 +317,7 @@ def test_what_is_known_of_a_run(house):
     assert {"id", "state", "reason", "model", "data", "settings", "reasons", "predicted", "measured", "progress", "best", "error"} <= set(
         shown
     )
-    assert set(shown["progress"]) == {"step", "steps", "epoch", "eta_seconds"} and shown["error"] is None
+    assert set(shown["progress"]) == {"step", "steps", "epoch", "eta_seconds", "eta_low", "eta_high"} and shown["error"] is None
     assert shown["predicted"]["peak_bytes"] > 0 and shown["measured"]["peak_bytes"] > 0
     table = call(house.ws, "metrics", house.lora)
     assert table["columns"][0] == "step" and {"loss", "eval_loss"} <= set(table["columns"]) and len(table["rows"]) == 12

@@ -40,6 +40,11 @@ class NVML(SimpleNamespace):
     def nvmlDeviceGetCudaComputeCapability(self, card):
         return card[3]
 
+    def nvmlDeviceGetEnforcedPowerLimit(self, card):
+        if card[0] == "Tesla T4":
+            raise self.NVMLError("not supported")
+        return 72_000
+
 
 @pytest.fixture
 def machine(monkeypatch):
@@ -60,6 +65,7 @@ def test_cards_are_told_with_what_they_can_do(machine):
     first, second = hardware.cards()  # the one that fell off the bus is no device
     assert (first.id, first.name, first.free, first.bf16, first.tflops) == ("cuda:0", "NVIDIA L4", 20 * 10**9, True, 121)
     assert (second.id, second.bf16, second.packs) == ("cuda:2", False, True)
+    assert (first.watts, second.watts, first.bandwidth, second.bandwidth) == (72, 0, 300e9, 320e9) and hardware.cpu().watts > 0
     assert [d.id for d in hardware.devices()] == ["cuda:0", "cuda:2", "cpu"]
     with pytest.raises(DeviceError) as caught:
         hardware.get("cuda:1")

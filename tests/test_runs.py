@@ -143,7 +143,7 @@ def test_summary_and_detail_are_documents(made):
     assert {"id", "state", "reason", "model", "data", "settings", "reasons", "predicted", "measured", "progress", "best", "error"} <= set(
         detail
     )
-    assert set(detail["progress"]) == {"step", "steps", "epoch", "eta_seconds"} and json.dumps(detail)
+    assert set(detail["progress"]) == {"step", "steps", "epoch", "eta_seconds", "eta_low", "eta_high"} and json.dumps(detail)
 
 
 # --- metrics -------------------------------------------------------------------------------------------------------------

@@ -34,16 +34,21 @@ class Eta:
 
     def one(self) -> tuple[float, float] | None:
         """(seconds of a step, their standard error): the plan's and the measured ones, weighted by how sure each is."""
-        known = [(self.plan["step"], self.doubt * self.plan["step"])] if self.plan.get("step") else []
-        if n := len(self.steps):
-            limit = ODD * median(self.steps)
-            seen = [min(s, limit) for s in self.steps]
-            spread = stdev(seen) / math.sqrt(n) if n > 1 else 0.0
-            known.append((fmean(seen), max(spread, 0.5 * fmean(seen) / n)))  # of few steps the spread tells little
-        if not known:
+        planned, seen = self.plan.get("step"), self.measured()
+        if not planned or not seen:
+            return seen or ((planned, self.doubt * planned) if planned else None)
+        error = max(self.doubt * planned, abs(planned - seen[0]))  # a plan that steps contradict has little weight
+        weights = [1 / max(e, 1e-9) ** 2 for e in (error, seen[1])]
+        return (planned * weights[0] + seen[0] * weights[1]) / sum(weights), 1 / math.sqrt(sum(weights))
+
+    def measured(self) -> tuple[float, float] | None:
+        """(mean, its standard error) of the last steps; None before the second one."""
+        if not (n := len(self.steps)):
             return None
-        weights = [1 / max(error, 1e-9) ** 2 for _, error in known]
-        return sum(w * v for w, (v, _) in zip(weights, known, strict=True)) / sum(weights), 1 / math.sqrt(sum(weights))
+        limit = ODD * median(self.steps)
+        seen = [min(s, limit) for s in self.steps]
+        spread = stdev(seen) / math.sqrt(n) if n > 1 else 0.0
+        return fmean(seen), max(spread, 0.5 * fmean(seen) / n)  # of few steps the spread tells little
 
     def left(self, steps: int, tests: int = 0, saves: int = 0) -> tuple[float, float, float] | None:
         """(middle, low, high) seconds for so many more; None while nothing is known."""
