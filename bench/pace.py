@@ -29,6 +29,10 @@ CASES = {  # sample, settings
     "ia3": ("persona.jsonl", {"epochs": 2, "method": "ia3"}),
     "last layers": ("persona.jsonl", {"epochs": 2, "method": "last_layers"}),
     "prompt": ("persona.jsonl", {"epochs": 2, "method": "prompt"}),
+    "chats of a help desk": ("helpdesk.csv", {"epochs": 1}),
+    "labels": ("tickets.csv", {"epochs": 3}),
+    "translation, full": ("translation.csv", {"epochs": 2, "method": "full"}),
+    "preferences": ("preferences.jsonl", {"epochs": 1, "micro_batch": 4, "effective_batch": 8}),
 }
 
 

@@ -224,6 +224,34 @@ def test_tests_and_saves_to_come_are_counted():
     assert eta.left(0, 2, 3)[0] == pytest.approx(2 * 4 + 3 * 1) and eta.left(0) == (0, 0, 0)
 
 
+def test_a_run_counts_what_is_to_come_and_leaves_tests_out_of_its_steps(ws, monkeypatch):
+    from types import SimpleNamespace as Things
+
+    from tuner.workers import report
+
+    clock = Things(now=0.0)
+    monkeypatch.setattr(report.time, "monotonic", lambda: clock.now)
+    run = runs.create(ws, {"model": "starter", "data": "x@1"}, {"settings": {}, "reasons": []}, name="timed")
+    told = report.Report(Things(folder=run.path, say=lambda *_, **__: None, progress=lambda **_: None, stop_asked=False))
+    args = Things(eval_strategy="steps", eval_steps=10, save_steps=10, output_dir=str(run.path))
+    state = Things(global_step=0, max_steps=25, epoch=0.0, is_world_process_zero=True)
+    told.on_train_begin(args, state, None)
+    assert told.progress_of(state)["eta_seconds"] is None
+    for step in range(1, 21):
+        clock.now, state.global_step = clock.now + 2, step
+        told.on_step_end(args, state, None)
+        if step % 10 == 0:
+            told.on_prediction_step(args, state, None)
+            clock.now += 30
+            told.on_evaluate(args, state, None)
+            clock.now += 5
+            told.on_save(args, state, None)
+    assert told.eta.one()[0] == 2.0 and told.eta.others == {"test": [30.0, 30.0], "save": [5.0, 5.0]}
+    found = told.progress_of(state)
+    assert found["eta_seconds"] == 5 * 2 + 30 + 2 * 5, "five steps, the untuned model's test, the last save and the result's"
+    assert found["eta_low"] < found["eta_seconds"] < found["eta_high"] and json.dumps(found)
+
+
 def test_the_time_left_in_words_for_new_and_old_runs(ws):
     assert in_words({}) == in_words({"eta_seconds": None}) == ""
     assert in_words({"eta_seconds": 120}) == f"about {human_time(120)} left"  # of a run that began before there were ranges
@@ -248,13 +276,11 @@ def test_the_time_left_in_words_for_new_and_old_runs(ws):
 def test_a_real_probe_measures_what_can_be(tmp_path, monkeypatch):
     from tuner.workers import probe
 
-    monkeypatch.setattr(probe, "BUDGET", 0.5)
     monkeypatch.setitem(probe.SIDES, "cpu", (64, 128))
     monkeypatch.setitem(probe.COPIED, "cpu", 1 << 20)
-    monkeypatch.setattr(probe.measure, "__defaults__", (0.5,))
     place = ceilings.folder(hardware.cpu())
     place.mkdir(parents=True)
-    assert probe.main("cpu", place / supervisor.PROBED) == 0
+    assert probe.main("cpu", place / supervisor.PROBED, 0.5) == 0
     found = ceilings.of(hardware.cpu())
     assert found.measured and 1e8 < found.fp32 < 1e15 and 1e7 < found.bf16 < 1e15 and 1e7 < found.bandwidth < 1e13
     assert 1e-6 < found.layer < 1 and "TFLOP/s" in doctor.in_words(doctor.reached(found))

@@ -21,7 +21,7 @@ from tuner.lengths import SAMPLE
 from tuner.methods import SOFT
 from tuner.models import ModelFacts
 
-IMPORTS = 9.0  # s until torch, transformers and TRL are there
+IMPORTS = 7.0  # s until torch, transformers and TRL are there
 DISK = 1e9  # bytes/s that weights are read with
 WRITTEN = 250e6  # bytes/s that a checkpoint is written and checked with
 SAVE = 0.2  # s of a checkpoint however small
@@ -75,8 +75,8 @@ def predict(s: dict[str, Any], facts: ModelFacts, data: DataFacts, device: Devic
     key = f"{device.name}|{'probe' if ceiling.measured else 'paper'}|"
     bucket = f"{key}{s['method']}-{s['precision']}-1e{round(math.log10(max(1, facts.parameters)))}"
     factor, low, high = learned(bucket, key, PROBED if ceiling.measured else PAPER)
-    started, *_ = learned(f"{key}{STARTED}", None, PAPER)
-    work = _Work(s, facts, data, device.kind, ceiling, trained)
+    started, *_ = learned(f"{device.name}|{STARTED}", None, PAPER)
+    work = _Work(s, facts, data, device, ceiling, trained)
     step, test = (factor * t for t in (work.step(), work.test(data.held_out)))
     start = started * (IMPORTS + facts.parameters * facts.bytes_per_weight / DISK + (data.rows + data.held_out) / PREPARED)
     save = SAVE + memory.checkpoint(facts, method=s["method"], trainable=trained, precision=s["precision"]) / WRITTEN
@@ -94,8 +94,8 @@ def predict(s: dict[str, Any], facts: ModelFacts, data: DataFacts, device: Devic
 class _Work:
     """The arithmetic of one run: FLOPs and bytes of what is done at once, made seconds by the ceilings."""
 
-    def __init__(self, s: dict[str, Any], facts: ModelFacts, data: DataFacts, kind: str, ceiling: Ceilings, trained: int):
-        self.s, self.facts, self.kind, self.ceiling, self.trained = s, facts, kind, ceiling, trained
+    def __init__(self, s: dict[str, Any], facts: ModelFacts, data: DataFacts, device: Device, ceiling: Ceilings, trained: int):
+        self.s, self.facts, self.kind, self.ceiling, self.trained = s, facts, device.kind, ceiling, trained
         self.whole, self.micro = s["method"] in memory.WHOLE, s["micro_batch"]
         mean = max(1.0, min(data.mean, s["max_length"]))
         self.length = s["max_length"] if s["packing"] else padded(data, s)
@@ -103,6 +103,7 @@ class _Work:
         self.layer = _active(facts)
         self.scored = SCORED.get(s["objective"], 0.0)
         self.wide = 2 if s["precision"] == "bf16" else 4
+        self.bf16 = self.wide == 2 or (device.kind == "cuda" and device.bf16)  # cards compute in it over fp32 weights, too
 
     def step(self) -> float:
         """Seconds of one step of the optimizer."""
@@ -145,8 +146,7 @@ class _Work:
 
     def rate(self, tokens: float) -> float:
         """FLOP/s that products of this size reach: small ones don't fill the device."""
-        bf16 = self.wide == 2 if self.kind == "cpu" else self.ceiling.bf16 > self.ceiling.fp32  # on cards products are in bf16 anyway
-        ceiling = self.ceiling.bf16 if bf16 else self.ceiling.fp32
+        ceiling = self.ceiling.bf16 if self.bf16 else self.ceiling.fp32
         higher = (
             max(1.0, ceiling / self.ceiling.fp32) if self.kind == "cpu" else 1.0
         )  # the higher the ceiling, the more it takes to reach it
@@ -207,7 +207,7 @@ def learned(bucket: str, others: str | None, unknown: tuple[float, float]) -> tu
         logs = [math.log(f) for f in own]
         wide = 0.06 + 0.2 / len(logs) + 3 * _spread(logs)
         return _within(median(logs), wide, unknown)
-    near = [median(math.log(f) for f in v) for k, v in known.items() if others and k.startswith(others) and not k.endswith(f"|{STARTED}")]
+    near = [median(math.log(f) for f in v) for k, v in known.items() if others and k.startswith(others)]
     return _within(median(near), 0.3 + 2 * _spread(near), unknown) if near else (1.0, *unknown)
 
 

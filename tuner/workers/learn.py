@@ -323,5 +323,5 @@ def learn_pace(run: runs.Run, report: Report) -> None:
     planned, steps = run.plan.get("pace"), report.eta.steps
     if planned and len(steps) >= ENOUGH:
         pace.learn(planned["key"], statistics.fmean(steps) / planned["step"] * planned["factor"])
-        device = planned["key"].rpartition("|")[0]
+        device = planned["key"].rsplit("|", 2)[0]
         pace.learn(f"{device}|{pace.STARTED}", report.waited / planned["start"] * planned["started"])

@@ -83,8 +83,8 @@ def layer(device: torch.device, seconds: float) -> float:
     return timed(work, device, seconds)
 
 
-def measure(name: str, budget: float = BUDGET) -> dict[str, Any]:
-    """{"fp32", "bf16": FLOP/s, "bandwidth": bytes/s, "layer": s, ...} of a device of ours ('cpu', 'cuda:0', 'mps')."""
+def measure(name: str, budget: float) -> dict[str, Any]:
+    """{"fp32", "bf16": FLOP/s, "bandwidth": bytes/s, "layer": s, ...} of a device of ours ('cpu', 'cuda:0', 'mps'), in `budget` seconds."""
     begun = time.perf_counter()
     torch.set_num_threads(hardware.threads())  # as training does, which imports more than is needed here
     device = torch.device("cuda:0" if name.startswith("cuda") else name)  # the launcher shows a worker its one card only
@@ -99,11 +99,11 @@ def measure(name: str, budget: float = BUDGET) -> dict[str, Any]:
     return found | about | {"seconds": round(time.perf_counter() - begun, 2)}
 
 
-def main(name: str, out: Path) -> int:
+def main(name: str, out: Path, budget: float = BUDGET) -> int:
     if not locks.hold(out.parent / "lock", patience=0.5):
         print("another process measures this device", flush=True)
         return 1
-    found = measure(name)
+    found = measure(name, budget)
     paths.write_json(out, found)
     print(found, flush=True)
     return 0

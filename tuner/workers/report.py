@@ -118,7 +118,7 @@ class Report(TrainerCallback):
         """(middle, low, high) seconds until the end: steps, tests (and that of the untuned model), saves (and that of the result)."""
         done, steps, args = state.global_step, state.max_steps, self.args
         tests = steps // int(args.eval_steps) - done // int(args.eval_steps) + 1 if args.eval_strategy != "no" else 0
-        saves = steps // int(args.save_steps) - done // int(args.save_steps) + 1
+        saves = math.ceil(steps / int(args.save_steps)) - done // int(args.save_steps) + 1  # the last step is saved whatever its number
         return self.eta.left(max(0, steps - done), tests, saves)
 
     def on_log(self, args, state, control, logs=None, **_):
