@@ -38,7 +38,7 @@ CASES = {  # sample, settings
 
 def one(ws: Workspace, ref: str, settings: dict) -> dict:
     """Seconds of the whole run ("predicted", "low", "high", "took"), and of a step achieved over predicted: with what runs taught before
-    ("step"), and by arithmetic alone ("uncorrected")."""
+    ("step"), and by arithmetic alone ("uncorrected"); of a test and a save likewise."""
     began = time.time()
     run = training.wait(ws, training.start(ws, {"model": "starter", "data": ref, **settings}, name="bench").id)
     took = time.time() - began
@@ -48,7 +48,9 @@ def one(ws: Workspace, ref: str, settings: dict) -> dict:
     taught = paths.read_json(paths.machine_folder() / "speed.json")["factors"].get(part["key"], [math.nan])[-1]
     low, high = plan["seconds_low"], plan["seconds_high"]
     found = {"predicted": plan["seconds"], "low": low, "high": high, "took": took, "in_range": low <= took <= high}
-    return found | {"step": taught / part["factor"], "uncorrected": taught}
+    seen = run.status["measured"]
+    others = {k: (seen[f"{k}_seconds"] or math.nan) / part[k] for k in ("test", "save")}
+    return found | {"step": taught / part["factor"], "uncorrected": taught} | others
 
 
 def main() -> None:

@@ -32,6 +32,11 @@ class Eta:
         """`what`: test or save."""
         self.others[what].append(seconds)
 
+    def seen(self) -> dict[str, float | None]:
+        """Seconds of one step, test and save, as they were measured."""
+        means = {"step": fmean(self.steps) if self.steps else None} | {k: fmean(v) if v else None for k, v in self.others.items()}
+        return {f"{k}_seconds": v if v is None else round(v, 4) for k, v in means.items()}
+
     def one(self) -> tuple[float, float] | None:
         """(seconds of a step, their standard error): the plan's and the measured ones, weighted by how sure each is."""
         planned, seen = self.plan.get("step"), self.measured()

@@ -2,7 +2,7 @@
 
 A step is its matrix products (FLOPs over the ceiling, or weights over the bandwidth, whichever takes longer), the passes over what lies
 between them, and the fixed price of its many small operations. What runs on this machine really took corrects it: speed.json keeps the
-factors by device, method, precision and size of model, and their spread is how wide the range is. No torch. Names as in `ModelFacts`.
+factors by device, method, precision, objective and size of model, and their spread is how wide the range is. No torch. Names as in `ModelFacts`.
 """
 
 import math
@@ -23,8 +23,8 @@ from tuner.models import ModelFacts
 
 IMPORTS = 7.0  # s until torch, transformers and TRL are there
 DISK = 1e9  # bytes/s that weights are read with
-WRITTEN = 250e6  # bytes/s that a checkpoint is written and checked with
-SAVE = 0.2  # s of a checkpoint however small
+WRITTEN = 500e6  # bytes/s that a checkpoint is written and checked with
+SAVE = 0.05  # s of a checkpoint however small
 PREPARED = 5000  # rows/s that become tokens
 TRAINER = {"cpu": 0.008, "cuda": 0.015, "mps": 0.02}  # s of a step in which no layer computes: the batch, the optimizer's calls, the log
 MODULES = 2.0  # what transformers' layer costs beside the probe's bare one, in operations
@@ -73,9 +73,9 @@ def predict(s: dict[str, Any], facts: ModelFacts, data: DataFacts, device: Devic
     """The pace of a run with the settings `s`, of which `trained` parameters are learnt in `steps` steps."""
     ceiling = ceilings.of(device)
     key = f"{device.name}|{'probe' if ceiling.measured else 'paper'}|"
-    bucket = f"{key}{s['method']}-{s['precision']}-1e{round(math.log10(max(1, facts.parameters)))}"
+    bucket = f"{key}{s['method']}-{s['precision']}-{s['objective']}-1e{round(math.log10(max(1, facts.parameters)))}"
     factor, low, high = learned(bucket, key, PROBED if ceiling.measured else PAPER)
-    started, *_ = learned(f"{device.name}|{STARTED}", None, PAPER)
+    started, soon, late = learned(f"{device.name}|{STARTED}", None, PAPER)
     work = _Work(s, facts, data, device, ceiling, trained)
     step, test = (factor * t for t in (work.step(), work.test(data.held_out)))
     start = started * (IMPORTS + facts.parameters * facts.bytes_per_weight / DISK + (data.rows + data.held_out) / PREPARED)
@@ -84,7 +84,7 @@ def predict(s: dict[str, Any], facts: ModelFacts, data: DataFacts, device: Devic
     saves = math.ceil(steps / s["save_steps"]) + 1  # and the result
     learning = steps * step + tests * test
     total = start + learning + saves * save
-    least, most = total - learning * (1 - low) - start * 0.2, total + learning * (high - 1) + start * 0.3
+    least, most = (total + learning * (w - 1) + start * (v - 1) for w, v in ((low, soon), (high, late)))
     return Pace(
         total, least, most, work.real / step, energy(device, total), cost(least, most),
         start, step, test, save, tests, saves, bucket, factor, started,

@@ -287,7 +287,7 @@ def finish(job: Job, trainer, stopped: bool) -> None:
     r, report, state = job.reporter, job.report, trainer.state
     save(job, trainer.accelerator.unwrap_model(trainer.model))
     progress = report.progress_of(state)
-    r.say(measured={"peak_bytes": report.peak, "seconds": progress["elapsed_seconds"], "tokens": report.tokens})
+    r.say(measured={"peak_bytes": report.peak, "seconds": progress["elapsed_seconds"], "tokens": report.tokens} | report.eta.seen())
     learn_pace(job.run, report)
     card.write(job.run.path)
     (r.folder / "control").unlink(missing_ok=True)
