@@ -255,6 +255,9 @@ def test_a_run_counts_what_is_to_come_and_leaves_tests_out_of_its_steps(ws, monk
 
 def test_the_time_left_in_words_for_new_and_old_runs(ws):
     assert in_words({}) == in_words({"eta_seconds": None}) == ""
+    assert in_words({"eta_seconds": 0.3}) == "a moment left" and in_words({"eta_seconds": 9, "eta_low": 0, "eta_high": 20}).startswith(
+        "up to"
+    )
     assert in_words({"eta_seconds": 120}) == f"about {human_time(120)} left"  # of a run that began before there were ranges
     progress = {"step": 5, "steps": 10, "epoch": 1.0, "eta_seconds": 450.0, "eta_low": 360.0, "eta_high": 540.0}
     assert in_words(progress) == "about 6 to 9 minutes left"

@@ -76,4 +76,5 @@ def in_words(progress: dict[str, Any]) -> str:
     if middle is None:
         return ""
     low, high = (progress.get(k) if progress.get(k) is not None else middle for k in ("eta_low", "eta_high"))
-    return f"about {human_range(low, high)} left"
+    said = human_range(low, high)
+    return f"{'about ' if said[0].isdigit() else ''}{said} left"  # 'a moment', 'up to a minute' need no 'about'

@@ -229,7 +229,7 @@ def learn(bucket: str, factor: float) -> None:
 
 
 def _factors() -> dict[str, list[float]]:
-    """By bucket. Before version 0.1 the file held {device: factor} on another formula, which says nothing of this one."""
+    """By bucket. The file once held {device: factor} on another formula, which says nothing of this one: such a file counts as empty."""
     return (paths.read_json(paths.machine_folder() / "speed.json") or {}).get("factors") or {}
 
 
