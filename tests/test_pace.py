@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import random
 from dataclasses import replace
 
@@ -312,7 +313,13 @@ def test_a_probe_is_asked_for_once_and_never_by_accident(ws, monkeypatch):
     assert waiting(ws) == [("probe", "cpu")]
     probed()
     ceilings.ask(ws, CARD)
+    probed(others=0.9)
+    ceilings.ask(ws, CARD)
     assert waiting(ws) == [("probe", "cpu")], "what is known is not measured again"
+    old = ceilings.folder(CARD) / supervisor.PROBED
+    os.utime(old, (0, 0))
+    ceilings.ask(ws, CARD)
+    assert waiting(ws) == [("probe", "cpu"), ("probe", "cuda:0")], "but what was measured beside other programs is, later"
 
 
 class Child:

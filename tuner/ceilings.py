@@ -17,6 +17,7 @@ from tuner.paths import Workspace
 
 LAYER = {"cuda": 0.5e-3, "mps": 1e-3, "cpu": 0.5e-3}  # s, of one small layer forwards and backwards, until it is measured
 SUSTAINED = 0.75  # the share of a data sheet's figure that large products reach
+BUSY, AGAIN = 0.25, 3600  # the share of the processor that others took during a probe, from which it is done again after so many seconds
 NARROW = 8  # how much slower a card computes in fp32 than its sheet says of 16 bits (L4 4, T4 8, H100 15)
 
 
@@ -56,15 +57,25 @@ def folder(device: Device, machine: Path | None = None) -> Path:
 def ask(ws: Workspace, device: Device) -> None:
     """See that the device gets measured, once and in the background; TUNESMITH_PROBE=0 forbids it. Returns at once."""
     place = folder(device, ws.machine_folder())
-    if os.environ.get("TUNESMITH_PROBE") == "0" or not hardware.torch_build()["version"] or (place / supervisor.PROBED).exists():
+    if os.environ.get("TUNESMITH_PROBE") == "0" or not hardware.torch_build()["version"] or _good(place):
         return
     if not _failed(place):
         _submit(ws, device, place)
 
 
+def _good(place: Path) -> bool:
+    """Whether a measurement lies there that was not taken beside other programs, or not long ago."""
+    found = paths.read_json(place / supervisor.PROBED)
+    if found is None:
+        return False
+    return (found.get("others") or 0) < BUSY or time.time() - (place / supervisor.PROBED).stat().st_mtime < AGAIN
+
+
 def _failed(place: Path) -> bool:
     """Whether a probe ended there without a result today: what fails once would fail with each plan."""
     log = place / "worker.log"
+    if (place / supervisor.PROBED).exists():
+        return False
     return log.exists() and log.stat().st_size > 0 and time.time() - log.stat().st_mtime < 24 * 3600
 
 
