@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT, chat_rows, until, write_rows
-from tuner import paths, runs, supervisor
+from tuner import cli, paths, runs, supervisor
 from tuner.data import store
 
 ENV = {"PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"}
@@ -232,6 +232,18 @@ def test_plan(ws, rows):
     small = call(ws, "plan", "--model", "Qwen/Qwen2.5-7B-Instruct", "--method", "full", "--device-memory", "24GB")
     assert small["fits"] is False and small["remedies"] and small["free_bytes"] == 24 * 10**9, "what does not fit is a plan, not an error"
     assert call(ws, "plan", "--model", "starter", "--device-memory", "24GiB")["free_bytes"] == 24 * 2**30
+
+
+def test_a_plan_as_a_page_of_text(ws, capsys):
+    line = ["--home", str(ws.home), "plan", "--model", "Qwen/Qwen2.5-7B-Instruct", "--device-memory", "7GB", "--cards"]
+    assert cli.main(line) == 0
+    text = capsys.readouterr().out
+    for told in ("It does not fit", "the model", "█", "A smaller model:", "--model ", "On other cards:", " 80 GB  yes", "learning_rate"):
+        assert told in text, told
+    assert cli.main([*line, "--json"]) == 0
+    assert [c["gigabytes"] for c in json.loads(capsys.readouterr().out)["cards"]] == [8, 12, 16, 24, 48, 80]
+    assert cli.main(["--home", str(ws.home), "plan", "--model", "starter", "-s", "device=cpu"]) == 0
+    assert "It fits" in capsys.readouterr().out
 
 
 def test_plans_that_can_not_be(ws):

@@ -15,7 +15,8 @@ from urllib.parse import parse_qs, unquote, urlparse
 import pytest
 
 from tests.conftest import write_tensors
-from tuner import paths, runs
+from tuner import downloads, paths, runs
+from tuner.errors import TunerError
 
 SHA = "a" * 40
 WEIGHTS = bytes(range(256)) * 32_000  # 8 MB
@@ -283,3 +284,36 @@ def test_a_space_looks_at_the_hub_without_its_owners_token(monkeypatch):
     assert SECRET in str(build_hf_headers())
     app.without_tokens()
     assert SECRET not in str(build_hf_headers()) and "HF_TOKEN" not in os.environ
+
+
+def test_a_model_is_fetched_ahead_of_a_run_in_the_background(ws, tmp_path):
+    """By the supervisor, so it goes on without the page; joined when asked for twice; the same model in another run needs no download."""
+    code = """
+import sys, time
+from pathlib import Path
+from tuner import downloads, hub, models
+from tuner.paths import Workspace
+ws = Workspace(Path(sys.argv[1]), machine=Path(sys.argv[2])).prepare()
+assert downloads.state(ws, "owner/tiny") == {}
+first, second = downloads.start(ws, "owner/tiny"), downloads.start(ws, "owner/tiny")
+assert first["state"] == "preparing" and second["state"] in ("preparing", "running"), (first, second)
+for _ in range(600):
+    if downloads.state(ws, "owner/tiny")["state"] not in ("preparing", "running"):
+        break
+    time.sleep(0.1)
+print(downloads.state(ws, "owner/tiny")["state"], [h.id for h in hub.cached()], models.cached_snapshot("owner/tiny") is not None)
+"""
+    with serving() as (url, _):
+        done = subprocess.run(
+            [sys.executable, "-c", code, str(ws.home), str(ws.machine_folder())],
+            env=environment(url, tmp_path / "hf"), capture_output=True, text=True, timeout=120,
+        )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["finished", "['owner/tiny']", "True"], done.stdout
+
+
+def test_only_models_of_the_hub_are_fetched(ws):
+    for strange in ("starter", "../x", "", "a/b/c"):
+        with pytest.raises(TunerError) as caught:
+            downloads.start(ws, strange)
+        assert caught.value.field == "model"

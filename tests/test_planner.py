@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from tuner import config, hardware, memory, models, planner
+from tuner import config, hardware, ladder, memory, models, offers, pace, planner
+from tuner import language as language_of
 from tuner.errors import Problems, SettingError, TunerError
 from tuner.hardware import Device
 from tuner.planner import DataFacts
@@ -12,6 +13,7 @@ from tuner.planner import DataFacts
 TERMS = "weights quantization adapters gradients optimizer activations head reference buffers context fragmentation".split()
 CARD = Device("cuda:0", "cuda", "NVIDIA L4", 24 * 10**9, 24 * 10**9, 121)
 CPU = Device("cpu", "cpu", "CPU with 2 cores", 16 * 10**9, 16 * 10**9, 0.05)
+CARD_SETTINGS = offers.settings_for("lora") | {"effective_batch": 16}
 CHATS = DataFacts("chat", 2000, 100, 300.0, 1000)
 QWEN = models.Model("Qwen/Qwen2.5-1.5B-Instruct", "hub", models.resolve("Qwen/Qwen2.5-1.5B-Instruct").facts, "Qwen/Qwen2.5-1.5B-Instruct")
 
@@ -24,9 +26,9 @@ def chosen(p, name):
     return next((r["value"], r["by"]) for r in p.reasons if r["setting"] == name)
 
 
-def need(**changes) -> int:
-    given = {"method": "lora", "micro_batch": 4, "length": 512, "precision": "bf16", "gradient_checkpointing": False} | changes
-    return memory.training(given.pop("facts", QWEN.facts), **given).peak
+def need(facts=QWEN.facts, **changes) -> int:
+    given = {"method": "lora", "micro_batch": 4, "max_length": 512, "precision": "bf16", "gradient_checkpointing": False} | changes
+    return memory.training(facts, given).peak
 
 
 def test_a_processor_reads_few_tokens_at_once():
@@ -54,7 +56,7 @@ def test_the_breakdown_adds_up(method, device):
 @pytest.mark.parametrize("precision", ["bf16", "fp32"])
 def test_more_takes_more(method, checkpointing, precision):
     same = {"method": method, "gradient_checkpointing": checkpointing, "precision": precision}
-    for name, values in {"micro_batch": (1, 2, 4, 16), "length": (128, 512, 513, 4096)}.items():
+    for name, values in {"micro_batch": (1, 2, 4, 16), "max_length": (128, 512, 513, 4096)}.items():
         peaks = [need(**same, **{name: v}) for v in values]
         assert peaks == sorted(set(peaks)), name
     if method == "lora":
@@ -68,7 +70,7 @@ def test_what_saves_memory_saves_it():
     assert need(precision="bf16") < need(precision="fp32")
     assert need() < need(method="full")
     assert need(method="full", optimizer="adafactor") < need(method="full", optimizer="adamw_8bit") < need(method="full")
-    assert need(facts=models.resolve("starter").facts) < need()
+    assert need(models.resolve("starter").facts) < need()
 
 
 def test_chat_and_checkpoints_take_less_than_training():
@@ -81,20 +83,42 @@ def test_chat_and_checkpoints_take_less_than_training():
 # --- the ladder ----------------------------------------------------------------------------------------------------------
 
 
+def price(p) -> tuple:
+    """How dearly a plan was made to fit: 4 bits, and tokens of the longest row."""
+    return p.settings["method"] == "qlora", -p.settings["max_length"]
+
+
 def test_the_ladder_is_taken_in_order_as_memory_shrinks():
-    rungs = []
-    for tenths in range(400, 10, -2):
-        p = plan(memory=tenths * 10**8)
-        rungs.append((p.settings["micro_batch"], p.settings["gradient_checkpointing"], p.fits))
-        assert p.fits == (p.peak_bytes <= p.free_bytes * planner.ROOM)
+    plans = [plan(memory=tenths * 10**8) for tenths in range(800, 2, -4)]
+    for p in plans:
+        assert p.fits == (p.peak_bytes <= p.free_bytes * ladder.ROOM)
         assert p.settings["effective_batch"] == 16 and 16 % p.settings["micro_batch"] == 0
-    order = list(dict.fromkeys(rungs))
-    assert order[0][1:] == (False, True) and order[-1] == (1, True, False), order
-    for on in (False, True):  # first fewer rows at once, and only then checkpointing, beginning again with many rows
-        sizes = [m for m, again, fits in order if again is on and fits]
-        assert len(sizes) > 1 and sizes == sorted(sizes, reverse=True), order
-    assert [again for _, again, _ in order] == sorted(again for _, again, _ in order), order
-    assert [fits for *_, fits in order] == sorted((fits for *_, fits in order), reverse=True), order
+    fitting = [p for p in plans if p.fits]
+    assert plans[: len(fitting)] == fitting and len(fitting) < len(plans)
+    assert fitting[0].settings["micro_batch"] >= 8 and fitting[0].settings["gradient_checkpointing"] is False
+    assert [price(p) for p in fitting] == sorted(price(p) for p in fitting), "quality is given up last, and never given back"
+    seen = [(p.settings["method"], p.settings["gradient_checkpointing"]) for p in fitting]
+    assert list(dict.fromkeys(m for m, _ in seen)) == ["lora", "qlora"] and {again for _, again in seen} == {False, True}
+    assert fitting[-1].settings["micro_batch"] == 1 and fitting[-1].settings["max_length"] == 1024, (
+        "a third of the rows are not cut unasked"
+    )
+    short = replace(CHATS, lengths=(*[300] * 95, *[900] * 5))
+    assert plan(memory=fitting[-1].peak_bytes, data=short).settings["max_length"] == 512
+
+
+def test_on_each_rung_the_fastest_way_that_fits_is_taken():
+    """More memory never makes a step slower, and what would be faster does not fit."""
+    took = []
+    for tenths in range(60, 400, 4):
+        p = plan(memory=tenths * 10**8, method="lora", max_length=1024)
+        if not p.fits:
+            continue
+        took.append(pace.step_seconds(p.settings, QWEN.facts, CHATS, CARD, p.trainable_parameters))
+        for micro in (m for m in (1, 2, 4, 8, 16) if m > p.settings["micro_batch"]):
+            other = p.settings | {"micro_batch": micro}
+            faster = pace.step_seconds(other, QWEN.facts, CHATS, CARD, p.trainable_parameters) < took[-1] * 0.99
+            assert not faster or memory.training(QWEN.facts, other).peak > p.free_bytes * ladder.ROOM
+    assert took == sorted(took, reverse=True) and len(set(took)) > 3
 
 
 def test_what_does_not_fit_is_a_plan_with_remedies():
@@ -102,19 +126,28 @@ def test_what_does_not_fit_is_a_plan_with_remedies():
     assert not p.fits and p.remedies
     assert [r["fits"] for r in p.remedies] == sorted((r["fits"] for r in p.remedies), reverse=True)
     for remedy in p.remedies:
+        assert set(remedy) == {"title", "settings", "peak_bytes", "saves_bytes", "cost", "fits"}
         assert remedy["title"] and remedy["cost"] and set(remedy["settings"]) <= set(config.FIELDS)
-        again = plan(**({"method": "full"} | {k: v for k, v in remedy["settings"].items() if k != "model"}), memory=8 * 10**9)
+        assert remedy["peak_bytes"] + remedy["saves_bytes"] == p.peak_bytes and remedy["saves_bytes"] > 0
         if "model" not in remedy["settings"]:
-            assert again.fits == remedy["fits"] and again.peak_bytes == pytest.approx(
-                remedy["peak_bytes"], rel=0.05
-            )  # of another optimizer, at most
+            again = plan(**({"method": "full"} | remedy["settings"]), memory=8 * 10**9)
+            assert again.fits == remedy["fits"] and again.peak_bytes == remedy["peak_bytes"], remedy
     assert any(r["settings"].get("method") == "lora" and r["fits"] for r in p.remedies)
-    tiny = plan(memory=2 * 10**9)
-    assert any("model" in r["settings"] for r in tiny.remedies) or not any(r["fits"] for r in tiny.remedies)
+    assert any("model" in r["settings"] and r["fits"] for r in p.remedies)
+
+
+def test_a_length_that_was_fixed_is_offered_shorter_with_what_it_cuts():
+    data = replace(CHATS, longest=4000, lengths=(*[300] * 98, 3000, 4000))
+    p = plan(data=data, max_length=4096, micro_batch=8, method="lora", gradient_checkpointing=False, memory=24 * 10**9)
+    offered = {r["title"]: r for r in p.remedies}
+    assert not p.fits and offered["Length 4096 → 2048"]["cost"] == "cuts 2% of the rows"
+    assert offered["Length 4096 → 2048"]["settings"]["max_length"] == 2048
+    assert "gradient_checkpointing" in offered["Computing twice (gradient checkpointing)"]["settings"]
+    assert offered["Rows at once 8 → fewer"]["settings"]["micro_batch"] < 8
 
 
 def test_the_8_bit_optimizer_comes_before_giving_up():
-    free = next(b for b in range(30 * 10**9, 10**9, -(10**8)) if not plan(method="full", optimizer="adamw", memory=b).fits)
+    free = next(b for b in range(40 * 10**9, 10**9, -(10**8)) if not plan(method="full", optimizer="adamw", memory=b).fits)
     p = plan(method="full", memory=free)
     assert p.fits and chosen(p, "optimizer") == ("adamw_8bit", "planner")
 
@@ -214,7 +247,9 @@ def test_steps_and_rhythm():
 
 def test_length_follows_the_rows_and_the_device():
     assert plan(data=replace(CHATS, longest=70)).settings["max_length"] == 128
-    assert plan(data=replace(CHATS, longest=10**6)).settings["max_length"] == 2048
+    assert plan(data=replace(CHATS, longest=10**6)).settings["max_length"] == 8192, "no sample says that fewer would do"
+    few = replace(CHATS, longest=10**6, lengths=(*[300] * 99, 10**6))
+    assert plan(data=few).settings["max_length"] == 2048
     assert plan(data=replace(CHATS, longest=10**6), device=CPU).settings["max_length"] == 1024
     assert "cut" in next(r["reason"] for r in plan(data=replace(CHATS, longest=10**6)).reasons if r["setting"] == "max_length")
 
@@ -246,15 +281,42 @@ def test_without_data_a_guess_is_made():
 
 def test_sentences_for_the_start():
     small = replace(CPU, total=8 * 10**8, free=7 * 10**8)
-    assert (
-        planner.capacity(CARD)
-        == "This computer can teach models of up to 9.2 billion parameters (LoRA), and change all of one of up to 1.7 billion."
+    assert offers.capacity(CARD).startswith(
+        "This computer can teach models of up to 15 billion parameters (4-bit), and change all of one of"
     )
-    assert "starter" in planner.capacity(small)
+    assert "starter" in offers.capacity(small)
     names = [e["id"] for e in models.catalog()]
-    order = [planner.next_model(d) for d in (small, CPU, CARD, replace(CARD, tflops=989, total=10**12))]
+    order = [offers.recommended(d).id for d in (replace(CPU, tflops=0.5), CARD, replace(CARD, tflops=989, total=10**12))]
+    assert offers.recommended(small).id == offers.recommended(CPU).id == "starter", "half a million tokens would take the CPU hours"
     assert [names.index(o) for o in order] == sorted(names.index(o) for o in order)
     assert not any(e.get("gated") for e in models.catalog() if e["id"] in order) and order[-1] == "Qwen/Qwen3-32B"
+
+
+def test_the_recommended_model_speaks_the_language_and_does_the_task():
+    for language in ("en", "de", "zh"):
+        found = offers.recommended(CARD, "chat", language)
+        assert (
+            offers.speaks(next(e for e in models.catalog() if e["id"] == found.id), language)
+            and language_of.NAMES[language] in found.reason
+        )
+        assert found.download > 10**8 and offers.recommended(CARD, "chat", language, there=frozenset([found.id])).download == 0
+    assert models.resolve(offers.recommended(CARD, "classification").id).facts.family == "encoder"
+    assert models.resolve(offers.recommended(CARD, "seq2seq", "de").id).facts.family == "encoder-decoder"
+    assert offers.recommended(CARD, "chat", "tlh").id in ("starter", offers.recommended(CARD, "chat").id)
+
+
+def test_the_same_plan_on_other_cards():
+    found = offers.elsewhere(config.parse({}), QWEN, CHATS)
+    assert [f["gigabytes"] for f in found] == [8, 12, 16, 24, 48, 80] and all(f["fits"] for f in found)
+    seconds = [
+        pace.step_seconds(CARD_SETTINGS | {k: v for k, v in f.items() if k in CARD_SETTINGS}, QWEN.facts, CHATS, CARD, 0) for f in found
+    ]
+    assert seconds == sorted(seconds, reverse=True), "a larger card is filled"
+    assert not any(
+        f["fits"] for f in offers.elsewhere(config.parse({"method": "full", "max_length": 4096, "micro_batch": 8}), QWEN, CHATS)[:2]
+    )
+    refused = offers.elsewhere(config.parse({"objective": "tokens"}), QWEN, replace(CHATS, kind="chat"))
+    assert all("why_not" in f for f in refused)
 
 
 @pytest.mark.parametrize(

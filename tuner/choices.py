@@ -4,6 +4,8 @@ The cell itself (this technique, for this objective, on this model, on this devi
 what is left open.
 """
 
+import math
+from bisect import bisect_right
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +21,7 @@ TINY = 50_000_000  # parameters: a toy, which learns at ten times the usual rate
 @dataclass(frozen=True)
 class DataFacts:
     """`rows` to learn from, `held_out` to test with; `mean` and `longest` in tokens of the chosen model; `labels` that differ;
-    `weighted` when some rows count for more than others."""
+    `weighted` when some rows count for more than others; `lengths` of a sample of the rows in tokens, ascending."""
 
     kind: str
     rows: int
@@ -28,6 +30,19 @@ class DataFacts:
     longest: int
     labels: int = 2
     weighted: bool = False
+    lengths: tuple[int, ...] = ()
+
+    def cut(self, length: int) -> float:
+        """The share of the rows that are longer than `length` tokens; without a sample as if lengths fell evenly from mean to longest."""
+        if self.lengths:
+            return 1 - bisect_right(self.lengths, length) / len(self.lengths)
+        return min(1.0, max(0.0, (self.longest - length) / max(1.0, 2 * (self.longest - self.mean))))
+
+    def whole(self, share: float) -> int:
+        """The length within which that share of the rows are whole."""
+        if not self.lengths:
+            return self.longest
+        return self.lengths[min(len(self.lengths) - 1, math.ceil(share * len(self.lengths)) - 1)]
 
 
 class Choices:
@@ -44,6 +59,19 @@ class Choices:
             elif preset and preset.settings.get(name) is not None:
                 self.put(name, preset.settings[name], "preset", f"From the preset {preset.title!r}.")
             elif f.default is not None:
+                self.put(name, f.default, "default", f.description)
+
+    def copy(self) -> "Choices":
+        out = object.__new__(Choices)
+        out.values, out.by = dict(self.values), dict(self.by)
+        return out
+
+    def leave(self, *names: str) -> None:
+        """Open again, as if nobody had chosen."""
+        for name in names:
+            self.values.pop(name, None)
+            self.by.pop(name, None)
+            if (f := config.FIELDS[name]).default is not None:
                 self.put(name, f.default, "default", f.description)
 
     def put(self, name: str, value: Any, by: str, reason: str) -> None:

@@ -34,7 +34,7 @@ def offers(asked: RunConfig, model: models.Model, data: planner.DataFacts | None
 def _offer(name: str, asked: RunConfig, model: models.Model, data, preset: str | None, device: Device) -> Offer:
     kept = {k: v for k, v in asked.given().items() if k in ("objective", "epochs", "max_steps", "max_length", "effective_batch")}
     try:
-        plan = planner.plan(RunConfig(**kept, method=name), model, data, preset=preset, device=device)
+        plan = planner.plan(RunConfig(**kept, method=name), model, data, preset=preset, device=device, remedies=False)
     except TunerError as error:
         return Offer(name, why_not=error.as_list()[0]["message"])
     return Offer(name, plan.trainable_parameters, plan.peak_bytes, plan.seconds, plan.seconds_low, plan.seconds_high, plan.fits)

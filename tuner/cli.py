@@ -14,6 +14,7 @@ from typing import Any
 
 from tuner import __version__, config, paths
 from tuner.commands import data as data_commands
+from tuner.commands import plan as plan_command
 from tuner.commands import runs as run_commands
 from tuner.commands.words import Refused, say
 from tuner.errors import translate
@@ -98,7 +99,7 @@ def parser() -> Parser:
         rows=rows,
         model=text,
     )
-    add("plan", "Say what a run would do and take.", run_commands.plan, **request, device_memory=text)
+    add("plan", "Say what a run would do and take.", plan_command.plan, **request, device_memory=text, cards=flag)
     train_parser = add("train", "Train, and wait for the end.", run_commands.train, **request, name=text, detach=flag, anyway=flag)
     train_parser.add_argument("config", nargs="?")
     add("runs", "List the runs.", run_commands.listing)

@@ -163,6 +163,14 @@ class RunConfig(BaseModel):
     save_steps: int | None = setting(
         None, "Save every so many steps", "A run can go on from what was saved last.", "watch", ge=1, le=10_000_000
     )
+    early_stopping: int | None = setting(
+        None,
+        "Stop when it gets no better (early stopping)",
+        "Ends the run after so many tests in a row without a better held-out loss; 0 never does.",
+        "watch",
+        ge=0,
+        le=1000,
+    )
     keep_checkpoints: int = setting(
         2, "Checkpoints to keep", "The best one and the newest ones; older ones make room.", "watch", ge=2, le=100
     )

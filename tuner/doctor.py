@@ -7,7 +7,7 @@ from typing import Any
 
 from packaging.requirements import Requirement
 
-from tuner import __version__, ceilings, hardware, planner
+from tuner import __version__, ceilings, hardware, offers
 from tuner.errors import TunerError
 from tuner.paths import Workspace
 
@@ -47,7 +47,7 @@ def look(ws: Workspace, *, probe: bool = False) -> dict[str, Any]:
         "versions": versions,
         "workspace": {"path": str(ws.root), "free_bytes": free},
         "problems": problems,
-        "summary": planner.capacity(devices[0]),
+        "summary": offers.capacity(devices[0]),
     }
 
 

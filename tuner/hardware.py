@@ -128,6 +128,20 @@ def _watts(pynvml, handle) -> float:
         return 0.0  # some laptops' and virtual cards don't tell
 
 
+def used_by(device: Device, pid: int) -> int:
+    """Bytes of an NVIDIA card that a process holds, as NVML tells; 0 where it doesn't (another maker's card, Windows)."""
+    if device.kind != "cuda" or torch_build()["hip"] or sys.platform == "win32":
+        return 0
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+        handle = pynvml.nvmlDeviceGetHandleByIndex(int(device.id.removeprefix("cuda:")))
+        return sum(p.usedGpuMemory or 0 for p in pynvml.nvmlDeviceGetComputeRunningProcesses(handle) if p.pid == pid)
+    except pynvml.NVMLError:
+        return 0
+
+
 def _amd_cards(drm: Path = Path("/sys/class/drm")) -> list[Device]:
     """AMD's cards from sysfs; torch's ROCm build calls them cuda:0, cuda:1 ..., and so does everything here."""
     found = []
@@ -229,6 +243,11 @@ def bf16_is_fast() -> bool:
     except OSError:
         return sys.platform == "darwin"
     return any(f in flags for f in ("avx512_bf16", "amx_bf16", " bf16"))
+
+
+def imagined(memory: int) -> Device:
+    """A card of today with that many bytes, all of them free: to plan for a machine that is not this one."""
+    return Device("cuda:0", "cuda", f"a card with {human_bytes(memory)}", memory, memory, DEFAULT_TFLOPS)
 
 
 def get(id: str | None) -> Device:

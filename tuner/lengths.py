@@ -29,8 +29,8 @@ def count(facts: models.ModelFacts, texts: list[str]) -> list[int]:
     return [len(e.ids) for e in encoded]
 
 
-def of_rows(facts: models.ModelFacts, values: list[dict], kind: str) -> tuple[float, int]:
-    """(mean, longest) tokens of canonical rows; the longest is what the sample showed.
+def of_rows(facts: models.ModelFacts, values: list[dict], kind: str) -> list[int]:
+    """Tokens of canonical rows, of the first `SAMPLE`, ascending.
 
     An encoder-decoder reads one text and writes the other: the longer of the two counts.
     """
@@ -41,7 +41,7 @@ def of_rows(facts: models.ModelFacts, values: list[dict], kind: str) -> tuple[fl
     for t in turns:
         totals.append(whole(size + template for size in sizes[i : i + len(t)]) if t else 0)
         i += len(t)
-    return (sum(totals) / len(totals), max(totals)) if totals else (0.0, 0)
+    return sorted(totals)
 
 
 def _parts(value: dict, kind: str, family: str) -> list[str]:

@@ -48,6 +48,11 @@ class Workspace:
         return self.root / "chats"
 
     @property
+    def presets(self) -> Path:
+        """A person's own presets."""
+        return self.root / "presets"
+
+    @property
     def jobs(self) -> Path:
         """Folders of imports that are under way; emptied as they end."""
         return self.root / "jobs"
@@ -118,11 +123,16 @@ def default_home() -> Path:
 
 
 def write_json(path: Path, value) -> None:
+    """A document, whole or not at all."""
+    write_text(path, json.dumps(value, ensure_ascii=False, indent=1, default=str))
+
+
+def write_text(path: Path, text: str) -> None:
     """Whole or not at all: a temporary file, fsync, rename (tried again where Windows holds the old one open)."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(3)}")
     try:
         with open(temporary, "w", encoding="utf-8") as f:
-            json.dump(value, f, ensure_ascii=False, indent=1, default=str)
+            f.write(text)
             f.flush()
             os.fsync(f.fileno())
         for left in range(9, -1, -1):

@@ -1,12 +1,21 @@
-"""Presets: how much effort, as YAML files that hold a title, a sentence and some settings of `RunConfig`."""
+"""Presets: how much effort, as YAML files that hold a title, a sentence and some settings of `RunConfig`, with a comment above each key.
 
+Three come with the app; a person's own are kept in the workspace, made from the form or written by hand.
+"""
+
+import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import yaml
+
 from tuner import config, paths
-from tuner.errors import NotFoundError
+from tuner.errors import NotFoundError, SettingError, TunerError
+from tuner.paths import Workspace
 
 ORDER = ("quick", "balanced", "quality")
+NOT_KEPT = ("model", "data", "device", "objective")  # a preset is about effort, and serves any of these
 
 
 @dataclass(frozen=True)
@@ -17,23 +26,102 @@ class Preset:
     settings: dict[str, Any]
     model: str | None = None
     data: str | None = None
+    own: bool = False
 
 
-def load(name: str) -> Preset:
-    """The preset of that name; `NotFoundError` says which there are."""
-    if name not in (*ORDER, "demo"):
-        raise NotFoundError(
-            f"There is no preset called {name!r}.",
-            asked=name,
-            available=list(ORDER),
-            remedy="Choose quick, balanced or quality.",
+def load(name: str, ws: Workspace | None = None) -> Preset:
+    """The preset of that name: one of the app's, or of this workspace; `NotFoundError` says which there are."""
+    if name in (*ORDER, "demo"):
+        return _read(paths.PRESETS / f"{name}.yaml")
+    if ws is not None and paths.ID.fullmatch(name) and (file := ws.presets / f"{name}.yaml").is_file():
+        return _read(file, own=True)
+    known = [*ORDER, *(p.stem for p in _files(ws))]
+    raise NotFoundError(
+        f"There is no preset called {name!r}.", asked=name, available=known, remedy=f"Choose {' or '.join(known)}.", field="preset"
+    )
+
+
+def listing(ws: Workspace | None = None) -> list[Preset]:
+    """The app's, then a person's own; a file of theirs that can't be read is left out (loading it by name says why)."""
+    own = []
+    for file in _files(ws):
+        try:
+            own.append(_read(file, own=True))
+        except TunerError as error:
+            print(f"{file}: {error}", flush=True)
+    return [*(load(name) for name in ORDER), *own]
+
+
+def _files(ws: Workspace | None) -> list[Path]:
+    return sorted(f for f in ws.presets.glob("*.yaml") if paths.ID.fullmatch(f.stem)) if ws is not None else []
+
+
+def _read(file: Path, *, own: bool = False) -> Preset:
+    document = config.load_yaml(file)
+    given = document.get("settings") or {}
+    if not isinstance(given, dict):
+        raise SettingError(
+            f"{file.name} holds no settings.",
+            asked=str(given)[:80],
+            available="settings: with name: value below it",
+            remedy="Write it like the files in presets/.",
             field="preset",
         )
-    document = config.load_yaml(paths.PRESETS / f"{name}.yaml")
-    settings = {k: config.yaml_value(v) if isinstance(v, str) else v for k, v in document["settings"].items()}
+    settings = {k: config.yaml_value(v) if isinstance(v, str) else v for k, v in given.items()}
     config.parse(settings)
-    return Preset(name, document["title"], document["sentence"], settings, document.get("model"), document.get("data"))
+    title, sentence = str(document.get("title") or file.stem), str(document.get("sentence") or "")
+    return Preset(file.stem, title, sentence, settings, document.get("model"), document.get("data"), own)
 
 
-def listing() -> list[Preset]:
-    return [load(name) for name in ORDER]
+def save(ws: Workspace, title: str, settings: dict[str, Any]) -> Preset:
+    """A person's own preset of that title, from what they set in the form; one of the same title is replaced.
+
+    SettingError for a title without letters or one of the app's, and when nothing was set.
+    """
+    title = " ".join(title.split())
+    name = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:64].strip("-")
+    kept = {k: v for k, v in settings.items() if k not in NOT_KEPT}
+    if not name or name in (*ORDER, "demo"):
+        raise SettingError(
+            f"A preset can't be called {title!r}." if title else "The preset has no name.",
+            asked=title,
+            available="a name with letters or digits, other than the app's own",
+            remedy="Choose another name.",
+            field="preset",
+        )
+    if not kept:
+        raise SettingError(
+            "Nothing was set in the form, so there is nothing to keep.",
+            asked="no settings",
+            available="any of the settings",
+            remedy="Change a setting first.",
+            field="preset",
+        )
+    config.parse(kept)
+    ws.presets.mkdir(parents=True, exist_ok=True)
+    file = ws.presets / f"{name}.yaml"
+    paths.write_text(file, as_yaml(title, kept))
+    return _read(file, own=True)
+
+
+def as_yaml(title: str, settings: dict[str, Any]) -> str:
+    """A preset's file: what each setting is stands above it."""
+    lines = [_line("title", title), _line("sentence", "Saved from the form."), "settings:"]
+    for name, value in settings.items():
+        field = config.FIELDS[name]
+        lines += [f"  # {field.title}: {field.description}", "  " + _line(name, value)]
+    return "\n".join(lines) + "\n"
+
+
+def _line(name: str, value: Any) -> str:
+    text = yaml.safe_dump(value, allow_unicode=True, default_flow_style=True, width=1000)
+    return f"{name}: {text.removesuffix(chr(10)).removesuffix('...').strip()}"
+
+
+def delete(ws: Workspace, name: str) -> None:
+    """Forget one of a person's own."""
+    if not load(name, ws).own:
+        raise SettingError(
+            f"{name} comes with the app.", asked=name, available="presets of your own", remedy="Choose another one.", field="preset"
+        )
+    (ws.presets / f"{name}.yaml").unlink()

@@ -75,6 +75,15 @@ def watch_again(ws: Workspace) -> None:
                 submit(ws, "train", run.path, run.plan.get("device", "cpu"), run.plan.get("peak_bytes", 0))
 
 
+def serving(machine: Path, device: str) -> list[int]:
+    """Process ids of the chats on a device, which make way for a run."""
+    if not (machine / "queue.db").exists():
+        return []
+    with closing(queue(machine)) as db:
+        found = db.execute("SELECT pid FROM jobs WHERE kind = 'serve' AND state = 'running' AND device = ?", (device,)).fetchall()
+    return [pid for (pid,) in found if pid]
+
+
 class Supervisor:
     def __init__(self, machine: Path):
         self.machine, self.db = machine, queue(machine)
@@ -124,7 +133,7 @@ class Supervisor:
             self.make_room(device)
         if kind == "probe" and not self.idle():
             return None
-        fetching = kind == "train" and (folder / "fetch").exists()
+        fetching = kind == "fetch" or kind == "train" and (folder / "fetch").exists()
         module = WORKERS["fetch" if fetching else kind] if fetching or kind != "train" else trainer(folder)
         if kind == "train":
             runs.write_status(folder, state="preparing", reason="Downloading the model." if fetching else None)
@@ -171,6 +180,10 @@ class Supervisor:
         if child is None and time.monotonic() - self.seen_alive.setdefault(id, time.monotonic()) < 1.0:
             return  # another supervisor's child may be between two locks
         self.children.pop(id, None)
+        if kind == "fetch" and folder.is_dir() and code == 0:
+            runs.write_status(folder, state="finished", reason=None)
+        elif kind == "fetch" and folder.is_dir():
+            settle(folder, code)
         if kind == "train" and folder.is_dir():
             if code == 0 and (folder / "fetch").exists():
                 (folder / "fetch").unlink()

@@ -1,6 +1,7 @@
 """From a request to a run in the queue: the one way in for the page, the command line and the demo."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,23 @@ LABELLED = 2000  # rows
 
 
 def data_facts(ds: store.Dataset, facts: models.ModelFacts) -> planner.DataFacts:
-    """Counts of a dataset in tokens of a model, from a sample of its rows."""
-    values = [r["value"] for r in store.rows(ds, 0, lengths.SAMPLE)]
-    mean, longest = lengths.of_rows(facts, values, ds.kind)
-    return planner.DataFacts(ds.kind, ds.rows - ds.held_out, ds.held_out, mean, longest, labels_of(ds), "weight" in ds.mapping)
+    """Counts of a dataset in tokens of a model, from a sample of its rows; remembered, for the form asks with every key."""
+    key = (str(ds.folder), ds.sha256, ds.share, ds.seed, ds.rows, facts.path, facts.family)
+    if key not in _COUNTED:
+        if len(_COUNTED) > 200:
+            _COUNTED.clear()
+        _COUNTED[key] = _counted(ds, facts)
+    return _COUNTED[key]
+
+
+_COUNTED: dict[tuple, planner.DataFacts] = {}
+
+
+def _counted(ds: store.Dataset, facts: models.ModelFacts) -> planner.DataFacts:
+    found = lengths.of_rows(facts, [r["value"] for r in store.rows(ds, 0, lengths.SAMPLE)], ds.kind)
+    mean, longest = (sum(found) / len(found), found[-1]) if found else (0.0, 0)
+    rows, labels, weighted = ds.rows - ds.held_out, labels_of(ds), "weight" in ds.mapping
+    return planner.DataFacts(ds.kind, rows, ds.held_out, mean, longest, labels, weighted, tuple(found))
 
 
 def labels_of(ds: store.Dataset) -> int:
@@ -33,7 +47,10 @@ def labels_of(ds: store.Dataset) -> int:
 def prepare(
     ws: Workspace, values: dict[str, Any], *, preset: str | None = None, device_memory: int | None = None, need_data: bool = False
 ) -> tuple[planner.Plan, models.Model, store.Dataset | None, config.RunConfig]:
-    """Check a request and plan it. Every problem is raised together, each with its field."""
+    """Check a request and plan it. Every problem is raised together, each with its field.
+
+    `device_memory` in bytes is instead of what the device has free; where there is only a processor and none was named, of a card.
+    """
     problems: list[TunerError] = []
     asked = _collect(problems, config.parse, values)
     model = _collect(problems, models.resolve, str(values.get("model") or ""), ws) if values.get("model") else None
@@ -53,10 +70,21 @@ def prepare(
     raise_all([_with_field(p) for p in problems])
     device = hardware.get(asked.device)
     ceilings.ask(ws, device)
-    plan = planner.plan(
-        asked, model, data_facts(ds, model.facts) if ds else None, preset=preset, device=device, device_memory=device_memory
-    )
+    if device_memory is not None and device.kind == "cpu" and not asked.device:
+        device = hardware.imagined(device_memory)
+    device, counts, effort = with_reclaimed(ws, device), data_facts(ds, model.facts) if ds else None, preset_of(ws, preset)
+    plan = planner.plan(asked, model, counts, preset=effort, device=device, device_memory=device_memory)
     return plan, model, ds, asked
+
+
+def preset_of(ws: Workspace, name: str | None) -> presets.Preset | None:
+    return presets.load(name, ws) if name else None
+
+
+def with_reclaimed(ws: Workspace, device: hardware.Device) -> hardware.Device:
+    """The device with what a chat would give back to a run counted as free (the supervisor ends it then; not on a CPU)."""
+    held = 0 if device.kind == "cpu" else sum(hardware.used_by(device, pid) for pid in supervisor.serving(ws.machine_folder(), device.id))
+    return replace(device, free=min(device.total, device.free + held)) if held else device
 
 
 def _collect(problems: list, work, *args: Any) -> Any:

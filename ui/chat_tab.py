@@ -6,7 +6,7 @@ from pathlib import Path
 
 import gradio as gr
 
-from tuner import chat, hardware, paths, planner, runs
+from tuner import chat, hardware, offers, paths, runs
 from tuner.chat_templates import THINKING
 from tuner.data import convert, store
 from tuner.errors import RequestError
@@ -275,7 +275,7 @@ def about(ws: Workspace, id: str) -> str:
     device = hardware.devices()[0]
     toy = (
         f"The starter is a toy of four million parameters that shows the way: it knows animals, food, countries, small sums and short stories. "
-        f"For real work on this computer choose {planner.next_model(device)} in the Train tab."
+        f"For real work on this computer choose {offers.recommended(device).id} in the Train tab."
     )
     return f'<p class="ts-quiet">{draw.escape(run_text + " " + toy)}</p>'
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from html import escape
 from typing import Any
 
-from tuner import eta, memory, objectives, runs
+from tuner import eta, objectives, runs
 from tuner.errors import TunerError, translate
 from tuner.hardware import human_bytes, human_range, human_time
 
@@ -72,28 +72,6 @@ def strip(device_name: str, free: int, total: int, live: list[runs.Run]) -> str:
         f'<div class="ts-strip"><b>Tunesmith</b><span class="ts-quiet">{escape(device_name)} · {human_bytes(free)} of {human_bytes(total)} free</span>'
         f'<span class="ts-bar" style="width:6rem" role="img" aria-label="memory in use: {used:.0f}%"><span class="ts-fill" style="width:{used:.0f}%"></span></span>'
         f"{''.join(pills)}</div>"
-    )
-
-
-def memory_bar(plan) -> str:
-    """The predicted peak, term by term, beside what is free; what overflows stands past the mark."""
-    scale = max(plan.free_bytes, plan.peak_bytes)
-    parts = [(k, v) for k, v in plan.breakdown.items() if v]
-    spans = "".join(
-        f'<span style="width:{100 * v / scale:.2f}%;background:{COLOURS[k]}" title="{memory.WORDS[k]}: {human_bytes(v)}"></span>'
-        for k, v in parts
-    )
-    legend = "".join(f'<span><i style="background:{COLOURS[k]}"></i>{memory.WORDS[k]} {human_bytes(v)}</span>' for k, v in parts)
-    verdict = "● Yes, it fits" if plan.fits else "▲ No, it does not fit"
-    offers = "".join(
-        f"<li>{escape(r['title'])}: {human_bytes(r['peak_bytes'])}{'' if r['fits'] else ', still too much'}. The price: {escape(r['cost'])}.</li>"
-        for r in plan.remedies
-    )
-    return (
-        f'<div class="ts-card"><b>Will it fit? {verdict}</b><div class="ts-bar" role="img" aria-label="{human_bytes(plan.peak_bytes)} of {human_bytes(plan.free_bytes)}">{spans}</div>'
-        f'<div class="ts-legend">{legend}</div>about {human_bytes(plan.peak_bytes)} of the {human_bytes(plan.free_bytes)} free on {escape(plan.device)} now'
-        + (f"<p>What would make it fit, the smallest price first:</p><ol>{offers}</ol>" if offers else "")
-        + "</div>"
     )
 
 

@@ -2,7 +2,7 @@
 
 import gradio as gr
 
-from tuner import hardware, planner, runs
+from tuner import hardware, offers, runs
 from tuner.hardware import human_time
 from ui import draw
 from ui.session import House
@@ -34,7 +34,7 @@ class StartTab:
         if command := hardware.gpu_without_torch():
             gr.HTML(draw.bad(f"There is an NVIDIA card, but the installed torch can only use the CPU. This mends it: {command}"))
         gr.Markdown(
-            f"**What this computer can do.** {planner.capacity(device)} After the toy, a good next model here is `{planner.next_model(device)}`."
+            f"**What this computer can do.** {offers.capacity(device)} After the toy, a good next model here is `{offers.recommended(device).id}`."
         )
         self.last = gr.Dataframe(
             headers=["Run", "State", "Data", "Held-out loss", "Time"],

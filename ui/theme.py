@@ -27,6 +27,11 @@ CSS = """
   border: 1px solid var(--border-color-primary); }
 .ts-bar span { display: block; height: 100%; min-width: 1px; border-right: 1px solid var(--background-fill-primary); }
 .ts-fill { background: var(--primary-600); }
+.ts-fit { position: relative; height: 1.6rem; }
+.ts-fit .ts-limit { position: absolute; top: 0; bottom: 0; right: 0; border-left: 2px solid #d9480f;
+  background: repeating-linear-gradient(45deg, #d9480f88 0 6px, transparent 6px 12px); }
+.ts-card.over { border-color: #d9480f; }
+.ts-remedy { text-align: left !important; justify-content: flex-start !important; white-space: normal !important; }
 .ts-legend { display: flex; flex-wrap: wrap; gap: .2rem 1rem; margin: .4rem 0; font-size: .9rem; }
 .ts-legend i { display: inline-block; width: .75em; height: .75em; border-radius: 2px; margin-right: .35em; }
 .ts-charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(300px, 100%), 1fr)); gap: .8rem; }

@@ -9,8 +9,11 @@ from tuner.data import store
 from tuner.errors import TunerError
 from tuner.paths import Workspace
 from ui import draw, forms
+from ui.fit_view import FitView
 from ui.method_view import MethodView
+from ui.preset_view import PresetView
 from ui.session import House, Screen
+from ui.suggest_view import SuggestView, objective_of
 
 STARTER = "starter"
 
@@ -32,6 +35,7 @@ class TrainTab:
         )
         self.found = gr.HTML(elem_id="hub-found")
         self.about = gr.HTML(elem_id="model-facts")
+        self.suggest = SuggestView(house)
         found = presets.listing()
         self.preset = gr.Radio(
             [(p.title, p.name) for p in found],
@@ -52,10 +56,11 @@ class TrainTab:
                     for name in forms.names(simple=False):
                         if config.group_of(name) == group:
                             self.widgets[name] = forms.widget(name)
+            self.mine = PresetView(house)
         self.problems = gr.HTML(elem_id="plan-problems")
         with gr.Row():
             with gr.Column(min_width=300):
-                self.memory = gr.HTML(elem_id="plan-memory")
+                self.fit = FitView(house)
             with gr.Column(min_width=300):
                 self.plan = gr.HTML(elem_id="plan-card")
         with gr.Accordion("The same as a command, and as YAML", open=False):
@@ -74,12 +79,17 @@ class TrainTab:
             )
         self.start = gr.Button("Start training", variant="primary", elem_id="start-training")
         self.inputs = [self.model, self.data, self.preset, *self.widgets.values()]
-        self.outputs = [self.problems, self.memory, self.plan, self.about, self.command, self.yaml, *self.widgets.values()]
+        told = [*self.fit.outputs, *self.suggest.outputs]
+        self.outputs = [self.problems, self.plan, self.about, self.command, self.yaml, *told, *self.widgets.values()]
         if not house.guest:
             self.model.key_up(
                 self.on_type, None, [self.model, self.found], trigger_mode="multiple", show_progress="hidden", concurrency_limit=1
             )
+        replan = self.on_change, self.inputs, self.outputs
         self.which.wire(self.model, self.data, self.preset, self.widgets)
+        self.fit.wire(self.model, self.data, self.preset, self.widgets, replan)
+        self.suggest.wire(self.model, replan)
+        self.mine.wire(self.preset, self.widgets, replan)
         for widget in self.inputs:
             event = widget.input if isinstance(widget, (gr.Radio, gr.Textbox, gr.Number)) else widget.change
             event(self.on_change, self.inputs, self.outputs, trigger_mode="always_last", show_progress="hidden", concurrency_limit=4)
@@ -118,7 +128,9 @@ class TrainTab:
         except Exception as error:
             wrong = draw.field_errors(error) if isinstance(error, TunerError) else {}
             elsewhere = draw.trouble(error)
-            return [elsewhere, "", "", "", gr.skip(), gr.skip(), *[gr.update(info=forms.info(n, None, wrong.get(n))) for n in self.widgets]]
+            told = [*self.fit.nothing(), *[gr.skip() for _ in self.suggest.outputs]]
+            infos = [gr.update(info=forms.info(n, None, wrong.get(n))) for n in self.widgets]
+            return [elsewhere, "", "", gr.skip(), gr.skip(), *told, *infos]
         reasons = {r["setting"]: r for r in plan.reasons}
         infos = [gr.update(info=forms.info(n, reasons.get(n), None), visible=forms.matters(n, plan.settings)) for n in self.widgets]
         card = (
@@ -128,12 +140,13 @@ class TrainTab:
         )
         return [
             "",
-            draw.memory_bar(plan),
             card,
             f'<p class="ts-quiet">{draw.escape(models.describe(found))}</p>'
             + (draw.bad(hub.how_to_open(found.base)) if found.facts.gated and not found.facts.path else ""),
             command(values, preset),
             config.to_yaml({**values, "preset": preset}),
+            *self.fit.show(plan),
+            *self.suggest.show(ws, ds, objective_of(values, ds), str(model)),
             *infos,
         ]
 

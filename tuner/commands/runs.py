@@ -4,28 +4,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tuner import config, hardware
+from tuner import config
+from tuner.commands.plan import request
 from tuner.commands.words import say
 from tuner.errors import RequestError
 from tuner.paths import Workspace
 
 
-def _request(args) -> dict[str, Any]:
-    values = config.from_pairs(args.s)
-    return values | {k: v for k in ("model", "data", "objective", "method") if (v := getattr(args, k)) is not None}
-
-
-def plan(ws: Workspace, args) -> dict:
-    from tuner import training
-
-    memory = hardware.parse_bytes(args.device_memory) if args.device_memory else None
-    return training.prepare(ws, _request(args), preset=args.preset, device_memory=memory)[0].as_dict()
-
-
 def train(ws: Workspace, args):
     from tuner import training
 
-    values, preset = _request(args), args.preset
+    values, preset = request(args), args.preset
     if args.config:
         stored = config.load_yaml(Path(args.config).expanduser())
         preset = preset or stored.pop("preset", None)

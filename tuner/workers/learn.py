@@ -76,7 +76,8 @@ def begin(r: Reporter) -> Job:
         paths.write_json(r.folder / "plan.json", run.plan)
     resume = good_checkpoint(r.folder)
     before = (run.progress.get("elapsed_seconds") or 0.0) if resume else 0.0
-    report = Report(r, elapsed_before=before, names=objectives.get(run.plan["settings"]["objective"]).metrics)
+    told = run.plan["settings"]
+    report = Report(r, before, objectives.get(told["objective"]).metrics, told.get("early_stopping") or 0)
     start = Path(about["adapter"]) if about.get("adapter") else None
     data = store.get(ws, run.config["data"])
     spoken = start if start and (start / "tokenizer.json").exists() else base  # the talk goes on in the form in which it began
@@ -170,7 +171,7 @@ def arguments(s: dict[str, Any], steps: int, folder: Path, test: bool, kind: typ
         weight_decay=s["weight_decay"],
         max_grad_norm=s["max_grad_norm"],
         seed=s["seed"],
-        optim={"adamw": "adamw_torch", "adamw_8bit": "adamw_8bit", "adafactor": "adafactor"}[s["optimizer"]],
+        optim=optimizer(s),
         bf16=_autocast(s),
         use_cpu=cpu,
         gradient_checkpointing=s["gradient_checkpointing"],
@@ -190,6 +191,12 @@ def arguments(s: dict[str, Any], steps: int, folder: Path, test: bool, kind: typ
         dataloader_pin_memory=not cpu,
         **more,
     )
+
+
+def optimizer(s: dict[str, Any]) -> str:
+    """In transformers' words. On a card the fused AdamW: the plain one takes a copy of all that is learnt at every step."""
+    fused = "adamw_torch" if s["device"] == "cpu" else "adamw_torch_fused"
+    return {"adamw": fused, "adamw_8bit": "adamw_8bit", "adafactor": "adafactor"}[s["optimizer"]]
 
 
 def _autocast(s: dict[str, Any]) -> bool:
@@ -291,7 +298,7 @@ def finish(job: Job, trainer, stopped: bool) -> None:
     learn_pace(job.run, report)
     card.write(job.run.path)
     (r.folder / "control").unlink(missing_ok=True)
-    reason = "Stopped as asked; what was learnt is saved." if stopped else None
+    reason = "Stopped as asked; what was learnt is saved." if stopped else report.early
     r.say("stopped" if stopped else "finished", reason=reason, progress=progress | {"eta_seconds": 0, "eta_low": 0, "eta_high": 0})
 
 

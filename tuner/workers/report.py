@@ -75,8 +75,9 @@ class Report(TrainerCallback):
 
     KEYS = ("loss", "learning_rate", "grad_norm", "mean_token_accuracy")
 
-    def __init__(self, reporter: Reporter, elapsed_before: float = 0.0, names: tuple[str, ...] = ()):
+    def __init__(self, reporter: Reporter, elapsed_before: float = 0.0, names: tuple[str, ...] = (), patience: int = 0):
         self.r, self.before, self.names = reporter, elapsed_before, names  # names: the objective's own metrics
+        self.patience, self.early = patience, None  # tests; why the run ended before its last step
         self.tokens = self.tokens_logged = 0  # real tokens seen, counted by the trainer's collator
         self.eta = Eta(paths.read_json(reporter.folder / "plan.json") or {})
         self.began = self.logged_at = time.monotonic()
@@ -160,7 +161,16 @@ class Report(TrainerCallback):
             self.r.metrics(state.global_step, values)
             known = (paths.read_json(self.r.folder / "status.json", {}) or {}).get("best") or {}
             if metrics["eval_loss"] < known.get("eval_loss", math.inf):
-                self.r.say(best={**values, "step": state.global_step})
+                known = {**values, "step": state.global_step}
+                self.r.say(best=known)
+            self.stop_early(args, state, control, known.get("step", state.global_step))
+        return control
+
+    def stop_early(self, args, state, control, best: int) -> None:
+        """After `patience` tests in a row without a better one. Read off the steps, so that a resumed run stops where it would have."""
+        if self.patience and state.global_step - best >= self.patience * args.eval_steps:
+            control.should_save = control.should_training_stop = True
+            self.early = f"It stopped by itself: {self.patience} tests in a row were no better than that of step {best}, which is kept."
 
     def on_save(self, args, state, control, **_):
         begun = time.monotonic()

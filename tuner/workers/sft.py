@@ -35,7 +35,7 @@ class OwnLoss(SFTTrainer):
         learnt = labels != IGNORED
         positions = learnt.any(dim=0).nonzero().squeeze(1)
         some = {"logits_to_keep": positions} if keeps_some(self.accelerator.unwrap_model(model)) else {}
-        out = model(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"], use_cache=False, **some)
+        out = model(input_ids=inputs["input_ids"], use_cache=False, **some)
         logits = out.logits if some else out.logits[:, -labels.shape[1] - 1 :][:, positions]  # invisible words stand before the text
         each = torch.nn.functional.cross_entropy(
             logits.float().transpose(1, 2), labels[:, positions], ignore_index=IGNORED, reduction="none"
@@ -118,12 +118,20 @@ def make_trainer(job: learn.Job, model, train: Prepared, held: Prepared) -> SFTT
         processing_class=job.tokenizer,
         callbacks=[job.report],
     )
+    if not s["packing"]:
+        model.register_forward_pre_hook(unmasked, with_kwargs=True)
     for name, parameter in model.named_parameters():  # beside packed weights TRL makes them bf16, which loses small steps; resumed, PEFT
         if name in whole:  # would make them fp32 again
             parameter.data = whole[name]
     if weighted:
         trainer.data_collator = with_weights(trainer.data_collator)
     return trainer
+
+
+def unmasked(model, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
+    """Rows are padded at their end, where a decoder never looks from before: without a mask attention takes its causal kernel, which is
+    faster, keeps no mask for each layer and writes no grouped keys out."""
+    return args, {k: v for k, v in kwargs.items() if k != "attention_mask"}
 
 
 def keeps_some(model) -> bool:

@@ -1,0 +1,211 @@
+"""One configuration traced: a model from its config, the trainer of its worker, two steps, the peak of each."""
+
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from unittest import mock
+
+import torch
+import transformers
+from torch._subclasses.fake_tensor import FakeTensorMode
+from transformers import TrainerCallback
+
+from bench.trace import stand_ins
+from bench.trace.ledger import Ledger
+from tuner import config as settings_of
+from tuner import models, objectives, paths
+from tuner.workers import classify, layers, learn, load, seq2seq, sft, span, tag, techniques
+from tuner.workers.adapters import stacks
+from tuner.workers.masks import Encoded
+
+WORKERS = {"classification": classify.Classifier, "regression": classify.Classifier, "tokens": tag.Tagger, "qa": span.Pointer}
+
+
+@dataclass(frozen=True)
+class Case:
+    """`config` as in config.json; `settings` beside the defaults; `rows` of `length` tokens at once (a target of an encoder-decoder has
+    as many). `padded`: rows of unlike length, so that attention is given a mask."""
+
+    config: dict[str, Any] = field(hash=False)
+    settings: dict[str, Any] = field(hash=False)
+    rows: int = 1
+    length: int = 1024
+    padded: bool = False
+    device: str = "cuda"
+    labels: int = 2
+
+    @property
+    def facts(self) -> models.ModelFacts:
+        return models.facts_from_config(self.config, name=self.config["model_type"])
+
+
+@dataclass(frozen=True)
+class Traced:
+    """Bytes: what lies there before a step (`still`), the `peak` of a step, that of a batch of a test (`evaluation`; `reading` is its peak
+    within the layers), and the `marks` of the step's stretches: (live at the end, peak within) of each layer forward (`forward 0` ...), the rest of the `forward`, the `head` (the
+    loss, forth and back), each layer `backward`, the `embeddings` (with the first layer, where they learn nothing) and the `step`."""
+
+    still: int
+    peak: int
+    evaluation: int
+    reading: int
+    marks: dict[str, tuple[int, int]] = field(hash=False, default_factory=dict)
+
+
+def settings(case: Case) -> dict[str, Any]:
+    """All settings a worker reads, as a plan would hold them."""
+    out = {name: f.default for name, f in settings_of.FIELDS.items()}
+    out |= {"device": "cuda:0" if case.device == "cuda" else case.device, "micro_batch": case.rows, "effective_batch": case.rows}
+    out |= {"precision": "bf16", "gradient_checkpointing": False, "packing": False, "learning_rate": 1e-4, "max_length": case.length}
+    out |= {"eval_steps": 10, "save_steps": 10, "objective": "chat", "quantization": None} | case.settings
+    if out["method"] == "qlora" and not out["quantization"]:
+        out["quantization"] = "nf4"
+    return out
+
+
+def trace(case: Case) -> Traced:
+    """The peaks of `case`. Raises what the libraries raise where a combination is impossible."""
+    s = settings(case)
+    with tempfile.TemporaryDirectory() as folder, stand_ins.in_place(card=case.device == "cuda", padded=case.padded):
+        with FakeTensorMode(allow_non_fake_inputs=True), Ledger() as ledger:
+            model = model_of(case, s)
+            trainer = trainer_of(case, s, model, Path(folder))
+            ledger.add([*model.parameters(), *model.buffers()])
+            return _steps(case, s, trainer, ledger)
+
+
+def model_of(case: Case, s: dict[str, Any]):
+    """The base from its config with what is to be learnt; packed weights are stand-ins, which only fake tensors take."""
+    config = transformers.AutoConfig.for_model(**case.config)
+    auto = getattr(transformers, objectives.get(s["objective"]).auto)
+    if objectives.get(s["objective"]).task in ("SEQ_CLS", "TOKEN_CLS"):
+        config.num_labels = case.labels
+    config.pad_token_id = 0
+    model = auto.from_config(config, dtype=load.WIDTHS[s["precision"]])
+    model.fresh_modules = []
+    if s["quantization"]:
+        _pack(model, s["quantization"])
+    model = techniques.build(model, s, case.facts, objective=s["objective"])
+    model.config.use_cache = False
+    if case.device == "cuda":
+        vars(model).pop(layers.KEPT, None)  # what was swapped out lies in the computer's own memory
+    return model
+
+
+def _pack(model, quantization: str) -> None:
+    """The linear maps of the layers as bitsandbytes holds them: packed bytes, with constants in blocks of 64 that are packed again."""
+    import bitsandbytes as bnb
+
+    for name in layers.linears(model):
+        linear = model.get_submodule(name)
+        if not isinstance(linear, torch.nn.Linear):
+            continue
+        n, dtype, shape = linear.weight.numel(), linear.weight.dtype, linear.weight.shape
+        linear.__class__ = bnb.nn.Linear4bit
+        linear.weight = torch.nn.Parameter(torch.empty(-(-n // 2), 1, dtype=torch.uint8), requires_grad=False)
+        linear.weight.quant_state = SimpleNamespace(shape=shape, dtype=dtype)
+        linear.weight.compress_statistics, linear.weight.quant_type = True, "nf4"
+        linear.compute_dtype, linear.compute_type_is_set, linear.quant_storage = dtype, True, torch.uint8
+        linear.quant_state, linear.support_avx512bf16_for_cpu = linear.weight.quant_state, False
+        linear.register_buffer("constants", torch.empty(-(-n // 64), dtype=torch.uint8), persistent=False)
+        linear.register_buffer("constants_of_constants", torch.empty(-(-n // 64 // 256), dtype=torch.float32), persistent=False)
+    model.is_loaded_in_4bit = True  # for PEFT; `is_quantized` would make the trainer look for transformers' own quantizer
+
+
+def trainer_of(case: Case, s: dict[str, Any], model, folder: Path):
+    """The trainer of the worker, as the worker makes it, on one row (batches are handed in)."""
+    job = SimpleNamespace(settings=s, tokenizer=load.tokenizer(paths.STARTER), report=TrainerCallback())
+    job.run = SimpleNamespace(plan={"steps": 10, "model": {"bytes_per_weight": 2}}, path=folder)
+    unchecked = mock.patch.object(transformers.TrainingArguments, "_validate_args", lambda self: None)  # it asks for a card
+    with unchecked, mock.patch.object(learn, "_autocast", lambda s: case.device == "cuda"):
+        if s["objective"] in ("chat", "text"):
+            rows = sft.Prepared()
+            rows.add(Encoded([5, 6, 7, 8], [(0, 4)]), 8)
+            return sft.make_trainer(job, model, rows, rows)
+        rows = learn_rows(s["objective"])
+        kind = WORKERS.get(s["objective"], seq2seq.Rewriter)
+        return kind(job, model, rows, rows, *_more(case, s))
+
+
+def learn_rows(objective: str):
+    from tuner.workers.learner import Rows
+
+    rows = Rows(("labels",)) if objective in ("seq2seq", "tokens") else Rows()
+    rows.add(
+        input_ids=[5, 6, 7], labels=[1, 1, 1] if objective in ("seq2seq", "tokens") else [0, 0] if objective == "qa" else 0, weight=1.0
+    )
+    return rows
+
+
+def _more(case: Case, s: dict[str, Any]) -> tuple:
+    names = [str(i) for i in range(case.labels)]
+    if s["objective"] == "classification":
+        return ({"names": names, "problem": classify.ONE}, None)
+    if s["objective"] == "regression":
+        return ({"names": ["number"], "problem": classify.NUMBER, "mean": 0.0, "std": 1.0}, None)
+    if s["objective"] == "tokens":
+        return (names, None)
+    return ()
+
+
+def batch(case: Case, s: dict[str, Any]) -> dict[str, torch.Tensor]:
+    """A batch as the collators make it."""
+    shape, objective = (case.rows, case.length), s["objective"]
+    out = {"input_ids": torch.zeros(shape, dtype=torch.long), "attention_mask": torch.ones(shape, dtype=torch.long)}
+    labels = {"classification": (case.rows,), "regression": (case.rows,), "qa": (case.rows, 2)}.get(objective, shape)
+    out["labels"] = torch.zeros(labels, dtype=torch.float32 if objective == "regression" else torch.long)
+    if s["packing"]:
+        out["position_ids"] = out.pop("attention_mask")
+    return out if objective in ("chat", "text") else out | {"weight": torch.ones(case.rows)}
+
+
+def _steps(case: Case, s: dict[str, Any], trainer, ledger: Ledger) -> Traced:
+    if s["gradient_checkpointing"]:
+        trainer.model.gradient_checkpointing_enable(trainer.args.gradient_checkpointing_kwargs or {"use_reentrant": False})
+    model = trainer.model_wrapped = trainer.accelerator.prepare_model(trainer.model)
+    trainer.create_optimizer()
+    trainer.current_gradient_accumulation_steps = 1
+    _watch(model, ledger)
+    for _ in range(2):  # the optimizer's states come with the first
+        still = ledger.alive()
+        ledger.restart()
+        loss = trainer.training_step(model, batch(case, s), torch.tensor(10))
+        ledger.mark("embeddings")
+        del loss
+        torch.nn.utils.clip_grad_norm_([p for p in model.parameters() if p.requires_grad], 1.0)
+        trainer.optimizer.step()
+        ledger.mark("step")
+        marks = ledger.marks
+        model.zero_grad()
+    ledger.restart()
+    trainer.model.eval()
+    trainer.prediction_step(model, batch(case, s), True)
+    ledger.mark("answer")
+    peaks = {name: peak for name, (_, peak) in ledger.marks.items()}
+    reading = max(peak for name, peak in peaks.items() if name.startswith("forward "))
+    return Traced(still, max(peak for _, peak in marks.values()), max(peaks.values()), reading, marks)
+
+
+def _watch(model, ledger: Ledger) -> None:
+    """Marks at each layer's output, forth, and back when its gradient arrives."""
+    every = [layer for _, stack in stacks(model) for layer in stack]
+
+    def forth(i: int):
+        def hook(module, args, out):
+            hidden = out[0] if isinstance(out, tuple) else out
+            ledger.mark(f"forward {i}")
+            if hidden.requires_grad and torch.is_grad_enabled():
+                hidden.register_hook(lambda grad: ledger.mark("head" if i == len(every) - 1 else f"backward {i + 1}"))
+
+        return hook
+
+    def words(module, args, out):
+        if isinstance(out, torch.Tensor) and out.requires_grad and torch.is_grad_enabled():
+            out.register_hook(lambda grad: ledger.mark("backward 0"))
+
+    for i, layer in enumerate(every):
+        layer.register_forward_hook(forth(i))
+    model.get_input_embeddings().register_forward_hook(words)
+    model.register_forward_hook(lambda *a: ledger.mark("forward"))

@@ -1,0 +1,66 @@
+"""`tunesmith plan`: what a run would do and take, as a document or as a page of text."""
+
+from typing import Any
+
+from tuner import config, hardware, memory, methods, offers, training
+from tuner.hardware import human_bytes, human_range
+from tuner.paths import Workspace
+
+WIDE = 30  # characters of the bar
+
+
+def plan(ws: Workspace, args) -> dict | str:
+    values = request(args)
+    room = hardware.parse_bytes(args.device_memory) if args.device_memory else None
+    found, model, ds, asked = training.prepare(ws, values, preset=args.preset, device_memory=room)
+    document = found.as_dict()
+    if args.cards:
+        counts = training.data_facts(ds, model.facts) if ds else None
+        document["cards"] = offers.elsewhere(asked, model, counts, preset=training.preset_of(ws, args.preset))
+    return document if args.as_json else page(document, model.facts.name)
+
+
+def request(args) -> dict[str, Any]:
+    """What the words of a command ask of a run."""
+    values = config.from_pairs(args.s)
+    return values | {k: v for k in ("model", "data", "objective", "method") if (v := getattr(args, k)) is not None}
+
+
+def page(p: dict[str, Any], model: str) -> str:
+    """The plan for a person: does it fit, what takes what, what would make it fit, how long, and every choice with its reason."""
+    s = p["settings"]
+    head = f"{model}: {methods.get(s['method']).title}, {s['objective']}, on {p['device']}"
+    verdict = "It fits" if p["fits"] else "It does not fit"
+    lines = [head, f"{verdict}: about {human_bytes(p['peak_bytes'])} of the {human_bytes(p['free_bytes'])} free.", *_bars(p)]
+    if p["remedies"]:
+        lines += ["", "What would make it fit, the smallest price first:", *(f"  {_remedy(r)}" for r in p["remedies"])]
+    trained = f"{p['trainable_parameters']:,} of {p['total_parameters']:,} parameters are trained"
+    lines += [
+        "",
+        f"{p['steps']:,} steps of {s['effective_batch']} rows, about {human_range(p['seconds_low'], p['seconds_high'])}; {trained}.",
+    ]
+    lines += [f"Note: {n}" for n in p["notes"]]
+    if p.get("cards"):
+        lines += ["", "On other cards:", *(f"  {_card(c)}" for c in p["cards"])]
+    lines += ["", "Settings (value, who chose it, why):"]
+    return "\n".join([*lines, *(f"  {r['setting']:24} {r['value']!s:14} {r['by']:8} {r['reason']}" for r in p["reasons"])])
+
+
+def _bars(p: dict[str, Any]) -> list[str]:
+    most = max(p["breakdown"].values())
+    return [f"  {memory.WORDS[k]:20} {human_bytes(v):>9} {'█' * round(WIDE * v / most)}" for k, v in p["breakdown"].items() if v]
+
+
+def _remedy(r: dict[str, Any]) -> str:
+    change = " ".join(
+        f"--model {v}" if k == "model" else f"--method {v}" if k == "method" else f"-s {k}={v}" for k, v in r["settings"].items()
+    )
+    still = "" if r["fits"] else " (still too much)"
+    return f"{r['title']}: -{human_bytes(r['saves_bytes'])}, {r['cost']}{still}   {str(change).replace('=True', '=true')}"
+
+
+def _card(c: dict[str, Any]) -> str:
+    if "why_not" in c:
+        return f"{c['gigabytes']:>3} GB  no   {c['why_not']}"
+    how = f"{methods.get(c['method']).title}, {c['micro_batch']} at once" + (", computing twice" if c["gradient_checkpointing"] else "")
+    return f"{c['gigabytes']:>3} GB  {'yes' if c['fits'] else 'no '}  {human_bytes(c['peak_bytes']):>8}  {how}, up to {c['max_length']:,} tokens"

@@ -1,0 +1,41 @@
+"""Models that are fetched ahead of a run, in the background, while a person looks at their data."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from tuner import models, paths, runs, supervisor
+from tuner.errors import ModelError
+from tuner.paths import Workspace
+
+
+def folder(ws: Workspace, id: str) -> Path:
+    """Where the state of the download of `id` lies."""
+    return ws.machine_folder() / "downloads" / re.sub(r"[^a-z0-9.]+", "-", id.lower()).strip("-")
+
+
+def start(ws: Workspace, id: str) -> dict[str, Any]:
+    """Begin, or join one that is under way; ModelError for what is not a Hub id. Returns its state, see `state`."""
+    if not models.HUB_ID.fullmatch(id):
+        raise ModelError(
+            f"{id!r} is no model of the Hub.", asked=id, available="owner/name", remedy="Choose one from the list.", field="model"
+        )
+    place = folder(ws, id)
+    if state(ws, id).get("state") not in runs.LIVE:
+        place.mkdir(parents=True, exist_ok=True)
+        (place / "control").unlink(missing_ok=True)
+        (place / "fetch").write_text(id, encoding="utf-8")
+        runs.write_status(place, state="preparing", reason="Waiting to begin.", progress={}, error=None)
+    supervisor.submit(ws, "fetch", place, "cpu")
+    return state(ws, id)
+
+
+def state(ws: Workspace, id: str) -> dict[str, Any]:
+    """{"state", "reason", "progress", "error"} of the download; {} when there was none."""
+    return paths.read_json(folder(ws, id) / "status.json", {}) or {}
+
+
+def stop(ws: Workspace, id: str) -> None:
+    """Ask it to stop; what has come is kept."""
+    if (place := folder(ws, id)).is_dir():
+        (place / "control").write_text("stop", encoding="utf-8")

@@ -1,0 +1,66 @@
+"""Which language a dataset is in, from a sample of its rows: the model that is recommended should speak it."""
+
+import threading
+from functools import lru_cache
+
+from tuner.data import convert, store
+
+ROWS, LETTERS = 60, 6000  # what is looked at
+SURE = 0.8  # of the classifier's probability: below it nothing is said
+
+NAMES = {  # of the codes that come up most; others are told as they are
+    "ar": "Arabic", "cs": "Czech", "da": "Danish", "de": "German", "el": "Greek", "en": "English", "es": "Spanish", "fa": "Persian",
+    "fi": "Finnish", "fr": "French", "he": "Hebrew", "hi": "Hindi", "hu": "Hungarian", "id": "Indonesian", "it": "Italian",
+    "ja": "Japanese", "ko": "Korean", "nl": "Dutch", "no": "Norwegian", "pl": "Polish", "pt": "Portuguese", "ro": "Romanian",
+    "ru": "Russian", "sv": "Swedish", "th": "Thai", "tr": "Turkish", "uk": "Ukrainian", "vi": "Vietnamese", "zh": "Chinese",
+}  # fmt: skip
+
+
+_warm = threading.Thread(target=lambda: _identifier(), daemon=True)
+
+
+def of_text(text: str) -> str | None:
+    """The ISO 639-1 code of a text; None when it is too short or mixed to tell (py3langid; Lui and Baldwin 2012)."""
+    if len(text.strip()) < 40:
+        return None
+    code, sure = _identifier().classify(text)
+    return code if sure >= SURE else None
+
+
+@lru_cache(maxsize=1)
+def _identifier():
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
+    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+
+
+def soon(ds: store.Dataset) -> str | None:
+    """As `of_dataset`, but None at once while the classifier is being read (a second, in the background): for a page that must not wait."""
+    if _warm.ident is None:
+        _warm.start()
+    return None if _warm.is_alive() else of_dataset(ds)
+
+
+def of_dataset(ds: store.Dataset) -> str | None:
+    """The language of what is learnt: answers, targets, texts."""
+    if (key := (str(ds.folder), ds.sha256)) not in _KNOWN:
+        _KNOWN[key] = of_text(_sample(ds))
+    return _KNOWN[key]
+
+
+_KNOWN: dict[tuple[str, str], str | None] = {}
+
+
+def _sample(ds: store.Dataset) -> str:
+    parts: list[str] = []
+    for row in store.rows(ds, 0, ROWS):
+        value = row["value"]
+        parts.append(str(value.get("target") or value.get("text") or "") or _answers(value, ds.kind))
+        if sum(map(len, parts)) > LETTERS:
+            break
+    return "\n".join(parts)[:LETTERS]
+
+
+def _answers(value: dict, kind: str) -> str:
+    turns = convert.as_messages(value, kind) if kind != "tokens" else [{"content": convert.as_text(value, kind)}]
+    return " ".join(str(m.get("content") or "") for m in turns)

@@ -1,0 +1,141 @@
+"""Will it fit? What training, testing, talking and exporting take at their peak, in bytes, term by term; arithmetic only.
+
+A training step peaks at one of a few moments (`step.moments`): the loss, the backward of the last layer, that of the first, that of the
+embeddings, the optimizer's step. What a layer takes comes from traces of the real trainers (`layers.py`, `bench/calibrate.py`); the
+judge is `bench/memory.py`, which compares with traces of whole models and, on a card, with what CUDA measured.
+
+    still.py     weights, additions, states          layers.py    a layer's share, by kind of model and technique
+    step.py      the moments of a step               beside.py    talking, serving, merging, files on disk
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from tuner import counting
+from tuner.memory import step, still
+from tuner.memory.beside import chat, checkpoint, generation, gguf, merging, serving
+from tuner.memory.step import Batch
+from tuner.memory.still import PACKED, WHOLE
+from tuner.models import ModelFacts
+
+__all__ = [
+    "CONTEXT",
+    "PACKED",
+    "TERMS",
+    "WHOLE",
+    "WORDS",
+    "Batch",
+    "Estimate",
+    "chat",
+    "checkpoint",
+    "generation",
+    "gguf",
+    "merging",
+    "serving",
+    "training",
+]
+
+WORDS = {  # the terms, and what a person reads
+    "weights": "the model",
+    "quantization": "packing constants",
+    "adapters": "the addition",
+    "gradients": "gradients",
+    "optimizer": "optimizer",
+    "activations": "working memory",
+    "head": "the choice of words",
+    "reference": "the reference model",
+    "buffers": "buffers",
+    "context": "the program itself",
+    "fragmentation": "gaps",
+}
+TERMS = tuple(WORDS)
+CONTEXT = {"cuda": 500_000_000, "mps": 500_000_000, "cpu": 700_000_000}  # the driver's part; on a CPU Python with torch loaded
+CPU_KERNELS = 300_000_000  # oneDNN compiles and keeps bf16 kernels for every length of row
+GAPS = {"cpu": 0.5}  # glibc's heap under lengths that change with every row (measured: 4 and 79 million parameters, 60 steps)
+BUCKETS = 25 * 2**20  # DDP sends gradients in pieces of that size (torch.nn.parallel.DistributedDataParallel, bucket_cap_mb)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """`terms` in bytes add up to `peak`, which is reached at `moment` (see `step.moments`); `moments` are the peaks of all of them."""
+
+    terms: dict[str, int]
+    moment: str = ""
+    moments: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def peak(self) -> int:
+        return sum(self.terms.values())
+
+
+def training(
+    facts: ModelFacts,
+    settings: dict[str, Any],
+    *,
+    trainable: int | None = None,
+    device: str = "cuda",
+    labels: int = 2,
+    cards: int = 1,
+    sharded: bool = False,
+    fused: bool = True,
+    masked: bool | None = None,
+) -> Estimate:
+    """The peak of a run on one of `cards` (each reads `micro_batch` rows), on rows of `max_length` tokens.
+
+    `settings` are those of `RunConfig` as a plan holds them; `trainable` parameters, where the caller has counted them. Several cards
+    hold copies (DDP), or a share each of weights, gradients and states (`sharded`: FSDP). `fused` and `masked`: how other trainers differ,
+    to compare with what they measured (a head that writes out all logits; a mask for rows of unlike length).
+    """
+    s = settings
+    if trainable is None:
+        trainable = counting.trainable(facts, s, s.get("objective") or "chat", labels)
+    share = cards if sharded else 1
+    lies = _lies(facts, s, trainable, device)
+    lies = {k: v / share for k, v in lies.items()}
+    rows = s["micro_batch"] * (2 if s.get("objective") == "preference" else 1)
+    batch = Batch(rows, s["max_length"], bool(s.get("packing")) or facts.family != "decoder" if masked is None else masked, fused)
+    gathered = (s.get("effective_batch") or s["micro_batch"]) > s["micro_batch"] * cards
+    found = step.moments(facts, s, batch, trainable=trainable, device=device, gathered=gathered)
+    found["test"] = step.testing(facts, s, batch, device=device)
+    if s.get("objective") == "seq2seq":
+        found["writing"] = {"buffers": generation(facts, rows=rows, length=s["max_length"], b=still.width(s))}
+    between = _between(facts, s, trainable, cards, sharded)
+    totals = {moment: sum(v / share if k == "gradients" else v for k, v in terms.items()) for moment, terms in found.items()}
+    worst = max(totals, key=totals.get)
+    terms = dict.fromkeys(TERMS, 0.0) | lies
+    for k, v in found[worst].items():
+        terms[k] += v / share if k == "gradients" else v
+    terms["buffers"] += between
+    return _whole(terms, device, s, worst, {m: int(t + between + sum(lies.values())) for m, t in totals.items()})
+
+
+def _lies(facts: ModelFacts, s: dict[str, Any], trainable: int, device: str) -> dict[str, float]:
+    """What lies there between two steps."""
+    out = still.weights(facts, still.width(s), s.get("quantization"), s.get("objective") or "chat")
+    out["adapters"] = 0 if s["method"] in WHOLE else 4 * trainable
+    out["optimizer"] = still.states(trainable, s, facts)
+    if s.get("objective") == "preference" and s["method"] in WHOLE:
+        out["reference"] = out["weights"]
+    if s["method"] == "last_layers" and device == "cpu":  # what was swapped out, so that the base can be asked beside it
+        out["buffers"] = still.width(s) * trainable
+    return out
+
+
+def _between(facts: ModelFacts, s: dict[str, Any], trainable: int, cards: int, sharded: bool) -> float:
+    """Buffers for the traffic between cards: DDP's copies of gradients; of FSDP two layers gathered at once."""
+    if cards == 1:
+        return 0
+    if sharded:
+        return 2 * still.width(s) * facts.layer_parameters + still.width(s) * facts.vocabulary * facts.hidden
+    return min(still.learnt_width(s) * trainable, max(BUCKETS, still.learnt_width(s) * trainable))
+
+
+def _whole(terms: dict[str, float], device: str, s: dict[str, Any], moment: str, moments: dict[str, int]) -> Estimate:
+    """With the gaps between blocks of memory and the program itself."""
+    reserved = sum(terms.values())
+    uneven = 0.10 if s["method"] in ("full", "prefix") else 0.05
+    terms["fragmentation"] = reserved * GAPS.get(device, uneven)
+    if device == "cpu" and s["precision"] == "bf16":
+        terms["buffers"] += CPU_KERNELS
+    terms["context"] = CONTEXT[device]
+    return Estimate({k: int(v) for k, v in terms.items()}, moment, moments)

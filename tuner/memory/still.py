@@ -1,0 +1,46 @@
+"""What lies in memory between two steps: weights, their packing, additions, gradients, the optimizer's notes. In bytes."""
+
+from typing import Any
+
+from tuner import counting, shapes
+from tuner.models import ModelFacts
+
+WHOLE = ("full", "last_layers")  # change the weights themselves
+PACKED = {  # bytes per packed weight, and of its constants: nf4 in blocks of 64 whose constants are packed in blocks of 256
+    "nf4": (0.5, 1 / 64 + 4 / (64 * 256)),  # Dettmers et al. 2023, arXiv:2305.14314, section 3
+    "int8": (1.0, 0.001),  # a float32 for each row
+}
+ADAMW_8BIT = 2.03  # bytes for both states of a weight: a byte each, and a float32 for each 256
+
+
+def width(settings: dict[str, Any]) -> int:
+    """Bytes of a weight that is not packed."""
+    return 2 if settings["precision"] == "bf16" else 4
+
+
+def learnt_width(settings: dict[str, Any]) -> int:
+    """Bytes of a parameter that learns: additions are kept in float32, what is changed itself stays as wide as it is."""
+    return width(settings) if settings["method"] in WHOLE else 4
+
+
+def weights(facts: ModelFacts, b: int, quantization: str | None = None, objective: str = "chat") -> dict[str, float]:
+    """Bytes of the model with the head of the objective. Packed are the linear maps of the layers; embeddings, head, norms and the
+    bare tensors of experts stay as they are."""
+    head = counting.HEADS.get(objective, "lm")
+    parts = shapes.parts(facts, head)
+    total = facts.parameters if head == "lm" and facts.family != "encoder" else shapes.total(parts)
+    if quantization is None:
+        return {"weights": total * b}
+    packed = sum(p.inputs * p.outputs * len(p.layers) for p in parts if p.kind == "linear" and p.layers and not p.tied)
+    each, constants = PACKED[quantization]
+    return {"weights": (total - packed) * b + packed * each, "quantization": packed * constants}
+
+
+def states(trainable: int, settings: dict[str, Any], facts: ModelFacts) -> float:
+    """Bytes of what the optimizer remembers of `trainable` parameters."""
+    optimizer, own = settings.get("optimizer") or "adamw", learnt_width(settings)
+    if optimizer == "adamw_8bit":
+        return trainable * ADAMW_8BIT
+    if optimizer == "adafactor":  # sums over rows and columns instead of a number each (Shazeer and Stern 2018, arXiv:1804.04235)
+        return trainable / facts.hidden * 2 * 4
+    return 2 * own * trainable
