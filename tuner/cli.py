@@ -98,7 +98,14 @@ def parser() -> Parser:
         rows=rows,
         model=text,
     )
-    add("plan", "Say what a run would do and take.", run_commands.plan, **request, device_memory=text)
+    add(
+        "plan",
+        "Say what a run would do and take; --measure takes two real steps first.",
+        run_commands.plan,
+        **request,
+        device_memory=text,
+        measure=flag,
+    )
     train_parser = add("train", "Train, and wait for the end.", run_commands.train, **request, name=text, detach=flag, anyway=flag)
     train_parser.add_argument("config", nargs="?")
     add("runs", "List the runs.", run_commands.listing)

@@ -6,10 +6,10 @@ optimizer. Shorter rows, a smaller addition or a smaller model are offered, not 
 """
 
 import math
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from tuner import additions, chat_templates, counting, hardware, memory, methods, models, objectives, pace, presets
+from tuner import additions, chat_templates, counting, hardware, memory, methods, models, objectives, pace, peaks, presets
 from tuner.choices import FEW, HEADS, PACKS, TINY, Choices, DataFacts, matters, settle
 from tuner.config import RunConfig
 from tuner.hardware import Device, human_bytes
@@ -49,6 +49,8 @@ class Plan:
     remedies: list[dict[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     fixed: list[dict[str, Any]] = field(default_factory=lambda: [ATTENTION])  # as `reasons`: what nobody can set, and why
+    uncorrected_bytes: int = 0  # `peak_bytes` without what runs here taught
+    correction: peaks.Correction = field(default_factory=peaks.Correction)
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -103,6 +105,8 @@ def plan(
         took.cost,
         took.parts(),
         notes=notes,
+        uncorrected_bytes=_uncorrected(c, facts, device).peak,
+        correction=_correction(c, facts, device),
     )
     if not fits:
         result.remedies = _remedies(c, facts, data, device, free)
@@ -224,6 +228,16 @@ def _take(c: Choices, micro: int, checkpointing: bool, optimizer: str, kind: str
 
 
 def _estimate(c: Choices, facts: models.ModelFacts, device: Device, **other: Any) -> memory.Estimate:
+    """With what runs on this machine taught."""
+    found = _uncorrected(c, facts, device, **other)
+    return replace(found, terms=peaks.corrected(found.terms, _correction(c, facts, device, **other).factor))
+
+
+def _correction(c: Choices, facts: models.ModelFacts, device: Device, **other: Any) -> peaks.Correction:
+    return peaks.correction(device.name, device.kind, peaks.bucket(other.get("method", c["method"]), facts.parameters))
+
+
+def _uncorrected(c: Choices, facts: models.ModelFacts, device: Device, **other: Any) -> memory.Estimate:
     names = ("method", "micro_batch", "precision", "gradient_checkpointing", "lora_rank", "lora_targets", "optimizer", "objective")
     names += ("last_layers", "virtual_tokens", "quantization")
     wanted = {n: c.values.get(n) for n in names} | {"length": c["max_length"], "device": device.kind} | other

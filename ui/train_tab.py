@@ -9,6 +9,7 @@ from tuner.data import store
 from tuner.errors import TunerError
 from tuner.paths import Workspace
 from ui import draw, forms
+from ui.measure_view import MeasureView
 from ui.method_view import MethodView
 from ui.session import House, Screen
 
@@ -56,6 +57,7 @@ class TrainTab:
         with gr.Row():
             with gr.Column(min_width=300):
                 self.memory = gr.HTML(elem_id="plan-memory")
+                self.measuring = MeasureView(house)
             with gr.Column(min_width=300):
                 self.plan = gr.HTML(elem_id="plan-card")
         with gr.Accordion("The same as a command, and as YAML", open=False):
@@ -80,6 +82,7 @@ class TrainTab:
                 self.on_type, None, [self.model, self.found], trigger_mode="multiple", show_progress="hidden", concurrency_limit=1
             )
         self.which.wire(self.model, self.data, self.preset, self.widgets)
+        self.measuring.wire(self.request, self.inputs)
         for widget in self.inputs:
             event = widget.input if isinstance(widget, (gr.Radio, gr.Textbox, gr.Number)) else widget.change
             event(self.on_change, self.inputs, self.outputs, trigger_mode="always_last", show_progress="hidden", concurrency_limit=4)

@@ -16,10 +16,45 @@ def _request(args) -> dict[str, Any]:
 
 
 def plan(ws: Workspace, args) -> dict:
-    from tuner import training
+    from tuner import dry_run, training
 
     memory = hardware.parse_bytes(args.device_memory) if args.device_memory else None
-    return training.prepare(ws, _request(args), preset=args.preset, device_memory=memory)[0].as_dict()
+    if args.measure:
+        return _measured(ws, _request(args), args.preset, memory)
+    found = training.prepare(ws, _request(args), preset=args.preset, device_memory=memory)[0]
+    if args.data and found.seconds_high > dry_run.LONG:
+        say("Such a run takes long: with --measure two real steps on the longest rows tell the true memory first.")
+    return found.as_dict()
+
+
+def _measured(ws: Workspace, request: dict[str, Any], preset: str | None, memory: int | None) -> dict:
+    """The plan with what a dry run of it took; where that does not fit, with what would."""
+    from tuner import dry_run, training
+
+    plan, id = training.measure(ws, request, preset=preset, device_memory=memory)
+    try:
+        found = dry_run.wait(ws, id, DryBar())
+    except KeyboardInterrupt:
+        dry_run.cancel(ws, id)
+        raise
+    say(dry_run.words(found, plan.device))
+    document = plan.as_dict() | {"measured": found}
+    if not found["fits"]:
+        document["remedies"] = training.remedies(ws, request | ({"preset": preset} if preset else {}), document, found)
+    return document
+
+
+class DryBar:
+    """A line of progress of a dry run, when it says something new."""
+
+    def __init__(self):
+        self.last = ""
+
+    def __call__(self, now: dict[str, Any]) -> None:
+        if now["reason"] != self.last:
+            self.last = now["reason"]
+            left = f", about {hardware.human_time(now['eta_seconds'])} left" if now["eta_seconds"] else ""
+            say(f"measuring: {self.last}{left}")
 
 
 def train(ws: Workspace, args):
