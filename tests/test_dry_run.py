@@ -5,11 +5,10 @@ import sys
 from dataclasses import replace
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 
-from tests.conftest import chat_rows, fresh, until, write_rows
-from tuner import cli, dry_run, hardware, paths, planner, runs, supervisor, training
+from tests.conftest import fresh, until, write_rows
+from tuner import cli, dry_run, hardware, paths, planner, runs, training
 from tuner.data import store
 from tuner.errors import ConflictError, WorkError
 from tuner.workers import dry, load, rehearse
@@ -26,8 +25,7 @@ def long_data(ws, tmp_path):
     """Rows of more tokens than 256, so that a micro-batch is most of what is taken."""
     told = "word and again " * 90
     rows = [
-        {"messages": [{"role": "user", "content": f"Tell {i} {told}"}, {"role": "assistant", "content": f"Arr {i} {told}"}]}
-        for i in range(24)
+        {"messages": [{"role": "user", "content": f"Tell {i}"}, {"role": "assistant", "content": f"Arr {i} {told}"}]} for i in range(24)
     ]
     return store.add(ws, write_rows(tmp_path / "long.jsonl", rows), held_out=0.1)
 

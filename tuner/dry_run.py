@@ -4,6 +4,7 @@ It lies in jobs/measure-<id>/, a folder like a run's, and the run's own trainer 
 is saved there. A run whose estimate is close to the limit carries the mark `measure` until its dry run is done (workers/rehearse.py).
 """
 
+import secrets
 import shutil
 import time
 from collections.abc import Callable
@@ -51,7 +52,7 @@ def create(ws: Workspace, plan: dict[str, Any], wish: dict[str, Any], id: str) -
 
 def ask(ws: Workspace, plan: dict[str, Any], wish: dict[str, Any]) -> str:
     """The id of a dry run that now waits for its device."""
-    id = paths.new_id("measure", ws.jobs)
+    id = f"measure-{secrets.token_hex(6)}"
     supervisor.submit(ws, "measure", create(ws, plan, wish, id), plan["device"])
     return id
 
@@ -164,7 +165,7 @@ def _taken_back(id: str) -> TunerError:
 
 def _tidy(ws: Workspace) -> None:
     """Folders of dry runs that ended a day ago, or were taken back and left, are of no use to anyone."""
-    for folder in ws.jobs.glob("measure*"):
+    for folder in ws.jobs.glob("measure-*"):
         status = folder / "status.json"
         if status.exists() and time.time() - status.stat().st_mtime > KEPT and not locks.held(folder / "lock"):
             shutil.rmtree(folder, ignore_errors=True)
