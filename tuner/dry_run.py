@@ -135,16 +135,21 @@ def cancel(ws: Workspace, id: str) -> None:
         (folder / "control").write_text("stop")
 
 
-def forget(ws: Workspace, id: str) -> None:
-    """Remove the folder of a dry run that nobody works on any more."""
-    folder = ws.jobs / paths.checked(id, "dry run")
-    if not locks.held(folder / "lock"):
+def forget(ws: Workspace, id: str, patience: float = 3.0) -> None:
+    """Remove the folder of a dry run; the process that has just written its ending gets `patience` seconds to leave, and one that still
+    works is left alone."""
+    folder, end = ws.jobs / paths.checked(id, "dry run"), time.monotonic() + patience
+    while held := locks.held(folder / "lock"):
+        if time.monotonic() > end:
+            break
+        time.sleep(0.05)
+    if not held:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def wait(ws: Workspace, id: str, each: Callable[[dict], None] | None = None, poll: float = 0.2) -> dict[str, Any]:
     """What was measured (see `outcome`), calling `each(look)` on the way; raises what went wrong. Looks after the supervisor."""
-    folder, looked = ws.jobs / paths.checked(id, "dry run"), time.monotonic()
+    looked = time.monotonic()
     while (now := look(ws, id))["state"] == "running":
         if each:
             each(now)
@@ -154,7 +159,6 @@ def wait(ws: Workspace, id: str, each: Callable[[dict], None] | None = None, pol
         time.sleep(poll)
     if now["state"] != "done":
         raise restore(now["errors"]) if now["errors"] else _taken_back(id)
-    runs.alive(runs.read(folder, {}), patience=3)
     forget(ws, id)
     return now["measured"]
 
