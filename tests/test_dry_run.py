@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from tests.conftest import fresh, until, write_rows
+from tests.test_objectives import MAPPING, asked, base, coloured, tokens  # noqa: F401
 from tuner import cli, dry_run, hardware, paths, planner, runs, training
 from tuner.data import store
 from tuner.errors import ConflictError, WorkError
@@ -77,6 +78,38 @@ def test_a_trainer_of_our_own_is_measured_too(ws, tmp_path):
     data = store.add(ws, write_rows(tmp_path / "labels.jsonl", rows), held_out=0.2)
     found = measured(ws, data, objective="classification")
     assert found["fits"] and found["peak_bytes"] > 200e6 and found["step_seconds"] > 0
+
+
+ROWS = {
+    "tokens": (
+        "bert",
+        [{"tokens": r["text"].split(), "tags": ["C" if w == r["label"] else "O" for w in r["text"].split()]} for r in coloured(30)],
+    ),
+    "regression": ("bert", [{"text": r["text"], "label": float(len(r["text"]))} for r in coloured(30)]),
+    "qa": ("bert", asked(30, 10, 5)),
+    "seq2seq": ("t5", [{"source": r["text"], "target": r["label"]} for r in coloured(30)]),
+}
+
+
+@pytest.mark.parametrize("objective", ROWS)
+def test_every_trainer_can_be_measured(ws, base, tmp_path, objective):  # noqa: F811
+    """In this process, whose peak tells nothing, on models of some thousand parameters."""
+    import importlib
+
+    from tuner import objectives
+    from tuner.workers import report
+
+    model, rows = ROWS[objective]
+    ds = store.add(ws, write_rows(tmp_path / "rows.jsonl", rows), kind=objective, mapping=MAPPING[objective], held_out=0.2)
+    wish = {"model": str(base[model]), "data": ds.ref, "objective": objective, "device": "cpu", "effective_batch": 8, "micro_batch": 2}
+    plan, found, ds, given = training.prepare(ws, wish, need_data=True)
+    folder = dry_run.create(ws, training._document(plan, found, ds, None), training._wish(found, ds, None, given), "measure-x")
+    assert report.guarded(folder, importlib.import_module(f"tuner.workers.{objectives.get(objective).worker}").work) == 0
+    status = paths.read_json(folder / "status.json")
+    assert status["state"] == "finished" and status["best"]["eval_loss"] > 0, "a test batch was tried"
+    measured = dry_run.look(ws, "measure-x")["measured"]
+    assert measured["fits"] and measured["step_seconds"] > 0
+    assert not (folder / "model").exists() and not list(folder.glob("checkpoints/*"))
 
 
 def test_the_longest_rows_are_taken_and_each_label_once():

@@ -78,8 +78,8 @@ def teach(plan: dict[str, Any], measured: dict[str, Any], *, steps: int, epochs:
 
     A run that has not read all rows, or whose rows were all much shorter than planned, may tell that more was needed and never that less.
     """
-    took, predicted, s = taken(measured, plan["breakdown"]), plan.get("uncorrected_bytes"), plan["settings"]
-    if not took or not predicted or steps < ENOUGH:
+    predicted, s = plan.get("uncorrected_bytes"), plan["settings"]
+    if not predicted or steps < ENOUGH or not (took := taken(measured, plan["breakdown"])):
         return False
     full = epochs >= 1 and (s.get("packing") or longest > s["max_length"] - NEAR or longest >= 0.8 * s["max_length"])
     if took < predicted and not full:

@@ -142,7 +142,7 @@ def progress(run: runs.Run) -> str:
 def used(run: runs.Run) -> list[str]:
     """The peak of memory beside what was predicted, and what a dry run changed before the start."""
     told, found = (run.status.get("dry_run") or {}).get("changed"), None
-    if not run.live and run.status.get("measured"):
+    if not run.live and run.status.get("measured") and run.plan.get("uncorrected_bytes"):  # else the prediction was of other settings
         found = peaks.taken(run.status["measured"], run.plan["breakdown"])
     took = [f"took {human_bytes(found)} of memory, {human_bytes(run.plan['peak_bytes'])} were predicted"] if found else []
     return ([escape(told)] if told else []) + took

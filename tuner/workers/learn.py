@@ -80,7 +80,7 @@ def begin(r: Reporter) -> Job:
     about, began = run.plan["model"], time.monotonic()
     r.say("preparing", reason="Loading the model.", error=None)
     load.use_cores()
-    load.hold_share(run.plan["settings"]["device"], run.plan["free_bytes"])
+    load.hold_share(run.plan["settings"]["device"], run.plan.get("free_bytes"))
     base = load.local_folder(about["base"])
     if about["kind"] == "hub" and about["revision"] is None:  # downloaded for this run: now it is known which revision it is
         about["revision"] = base.name

@@ -28,9 +28,9 @@ def torch_device(device: str) -> torch.device:
     return torch.device("cuda:0" if device.startswith("cuda") else device)
 
 
-def hold_share(device: str, free: int) -> None:
+def hold_share(device: str, free: int | None) -> None:
     """On Windows more than `free` bytes of a card is an error: its driver would go on in the computer's memory, and crawl."""
-    if sys.platform == "win32" and device.startswith("cuda") and torch.cuda.is_available():
+    if free and sys.platform == "win32" and device.startswith("cuda") and torch.cuda.is_available():
         total = torch.cuda.get_device_properties(torch_device(device)).total_memory
         torch.cuda.set_per_process_memory_fraction(min(1.0, free / total), torch_device(device))
 
