@@ -81,7 +81,7 @@ def going(now: dict) -> str:
 def card(plan, found: dict) -> str:
     """What was measured, and of which settings: the form may have changed since."""
     s, off = plan.settings, found["peak_bytes"] / plan.peak_bytes - 1
-    lines = [dry_run.words(found, plan.device), f"The estimate was {abs(off):.0%} too {'low' if off > 0 else 'high'}."]
+    lines = [dry_run.words(found, plan.device), f"That is {abs(off):.0%} {'more' if off > 0 else 'less'} than predicted."]
     if found["allocated_bytes"]:
         lines.append(f"Of that {human_bytes(found['allocated_bytes'])} were in use at once, {human_bytes(found['reserved_bytes'])} held.")
     if found["step_seconds"]:
