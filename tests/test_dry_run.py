@@ -191,6 +191,13 @@ def test_on_a_card_what_was_held_for_nothing_does_not_count(ws):
     assert dry_run.outcome(plan, {"state": "interrupted", "exit_code": 1}) is None
 
 
+def test_on_a_processor_some_room_is_left_for_rows_of_changing_length(ws):
+    plan = {"free_bytes": 10_000, "peak_bytes": 9_000, "breakdown": {"context": 500}, "settings": {"micro_batch": 4}}
+    of = {n: dry_run.outcome(plan, {"state": "finished", "measured": {"process_bytes": n}}) for n in (9_000, 9_500, 11_000)}
+    assert [found["fits"] for found in of.values()] == [True, False, False]
+    assert "a tenth more" in dry_run.words(of[9_500], "cpu") and "a tenth" not in dry_run.words(of[11_000], "cpu")
+
+
 def test_what_fails_otherwise_is_an_error(ws, data):
     plan, asked = document(ws, data)
     plan["model"]["base"] = str(ws.root / "nowhere")

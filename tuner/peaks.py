@@ -16,6 +16,7 @@ RATIOS = (0.25, 4.0)  # what lies beyond was no measure of the formula
 FACTORS = (0.7, 1.6)  # a correction never goes further: beyond that the formula is wrong, and more runs don't mend it
 ENOUGH = 4  # steps of a run that teaches: the optimizer's states are there, and rows of more than one length were read
 NEAR = 64  # tokens: the planner rounds the maximum length up to the next multiple
+CAUTION = 3  # as many runs are imagined beside the real ones to which the prediction was right, before less is believed
 GROUPS = {"full": "whole", "last_layers": "whole", "qlora": "packed"}  # techniques that use memory in the same way; all others are "added"
 
 
@@ -33,11 +34,15 @@ def bucket(method: str, parameters: int) -> str:
 
 
 def correction(device_name: str, kind: str, method: str) -> Correction:
-    """What runs of a bucket (`method`, see `bucket`) taught about the device of that name and kind (cpu, cuda, mps)."""
+    """What runs of a bucket (`method`, see `bucket`) taught about the device of that name and kind (cpu, cuda, mps).
+
+    That more is needed is believed at once, that less is needed by and by: the first costs a little speed, the second a run.
+    """
     if not (known := _ratios().get(f"{device_name}|{kind}|{method}")):
         return Correction()
-    middle = math.exp(median(math.log(r) for r in known))  # one odd run moves it little
-    return Correction(round(_within(middle, FACTORS), 4), len(known))
+    middle = median(math.log(r) for r in known)  # one odd run moves it little
+    middle *= len(known) / (len(known) + CAUTION) if middle < 0 else 1.0
+    return Correction(round(_within(math.exp(middle), FACTORS), 4), len(known))
 
 
 def words(found: Correction) -> str:
