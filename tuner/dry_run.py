@@ -72,7 +72,8 @@ def look(ws: Workspace, id: str) -> dict[str, Any]:
         return told | {"reason": status.get("reason") or doing(status), "eta_seconds": left(folder, plan)}
     if (found := outcome(plan, status)) is not None:
         return told | {"state": "done", "measured": found}
-    gone = WorkError(status.get("reason") or "The dry run ended without a result.", asked=id, remedy="Measure again.")
+    why = status.get("reason") or "The dry run ended without a result."
+    gone = WorkError(why, asked=id, available="a dry run that ends by itself", remedy="Measure again.")
     return told | {"state": "failed", "errors": [status["error"]] if status.get("error") else gone.as_list()}
 
 
