@@ -99,7 +99,15 @@ def parser() -> Parser:
         rows=rows,
         model=text,
     )
-    add("plan", "Say what a run would do and take.", plan_command.plan, **request, device_memory=text, cards=flag)
+    add(
+        "plan",
+        "Say what a run would do and take; --measure takes two real steps first.",
+        plan_command.plan,
+        **request,
+        device_memory=text,
+        cards=flag,
+        measure=flag,
+    )
     train_parser = add("train", "Train, and wait for the end.", run_commands.train, **request, name=text, detach=flag, anyway=flag)
     train_parser.add_argument("config", nargs="?")
     add("runs", "List the runs.", run_commands.listing)

@@ -5,10 +5,10 @@ weights, shorter rows. What a person has fixed is offered (`remedies`), and so i
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from tuner import counting, memory, methods, models, pace
+from tuner import counting, memory, methods, models, pace, peaks
 from tuner.choices import TINY, Choices, DataFacts
 from tuner.hardware import Device
 
@@ -39,17 +39,24 @@ class Case:
         return self.free * ROOM
 
     def estimate(self, **other: Any) -> memory.Estimate:
+        """With what runs on this machine taught."""
+        found = self.uncorrected(**other)
+        return replace(found, terms=peaks.corrected(found.terms, self.correction(**other).factor))
+
+    def uncorrected(self, **other: Any) -> memory.Estimate:
         s = self.c.values | other
         return memory.training(self.facts, s, trainable=self.trainable(s), device=self.device.kind)
+
+    def correction(self, **other: Any) -> peaks.Correction:
+        return peaks.correction(
+            self.device.name, self.device.kind, peaks.bucket(other.get("method", self.c["method"]), self.facts.parameters)
+        )
 
     def trainable(self, s: dict[str, Any]) -> int:
         return counting.trainable(self.facts, s, s["objective"], self.data.labels)
 
     def seconds(self, s: dict[str, Any]) -> float:
         return pace.step_seconds(s, self.facts, self.data, self.device, self.trainable(s))
-
-    def with_choices(self, c: Choices) -> "Case":
-        return Case(c, self.facts, self.data, self.device, self.free, self.fresh)
 
 
 def fit(case: Case) -> bool:
@@ -150,7 +157,7 @@ def remedies(case: Case, asked: Choices) -> list[dict[str, Any]]:
         if "method" in change and c.open("precision"):
             c.leave("precision")
             precision(c, case.facts, case.device)
-        other = case.with_choices(c)
+        other = replace(case, c=c)
         fits = fit(other)
         settings = change | {name: c[name] for name in freed if name not in change}
         need = other.estimate().peak
@@ -203,9 +210,7 @@ def _smaller(case: Case, peak: int) -> list[dict[str, Any]]:
         facts = models.catalog_facts(entry)
         if facts.parameters >= case.facts.parameters or methods.refusal(case.c["method"], case.c["objective"], facts, case.c.values):
             continue
-        s = case.c.values | {"max_length": min(case.c["max_length"], facts.context)}
-        trained = counting.trainable(facts, s, s["objective"], case.data.labels)
-        need = memory.training(facts, s, trainable=trained, device=case.device.kind).peak
+        need = replace(case, facts=facts).estimate(max_length=min(case.c["max_length"], facts.context)).peak
         if need <= case.budget:
             return [_remedy(f"A smaller model: {entry['id']}", {"model": entry["id"]}, need, peak - need, "it knows less", True)]
     return []

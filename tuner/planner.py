@@ -7,7 +7,7 @@ down (`ladder.py`); what the data decides is in `schedule.py`, what other models
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from tuner import additions, chat_templates, counting, hardware, ladder, methods, models, objectives, pace, presets, schedule
+from tuner import additions, chat_templates, counting, hardware, ladder, methods, models, objectives, pace, peaks, presets, schedule
 from tuner.choices import HEADS, TINY, Choices, DataFacts, matters, settle
 from tuner.config import RunConfig
 from tuner.hardware import Device
@@ -44,6 +44,8 @@ class Plan:
     remedies: list[dict[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     fixed: list[dict[str, Any]] = field(default_factory=lambda: [ATTENTION])  # as `reasons`: what nobody can set, and why
+    uncorrected_bytes: int = 0  # `peak_bytes` without what runs here taught
+    correction: peaks.Correction = field(default_factory=peaks.Correction)
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -104,6 +106,8 @@ def plan(
         took.cost,
         took.parts(),
         notes=notes,
+        uncorrected_bytes=case.uncorrected().peak,
+        correction=case.correction(),
     )
     if not fits and remedies:
         result.remedies = ladder.remedies(case, asked_for)

@@ -107,8 +107,11 @@ class Run:
             "data": self.config.get("data"),
             "settings": self.plan["settings"],
             "reasons": self.plan["reasons"],
-            "predicted": {k: self.plan.get(k) for k in ("peak_bytes", "seconds", "seconds_low", "seconds_high", "energy_wh")},
+            "predicted": {
+                k: self.plan.get(k) for k in ("peak_bytes", "uncorrected_bytes", "seconds", "seconds_low", "seconds_high", "energy_wh")
+            },
             "measured": self.status.get("measured"),
+            "dry_run": self.status.get("dry_run"),
             "progress": {k: self.progress.get(k) for k in keys},
             "best": self.status.get("best"),
             "error": self.status.get("error"),
@@ -129,14 +132,18 @@ def create(ws: Workspace, config: dict[str, Any], plan: dict[str, Any], *, name:
                 break
             except FileExistsError:
                 continue  # another start took the name in between
-        folder = ws.runs / id
-        (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True), encoding="utf-8")
-        paths.write_json(folder / "plan.json", plan)
-        paths.write_json(folder / "about.json", {"name": name, "notes": "", "created": time.strftime("%Y-%m-%dT%H:%M:%S%z")})
-        write_status(folder, state="queued")
+        paths.write_json(ws.runs / id / "about.json", {"name": name, "notes": "", "created": time.strftime("%Y-%m-%dT%H:%M:%S%z")})
+        fill(ws.runs / id, config, plan)
     except OSError as error:
         raise translate(error) or error from error
     return get(ws, id)
+
+
+def fill(folder: Path, config: dict[str, Any], plan: dict[str, Any]) -> None:
+    """What a trainer reads, in the state `queued`: of a run, or of a dry run."""
+    (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    paths.write_json(folder / "plan.json", plan)
+    write_status(folder, state="queued")
 
 
 def write_status(folder: Path, **change: Any) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """A detached process, one per account on a machine: the queue, one training lease per device, starts and watches workers.
 
-A probe, which measures a device, is started only while nothing else is at work or waits, and makes way for a run at once.
+A probe, which measures a device, is started only while nothing else is at work or waits, and makes way for a run at once. A dry run
+(`measure`) takes its device like a run, by the same trainer, and is ended at once when it is taken back.
 
 `python -m tuner.supervisor` exits at once when another holds the lock, and by itself when there is nothing left to do.
 It can be killed at any time: the queue is a file, workers go on, and the next supervisor finds them by their locks.
@@ -29,7 +30,9 @@ WORKERS = {
     "export": "tuner.workers.export",
     "fetch": "tuner.workers.fetch",
     "probe": "tuner.workers.probe",
+    "rehearse": "tuner.workers.rehearse",
 }
+LEARN = ("train", "measure")  # one of them at a time on a device
 PROBED = "ceilings.json"  # what a probe writes in its folder
 
 
@@ -116,7 +119,7 @@ class Supervisor:
         folder = Path(folder_name)
         if not folder.is_dir():
             return self.done(id)
-        if kind == "train":
+        if kind in LEARN:
             if (folder / "control").exists():
                 runs.write_status(folder, state="stopped", reason="Stopped before it began.")
                 return self.done(id)
@@ -126,16 +129,18 @@ class Supervisor:
             if paths.read_json(folder / "status.json", {}).get("state") not in ("queued", None):
                 self.db.execute("UPDATE jobs SET state = 'running' WHERE id = ?", (id,))  # it claims to live: look_at will settle it
                 return None
-            if any(k == "train" and d == device for _, k, _, d, _, _ in self.jobs("running")):
+            if any(k in LEARN and d == device for _, k, _, d, _, _ in self.jobs("running")):
                 return None
             if not self.probes_gone():
                 return None
+        if kind == "train":
             self.make_room(device)
         if kind == "probe" and not self.idle():
             return None
         fetching = kind == "fetch" or kind == "train" and (folder / "fetch").exists()
-        module = WORKERS["fetch" if fetching else kind] if fetching or kind != "train" else trainer(folder)
-        if kind == "train":
+        first = "fetch" if fetching else "rehearse" if kind == "train" and (folder / "measure").exists() else None
+        module = trainer(folder) if kind in LEARN and not first else WORKERS[first or kind]
+        if kind in LEARN:
             runs.write_status(folder, state="preparing", reason="Downloading the model." if fetching else None)
         words = (device, str(folder / PROBED)) if kind == "probe" else (str(folder),)
         child = local.start(module, *words, log=folder / "worker.log", device=device, offline=not fetching)
@@ -145,7 +150,7 @@ class Supervisor:
 
     def idle(self) -> bool:
         """Nothing computes and no run waits: measured beside either, a device would seem slow (a chat that nobody asks computes nothing)."""
-        return not any(k != "serve" for _, k, *_ in self.jobs("running")) and not any(k == "train" for _, k, *_ in self.jobs("waiting"))
+        return not any(k != "serve" for _, k, *_ in self.jobs("running")) and not any(k in LEARN for _, k, *_ in self.jobs("waiting"))
 
     def probes_gone(self) -> bool:
         """Whether no probe is at work, so that a run may begin. One of our own is ended, and waits for the run's end; that of a former
@@ -172,6 +177,10 @@ class Supervisor:
         folder = Path(folder_name)
         child = self.children.get(id)
         code = child.poll() if child else None
+        if kind == "measure" and (folder / "control").exists() and child is not None and code is None:
+            child.kill()
+            code = child.wait()
+            runs.write_status(folder, state="stopped", reason="Taken back.")
         if locks.held(folder / "lock") if folder.is_dir() else False:
             self.seen_alive[id] = time.monotonic()
             return
@@ -184,7 +193,7 @@ class Supervisor:
             runs.write_status(folder, state="finished", reason=None)
         elif kind == "fetch" and folder.is_dir():
             settle(folder, code)
-        if kind == "train" and folder.is_dir():
+        if kind in LEARN and folder.is_dir():
             if code == 0 and (folder / "fetch").exists():
                 (folder / "fetch").unlink()
                 runs.write_status(folder, state="queued", reason=None)
@@ -223,7 +232,7 @@ def settle(folder: Path, code: int | None) -> None:
     else:
         why = "The process is gone: a restart of the computer, or somebody ended it."
     remedy = "Resume it to go on from there." if saved else "Resume it to begin again."
-    runs.write_status(folder, state="interrupted", reason=f"{why} {kept} {remedy}")
+    runs.write_status(folder, state="interrupted", reason=f"{why} {kept} {remedy}", exit_code=code)
 
 
 def main() -> int:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tuner import ceilings, config, hardware, lengths, models, planner, presets, runs, supervisor
+from tuner import ceilings, config, dry_run, hardware, ladder, lengths, models, planner, presets, runs, supervisor
 from tuner.data import store
 from tuner.errors import ConflictError, NotFoundError, SettingError, TunerError, raise_all
 from tuner.paths import Workspace
@@ -115,7 +115,24 @@ def start(ws: Workspace, values: dict[str, Any], *, preset: str | None = None, n
             or "Choose a smaller model.",
             field="model",
         )
-    document = plan.as_dict() | {
+    document, wish = _document(plan, model, ds, preset), _wish(model, ds, preset, asked)
+    run = runs.create(ws, wish, document, name=name or f"{ds.name}-{model.facts.name.split('/')[-1]}")
+    if model.kind == "hub" and not model.facts.path:
+        (run.path / "fetch").write_text(model.base)
+    if dry_run.near(plan):
+        (run.path / "measure").touch()
+    supervisor.submit(ws, "train", run.path, plan.device, plan.peak_bytes)
+    return run
+
+
+def _wish(model: models.Model, ds: store.Dataset, preset: str | None, asked: config.RunConfig) -> dict[str, Any]:
+    """The document of config.yaml."""
+    return {"model": model.ref, "data": ds.ref, **({"preset": preset} if preset else {}), **asked.given()}
+
+
+def _document(plan: planner.Plan, model: models.Model, ds: store.Dataset, preset: str | None) -> dict[str, Any]:
+    """The document of plan.json."""
+    return plan.as_dict() | {
         "model": {
             "ref": model.ref,
             "kind": model.kind,
@@ -139,12 +156,38 @@ def start(ws: Workspace, values: dict[str, Any], *, preset: str | None = None, n
         "preset": preset,
         "versions": hardware.versions(),
     }
-    wish = {"model": model.ref, "data": ds.ref, **({"preset": preset} if preset else {}), **asked.given()}
-    run = runs.create(ws, wish, document, name=name or f"{ds.name}-{model.facts.name.split('/')[-1]}")
+
+
+def measure(
+    ws: Workspace, values: dict[str, Any], *, preset: str | None = None, device_memory: int | None = None
+) -> tuple[planner.Plan, str]:
+    """(the plan of a request, the id of its dry run, which now waits for the device); see `dry_run.look` and `dry_run.wait`."""
+    values = {"device": hardware.get(None).id} | values  # only a device that is here can be measured
+    plan, model, ds, asked = prepare(ws, values, preset=preset, device_memory=device_memory, need_data=True)
     if model.kind == "hub" and not model.facts.path:
-        (run.path / "fetch").write_text(model.base)
-    supervisor.submit(ws, "train", run.path, plan.device, plan.peak_bytes)
-    return run
+        raise ConflictError(
+            f"{model.base} is not on this computer yet, so it can't be measured.",
+            asked=model.base,
+            available="models that were downloaded",
+            remedy="Start the run: it downloads the model, and measures first where the estimate is close to the limit.",
+            field="model",
+        )
+    if model.kind in ("folder", "hub"):
+        models.folder_facts(Path(model.facts.path or model.base), need_weights=True)
+    return plan, dry_run.ask(ws, _document(plan, model, ds, preset), _wish(model, ds, preset, asked))
+
+
+def remedies(ws: Workspace, wish: dict[str, Any], plan: dict[str, Any], found: dict[str, Any]) -> list[dict[str, Any]]:
+    """What would make a request fit whose dry run found that it does not: planned again, the micro-batch as it was, with so much less
+    memory as the estimate was too low."""
+    least = max(found["peak_bytes"], found["free_bytes"] + 1)
+    room = found["free_bytes"] * plan["peak_bytes"] / least
+    room = min(room, 0.99 * plan["peak_bytes"] / ladder.ROOM)
+    s = plan["settings"]
+    same = {"micro_batch": s["micro_batch"], "effective_batch": s["effective_batch"], "gradient_checkpointing": s["gradient_checkpointing"]}
+    same |= {"device": s["device"]}
+    values = {k: v for k, v in wish.items() if k != "preset"} | same
+    return prepare(ws, values, preset=wish.get("preset"), device_memory=int(room))[0].remedies
 
 
 def resume(ws: Workspace, id: str) -> runs.Run:
@@ -159,7 +202,7 @@ def resume(ws: Workspace, id: str) -> runs.Run:
             field="run",
         )
     (run.path / "control").unlink(missing_ok=True)
-    runs.write_status(run.path, state="queued", reason=None, error=None)
+    runs.write_status(run.path, state="queued", reason=None, error=None, exit_code=None)
     supervisor.submit(ws, "train", run.path, run.plan["device"], run.plan["peak_bytes"])
     return runs.get(ws, id)
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from html import escape
 from typing import Any
 
-from tuner import eta, objectives, runs
+from tuner import eta, objectives, peaks, runs
 from tuner.errors import TunerError, translate
 from tuner.hardware import human_bytes, human_range, human_time
 
@@ -111,8 +111,18 @@ def progress(run: runs.Run) -> str:
     if before is not None and after is not None:
         parts.append(f"held-out loss {before:.3f} before, {after:.3f} at its best: {in_words(before, after)}")
     parts += judged(run)
+    parts += used(run)
     bar = f'<div class="ts-bar" role="progressbar" aria-valuenow="{share:.0f}" aria-valuemin="0" aria-valuemax="100"><span class="ts-fill" style="width:{share:.1f}%"></span></div>'
     return f'<div class="ts-card">{bar}<div style="margin-top:.4rem">{" · ".join(parts)}</div></div>'
+
+
+def used(run: runs.Run) -> list[str]:
+    """The peak of memory beside what was predicted, and what a dry run changed before the start."""
+    told, found = (run.status.get("dry_run") or {}).get("changed"), None
+    if not run.live and run.status.get("measured") and run.plan.get("uncorrected_bytes"):  # else the prediction was of other settings
+        found = peaks.taken(run.status["measured"], run.plan["breakdown"])
+    took = [f"took {human_bytes(found)} of memory, {human_bytes(run.plan['peak_bytes'])} were predicted"] if found else []
+    return ([escape(told)] if told else []) + took
 
 
 def judged(run: runs.Run) -> list[str]:

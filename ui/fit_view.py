@@ -2,7 +2,7 @@
 
 import gradio as gr
 
-from tuner import config, hardware, memory, methods, models, offers, training
+from tuner import config, hardware, memory, methods, models, offers, peaks, training
 from tuner.data import store
 from tuner.errors import TunerError
 from tuner.hardware import human_bytes
@@ -81,13 +81,14 @@ def card(plan) -> str:
     legend += f'<span><i style="background:{OTHERS}"></i>other programs {human_bytes(taken)}</span>' if taken else ""
     said = f"about {human_bytes(plan.peak_bytes)} of the {human_bytes(plan.free_bytes)} free now on {draw.escape(plan.device)}"
     said += f", which has {human_bytes(plan.total_bytes)}"
+    taught = f' <span class="ts-quiet">({draw.escape(words)})</span>' if (words := peaks.words(plan.correction)) else ""
     over = "" if plan.fits else " over"
     told = "<p>What would make it fit, the smallest price first; a click takes it:</p>" if plan.remedies else ""
     if not plan.fits and not plan.remedies:
         told = "<p>Nothing in this form would make it fit: choose a smaller model.</p>"
     return (
         f'<div class="ts-card{over}"><b>Will it fit? {verdict(plan)}</b><div class="ts-bar ts-fit" role="img" aria-label="{said}">'
-        f'{spans}{mark}</div><div class="ts-legend">{legend}</div>{said}{told}</div>'
+        f'{spans}{mark}</div><div class="ts-legend">{legend}</div>{said}{taught}{told}</div>'
     )
 
 

@@ -10,6 +10,7 @@ from tuner.errors import TunerError
 from tuner.paths import Workspace
 from ui import draw, forms
 from ui.fit_view import FitView
+from ui.measure_view import MeasureView
 from ui.method_view import MethodView
 from ui.preset_view import PresetView
 from ui.session import House, Screen
@@ -61,6 +62,7 @@ class TrainTab:
         with gr.Row():
             with gr.Column(min_width=300):
                 self.fit = FitView(house)
+                self.measuring = MeasureView(house)
             with gr.Column(min_width=300):
                 self.plan = gr.HTML(elem_id="plan-card")
         with gr.Accordion("The same as a command, and as YAML", open=False):
@@ -90,6 +92,7 @@ class TrainTab:
         self.fit.wire(self.model, self.data, self.preset, self.widgets, replan)
         self.suggest.wire(self.model, replan)
         self.mine.wire(self.preset, self.widgets, replan)
+        self.measuring.wire(self.request, self.inputs)
         for widget in self.inputs:
             event = widget.input if isinstance(widget, (gr.Radio, gr.Textbox, gr.Number)) else widget.change
             event(self.on_change, self.inputs, self.outputs, trigger_mode="always_last", show_progress="hidden", concurrency_limit=4)

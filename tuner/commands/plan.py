@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from tuner import config, hardware, memory, methods, offers, training
+from tuner import config, dry_run, hardware, memory, methods, offers, training
+from tuner.commands.words import say
 from tuner.hardware import human_bytes, human_range
 from tuner.paths import Workspace
 
@@ -13,7 +14,9 @@ def plan(ws: Workspace, args) -> dict | str:
     values = request(args)
     room = hardware.parse_bytes(args.device_memory) if args.device_memory else None
     found, model, ds, asked = training.prepare(ws, values, preset=args.preset, device_memory=room)
-    document = found.as_dict()
+    document = _measured(ws, values, args.preset, room) if args.measure else found.as_dict()
+    if args.data and not args.measure and found.seconds_high > dry_run.LONG:
+        say("Such a run takes long: with --measure two real steps on the longest rows tell the true memory first.")
     if args.cards:
         counts = training.data_facts(ds, model.facts) if ds else None
         document["cards"] = offers.elsewhere(asked, model, counts, preset=training.preset_of(ws, args.preset))
@@ -24,6 +27,34 @@ def request(args) -> dict[str, Any]:
     """What the words of a command ask of a run."""
     values = config.from_pairs(args.s)
     return values | {k: v for k in ("model", "data", "objective", "method") if (v := getattr(args, k)) is not None}
+
+
+def _measured(ws: Workspace, request: dict[str, Any], preset: str | None, memory: int | None) -> dict:
+    """The plan with what a dry run of it took; where that does not fit, with what would."""
+    plan, id = training.measure(ws, request, preset=preset, device_memory=memory)
+    try:
+        found = dry_run.wait(ws, id, DryBar())
+    except KeyboardInterrupt:
+        dry_run.cancel(ws, id)
+        raise
+    say(dry_run.words(found, plan.device))
+    document = plan.as_dict() | {"measured": found}
+    if not found["fits"]:
+        document["remedies"] = training.remedies(ws, request | ({"preset": preset} if preset else {}), document, found)
+    return document
+
+
+class DryBar:
+    """A line of progress of a dry run, when it says something new."""
+
+    def __init__(self):
+        self.last = ""
+
+    def __call__(self, now: dict[str, Any]) -> None:
+        if now["reason"] != self.last:
+            self.last = now["reason"]
+            left = f", about {hardware.human_time(now['eta_seconds'])} left" if now["eta_seconds"] else ""
+            say(f"measuring: {self.last}{left}")
 
 
 def page(p: dict[str, Any], model: str) -> str:

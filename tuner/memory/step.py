@@ -39,7 +39,7 @@ def moments(
         "step": {"gradients": gradients},
     }
     if words:
-        out["input"] = {"activations": _of(found["input"], at, True), "gradients": gradients}
+        out["input"] = {"activations": _of(found.get("input", {"words": 2 * still.width(s)}), at, True), "gradients": gradients}
     return out
 
 

@@ -15,11 +15,11 @@ from typing import Any
 import torch
 from transformers import TrainingArguments, set_seed
 
-from tuner import additions, card, models, objectives, pace, paths, runs, scoring
+from tuner import additions, card, models, objectives, pace, paths, peaks, runs, scoring
 from tuner.data import store
 from tuner.errors import ModelError
 from tuner.paths import Workspace
-from tuner.workers import load, techniques
+from tuner.workers import dry, load, techniques, usage
 from tuner.workers.report import Report, Reporter
 
 ENOUGH = 8  # steps that tell how fast a machine is
@@ -58,18 +58,29 @@ class Job:
         """labels.json of the model to go on from; empty for a base."""
         return paths.read_json((self.start or self.base) / "labels.json", {})
 
+    @property
+    def dry(self) -> bool:
+        """Whether two steps are to be measured, and nothing learnt."""
+        return bool(self.run.plan.get("dry_run"))
+
     def values(self, held_out: bool) -> Iterator[dict]:
-        """The canonical rows to learn from, or to test with."""
-        return (r["value"] for r in store.iterate(self.data, held_out=held_out))
+        """The canonical rows to learn from, or to test with; of a dry run the longest."""
+        values = (r["value"] for r in store.iterate(self.data, held_out=held_out))
+        return dry.longest_values(values) if self.dry else values
 
 
 def begin(r: Reporter) -> Job:
     """Everything before the rows: the plan, the weights' folder, the tokenizer, the checkpoint to go on from."""
     ws = Workspace(r.folder.parents[2], r.folder.parents[1].name)
-    run = runs.get(ws, r.folder.name)
+    run = (
+        runs.get(ws, r.folder.name)
+        if r.folder.parent.name == ws.runs.name
+        else runs.read(r.folder, paths.read_json(r.folder / "status.json"))
+    )
     about, began = run.plan["model"], time.monotonic()
     r.say("preparing", reason="Loading the model.", error=None)
     load.use_cores()
+    load.hold_share(run.plan["settings"]["device"], run.plan.get("free_bytes"))
     base = load.local_folder(about["base"])
     if about["kind"] == "hub" and about["revision"] is None:  # downloaded for this run: now it is known which revision it is
         about["revision"] = base.name
@@ -244,6 +255,8 @@ def train(job: Job, trainer, summary: dict[str, Any]) -> None:
     r = job.reporter
     print(f"prepared: {summary}", flush=True)
     trainer = counted(trainer, job.report)
+    if job.dry:
+        return dry.measure(job, trainer)
     if trainer.eval_dataset is not None and not job.resume:
         if not job.switchable:
             r.say(baseline=baseline(job, trainer, BASELINE_ROWS if job.settings["method"] == "full" else None))
@@ -253,7 +266,7 @@ def train(job: Job, trainer, summary: dict[str, Any]) -> None:
     state = trainer.state
     stopped = r.stop_asked and state.global_step < state.max_steps
     judge(job, trainer)
-    finish(job, trainer, stopped)
+    finish(job, trainer, stopped, summary)
 
 
 def baseline(job: Job, trainer, rows: int | None = None) -> dict[str, Any]:
@@ -289,13 +302,16 @@ def judge(job: Job, trainer) -> None:
     r.say(best=best)
 
 
-def finish(job: Job, trainer, stopped: bool) -> None:
+def finish(job: Job, trainer, stopped: bool, summary: dict[str, Any]) -> None:
     """The best state into model/, the numbers into status.json, the ending last."""
     r, report, state = job.reporter, job.report, trainer.state
     save(job, trainer.accelerator.unwrap_model(trainer.model))
     progress = report.progress_of(state)
-    r.say(measured={"peak_bytes": report.peak, "seconds": progress["elapsed_seconds"], "tokens": report.tokens} | report.eta.seen())
+    took = usage.peaks()
+    r.say(measured={"peak_bytes": report.peak, **took, "seconds": progress["elapsed_seconds"], "tokens": report.tokens} | report.eta.seen())
     learn_pace(job.run, report)
+    if not job.resume:  # of a resumed run this process has seen a part
+        peaks.teach(job.run.plan, took, steps=state.global_step, epochs=state.epoch or 0.0, longest=summary.get("longest") or 0)
     card.write(job.run.path)
     (r.folder / "control").unlink(missing_ok=True)
     reason = "Stopped as asked; what was learnt is saved." if stopped else report.early

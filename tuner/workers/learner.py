@@ -68,6 +68,11 @@ class Rows(Dataset):
             out.add(**self[i])
         return out
 
+    def longest(self, rows: int, *, test: bool = False) -> "Rows":
+        """The longest rows, as a copy: by all that lies in them as lists of tokens (a target counts beside its source)."""
+        sizes = sum(column.lengths() for column in self.columns.values() if isinstance(column, Ragged))
+        return Rows.select(self, np.argsort(-sizes, kind="stable")[:rows].tolist())
+
     def summary(self) -> dict[str, Any]:
         n = self.lengths()
         told = {"rows": len(self), "tokens": int(n.sum()), "cut": self.cut, "left_out": self.left_out}

@@ -1,5 +1,6 @@
 """The base model of a run, in the class of what it learns, packed or not. Safetensors only, no remote code."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from tuner.errors import ModelError
 from tuner.workers import layers
 from tuner.workers.tokens import PLAIN_TEMPLATE, local_folder, tokenizer
 
-__all__ = ["PLAIN_TEMPLATE", "base_model", "head_of", "local_folder", "tokenizer", "torch_device", "use_cores"]
+__all__ = ["PLAIN_TEMPLATE", "base_model", "head_of", "hold_share", "local_folder", "tokenizer", "torch_device", "use_cores"]
 
 WIDTHS = {"bf16": torch.bfloat16, "fp32": torch.float32}
 
@@ -25,6 +26,13 @@ def use_cores() -> None:
 def torch_device(device: str) -> torch.device:
     """The launcher shows a worker its one card only, which is then cuda:0."""
     return torch.device("cuda:0" if device.startswith("cuda") else device)
+
+
+def hold_share(device: str, free: int | None) -> None:
+    """On Windows more than `free` bytes of a card is an error: its driver would go on in the computer's memory, and crawl."""
+    if free and sys.platform == "win32" and device.startswith("cuda") and torch.cuda.is_available():
+        total = torch.cuda.get_device_properties(torch_device(device)).total_memory
+        torch.cuda.set_per_process_memory_fraction(min(1.0, free / total), torch_device(device))
 
 
 def base_model(

@@ -14,8 +14,9 @@ import psutil
 from transformers import TrainerCallback
 
 from tuner import locks, paths, runs, scoring
-from tuner.errors import ConflictError, DivergedError, disk_is_full, translate
+from tuner.errors import ConflictError, DivergedError, MemoryShortError, disk_is_full, translate
 from tuner.eta import Eta
+from tuner.workers import usage
 
 
 class Reporter:
@@ -211,8 +212,9 @@ def guarded(folder: Path, work) -> int:
                 "remedy": f"The log has the whole story: {folder / 'worker.log'}",
             }
         )
+        found = {"measured": usage.peaks()} if isinstance(known, MemoryShortError) else {}
         try:
-            reporter.say("failed", reason=f"{document['message']} {document['remedy']} {kept}", error=document)
+            reporter.say("failed", reason=f"{document['message']} {document['remedy']} {kept}", error=document, **found)
         except OSError as second:  # a full disk can't even hold the bad news; the supervisor will settle the run
             print(f"could not write status.json: {second}", file=sys.stderr)
         return 1

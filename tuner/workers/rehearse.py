@@ -1,0 +1,119 @@
+"""The dry run before a run whose estimate is close to the limit: `python -m tuner.workers.rehearse RUN_DIR`. No torch.
+
+The run's own trainer takes two steps in a process and a folder of their own, so whatever it changes ends with it. What does not fit is
+tried again with half the micro-batch, the rows per step as they were, unless the person fixed it; what can't fit fails here, before any
+long work. The run then goes back into the queue without its mark.
+"""
+
+import sys
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+from tuner import dry_run, locks, paths, runs, supervisor, training
+from tuner.errors import translate
+from tuner.hardware import human_bytes
+from tuner.launch import local
+from tuner.paths import Workspace
+
+WORDS = "Measuring memory on the longest rows"
+POLL = 0.2  # seconds
+
+
+class Stopped(Exception):
+    """A person stopped the run while it was measured."""
+
+
+def smaller(micro: int, effective: int) -> int | None:
+    """Half of the micro-batch, or the next smaller number of rows that divides a step; None below one row."""
+    return next((n for n in range(micro // 2, 0, -1) if effective % n == 0), None)
+
+
+def once(ws: Workspace, run: runs.Run) -> dict[str, Any] | None:
+    """What a dry run of a plan found (`dry_run.outcome`); None when it ended for another reason than memory, which the run will tell."""
+    folder = dry_run.create(ws, run.plan, run.config, f"measure-{run.id}")
+    child = local.start(supervisor.trainer(folder), str(folder), log=folder / "worker.log", device=run.plan["device"])
+    try:
+        while (code := child.poll()) is None:
+            if (run.path / "control").exists():
+                raise Stopped
+            tell(run.path, paths.read_json(folder / "status.json", {}))
+            time.sleep(POLL)
+    finally:
+        if child.poll() is None:
+            child.kill()
+            child.wait()
+    supervisor.settle(folder, code)
+    print((folder / "worker.log").read_text(encoding="utf-8", errors="replace")[-4000:], flush=True)
+    found = dry_run.outcome(run.plan, paths.read_json(folder / "status.json", {}))
+    dry_run.forget(ws, folder.name)
+    return found
+
+
+def tell(folder: Path, status: dict[str, Any]) -> None:
+    """How far it is, in the run's own status."""
+    reason = f"{WORDS}: {status.get('reason') or dry_run.doing(status)}" if status.get("state") in runs.LIVE else WORDS
+    reason = reason.rstrip(".") + "."
+    if (paths.read_json(folder / "status.json", {}) or {}).get("reason") != reason:
+        runs.write_status(folder, state="preparing", reason=reason)
+
+
+def halve(run: runs.Run, micro: int, found: dict[str, Any]) -> str:
+    """Plan.json with a smaller micro-batch and its reason, which is returned."""
+    plan, old = run.plan, run.plan["settings"]["micro_batch"]
+    more = "more than " if found["more"] else ""
+    why = f"Measured: {old} at once needed {more}{human_bytes(found['peak_bytes'])} of the {human_bytes(found['free_bytes'])} free; the rows per step stay."
+    plan["settings"]["micro_batch"] = micro
+    plan["uncorrected_bytes"] = None  # the prediction was of another micro-batch: this run teaches nothing about predictions
+    for reason in plan["reasons"]:
+        if reason["setting"] == "micro_batch":
+            reason |= {"value": micro, "reason": why, "by": "planner"}
+    paths.write_json(run.path / "plan.json", plan)
+    return why
+
+
+def fixed(plan: dict[str, Any]) -> bool:
+    """Whether the person chose the micro-batch."""
+    return any(r["setting"] == "micro_batch" and r["by"] == "you" for r in plan["reasons"])
+
+
+def rehearse(ws: Workspace, run: runs.Run) -> dict[str, Any]:
+    """Change of status.json: queued with what was measured; raises the error of what can't fit."""
+    changed = None
+    while (found := once(ws, run)) is not None and not found["fits"]:
+        s = run.plan["settings"]
+        less = None if fixed(run.plan) else smaller(s["micro_batch"], s["effective_batch"])
+        if less is None:
+            raise dry_run.refusal(found, run.plan["device"], training.remedies(ws, run.config, run.plan, found))
+        changed = halve(run, less, found)
+    if found and changed:
+        run.plan["peak_bytes"] = found["peak_bytes"]
+        paths.write_json(run.path / "plan.json", run.plan)
+    return {"state": "queued", "reason": changed, "dry_run": found and found | {"changed": changed}}
+
+
+def main(folder: Path) -> int:
+    if not locks.hold(folder / "lock", patience=5):
+        return 1
+    try:
+        ws = Workspace(folder.parents[2], folder.parents[1].name)
+        runs.write_status(folder, state="preparing", reason=f"{WORDS}.", error=None)
+        done = rehearse(ws, runs.get(ws, folder.name))
+        (folder / "measure").unlink(missing_ok=True)  # before it waits again: with the mark it would be measured again
+        runs.write_status(folder, **done)
+        return 0
+    except Stopped:
+        (folder / "control").unlink(missing_ok=True)
+        runs.write_status(folder, state="stopped", reason="Stopped while memory was measured; nothing had been learnt yet.")
+        return 3
+    except Exception as error:
+        traceback.print_exc()
+        known = translate(error)
+        words = str(known) if known else f"Something unforeseen went wrong: {type(error).__name__}: {str(error)[:300]}"
+        runs.write_status(folder, state="failed", reason=words, error=known.as_dict() if known else None)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]).resolve()))
