@@ -66,7 +66,6 @@ def sizes(kind: str, n: int) -> list[dict[str, int]]:
     return out
 
 
-MOE = ("mixtral", "qwen3_moe", "gpt_oss")
 OWN_DIM = ("llama", "mistral", "qwen3", "gemma", "gemma2", "gemma3_text", "mixtral", "qwen3_moe", "gpt_oss", "t5", "mt5")
 
 
@@ -87,17 +86,23 @@ def observe(kind: str, way: str, settings: dict[str, Any], device: str, again: b
     if again and settings["method"] == "prefix":
         return out
     for s in sizes(kind, SHAPES):
-        experts = {"num_experts_per_tok": s["chosen"]} if kind in MOE else {}
+        experts = {"num_experts_per_tok": s["chosen"]} if kind in layers.MIXTURES else {}
         made = config(kind, s["H"], s["I"], 3, s["heads"], s["kv"], s["head_dim"], s["V"], True, **experts)
         more = {"lora_rank": s["rank"], "adapter_size": s["rank"], "virtual_tokens": VIRTUAL, "gradient_checkpointing": again}
         case = Case(made, settings | more | {"objective": OBJECTIVE[family]}, s["rows"], s["length"], family != "decoder", device)
-        try:
-            found = asdict(trace(case))
-        except Exception as error:
-            print(f"{kind} {way} checkpointing={again}: {type(error).__name__}: {str(error)[:150]}", file=sys.stderr)
+        found = apart(traced, case)
+        if "error" in found:
+            print(f"{kind} {way} checkpointing={again}: {found['error']}", file=sys.stderr)
             return []
         out.append(({"config": made, "settings": case.settings, "rows": case.rows, "length": case.length}, found))
     return out
+
+
+def traced(case: Case) -> dict[str, Any]:
+    try:
+        return asdict(trace(case))
+    except Exception as error:
+        return {"error": f"{type(error).__name__}: {str(error)[:150]}"}
 
 
 def phases(about: dict[str, Any], found: dict[str, Any]) -> dict[str, float]:
@@ -163,7 +168,7 @@ def _send(there, work, *args: Any) -> None:
 
 
 def apart(work, *args: Any) -> Any:
-    """`work(*args)` in a forked process: after some hundred traces fake tensors corrupt the heap; then it is tried again."""
+    """`work(*args)` in a forked process: fake tensors of some kinds corrupt the heap sooner or later; then it is tried again."""
     for _ in range(4):
         here, there = multiprocessing.Pipe(duplex=False)
         child = multiprocessing.get_context("fork").Process(target=_send, args=(there, work, *args))
@@ -209,7 +214,7 @@ def observed(kind: str, name: str, *args: Any) -> list:
     file = Path("build/observed") / f"{kind} {name}.json"
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(apart(observe, kind, *args)), encoding="utf-8")
+        file.write_text(json.dumps(observe(kind, *args)), encoding="utf-8")
     return json.loads(file.read_text(encoding="utf-8"))
 
 

@@ -140,7 +140,7 @@ def test_one_label(ws, base, tmp_path):
     run = trained(ws, make(ws, base["bert"], coloured(200), "classification", "classification", tmp_path))
     before, best, measured = run.status["baseline"], run.status["best"], table(run)
     assert before["fresh_head"] and before["accuracy"] < 0.5 and before["rows"] == run.plan["data"]["held_out"] <= 64
-    assert best["accuracy"] > 0.95 and best["f1"] > 0.95 and best["eval_loss"] < before["eval_loss"] / 3
+    assert best["accuracy"] > 0.9 and best["f1"] > 0.9 and best["eval_loss"] < before["eval_loss"] / 3
     assert set(measured["accuracy"]) == set(measured["f1"]) == set(measured["eval_loss"]) == {60, 120}
     assert best["eval_loss"] == min(measured["eval_loss"].values()) and measured["tokens_per_second"]
     labels, config = (paths.read_json(run.path / "model" / f) for f in ("labels.json", "config.json"))

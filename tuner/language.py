@@ -16,9 +16,6 @@ NAMES = {  # of the codes that come up most; others are told as they are
 }  # fmt: skip
 
 
-_warm = threading.Thread(target=lambda: _identifier(), daemon=True)
-
-
 def of_text(text: str) -> str | None:
     """The ISO 639-1 code of a text; None when it is too short or mixed to tell (py3langid; Lui and Baldwin 2012)."""
     if len(text.strip()) < 40:
@@ -36,9 +33,14 @@ def _identifier():
 
 def soon(ds: store.Dataset) -> str | None:
     """As `of_dataset`, but None at once while the classifier is being read (a second, in the background): for a page that must not wait."""
-    if _warm.ident is None:
-        _warm.start()
-    return None if _warm.is_alive() else of_dataset(ds)
+    return None if _reading().is_alive() else of_dataset(ds)
+
+
+@lru_cache(maxsize=1)
+def _reading() -> threading.Thread:
+    thread = threading.Thread(target=_identifier, daemon=True)
+    thread.start()
+    return thread
 
 
 def of_dataset(ds: store.Dataset) -> str | None:

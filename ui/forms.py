@@ -3,6 +3,7 @@
 An empty widget leaves the setting to the preset and the planner; its info line says what they chose and why.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 import gradio as gr
@@ -58,6 +59,16 @@ def read(name: str, value: Any) -> Any:
 def values(given: dict[str, Any]) -> dict[str, Any]:
     """All widgets' values as the request for a run, without what was left open."""
     return {n: v for n, raw in given.items() if (v := read(n, raw)) is not None}
+
+
+def opened(names: Iterable[str], given: Iterable[Any]) -> list[Any]:
+    """Widgets' values as a tab is opened: Gradio tells 0 for empty number fields that are only just being mounted."""
+    return [None if value == 0 and value is not False and _no_zero(name) else value for name, value in zip(names, given, strict=True)]
+
+
+def _no_zero(name: str) -> bool:
+    bounds = config.limits(name)
+    return bounds.get("gt", -1) >= 0 or bounds.get("ge", 0) > 0
 
 
 def show(name: str, value: Any) -> Any:

@@ -6,7 +6,7 @@ import time
 import gradio as gr
 
 from tuner import hardware, runs, supervisor, training
-from ui import data_tab, draw
+from ui import data_tab, draw, forms
 from ui.chat_tab import ChatTab, first_question
 from ui.data_tab import DataTab
 from ui.runs_tab import RunsTab
@@ -142,7 +142,7 @@ class Page:
     def on_open_train(self, screen, model, data, preset, request: gr.Request, *given):
         ws = self.house.workspace(request)
         choice, models_, *_ = self.train.fresh(ws, Screen.read(screen).data or data, model)
-        return [choice, models_, *self.train.show(ws, model or STARTER, choice["value"], preset, given)]
+        return [choice, models_, *self.train.show(ws, model or STARTER, choice["value"], preset, forms.opened(self.train.widgets, given))]
 
     def on_open_runs(self, screen, request: gr.Request):
         ws = self.house.workspace(request)

@@ -101,7 +101,7 @@ class TrainTab:
         return {"model": model, "data": data, **forms.values(dict(zip(self.widgets, given, strict=True)))}
 
     def on_change(self, model, data, preset, request: gr.Request, *given):
-        return self.show(self.house.workspace(request), model, data, preset, given)
+        return self.show(self.house.workspace(request), model, data, preset, forms.opened(self.widgets, given))
 
     def offers(self, ws: Workspace) -> list[tuple[str, str]]:
         """(title, ref) of what can be started from: what lies here first."""

@@ -154,8 +154,12 @@ def _case(facts: models.ModelFacts, way: int, turn: int):
     rows, length = SHAPES[turn % len(SHAPES)]
     limit = facts.context if facts.family == "decoder" else min(512, facts.context)
     padded = facts.family != "decoder" or bool(settings.get("packing"))
+    made = facts.config
+    if facts.family == "encoder-decoder":  # the catalogue's names for sizes are not those of these configs
+        f, more = facts, {k: v for k, v in made.items() if k == "feed_forward_proj"}
+        made = config(f.model_type, f.hidden, f.mlp, f.layers, f.heads, f.kv_heads, f.head_dim, f.vocabulary, f.tied, **more)
     return f"{facts.name.split('/')[-1]} {objective} {_words(settings)} {rows}x{min(length, limit)}", Case(
-        facts.config, settings, 1 if settings.get("packing") else rows, min(length, limit), padded
+        made, settings, 1 if settings.get("packing") else rows, min(length, limit), padded
     )
 
 

@@ -83,7 +83,11 @@ def model_of(case: Case, s: dict[str, Any]):
     if objectives.get(s["objective"]).task in ("SEQ_CLS", "TOKEN_CLS"):
         config.num_labels = case.labels
     config.pad_token_id = 0
+    if config.is_encoder_decoder and getattr(config, "decoder_start_token_id", None) is None:
+        config.decoder_start_token_id = 0
     model = auto.from_config(config, dtype=load.WIDTHS[s["precision"]])
+    if not case.facts.tied and getattr(model, "lm_head", None) is not None:  # T5's config says tied whatever it was told
+        model.lm_head.weight = torch.nn.Parameter(torch.empty_like(model.lm_head.weight))
     model.fresh_modules = []
     if s["quantization"]:
         _pack(model, s["quantization"])

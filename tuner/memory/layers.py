@@ -28,6 +28,7 @@ PHASES = {  # what each phase is, and the sizes that matter for it
     "reading": (*BRIEF, "dim"),  # a batch of a test within the layers, above weights and states
     "answer": ("H", "tokens", "V", "tile", "chunk", "mask", "bias", "dim"),  # its loss and what it answers, above the same
 }
+MIXTURES = ("mixtral", "qwen3_moe", "gpt_oss")  # fitted with sizes of their own
 NEAR = {
     "lora-attention": "lora",
     "dora": "lora",
@@ -52,7 +53,7 @@ def sizes(facts: ModelFacts, rows: int, length: int, *, rank: int = 0, added: in
     T, c = rows * length, facts.config
     chosen = c.get("num_experts_per_tok") or 0
     inner = c.get("moe_intermediate_size") or facts.mlp
-    apart = chosen and facts.model_type in table()  # fitted with sizes of its own; other mixtures count as one wide MLP
+    apart = chosen and facts.model_type in MIXTURES  # other mixtures count as one wide MLP
     return {
         "tokens": T,
         "H": T * facts.hidden,

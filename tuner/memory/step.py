@@ -67,6 +67,8 @@ def _layers(facts: ModelFacts, s: dict[str, Any], batch: Batch, trainable: int, 
     added = 0 if method in still.WHOLE or method in methods.SOFT else trainable // max(1, facts.depth)
     at = layers.sizes(facts, batch.rows, length, rank=rank, added=added, before=n if method == "prefix" else 0)
     found = layers.coefficients(facts, layers.way(s, again=again, device=device))
+    if at["chosen I"] and "chosen I" not in found["kept"]:  # a way that was not fitted for this mixture: as one wide MLP
+        at |= {"I": at["chosen I"]}
     one = layers.bytes_of(found["kept"], at) + _more(facts, s, batch, at, found, again)
     first = layers.bytes_of(found["first"], at)
     if facts.family == "encoder-decoder":

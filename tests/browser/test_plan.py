@@ -1,0 +1,91 @@
+"""What a person with a card of 8 GB sees before they train: what fits, what would make it fit with one click, other cards, a preset of theirs."""
+
+import re
+import sys
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import end_all, free_port, running
+from tests.browser.test_journey import LONG, tab
+from tuner.data import store
+from tuner.paths import Workspace
+
+WITH_A_CARD = """
+import sys
+from pathlib import Path
+from tuner import hardware
+card, cpu = hardware.Device("cuda:0", "cuda", "NVIDIA GeForce RTX 4060", 8 * 10**9, 7 * 10**9, 30.0), hardware.cpu
+hardware.devices = lambda: [card, cpu()]
+import app
+from tuner.paths import Workspace
+app.launch(Workspace(Path(sys.argv[1])), port=int(sys.argv[2]), browser=False)
+"""
+
+
+@pytest.fixture
+def page(tmp_path, browser):
+    home, port = tmp_path / "home", free_port()
+    ws = Workspace(home, machine=home / "machine").prepare()
+    store.add_sample(ws, "helpdesk")
+    with running(home, port=port, command=[sys.executable, "-c", WITH_A_CARD, str(home), str(port)]) as app:
+        page = browser.new_page(viewport={"width": 1280, "height": 1000})
+        page.goto(app.url)
+        tab(page, "Train")
+        expect(page.locator("#plan-memory")).to_contain_text("Yes, it fits", timeout=LONG)
+        yield page
+        page.close()
+    end_all(tmp_path)
+
+
+def choose_model(page, name: str) -> None:
+    page.locator("#train-model input").click()
+    page.get_by_role("option", name=re.compile(name)).first.click()
+
+
+def test_what_fits_and_what_would(page):
+    expect(page.locator("#plan-memory")).to_contain_text("which has 8.0 GB")
+    expect(page.locator("#plan-memory")).to_contain_text("other programs 1.0 GB")
+    expect(page.locator("#suggested")).to_contain_text("Recommended here: mistralai/Mistral-7B-Instruct-v0.3", timeout=LONG)
+    expect(page.locator("#suggested")).to_contain_text("QLoRA")
+    choose_model(page, "Qwen2.5-7B")
+    expect(page.locator("#plan-memory")).to_contain_text("No, it does not fit", timeout=LONG)
+    page.click("#remedy-0")
+    expect(page.locator("#train-model input")).to_have_value(re.compile("Mistral-7B"), timeout=LONG)
+    expect(page.locator("#plan-memory")).to_contain_text(re.compile("Yes"), timeout=LONG)
+    expect(page.locator("#remedy-0")).to_be_hidden()
+    page.get_by_text("The same on other cards").click()
+    expect(page.locator("#other-cards")).to_contain_text("80 GB", timeout=LONG)
+    expect(page.locator("#other-cards")).to_contain_text("The largest models of the list")
+
+
+def test_what_a_person_fixed_is_offered_with_its_price(page):
+    choose_model(page, "Qwen2.5-1.5B")
+    page.get_by_text("All settings").click()
+    page.fill("#setting-micro_batch input", "8")
+    page.fill("#setting-effective_batch input", "8")
+    page.fill("#setting-max_length input", "4096")
+    expect(page.locator("#plan-memory")).to_contain_text("No, it does not fit", timeout=LONG)
+    offer = page.locator(".ts-remedy:visible", has_text="Length 4096")
+    expect(offer.first).to_contain_text("of the rows")
+    offer.first.click()
+    expect(page.locator("#plan-memory")).to_contain_text("Yes", timeout=LONG)
+    expect(page.locator("#setting-micro_batch")).to_contain_text("Yours")
+
+
+def test_a_preset_of_ones_own(page):
+    page.get_by_text("All settings").click()
+    expect(page.locator("#setting-epochs")).to_contain_text("Now 3 (preset)", timeout=LONG)
+    page.fill("#setting-epochs input", "7")
+    expect(page.locator("#setting-epochs")).to_contain_text("Yours: 7", timeout=LONG)
+    page.fill("#preset-name textarea, #preset-name input", "Long letters")
+    page.click("#save-preset")
+    expect(page.locator("#preset-told")).to_contain_text("Kept as 'Long letters'", timeout=LONG)
+    expect(page.locator("#preset")).to_contain_text("Long letters")
+    expect(page.locator("#setting-epochs")).to_contain_text("Now 7 (preset)", timeout=LONG)
+    expect(page.locator("#setting-epochs input")).to_have_value("")
+    page.fill("#preset-name textarea, #preset-name input", "Balanced")
+    page.click("#save-preset")
+    expect(page.locator("#preset-told")).to_contain_text("can't be called 'Balanced'", timeout=LONG)
+    page.click("#forget-preset")
+    expect(page.locator("#preset")).not_to_contain_text("Long letters", timeout=LONG)
