@@ -30,6 +30,7 @@ WAYS: dict[str, dict[str, Any]] = {  # how the layers are trained
     "full-fp32": {"method": "full", "precision": "fp32"},
     "frozen": {"method": "prompt"},
     "lora": {"method": "lora"},
+    "qlora": {"method": "qlora"},
     "lora-attention": {"method": "lora", "lora_targets": ["q", "k", "v", "o"]},
     "dora": {"method": "lora", "use_dora": True},
     "ia3": {"method": "ia3"},
@@ -70,7 +71,7 @@ OWN_DIM = ("llama", "mistral", "qwen3", "gemma", "gemma2", "gemma3_text", "mixtr
 
 
 MAIN = ("llama", "qwen3", "gemma3_text", "bert", "t5", "bart")  # of these all ways; the others take what is rare from `PLAIN`
-USUAL = ("full", "full-fp32", "frozen", "lora", "lora-attention", "adapter")
+USUAL = ("full", "full-fp32", "frozen", "lora", "qlora", "lora-attention", "adapter")
 
 
 def ways(kind: str, device: str) -> dict[str, dict[str, Any]]:

@@ -46,6 +46,23 @@ def cases() -> list[tuple[str, Any]]:
     return out
 
 
+def pack(model, quantization: str) -> None:
+    """bitsandbytes' own layers; the weights are packed when they are moved to the card."""
+    import bitsandbytes as bnb
+
+    from tuner.workers import layers
+
+    for name in layers.linears(model):
+        old = model.get_submodule(name)
+        new = bnb.nn.Linear4bit(
+            old.in_features, old.out_features, bias=old.bias is not None, compute_dtype=old.weight.dtype, quant_type="nf4", device="meta"
+        )
+        new.weight = bnb.nn.Params4bit(old.weight.data, requires_grad=False, quant_type="nf4", compress_statistics=True, module=new)
+        new.bias = old.bias
+        model.set_submodule(name, new)
+    model.is_loaded_in_4bit = True
+
+
 def measure(case, free: int) -> dict[str, Any]:
     """{"allocated", "reserved", "process"} bytes at their peak, or {"out_of_memory": True}. In a process of its own."""
     import torch
@@ -54,7 +71,7 @@ def measure(case, free: int) -> dict[str, Any]:
 
     s = step.settings(case)
     try:
-        model = step.model_of(case, s).to("cuda:0")
+        model = step.model_of(case, s, pack).to("cuda:0")
         trainer = step.trainer_of(case, s, model, Path("build/card"))
         if s["gradient_checkpointing"]:
             trainer.model.gradient_checkpointing_enable(trainer.args.gradient_checkpointing_kwargs or {"use_reentrant": False})

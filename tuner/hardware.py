@@ -86,8 +86,8 @@ class Device:
 
 
 def devices() -> list[Device]:
-    """All devices that a run could take, the fastest first; the CPU is always there."""
-    return [*cards(), *_mps(), cpu()]
+    """All devices that a run could take, the fastest first, of equal ones the emptiest; the CPU is always there."""
+    return [*sorted(cards(), key=lambda card: (-card.tflops, -card.free)), *_mps(), cpu()]
 
 
 def cards() -> list[Device]:

@@ -9,7 +9,7 @@ from tuner import hardware, memory, methods, models, objectives, pace, planner
 from tuner.choices import DataFacts
 from tuner.config import RunConfig
 from tuner.errors import TunerError
-from tuner.hardware import Device, human_bytes
+from tuner.hardware import Device, human_bytes, human_time
 from tuner.ladder import ROOM
 from tuner.language import NAMES
 
@@ -97,7 +97,7 @@ def _billions(id: str) -> tuple[float, str]:
 
 
 def recommended(device: Device, objective: str = "chat", language: str | None = None, *, there: frozenset[str] = frozenset()) -> Suggestion:
-    """The largest model, open to all, that learns half a million tokens within the hour here and speaks `language` (an ISO 639-1 code).
+    """The largest model, open to all, that learns half a million tokens within the hour here (the smallest where none does) and speaks `language` (an ISO 639-1 code).
 
     Of two of about one size the one with the freer licence; what is `there` needs no download.
     """
@@ -106,14 +106,17 @@ def recommended(device: Device, objective: str = "chat", language: str | None = 
         facts = models.catalog_facts(entry)
         if entry.get("gated") or language and not speaks(entry, language) or objectives.refusal(objective, facts):
             continue
-        if _seconds(facts, device, objective) <= HOUR and (way := _way(facts, device, objective)):
-            able.append((round(_step(facts.parameters)), _free(entry), facts.parameters, entry["id"], way, entry))
+        if (took := _seconds(facts, device, objective)) <= 24 * HOUR and (way := _way(facts, device, objective)):
+            able.append((took <= HOUR, round(_step(facts.parameters)), _free(entry), facts.parameters, entry, way, took))
     if not able:
-        return Suggestion("starter", "No model of the catalogue learns at a fair speed on this device; the starter shows how it goes.")
-    *_, size, id, way, entry = max(able, key=lambda a: a[:4])
+        return Suggestion("starter", "No model of the catalogue learns within a day on this device; the starter shows how it goes.")
+    soon = [a for a in able if a[0]]
+    *_, size, entry, way, took = max(soon, key=lambda a: a[:4]) if soon else min(able, key=lambda a: a[3])
     said = f", and speaks {NAMES.get(language, language)}" if language else ""
-    why = f"The largest that learns within an evening on {device.name} ({methods.get(way).title}){said}. Licence: {entry['licence']}."
-    return Suggestion(id, why, 0 if id in there else size * 2)
+    best = f"The largest that learns within an evening on {device.name} ({methods.get(way).title}){said}."
+    slow = f"The smallest of the list{said}: half a million tokens take it about {human_time(took)} here."
+    why = f"{best if soon else slow} Licence: {entry['licence']}."
+    return Suggestion(entry["id"], why, 0 if entry["id"] in there else size * 2)
 
 
 def _way(facts: models.ModelFacts, device: Device, objective: str) -> str | None:

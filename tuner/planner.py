@@ -7,7 +7,7 @@ down (`ladder.py`); what the data decides is in `schedule.py`, what other models
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from tuner import additions, chat_templates, counting, hardware, ladder, methods, models, objectives, pace, peaks, presets, schedule
+from tuner import additions, chat_templates, counting, hardware, ladder, memory, methods, models, objectives, pace, peaks, presets, schedule
 from tuner.choices import HEADS, TINY, Choices, DataFacts, matters, settle
 from tuner.config import RunConfig
 from tuner.hardware import Device
@@ -18,6 +18,7 @@ ATTENTION = {  # no setting: there is nothing better to choose
     "by": "default",
     "reason": "torch's own takes the fastest kernel that the device has, and keeps packed rows apart; a model without it uses its own.",
 }
+HELD = 20  # rows: on fewer a test says little
 T5 = ("t5", "mt5", "umt5", "longt5")  # these want larger steps: transformers' documentation of T5 (1e-4 and 3e-4), Lester et al. 2021 (0.3)
 T5_RATES = {"full": 1e-4, "last_layers": 1e-4, "prompt": 0.3}
 
@@ -44,6 +45,7 @@ class Plan:
     remedies: list[dict[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     fixed: list[dict[str, Any]] = field(default_factory=lambda: [ATTENTION])  # as `reasons`: what nobody can set, and why
+    checkpoint_bytes: int = 0  # on disk, of each state that is saved
     uncorrected_bytes: int = 0  # `peak_bytes` without what runs here taught
     correction: peaks.Correction = field(default_factory=peaks.Correction)
 
@@ -106,6 +108,7 @@ def plan(
         took.cost,
         took.parts(),
         notes=notes,
+        checkpoint_bytes=memory.checkpoint(facts, method=c["method"], trainable=trained, precision=c["precision"]),
         uncorrected_bytes=case.uncorrected().peak,
         correction=case.correction(),
     )
@@ -152,6 +155,8 @@ def _learning(c: Choices, facts: models.ModelFacts, data: DataFacts, model: mode
         notes.append(told)
     if data.rows < 50:
         notes.append(f"{data.rows} rows are very few: the model will learn them by heart. 200 and more teach a manner.")
+    if 0 < data.held_out < HELD and data.rows >= 100:
+        notes.append(f"{data.held_out} held-out rows are few: what is measured on them will jump. {HELD} and more are steadier.")
     if data.kind == "preference" and c["objective"] == "chat":
         notes.append("The preferred answers are learnt; the rejected ones are left out.")
     return notes

@@ -68,7 +68,7 @@ def rhythm(c: Choices, data: DataFacts) -> int:
     tests = f"About {max(1, steps // every)} tests in a run show where it goes."
     c.decide("eval_steps", every, tests if data.held_out else "There are no held-out rows to test with.")
     c.decide("save_steps", c["eval_steps"], "Saved whenever it was tested, so that the best state can be kept.")
-    many = data.held_out and c["epochs"] >= 5 and data.rows < FEW
+    many = data.held_out and c["epochs"] >= 5 and data.rows < FEW and c.by["epochs"][0] != "you"  # whoever asks for passes gets them
     why = "Many passes over few rows end up learnt by heart: it stops when held-out rows get no better."
     c.decide("early_stopping", PATIENCE if many else 0, why if many else "The best state is kept whatever comes after it.")
     if c.by["warmup"][0] == "default" and steps < SHORT and c["warmup"] < (share := min(0.2, round(3 / steps, 3))):

@@ -83,7 +83,8 @@ def plan_card(plan, rows: int, held_out: int) -> str:
         f"{s['epochs']:g} {'pass' if s['epochs'] == 1 else 'passes'}, {plan.steps:,} steps of {s['effective_batch']} rows",
         f"about {human_range(plan.seconds_low, plan.seconds_high)}" + effort(plan),
         f"{plan.trainable_parameters:,} of {plan.total_parameters:,} parameters are trained ({share:.1%})",
-        f"tested every {s['eval_steps']} steps and saved every {s['save_steps']}; the best state is kept",
+        f"tested every {s['eval_steps']} steps and saved every {s['save_steps']} ({human_bytes(plan.checkpoint_bytes)} on disk each); the best "
+        "state is kept" + (f", and the run ends after {s['early_stopping']} tests without a better one" if s.get("early_stopping") else ""),
     ]
     notes = "".join(f"<li><b>{escape(n)}</b></li>" for n in plan.notes)
     return f'<div class="ts-card"><b>Plan</b><ul>{"".join(f"<li>{escape(x)}</li>" for x in lines)}{notes}</ul></div>'

@@ -48,6 +48,14 @@ class SuggestView:
             found.id,
         ]
 
+    def here(self, ds: store.Dataset | None) -> str | None:
+        """The recommended model when it is on this computer already: it is chosen from the start, and otherwise the starter."""
+        there = frozenset() if self.house.guest else frozenset(h.id for h in hub.cached())
+        if not there:
+            return None
+        found = offers.recommended(hardware.get(None), objective_of({}, ds), language.soon(ds) if ds else None, there=there)
+        return found.id if found.id in there else None
+
     def on_fetch(self, id, request: gr.Request):
         """Starts or joins the download, and tells of it while the page is open; it goes on without the page."""
         ws = self.house.workspace(request)

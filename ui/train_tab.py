@@ -158,7 +158,8 @@ class TrainTab:
         found = [(f"{d.name} · {d.rows:,} rows", d.ref) for d in store.listing(ws)]
         chosen = data if any(data == r for _, r in found) else (found[0][1] if found else None)
         values = [forms.show(n, (mine or {}).get(n)) for n in self.widgets]
-        return [gr.update(choices=found, value=chosen), gr.update(choices=self.offers(ws), value=model or STARTER), *values]
+        model = model or self.suggest.here(chosen and store.get(ws, chosen)) or STARTER
+        return [gr.update(choices=found, value=chosen), gr.update(choices=self.offers(ws), value=model), *values]
 
     def on_start(self, model, data, preset, name, anyway, screen, request: gr.Request, *given):
         """(run id or None, screen, what went wrong)"""

@@ -76,8 +76,8 @@ def trace(case: Case) -> Traced:
             return _steps(case, s, trainer, ledger)
 
 
-def model_of(case: Case, s: dict[str, Any]):
-    """The base from its config with what is to be learnt; packed weights are stand-ins, which only fake tensors take."""
+def model_of(case: Case, s: dict[str, Any], pack=None):
+    """The base from its config with what is to be learnt; `pack` packs its weights (without: stand-ins, which only fake tensors take)."""
     config = transformers.AutoConfig.for_model(**case.config)
     auto = getattr(transformers, objectives.get(s["objective"]).auto)
     if objectives.get(s["objective"]).task in ("SEQ_CLS", "TOKEN_CLS"):
@@ -90,7 +90,7 @@ def model_of(case: Case, s: dict[str, Any]):
         model.lm_head.weight = torch.nn.Parameter(torch.empty_like(model.lm_head.weight))
     model.fresh_modules = []
     if s["quantization"]:
-        _pack(model, s["quantization"])
+        (pack or _pack)(model, s["quantization"])
     model = techniques.build(model, s, case.facts, objective=s["objective"])
     model.config.use_cache = False
     if case.device == "cuda":
@@ -149,9 +149,7 @@ def _more(case: Case, s: dict[str, Any]) -> tuple:
         return ({"names": names, "problem": classify.ONE}, None)
     if s["objective"] == "regression":
         return ({"names": ["number"], "problem": classify.NUMBER, "mean": 0.0, "std": 1.0}, None)
-    if s["objective"] == "tokens":
-        return (names, None)
-    return ()
+    return {"tokens": (names, None), "qa": (True,)}.get(s["objective"], ())
 
 
 def batch(case: Case, s: dict[str, Any]) -> dict[str, torch.Tensor]:
@@ -159,6 +157,8 @@ def batch(case: Case, s: dict[str, Any]) -> dict[str, torch.Tensor]:
     shape, objective = (case.rows, case.length), s["objective"]
     out = {"input_ids": torch.zeros(shape, dtype=torch.long), "attention_mask": torch.ones(shape, dtype=torch.long)}
     labels = {"classification": (case.rows,), "regression": (case.rows,), "qa": (case.rows, 2)}.get(objective, shape)
+    if objective == "qa":
+        out["text"] = torch.zeros(case.rows, 2, dtype=torch.long)
     out["labels"] = torch.zeros(labels, dtype=torch.float32 if objective == "regression" else torch.long)
     if s["packing"]:
         out["position_ids"] = out.pop("attention_mask")

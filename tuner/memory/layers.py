@@ -91,13 +91,29 @@ def table() -> dict[str, dict[str, dict[str, dict[str, float]]]]:
 
 
 def coefficients(facts: ModelFacts, way: str) -> dict[str, dict[str, float]]:
-    """{phase: {size: bytes of each}} of this kind of model trained in this way, or of the nearest that was fitted."""
-    known = table()
-    kind, plain = LIKE.get(facts.model_type, facts.model_type), PLAIN[facts.family]
-    for name in (way, _near(way)):
-        if found := known.get(kind, {}).get(name) or known[plain].get(name):
-            return found
-    raise KeyError(f"{plain} {way}: run python -m bench.calibrate")
+    """{phase: {size: bytes of each}} of this kind of model trained in this way.
+
+    A way that was not fitted for the kind is the nearest one that was, and what the two differ by in the plain kind of its family.
+    """
+    known, near = table(), _near(way)
+    own, plain = known.get(LIKE.get(facts.model_type, facts.model_type), {}), known[PLAIN[facts.family]]
+    if way in own:
+        return own[way]
+    if near in own and near in plain and way in plain:
+        return _moved(own[near], plain[near], plain[way])
+    if found := plain.get(way) or plain.get(near):
+        return found
+    raise KeyError(f"{PLAIN[facts.family]} {way}: run python -m bench.calibrate")
+
+
+def _moved(own: dict[str, dict], before: dict[str, dict], after: dict[str, dict]) -> dict[str, dict[str, float]]:
+    """`own` and what lies between `before` and `after`, phase by phase and size by size."""
+    out = {}
+    for phase in own.keys() | after.keys():
+        parts = [(own.get(phase, {}), 1), (after.get(phase, {}), 1), (before.get(phase, {}), -1)]
+        names = {n for part, _ in parts for n in part}
+        out[phase] = {n: sum(sign * part.get(n, 0.0) for part, sign in parts) for n in names}
+    return out
 
 
 def _near(way: str) -> str:
@@ -115,7 +131,8 @@ def way(settings: dict[str, Any], *, again: bool, device: str = "cuda") -> str:
         name = "full" if settings.get("precision") == "bf16" else "full-fp32"
     elif method in ("lora", "qlora"):
         every = settings.get("lora_targets", "all-linear") == "all-linear"
-        name = "dora" if settings.get("use_dora") else "lora" if every else "lora-attention"
+        whole = "qlora" if method == "qlora" else "lora"  # packed layers give back what they were given: float32 behind some norms
+        name = "dora" if settings.get("use_dora") else whole if every else "lora-attention"
     elif method == "adapter":
         name = "houlsby" if settings.get("adapter_placement") == "houlsby" else "adapter"
     else:
