@@ -104,7 +104,7 @@ def _pack(model, quantization: str) -> None:
 
     for name in layers.linears(model):
         linear = model.get_submodule(name)
-        if not isinstance(linear, torch.nn.Linear):
+        if not isinstance(linear, torch.nn.Linear) or name.rpartition(".")[2] in (model._keep_in_fp32_modules or ()):
             continue
         n, dtype, shape = linear.weight.numel(), linear.weight.dtype, linear.weight.shape
         linear.__class__ = bnb.nn.Linear4bit

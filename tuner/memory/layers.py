@@ -30,13 +30,14 @@ PHASES = {  # what each phase is, and the sizes that matter for it
 }
 MIXTURES = ("mixtral", "qwen3_moe", "gpt_oss")  # fitted with sizes of their own
 NEAR = {
+    "qlora": "lora",
     "lora-attention": "lora",
     "dora": "lora",
     "ia3": "lora",
     "ln": "frozen",
     "prefix": "frozen",
     "houlsby": "adapter",
-}  # no less than it
+}
 LIKE = {
     "mistral": "llama",
     "smollm3": "llama",
@@ -96,7 +97,8 @@ def coefficients(facts: ModelFacts, way: str) -> dict[str, dict[str, float]]:
     A way that was not fitted for the kind is the nearest one that was, and what the two differ by in the plain kind of its family.
     """
     known, near = table(), _near(way)
-    own, plain = known.get(LIKE.get(facts.model_type, facts.model_type), {}), known[PLAIN[facts.family]]
+    kind = "mt5" if facts.model_type == "t5" and facts.gated_mlp else LIKE.get(facts.model_type, facts.model_type)  # T5 1.1 is built so
+    own, plain = known.get(kind, {}), known[PLAIN[facts.family]]
     if way in own:
         return own[way]
     if near in own and near in plain and way in plain:

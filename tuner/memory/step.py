@@ -28,7 +28,8 @@ def moments(
     """
     at, found, kept, first = _layers(facts, s, batch, trainable, device)
     gradients = still.learnt_width(s) * trainable
-    unpacked = 2 * at["largest"] if s.get("quantization") else 0  # one map at a time is unpacked for its product
+    apart = s.get("quantization") and not layers.way(s, again=False, device=device).endswith("qlora")
+    unpacked = 2 * at["largest"] if apart else 0  # one map at a time is unpacked for its product; the table's QLoRA has it in it
     before = gradients if gathered else 0
     words = _words(facts, s)
     out = {
@@ -71,11 +72,11 @@ def _layers(facts: ModelFacts, s: dict[str, Any], batch: Batch, trainable: int, 
         at |= {"I": at["chosen I"]}
     one = layers.bytes_of(found["kept"], at) + _more(facts, s, batch, at, found, again)
     first = layers.bytes_of(found["first"], at)
-    if facts.family == "encoder-decoder":
-        return at, found, one * facts.decoder_layers + layers.bytes_of(found["encoder"], at) * facts.layers, first
-    if method == "last_layers" and not again:
-        return at, found, one * min(s["last_layers"], facts.depth), max(first, 0)
-    return at, found, one * facts.depth, first
+    last, many = (facts.decoder_layers or facts.layers), facts.depth
+    if method == "last_layers" and not again:  # a decoder's before its encoder's
+        many, first = min(s["last_layers"], facts.depth), max(first, 0)
+    before = layers.bytes_of(found.get("encoder", {}), at) * max(0, many - last)
+    return at, found, one * min(many, last) + before, first
 
 
 def _more(facts: ModelFacts, s: dict[str, Any], batch: Batch, at: dict[str, int], found: dict, again: bool) -> float:

@@ -10,6 +10,7 @@ PACKED = {  # bytes per packed weight, and of its constants: nf4 in blocks of 64
     "nf4": (0.5, 1 / 64 + 4 / (64 * 256)),  # Dettmers et al. 2023, arXiv:2305.14314, section 3
     "int8": (1.0, 0.001),  # a float32 for each row
 }
+LEFT_WHOLE = {"t5": ".wo", "mt5": ".wo"}  # transformers never packs these (_keep_in_fp32_modules)
 ADAMW_8BIT = 2.03  # bytes for both states of a weight: a byte each, and a float32 for each 256
 
 
@@ -31,7 +32,9 @@ def weights(facts: ModelFacts, b: int, quantization: str | None = None, objectiv
     total = facts.parameters if head == "lm" and facts.family != "encoder" else shapes.total(parts)
     if quantization is None:
         return {"weights": total * b}
-    packed = sum(p.inputs * p.outputs * len(p.layers) for p in parts if p.kind == "linear" and p.layers and not p.tied)
+    left = LEFT_WHOLE.get(facts.model_type, "?")
+    maps = (p for p in parts if p.kind == "linear" and p.layers and not p.tied and not p.name.endswith(left))
+    packed = sum(p.inputs * p.outputs * len(p.layers) for p in maps)
     each, constants = PACKED[quantization]
     return {"weights": (total - packed) * b + packed * each, "quantization": packed * constants}
 

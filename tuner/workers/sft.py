@@ -118,8 +118,8 @@ def make_trainer(job: learn.Job, model, train: Prepared, held: Prepared) -> SFTT
         processing_class=job.tokenizer,
         callbacks=[job.report],
     )
-    if not s["packing"]:
-        model.register_forward_pre_hook(unmasked, with_kwargs=True)
+    if kind is SFTTrainer and not s["packing"]:
+        trainer.hook = model.register_forward_pre_hook(unmasked, with_kwargs=True)
     for name, parameter in model.named_parameters():  # beside packed weights TRL makes them bf16, which loses small steps; resumed, PEFT
         if name in whole:  # would make them fp32 again
             parameter.data = whole[name]
@@ -145,7 +145,10 @@ def work(r: Reporter) -> None:
     job = learn.begin(r)
     train, held = rows_of(job, False), rows_of(job, True)
     model = learn.build(job)
-    learn.train(job, make_trainer(job, model, train, held), train.summary())
+    trainer = make_trainer(job, model, train, held)
+    learn.train(job, trainer, train.summary())
+    if hasattr(trainer, "hook"):  # the model is itself again
+        trainer.hook.remove()
 
 
 if __name__ == "__main__":
