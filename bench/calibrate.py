@@ -1,7 +1,7 @@
 """Fits what one layer takes, for each kind of model and technique, from traces: `python -m bench.calibrate [--cpu] [KIND ...]`.
 
-Writes presets/calibration/layers.json, which `tuner/memory.py` reads. Memory is linear in a few sizes, so a dozen shapes and least squares
-give numbers that are exact for all shapes; the residuals are printed. It takes scipy (`pip install -e .[bench]`) and two minutes a kind.
+Writes presets/calibration/layers.json, which `tuner/memory` reads. Memory is linear in a few sizes, so a dozen shapes and least squares
+give numbers that are exact for all shapes; the residuals are printed. It takes scipy (`pip install --group bench`) and two minutes a kind.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""The judge of `tuner/memory.py`: the real training step of the real trainers without a card and without weights.
+"""The judge of `tuner/memory`: the real training step of the real trainers without a card and without weights.
 
 The step runs under torch's FakeTensorMode (shapes, dtypes and storages, no numbers) while a ledger counts the storages that are alive.
 Fake tensors of the CPU stand in for the card, with what differs there put in their place (`stand_ins`): autocast's list, the attention

@@ -13,7 +13,7 @@ from typing import Any
 
 from tuner import counting
 from tuner.memory import step, still
-from tuner.memory.beside import chat, checkpoint, generation, gguf, merging, serving
+from tuner.memory.beside import CONTEXT, chat, checkpoint, generation, gguf, merging, serving
 from tuner.memory.step import Batch
 from tuner.memory.still import PACKED, WHOLE
 from tuner.models import ModelFacts
@@ -49,10 +49,8 @@ WORDS = {  # the terms, and what a person reads
     "fragmentation": "gaps",
 }
 TERMS = tuple(WORDS)
-CONTEXT = {"cuda": 500_000_000, "mps": 500_000_000, "cpu": 700_000_000}  # the driver's part; on a CPU Python with torch loaded
 CPU_KERNELS = 300_000_000  # oneDNN compiles and keeps bf16 kernels for every length of row
 GAPS = {"cpu": 0.5}  # glibc's heap under lengths that change with every row (measured: 4 and 79 million parameters, 60 steps)
-BUCKETS = 25 * 2**20  # DDP sends gradients in pieces of that size (torch.nn.parallel.DistributedDataParallel, bucket_cap_mb)
 
 
 @dataclass(frozen=True)
@@ -127,7 +125,7 @@ def _between(facts: ModelFacts, s: dict[str, Any], trainable: int, cards: int, s
         return 0
     if sharded:
         return 2 * still.width(s) * facts.layer_parameters + still.width(s) * facts.vocabulary * facts.hidden
-    return min(still.learnt_width(s) * trainable, max(BUCKETS, still.learnt_width(s) * trainable))
+    return still.learnt_width(s) * trainable  # buckets beside the gradients (torch.nn.parallel.DistributedDataParallel)
 
 
 def _whole(terms: dict[str, float], device: str, s: dict[str, Any], moment: str, moments: dict[str, int]) -> Estimate:

@@ -3,7 +3,7 @@
 from tuner.memory import still
 from tuner.models import ModelFacts
 
-CONTEXT = {"cuda": 500_000_000, "mps": 500_000_000, "cpu": 700_000_000}
+CONTEXT = {"cuda": 500_000_000, "mps": 500_000_000, "cpu": 700_000_000}  # the driver's part; on a CPU Python with torch loaded
 GGUF = {"f16": 2.0, "q8_0": 8.5 / 8, "q4_k_m": 4.85 / 8}  # bytes per weight (llama.cpp, tools/quantize/README.md)
 
 
