@@ -104,9 +104,12 @@ def _pack(model, quantization: str) -> None:
 
     for name in layers.linears(model):
         linear = model.get_submodule(name)
-        if not isinstance(linear, torch.nn.Linear) or name.rpartition(".")[2] in (model._keep_in_fp32_modules or ()):
+        if name.rpartition(".")[2] in (model._keep_in_fp32_modules or ()):
             continue
         n, dtype, shape = linear.weight.numel(), linear.weight.dtype, linear.weight.shape
+        if not isinstance(linear, torch.nn.Linear):  # GPT-2 keeps its matrices the other way round
+            shape = shape[::-1]
+            linear.out_features, linear.in_features = shape
         linear.__class__ = bnb.nn.Linear4bit
         linear.weight = torch.nn.Parameter(torch.empty(-(-n // 2), 1, dtype=torch.uint8), requires_grad=False)
         linear.weight.quant_state = SimpleNamespace(shape=shape, dtype=dtype)

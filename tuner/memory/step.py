@@ -32,15 +32,16 @@ def moments(
     unpacked = 2 * at["largest"] if apart else 0  # one map at a time is unpacked for its product; the table's QLoRA has it in it
     before = gradients if gathered else 0
     words = _words(facts, s)
+    twice = words and facts.tied and not counting.HEADS.get(s.get("objective") or "chat")  # the matrix gets a gradient at either end
     out = {
         "forth": {"activations": first + kept + _of(found["forth"], at, False), "gradients": before, "buffers": unpacked},
         "head": {"activations": first + kept, "head": head(facts, s, batch, found, at), "gradients": before},
         "back": {"activations": first + kept + _of(found["back"], at, words), "gradients": before, "buffers": unpacked},
-        "end": {"activations": _of(found["end"], at, words and facts.tied), "gradients": max(before, gradients), "buffers": unpacked},
+        "end": {"activations": _of(found["end"], at, twice), "gradients": max(before, gradients), "buffers": unpacked},
         "step": {"gradients": gradients},
     }
     if words:
-        out["input"] = {"activations": _of(found.get("input", {"words": 2 * still.width(s)}), at, True), "gradients": gradients}
+        out["input"] = {"activations": _of(found.get("input", {"words": 2 * still.width(s)}), at, twice), "gradients": gradients}
     return out
 
 
