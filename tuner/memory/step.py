@@ -126,7 +126,8 @@ def head(facts: ModelFacts, s: dict[str, Any], batch: Batch, found: dict, at: di
     """The loss, forth and back."""
     if not batch.fused:
         return CLASSIC * (at["V"] + at["H"])
-    return _said(facts, s, found["head"], at if _words(facts, s) else {**at, "words": 0})
+    learns = _words(facts, s) or s["method"] == "last_layers" and not facts.tied  # a head of its own goes with the last layers
+    return _said(facts, s, found["head"], at if learns else {**at, "words": 0})
 
 
 def _said(facts: ModelFacts, s: dict[str, Any], coefficients: dict[str, float], at: dict[str, int]) -> float:
