@@ -1,6 +1,5 @@
 """Models that are fetched ahead of a run, in the background, while a person looks at their data."""
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ from tuner.paths import Workspace
 
 def folder(ws: Workspace, id: str) -> Path:
     """Where the state of the download of `id` lies."""
-    return ws.machine_folder() / "downloads" / re.sub(r"[^a-z0-9.]+", "-", id.lower()).strip("-")
+    return ws.machine_folder() / "downloads" / id.lower().replace("/", "--")  # no id of the Hub holds two dashes, so none shares a folder
 
 
 def start(ws: Workspace, id: str) -> dict[str, Any]:

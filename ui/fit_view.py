@@ -12,7 +12,6 @@ from ui.session import House
 BUTTONS = 5  # remedies that can be taken with one click
 TIGHT = 0.85  # of the free memory: from here on it is said to be tight
 OTHERS = "#94a3b855"
-OVER = "#d9480f"
 
 
 class FitView:

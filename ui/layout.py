@@ -115,6 +115,7 @@ class Page:
             ],
             **quick,
         )
+        self.blocks.load(self.train.mine.on_load, None, self.train.preset, **quick)
         self.blocks.unload(self.house.leave)
 
     # --- moving about -------------------------------------------------------------------------------------------------

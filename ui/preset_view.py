@@ -30,6 +30,11 @@ class PresetView:
         gone = self.forget.click(self.on_forget, preset, [preset, self.told])
         gone.then(*replan, show_progress="hidden")
 
+    def on_load(self, request: gr.Request):
+        """The presets of whoever opens the page; the one that is chosen stays."""
+        found = presets.listing(self.house.workspace(request))
+        return gr.update(choices=[(p.title, p.name) for p in found])
+
     def on_save(self, name, preset, request: gr.Request, *given):
         """Saved, chosen, and out of the form: what the preset says is no longer the person's own."""
         ws = self.house.workspace(request)
@@ -53,6 +58,4 @@ class PresetView:
 
 def choices(ws, chosen: str):
     """The radio of presets, as they are now."""
-    found = presets.listing(ws)
-    said = " ".join(f"{p.title}: {p.sentence}" for p in found if not p.own)
-    return gr.update(choices=[(p.title, p.name) for p in found], value=chosen, info=said)
+    return gr.update(choices=[(p.title, p.name) for p in presets.listing(ws)], value=chosen)

@@ -44,8 +44,9 @@ class Case:
 @dataclass(frozen=True)
 class Traced:
     """Bytes: what lies there before a step (`still`), the `peak` of a step, that of a batch of a test (`evaluation`; `reading` is its peak
-    within the layers), and the `marks` of the step's stretches: (live at the end, peak within) of each layer forward (`forward 0` ...), the rest of the `forward`, the `head` (the
-    loss, forth and back), each layer `backward`, the `embeddings` (with the first layer, where they learn nothing) and the `step`."""
+    within the layers), and the `marks` of the step's stretches: (live at the end, peak within) of each layer forward (`forward 0` ...), the
+    rest of the `forward`, the `head` (the loss, forth and back), each layer `backward`, the `embeddings` (with the first layer, where they
+    learn nothing) and the `step`."""
 
     still: int
     peak: int
