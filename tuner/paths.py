@@ -48,6 +48,10 @@ class Workspace:
         return self.root / "chats"
 
     @property
+    def labels(self) -> Path:
+        return self.root / "labels"
+
+    @property
     def presets(self) -> Path:
         """A person's own presets."""
         return self.root / "presets"
@@ -63,13 +67,16 @@ class Workspace:
     def run(self, id: str) -> Path:
         return self.runs / checked(id, "run")
 
+    def label_project(self, id: str) -> Path:
+        return self.labels / checked(id, "project")
+
     def machine_folder(self) -> Path:
         return self.machine or machine_folder()
 
     def prepare(self) -> "Workspace":
         """Make the folders, or say why they can't be made."""
         try:
-            for folder in (self.datasets, self.runs, self.exports, self.chats, self.jobs, self.machine_folder()):
+            for folder in (self.datasets, self.runs, self.exports, self.chats, self.jobs, self.labels, self.machine_folder()):
                 folder.mkdir(parents=True, exist_ok=True)
             probe = self.root / f".write-{secrets.token_hex(4)}"
             probe.write_text("")

@@ -23,6 +23,7 @@ from tuner.paths import Workspace
 
 __all__ = ["begin", "cancel", "check_upload", "forget", "health", "paste", "progress", "start", "wait"]
 STARTING, KEPT = 60, 24 * 3600
+KEEPS = ("generate", "judge")  # tasks whose work so far stays when they are ended
 _children: dict[str, subprocess.Popen] = {}
 
 
@@ -58,7 +59,7 @@ def health(ws: Workspace, ds: Dataset) -> str | None:
 
 
 def begin(ws: Workspace, task: str, job: str | None = None, **arguments) -> str:
-    """The id of a job that does a task of workers/ingest.py (add, remap, mix, mend, edit, hub, health, export) with these arguments in a process of its own."""
+    """The id of a job that does a task of workers/ingest.py (add, remap, mix, mend, edit, hub, health, export, generate, judge) with these arguments in a process of its own."""
     ws.prepare()
     _tidy(ws)
     job = job or f"import-{secrets.token_hex(6)}"
@@ -122,6 +123,13 @@ def _alive(folder: Path, job: str) -> bool:
 def _died(folder: Path) -> DataError:
     log = folder / "worker.log"
     tail = log.read_text(encoding="utf-8", errors="replace")[-500:].strip() if log.exists() else ""
+    if (paths.read_json(folder / "job.json") or {}).get("task") in KEEPS:
+        return DataError(
+            "The work was ended from outside before it was done (out of memory, or the computer was shut down). What was done is kept.",
+            asked=tail or None,
+            available="the rest of it",
+            remedy="Go on with it.",
+        )
     return DataError(
         "The import was ended from outside before it was done (out of memory, or the computer was shut down). Nothing was added.",
         asked=tail or None,

@@ -1,4 +1,5 @@
-"""`python -m tuner.workers.ingest JOB_FOLDER`: read files into the dataset store, or read them anew (no torch). See tuner/data/jobs.py."""
+"""`python -m tuner.workers.ingest JOB_FOLDER`: read files into the dataset store, or read them anew; have models write
+pairs, or judge them (no torch). See tuner/data/jobs.py."""
 
 import os
 import sys
@@ -36,7 +37,21 @@ def export(ws: Workspace, *, ref: str, path: str, progress, cancelled) -> store.
     return ds
 
 
+def generate(ws: Workspace, **arguments):
+    from tuner.labels import generate
+
+    return generate.run(ws, **arguments)
+
+
+def judge(ws: Workspace, **arguments):
+    from tuner.labels import judge
+
+    return judge.run(ws, **arguments)
+
+
 TASKS = {
+    "generate": generate,
+    "judge": judge,
     "mix": store.mix,
     "export": export,
     "add": store.add,

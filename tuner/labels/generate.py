@@ -1,0 +1,264 @@
+"""Pairs from models: prompts, two writers, and the answers that make a pair.
+
+The serving worker answers; the work runs in a process of its own (workers/ingest.py), is resumable answer by answer, and tells what was
+dropped and why. A writer is a model (a run, the starter, a folder, a Hub id) with its sampling, the untuned base of a run, or the data.
+"""
+
+import json
+import secrets
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from tuner import chat
+from tuner.data import convert, jobs, store
+from tuner.data.check import Cancelled
+from tuner.errors import DataError, NotFoundError, RequestError, TunerError
+from tuner.labels import db as files
+from tuner.labels import pairs
+from tuner.labels.pairs import Added, Candidate, Messages
+from tuner.paths import Workspace
+
+TOGETHER = 16  # prompts one model answers in a row before the other has its turn: loading a model takes longer than an answer
+PROMPTS = 20_000  # in one go
+ASKED = ("chat", "preference", "rated", "classification", "seq2seq", "text")  # kinds of data that ask something
+DATA = "data"  # a writer: the answer that stands in the data
+
+
+@dataclass(frozen=True)
+class Writer:
+    """Who writes an answer. `model` is "data", or what `tunesmith chat` takes; `base` asks a run's base instead of what was tuned."""
+
+    model: str
+    base: bool = False
+    temperature: float = 0.9
+    top_p: float = 0.95
+    seed: int = 0
+    max_tokens: int = 256
+
+    @property
+    def name(self) -> str:
+        """What the win rates call it."""
+        return f"{self.model}/base" if self.base else self.model
+
+
+@dataclass(frozen=True)
+class Request:
+    """`prompts` are conversations that end with a question; those of `data` (a dataset, its held-out rows alone when `held_out`) follow."""
+
+    writers: tuple[Writer, Writer]
+    prompts: tuple[str, ...] = ()
+    data: str | None = None
+    held_out: bool | None = None
+    limit: int | None = None
+    system: str = ""
+
+    @classmethod
+    def read(cls, document: dict[str, Any]) -> "Request":
+        return cls(**document | {"writers": tuple(Writer(**w) for w in document["writers"]), "prompts": tuple(document["prompts"])})
+
+
+def ask(ws: Workspace, project: str, request: Request) -> str:
+    """The id of a generation that is now under way. RequestError for what can't be made."""
+    files.file_of(ws, project)
+    if sum(w.model != DATA for w in request.writers) == 0:
+        raise _wrong("Nobody would write anything.", "writers", "a model on at least one side", "Choose a model.")
+    if request.writers[0] == request.writers[1] and request.writers[0].temperature == 0:
+        raise _wrong(
+            "The same model at temperature 0 writes the same answer twice.",
+            "temperature",
+            "above 0, or two models",
+            "Raise the temperature.",
+        )
+    if request.data:
+        ds = store.get(ws, request.data)
+        if ds.kind not in ASKED:
+            raise _wrong(f"{ds.name} ({ds.kind}) asks nothing.", "data", list(ASKED), "Choose other data, or type the prompts.")
+    elif not any(p.strip() for p in request.prompts):
+        raise _wrong("There are no prompts.", "prompts", "typed ones (one a line), a file, or a dataset", "Add some.")
+    if DATA in (w.model for w in request.writers) and not request.data:
+        raise _wrong("Typed prompts have no answers.", "writers", "two models", "Choose a model for both sides, or a dataset.")
+    for w in request.writers:
+        if w.model != DATA:
+            chat.known_as(ws, w.model, w.base)  # raises when it can't answer
+    id = secrets.token_hex(4)
+    with files.writing(ws, project) as db:
+        files.put(db, f"generation/{id}", asdict(request))
+    return resume(ws, project, id)
+
+
+def _wrong(message: str, field: str, available: Any, remedy: str) -> RequestError:
+    return RequestError(message, asked=field, available=available, remedy=remedy, field=field)
+
+
+def resume(ws: Workspace, project: str, id: str) -> str:
+    """Go on with a generation that was ended; answers that are there are not asked for again."""
+    _request(ws, project, id)
+    if (ws.jobs / job_of(project, id) / "job.json").exists():
+        jobs.forget(ws, job_of(project, id))  # unless it is still at work
+    return jobs.begin(ws, "generate", job_of(project, id), project=project, generation=id)
+
+
+def job_of(project: str, id: str) -> str:
+    return f"import-pairs-{project[:32]}-{id}"
+
+
+def _request(ws: Workspace, project: str, id: str) -> Request:
+    with files.reading(ws, project) as db:
+        found = files.get(db, f"generation/{id}")
+    if found is None:
+        raise NotFoundError(f"There is no generation {id!r}.", asked=id, available=unfinished(ws, project), remedy="Begin a new one.")
+    return Request.read(found)
+
+
+def unfinished(ws: Workspace, project: str) -> list[str]:
+    """Generations that were begun and have not come to their end."""
+    with files.reading(ws, project) as db:
+        rows = db.execute(
+            "SELECT key FROM about WHERE key LIKE 'generation/%' AND key NOT IN (SELECT replace(key, 'ended/', 'generation/') FROM about WHERE key LIKE 'ended/%')"
+        )
+        return [key.removeprefix("generation/") for (key,) in rows]
+
+
+def prompts_of(ws: Workspace, request: Request) -> Iterator[tuple[Messages, str | None, dict[str, Any]]]:
+    """(prompt, the data's own answer, origin), each prompt once."""
+    seen, system = set(), [{"role": "system", "content": request.system}] if request.system.strip() else []
+    for prompt, answer, origin in _sources(ws, request):
+        key = json.dumps(prompt, sort_keys=True)
+        if key not in seen and len(seen) < min(request.limit or PROMPTS, PROMPTS):
+            seen.add(key)
+            yield system + prompt if system and prompt[0]["role"] != "system" else prompt, answer, origin
+
+
+def _sources(ws: Workspace, request: Request) -> Iterator[tuple[Messages, str | None, dict[str, Any]]]:
+    for n, text in enumerate(request.prompts):
+        if text.strip():
+            yield [{"role": "user", "content": text.strip()}], None, {"typed": n + 1}
+    if request.data:
+        ds = store.get(ws, request.data)
+        for r in store.iterate(ds, held_out=request.held_out):
+            if asked := question(r["value"], ds.kind):
+                yield *asked, {"data": ds.ref, "row": r["row"]}
+
+
+def question(value: dict[str, Any], kind: str) -> tuple[Messages, str | None] | None:
+    """(the conversation up to its last question, the answer in the data) of a canonical row; None when it asks nothing."""
+    if kind in ("preference", "rated"):
+        return value["prompt"], pairs.text_of(value["chosen"] if kind == "preference" else value["answer"])
+    if kind == "text":
+        return [{"role": "user", "content": value["text"]}], None
+    messages = convert.as_messages(value, kind)
+    last = max((i for i, m in enumerate(messages) if m["role"] == "user"), default=None)
+    if last is None:
+        return None
+    return messages[: last + 1], pairs.text_of(messages[last + 1 :]) or None
+
+
+# --- at work ----------------------------------------------------------------------------------------------------------------------
+
+
+def run(ws: Workspace, *, project: str, generation: str, progress, cancelled) -> Any:
+    """Ask, keep, pair; called in a process of its own (workers/ingest.py)."""
+    request = _request(ws, project, generation)
+    asked = list(prompts_of(ws, request))
+    if not asked:
+        raise DataError("There is nothing to ask.", asked=request.data, available="rows with a question", remedy="Choose other data.")
+    work = _Work(ws, project, generation, request)
+    total, report = len(asked) * sum(w.model != DATA for w in request.writers), Added()
+    for begin in range(0, len(asked), TOGETHER):
+        part = list(enumerate(asked[begin : begin + TOGETHER], begin))
+        for side in (0, 1):
+            for item, (prompt, own, _) in part:
+                if cancelled():
+                    raise Cancelled
+                work.answer(item, side, prompt, own)
+                progress(work.answered, total, report.added)
+        for item, (prompt, _, origin) in part:
+            work.pair(item, prompt, origin | {"generation": generation}, report)
+    with files.writing(ws, project) as db:
+        files.put(db, f"ended/{generation}", report.as_dict())
+    return Made(project, report.added, report.as_dict())
+
+
+@dataclass(frozen=True)
+class Made:
+    """What the process that made it writes into its result."""
+
+    ref: str
+    rows: int
+    report: dict[str, Any]
+
+
+class _Work:
+    def __init__(self, ws: Workspace, project: str, generation: str, request: Request):
+        self.ws, self.project, self.generation, self.request = ws, project, generation, request
+        self.known = [None if w.model == DATA else chat.known_as(ws, w.model, w.base) for w in request.writers]
+        self.client, self.answered = chat.Client(ws), 0
+        with files.reading(ws, project) as db:
+            rows = db.execute("SELECT item, side, answer FROM answers WHERE generation = ?", (generation,)).fetchall()
+        self.answers = {(r["item"], r["side"]): json.loads(r["answer"]) for r in rows}
+
+    def answer(self, item: int, side: int, prompt: Messages, own: str | None) -> None:
+        """One answer, on disk before the next is asked for. A prompt that a model refuses is a dropped pair, not the end of the work."""
+        w = self.request.writers[side]
+        if w.model == DATA:
+            self.answers[item, side] = {"text": own or "", "stop": "stop"}
+            return
+        self.answered += 1
+        if (item, side) in self.answers:
+            return
+        try:
+            piece = self.client.answer(
+                self.known[side],
+                prompt,
+                temperature=w.temperature,
+                top_p=w.top_p,
+                max_tokens=w.max_tokens,
+                seed=(w.seed * 1_000_003 + item * 2 + side) % 2**31,
+            )
+            found = {"text": piece.text, "stop": piece.stop_reason}
+        except chat.TunerErrorFromWorker as error:
+            found = {"text": "", "stop": "error", "error": str(error)}
+        self.answers[item, side] = found
+        with files.writing(self.ws, self.project) as db:
+            db.execute("INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?)", (self.generation, item, side, json.dumps(found)))
+
+    def pair(self, item: int, prompt: Messages, origin: dict[str, Any], report: Added) -> None:
+        one, other = self.answers[item, 0], self.answers[item, 1]
+        stops = (one["stop"], other["stop"])
+        if "error" in stops or "length" in stops:
+            report.dropped[pairs.FAILED if "error" in stops else pairs.CUT] += 1
+            return
+        sides = [[{"role": "assistant", "content": text["text"].strip()}] for text in (one, other)]
+        by = tuple(w.name for w in self.request.writers)
+        found = pairs.put_in(self.ws, self.project, [Candidate(prompt, *sides, by, origin)])
+        report.added += found.added
+        report.dropped.update(found.dropped)
+
+
+def state(ws: Workspace, project: str, id: str) -> dict[str, Any]:
+    """Progress as `jobs.progress` tells it, and at the end the `report` of what was dropped."""
+    with files.reading(ws, project) as db:
+        report = files.get(db, f"ended/{id}")
+    if report is not None:
+        return {"state": "done", "report": report, "errors": []}
+    try:
+        return jobs.progress(ws, job_of(project, id))
+    except NotFoundError:
+        return {"state": "failed", "errors": [_ended(id).as_dict()], "done": 0, "total": 0, "rows": 0, "eta_seconds": None}
+
+
+def _ended(id: str) -> TunerError:
+    return DataError(
+        "The models were ended before all pairs were made. What they wrote is kept.",
+        asked=id,
+        available="the rest",
+        remedy="Go on with it.",
+    )
+
+
+def cancel(ws: Workspace, project: str, id: str) -> None:
+    jobs.cancel(ws, job_of(project, id))
+
+
+__all__ = ["DATA", "Made", "Request", "Writer", "ask", "cancel", "job_of", "prompts_of", "question", "resume", "run", "state", "unfinished"]

@@ -1,0 +1,186 @@
+"""Pairs to judge: what is one and what is not, where they come from, and how they enter a project."""
+
+import hashlib
+import json
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rapidfuzz.distance import Indel
+
+from tuner.data import check, store
+from tuner.data.sources import LIMIT, check_upload
+from tuner.errors import DataError, RequestError
+from tuner.labels import db as files
+from tuner.labels import projects
+from tuner.paths import Workspace
+
+Messages = list[dict[str, Any]]
+NEAR = 0.95  # similarity from which two answers teach nothing
+WHOLE = 20_000  # characters that are compared letter by letter
+BATCH = 500  # pairs a transaction
+
+IDENTICAL, NEARLY, EMPTY, CUT, FAILED, KNOWN = "identical", "nearly identical", "empty", "cut off", "error", "already there"
+REASONS = {
+    IDENTICAL: "both answers are the same",
+    NEARLY: "the answers are 95% the same",
+    EMPTY: "an answer is empty",
+    CUT: "an answer was cut off at its longest length",
+    FAILED: "the model could not answer",
+    KNOWN: "the pair is in the project already",
+}
+
+
+@dataclass
+class Candidate:
+    """`first` and `second` are turns of the assistant; `by` who wrote each; `gold` is "first" or "second" where the right one is known."""
+
+    prompt: Messages
+    first: Messages
+    second: Messages
+    by: tuple[str, str] = ("data", "data")
+    origin: dict[str, Any] = field(default_factory=dict)
+    gold: str | None = None
+
+    def key(self) -> str:
+        """The same for the same answers in another order."""
+        sides = sorted(json.dumps(side, sort_keys=True, ensure_ascii=False) for side in (self.first, self.second))
+        text = json.dumps([self.prompt, *sides], sort_keys=True, ensure_ascii=False)
+        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+@dataclass
+class Added:
+    """What became of candidates: how many are new, and how many were dropped for which reason."""
+
+    added: int = 0
+    dropped: Counter = field(default_factory=Counter)
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"added": self.added, "dropped": dict(self.dropped)}
+
+    def said(self) -> str:
+        left = "".join(f" {n:,} left out: {REASONS[why]}." for why, n in self.dropped.items())
+        return f"{self.added:,} pairs added.{left}"
+
+
+def text_of(side: Messages) -> str:
+    return "\n".join(m["content"] if isinstance(m.get("content"), str) else json.dumps(m, ensure_ascii=False) for m in side)
+
+
+def unfit(one: str, other: str) -> str | None:
+    """Why two answers make no pair, a key of REASONS; None when they do."""
+    one, other = " ".join(one.split()), " ".join(other.split())
+    if not one or not other:
+        return EMPTY
+    if one == other:
+        return IDENTICAL
+    alike = Indel.normalized_similarity(one[:WHOLE], other[:WHOLE], score_cutoff=NEAR)
+    return NEARLY if alike >= NEAR and abs(len(one) - len(other)) <= (1 - NEAR) * max(len(one), len(other)) * 2 else None
+
+
+def put_in(ws: Workspace, project: str, candidates: Iterable[Candidate], tell: Callable[[int], None] | None = None) -> Added:
+    """Add what makes pairs, in transactions of some hundred, so that labellers are never kept waiting."""
+    report, batch, seen = Added(), [], 0
+    for c in candidates:
+        seen += 1
+        if why := unfit(text_of(c.first), text_of(c.second)):
+            report.dropped[why] += 1
+        else:
+            batch.append(c)
+        if len(batch) == BATCH:
+            _write(ws, project, batch, report)
+            batch = []
+        if tell:
+            tell(seen)
+    _write(ws, project, batch, report)
+    return report
+
+
+def _write(ws: Workspace, project: str, batch: list[Candidate], report: Added) -> None:
+    if not batch:
+        return
+    with files.writing(ws, project) as db:
+        new = [id for c in batch if (id := insert(db, c)) is not None]
+        projects.spread(db, projects.settings_of(db), new)
+    report.added += len(new)
+    if again := len(batch) - len(new):
+        report.dropped[KNOWN] += again
+
+
+def insert(db: sqlite3.Connection, c: Candidate) -> int | None:
+    """The id of the new pair; None when the project has it."""
+    row = [json.dumps(v, ensure_ascii=False) for v in (c.prompt, c.first, c.second)]
+    found = db.execute(
+        "INSERT OR IGNORE INTO pairs (key, prompt, first, second, first_by, second_by, origin, gold, created) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+        (c.key(), *row, *c.by, json.dumps(c.origin, ensure_ascii=False), c.gold, files.now()),
+    ).fetchone()
+    return found[0] if found else None
+
+
+# --- from data ------------------------------------------------------------------------------------------------------------------
+
+
+def from_value(value: dict[str, Any], origin: dict[str, Any], gold: bool = False) -> Candidate:
+    """Of a canonical preference row. Which side the data prefers is kept aside, and shown to nobody: the order is drawn by hash."""
+    chosen, rejected = value["chosen"], value["rejected"]
+    swapped = hashlib.sha256(json.dumps([value["prompt"], chosen], sort_keys=True).encode()).digest()[0] & 1
+    first, second = (rejected, chosen) if swapped else (chosen, rejected)
+    better = "second" if swapped else "first"
+    return Candidate(value["prompt"], first, second, ("data", "data"), origin | {"data_prefers": better}, better if gold else None)
+
+
+def from_dataset(ws: Workspace, project: str, ref: str, *, gold: bool = False, limit: int | None = None, tell=None) -> Added:
+    """The pairs of a dataset of the kind preference. RequestError for other kinds."""
+    ds = store.get(ws, ref)
+    if ds.kind != "preference":
+        raise _no_pairs(ds.name, ds.kind)
+
+    def candidates() -> Iterator[Candidate]:
+        for n, r in enumerate(store.iterate(ds)):
+            if limit is not None and n >= limit:
+                return
+            yield from_value(r["value"], {"data": ds.ref, "row": r["row"]}, gold)
+
+    return put_in(ws, project, candidates(), tell)
+
+
+def from_file(ws: Workspace, project: str, path: Path, *, mapping=None, gold: bool = False, tell=None) -> tuple[Added, list[dict]]:
+    """(what became of the rows, problems of rows that could not be read) of a file in any format that data is read in."""
+    check_upload(path, LIMIT)
+    reader = check.Reader(path)
+    found = check.settled(reader, None, mapping)
+    if found.kind != "preference":
+        raise _no_pairs(reader.name, found.kind)
+    last: list = [None]
+
+    def candidates() -> Iterator[Candidate]:
+        for number, text, tally in check.each_row(reader, found.kind, found.mapping, None, None):
+            last[0] = tally
+            if number is not None:
+                yield from_value(json.loads(text), {"file": path.name, "row": number}, gold)
+
+    added = put_in(ws, project, candidates(), tell)
+    problems = last[0].problems if last[0] else []
+    if not added.added and not added.dropped:
+        raise DataError(
+            f"No row of {path.name} can be used.",
+            asked=path.name,
+            available=reader.columns,
+            remedy="Look at it with `tunesmith data check`.",
+        )
+    return added, problems
+
+
+def _no_pairs(name: str, kind: str) -> RequestError:
+    return RequestError(
+        f"{name} holds no pairs of answers: it was read as {kind}.",
+        asked=kind,
+        available="preference",
+        remedy="Have a model write a second answer to each question (generate), or choose other data.",
+        field="data",
+    )

@@ -1,0 +1,254 @@
+"""Label projects: a name, its settings, its guidelines. Each is a folder labels/<id>/ with one file (see db.py)."""
+
+import math
+import shutil
+import sqlite3
+from dataclasses import asdict, dataclass, fields
+
+from tuner import paths
+from tuner.errors import NotFoundError, RequestError, SettingError, TunerError, raise_all
+from tuner.labels import db as files
+from tuner.labels.db import DONE, OPEN, get, put
+from tuner.paths import Workspace
+
+NAME, LABELLER, GUIDELINES = 80, 40, 20_000  # characters at most
+SHARE = 2**32
+
+GUIDE = """### Which answer would you rather get?
+
+1. **Is it right?** A wrong answer loses to a right one, however well it is written.
+2. **Does it answer the question that was asked?** Not less, and not much more.
+3. **Is its manner what we want?** Polite, plain, as long as needed.
+
+Choose *tie* when you really can't tell, *both bad* when you would send neither (you may write a better one), *skip* when you don't know
+the subject.
+
+**Example.** "What is 7 plus 5?" A: "12." B: "Sums are a fascinating subject. Some say 12." Choose A: both are right, B wastes time.
+"""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """`overlap_share` of the pairs is judged by `overlap_labellers` people; `repeats` and `gold` are shares of what a labeller gets: pairs
+    shown again with sides swapped, and pairs whose right answer is known."""
+
+    overlap_share: float = 0.0
+    overlap_labellers: int = 2
+    strength: bool = False
+    repeats: float = 0.05
+    gold: float = 0.05
+    markdown: bool = True
+    differences: bool = False
+
+
+TEMPLATES = {  # how many judge, in the words of the form
+    "alone": ("One person, or a few who share the work", Settings()),
+    "class": (
+        "A class: a fifth of the pairs is judged by two, to see how far they agree",
+        Settings(overlap_share=0.2, overlap_labellers=2),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Project:
+    """`pairs` to judge (gold ones apart), `done` of the judgements wanted (`tasks`), `dataset` the id of the data made of it."""
+
+    id: str
+    name: str
+    created: float
+    settings: Settings
+    pairs: int = 0
+    tasks: int = 0
+    done: int = 0
+    guidelines: int = 1
+    dataset: str | None = None
+
+
+def create(ws: Workspace, name: str, template: str = "alone") -> Project:
+    """A new, empty project."""
+    if template not in TEMPLATES:
+        raise SettingError(
+            f"There is no template {template!r}.", asked=template, available=list(TEMPLATES), remedy="Choose one.", field="template"
+        )
+    name = checked_name(name, NAME, "name")
+    ws.prepare()
+    id = paths.new_id(name, ws.labels)
+    files.create(ws.labels / id / "labels.db")
+    with files.writing(ws, id) as db:
+        put(db, "name", name)
+        put(db, "created", files.now())
+        put(db, "settings", asdict(TEMPLATES[template][1]))
+        db.execute("INSERT INTO guidelines VALUES (1, ?, '', ?)", (GUIDE, files.now()))
+    return find(ws, id)
+
+
+def ensure(ws: Workspace, id: str, name: str | None = None) -> Project:
+    """The project of this id, made when there is none: commands name projects by their ids."""
+    if not (ws.label_project(id) / "labels.db").exists():
+        made = create(ws, name or id)
+        if made.id != id:
+            delete(ws, made.id)
+            raise RequestError(
+                f"{id!r} can't be the id of a project.",
+                asked=id,
+                available="small letters, digits and single dashes",
+                remedy=f"Call it {made.id}.",
+            )
+        return made
+    return find(ws, id)
+
+
+def checked_name(text: str, most: int, field: str) -> str:
+    name = " ".join(str(text or "").split())
+    if not name or len(name) > most or not name.isprintable():
+        raise RequestError(
+            "A name is needed." if not name else "This name can't be used.",
+            asked=name[:100],
+            available=f"1 to {most} printable characters",
+            remedy="Write one.",
+            field=field,
+        )
+    return name
+
+
+def labeller_name(text: str) -> str:
+    """RequestError for a name that can't be told apart from others. Names of judges that are models begin with `judge:`."""
+    return checked_name(text, LABELLER, "labeller")
+
+
+def find(ws: Workspace, id: str) -> Project:
+    """NotFoundError when there is none."""
+    with files.reading(ws, id) as db:
+        return _project(db, id)
+
+
+def _project(db: sqlite3.Connection, id: str) -> Project:
+    pairs = db.execute("SELECT count(*) FROM pairs WHERE gold IS NULL").fetchone()[0]
+    tasks, done = db.execute("SELECT count(*), coalesce(sum(state = ?), 0) FROM tasks WHERE kind = 'ordinary'", (DONE,)).fetchone()
+    return Project(
+        id,
+        get(db, "name", id),
+        get(db, "created", 0.0),
+        settings_of(db),
+        pairs,
+        tasks,
+        done,
+        db.execute("SELECT max(version) FROM guidelines").fetchone()[0] or 1,
+        get(db, "dataset"),
+    )
+
+
+def listing(ws: Workspace) -> list[Project]:
+    """The newest first; a damaged one does not hide the others."""
+    found = []
+    for file in ws.labels.glob("*/labels.db"):
+        try:
+            found.append(find(ws, file.parent.name))
+        except (sqlite3.DatabaseError, TunerError) as error:
+            print(f"the label project {file.parent.name} can't be read: {error}", flush=True)
+    return sorted(found, key=lambda p: p.created, reverse=True)
+
+
+def delete(ws: Workspace, id: str) -> None:
+    shutil.rmtree(files.file_of(ws, id).parent)
+
+
+def settings_of(db: sqlite3.Connection) -> Settings:
+    known = {f.name for f in fields(Settings)}
+    return Settings(**{k: v for k, v in get(db, "settings", {}).items() if k in known})
+
+
+def change(ws: Workspace, id: str, **settings) -> Project:
+    """Other settings; the judgements that are wanted follow the overlap, and what was judged stays."""
+    _check(settings)
+    with files.writing(ws, id) as db:
+        old = settings_of(db)
+        new = Settings(**asdict(old) | settings)
+        put(db, "settings", asdict(new))
+        if (new.overlap_share, new.overlap_labellers) != (old.overlap_share, old.overlap_labellers):
+            spread(db, new)
+    return find(ws, id)
+
+
+def _check(settings: dict) -> None:
+    problems: list[TunerError] = []
+    for name, low, high in (("overlap_share", 0, 1), ("overlap_labellers", 2, 20), ("repeats", 0, 0.5), ("gold", 0, 0.5)):
+        value = settings.get(name)
+        if value is not None and not (isinstance(value, (int, float)) and math.isfinite(value) and low <= value <= high):
+            problems.append(
+                SettingError(
+                    f"{name.replace('_', ' ').capitalize()} can't be {value!r}.",
+                    asked=value,
+                    available=f"{low} to {high}",
+                    remedy="Choose a number in between.",
+                    field=name,
+                )
+            )
+    if unknown := set(settings) - {f.name for f in fields(Settings)}:
+        known = [f.name for f in fields(Settings)]
+        problems.append(
+            SettingError(f"A project has no setting {sorted(unknown)}.", asked=sorted(unknown), available=known, remedy="Leave it out.")
+        )
+    raise_all(problems)
+
+
+def spread(db: sqlite3.Connection, settings: Settings, pairs: list[int] | None = None) -> None:
+    """As many open tasks as are wanted: one for each pair, `overlap_labellers` for the share that more people judge. Which pairs these are
+    depends on the pair alone, so that pairs that come later are drawn alike."""
+    chosen = "SELECT id, key FROM pairs WHERE gold IS NULL" + (f" AND id IN ({','.join(map(str, pairs))})" if pairs is not None else "")
+    for id, key in db.execute(chosen).fetchall():
+        wanted = settings.overlap_labellers if int(key[:8], 16) < settings.overlap_share * SHARE else 1
+        rows = [(id, n, int(key[8:16], 16)) for n in range(wanted)]  # pairs come in an order of chance that is the same for everybody
+        db.executemany("INSERT OR IGNORE INTO tasks (pair, kind, slot, rank) VALUES (?, 'ordinary', ?, ?)", rows)
+        db.execute("DELETE FROM tasks WHERE pair = ? AND kind = 'ordinary' AND slot >= ? AND state = ?", (id, wanted, OPEN))
+
+
+# --- guidelines ---------------------------------------------------------------------------------------------------------------
+
+
+def guidelines(ws: Workspace, id: str, version: int | None = None) -> tuple[int, str]:
+    """(version, Markdown) of the newest guidelines, or of an older version."""
+    with files.reading(ws, id) as db:
+        found = db.execute(
+            "SELECT version, text FROM guidelines WHERE version = coalesce(?, version) ORDER BY version DESC LIMIT 1", (version,)
+        ).fetchone()
+        have = [v for (v,) in db.execute("SELECT version FROM guidelines ORDER BY version")]
+    if found is None:
+        raise NotFoundError(
+            f"There is no version {version}.", asked=version, available=have, remedy="Choose one of these.", field="version"
+        )
+    return found[0], found[1]
+
+
+def write_guidelines(ws: Workspace, id: str, text: str, author: str = "") -> int:
+    """The new version; the same text makes none. Every verdict remembers the version it was given under."""
+    text = text.strip()
+    if not text or len(text) > GUIDELINES:
+        raise RequestError(
+            "Guidelines can't be empty." if not text else "These guidelines are too long to be read.",
+            asked=f"{len(text)} characters",
+            available=f"1 to {GUIDELINES}",
+            remedy="Write a few rules with an example each.",
+            field="guidelines",
+        )
+    with files.writing(ws, id) as db:
+        version, old = db.execute("SELECT version, text FROM guidelines ORDER BY version DESC LIMIT 1").fetchone()
+        if old.strip() == text:
+            return version
+        db.execute("INSERT INTO guidelines VALUES (?, ?, ?, ?)", (version + 1, text, author, files.now()))
+    return version + 1
+
+
+def has_read(ws: Workspace, id: str, labeller: str) -> bool:
+    """Whether a labeller has seen the newest guidelines."""
+    with files.reading(ws, id) as db:
+        newest = db.execute("SELECT max(version) FROM guidelines").fetchone()[0]
+        found = db.execute("SELECT version FROM readers WHERE labeller = ?", (labeller,)).fetchone()
+    return bool(found) and found[0] >= newest
+
+
+def read(ws: Workspace, id: str, labeller: str) -> None:
+    with files.writing(ws, id) as db:
+        newest = db.execute("SELECT max(version) FROM guidelines").fetchone()[0]
+        db.execute("INSERT OR REPLACE INTO readers VALUES (?, ?, ?)", (labeller_name(labeller), newest, files.now()))

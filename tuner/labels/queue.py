@@ -1,0 +1,320 @@
+"""Who judges which pair when: the next one, a verdict, undo, leases that end.
+
+A pair is given in one atomic statement (BEGIN IMMEDIATE; UPDATE ... RETURNING): a SELECT followed by an UPDATE gave 121 of 2,000 pairs to
+two of 50 labellers. A lease ends by a verdict, by hand, or after twenty minutes; whoever comes back in time goes on at the same pair.
+"""
+
+import hashlib
+import json
+import sqlite3
+from dataclasses import dataclass, field
+from typing import Any
+
+from tuner.errors import ConflictError, NotFoundError, RequestError
+from tuner.labels import db as files
+from tuner.labels.db import DONE, LEASED, OPEN
+from tuner.labels.projects import Settings, labeller_name, settings_of
+from tuner.paths import Workspace
+
+LEASE = 20 * 60.0  # seconds
+APART = 10  # judgements between a pair and its hidden repeat, at least
+CHOICES = ("a", "b", "tie", "both_bad", "skip")
+TEXT = 20_000  # characters of a written answer; notes and reasons are cut at a tenth
+
+
+@dataclass(frozen=True)
+class Item:
+    """A pair as a labeller sees it: `a` stands at the left. Who wrote what is not in it. `before` is the verdict that was taken back."""
+
+    task: int
+    pair: int
+    prompt: list[dict[str, Any]]
+    a: list[dict[str, Any]]
+    b: list[dict[str, Any]]
+    before: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What a labeller has before them: the item (None when there is nothing left), the project's progress and their own."""
+
+    item: Item | None
+    done: int
+    total: int
+    mine: int
+    waiting: int = 0  # open judgements that others have before them or this labeller can't give
+    per_minute: float | None = None
+    seconds_left: float | None = None
+    said: dict[str, Any] = field(default_factory=dict)  # of the verdict just given: who had written which
+
+
+def side_of(key: str, labeller: str) -> str:
+    """Which answer stands at the left, "first" or "second": by a hash of pair and labeller."""
+    return ("first", "second")[hashlib.sha256(f"{key}\0{labeller}".encode()).digest()[0] & 1]
+
+
+def turned(side: str) -> str:
+    return "second" if side == "first" else "first"
+
+
+def next(ws: Workspace, project: str, labeller: str) -> Desk:
+    """The pair this labeller had, or the next one."""
+    labeller = labeller_name(labeller)
+    with files.writing(ws, project) as db:
+        return _desk(db, labeller)
+
+
+def judge(
+    ws: Workspace,
+    project: str,
+    labeller: str,
+    task: int,
+    choice: str,
+    *,
+    strength: int | None = None,
+    edited: str | None = None,
+    better: str | None = None,
+    note: str = "",
+    reason: str = "",
+    seconds: float | None = None,
+) -> Desk:
+    """Keep a verdict and hand out the next pair, in one transaction. `edited` is the chosen answer as it should read; `better` an answer
+    written where both are bad. The same verdict sent twice counts once. Raises RequestError, NotFoundError."""
+    labeller = labeller_name(labeller)
+    _check(choice, strength, edited, better)
+    with files.writing(ws, project) as db:
+        row = db.execute(
+            "SELECT t.*, p.key, p.first_by, p.second_by FROM tasks t JOIN pairs p ON p.id = t.pair WHERE t.id = ?", (task,)
+        ).fetchone()
+        if row is None:
+            raise NotFoundError(
+                "This pair is not in the project any more.",
+                asked=task,
+                available="the next pair",
+                remedy="Go on with the next one.",
+                field="task",
+            )
+        if row["labeller"] == labeller and row["state"] == DONE:  # a second click, or an answer that never arrived
+            return _desk(db, labeller)
+        side = row["side"] if row["labeller"] == labeller else side_of(row["key"], labeller)
+        if row["labeller"] != labeller:
+            task = _late(db, row, labeller, side)
+            if task is None:
+                return _desk(db, labeller)
+        winner = {"a": side, "b": turned(side)}.get(choice, choice)
+        event = _event(
+            db,
+            kind="verdict",
+            task=task,
+            pair=row["pair"],
+            labeller=labeller,
+            winner=winner,
+            strength=strength if choice in ("a", "b") else None,
+            edited=(edited or "").strip() or None,
+            better=(better or "").strip() or None,
+            note=note[: TEXT // 10].strip() or None,
+            reason=reason[: TEXT // 10].strip() or None,
+            seconds=seconds if seconds is not None else _took(row),
+        )
+        db.execute(
+            "UPDATE tasks SET state = ?, event = ?, until = NULL, side = ?, labeller = ? WHERE id = ?", (DONE, event, side, labeller, task)
+        )
+        said = {"pair": row["pair"], "winner": winner, "a_by": row[f"{side}_by"], "b_by": row[f"{turned(side)}_by"]}
+        return _desk(db, labeller, said)
+
+
+def _check(choice: str, strength: Any, edited: str | None, better: str | None) -> None:
+    wrong = (
+        ("choice", choice, choice in CHOICES, list(CHOICES), "Choose one of these."),
+        ("strength", strength, strength in (None, 1, 2, 3), [1, 2, 3], "Choose 1 (a little), 2 (clearly) or 3 (far better)."),
+        ("edited", edited, not edited or choice in ("a", "b"), ["a", "b"], "Choose the answer first that you want to mend."),
+        ("better", better, not better or choice == "both_bad", ["both_bad"], "Say that both are bad, then write a better one."),
+        ("text", None, len(edited or "") <= TEXT and len(better or "") <= TEXT, f"up to {TEXT} characters", "Write less."),
+    )
+    for name, asked, fine, available, remedy in wrong:
+        if not fine:
+            raise RequestError(f"This verdict has a {name} it can't have.", asked=asked, available=available, remedy=remedy, field=name)
+
+
+def _took(row: sqlite3.Row) -> float | None:
+    """Seconds since the pair was handed out; None after ten minutes: nobody thought that long."""
+    spent = files.now() - (row["since"] or 0)
+    return round(spent, 2) if 0 <= spent < 600 else None
+
+
+def _event(db: sqlite3.Connection, **values: Any) -> int:
+    values |= {"created": files.now(), "guidelines": db.execute("SELECT max(version) FROM guidelines").fetchone()[0]}
+    names = ", ".join(values)
+    return db.execute(f"INSERT INTO events ({names}) VALUES ({', '.join('?' * len(values))})", list(values.values())).lastrowid
+
+
+def _late(db: sqlite3.Connection, row: sqlite3.Row, labeller: str, side: str) -> int | None:
+    """The task of a verdict that came after its lease had ended: its own when nobody took it, else one beside; None when this labeller has
+    judged the pair already. A judgement that somebody made is never thrown away."""
+    known = db.execute("SELECT 1 FROM tasks WHERE pair = ? AND labeller = ? AND kind != 'repeat'", (row["pair"], labeller)).fetchone()
+    if known:
+        return None
+    if row["state"] == OPEN and row["labeller"] is None:
+        return row["id"]
+    return _add_task(db, row["pair"], "extra", labeller, side, files.now())
+
+
+def _add_task(db: sqlite3.Connection, pair: int, kind: str, labeller: str, side: str, now: float) -> int:
+    """A task that was not waiting in the queue, leased to this labeller."""
+    return db.execute(
+        "INSERT INTO tasks (pair, kind, slot, rank, state, labeller, side, since, until) VALUES (?, ?, "
+        "(SELECT coalesce(max(slot), -1) + 1 FROM tasks WHERE pair = ? AND kind = ?), 0, ?, ?, ?, ?, ?) RETURNING id",
+        (pair, kind, pair, kind, LEASED, labeller, side, now, now + LEASE),
+    ).fetchone()[0]
+
+
+# --- the next pair --------------------------------------------------------------------------------------------------------------
+
+
+def _desk(db: sqlite3.Connection, labeller: str, said: dict | None = None) -> Desk:
+    now = files.now()
+    db.execute(
+        "UPDATE tasks SET state = ?, labeller = NULL, until = NULL WHERE state = ? AND until < ? AND kind = 'ordinary'", (OPEN, LEASED, now)
+    )
+    mine = db.execute(
+        "SELECT id FROM tasks WHERE labeller = ? AND state = ? ORDER BY since DESC, id DESC LIMIT 1", (labeller, LEASED)
+    ).fetchone()
+    task = mine[0] if mine else _inserted(db, labeller, now) or _lease(db, labeller, now)
+    if mine:
+        db.execute("UPDATE tasks SET until = ? WHERE id = ?", (now + LEASE, task))
+    item = _item(db, task) if task else None
+    return _with_progress(db, labeller, item, said or {})
+
+
+def _lease(db: sqlite3.Connection, labeller: str, now: float) -> int | None:
+    found = db.execute(
+        """UPDATE tasks SET state = ?, labeller = ?, since = ?, until = ? WHERE id = (
+             SELECT t.id FROM tasks t WHERE t.state = ? AND NOT EXISTS
+               (SELECT 1 FROM tasks o WHERE o.pair = t.pair AND o.labeller = ?) ORDER BY t.rank, t.slot LIMIT 1) RETURNING id, pair""",
+        (LEASED, labeller, now, now + LEASE, OPEN, labeller),
+    ).fetchall()
+    if not found:
+        return None
+    key = db.execute("SELECT key FROM pairs WHERE id = ?", (found[0]["pair"],)).fetchone()[0]
+    db.execute("UPDATE tasks SET side = ? WHERE id = ?", (side_of(key, labeller), found[0]["id"]))
+    return found[0]["id"]
+
+
+def _inserted(db: sqlite3.Connection, labeller: str, now: float) -> int | None:
+    """A hidden repeat or a gold pair, when this labeller has had fewer of them than their share."""
+    settings: Settings = settings_of(db)
+    had = dict(db.execute("SELECT kind, count(*) FROM tasks WHERE labeller = ? AND state = ? GROUP BY kind", (labeller, DONE)).fetchall())
+    base = had.get("ordinary", 0)
+    if had.get("gold", 0) < int(base * settings.gold):
+        found = db.execute(
+            "SELECT id, key FROM pairs p WHERE gold IS NOT NULL AND NOT EXISTS (SELECT 1 FROM tasks WHERE pair = p.id AND labeller = ?) "
+            "ORDER BY key LIMIT 1",
+            (labeller,),
+        ).fetchone()
+        if found:
+            return _add_task(db, found["id"], "gold", labeller, side_of(found["key"], labeller), now)
+    if had.get("repeat", 0) < int(base * settings.repeats):
+        found = db.execute(
+            "SELECT t.pair, t.side FROM tasks t WHERE t.labeller = ? AND t.state = ? AND t.kind = 'ordinary' AND t.event <= "
+            "(SELECT id FROM events WHERE labeller = ? AND kind = 'verdict' ORDER BY id DESC LIMIT 1 OFFSET ?) AND NOT EXISTS "
+            "(SELECT 1 FROM tasks r WHERE r.pair = t.pair AND r.labeller = t.labeller AND r.kind = 'repeat') ORDER BY t.rank LIMIT 1",
+            (labeller, DONE, labeller, APART - 1),
+        ).fetchone()
+        if found:
+            return _add_task(db, found["pair"], "repeat", labeller, turned(found["side"]), now)
+    return None
+
+
+def _item(db: sqlite3.Connection, task: int) -> Item:
+    row = db.execute(
+        "SELECT t.id, t.pair, t.side, t.event, p.prompt, p.first, p.second FROM tasks t JOIN pairs p ON p.id = t.pair WHERE t.id = ?",
+        (task,),
+    ).fetchone()
+    sides = {"first": json.loads(row["first"]), "second": json.loads(row["second"])}
+    before = db.execute(
+        "SELECT winner, strength, edited, better, note, reason FROM events WHERE task = ? AND kind = 'verdict' ORDER BY id DESC LIMIT 1",
+        (task,),
+    ).fetchone()
+    if before:
+        letter = {row["side"]: "a", turned(row["side"]): "b"}
+        before = dict(before) | {"choice": letter.get(before["winner"], before["winner"])}
+    return Item(row["id"], row["pair"], json.loads(row["prompt"]), sides[row["side"]], sides[turned(row["side"])], before)
+
+
+def _with_progress(db: sqlite3.Connection, labeller: str, item: Item | None, said: dict) -> Desk:
+    total, done = db.execute("SELECT count(*), coalesce(sum(state = ?), 0) FROM tasks WHERE kind = 'ordinary'", (DONE,)).fetchone()
+    mine = db.execute("SELECT count(*) FROM tasks WHERE labeller = ? AND state = ?", (labeller, DONE)).fetchone()[0]
+    recent = [
+        s
+        for (s,) in db.execute(
+            "SELECT seconds FROM events WHERE labeller = ? AND kind = 'verdict' AND seconds IS NOT NULL ORDER BY id DESC LIMIT 20",
+            (labeller,),
+        )
+    ]
+    each = sorted(recent)[len(recent) // 2] if len(recent) >= 3 else None
+    left = (total - done) * each if each is not None else None
+    return Desk(item, done, total, mine, total - done if item is None else 0, 60 / max(each, 0.1) if each is not None else None, left, said)
+
+
+# --- taking back ------------------------------------------------------------------------------------------------------------------
+
+
+def undo(ws: Workspace, project: str, labeller: str) -> Desk:
+    """Take back this labeller's last verdict; its pair is before them again, as often as wanted. ConflictError when there is none."""
+    labeller = labeller_name(labeller)
+    with files.writing(ws, project) as db:
+        row = db.execute(
+            "SELECT id, pair, event FROM tasks WHERE labeller = ? AND state = ? AND event IS NOT NULL ORDER BY event DESC LIMIT 1",
+            (labeller, DONE),
+        ).fetchone()
+        if row is None:
+            raise ConflictError(
+                "There is nothing to take back.",
+                asked="undo",
+                available="your own verdicts",
+                remedy="Judge the pair that is shown.",
+                field="undo",
+            )
+        _event(db, kind="undo", task=row["id"], pair=row["pair"], labeller=labeller, undoes=row["event"])
+        now = files.now()
+        db.execute("UPDATE tasks SET state = ?, event = NULL, since = ?, until = ? WHERE id = ?", (LEASED, now, now + LEASE, row["id"]))
+        return _desk(db, labeller)
+
+
+def release(ws: Workspace, project: str, labeller: str | None = None) -> int:
+    """Give back the pairs that somebody (or anybody) has before them; how many there were."""
+    with files.writing(ws, project) as db:
+        db.execute(
+            "DELETE FROM tasks WHERE state = ? AND kind != 'ordinary' AND event IS NULL AND (? IS NULL OR labeller = ?)",
+            (LEASED, labeller, labeller),
+        )
+        return db.execute(
+            "UPDATE tasks SET state = ?, labeller = NULL, until = NULL WHERE state = ? AND (? IS NULL OR labeller = ?)",
+            (OPEN, LEASED, labeller, labeller),
+        ).rowcount
+
+
+def reopen_skipped(ws: Workspace, project: str) -> int:
+    """Offer again what was skipped; how many there are."""
+    with files.writing(ws, project) as db:
+        found = db.execute(
+            "SELECT t.id, t.pair, t.labeller, t.event FROM tasks t JOIN events e ON e.id = t.event WHERE e.winner = 'skip'"
+        ).fetchall()
+        for row in found:
+            _event(db, kind="undo", task=row["id"], pair=row["pair"], labeller=row["labeller"], undoes=row["event"], reason="offered again")
+            db.execute("UPDATE tasks SET state = ?, labeller = NULL, event = NULL WHERE id = ?", (OPEN, row["id"]))
+        return len(found)
+
+
+def settle(ws: Workspace, project: str, pair: int, winner: str | None, by: str) -> None:
+    """The last word on a pair about which labellers disagree: "first", "second", "tie" or "both_bad"; None takes it back."""
+    if winner not in (None, "first", "second", "tie", "both_bad"):
+        raise RequestError(
+            "That settles nothing.", asked=winner, available=["first", "second", "tie", "both_bad"], remedy="Choose one.", field="winner"
+        )
+    with files.writing(ws, project) as db:
+        if not db.execute("UPDATE pairs SET settled = ? WHERE id = ?", (winner, pair)).rowcount:
+            raise NotFoundError(
+                f"There is no pair {pair}.", asked=pair, available="pairs of this project", remedy="Choose one.", field="pair"
+            )
+        _event(db, kind="settle", task=None, pair=pair, labeller=labeller_name(by), winner=winner)
