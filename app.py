@@ -13,7 +13,7 @@ os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 from tuner import ceilings, cli, hardware, paths, supervisor
 from tuner.errors import ConflictError, RequestError, TunerError
 from tuner.paths import Workspace
-from ui import layout, theme
+from ui import judge_view, layout, theme
 from ui.guard import LOOPBACK, HostGuard, OriginGuard
 from ui.session import LOCAL_LIMIT, SPACE_LIMIT, House
 
@@ -130,6 +130,7 @@ def launch(
         footer_links=[],
         theme=theme.theme(),
         css=theme.CSS,
+        head=judge_view.SCRIPT,
         app_kwargs={"middleware": [Middleware(kind, **options) for kind, options in guards]},
         prevent_thread_lock=not block,
     )

@@ -14,6 +14,7 @@ DONE = {
     "strip_html": "{changed} rows freed of markup",
     "trim": "{changed} beginnings cut off",
     "unify": "{changed} labels spelled alike",
+    "labels": "the {verdicts} judgements of {project}, read anew",
     "edit": "{changed} rows corrected and {dropped} left out by hand",
 }
 

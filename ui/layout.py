@@ -6,9 +6,11 @@ import time
 import gradio as gr
 
 from tuner import hardware, runs, supervisor, training
+from tuner.errors import RequestError
 from ui import data_tab, draw, forms
 from ui.chat_tab import ChatTab, first_question
 from ui.data_tab import DataTab
+from ui.label_tab import LabelTab
 from ui.runs_tab import RunsTab
 from ui.session import House, Screen
 from ui.settings_tab import SettingsTab
@@ -22,6 +24,7 @@ TABS = {  # in the order of the work
     "train": ("Train", TrainTab),
     "runs": ("Runs", RunsTab),
     "chat": ("Chat", ChatTab),
+    "label": ("Label", LabelTab),
     "take": ("Take away", TakeAwayTab),
     "settings": ("Settings", SettingsTab),
 }
@@ -64,6 +67,8 @@ class Page:
             **quick,
         )
         self.tab["chat"].select(self.on_open_chat, self.screen, self.chat.shown, **quick)
+        self.tab["label"].select(self.on_open_label, self.screen, self.label.shown, **quick)
+        self.label.teach.made.success(self.to("train"), self.screen, self.tabs)
         self.tab["take"].select(self.on_open_take, self.screen, self.take.shown, **quick)
         self.tab["settings"].select(self.settings.show, None, self.settings.report, **quick)
 
@@ -115,6 +120,7 @@ class Page:
             ],
             **quick,
         )
+        self.blocks.load(self.on_load_label, self.screen, [self.screen, self.tabs, *self.label.shown], **quick)
         self.blocks.load(self.train.mine.on_load, None, self.train.preset, **quick)
         self.blocks.unload(self.house.leave)
 
@@ -153,6 +159,23 @@ class Page:
     def on_open_chat(self, screen, request: gr.Request):
         s = Screen.read(screen)
         return self.chat.show(self.house.workspace(request), s.chat or s.run)
+
+    def on_open_label(self, screen, request: gr.Request):
+        s, link = Screen.read(screen), linked(request)
+        return self.label.show(self.house.workspace(request), link or s.label, s.labeller, guest=bool(link))
+
+    def on_load_label(self, screen, request: gr.Request):
+        """The Label tab as it was left; whoever came by a link (`?label=PROJECT`) sees its guidelines and pairs alone
+        (the class `ts-guest` of the page hides the rest)."""
+        ws, s, link = self.house.workspace(request), Screen.read(screen), linked(request)
+        if not link:
+            return self.label.show(ws, s.label, s.labeller)
+        try:
+            shown = self.label.show(ws, link, s.labeller, guest=True)
+        except RequestError as error:
+            shown = {self.label.intro: gr.update(value=draw.trouble(error), visible=True), self.label.inner: gr.update(visible=False)}
+            shown |= dict.fromkeys((self.label.pick, self.label.name, self.label.new), gr.update(visible=False))
+        return shown | {self.screen: s.with_(tab="label", label=link), self.tabs: gr.Tabs(selected="label")}
 
     def on_open_take(self, screen, request: gr.Request):
         return self.take.show(self.house.workspace(request), Screen.read(screen).run)
@@ -227,7 +250,7 @@ class Page:
         view = self.view(ws, s, "", "")
         return [
             gr.Tabs(selected=s.tab)
-            if s.tab in TABS and s.tab != "start"
+            if s.tab in TABS and s.tab != "start" and not linked(request)
             else gr.skip(),  # whoever was quicker than this stays where they went
             *view,
             *self.runs.about(ws, id),
@@ -238,6 +261,11 @@ class Page:
             *form,
             *rest[: len(self.train_view) - len(self.train_form)],
         ]
+
+
+def linked(request: gr.Request) -> str | None:
+    """The label project to which a link led this browser."""
+    return request.query_params.get("label") or None
 
 
 def build(house: House) -> gr.Blocks:

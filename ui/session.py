@@ -87,6 +87,8 @@ class Screen:
     run: str | None = None
     chat: str | None = None
     demo: str | None = None  # a demo under way, which lands in the chat
+    label: str | None = None  # the label project
+    labeller: str | None = None  # who judges at this browser
 
     @classmethod
     def read(cls, stored) -> "Screen":

@@ -58,8 +58,9 @@ def health(ws: Workspace, ds: Dataset) -> str | None:
     return begin(ws, "health", job, ref=ds.ref)
 
 
-def begin(ws: Workspace, task: str, job: str | None = None, **arguments) -> str:
-    """The id of a job that does a task of workers/ingest.py (add, remap, mix, mend, edit, hub, health, export, generate, judge) with these arguments in a process of its own."""
+def begin(ws: Workspace, task: str, job: str | None = None, *, hidden: dict[str, str] | None = None, **arguments) -> str:
+    """The id of a job that does a task of workers/ingest.py (add, remap, mix, mend, edit, hub, health, export, generate, judge) with these arguments in a process of its own, which is told
+    `hidden` without its being written anywhere."""
     ws.prepare()
     _tidy(ws)
     job = job or f"import-{secrets.token_hex(6)}"
@@ -70,7 +71,9 @@ def begin(ws: Workspace, task: str, job: str | None = None, **arguments) -> str:
         return job  # somebody else was quicker
     paths.write_json(folder / "job.json", {"home": str(ws.home.resolve()), "owner": ws.owner, "task": task, "arguments": arguments})
     try:
-        _children[job] = local.start("tuner.workers.ingest", str(folder.resolve()), log=folder / "worker.log", offline=task != "hub")
+        _children[job] = local.start(
+            "tuner.workers.ingest", str(folder.resolve()), log=folder / "worker.log", offline=task != "hub", secrets=hidden
+        )
     except OSError as error:
         shutil.rmtree(folder, ignore_errors=True)
         raise translate(error) or error from error

@@ -163,7 +163,7 @@ def add(
                 source["sha256"] = digest_
                 find(source, folder / "source")  # not changed while it was read
         made |= {"version": 1, "name": name, "source_name": reader.name, "sha256": digest(found), "sources": found, "sample": sample}
-        id = _move_in(ws, folder, version, name, made)
+        id = move_in(ws, folder, version, name, made)
     return get(ws, id)
 
 
@@ -172,7 +172,7 @@ def _opened(sources: list[dict], files: list[Path], encoding: str | None = None)
     return open_all(files, encoding, [s["name"] for s in sources], tests)
 
 
-def _move_in(ws: Workspace, folder: Path, version: Path, name: str, made: dict) -> str:
+def move_in(ws: Workspace, folder: Path, version: Path, name: str, made: dict) -> str:
     """The id under which a finished folder now stands."""
     while True:
         id = paths.new_id(name, ws.datasets)
@@ -213,7 +213,7 @@ def mix(
         made |= {"bytes": sum(ds.bytes for ds, _ in found), "created": datetime.now(UTC).isoformat(), "questions": [], "notes": []}
         made |= {"rows": tally.usable, "records": tally.records, "held_out": held, "health": tally.health()}
         made |= {"problem_count": 0, "problems": [], "mix": [{"ref": ds.ref, "weight": weight} for ds, weight in found]}
-        id = _move_in(ws, folder, version, name, made)
+        id = move_in(ws, folder, version, name, made)
     return get(ws, id)
 
 
@@ -239,6 +239,13 @@ def remap(
             asked=old.ref,
             available=[part["ref"] for part in old.mix],
             remedy="Change its parts and mix them again.",
+        )
+    if not old.sources:
+        raise ConflictError(
+            f"{old.name} was made in the Label tab: it has no file to read anew.",
+            asked=old.ref,
+            available="the label project it came from",
+            remedy="Judge more pairs there and make a new version.",
         )
     root = ws.dataset(old.id)
     sweep(ws)

@@ -135,7 +135,7 @@ def _project(db: sqlite3.Connection, id: str) -> Project:
         tasks,
         done,
         db.execute("SELECT max(version) FROM guidelines").fetchone()[0] or 1,
-        get(db, "dataset"),
+        get(db, "dataset/preference"),
     )
 
 

@@ -168,6 +168,14 @@ def _add_task(db: sqlite3.Connection, pair: int, kind: str, labeller: str, side:
     ).fetchone()[0]
 
 
+def vote(ws: Workspace, project: str, labeller: str, pair: int, winner: str, reason: str = "") -> None:
+    """The verdict of a labeller who was given no lease: a judge model. It takes no pair from people, and is kept apart (kind "judge")."""
+    with files.writing(ws, project) as db:
+        task = _add_task(db, pair, "judge", labeller, "first", files.now())
+        event = _event(db, kind="verdict", task=task, pair=pair, labeller=labeller, winner=winner, reason=reason or None)
+        db.execute("UPDATE tasks SET state = ?, event = ?, until = NULL WHERE id = ?", (DONE, event, task))
+
+
 # --- the next pair --------------------------------------------------------------------------------------------------------------
 
 

@@ -1,6 +1,7 @@
 """Start a process of the engine on this machine: detached, in a session of its own, its output in a file."""
 
 import contextlib
+import json
 import os
 import subprocess
 import sys
@@ -10,36 +11,39 @@ PACKAGE_ROOT = str(Path(__file__).resolve().parents[2])
 
 
 TOKENS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
-COMES = "TUNESMITH_TOKEN_COMES"  # tells a process that there is a token to read
+COMES = "TUNESMITH_TOKEN_COMES"  # tells a process that there are secrets to read
 
 
-def start(module: str, *args: str, log: Path, device: str | None = None, offline: bool = True) -> subprocess.Popen:
+def start(
+    module: str, *args: str, log: Path, device: str | None = None, offline: bool = True, secrets: dict[str, str] | None = None
+) -> subprocess.Popen:
     """`python -m module args...`, with nothing of ours to hold on to: a closed page ends none of it.
 
     `device` ('cpu', 'cuda:1') becomes the only one the process sees; `offline` keeps the Hub's libraries from the network. A process
-    that may use it reads the Hub's token from its standard input (`take_token`): an environment can be read from outside.
+    that may use it reads the Hub's token, and other `secrets`, from its standard input (`take_token`): an environment can be read from outside.
     """
     token = None if offline else next((os.environ[name] for name in TOKENS if os.environ.get(name)), None)
+    told = ({"HF_TOKEN": token} if token else {}) | (secrets or {})
     with open(log, "ab") as out:  # a file and never a pipe: a full pipe that nobody drains freezes the child
         child = subprocess.Popen(
             [sys.executable, "-m", module, *args],
-            stdin=subprocess.PIPE if token else subprocess.DEVNULL,
+            stdin=subprocess.PIPE if told else subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,
             close_fds=True,
-            env=environment(device, offline) | ({COMES: "1"} if token else {}),
+            env=environment(device, offline) | ({COMES: "1"} if told else {}),
             **_detached(),
         )
-    if token:
+    if told:
         with contextlib.suppress(BrokenPipeError), child.stdin as pipe:  # a child that has died already is told of by its ending
-            pipe.write(token.encode())
+            pipe.write(json.dumps(told).encode())
     return child
 
 
 def take_token() -> None:
-    """In the process that was started: the token, if one came, where the Hub's client looks for it."""
+    """In the process that was started: the secrets, if any came, where those look for them who need them."""
     if os.environ.pop(COMES, None):
-        os.environ["HF_TOKEN"] = sys.stdin.read().strip()
+        os.environ.update(json.loads(sys.stdin.read()))
 
 
 def environment(device: str | None, offline: bool) -> dict[str, str]:

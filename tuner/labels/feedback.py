@@ -1,0 +1,103 @@
+"""What a person says of answers in the chat, kept in a project of its own, and only while they want it: thumbs, a better wording, the
+better of two answers to the same question. It becomes rated rows, pairs or rows to learn from (see export.py)."""
+
+import hashlib
+import json
+from typing import Any
+
+from tuner.errors import RequestError
+from tuner.labels import db as files
+from tuner.labels import pairs, projects, queue
+from tuner.labels.pairs import Candidate, Messages
+from tuner.paths import Workspace
+
+PROJECT, TITLE = "from-the-chat", "From the chat"
+SELF = "me"  # who chats on this computer
+
+
+def wanted(ws: Workspace) -> bool:
+    """Whether the person switched it on."""
+    if not (ws.label_project(PROJECT) / "labels.db").exists():
+        return False
+    with files.reading(ws, PROJECT) as db:
+        return bool(files.get(db, "wanted", False))
+
+
+def want(ws: Workspace, on: bool) -> None:
+    """Switch it on or off; what was kept stays."""
+    if not on and not (ws.label_project(PROJECT) / "labels.db").exists():
+        return
+    projects.ensure(ws, PROJECT, TITLE)
+    with files.writing(ws, PROJECT) as db:
+        files.put(db, "wanted", bool(on))
+
+
+def rate(ws: Workspace, prompt: Messages, answer: str, good: bool | None, origin: dict[str, Any]) -> None:
+    """Thumbs up or down; None takes it back."""
+    _keep(ws, prompt, answer, "good", None if good is None else int(good), origin)
+
+
+def word_better(ws: Workspace, prompt: Messages, answer: str, better: str, origin: dict[str, Any]) -> None:
+    """How the answer should have read."""
+    if not better.strip() or better.strip() == answer.strip():
+        raise RequestError(
+            "This is the answer as it was.",
+            asked=better[:80],
+            available="another wording",
+            remedy="Write how it should read.",
+            field="better",
+        )
+    _keep(ws, prompt, answer, "better", better.strip(), origin)
+
+
+def _keep(ws: Workspace, prompt: Messages, answer: str, column: str, value: Any, origin: dict[str, Any]) -> None:
+    row = [json.dumps(prompt, ensure_ascii=False), answer, json.dumps(origin, ensure_ascii=False)]
+    key = hashlib.sha256(f"{row[0]}\0{answer}".encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    with files.writing(ws, PROJECT) as db:
+        db.execute(
+            f"INSERT INTO ratings (key, prompt, answer, origin, {column}, created) VALUES (?, ?, ?, ?, ?, ?) "
+            f"ON CONFLICT (key) DO UPDATE SET {column} = excluded.{column}, created = excluded.created",
+            (key, *row, value, files.now()),
+        )
+        db.execute("DELETE FROM ratings WHERE good IS NULL AND better IS NULL")
+
+
+def prefer(ws: Workspace, prompt: Messages, chosen: str, rejected: str, origin: dict[str, Any]) -> bool:
+    """Of two answers to one question the better one, as a judged pair; False when they make no pair or were judged before."""
+    if pairs.unfit(chosen, rejected):
+        return False
+    who = str(origin.get("model", "model"))
+    sides = ([{"role": "assistant", "content": text}] for text in (chosen, rejected))
+    with files.writing(ws, PROJECT) as db:
+        id = pairs.insert(db, Candidate(prompt, *sides, (who, who), origin))
+        if id is None:
+            return False
+        projects.spread(db, projects.Settings(), [id])
+        task = db.execute("SELECT id FROM tasks WHERE pair = ?", (id,)).fetchone()[0]
+        db.execute(
+            "UPDATE tasks SET state = ?, labeller = ?, side = 'first', since = ? WHERE id = ?", (files.LEASED, SELF, files.now(), task)
+        )
+    queue.judge(ws, PROJECT, SELF, task, "a", note="chosen in the chat")
+    return True
+
+
+def kept(ws: Workspace) -> list[dict[str, Any]]:
+    """[{"prompt", "answer", "good", "better", "origin"}] of all single answers, the oldest first."""
+    if not (ws.label_project(PROJECT) / "labels.db").exists():
+        return []
+    with files.reading(ws, PROJECT) as db:
+        return ratings(db)
+
+
+def ratings(db) -> list[dict[str, Any]]:
+    return [
+        {
+            "prompt": json.loads(r["prompt"]),
+            "answer": r["answer"],
+            "good": None if r["good"] is None else bool(r["good"]),
+            "better": r["better"],
+            "origin": json.loads(r["origin"]),
+            "created": r["created"],
+        }
+        for r in db.execute("SELECT * FROM ratings ORDER BY id")
+    ]

@@ -1,0 +1,154 @@
+"""A model that judges as one more labeller. Off until somebody asks for it; its votes are counted apart from people's.
+
+It is asked twice, with the answers in both orders, and only what it says both times counts: models favour one side (Zheng et al. 2023,
+arXiv:2306.05685). A local model is asked through the serving worker; another one through any OpenAI-compatible address, which is sent the
+pairs: nothing leaves this computer unless somebody names one.
+"""
+
+import json
+import os
+import re
+from collections import Counter
+from dataclasses import asdict, dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+
+from tuner import chat
+from tuner.chat_templates import THINKING
+from tuner.data import jobs
+from tuner.data.check import Cancelled
+from tuner.errors import NetworkError, RequestError
+from tuner.labels import db as files
+from tuner.labels import projects, queue
+from tuner.labels.generate import Made
+from tuner.labels.judge_names import named
+from tuner.labels.pairs import Messages, text_of
+from tuner.paths import Workspace
+
+KEY = "TUNESMITH_JUDGE_KEY"  # of the endpoint, in the process that asks; never on disk
+TASK = """You compare two answers to one question. These are the guidelines:
+
+{guidelines}
+
+Reply with 1 if the first answer is better, with 2 if the second is better, and with 0 if neither is. Reply with the number alone."""
+ASKED = "The conversation:\n{prompt}\n\n--- Answer 1 ---\n{first}\n\n--- Answer 2 ---\n{second}\n\n--- Which is better: 1, 2 or 0? ---"
+
+
+@dataclass(frozen=True)
+class Judge:
+    """`model` is what `tunesmith chat` takes; with `url` it is the name by which the endpoint knows its model."""
+
+    model: str
+    url: str | None = None
+    max_tokens: int = 1024
+
+    @property
+    def labeller(self) -> str:
+        return named(self.model)
+
+
+def ask(ws: Workspace, project: str, judge: Judge, *, key: str | None = None, limit: int | None = None) -> str:
+    """The id of a job in which the judge votes on all pairs it has not judged yet."""
+    files.file_of(ws, project)
+    if not judge.model.strip():
+        raise RequestError("No judge was named.", asked="", available="a model", remedy="Choose one.", field="judge")
+    if judge.url:
+        parts = urlsplit(judge.url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise RequestError(
+                "This is no address of an OpenAI-compatible endpoint.",
+                asked=judge.url,
+                available="http://127.0.0.1:11434/v1, https://.../v1",
+                remedy="Write it up to /v1.",
+                field="url",
+            )
+    else:
+        chat.known_as(ws, judge.model)
+    job = f"import-judge-{project[:40]}"
+    if (ws.jobs / job / "job.json").exists():
+        jobs.forget(ws, job)
+    hidden = {KEY: key} if key else None
+    return jobs.begin(ws, "judge", job, hidden=hidden, project=project, judge=asdict(judge), limit=limit)
+
+
+def run(ws: Workspace, *, project: str, judge: dict[str, Any], limit: int | None, progress, cancelled) -> Made:
+    """Ask and keep, pair by pair; called in a process of its own (workers/ingest.py). What was kept is not asked again."""
+    who = Judge(**judge)
+    say = _endpoint(who) if who.url else _local(ws, who)
+    system = TASK.format(guidelines=projects.guidelines(ws, project)[1])
+    waiting = open_pairs(ws, project, who.labeller)[:limit]
+    said: Counter = Counter()
+    for n, (id, prompt, first, second) in enumerate(waiting):
+        if cancelled():
+            raise Cancelled
+        winner, reason = verdict(lambda a, b, prompt=prompt: say(_messages(system, prompt, a, b)), first, second)
+        queue.vote(ws, project, who.labeller, id, winner, reason)
+        said[winner] += 1
+        progress(n + 1, len(waiting), n + 1)
+    return Made(project, len(waiting), dict(said))
+
+
+def verdict(say, first: Messages, second: Messages) -> tuple[str, str]:
+    """(winner, reason) of what a judge says in both orders: other verdicts in other orders are a tie, an answer without one is a skip."""
+    one, other = read(say(first, second)), read(say(second, first))
+    if one is None or other is None:
+        return "skip", "the judge gave no verdict"
+    other = {"1": "2", "2": "1"}.get(other, other)
+    if one != other:
+        return "tie", "another verdict in another order"
+    return {"1": "first", "2": "second", "0": "tie"}[one], ""
+
+
+def read(text: str) -> str | None:
+    """1, 2 or 0: the last that stands alone, after what was thought aloud."""
+    for _, end in THINKING:
+        text = text.rpartition(end)[2] if end in text else text
+    found = re.findall(r"(?<![\d.])[012](?![\d.]\d|\d)", text)
+    return found[-1] if found else None
+
+
+def _messages(system: str, prompt: Messages, first: Messages, second: Messages) -> Messages:
+    talk = "\n".join(f"{m['role']}: {text_of([m])}" for m in prompt)
+    asked = ASKED.format(prompt=talk, first=text_of(first), second=text_of(second))
+    return [{"role": "system", "content": system}, {"role": "user", "content": asked}]
+
+
+def _local(ws: Workspace, judge: Judge):
+    client, known = chat.Client(ws), chat.known_as(ws, judge.model)
+    return lambda messages: client.answer(known, messages, temperature=0.0, max_tokens=judge.max_tokens).text
+
+
+def _endpoint(judge: Judge):
+    key = os.environ.pop(KEY, "")
+    client = httpx.Client(timeout=120, headers={"Authorization": f"Bearer {key}"} if key else {})
+
+    def say(messages: Messages) -> str:
+        document = {"model": judge.model, "messages": messages, "temperature": 0, "max_tokens": judge.max_tokens}
+        try:
+            answer = client.post(judge.url.rstrip("/") + "/chat/completions", json=document)
+            answer.raise_for_status()
+            return answer.json()["choices"][0]["message"]["content"] or ""
+        except (httpx.HTTPError, KeyError, IndexError, TypeError, ValueError) as error:
+            raise NetworkError(
+                f"The judge did not answer: {str(error)[:200] or type(error).__name__}.",
+                asked=judge.url,
+                available="an OpenAI-compatible endpoint",
+                remedy="Look at its address, its key and the name of the model. The votes so far are kept.",
+                field="url",
+            ) from error
+
+    return say
+
+
+def open_pairs(ws: Workspace, project: str, labeller: str) -> list[tuple[int, Messages, Messages, Messages]]:
+    """Pairs this judge has not judged; those that people judged come first, for the agreement."""
+    with files.reading(ws, project) as db:
+        rows = db.execute(
+            "SELECT p.id, p.prompt, p.first, p.second FROM pairs p WHERE p.gold IS NULL AND NOT EXISTS "
+            "(SELECT 1 FROM tasks t WHERE t.pair = p.id AND t.labeller = ?) ORDER BY NOT EXISTS "
+            "(SELECT 1 FROM tasks t WHERE t.pair = p.id AND t.event IS NOT NULL), p.id",
+            (labeller,),
+        ).fetchall()
+    return [(r["id"], *(json.loads(r[c]) for c in ("prompt", "first", "second"))) for r in rows]

@@ -1,0 +1,105 @@
+"""What all labellers together say of each pair: the verdicts as the statistics read them, and the outcome that is learnt from."""
+
+import json
+import sqlite3
+from dataclasses import dataclass, field
+from typing import Any
+
+from tuner.labels import db as files
+from tuner.labels.pairs import Messages, text_of
+from tuner.labels.verdicts import Verdict, majority
+from tuner.paths import Workspace
+
+VERDICTS = """
+SELECT e.id, e.labeller, e.winner, e.strength, e.edited, e.better, e.note, e.reason, e.seconds, e.guidelines, e.created,
+  t.kind, t.side, t.pair, p.key, p.gold, p.first_by, p.second_by
+FROM tasks t JOIN events e ON e.id = t.event JOIN pairs p ON p.id = t.pair ORDER BY e.id
+"""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """`winner` by majority, or as it was settled; `strength` the mean of those who voted for it, None where none was asked. `edited` is the
+    winner as it should read, `better` an answer written where both are bad. `votes` are the events, for the provenance."""
+
+    pair: int
+    prompt: Messages
+    first: Messages
+    second: Messages
+    by: tuple[str, str]
+    origin: dict[str, Any]
+    winner: str
+    disputed: bool
+    settled: bool
+    strength: float | None = None
+    edited: str | None = None
+    better: str | None = None
+    votes: list[dict[str, Any]] = field(default_factory=list)
+
+
+def verdicts(ws: Workspace, project: str) -> list[Verdict]:
+    """All that stand, in the order in which they were given."""
+    with files.reading(ws, project) as db:
+        return [_verdict(r, *lengths) for r, lengths in _with_lengths(db)]
+
+
+def _with_lengths(db: sqlite3.Connection) -> list[tuple[sqlite3.Row, tuple[int, int]]]:
+    known: dict[int, tuple[int, int]] = {}
+    for id, first, second in db.execute("SELECT id, first, second FROM pairs WHERE id IN (SELECT pair FROM tasks WHERE event IS NOT NULL)"):
+        known[id] = (len(text_of(json.loads(first))), len(text_of(json.loads(second))))
+    return [(r, known[r["pair"]]) for r in db.execute(VERDICTS)]
+
+
+def _verdict(r: sqlite3.Row, first: int, second: int) -> Verdict:
+    return Verdict(
+        str(r["pair"]),
+        r["labeller"],
+        r["winner"],
+        r["side"],
+        r["strength"],
+        r["kind"] == "repeat",
+        first,
+        second,
+        r["first_by"],
+        r["second_by"],
+        r["gold"],
+        r["seconds"],
+        r["created"],
+    )
+
+
+def outcomes(ws: Workspace, project: str, *, judges: bool = False) -> list[Outcome]:
+    """Of each pair that somebody judged or settled, in the order of the pairs. Hidden repeats and pairs whose answer was known don't count;
+    votes of judge models only when they are asked for."""
+    with files.reading(ws, project) as db:
+        votes: dict[int, list[sqlite3.Row]] = {}
+        for r in db.execute(VERDICTS):
+            if r["kind"] in ("ordinary", "extra", *(["judge"] if judges else [])):
+                votes.setdefault(r["pair"], []).append(r)
+        rows = db.execute("SELECT * FROM pairs WHERE gold IS NULL ORDER BY id").fetchall()
+    return [_outcome(p, votes.get(p["id"], [])) for p in rows if votes.get(p["id"]) or p["settled"]]
+
+
+def _outcome(p: sqlite3.Row, votes: list[sqlite3.Row]) -> Outcome:
+    together = majority([_verdict(r, 0, 0) for r in votes])
+    winner = p["settled"] or together.winner
+    agreeing = [r for r in votes if r["winner"] == winner]
+    strengths = [r["strength"] for r in agreeing if r["strength"]]
+    return Outcome(
+        p["id"],
+        *(json.loads(p[name]) for name in ("prompt", "first", "second")),
+        (p["first_by"], p["second_by"]),
+        json.loads(p["origin"]),
+        winner,
+        together.disputed and not p["settled"],
+        bool(p["settled"]),
+        sum(strengths) / len(strengths) if strengths else None,
+        next((r["edited"] for r in reversed(agreeing) if r["edited"]), None),
+        next((r["better"] for r in reversed(agreeing) if r["better"]), None),
+        [_told(r) for r in votes],
+    )
+
+
+def _told(r: sqlite3.Row) -> dict[str, Any]:
+    kept = {k: r[k] for k in ("labeller", "winner", "strength", "edited", "better", "note", "reason", "seconds", "guidelines", "created")}
+    return {"shown_left": r["side"], **{k: v for k, v in kept.items() if v is not None}}

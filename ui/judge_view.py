@@ -1,0 +1,371 @@
+"""The desk at which pairs are judged, blind: a question, two answers, a verdict by button or key; then the next pair.
+
+Handlers read the project, the labeller and the number of the task that is shown from the page, so that whoever sends one verdict twice, or
+from an old page, changes nothing; the truth is in the project's file.
+"""
+
+from html import escape
+
+import gradio as gr
+
+from tuner.errors import TunerError
+from tuner.hardware import human_time
+from tuner.labels import projects, queue
+from tuner.labels.projects import Project
+from tuner.labels.queue import Desk
+from ui import answers, draw
+from ui.session import House
+
+QUICK = {"queue": False, "show_progress": "hidden"}
+KEYS = [
+    ("← →", "this answer is better"),
+    ("1 2 3", "how much better, when strength is switched on"),
+    ("T", "a tie"),
+    ("B", "both are bad; B again goes on without writing a better one"),
+    ("S", "skip; S again goes on without a reason"),
+    ("E", "choose one and mend its words; Ctrl and Enter keeps it"),
+    ("N", "a note to go with the verdict"),
+    ("U", "undo, as often as wanted"),
+    ("G", "the guidelines"),
+    ("?", "these keys"),
+    ("Esc", "leave a text box, so that the keys work again"),
+]
+HOW_MUCH = {1: "a little", 2: "clearly", 3: "far better"}
+REASONS = ["I don't know the subject", "The question makes no sense", "It should not be in here", "Another reason (see the note)"]
+NOTHING = '<p class="ts-quiet">No pairs yet. Open "Pairs" above: from the sample, a file, your data, or written by your models.</p>'
+
+# Keys press the buttons, and are dead while somebody types. A key pressed twice does no harm: the verdict names the pair that is shown.
+SCRIPT = """
+<script>
+(() => {
+  if (new URLSearchParams(location.search).has("label")) document.documentElement.classList.add("ts-guest");
+  const by = {ArrowLeft: "label-a", ArrowRight: "label-b", "1": "label-1", "2": "label-2", "3": "label-3", t: "label-tie", b: "label-both",
+    s: "label-skip", e: "label-edit", n: "label-note", u: "label-undo", g: "label-guide", "?": "label-keys"};
+  const panels = {b: ["label-better-panel", "label-both-commit"], s: ["label-skip-panel", "label-skip-commit"]};
+  const shown = id => { const x = document.getElementById(id); return x && x.offsetParent !== null ? x : null; };
+  document.addEventListener("keydown", e => {
+    const desk = shown("label-desk") || shown("label-welcome");
+    if (!desk) return;
+    const typing = e.target.closest('textarea, select, [contenteditable=true], [role=combobox], [role=listbox], input:not([type=checkbox]):not([type=button])');
+    if (typing) {
+      if (e.key === "Escape") { e.target.blur(); e.preventDefault(); }
+      if (e.key === "Enter" && (e.ctrlKey || e.metaKey)) {
+        const panel = e.target.closest(".ts-panel"), go = panel && panel.querySelector("button.primary");
+        if (go) { e.preventDefault(); e.target.blur(); go.click(); }
+      }
+      return;
+    }
+    if (e.ctrlKey || e.metaKey || e.altKey || e.repeat) return;
+    const key = e.key.length === 1 ? e.key.toLowerCase() : e.key;
+    let id = by[key];
+    if (!id) return;
+    if (panels[key] && shown(panels[key][0])) id = panels[key][1];
+    const button = shown(id);
+    if (!button) return;
+    e.preventDefault(); e.stopPropagation();
+    (button.tagName === "BUTTON" ? button : button.querySelector("button") || button).click();
+  }, true);
+})();
+</script>
+"""
+
+
+class JudgeView:
+    def __init__(self, house: House, project: gr.Dropdown, labeller: gr.Textbox):
+        self.house, self.project, self.labeller = house, project, labeller
+        with gr.Column(visible=False, elem_id="label-welcome") as self.welcome:
+            gr.Markdown("### Before you begin")
+            self.rules = gr.HTML(elem_id="label-rules")
+            self.begin = gr.Button("I have read them: begin", variant="primary", elem_id="label-begin")
+        with gr.Row():
+            with gr.Column(scale=3, min_width=280):
+                self.progress = gr.HTML(NOTHING, elem_id="label-progress")
+            with gr.Column(scale=1, min_width=280, visible=False) as self.aside, gr.Row():
+                self.guide = gr.Button("Guidelines (G)", size="sm", elem_id="label-guide", min_width=80)
+                self.undo = gr.Button("Undo (U)", size="sm", elem_id="label-undo", min_width=80)
+                self.keys = gr.Button("Keys (?)", size="sm", elem_id="label-keys", min_width=80)
+        with gr.Column(visible=False, elem_id="label-desk") as self.desk:
+            self.help = gr.HTML(draw.table(["Key", "What it does"], KEYS), visible=False, elem_id="label-help")
+            self.guide_text = gr.HTML(visible=False, elem_id="label-guide-text")
+            self.prompt = gr.HTML(elem_id="label-prompt")
+            with gr.Row(equal_height=False):
+                with gr.Column(min_width=300):
+                    self.a = gr.HTML(elem_id="label-answer-a", elem_classes=["ts-answer"])
+                    self.take_a = gr.Button("← A is better", variant="primary", elem_id="label-a")
+                with gr.Column(min_width=300):
+                    self.b = gr.HTML(elem_id="label-answer-b", elem_classes=["ts-answer"])
+                    self.take_b = gr.Button("B is better →", variant="primary", elem_id="label-b")
+            with gr.Row(visible=False, elem_id="label-strength") as self.strength:
+                self.asked = gr.HTML(elem_id="label-asked")
+                self.much = [gr.Button(f"{n} {words}", elem_id=f"label-{n}", min_width=90) for n, words in HOW_MUCH.items()]
+            with gr.Row():
+                self.tie = gr.Button("Tie (T)", elem_id="label-tie", min_width=90)
+                self.both = gr.Button("Both bad (B)", elem_id="label-both", min_width=90)
+                self.skip = gr.Button("Skip (S)", elem_id="label-skip", min_width=90)
+                self.edit = gr.Button("Mend one (E)", elem_id="label-edit", min_width=90)
+                self.note = gr.Button("Note (N)", elem_id="label-note", min_width=90)
+            self._panels()
+        self.message = gr.HTML(elem_id="label-message")
+        self.task = gr.Textbox(visible="hidden", show_label=False, elem_id="label-task", elem_classes=["ts-hidden"])
+        self.chosen = gr.Textbox(visible="hidden", show_label=False, elem_classes=["ts-hidden"])  # the side that waits for its strength
+        self.open = gr.State("")  # the panel that is open
+        self.shown = [
+            self.welcome,
+            self.rules,
+            self.aside,
+            self.progress,
+            self.desk,
+            self.guide_text,
+            self.prompt,
+            self.a,
+            self.b,
+            self.strength,
+        ]
+        self.shown += [
+            *self.panels.values(),
+            self.better,
+            self.reason,
+            self.wording,
+            self.note_text,
+            self.message,
+            self.task,
+            self.chosen,
+            self.open,
+        ]
+        self._wire()
+
+    def _panels(self) -> None:
+        with gr.Column(visible=False, elem_id="label-better-panel", elem_classes=["ts-panel"]) as better:
+            self.better = gr.Textbox(
+                label="A better answer, if you like",
+                info="It becomes the chosen one, and both others the rejected. Ctrl and Enter keeps it; B again goes on without.",
+                lines=3,
+                elem_id="label-better",
+            )
+            self.commit_both = gr.Button("Both are bad", variant="primary", elem_id="label-both-commit")
+        with gr.Column(visible=False, elem_id="label-skip-panel", elem_classes=["ts-panel"]) as skip:
+            self.reason = gr.Radio(REASONS, label="Why", info="S again skips without a reason.", elem_id="label-reason")
+            self.commit_skip = gr.Button("Skip this pair", variant="primary", elem_id="label-skip-commit")
+        with gr.Column(visible=False, elem_id="label-edit-panel", elem_classes=["ts-panel"]) as edit:
+            self.which = gr.Radio(
+                ["A", "B"], label="The better one", info="Which one you mend; it becomes the chosen one.", elem_id="label-which"
+            )
+            self.wording = gr.Textbox(
+                label="As it should read", info="What it said before is kept. Ctrl and Enter keeps it.", lines=4, elem_id="label-wording"
+            )
+            self.commit_edit = gr.Button("Choose it with these words", variant="primary", elem_id="label-edit-commit")
+        with gr.Column(visible=False, elem_id="label-note-panel", elem_classes=["ts-panel"]) as note:
+            self.note_text = gr.Textbox(label="Note", info="It goes with the verdict you give next.", lines=2, elem_id="label-note-text")
+        self.panels = {"better": better, "skip": skip, "edit": edit, "note": note}
+
+    def _wire(self) -> None:
+        who = [self.project, self.labeller]
+        verdict = [*who, self.task, self.note_text]
+        for button, letter in ((self.take_a, "a"), (self.take_b, "b")):
+            button.click(self.on_side(letter), verdict, self.shown + [self.asked], api_name=f"label_{letter}", **QUICK)
+        for n, button in zip(HOW_MUCH, self.much, strict=True):
+            button.click(self.on_strength(n), [*verdict, self.chosen], self.shown, **QUICK)
+        self.tie.click(self.on_tie, verdict, self.shown, api_name="label_tie", **QUICK)
+        self.commit_both.click(self.on_both, [*verdict, self.better], self.shown, **QUICK)
+        self.commit_skip.click(self.on_skip, [*verdict, self.reason], self.shown, **QUICK)
+        self.commit_edit.click(self.on_edit, [*verdict, self.which, self.wording], self.shown, **QUICK)
+        self.undo.click(self.on_undo, who, self.shown, api_name="label_undo", **QUICK)
+        self.begin.click(self.on_begin, who, self.shown, **QUICK)
+        panels = [*self.panels.values(), self.open]
+        for name, button in (("better", self.both), ("skip", self.skip), ("note", self.note)):
+            button.click(self.on_panel(name), self.open, panels, **QUICK)
+        self.edit.click(self.on_open_edit, [*who, self.open], [*panels, self.which, self.wording], **QUICK)
+        self.which.input(self.on_which, [*who, self.which], self.wording, **QUICK)
+        self.guide.click(self.on_guide, [self.project, self.open], [self.guide_text, self.open], **QUICK)
+        self.keys.click(self.on_keys, self.open, [self.help, self.open], **QUICK)
+
+    # --- what is shown ------------------------------------------------------------------------------------------------
+
+    def show(self, ws, project: str | None, labeller: str | None) -> dict:
+        """The pair before this labeller, or the guidelines when they have not read them, or what to do first."""
+        if not project:
+            return self.nothing("")
+        if not (labeller or "").strip():
+            return self.nothing('<p class="ts-quiet">Write your name above: verdicts are kept under it.</p>')
+        try:
+            p = projects.find(ws, project)
+            if p.pairs == 0:
+                return self.nothing(NOTHING)
+            if not projects.has_read(ws, project, queue.labeller_name(labeller)):
+                rules = answers.markdown(projects.guidelines(ws, project)[1])
+                return self.nothing("") | {self.welcome: gr.update(visible=True), self.rules: f'<div class="ts-card">{rules}</div>'}
+            return self.drawn(p, queue.next(ws, project, labeller))
+        except TunerError as error:
+            return self.nothing(draw.trouble(error))
+
+    def nothing(self, why: str) -> dict:
+        return {
+            self.welcome: gr.update(visible=False),
+            self.desk: gr.update(visible=False),
+            self.aside: gr.update(visible=False),
+            self.progress: why,
+            self.task: "",
+            self.message: "",
+        }
+
+    def drawn(self, p: Project, desk: Desk, message: str = "") -> dict:
+        """The desk of one pair; panels shut and texts empty."""
+        item, closed = desk.item, gr.update(visible=False)
+        out = {
+            self.welcome: closed,
+            self.aside: gr.update(visible=True),
+            self.progress: progress(desk),
+            self.message: message,
+            self.strength: closed,
+            self.chosen: "",
+            self.open: "",
+        }
+        out |= dict.fromkeys(self.panels.values(), closed) | {self.better: "", self.note_text: "", self.reason: None, self.wording: ""}
+        if item is None:
+            return out | {self.desk: closed, self.task: ""}
+        a, b = answers.pair(item.a, item.b, as_markdown=p.settings.markdown, marked=p.settings.differences)
+        prompt = answers.conversation(item.prompt, p.settings.markdown)
+        out |= {self.desk: gr.update(visible=True), self.task: str(item.task), self.guide_text: closed}
+        out |= {self.prompt: f'<div data-task="{item.task}">{prompt}</div>', self.a: card("A", a), self.b: card("B", b)}
+        if item.before:
+            out |= {self.message: draw.good(f"You had said: {before(item.before)}. Say it again, or anew.")}
+        return out
+
+    # --- verdicts -----------------------------------------------------------------------------------------------------
+
+    def commit(self, request: gr.Request, project, labeller, task, choice: str, **more) -> dict:
+        """Keep the verdict; whatever goes wrong is told, and the pair stays."""
+        ws = self.house.workspace(request)
+        try:
+            if not str(task or "").isdigit():
+                return self.show(ws, project, labeller)
+            p = projects.find(ws, project)
+            desk = queue.judge(ws, project, labeller, int(task), choice, **more)
+            return self.drawn(p, desk, told(desk.said))
+        except Exception as error:
+            return {self.message: draw.trouble(error)}
+
+    def on_side(self, letter: str):
+        def choose(project, labeller, task, note, request: gr.Request):
+            try:
+                strong = projects.find(self.house.workspace(request), project).settings.strength
+            except TunerError as error:
+                return {self.message: draw.trouble(error)}
+            if not strong:
+                return self.commit(request, project, labeller, task, letter, note=note or "")
+            words = f"<b>{letter.upper()} is better. How much?</b>"
+            return {self.strength: gr.update(visible=True), self.asked: words, self.chosen: letter}
+
+        return choose
+
+    def on_strength(self, n: int):
+        def commit(project, labeller, task, note, chosen, request: gr.Request):
+            if chosen not in ("a", "b"):
+                return {self.message: draw.bad("Choose A or B first.")}
+            return self.commit(request, project, labeller, task, chosen, strength=n, note=note or "")
+
+        return commit
+
+    def on_tie(self, project, labeller, task, note, request: gr.Request):
+        return self.commit(request, project, labeller, task, "tie", note=note or "")
+
+    def on_both(self, project, labeller, task, note, better, request: gr.Request):
+        return self.commit(request, project, labeller, task, "both_bad", better=better, note=note or "")
+
+    def on_skip(self, project, labeller, task, note, reason, request: gr.Request):
+        return self.commit(request, project, labeller, task, "skip", reason=reason or "", note=note or "")
+
+    def on_edit(self, project, labeller, task, note, which, wording, request: gr.Request):
+        if which not in ("A", "B"):
+            return {self.message: draw.bad("Say which of the two is the better one.")}
+        return self.commit(request, project, labeller, task, which.lower(), edited=wording, note=note or "")
+
+    def on_undo(self, project, labeller, request: gr.Request):
+        ws = self.house.workspace(request)
+        try:
+            return self.drawn(projects.find(ws, project), queue.undo(ws, project, labeller))
+        except Exception as error:
+            return {self.message: draw.trouble(error)}
+
+    def on_begin(self, project, labeller, request: gr.Request):
+        ws = self.house.workspace(request)
+        try:
+            projects.read(ws, project, labeller)
+        except Exception as error:
+            return {self.message: draw.trouble(error)}
+        return self.show(ws, project, labeller)
+
+    # --- panels ---------------------------------------------------------------------------------------------------------
+
+    def on_panel(self, name: str):
+        def toggle(open):
+            return self.only("" if open == name else name)
+
+        return toggle
+
+    def only(self, name: str) -> dict:
+        return {panel: gr.update(visible=n == name) for n, panel in self.panels.items()} | {self.open: name}
+
+    def on_open_edit(self, project, labeller, open, request: gr.Request):
+        if open == "edit":
+            return self.only("")
+        return self.only("edit") | {self.which: "A", self.wording: self.words(request, project, labeller, "A")}
+
+    def on_which(self, project, labeller, which, request: gr.Request):
+        return self.words(request, project, labeller, which)
+
+    def words(self, request, project, labeller, which) -> str:
+        try:
+            item = queue.next(self.house.workspace(request), project, labeller).item
+        except TunerError:
+            return ""
+        return "\n".join(map(answers.content, item.a if which == "A" else item.b)) if item else ""
+
+    def on_guide(self, project, open, request: gr.Request):
+        if open == "guide":
+            return gr.update(visible=False), ""
+        rules = answers.markdown(projects.guidelines(self.house.workspace(request), project)[1])
+        return gr.update(value=f'<div class="ts-card">{rules}</div>', visible=True), "guide"
+
+    def on_keys(self, open):
+        return gr.update(visible=open != "keys"), "" if open == "keys" else "keys"
+
+
+def card(letter: str, html: str) -> str:
+    return f'<div class="ts-card" aria-label="Answer {letter}"><span class="ts-letter">{letter}</span>{html}</div>'
+
+
+def progress(desk: Desk) -> str:
+    """How far, how fast, how long; at the end what comes next."""
+    share = 100 * desk.done / max(1, desk.total)
+    bar = (
+        f'<div class="ts-bar" role="progressbar" aria-valuenow="{share:.0f}" aria-valuemin="0" aria-valuemax="100">'
+        f'<span class="ts-fill" style="width:{share:.1f}%"></span></div>'
+    )
+    parts = [f"{desk.done:,} of {desk.total:,}"]
+    if desk.per_minute and desk.item:
+        parts.append(f"about {desk.per_minute:.0f} a minute")
+        parts.append(f"{human_time(desk.seconds_left)} left")
+    if desk.mine:
+        parts.append(f"{desk.mine:,} by you")
+    if desk.item is None and desk.waiting:
+        parts.append(
+            f"you have judged all that you can: the last {desk.waiting:,} are before others, or are for a second person. "
+            "They come back to everybody after 20 minutes"
+        )
+    elif desk.item is None:
+        parts.append('all pairs are judged. Next: "Learn from them" above')
+    return f'<div class="ts-card">{bar}<div style="margin-top:.4rem">{" · ".join(map(escape, parts))}</div></div>'
+
+
+def told(said: dict) -> str:
+    """Who had written what, once the verdict is given; nothing where both are from one source."""
+    if not said or said["a_by"] == said["b_by"]:
+        return ""
+    words = f"The last pair: A was written by {said['a_by']}, B by {said['b_by']}."
+    return f'<p class="ts-quiet">{escape(words)}</p>'
+
+
+def before(verdict: dict) -> str:
+    words = {"a": "A is better", "b": "B is better", "tie": "a tie", "both_bad": "both are bad", "skip": "skip"}[verdict["choice"]]
+    return words + (f", {HOW_MUCH[verdict['strength']]}" if verdict.get("strength") else "")

@@ -1,0 +1,198 @@
+"""Where the pairs of a label project come from: the sample, data, a file, or models that answer the same questions twice."""
+
+import time
+from pathlib import Path
+
+import gradio as gr
+
+from tuner import runs
+from tuner.data import store
+from tuner.errors import NotAllowedError
+from tuner.hardware import human_time
+from tuner.labels import generate, pairs, projects
+from tuner.labels.generate import ASKED, DATA, Request, Writer
+from ui import draw
+from ui.session import House
+
+POLL = 0.4  # seconds
+BASE = "/base"
+
+
+class PairsView:
+    def __init__(self, house: House, project: gr.Dropdown):
+        self.house, self.project = house, project
+        own = not house.guest or bool(house.password)
+        gr.Markdown("Pairs are a question with two answers. Take them from what you have, or let models write them.")
+        self.told = gr.HTML(elem_id="pairs-told")
+        self.go = gr.Button("Judge them →", variant="primary", visible=False, elem_id="pairs-go")
+        self.sample = gr.Button("Take the sample (200 pairs)", size="sm", elem_id="pairs-sample")
+        with gr.Row():
+            self.data = gr.Dropdown(
+                [], label="From data", info="Datasets with a better and a worse answer.", elem_id="pairs-data", interactive=True
+            )
+            self.gold = gr.Checkbox(
+                False,
+                label="The right answers are known",
+                info="Mixed in now and then, to see how careful the labellers are.",
+                elem_id="pairs-gold",
+            )
+        self.take = gr.Button("Add these pairs", size="sm", elem_id="pairs-add")
+        self.file = gr.File(label="From a file: any format of pairs or rankings", height=110, elem_id="pairs-file", visible=own)
+        gr.Markdown("#### Written by models")
+        with gr.Row():
+            self.asked = gr.Dropdown(
+                [], label="Questions from", info="A dataset; or type some beside.", elem_id="pairs-asked", interactive=True
+            )
+            self.typed = gr.Textbox(label="Or type questions", info="One a line.", lines=3, elem_id="pairs-typed")
+        with gr.Row():
+            self.held = gr.Checkbox(
+                True, label="Held-out rows alone", info="To compare models: rows that neither has seen.", elem_id="pairs-held"
+            )
+            self.limit = gr.Number(50, label="How many questions", precision=0, minimum=1, maximum=20_000, elem_id="pairs-limit")
+            self.most = gr.Slider(16, 2048, 256, step=16, label="Longest answer (max tokens)", info="What is cut off makes no pair.")
+        with gr.Row():
+            self.one = gr.Dropdown(
+                [], label="One answer by", info="A run, the starter, a folder or a Hub id.", allow_custom_value=True, elem_id="pairs-one"
+            )
+            self.two = gr.Dropdown(
+                [], label="The other by", info="The same one writes another answer.", allow_custom_value=True, elem_id="pairs-two"
+            )
+        with gr.Row():
+            self.warm_one = gr.Slider(0, 2, 0.8, step=0.05, label="Freedom of the one (temperature)", info="0 takes the likeliest words.")
+            self.warm_two = gr.Slider(0, 2, 0.8, step=0.05, label="Freedom of the other (temperature)", info="Higher is more unlike.")
+        with gr.Row():
+            self.write = gr.Button("Write pairs", elem_id="pairs-write")
+            self.again = gr.Button("Go on with what was begun", visible=False, elem_id="pairs-resume")
+            self.cancel = gr.Button("Stop writing", visible=False, elem_id="pairs-cancel")
+        self.writing_told = gr.HTML(elem_id="pairs-writing")
+        self.shown = [self.go, self.data, self.asked, self.one, self.two, self.again]
+        self.state = [self.writing_told, self.cancel, self.again]
+        form = [self.project, self.asked, self.typed, self.held, self.limit, self.most, self.one, self.two, self.warm_one, self.warm_two]
+        self.writing = [
+            self.write.click(self.on_write, form, self.state, show_progress="hidden", concurrency_limit=8),
+            self.again.click(self.on_resume, self.project, self.state, show_progress="hidden", concurrency_limit=8),
+        ]
+        self.cancel.click(self.on_cancel, self.project, self.writing_told, queue=False, show_progress="hidden")
+        self.added = [
+            self.sample.click(self.on_sample, self.project, self.told, show_progress="minimal"),
+            self.take.click(self.on_data, [self.project, self.data, self.gold], self.told, show_progress="minimal"),
+            self.file.upload(self.on_file, [self.project, self.file, self.gold], self.told, show_progress="minimal"),
+        ]
+
+    def show(self, ws, project: str | None) -> dict:
+        """The choices there are, and whether something that was begun waits to be gone on with."""
+        found = store.listing(ws)
+        pairs_ = [(f"{d.name} · {d.rows:,} pairs", d.ref) for d in found if d.kind == "preference"]
+        asked = [("none", ""), *((f"{d.name} · {d.kind}", d.ref) for d in found if d.kind in ASKED)]
+        writers = writers_of(ws)
+        waits = [g for g in generate.unfinished(ws, project) if generate.state(ws, project, g)["state"] != "running"] if project else []
+        first = next((v for _, v in writers if v not in (DATA, "starter")), "starter")
+        return {
+            self.go: gr.update(visible=bool(project) and projects.find(ws, project).pairs > 0),
+            self.data: gr.update(choices=pairs_, value=pairs_[0][1] if pairs_ else None),
+            self.asked: gr.update(choices=asked, value=asked[1][1] if len(asked) > 1 else ""),
+            self.one: gr.update(choices=writers, value=first),
+            self.two: gr.update(choices=writers, value=first + BASE if first + BASE in [v for _, v in writers] else first),
+            self.again: gr.update(visible=bool(waits)),
+        }
+
+    # --- what is there ------------------------------------------------------------------------------------------------
+
+    def on_sample(self, project, request: gr.Request):
+        return self.adding(request, project, lambda ws: pairs.from_dataset(ws, project, store.add_sample(ws, "preferences").ref))
+
+    def on_data(self, project, ref, gold, request: gr.Request):
+        if not ref:
+            return draw.bad("There is no data with pairs yet. Bring some in the Data tab, or drop a file below.")
+        return self.adding(request, project, lambda ws: pairs.from_dataset(ws, project, ref, gold=bool(gold)))
+
+    def on_file(self, project, file, gold, request: gr.Request):
+        def add(ws):
+            self.house.require_own(request)
+            return pairs.from_file(ws, project, Path(file), gold=bool(gold))[0]
+
+        return self.adding(request, project, add) if file else gr.skip()
+
+    def adding(self, request, project, add) -> str:
+        if not project:
+            return draw.bad("Make a project first.")
+        try:
+            report = add(self.house.workspace(request))
+        except Exception as error:
+            return draw.trouble(error)
+        return draw.good(report.said()) if report.added else draw.bad(f"{report.said()} Nothing new came in.")
+
+    # --- written by models ----------------------------------------------------------------------------------------------
+
+    def on_write(self, project, asked, typed, held, limit, most, one, two, warm_one, warm_two, request: gr.Request):
+        try:
+            ws = self.house.workspace(request)
+            if not project:
+                raise NotAllowedError("There is no project yet.", available="a project", remedy="Make a project first.", field="project")
+            for model in (one, two):
+                if model != DATA:
+                    self.house.require_model(ws, str(model or "").removesuffix(BASE), request)
+            writers = (writer(one, warm_one, most, 0), writer(two, warm_two, most, 1))
+            wish = Request(writers, tuple((typed or "").splitlines()), asked or None, True if held and asked else None, int(limit or 50))
+            id = generate.ask(ws, project, wish)
+        except Exception as error:
+            yield draw.trouble(error), gr.update(visible=False), gr.skip()
+            return
+        yield from self.watch(ws, project, id)
+
+    def on_resume(self, project, request: gr.Request):
+        try:
+            ws = self.house.workspace(request)
+            id = generate.unfinished(ws, project)[-1]
+            generate.resume(ws, project, id)
+        except Exception as error:
+            yield draw.trouble(error), gr.update(visible=False), gr.skip()
+            return
+        yield from self.watch(ws, project, id)
+
+    def watch(self, ws, project: str, id: str):
+        """Values for `state` until the models are done. The work goes on whether or not anybody looks."""
+        while (now := generate.state(ws, project, id))["state"] == "running":
+            yield going(now), gr.update(visible=True, interactive=True), gr.update(visible=False)
+            time.sleep(POLL)
+        yield ended(now), gr.update(visible=False), gr.update(visible=now["state"] != "done")
+
+    def on_cancel(self, project, request: gr.Request):
+        ws = self.house.workspace(request)
+        for id in generate.unfinished(ws, project) if project else []:
+            if generate.state(ws, project, id)["state"] == "running":
+                generate.cancel(ws, project, id)
+        return '<p class="ts-quiet">It stops after this answer; what was written is kept.</p>'
+
+
+def writer(choice: str | None, temperature: float, most: int, seed: int) -> Writer:
+    model = (choice or "").strip() or "starter"
+    return Writer(model.removesuffix(BASE), model.endswith(BASE), float(temperature), seed=seed, max_tokens=int(most))
+
+
+def writers_of(ws) -> list[tuple[str, str]]:
+    """Who can write an answer: finished runs, what they were before, the starter, the data itself."""
+    found = [r for r in runs.listing(ws) if r.can_answer and r.plan["settings"]["objective"] in ("chat", "text", "preference")]
+    out = []
+    for r in found:
+        out += [(f"{r.name} (tuned)", r.id), (f"{r.name}, before tuning", r.id + BASE)]
+    return [*out, ("The starter, untuned", "starter"), ("The answer in the data", DATA)]
+
+
+def going(now: dict) -> str:
+    share = 100 * now["done"] / max(1, now["total"])
+    what = f"{now['done']:,} of {now['total']:,} answers, {now['rows']:,} pairs" if now["total"] else "Waking the model up"
+    left = f", {human_time(now['eta_seconds'])} left" if now.get("eta_seconds") else ""
+    return (
+        f'<div class="ts-card"><div class="ts-bar" role="progressbar" aria-valuenow="{share:.0f}" aria-valuemin="0" aria-valuemax="100">'
+        f'<span class="ts-fill" style="width:{share:.0f}%"></span></div>{what}{left}</div>'
+    )
+
+
+def ended(now: dict) -> str:
+    if now["state"] == "done":
+        report = pairs.Added(now["report"]["added"], pairs.Counter(now["report"]["dropped"]))
+        return draw.good(f"{report.said()} Judge them in the first tab.")
+    if now["state"] == "cancelled":
+        return '<p class="ts-quiet">Stopped. What was written is kept; "Go on" writes the rest.</p>'
+    return "".join(draw.bad(f"{e['message']} {e['remedy']}") for e in now["errors"])

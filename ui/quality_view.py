@@ -1,0 +1,116 @@
+"""How well the judging goes, pairs to settle, and which model wins, all in words with their intervals."""
+
+import gradio as gr
+
+from tuner.errors import TunerError
+from tuner.labels import judge_names, outcome, projects, quality, queue, wins
+from tuner.labels.verdicts import Verdict
+from ui import answers, draw
+from ui.session import House
+
+QUICK = {"queue": False, "show_progress": "hidden"}
+WINNERS = [("The first", "first"), ("The second", "second"), ("A tie", "tie"), ("Both bad", "both_bad")]
+SHOWN = 200  # disagreements in the list
+
+
+class QualityView:
+    def __init__(self, house: House, project: gr.Dropdown, labeller: gr.Textbox):
+        self.house, self.project = house, project
+        self.report = gr.HTML('<p class="ts-quiet">Nothing was judged yet.</p>', elem_id="label-quality")
+        with gr.Accordion("Pairs about which labellers disagree", open=False, elem_id="label-disputes"):
+            self.dispute = gr.Dropdown([], label="Pair", info="The furthest apart first.", elem_id="label-dispute", interactive=True)
+            self.both = gr.HTML(elem_id="label-disputed")
+            self.verdict = gr.Radio(WINNERS, label="What holds", info="It counts instead of the majority.", elem_id="label-settle")
+            self.settle = gr.Button("Settle it", size="sm", elem_id="label-settle-commit")
+        with gr.Row():
+            self.release = gr.Button("Give back the pairs that people have before them", size="sm", elem_id="label-release")
+            self.reopen = gr.Button("Offer skipped pairs again", size="sm", elem_id="label-reopen")
+        self.told = gr.HTML(elem_id="label-quality-told")
+        self.shown = [self.report, self.dispute]
+        self.dispute.input(self.on_dispute, [self.project, self.dispute], self.both, **QUICK)
+        self.settle.click(self.on_settle, [self.project, self.dispute, self.verdict, labeller], [self.told, *self.shown], **QUICK)
+        self.release.click(self.on_release, self.project, self.told, **QUICK)
+        self.reopen.click(self.on_reopen, self.project, self.told, **QUICK)
+
+    def show(self, ws, project: str | None) -> list:
+        """Values for `shown`."""
+        if not project:
+            return ['<p class="ts-quiet">No project chosen.</p>', gr.update(choices=[], value=None)]
+        given = outcome.verdicts(ws, project)
+        people = [v for v in given if not judge_names.is_judge(v.labeller)]
+        panel = quality.panel(people)
+        disputed = [(f"{d.pair}: {', '.join(f'{n} {w}' for n, w in d.votes.items())}"[:140], d.pair) for d in panel.disagreements[:SHOWN]]
+        return [in_words(ws, project, panel, given), gr.update(choices=disputed, value=None)]
+
+    def on_dispute(self, project, pair, request: gr.Request):
+        found = pair_of(self.house.workspace(request), project, pair)
+        if not found:
+            return ""
+        prompt, first, second = (answers.side(m, False) for m in found)
+        return f'<div class="ts-question">{prompt}</div><div class="ts-card"><b>The first</b>{first}</div><div class="ts-card"><b>The second</b>{second}</div>'
+
+    def on_settle(self, project, pair, winner, labeller, request: gr.Request):
+        ws = self.house.workspace(request)
+        try:
+            if not pair or not winner:
+                return [draw.bad("Choose a pair and what holds."), *[gr.skip()] * 2]
+            queue.settle(ws, project, int(pair), winner, labeller or "me")
+        except TunerError as error:
+            return [draw.trouble(error), *[gr.skip()] * 2]
+        return [draw.good("Settled."), *self.show(ws, project)]
+
+    def on_release(self, project, request: gr.Request):
+        return draw.good(f"{queue.release(self.house.workspace(request), project)} pairs are free again.") if project else ""
+
+    def on_reopen(self, project, request: gr.Request):
+        return draw.good(f"{queue.reopen_skipped(self.house.workspace(request), project)} pairs are offered again.") if project else ""
+
+
+def pair_of(ws, project: str, pair) -> list | None:
+    return next(([o.prompt, o.first, o.second] for o in outcome.outcomes(ws, project) if str(o.pair) == str(pair)), None)
+
+
+def in_words(ws, project: str, panel: quality.Panel, given: list[Verdict]) -> str:
+    p = projects.find(ws, project)
+    head = f'<div class="ts-card"><b>{p.done:,} of {p.tasks:,} judgements</b><ul>{items(panel.said() if given else ["Nothing was judged yet."])}</ul></div>'
+    each = "".join(f'<div class="ts-card"><b>{draw.escape(r.labeller)}</b><ul>{items(r.said())}</ul></div>' for r in panel.labellers)
+    return head + contest(given) + (f"<h4>Each labeller</h4>{each}" if len(panel.labellers) > 1 else "") + of_judges(given)
+
+
+def items(lines: list[str]) -> str:
+    return "".join(f"<li>{draw.escape(line)}</li>" for line in lines)
+
+
+def contest(given: list[Verdict]) -> str:
+    """Which model is preferred, when pairs of different models were judged."""
+    found = wins.comparisons([v for v in given if not judge_names.is_judge(v.labeller)])
+    groups = wins.groups(found)
+    if not found or all(len(g) < 2 for g in groups):
+        return ""
+    said = []
+    for group in groups:
+        if len(group) == 2:
+            said += two(found, *group)
+        elif len(group) > 2:
+            rows = wins.standings([c for c in found if c[0] in group])
+            lines = [(s.model, f"{s.chance:.0%}", f"{s.low:.0%} to {s.high:.0%}", s.wins, s.ties, s.losses) for s in rows]
+            said.append(draw.table(["Model", "Preferred to another", "Interval (95%)", "Won", "Ties", "Lost"], lines))
+    return f'<div class="ts-card" id="label-contest"><b>Which model is better</b>{"".join(said)}</div>'
+
+
+def two(found: list, one: str, other: str) -> list[str]:
+    """The rate with an interval that may be looked at after each verdict, and the share of ties."""
+    rate = wins.running(wins.outcomes(found, one, other), one, other)
+    more = (
+        "" if rate.decided else " Go on until it is decided: this interval may be looked at after every verdict, an ordinary one may not."
+    )
+    return [f"<p>{draw.escape(rate.said() + more)}</p>"]
+
+
+def of_judges(given: list[Verdict]) -> str:
+    """How far a model that votes agrees with people, on pairs that both judged."""
+    out = []
+    for judge in sorted({v.labeller for v in given if judge_names.is_judge(v.labeller)}):
+        shared = judge_names.agreement(given, judge)
+        out.append(quality.sentence(f"{judge.removeprefix(judge_names.PREFIX)} says what people say", quality.share(shared)))
+    return f'<div class="ts-card"><b>Judge models</b><ul>{items(out)}</ul></div>' if out else ""
