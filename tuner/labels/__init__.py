@@ -1,1 +1,1 @@
-"""Judging pairs of answers: projects, pairs, leases, verdicts, agreement, win rates, and what is made of them."""
+"""Judging answers in pairs: projects, leases, verdicts, how far they can be trusted, and what is made of them."""
