@@ -14,6 +14,7 @@ from typing import Any
 
 from tuner import __version__, config, paths
 from tuner.commands import data as data_commands
+from tuner.commands import label as label_commands
 from tuner.commands import plan as plan_command
 from tuner.commands import runs as run_commands
 from tuner.commands.words import Refused, say
@@ -129,6 +130,8 @@ def parser() -> Parser:
         temperature={"type": float, "default": 0.0},
         max_tokens={"type": int, "default": 256},
     )
+    label = add("label", "Judge pairs of answers, and make data of the judgements.", None)
+    label_commands.register(add, label.add_subparsers(dest="subcommand", parser_class=Parser, required=True))
     add("export", "Take a model away.", run_commands.export, "run_id", to={"default": "adapter"}, out=text)
     return top
 

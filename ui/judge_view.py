@@ -87,14 +87,10 @@ class JudgeView:
         with gr.Column(visible=False, elem_id="label-desk") as self.desk:
             self.help = gr.HTML(draw.table(["Key", "What it does"], KEYS), visible=False, elem_id="label-help")
             self.guide_text = gr.HTML(visible=False, elem_id="label-guide-text")
-            self.prompt = gr.HTML(elem_id="label-prompt")
-            with gr.Row(equal_height=False):
-                with gr.Column(min_width=300):
-                    self.a = gr.HTML(elem_id="label-answer-a", elem_classes=["ts-answer"])
-                    self.take_a = gr.Button("← A is better", variant="primary", elem_id="label-a")
-                with gr.Column(min_width=300):
-                    self.b = gr.HTML(elem_id="label-answer-b", elem_classes=["ts-answer"])
-                    self.take_b = gr.Button("B is better →", variant="primary", elem_id="label-b")
+            self.pair = gr.HTML(elem_id="label-pair")
+            with gr.Row():
+                self.take_a = gr.Button("← A is better", variant="primary", elem_id="label-a", min_width=120)
+                self.take_b = gr.Button("B is better →", variant="primary", elem_id="label-b", min_width=120)
             with gr.Row(visible=False, elem_id="label-strength") as self.strength:
                 self.asked = gr.HTML(elem_id="label-asked")
                 self.much = [gr.Button(f"{n} {words}", elem_id=f"label-{n}", min_width=90) for n, words in HOW_MUCH.items()]
@@ -116,9 +112,7 @@ class JudgeView:
             self.progress,
             self.desk,
             self.guide_text,
-            self.prompt,
-            self.a,
-            self.b,
+            self.pair,
             self.strength,
         ]
         self.shown += [
@@ -160,12 +154,12 @@ class JudgeView:
 
     def _wire(self) -> None:
         who = [self.project, self.labeller]
-        verdict = [*who, self.task, self.note_text]
+        verdict, open = [*who, self.task, self.note_text], self.open
         for button, letter in ((self.take_a, "a"), (self.take_b, "b")):
-            button.click(self.on_side(letter), verdict, self.shown + [self.asked], api_name=f"label_{letter}", **QUICK)
+            button.click(self.on_side(letter), [*verdict, open], self.shown + [self.asked], api_name=f"label_{letter}", **QUICK)
         for n, button in zip(HOW_MUCH, self.much, strict=True):
             button.click(self.on_strength(n), [*verdict, self.chosen], self.shown, **QUICK)
-        self.tie.click(self.on_tie, verdict, self.shown, api_name="label_tie", **QUICK)
+        self.tie.click(self.on_tie, [*verdict, open], self.shown, api_name="label_tie", **QUICK)
         self.commit_both.click(self.on_both, [*verdict, self.better], self.shown, **QUICK)
         self.commit_skip.click(self.on_skip, [*verdict, self.reason], self.shown, **QUICK)
         self.commit_edit.click(self.on_edit, [*verdict, self.which, self.wording], self.shown, **QUICK)
@@ -208,32 +202,24 @@ class JudgeView:
             self.message: "",
         }
 
-    def drawn(self, p: Project, desk: Desk, message: str = "") -> dict:
-        """The desk of one pair; panels shut and texts empty."""
+    def drawn(self, p: Project, desk: Desk, message: str = "", *, tidy: bool = True) -> dict:
+        """The desk of one pair. `tidy` shuts the panels and empties their texts; where none is open there is less to send."""
         item, closed = desk.item, gr.update(visible=False)
-        out = {
-            self.welcome: closed,
-            self.aside: gr.update(visible=True),
-            self.progress: progress(desk),
-            self.message: message,
-            self.strength: closed,
-            self.chosen: "",
-            self.open: "",
-        }
-        out |= dict.fromkeys(self.panels.values(), closed) | {self.better: "", self.note_text: "", self.reason: None, self.wording: ""}
+        out = {self.progress: progress(desk), self.message: message, self.task: str(item.task) if item else ""}
+        if tidy or item is None:
+            out |= {self.welcome: closed, self.aside: gr.update(visible=True), self.desk: gr.update(visible=item is not None)}
+            out |= dict.fromkeys((*self.panels.values(), self.strength, self.guide_text), closed) | {self.chosen: "", self.open: ""}
+            out |= {self.better: "", self.note_text: "", self.reason: None, self.wording: ""}
         if item is None:
-            return out | {self.desk: closed, self.task: ""}
-        a, b = answers.pair(item.a, item.b, as_markdown=p.settings.markdown, marked=p.settings.differences)
-        prompt = answers.conversation(item.prompt, p.settings.markdown)
-        out |= {self.desk: gr.update(visible=True), self.task: str(item.task), self.guide_text: closed}
-        out |= {self.prompt: f'<div data-task="{item.task}">{prompt}</div>', self.a: card("A", a), self.b: card("B", b)}
+            return out
+        out[self.pair] = drawn_pair(p, item)
         if item.before:
-            out |= {self.message: draw.good(f"You had said: {before(item.before)}. Say it again, or anew.")}
+            out[self.message] = draw.good(f"You had said: {before(item.before)}. Say it again, or anew.")
         return out
 
     # --- verdicts -----------------------------------------------------------------------------------------------------
 
-    def commit(self, request: gr.Request, project, labeller, task, choice: str, **more) -> dict:
+    def commit(self, request: gr.Request, project, labeller, task, choice: str, *, tidy: bool = True, **more) -> dict:
         """Keep the verdict; whatever goes wrong is told, and the pair stays."""
         ws = self.house.workspace(request)
         try:
@@ -241,18 +227,18 @@ class JudgeView:
                 return self.show(ws, project, labeller)
             p = projects.find(ws, project)
             desk = queue.judge(ws, project, labeller, int(task), choice, **more)
-            return self.drawn(p, desk, told(desk.said))
+            return self.drawn(p, desk, told(desk.said), tidy=tidy)
         except Exception as error:
             return {self.message: draw.trouble(error)}
 
     def on_side(self, letter: str):
-        def choose(project, labeller, task, note, request: gr.Request):
+        def choose(project, labeller, task, note, open, request: gr.Request):
             try:
                 strong = projects.find(self.house.workspace(request), project).settings.strength
             except TunerError as error:
                 return {self.message: draw.trouble(error)}
             if not strong:
-                return self.commit(request, project, labeller, task, letter, note=note or "")
+                return self.commit(request, project, labeller, task, letter, note=note or "", tidy=bool(open))
             words = f"<b>{letter.upper()} is better. How much?</b>"
             return {self.strength: gr.update(visible=True), self.asked: words, self.chosen: letter}
 
@@ -266,8 +252,8 @@ class JudgeView:
 
         return commit
 
-    def on_tie(self, project, labeller, task, note, request: gr.Request):
-        return self.commit(request, project, labeller, task, "tie", note=note or "")
+    def on_tie(self, project, labeller, task, note, open, request: gr.Request):
+        return self.commit(request, project, labeller, task, "tie", note=note or "", tidy=bool(open))
 
     def on_both(self, project, labeller, task, note, better, request: gr.Request):
         return self.commit(request, project, labeller, task, "both_bad", better=better, note=note or "")
@@ -331,8 +317,15 @@ class JudgeView:
         return gr.update(visible=open != "keys"), "" if open == "keys" else "keys"
 
 
-def card(letter: str, html: str) -> str:
-    return f'<div class="ts-card" aria-label="Answer {letter}"><span class="ts-letter">{letter}</span>{html}</div>'
+def drawn_pair(p: Project, item: queue.Item) -> str:
+    """The talk, and both answers side by side, or one above the other where there is no room."""
+    a, b = answers.pair(item.a, item.b, as_markdown=p.settings.markdown, marked=p.settings.differences)
+    sides = "".join(
+        f'<div class="ts-card" role="group" aria-label="Answer {letter}"><span class="ts-letter">{letter}</span>{html}</div>'
+        for letter, html in (("A", a), ("B", b))
+    )
+    talk = answers.conversation(item.prompt, p.settings.markdown)
+    return f'<div data-task="{item.task}">{talk}<div class="ts-answers">{sides}</div></div>'
 
 
 def progress(desk: Desk) -> str:

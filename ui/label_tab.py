@@ -144,7 +144,7 @@ class LabelTab:
         out = {
             self.intro: gr.update(visible=known is None),
             self.pick: gr.update(choices=options, value=id, visible=bool(found) and not guest),
-            self.name: gr.update(value=name or "", visible=bool(found)),
+            self.name: gr.update(visible=bool(found)) | ({"value": name} if name else {}),
             self.new: gr.update(open=not found, visible=not guest),
             self.inner: gr.update(visible=known is not None),
         }

@@ -67,7 +67,7 @@ class Page:
             **quick,
         )
         self.tab["chat"].select(self.on_open_chat, self.screen, self.chat.shown, **quick)
-        self.tab["label"].select(self.on_open_label, self.screen, self.label.shown, **quick)
+        self.tab["label"].select(self.on_open_label, [self.screen, self.label.name], self.label.shown, **quick)
         self.label.teach.made.success(self.to("train"), self.screen, self.tabs)
         self.tab["take"].select(self.on_open_take, self.screen, self.take.shown, **quick)
         self.tab["settings"].select(self.settings.show, None, self.settings.report, **quick)
@@ -120,7 +120,7 @@ class Page:
             ],
             **quick,
         )
-        self.blocks.load(self.on_load_label, self.screen, [self.screen, self.tabs, *self.label.shown], **quick)
+        self.blocks.load(self.on_load_label, [self.screen, self.label.name], [self.screen, self.tabs, *self.label.shown], **quick)
         self.blocks.load(self.train.mine.on_load, None, self.train.preset, **quick)
         self.blocks.unload(self.house.leave)
 
@@ -160,18 +160,19 @@ class Page:
         s = Screen.read(screen)
         return self.chat.show(self.house.workspace(request), s.chat or s.run)
 
-    def on_open_label(self, screen, request: gr.Request):
+    def on_open_label(self, screen, name, request: gr.Request):
         s, link = Screen.read(screen), linked(request)
-        return self.label.show(self.house.workspace(request), link or s.label, s.labeller, guest=bool(link))
+        return self.label.show(self.house.workspace(request), link or s.label, name or s.labeller, guest=bool(link))
 
-    def on_load_label(self, screen, request: gr.Request):
+    def on_load_label(self, screen, name, request: gr.Request):
         """The Label tab as it was left; whoever came by a link (`?label=PROJECT`) sees its guidelines and pairs alone
         (the class `ts-guest` of the page hides the rest)."""
         ws, s, link = self.house.workspace(request), Screen.read(screen), linked(request)
+        name = name or s.labeller
         if not link:
-            return self.label.show(ws, s.label, s.labeller)
+            return self.label.show(ws, s.label, name)
         try:
-            shown = self.label.show(ws, link, s.labeller, guest=True)
+            shown = self.label.show(ws, link, name, guest=True)
         except RequestError as error:
             shown = {self.label.intro: gr.update(value=draw.trouble(error), visible=True), self.label.inner: gr.update(visible=False)}
             shown |= dict.fromkeys((self.label.pick, self.label.name, self.label.new), gr.update(visible=False))

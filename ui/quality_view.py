@@ -83,7 +83,7 @@ def items(lines: list[str]) -> str:
 
 def contest(given: list[Verdict]) -> str:
     """Which model is preferred, when pairs of different models were judged."""
-    found = wins.comparisons([v for v in given if not judge_names.is_judge(v.labeller)])
+    found = wins.comparisons([v for v in given if not judge_names.is_judge(v.labeller)], vote=False)
     groups = wins.groups(found)
     if not found or all(len(g) < 2 for g in groups):
         return ""

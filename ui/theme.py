@@ -62,10 +62,11 @@ CSS = """
 .ts-question { border-left: 4px solid var(--primary-600); padding: .5rem .9rem; margin: .4rem 0; font-size: 1.05rem; overflow-wrap: anywhere; }
 .ts-said { margin: .3rem 0; overflow-wrap: anywhere; } .ts-said > b { color: var(--body-text-color-subdued); font-weight: 600; }
 .ts-plain { white-space: pre-wrap; overflow-wrap: anywhere; }
-.ts-answer .ts-card { min-height: 9rem; max-height: 60vh; overflow: auto; overflow-wrap: anywhere; position: relative; padding-right: 2.2rem; }
-.ts-answer :is(p, ul, ol, pre, table) { margin: .3rem 0; } .ts-answer pre { white-space: pre-wrap; }
+.ts-answers { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(300px, 100%), 1fr)); gap: .8rem; margin-top: .8rem; }
+.ts-answers .ts-card { min-height: 9rem; max-height: 60vh; overflow: auto; overflow-wrap: anywhere; position: relative; padding-right: 2.2rem; }
+.ts-answers :is(p, ul, ol, pre, table) { margin: .3rem 0; } .ts-answers pre { white-space: pre-wrap; }
 .ts-letter { position: absolute; top: .5rem; right: .8rem; font-weight: 700; color: var(--body-text-color-subdued); }
-.ts-answer mark { background: color-mix(in srgb, var(--primary-500) 30%, transparent); color: inherit; border-radius: .2rem; }
+.ts-answers mark { background: color-mix(in srgb, var(--primary-500) 30%, transparent); color: inherit; border-radius: .2rem; }
 .gradio-container .ts-hidden { display: none !important; }
 .ts-guest #strip, .ts-guest #tabs > .tab-wrapper, .ts-guest #label-inner > .tab-wrapper, .ts-guest #label-new { display: none !important; }
 .ts-panel { border: 1px solid var(--border-color-primary); border-radius: .6rem; padding: .6rem .8rem; }

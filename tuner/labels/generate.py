@@ -96,7 +96,8 @@ def resume(ws: Workspace, project: str, id: str) -> str:
     _request(ws, project, id)
     if (ws.jobs / job_of(project, id) / "job.json").exists():
         jobs.forget(ws, job_of(project, id))  # unless it is still at work
-    return jobs.begin(ws, "generate", job_of(project, id), project=project, generation=id)
+    jobs.begin(ws, "generate", job_of(project, id), project=project, generation=id)
+    return id
 
 
 def job_of(project: str, id: str) -> str:

@@ -20,8 +20,7 @@ GUIDE = """### Which answer would you rather get?
 2. **Does it answer the question that was asked?** Not less, and not much more.
 3. **Is its manner what we want?** Polite, plain, as long as needed.
 
-Choose *tie* when you really can't tell, *both bad* when you would send neither (you may write a better one), *skip* when you don't know
-the subject.
+Choose *tie* when you can't tell, *both bad* when you would send neither (you may write a better one), *skip* when it is not for you to say.
 
 **Example.** "What is 7 plus 5?" A: "12." B: "Sums are a fascinating subject. Some say 12." Choose A: both are right, B wastes time.
 """

@@ -123,6 +123,23 @@ def judge(
         return _desk(db, labeller, said)
 
 
+def task_of(ws: Workspace, project: str, labeller: str, pair: int) -> int:
+    """The task by which a labeller judges this pair: the one they have before them, else an open one, else any. NotFoundError."""
+    with files.reading(ws, project) as db:
+        row = db.execute(
+            "SELECT id FROM tasks WHERE pair = ? ORDER BY (labeller IS ? AND state = ?) DESC, state LIMIT 1", (pair, labeller, LEASED)
+        ).fetchone()
+    if row is None:
+        raise NotFoundError(
+            f"There is no pair {pair} to judge.",
+            asked=pair,
+            available="a pair that `label next` names",
+            remedy="Ask for the next one.",
+            field="pair",
+        )
+    return row[0]
+
+
 def _check(choice: str, strength: Any, edited: str | None, better: str | None) -> None:
     wrong = (
         ("choice", choice, choice in CHOICES, list(CHOICES), "Choose one of these."),

@@ -1,0 +1,244 @@
+"""The commands `tunesmith label ...`: pairs in, verdicts, what is made of them. A project named for the first time is made."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from tuner.commands.words import Refused, say
+from tuner.paths import Workspace
+
+POLL = 0.3  # seconds
+
+
+def register(add, parent) -> None:
+    """Declare the commands: `add` and `parent` are those of `cli.parser`."""
+    text, flag = {"default": None}, {"action": "store_true"}
+    where = {"project": {"required": True, "metavar": "P"}}
+    who = where | {"as": {"default": "me", "metavar": "NAME", "dest": "labeller"}}
+    number, share = {"type": int, "default": None}, {"type": float, "default": 0.0}
+    several = {"action": "append", "default": []}
+    known = {"gold": flag, "overlap": {"type": float, "default": None, "metavar": "SHARE"}, "labellers": {"type": int, "default": 2}}
+    add("list", "List the label projects.", listing, parent=parent)
+    add("import", "Take pairs in: a file, a dataset, or `sample`.", bring, "source", parent=parent, **where, **known)
+    add(
+        "generate",
+        "Have models write pairs; goes on with what was begun when nothing is asked for.",
+        generate,
+        parent=parent,
+        **where,
+        model=text,
+        against={"default": None, "metavar": "MODEL|base|data"},
+        data=text,
+        prompt=several,
+        prompts={"default": None, "metavar": "FILE"},
+        held_out=flag,
+        limit=number,
+        temperature={"type": float, "default": 0.9},
+        max_tokens={"type": int, "default": 256},
+        seed={"type": int, "default": 0},
+    )
+    add("next", "The pair to judge next, blind.", next_pair, parent=parent, **who)
+    add(
+        "verdict",
+        "Judge a pair.",
+        verdict,
+        "pair",
+        parent=parent,
+        **who,
+        choice={"required": True, "metavar": "a|b|tie|both_bad|skip"},
+        strength=number,
+        edit=text,
+        better=text,
+        note={"default": ""},
+        reason={"default": ""},
+    )
+    add("undo", "Take back your last verdict.", undo, parent=parent, **who)
+    add(
+        "export",
+        "Make data of the judgements: a dataset, or with --out a folder of JSONL files.",
+        export,
+        parent=parent,
+        **where,
+        to={"default": "preference", "choices": ["preference", "kto", "chat"]},
+        out=text,
+        min_strength=share,
+        judges=flag,
+    )
+    add("stats", "Progress, agreement, biases, and which model wins.", stats, parent=parent, **where)
+    add("settle", "The last word on a pair that is disputed.", settle, "pair", parent=parent, **who, winner={"required": True})
+    add("judge", "Let a model judge as one more labeller.", judge, parent=parent, **where, model={"required": True}, url=text, limit=number)
+
+
+def listing(ws: Workspace, args) -> dict:
+    from dataclasses import asdict
+
+    from tuner.labels import projects
+
+    return {"projects": [asdict(p) for p in projects.listing(ws)]}
+
+
+def bring(ws: Workspace, args) -> dict:
+    from tuner.data import store
+    from tuner.errors import NotFoundError
+    from tuner.labels import pairs, projects
+
+    p = projects.ensure(ws, args.project)
+    if args.overlap is not None:
+        projects.change(ws, p.id, overlap_share=args.overlap, overlap_labellers=args.labellers)
+    problems: list[dict] = []
+    if args.source == "sample":
+        added = pairs.from_dataset(ws, p.id, store.add_sample(ws, "preferences").ref, gold=args.gold)
+    elif (path := Path(args.source).expanduser()).is_file():
+        added, problems = pairs.from_file(ws, p.id, path, gold=args.gold)
+    else:
+        try:
+            ref = store.get(ws, args.source).ref
+        except NotFoundError as error:
+            raise Refused(
+                f"{args.source!r} is neither a file nor a dataset.",
+                asked=args.source,
+                available=error.available,
+                remedy="Name one that is there.",
+            ) from None
+        added = pairs.from_dataset(ws, p.id, ref, gold=args.gold)
+    say(added.said())
+    return {"project": p.id, **added.as_dict(), "problems": problems, "pairs": projects.find(ws, p.id).pairs}
+
+
+def generate(ws: Workspace, args) -> Any:
+    from tuner.data import jobs
+    from tuner.labels import generate as making
+    from tuner.labels import projects
+
+    p = projects.ensure(ws, args.project)
+    if args.model is None:
+        waiting = making.unfinished(ws, p.id)
+        if not waiting:
+            raise Refused(
+                "Nothing was begun here.", asked=None, available="--model with --data, --prompt or --prompts", remedy="Name a model."
+            )
+        id = waiting[-1]
+        making.resume(ws, p.id, id)
+    else:
+        id = making.ask(ws, p.id, _request(args))
+    try:
+        while (now := making.state(ws, p.id, id))["state"] == "running":
+            if now["total"]:
+                say(f"\r  {now['done'] / now['total']:4.0%}  {now['done']:,} of {now['total']:,} answers, {now['rows']:,} pairs", end="")
+            time.sleep(POLL)
+    except KeyboardInterrupt:
+        making.cancel(ws, p.id, id)
+        say("\nStopped; what was written is kept. The same command without --model goes on.")
+        return 1, {"project": p.id, "generation": id, "state": "cancelled"}
+    say("")
+    if now["state"] == "done":
+        jobs.forget(ws, making.job_of(p.id, id)) if (ws.jobs / making.job_of(p.id, id) / "job.json").exists() else None
+        return {"project": p.id, "generation": id, **now["report"], "pairs": projects.find(ws, p.id).pairs}
+    for e in now["errors"]:
+        say(f"{e['message']} {e['remedy']}")
+    return 1, {"project": p.id, "generation": id, "state": now["state"], "errors": now["errors"]}
+
+
+def _request(args):
+    from tuner.labels.generate import DATA, Request, Writer
+
+    how = {"temperature": args.temperature, "max_tokens": args.max_tokens}
+    against = args.against or args.model
+    one = Writer(args.model, seed=args.seed, **how)
+    two = Writer(args.model if against == "base" else against, base=against == "base", seed=args.seed + 1, **how)
+    prompts = [*args.prompt, *(Path(args.prompts).expanduser().read_text(encoding="utf-8").splitlines() if args.prompts else [])]
+    if against == DATA:
+        two = Writer(DATA)
+    return Request((one, two), tuple(prompts), args.data, True if args.held_out else None, args.limit)
+
+
+def next_pair(ws: Workspace, args) -> dict:
+    from tuner.labels import queue
+
+    return _desk(queue.next(ws, args.project, args.labeller))
+
+
+def _desk(desk) -> dict:
+    item = desk.item
+    shown = {"pair": item.pair, "prompt": item.prompt, "a": item.a, "b": item.b, "before": item.before} if item else {"pair": None}
+    return shown | {"done": desk.done, "total": desk.total, "by_you": desk.mine, "seconds_left": desk.seconds_left}
+
+
+def verdict(ws: Workspace, args) -> dict:
+    from tuner.labels import queue
+
+    task = queue.task_of(ws, args.project, args.labeller, _pair(args))
+    more = {"strength": args.strength, "edited": args.edit, "better": args.better, "note": args.note, "reason": args.reason}
+    desk = queue.judge(ws, args.project, args.labeller, task, args.choice, **more)
+    return {"verdict": desk.said, "next": desk.item.pair if desk.item else None, "done": desk.done, "total": desk.total}
+
+
+def _pair(args) -> int:
+    if not args.pair.isdigit():
+        raise Refused(
+            f"{args.pair!r} is no pair.", asked=args.pair, available="a number that `label next` names", remedy="Ask for the next one."
+        )
+    return int(args.pair)
+
+
+def undo(ws: Workspace, args) -> dict:
+    from tuner.labels import queue
+
+    return _desk(queue.undo(ws, args.project, args.labeller))
+
+
+def settle(ws: Workspace, args) -> dict:
+    from tuner.labels import queue
+
+    queue.settle(ws, args.project, _pair(args), args.winner, args.labeller)
+    return {"pair": _pair(args), "winner": args.winner}
+
+
+def export(ws: Workspace, args) -> dict:
+    from tuner.labels import export as making
+
+    how = {"min_strength": args.min_strength, "judges": args.judges}
+    if args.out:
+        return making.to_folder(ws, args.project, Path(args.out).expanduser().resolve(), **how)
+    ds = making.to_dataset(ws, args.project, args.to, **how)
+    return {"dataset": ds.id, "version": ds.version, "kind": ds.kind, "rows": ds.rows, "held_out": ds.held_out}
+
+
+def stats(ws: Workspace, args) -> dict:
+    from dataclasses import asdict
+
+    from tuner.labels import judge_names, outcome, projects, quality, wins
+
+    p = projects.find(ws, args.project)
+    given = outcome.verdicts(ws, p.id)
+    people = [v for v in given if not judge_names.is_judge(v.labeller)]
+    panel = quality.panel(people)
+    found = wins.comparisons(people, vote=False)
+    rates = [wins.running(wins.outcomes(found, *g), *g) for g in wins.groups(found) if len(g) == 2]
+    said = {r.labeller: r.said() for r in panel.labellers}
+    judges = {j: judge_names.agreement(given, j) for j in sorted({v.labeller for v in given} - {v.labeller for v in people})}
+    return asdict(p) | {
+        "said": panel.said() if given else ["Nothing was judged yet."],
+        "labellers": [asdict(r) | {"said": said[r.labeller]} for r in panel.labellers],
+        "agreement": {"raw": asdict(panel.raw), "measure": panel.measure, "beyond_chance": asdict(panel.beyond) if panel.beyond else None},
+        "disagreements": [asdict(d) for d in panel.disagreements],
+        "wins": [asdict(r) | {"rate": r.rate, "decided": r.decided, "said": r.said()} for r in rates],
+        "standings": [[asdict(s) for s in wins.standings([c for c in found if c[0] in g])] for g in wins.groups(found) if len(g) > 2],
+        "judges": {j: {"agrees": sum(hits), "of": len(hits)} for j, hits in judges.items()},
+    }
+
+
+def judge(ws: Workspace, args) -> Any:
+    import os
+
+    from tuner.data import jobs
+    from tuner.labels import judge as judging
+
+    job = judging.ask(ws, args.project, judging.Judge(args.model, args.url), key=os.environ.get(judging.KEY), limit=args.limit)
+    while (now := jobs.progress(ws, job))["state"] == "running":
+        say(f"\r  {now['done']:,} of {now['total']:,}", end="")
+        time.sleep(POLL)
+    say("")
+    jobs.forget(ws, job)
+    document = {"project": args.project, "state": now["state"], "judged": now["rows"]}
+    return document if now["state"] == "done" else (1, document | {"errors": now["errors"]})
