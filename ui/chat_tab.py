@@ -12,6 +12,7 @@ from tuner.data import convert, store
 from tuner.errors import RequestError
 from tuner.paths import Workspace
 from ui import draw
+from ui.feedback_view import FeedbackView, clean, plain
 from ui.session import House, Screen
 from ui.task_view import TaskView, face_of
 
@@ -51,6 +52,7 @@ class ChatTab:
                 self.original = gr.Chatbot(label="The original", **self._looks("chat-original"))
                 self.tuned = gr.Chatbot(label="Tuned", **self._looks("chat-tuned"))
             self.status = gr.HTML(elem_id="chat-status")
+            self.feedback = FeedbackView(house, self.who, {"original": self.original, "tuned": self.tuned})
             self.box = gr.Textbox(
                 label="Your message",
                 info="Enter sends it; Shift and Enter begins a new line.",
@@ -83,6 +85,7 @@ class ChatTab:
                     self.most = gr.Slider(
                         16, 2048, 256, step=16, label="Longest answer (max tokens)", info="It stops there, finished or not."
                     )
+            self.feedback.rest()
         with gr.Column(visible=False) as self.telling:
             self.task = TaskView(house, self.who, self.beside)
         self.ask_now = gr.Textbox(
@@ -90,7 +93,7 @@ class ChatTab:
         )  # {"who", "text"}: a question the page asks by itself; of a gr.State that changes off the queue nobody hears
         self.settings = [self.system, self.temperature, self.top_p, self.most]
         self.shown = [self.who, self.about, self.original, self.tuned, self.questions, self.system]
-        self.shown += [self.beside, self.talking, self.telling, *self.task.shown]
+        self.shown += [self.feedback.on, self.beside, self.talking, self.telling, *self.task.shown]
         self._wire()
 
     def _looks(self, id: str) -> dict:
@@ -112,13 +115,14 @@ class ChatTab:
         asked = [
             self.box.submit(self.on_ask, [self.box, *ins], outs, show_progress="hidden"),
             self.send.click(self.on_ask, [self.box, *ins], outs, show_progress="hidden"),
-            self.again.click(self.on_again, ins, outs, show_progress="hidden"),
+            self.again.click(self.on_again, ins, [*outs, self.feedback.choice, self.feedback.before], show_progress="hidden"),
             self.questions.click(self.on_question, [self.questions, *ins], outs, show_progress="hidden"),
             self.ask_now.change(self.on_ask_now, [self.ask_now, *ins], outs, show_progress="hidden"),
         ]
         self.stop.click(lambda: draw.good("Stopped."), None, self.status, cancels=asked, queue=False)
         self.who.input(self.on_who, [self.who, self.screen], [self.screen, *self.shown], queue=False)
         self.beside.input(lambda on: gr.update(visible=on), self.beside, self.original, queue=False)
+        self.feedback.wire(self.system, lambda ws, who, typed: typed or trained_with(ws, who))
         self.clear.click(self.on_clear, self.who, [self.original, self.tuned, self.status], queue=False)
 
     # --- what is shown ------------------------------------------------------------------------------------------------
@@ -138,6 +142,7 @@ class ChatTab:
             gr.update(value=said.get("tuned", []), label="The starter" if id == "starter" else "Tuned"),
             gr.Dataset(samples=[[q] for q in questions(ws, id)]),
             gr.update(placeholder=trained_with(ws, id)),
+            self.feedback.show(ws),
             gr.update(visible=talks or face == "rewrite"),
             gr.update(visible=talks),
             gr.update(visible=not talks),
@@ -167,7 +172,10 @@ class ChatTab:
 
     def on_again(self, who, beside, original, tuned, request: gr.Request, *settings):
         text = next((plain(m["content"]) for m in reversed(tuned or []) if m["role"] == "user"), "")
-        yield from self._ask(text, who, beside, before_last(original), before_last(tuned), settings, request)
+        ws = self.house.workspace(request)
+        choice, before = self.feedback.offer(ws, settings[0] or trained_with(ws, who), tuned)
+        for shown in self._ask(text, who, beside, before_last(original), before_last(tuned), settings, request):
+            yield (*shown, choice, before)
 
     def _ask(self, text, who, beside, original, tuned, settings, request):
         """The tuned model answers first, then the original; each piece is shown as it comes, and the whole is kept."""
@@ -229,16 +237,6 @@ def keep(ws: Workspace, id: str, sides: dict[str, list], original) -> None:
     if ws.root.is_dir():
         ws.chats.mkdir(exist_ok=True)
         paths.write_json(memory(ws, id), {"original": clean(original)} | sides)
-
-
-def plain(content) -> str:
-    """Gradio hands a message back as text or as a list of parts."""
-    return content if isinstance(content, str) else "".join(p.get("text", "") for p in content or [] if isinstance(p, dict))
-
-
-def clean(messages) -> list[dict]:
-    """Role and text alone; what a model thought aloud is not sent back to it."""
-    return [{"role": m["role"], "content": plain(m["content"])} for m in messages or [] if not (m.get("metadata") or {}).get("title")]
 
 
 def answered(messages) -> list[dict]:
