@@ -89,7 +89,9 @@ def rows(ws: Workspace, project: str, kind: str = "preference", *, min_strength:
     with files.reading(ws, project) as db:
         ratings = feedback.ratings(db)
     if kind == "preference":
-        return [*preference_rows(found, min_strength=min_strength), *(worded_rows(ratings) if not min_strength else ())]
+        made = [*preference_rows(found, min_strength=min_strength), *(worded_rows(ratings) if not min_strength else ())]
+        strong = any("margin" in r for r in made)  # then every row has one, for a table has the same columns in each
+        return [r | {"margin": r.get("margin", 0)} if strong else r for r in made]
     if kind == "kto":
         return [*unpaired_rows(found), *rated_rows(ratings)]
     return list(chat_rows(found, ratings))
