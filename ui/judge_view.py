@@ -11,7 +11,7 @@ import gradio as gr
 from tuner.errors import TunerError
 from tuner.hardware import human_time
 from tuner.labels import projects, queue
-from tuner.labels.projects import Project
+from tuner.labels.projects import Settings
 from tuner.labels.queue import Desk
 from ui import answers, draw
 from ui.session import House
@@ -164,7 +164,7 @@ class JudgeView:
         self.commit_skip.click(self.on_skip, [*verdict, self.reason], self.shown, **QUICK)
         self.commit_edit.click(self.on_edit, [*verdict, self.which, self.wording], self.shown, **QUICK)
         self.undo.click(self.on_undo, who, self.shown, api_name="label_undo", **QUICK)
-        self.begin.click(self.on_begin, who, self.shown, **QUICK)
+        self.begin.click(self.on_begin, who, self.shown, api_name="label_begin", **QUICK)
         panels = [*self.panels.values(), self.open]
         for name, button in (("better", self.both), ("skip", self.skip), ("note", self.note)):
             button.click(self.on_panel(name), self.open, panels, **QUICK)
@@ -188,7 +188,7 @@ class JudgeView:
             if not projects.has_read(ws, project, queue.labeller_name(labeller)):
                 rules = answers.markdown(projects.guidelines(ws, project)[1])
                 return self.nothing("") | {self.welcome: gr.update(visible=True), self.rules: f'<div class="ts-card">{rules}</div>'}
-            return self.drawn(p, queue.next(ws, project, labeller))
+            return self.drawn(p.settings, queue.next(ws, project, labeller))
         except TunerError as error:
             return self.nothing(draw.trouble(error))
 
@@ -202,7 +202,7 @@ class JudgeView:
             self.message: "",
         }
 
-    def drawn(self, p: Project, desk: Desk, message: str = "", *, tidy: bool = True) -> dict:
+    def drawn(self, rules: Settings, desk: Desk, message: str = "", *, tidy: bool = True) -> dict:
         """The desk of one pair. `tidy` shuts the panels and empties their texts; where none is open there is less to send."""
         item, closed = desk.item, gr.update(visible=False)
         out = {self.progress: progress(desk), self.message: message, self.task: str(item.task) if item else ""}
@@ -212,35 +212,31 @@ class JudgeView:
             out |= {self.better: "", self.note_text: "", self.reason: None, self.wording: ""}
         if item is None:
             return out
-        out[self.pair] = drawn_pair(p, item)
+        out[self.pair] = drawn_pair(rules, item)
         if item.before:
             out[self.message] = draw.good(f"You had said: {before(item.before)}. Say it again, or anew.")
         return out
 
     # --- verdicts -----------------------------------------------------------------------------------------------------
 
-    def commit(self, request: gr.Request, project, labeller, task, choice: str, *, tidy: bool = True, **more) -> dict:
-        """Keep the verdict; whatever goes wrong is told, and the pair stays."""
+    def commit(self, request: gr.Request, project, labeller, task, choice: str, *, tidy: bool = True, ask: bool = False, **more) -> dict:
+        """Keep the verdict; whatever goes wrong is told, and the pair stays. With `ask` the strength is asked first where it is wanted."""
         ws = self.house.workspace(request)
         try:
             if not str(task or "").isdigit():
                 return self.show(ws, project, labeller)
-            p = projects.find(ws, project)
+            rules = projects.rules(ws, project)
+            if ask and rules.strength:
+                words = f"<b>{choice.upper()} is better. How much?</b>"
+                return {self.strength: gr.update(visible=True), self.asked: words, self.chosen: choice, self.open: "strength"}
             desk = queue.judge(ws, project, labeller, int(task), choice, **more)
-            return self.drawn(p, desk, told(desk.said), tidy=tidy)
+            return self.drawn(rules, desk, told(desk.said), tidy=tidy)
         except Exception as error:
             return {self.message: draw.trouble(error)}
 
     def on_side(self, letter: str):
         def choose(project, labeller, task, note, open, request: gr.Request):
-            try:
-                strong = projects.find(self.house.workspace(request), project).settings.strength
-            except TunerError as error:
-                return {self.message: draw.trouble(error)}
-            if not strong:
-                return self.commit(request, project, labeller, task, letter, note=note or "", tidy=bool(open))
-            words = f"<b>{letter.upper()} is better. How much?</b>"
-            return {self.strength: gr.update(visible=True), self.asked: words, self.chosen: letter}
+            return self.commit(request, project, labeller, task, letter, note=note or "", tidy=bool(open), ask=True)
 
         return choose
 
@@ -269,7 +265,7 @@ class JudgeView:
     def on_undo(self, project, labeller, request: gr.Request):
         ws = self.house.workspace(request)
         try:
-            return self.drawn(projects.find(ws, project), queue.undo(ws, project, labeller))
+            return self.drawn(projects.rules(ws, project), queue.undo(ws, project, labeller))
         except Exception as error:
             return {self.message: draw.trouble(error)}
 
@@ -317,14 +313,14 @@ class JudgeView:
         return gr.update(visible=open != "keys"), "" if open == "keys" else "keys"
 
 
-def drawn_pair(p: Project, item: queue.Item) -> str:
+def drawn_pair(rules: Settings, item: queue.Item) -> str:
     """The talk, and both answers side by side, or one above the other where there is no room."""
-    a, b = answers.pair(item.a, item.b, as_markdown=p.settings.markdown, marked=p.settings.differences)
+    a, b = answers.pair(item.a, item.b, as_markdown=rules.markdown, marked=rules.differences)
     sides = "".join(
         f'<div class="ts-card" role="group" aria-label="Answer {letter}"><span class="ts-letter">{letter}</span>{html}</div>'
         for letter, html in (("A", a), ("B", b))
     )
-    talk = answers.conversation(item.prompt, p.settings.markdown)
+    talk = answers.conversation(item.prompt, rules.markdown)
     return f'<div data-task="{item.task}">{talk}<div class="ts-answers">{sides}</div></div>'
 
 

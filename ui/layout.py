@@ -120,7 +120,8 @@ class Page:
             ],
             **quick,
         )
-        self.blocks.load(self.on_load_label, [self.screen, self.label.name], [self.screen, self.tabs, *self.label.shown], **quick)
+        opened = [self.screen, self.tabs, *self.label.shown]
+        self.blocks.load(self.on_load_label, [self.screen, self.label.name], opened, api_name="label_open", **quick)
         self.blocks.load(self.train.mine.on_load, None, self.train.preset, **quick)
         self.blocks.unload(self.house.leave)
 

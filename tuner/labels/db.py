@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,31 @@ CREATE TABLE IF NOT EXISTS ratings (id INTEGER PRIMARY KEY AUTOINCREMENT, key TE
 CREATE TABLE IF NOT EXISTS answers (generation TEXT NOT NULL, item INTEGER NOT NULL, side INTEGER NOT NULL, answer TEXT NOT NULL,
   PRIMARY KEY (generation, item, side));
 """
-_turns: dict[Path, threading.Lock] = {}  # SQLite's own waiting is by chance; within a process writers go in turn
+
+
+@dataclass
+class Writer:
+    """The connection by which this process writes to a file. Kept open: closing a file's last one costs a checkpoint, some 10 ms a verdict.
+    SQLite's own waiting is by chance, so within a process writers go in turn."""
+
+    turn: threading.Lock = field(default_factory=threading.Lock)
+    db: sqlite3.Connection | None = None
+    file: int = 0  # its inode: a project may be deleted and made anew by another process
+
+    def ready(self, path: Path) -> sqlite3.Connection:
+        inode = path.stat().st_ino
+        if self.db is None or inode != self.file:
+            self.close()
+            self.db, self.file = connect(path), inode
+        return self.db
+
+    def close(self) -> None:
+        if self.db is not None:
+            self.db.close()
+        self.db = None
+
+
+_writers: dict[Path, Writer] = {}
 
 
 def file_of(ws: Workspace, id: str) -> Path:
@@ -67,7 +92,7 @@ def create(path: Path) -> None:
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    db = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None)
+    db = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
     db.row_factory = sqlite3.Row
     db.execute("PRAGMA synchronous=FULL")  # a verdict that was acknowledged outlives the power as well
     return db
@@ -85,7 +110,9 @@ def reading(ws: Workspace, id: str) -> Iterator[sqlite3.Connection]:
 def writing(ws: Workspace, id: str) -> Iterator[sqlite3.Connection]:
     """One transaction: all of it is on disk after the block, or nothing."""
     path = file_of(ws, id)
-    with _turns.setdefault(path, threading.Lock()), closing(connect(path)) as db:
+    writer = _writers.setdefault(path, Writer())
+    with writer.turn:
+        db = writer.ready(path)
         db.execute("BEGIN IMMEDIATE")
         try:
             yield db
@@ -93,6 +120,13 @@ def writing(ws: Workspace, id: str) -> Iterator[sqlite3.Connection]:
             db.execute("ROLLBACK")
             raise
         db.execute("COMMIT")
+
+
+def forget(path: Path) -> None:
+    """Let go of a file that is to be deleted."""
+    if writer := _writers.pop(path, None):
+        with writer.turn:
+            writer.close()
 
 
 def get(db: sqlite3.Connection, key: str, default: Any = None) -> Any:

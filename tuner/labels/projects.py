@@ -150,7 +150,15 @@ def listing(ws: Workspace) -> list[Project]:
 
 
 def delete(ws: Workspace, id: str) -> None:
-    shutil.rmtree(files.file_of(ws, id).parent)
+    path = files.file_of(ws, id)
+    files.forget(path)
+    shutil.rmtree(path.parent)
+
+
+def rules(ws: Workspace, id: str) -> Settings:
+    """The settings alone: what the desk asks for at every verdict."""
+    with files.reading(ws, id) as db:
+        return settings_of(db)
 
 
 def settings_of(db: sqlite3.Connection) -> Settings:
