@@ -104,7 +104,9 @@ class JudgeView:
         self.message = gr.HTML(elem_id="label-message")
         self.task = gr.Textbox(visible="hidden", show_label=False, elem_id="label-task", elem_classes=["ts-hidden"])
         self.chosen = gr.Textbox(visible="hidden", show_label=False, elem_classes=["ts-hidden"])  # the side that waits for its strength
+        self.more = gr.Textbox(visible="hidden", show_label=False, elem_classes=["ts-hidden"])  # what the quick answer has no outputs for
         self.open = gr.State("")  # the panel that is open
+        self.quick = [self.progress, self.message, self.task, self.pair, self.more]  # each output costs Gradio a millisecond, used or not
         self.shown = [
             self.welcome,
             self.rules,
@@ -116,6 +118,7 @@ class JudgeView:
             self.strength,
         ]
         self.shown += [
+            self.more,
             *self.panels.values(),
             self.better,
             self.reason,
@@ -156,10 +159,11 @@ class JudgeView:
         who = [self.project, self.labeller]
         verdict, open = [*who, self.task, self.note_text], self.open
         for button, letter in ((self.take_a, "a"), (self.take_b, "b")):
-            button.click(self.on_side(letter), [*verdict, open], self.shown + [self.asked], api_name=f"label_{letter}", **QUICK)
+            button.click(self.on_quick(letter), [*verdict, open], self.quick, api_name=f"label_{letter}", **QUICK)
         for n, button in zip(HOW_MUCH, self.much, strict=True):
             button.click(self.on_strength(n), [*verdict, self.chosen], self.shown, **QUICK)
-        self.tie.click(self.on_tie, [*verdict, open], self.shown, api_name="label_tie", **QUICK)
+        self.tie.click(self.on_quick("tie"), [*verdict, open], self.quick, api_name="label_tie", **QUICK)
+        self.more.change(self.on_more, [*who, self.more], [*self.shown, self.asked], **QUICK)
         self.commit_both.click(self.on_both, [*verdict, self.better], self.shown, **QUICK)
         self.commit_skip.click(self.on_skip, [*verdict, self.reason], self.shown, **QUICK)
         self.commit_edit.click(self.on_edit, [*verdict, self.which, self.wording], self.shown, **QUICK)
@@ -202,43 +206,60 @@ class JudgeView:
             self.message: "",
         }
 
-    def drawn(self, rules: Settings, desk: Desk, message: str = "", *, tidy: bool = True) -> dict:
-        """The desk of one pair. `tidy` shuts the panels and empties their texts; where none is open there is less to send."""
+    def drawn(self, rules: Settings, desk: Desk, message: str = "") -> dict:
+        """The desk of one pair; panels shut and their texts empty."""
         item, closed = desk.item, gr.update(visible=False)
+        if item and item.before:
+            message = draw.good(f"You had said: {before(item.before)}. Say it again, or anew.")
         out = {self.progress: progress(desk), self.message: message, self.task: str(item.task) if item else ""}
-        if tidy or item is None:
-            out |= {self.welcome: closed, self.aside: gr.update(visible=True), self.desk: gr.update(visible=item is not None)}
-            out |= dict.fromkeys((*self.panels.values(), self.strength, self.guide_text), closed) | {self.chosen: "", self.open: ""}
-            out |= {self.better: "", self.note_text: "", self.reason: None, self.wording: ""}
-        if item is None:
-            return out
-        out[self.pair] = drawn_pair(rules, item)
-        if item.before:
-            out[self.message] = draw.good(f"You had said: {before(item.before)}. Say it again, or anew.")
-        return out
+        out |= {self.welcome: closed, self.aside: gr.update(visible=True), self.desk: gr.update(visible=item is not None)}
+        out |= dict.fromkeys((*self.panels.values(), self.strength, self.guide_text), closed) | {
+            self.chosen: "",
+            self.open: "",
+            self.more: "",
+        }
+        out |= {self.better: "", self.note_text: "", self.reason: None, self.wording: ""}
+        return out | ({self.pair: drawn_pair(rules, item)} if item else {})
 
     # --- verdicts -----------------------------------------------------------------------------------------------------
 
-    def commit(self, request: gr.Request, project, labeller, task, choice: str, *, tidy: bool = True, ask: bool = False, **more) -> dict:
-        """Keep the verdict; whatever goes wrong is told, and the pair stays. With `ask` the strength is asked first where it is wanted."""
+    def commit(self, request: gr.Request, project, labeller, task, choice: str, **more) -> dict:
+        """Keep the verdict; whatever goes wrong is told, and the pair stays."""
         ws = self.house.workspace(request)
         try:
             if not str(task or "").isdigit():
                 return self.show(ws, project, labeller)
-            rules = projects.rules(ws, project)
-            if ask and rules.strength:
-                words = f"<b>{choice.upper()} is better. How much?</b>"
-                return {self.strength: gr.update(visible=True), self.asked: words, self.chosen: choice, self.open: "strength"}
             desk = queue.judge(ws, project, labeller, int(task), choice, **more)
-            return self.drawn(rules, desk, told(desk.said), tidy=tidy)
+            return self.drawn(projects.rules(ws, project), desk, told(desk.said))
         except Exception as error:
             return {self.message: draw.trouble(error)}
 
-    def on_side(self, letter: str):
-        def choose(project, labeller, task, note, open, request: gr.Request):
-            return self.commit(request, project, labeller, task, letter, note=note or "", tidy=bool(open), ask=True)
+    def on_quick(self, choice: str):
+        """Values for `quick`: the same with few outputs. What needs others (a strength to ask, a panel to shut, the end) is told to `more`."""
 
-        return choose
+        def commit(project, labeller, task, note, open, request: gr.Request):
+            ws, stay = self.house.workspace(request), [gr.skip()] * 3
+            try:
+                rules = projects.rules(ws, project)
+                if rules.strength and choice in ("a", "b"):
+                    return [*stay, gr.skip(), f"{choice} {task}"]
+                desk = queue.judge(ws, project, labeller, int(task or 0), choice, note=note or "")
+            except Exception as error:
+                return [gr.skip(), draw.trouble(error), *stay]
+            if desk.item is None or open:
+                return [progress(desk), told(desk.said), str(desk.item.task) if desk.item else "", "", f"anew {desk.mine}"]
+            return [progress(desk), told(desk.said), str(desk.item.task), drawn_pair(rules, desk.item), ""]
+
+        return commit
+
+    def on_more(self, project, labeller, more, request: gr.Request):
+        what, _, _ = (more or "").partition(" ")
+        if what == "anew":
+            return self.show(self.house.workspace(request), project, labeller)
+        if what in ("a", "b"):
+            words = f"<b>{what.upper()} is better. How much?</b>"
+            return {self.strength: gr.update(visible=True), self.asked: words, self.chosen: what, self.open: "strength"}
+        return {self.asked: ""}
 
     def on_strength(self, n: int):
         def commit(project, labeller, task, note, chosen, request: gr.Request):
@@ -247,9 +268,6 @@ class JudgeView:
             return self.commit(request, project, labeller, task, chosen, strength=n, note=note or "")
 
         return commit
-
-    def on_tie(self, project, labeller, task, note, open, request: gr.Request):
-        return self.commit(request, project, labeller, task, "tie", note=note or "", tidy=bool(open))
 
     def on_both(self, project, labeller, task, note, better, request: gr.Request):
         return self.commit(request, project, labeller, task, "both_bad", better=better, note=note or "")
