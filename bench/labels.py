@@ -56,7 +56,7 @@ class Labeller(threading.Thread):
             while task:
                 self.given.append(task)
                 began = time.perf_counter()
-                answer = call("label_a", [self.project, self.labeller, task, "", ""])
+                answer = call("label_a", [self.project, self.labeller, task, "", "", None, ""])
                 self.times.append(time.perf_counter() - began)
                 task = shown(answer)
 

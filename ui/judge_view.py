@@ -35,17 +35,30 @@ REASONS = ["I don't know the subject", "The question makes no sense", "It should
 NOTHING = '<p class="ts-quiet">No pairs yet. Open "Pairs" above: from the sample, a file, your data, or written by your models.</p>'
 
 # Keys press the buttons, and are dead while somebody types. A key pressed twice does no harm: the verdict names the pair that is shown.
+# Panels open and shut in the browser: a second press of their key must find them open, however slow the network is.
 SCRIPT = """
 <script>
 (() => {
   if (new URLSearchParams(location.search).has("label")) document.documentElement.classList.add("ts-guest");
   const by = {ArrowLeft: "label-a", ArrowRight: "label-b", "1": "label-1", "2": "label-2", "3": "label-3", t: "label-tie", b: "label-both",
     s: "label-skip", e: "label-edit", n: "label-note", u: "label-undo", g: "label-guide", "?": "label-keys"};
-  const panels = {b: ["label-better-panel", "label-both-commit"], s: ["label-skip-panel", "label-skip-commit"]};
+  const panels = {"label-both": "label-better-panel", "label-skip": "label-skip-panel", "label-edit": "label-edit-panel",
+    "label-note": "label-note-panel", "label-guide": "label-guide-panel", "label-keys": "label-keys-panel"};
+  const again = {"label-both": "label-both-commit", "label-skip": "label-skip-commit"};
+  const commits = ["label-a", "label-b", "label-tie", "label-both-commit", "label-skip-commit", "label-edit-commit", "label-undo"];
   const shown = id => { const x = document.getElementById(id); return x && x.offsetParent !== null ? x : null; };
+  const only = id => Object.values(panels).forEach(p => {
+    const x = document.getElementById(p);
+    if (x) x.classList.toggle("open", p === id && !x.classList.contains("open"));
+  });
+  document.addEventListener("click", e => {
+    const button = e.target.closest("button");
+    if (!button) return;
+    if (panels[button.id]) only(panels[button.id]);
+    else if (commits.includes(button.id)) only(null);
+  });
   document.addEventListener("keydown", e => {
-    const desk = shown("label-desk") || shown("label-welcome");
-    if (!desk) return;
+    if (!shown("label-desk")) return;
     const typing = e.target.closest('textarea, select, [contenteditable=true], [role=combobox], [role=listbox], input:not([type=checkbox]):not([type=button])');
     if (typing) {
       if (e.key === "Escape") { e.target.blur(); e.preventDefault(); }
@@ -56,14 +69,12 @@ SCRIPT = """
       return;
     }
     if (e.ctrlKey || e.metaKey || e.altKey || e.repeat) return;
-    const key = e.key.length === 1 ? e.key.toLowerCase() : e.key;
-    let id = by[key];
-    if (!id) return;
-    if (panels[key] && shown(panels[key][0])) id = panels[key][1];
-    const button = shown(id);
+    let id = by[e.key.length === 1 ? e.key.toLowerCase() : e.key];
+    if (id && again[id] && shown(panels[id])) id = again[id];
+    const button = id && shown(id);
     if (!button) return;
     e.preventDefault(); e.stopPropagation();
-    (button.tagName === "BUTTON" ? button : button.querySelector("button") || button).click();
+    button.click();
   }, true);
 })();
 </script>
@@ -85,8 +96,10 @@ class JudgeView:
                 self.undo = gr.Button("Undo (U)", size="sm", elem_id="label-undo", min_width=80)
                 self.keys = gr.Button("Keys (?)", size="sm", elem_id="label-keys", min_width=80)
         with gr.Column(visible=False, elem_id="label-desk") as self.desk:
-            self.help = gr.HTML(draw.table(["Key", "What it does"], KEYS), visible=False, elem_id="label-help")
-            self.guide_text = gr.HTML(visible=False, elem_id="label-guide-text")
+            with gr.Column(elem_id="label-keys-panel", elem_classes=["ts-panel"]):
+                gr.HTML(draw.table(["Key", "What it does"], KEYS), elem_id="label-help")
+            with gr.Column(elem_id="label-guide-panel", elem_classes=["ts-panel"]):
+                self.guide_text = gr.HTML(elem_id="label-guide-text")
             self.pair = gr.HTML(elem_id="label-pair")
             with gr.Row():
                 self.take_a = gr.Button("← A is better", variant="primary", elem_id="label-a", min_width=120)
@@ -105,7 +118,6 @@ class JudgeView:
         self.task = gr.Textbox(visible="hidden", show_label=False, elem_id="label-task", elem_classes=["ts-hidden"])
         self.chosen = gr.Textbox(visible="hidden", show_label=False, elem_classes=["ts-hidden"])  # the side that waits for its strength
         self.more = gr.Textbox(visible="hidden", show_label=False, elem_classes=["ts-hidden"])  # what the quick answer has no outputs for
-        self.open = gr.State("")  # the panel that is open
         self.quick = [self.progress, self.message, self.task, self.pair, self.more]  # each output costs Gradio a millisecond, used or not
         self.shown = [
             self.welcome,
@@ -119,20 +131,15 @@ class JudgeView:
         ]
         self.shown += [
             self.more,
-            *self.panels.values(),
-            self.better,
-            self.reason,
-            self.wording,
-            self.note_text,
+            *self.texts,
             self.message,
             self.task,
             self.chosen,
-            self.open,
         ]
         self._wire()
 
     def _panels(self) -> None:
-        with gr.Column(visible=False, elem_id="label-better-panel", elem_classes=["ts-panel"]) as better:
+        with gr.Column(elem_id="label-better-panel", elem_classes=["ts-panel"]):
             self.better = gr.Textbox(
                 label="A better answer, if you like",
                 info="It becomes the chosen one, and both others the rejected. Ctrl and Enter keeps it; B again goes on without.",
@@ -140,10 +147,10 @@ class JudgeView:
                 elem_id="label-better",
             )
             self.commit_both = gr.Button("Both are bad", variant="primary", elem_id="label-both-commit")
-        with gr.Column(visible=False, elem_id="label-skip-panel", elem_classes=["ts-panel"]) as skip:
+        with gr.Column(elem_id="label-skip-panel", elem_classes=["ts-panel"]):
             self.reason = gr.Radio(REASONS, label="Why", info="S again skips without a reason.", elem_id="label-reason")
             self.commit_skip = gr.Button("Skip this pair", variant="primary", elem_id="label-skip-commit")
-        with gr.Column(visible=False, elem_id="label-edit-panel", elem_classes=["ts-panel"]) as edit:
+        with gr.Column(elem_id="label-edit-panel", elem_classes=["ts-panel"]):
             self.which = gr.Radio(
                 ["A", "B"], label="The better one", info="Which one you mend; it becomes the chosen one.", elem_id="label-which"
             )
@@ -151,31 +158,27 @@ class JudgeView:
                 label="As it should read", info="What it said before is kept. Ctrl and Enter keeps it.", lines=4, elem_id="label-wording"
             )
             self.commit_edit = gr.Button("Choose it with these words", variant="primary", elem_id="label-edit-commit")
-        with gr.Column(visible=False, elem_id="label-note-panel", elem_classes=["ts-panel"]) as note:
+        with gr.Column(elem_id="label-note-panel", elem_classes=["ts-panel"]):
             self.note_text = gr.Textbox(label="Note", info="It goes with the verdict you give next.", lines=2, elem_id="label-note-text")
-        self.panels = {"better": better, "skip": skip, "edit": edit, "note": note}
+        self.texts = [self.note_text, self.better, self.reason, self.wording]
 
     def _wire(self) -> None:
         who = [self.project, self.labeller]
-        verdict, open = [*who, self.task, self.note_text], self.open
+        verdict, texts = [*who, self.task, self.note_text], [self.better, self.reason, self.wording]
         for button, letter in ((self.take_a, "a"), (self.take_b, "b")):
-            button.click(self.on_quick(letter), [*verdict, open], self.quick, api_name=f"label_{letter}", **QUICK)
+            button.click(self.on_quick(letter), [*verdict, *texts], self.quick, api_name=f"label_{letter}", **QUICK)
         for n, button in zip(HOW_MUCH, self.much, strict=True):
             button.click(self.on_strength(n), [*verdict, self.chosen], self.shown, **QUICK)
-        self.tie.click(self.on_quick("tie"), [*verdict, open], self.quick, api_name="label_tie", **QUICK)
+        self.tie.click(self.on_quick("tie"), [*verdict, *texts], self.quick, api_name="label_tie", **QUICK)
         self.more.change(self.on_more, [*who, self.more], [*self.shown, self.asked], **QUICK)
         self.commit_both.click(self.on_both, [*verdict, self.better], self.shown, **QUICK)
         self.commit_skip.click(self.on_skip, [*verdict, self.reason], self.shown, **QUICK)
         self.commit_edit.click(self.on_edit, [*verdict, self.which, self.wording], self.shown, **QUICK)
         self.undo.click(self.on_undo, who, self.shown, api_name="label_undo", **QUICK)
         self.begin.click(self.on_begin, who, self.shown, api_name="label_begin", **QUICK)
-        panels = [*self.panels.values(), self.open]
-        for name, button in (("better", self.both), ("skip", self.skip), ("note", self.note)):
-            button.click(self.on_panel(name), self.open, panels, **QUICK)
-        self.edit.click(self.on_open_edit, [*who, self.open], [*panels, self.which, self.wording], **QUICK)
+        self.edit.click(self.on_open_edit, who, [self.which, self.wording], **QUICK)
         self.which.input(self.on_which, [*who, self.which], self.wording, **QUICK)
-        self.guide.click(self.on_guide, [self.project, self.open], [self.guide_text, self.open], **QUICK)
-        self.keys.click(self.on_keys, self.open, [self.help, self.open], **QUICK)
+        self.guide.click(self.on_guide, self.project, self.guide_text, **QUICK)
 
     # --- what is shown ------------------------------------------------------------------------------------------------
 
@@ -207,18 +210,13 @@ class JudgeView:
         }
 
     def drawn(self, rules: Settings, desk: Desk, message: str = "") -> dict:
-        """The desk of one pair; panels shut and their texts empty."""
+        """The desk of one pair; texts of the last one are gone."""
         item, closed = desk.item, gr.update(visible=False)
         if item and item.before:
             message = draw.good(f"You had said: {before(item.before)}. Say it again, or anew.")
         out = {self.progress: progress(desk), self.message: message, self.task: str(item.task) if item else ""}
         out |= {self.welcome: closed, self.aside: gr.update(visible=True), self.desk: gr.update(visible=item is not None)}
-        out |= dict.fromkeys((*self.panels.values(), self.strength, self.guide_text), closed) | {
-            self.chosen: "",
-            self.open: "",
-            self.more: "",
-        }
-        out |= {self.better: "", self.note_text: "", self.reason: None, self.wording: ""}
+        out |= {self.strength: closed, self.chosen: "", self.more: ""} | dict.fromkeys(self.texts, "") | {self.reason: None}
         return out | ({self.pair: drawn_pair(rules, item)} if item else {})
 
     # --- verdicts -----------------------------------------------------------------------------------------------------
@@ -235,9 +233,9 @@ class JudgeView:
             return {self.message: draw.trouble(error)}
 
     def on_quick(self, choice: str):
-        """Values for `quick`: the same with few outputs. What needs others (a strength to ask, a panel to shut, the end) is told to `more`."""
+        """Values for `quick`: the same with few outputs. What needs others (a strength to ask, texts to empty, the end) is told to `more`."""
 
-        def commit(project, labeller, task, note, open, request: gr.Request):
+        def commit(project, labeller, task, note, better, reason, wording, request: gr.Request):
             ws, stay = self.house.workspace(request), [gr.skip()] * 3
             try:
                 rules = projects.rules(ws, project)
@@ -246,7 +244,7 @@ class JudgeView:
                 desk = queue.judge(ws, project, labeller, int(task or 0), choice, note=note or "")
             except Exception as error:
                 return [gr.skip(), draw.trouble(error), *stay]
-            if desk.item is None or open:
+            if desk.item is None or note or better or reason or wording:
                 return [progress(desk), told(desk.said), str(desk.item.task) if desk.item else "", "", f"anew {desk.mine}"]
             return [progress(desk), told(desk.said), str(desk.item.task), drawn_pair(rules, desk.item), ""]
 
@@ -258,7 +256,7 @@ class JudgeView:
             return self.show(self.house.workspace(request), project, labeller)
         if what in ("a", "b"):
             words = f"<b>{what.upper()} is better. How much?</b>"
-            return {self.strength: gr.update(visible=True), self.asked: words, self.chosen: what, self.open: "strength"}
+            return {self.strength: gr.update(visible=True), self.asked: words, self.chosen: what}
         return {self.asked: ""}
 
     def on_strength(self, n: int):
@@ -297,19 +295,8 @@ class JudgeView:
 
     # --- panels ---------------------------------------------------------------------------------------------------------
 
-    def on_panel(self, name: str):
-        def toggle(open):
-            return self.only("" if open == name else name)
-
-        return toggle
-
-    def only(self, name: str) -> dict:
-        return {panel: gr.update(visible=n == name) for n, panel in self.panels.items()} | {self.open: name}
-
-    def on_open_edit(self, project, labeller, open, request: gr.Request):
-        if open == "edit":
-            return self.only("")
-        return self.only("edit") | {self.which: "A", self.wording: self.words(request, project, labeller, "A")}
+    def on_open_edit(self, project, labeller, request: gr.Request):
+        return "A", self.words(request, project, labeller, "A")
 
     def on_which(self, project, labeller, which, request: gr.Request):
         return self.words(request, project, labeller, which)
@@ -321,14 +308,8 @@ class JudgeView:
             return ""
         return "\n".join(map(answers.content, item.a if which == "A" else item.b)) if item else ""
 
-    def on_guide(self, project, open, request: gr.Request):
-        if open == "guide":
-            return gr.update(visible=False), ""
-        rules = answers.markdown(projects.guidelines(self.house.workspace(request), project)[1])
-        return gr.update(value=f'<div class="ts-card">{rules}</div>', visible=True), "guide"
-
-    def on_keys(self, open):
-        return gr.update(visible=open != "keys"), "" if open == "keys" else "keys"
+    def on_guide(self, project, request: gr.Request):
+        return answers.markdown(projects.guidelines(self.house.workspace(request), project)[1])
 
 
 def drawn_pair(rules: Settings, item: queue.Item) -> str:

@@ -69,6 +69,7 @@ CSS = """
 .ts-answers mark { background: color-mix(in srgb, var(--primary-500) 30%, transparent); color: inherit; border-radius: .2rem; }
 .gradio-container .ts-hidden { display: none !important; }
 .ts-guest #strip, .ts-guest #tabs > .tab-wrapper, .ts-guest #label-inner > .tab-wrapper, .ts-guest #label-new { display: none !important; }
+.ts-panel { display: none !important; } .ts-panel.open { display: flex !important; }
 .ts-panel { border: 1px solid var(--border-color-primary); border-radius: .6rem; padding: .6rem .8rem; }
 .ts-next { margin-top: .6rem; }
 .ts-big button { min-height: 4.2rem; font-size: 1.1rem; }

@@ -1,0 +1,172 @@
+"""The Label tab as labellers use it: the keyboard alone, a reload, a second device, a link, a crowd, a page that is killed."""
+
+import os
+import re
+import signal
+
+import httpx
+import pytest
+from playwright.sync_api import expect
+
+from bench import labels as crowd
+from tests.browser.conftest import free_port, running
+from tests.browser.test_journey import LONG, tab
+from tests.test_label_queue import candidate
+from tuner.labels import db, outcome, pairs, projects
+from tuner.paths import Workspace
+
+
+def workspace(home) -> Workspace:
+    return Workspace(home, machine=home / "machine").prepare()
+
+
+def task(page) -> str:
+    return page.locator("#label-pair [data-task]").get_attribute("data-task", timeout=LONG)
+
+
+def press(page, *keys: str) -> str:
+    """Press keys until the pair changes; the task that was judged."""
+    judged = task(page)
+    for key in keys:
+        page.keyboard.press(key)
+        page.wait_for_timeout(400 if key != keys[-1] else 0)
+    expect(page.locator("#label-pair [data-task]")).not_to_have_attribute("data-task", judged, timeout=LONG)
+    return judged
+
+
+def begun(page, app, name: str = "ann", query: str = "") -> None:
+    page.goto(app.url + query)
+    if not query:
+        tab(page, "Label")
+    page.fill("#label-name input, #label-name textarea", name)
+    page.keyboard.press("Enter")
+    page.locator("#label-begin").click(timeout=LONG)
+    expect(page.locator("#label-pair [data-task]")).to_be_visible(timeout=LONG)
+
+
+def said(ws, project) -> dict[str, outcome.Verdict]:
+    with db.reading(ws, project) as file:
+        return {str(r["task"]): dict(r) for r in file.execute("SELECT e.* FROM events e WHERE e.kind = 'verdict'")}
+
+
+def test_from_nothing_to_a_training_with_the_keyboard(app, browser):
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.goto(app.url)
+    tab(page, "Label")
+    page.click("#label-try")
+    expect(page.locator("#label-rules")).to_contain_text("Which answer would you rather get?", timeout=LONG)
+    page.click("#label-begin")
+    left, right, tie = press(page, "ArrowLeft"), press(page, "ArrowRight"), press(page, "t")
+    bad, skipped = press(page, "b", "b"), press(page, "s", "s")
+    page.keyboard.press("e")
+    expect(page.locator("#label-wording textarea")).not_to_have_value("", timeout=LONG)
+    page.fill("#label-wording textarea", "better tesu")  # with the letters of commands in it
+    mended = task(page)
+    page.keyboard.press("Control+Enter")
+    expect(page.locator("#label-pair [data-task]")).not_to_have_attribute("data-task", mended, timeout=LONG)
+    ws = workspace(app.home)
+    project = projects.listing(ws)[0].id
+    kept = said(ws, project)
+    assert {kept[t]["winner"] for t in (left, right)} <= {"first", "second"} and kept[tie]["winner"] == "tie"
+    assert kept[bad]["winner"] == "both_bad" and kept[skipped]["winner"] == "skip" and kept[mended]["edited"] == "better tesu"
+    assert len(kept) == 6, "no key counted twice, none while somebody typed"
+    now = task(page)
+    page.reload()
+    expect(page.locator("#label-pair [data-task]")).to_have_attribute("data-task", now, timeout=LONG)
+    page.keyboard.press("u")
+    expect(page.locator("#label-message")).to_contain_text("You had said", timeout=LONG)
+    assert task(page) == mended
+    page.keyboard.press("?")
+    expect(page.locator("#label-help")).to_contain_text("undo", timeout=LONG)
+    page.get_by_role("tab", name="Quality", exact=True).click()
+    expect(page.locator("#label-quality")).to_contain_text("5 of 200 judgements", timeout=LONG)
+    page.get_by_role("tab", name="Learn from them", exact=True).click()
+    page.click("#label-teach")
+    expect(page.get_by_role("tab", name="Train", exact=True)).to_have_attribute("aria-selected", "true", timeout=LONG)
+    expect(page.locator("#train-data input").first).to_have_value(re.compile("Manners"), timeout=LONG)
+    page.close()
+
+
+@pytest.fixture
+def filled(app):
+    """An app with a project of twelve pairs, judged with strength."""
+    ws = workspace(app.home)
+    project = projects.create(ws, "Sums").id
+    pairs.put_in(ws, project, [candidate(n) for n in range(12)])
+    projects.change(ws, project, strength=True, repeats=0)
+    return ws, project
+
+
+def test_a_link_shows_the_pairs_alone_on_a_phone_and_everywhere_the_same(app, browser, filled):
+    ws, project = filled
+    phone = browser.new_page(viewport={"width": 400, "height": 850})
+    begun(phone, app, "ben", f"/?label={project}")
+    for other in ("Data", "Train", "Settings", "Pairs", "Quality"):
+        expect(phone.get_by_role("tab", name=other, exact=True)).not_to_be_visible()
+    a, b = (phone.locator("#label-pair .ts-card").nth(n).bounding_box() for n in (0, 1))
+    assert b["y"] > a["y"] + a["height"] - 1 and a["x"] == b["x"], "A and B stand one above the other"
+    shown = task(phone)
+    phone.keyboard.press("ArrowRight")
+    expect(phone.locator("#label-asked")).to_contain_text("B is better", timeout=LONG)
+    desk = browser.new_page(viewport={"width": 1280, "height": 900})
+    begun(desk, app, "cid")
+    assert task(desk) != shown, "two people never have one pair"
+    desk.fill("#label-name input, #label-name textarea", "ben")
+    desk.keyboard.press("Enter")
+    expect(desk.locator("#label-pair [data-task]")).to_have_attribute("data-task", shown, timeout=LONG)
+    assert press(phone, "3") == shown
+    assert (said(ws, project)[shown]["strength"], said(ws, project)[shown]["labeller"]) == (3, "ben")
+    wrong = browser.new_page()
+    wrong.goto(app.url + "/?label=no-such-project")
+    expect(wrong.get_by_text("There is no label project")).to_be_visible(timeout=LONG)
+    for page in (phone, desk, wrong):
+        page.close()
+
+
+def test_answers_are_text_and_never_html(app, browser):
+    ws = workspace(app.home)
+    project = projects.create(ws, "Hostile").id
+    evil = "<img src=x onerror=\"document.title='pwned'\"><script>document.title='pwned'</script> **bold** [x](javascript:alert(1)) ![i](http://127.0.0.1:9/x)"
+    one = pairs.Candidate(
+        [{"role": "system", "content": "<b>sys</b>"}, {"role": "user", "content": "<i>first</i>"}, {"role": "assistant", "content": "mm"}]
+        + [{"role": "user", "content": evil}],
+        [{"role": "assistant", "content": evil}],
+        [{"role": "assistant", "content": "plain and simple"}],
+    )
+    pairs.put_in(ws, project, [one])
+    page = browser.new_page()
+    begun(page, app)
+    shown = page.locator("#label-pair")
+    expect(shown).to_contain_text("onerror", timeout=LONG)
+    expect(shown).to_contain_text("<i>first</i>")
+    assert shown.locator("img, script, i, a[href^=javascript]").count() == 0 and shown.locator("strong").count() > 0
+    assert page.title() != "pwned"
+    page.close()
+
+
+@pytest.mark.parametrize("labellers, n", [(8, 120), pytest.param(50, 2000, marks=pytest.mark.long)])
+def test_a_crowd_through_the_page(tmp_path, labellers, n):
+    found = crowd.crowd(tmp_path / "home", labellers, n)
+    assert (found["given"], found["kept"], found["twice"], found["lost"]) == (n, n, 0, 0)
+
+
+@pytest.mark.parametrize("times", [2, pytest.param(20, marks=pytest.mark.long)])
+def test_a_killed_page_loses_no_verdict_and_goes_on_at_the_same_pair(tmp_path, times):
+    ws = workspace(tmp_path / "home")
+    project = crowd.project(ws, 4 * times + 4)
+    projects.read(ws, project, "ann")
+    port, kept, waiting = free_port(), [], None
+    for _ in range(times):
+        with running(ws.home, port=port) as app, httpx.Client(base_url=app.url, timeout=60, trust_env=False) as http:
+            call = lambda where, data: http.post(f"/gradio_api/run/{where}", json={"data": data, "session_hash": "s"}).raise_for_status()  # noqa: E731
+            call("label_open", [{"label": project, "labeller": "ann"}, "ann"])
+            shown = crowd.shown(call("label_begin", [project, "ann"]))
+            assert waiting in (None, shown)
+            for _ in range(3):
+                answer = call("label_a", [project, "ann", shown, "", "", None, ""])
+                kept.append(int(shown))
+                shown = waiting = crowd.shown(answer)
+            os.kill(app.process.pid, signal.SIGKILL)
+            app.process.wait()
+    with db.reading(ws, project) as file:
+        assert [t for (t,) in file.execute("SELECT task FROM events ORDER BY id")] == kept
