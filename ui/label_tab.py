@@ -81,6 +81,14 @@ class LabelTab:
             self.repeats = gr.Slider(
                 0, 30, 5, step=1, label="Shown again (%)", info="Hidden, with sides swapped: how steady a labeller is."
             )
+            self.planned = gr.Number(
+                0,
+                precision=0,
+                minimum=0,
+                label="Compare models over",
+                info="Pairs, fixed beforehand; 0: until it is decided.",
+                elem_id="label-planned",
+            )
         with gr.Row():
             self.strength = gr.Checkbox(False, label="Ask how much better", info="1 to 3 after each choice.", elem_id="label-ask-strength")
             self.marks = gr.Checkbox(False, label="Mark where they differ", info="Shown as plain text then.", elem_id="label-differences")
@@ -96,6 +104,7 @@ class LabelTab:
             self.overlap,
             self.people,
             self.repeats,
+            self.planned,
             self.strength,
             self.marks,
             self.markdown,
@@ -120,7 +129,7 @@ class LabelTab:
         self.tabs["quality"].select(self.on_quality, self.pick, self.quality.shown, **QUICK)
         self.tabs["teach"].select(self.on_teach, None, [self.teach.who], **QUICK)
         self.keep_guide.click(self.on_keep_guide, [self.pick, self.guide, self.name], [self.notice, self.preview], **QUICK)
-        rules = [self.overlap, self.people, self.repeats, self.strength, self.marks, self.markdown]
+        rules = [self.overlap, self.people, self.repeats, self.planned, self.strength, self.marks, self.markdown]
         self.keep.click(self.on_keep, [self.pick, *rules], self.notice, **QUICK)
         self.drop.click(
             self.on_drop, [self.pick, self.sure, self.name, self.screen], [self.screen, self.notice, self.sure, *self.shown], **QUICK
@@ -209,6 +218,7 @@ class LabelTab:
             100 * s.overlap_share,
             s.overlap_labellers,
             100 * s.repeats,
+            s.planned,
             s.strength,
             s.differences,
             s.markdown,
@@ -224,7 +234,7 @@ class LabelTab:
             return draw.trouble(error), gr.skip()
         return draw.good(f"Kept as version {version}; labellers see it before their next pair."), shown_rules(version, text)
 
-    def on_keep(self, project, overlap, people, repeats, strength, marks, markdown, request: gr.Request):
+    def on_keep(self, project, overlap, people, repeats, planned, strength, marks, markdown, request: gr.Request):
         try:
             p = projects.change(
                 self.house.workspace(request),
@@ -232,6 +242,7 @@ class LabelTab:
                 overlap_share=overlap / 100,
                 overlap_labellers=int(people),
                 repeats=repeats / 100,
+                planned=int(planned or 0),
                 strength=bool(strength),
                 differences=bool(marks),
                 markdown=bool(markdown),

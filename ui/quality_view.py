@@ -74,14 +74,16 @@ def in_words(ws, project: str, panel: quality.Panel, given: list[Verdict]) -> st
     p = projects.find(ws, project)
     head = f'<div class="ts-card"><b>{p.done:,} of {p.tasks:,} judgements</b><ul>{items(panel.said() if given else ["Nothing was judged yet."])}</ul></div>'
     each = "".join(f'<div class="ts-card"><b>{draw.escape(r.labeller)}</b><ul>{items(r.said())}</ul></div>' for r in panel.labellers)
-    return head + contest(given) + (f"<h4>Each labeller</h4>{each}" if len(panel.labellers) > 1 else "") + of_judges(given)
+    return (
+        head + contest(given, p.settings.planned) + (f"<h4>Each labeller</h4>{each}" if len(panel.labellers) > 1 else "") + of_judges(given)
+    )
 
 
 def items(lines: list[str]) -> str:
     return "".join(f"<li>{draw.escape(line)}</li>" for line in lines)
 
 
-def contest(given: list[Verdict]) -> str:
+def contest(given: list[Verdict], planned: int = 0) -> str:
     """Which model is preferred, when pairs of different models were judged."""
     found = wins.comparisons([v for v in given if not judge_names.is_judge(v.labeller)], vote=False)
     groups = wins.groups(found)
@@ -90,7 +92,7 @@ def contest(given: list[Verdict]) -> str:
     said = []
     for group in groups:
         if len(group) == 2:
-            said += two(found, *group)
+            said.append(two(found, *group, planned))
         elif len(group) > 2:
             rows = wins.standings([c for c in found if c[0] in group])
             lines = [(s.model, f"{s.chance:.0%}", f"{s.low:.0%} to {s.high:.0%}", s.wins, s.ties, s.losses) for s in rows]
@@ -98,13 +100,15 @@ def contest(given: list[Verdict]) -> str:
     return f'<div class="ts-card" id="label-contest"><b>Which model is better</b>{"".join(said)}</div>'
 
 
-def two(found: list, one: str, other: str) -> list[str]:
-    """The rate with an interval that may be looked at after each verdict, and the share of ties."""
-    rate = wins.running(wins.outcomes(found, one, other), one, other)
+def two(found: list, one: str, other: str, planned: int) -> str:
+    """The rate, ties, and an interval: for the number fixed beforehand, or one that may be looked at after each verdict."""
+    rate = wins.rate(wins.outcomes(found, one, other), one, other, planned)
     more = (
-        "" if rate.decided else " Go on until it is decided: this interval may be looked at after every verdict, an ordinary one may not."
+        ""
+        if rate.decided or planned
+        else " Go on until it is decided: this interval may be looked at after every verdict, an ordinary one may not."
     )
-    return [f"<p>{draw.escape(rate.said() + more)}</p>"]
+    return f"<p>{draw.escape(rate.said() + more)}</p>"
 
 
 def of_judges(given: list[Verdict]) -> str:

@@ -214,7 +214,7 @@ def stats(ws: Workspace, args) -> dict:
     people = [v for v in given if not judge_names.is_judge(v.labeller)]
     panel = quality.panel(people)
     found = wins.comparisons(people, vote=False)
-    rates = [wins.running(wins.outcomes(found, *g), *g) for g in wins.groups(found) if len(g) == 2]
+    rates = [wins.rate(wins.outcomes(found, *g), *g, p.settings.planned) for g in wins.groups(found) if len(g) == 2]
     said = {r.labeller: r.said() for r in panel.labellers}
     judges = {j: judge_names.agreement(given, j) for j in sorted({v.labeller for v in given} - {v.labeller for v in people})}
     return asdict(p) | {

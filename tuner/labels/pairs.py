@@ -64,7 +64,9 @@ class Added:
 
     def said(self) -> str:
         left = "".join(f" {n:,} left out: {REASONS[why]}." for why, n in self.dropped.items())
-        return f"{self.added:,} pairs added.{left}"
+        alike = self.dropped[IDENTICAL] + self.dropped[NEARLY]
+        hint = " A higher temperature, or two models, give answers that differ more." if alike > max(3, self.added) else ""
+        return f"{self.added:,} pairs added.{left}{hint}"
 
 
 def text_of(side: Messages) -> str:

@@ -29,7 +29,8 @@ Choose *tie* when you can't tell, *both bad* when you would send neither (you ma
 @dataclass(frozen=True)
 class Settings:
     """`overlap_share` of the pairs is judged by `overlap_labellers` people; `repeats` and `gold` are shares of what a labeller gets: pairs
-    shown again with sides swapped, and pairs whose right answer is known."""
+    shown again with sides swapped, and pairs whose right answer is known. `planned` comparisons of two models were fixed beforehand; 0: until
+    it is decided."""
 
     overlap_share: float = 0.0
     overlap_labellers: int = 2
@@ -38,6 +39,7 @@ class Settings:
     gold: float = 0.05
     markdown: bool = True
     differences: bool = False
+    planned: int = 0
 
 
 TEMPLATES = {  # how many judge, in the words of the form
@@ -180,7 +182,13 @@ def change(ws: Workspace, id: str, **settings) -> Project:
 
 def _check(settings: dict) -> None:
     problems: list[TunerError] = []
-    for name, low, high in (("overlap_share", 0, 1), ("overlap_labellers", 2, 20), ("repeats", 0, 0.5), ("gold", 0, 0.5)):
+    for name, low, high in (
+        ("overlap_share", 0, 1),
+        ("overlap_labellers", 2, 20),
+        ("repeats", 0, 0.5),
+        ("gold", 0, 0.5),
+        ("planned", 0, 1_000_000),
+    ):
         value = settings.get(name)
         if value is not None and not (isinstance(value, (int, float)) and math.isfinite(value) and low <= value <= high):
             problems.append(

@@ -154,15 +154,20 @@ class WinRate:
 def fixed(x: Sequence[float], model: str, against: str, planned: int) -> WinRate:
     """For `planned` comparisons, a number fixed beforehand; of more, the first so many count."""
     x = list(x)[:planned]
-    return _rate(x, model, against, wilson(sum(x), len(x)), planned)
+    return _counted(x, model, against, wilson(sum(x), len(x)), planned)
+
+
+def rate(x: Sequence[float], model: str, against: str, planned: int = 0) -> WinRate:
+    """As it was agreed before: a number of comparisons, or (0) until it is decided."""
+    return fixed(x, model, against, planned) if planned else running(x, model, against)
 
 
 def running(x: Sequence[float], model: str, against: str) -> WinRate:
     """For judging until it is decided: may be asked after each comparison."""
-    return _rate(x, model, against, sequence(x), None)
+    return _counted(x, model, against, sequence(x), None)
 
 
-def _rate(x: Sequence[float], model: str, against: str, interval: tuple[float, float], planned: int | None) -> WinRate:
+def _counted(x: Sequence[float], model: str, against: str, interval: tuple[float, float], planned: int | None) -> WinRate:
     wins, ties, losses = (int((np.asarray(x) == result).sum()) for result in (1, 0.5, 0))
     return WinRate(model, against, wins, ties, losses, *interval, planned)
 
