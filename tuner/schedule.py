@@ -51,8 +51,10 @@ def passes(c: Choices, facts: ModelFacts, data: DataFacts) -> None:
     usual = c.by["epochs"][0] in ("preset", "default")
     if usual and c["objective"] in HEADS and data.rows < FEW:
         c.put("epochs", 3.0 * c["epochs"], "planner", "A head begins from chance: it takes three times the passes of a chat.")
-    elif usual and data.rows < SCARCE and data.held_out and facts.parameters >= TINY and c["epochs"] > 1:
+    elif usual and c["objective"] != "preference" and data.rows < SCARCE and data.held_out and facts.parameters >= TINY and c["epochs"] > 1:
         c.put("epochs", 2.0 * c["epochs"], "planner", f"{data.rows:,} rows are few: they are read twice as often, while it helps.")
+    elif usual and c["objective"] == "preference" and facts.parameters >= TINY and c["epochs"] > 2:
+        c.put("epochs", 2.0, "planner", "A preference is learnt in one or two passes; more make both answers less likely.")
     size = 4 if data.rows < 100 else 8 if data.rows < 500 else 16 if data.rows < 10_000 else 32
     if (micro := c.values.get("micro_batch")) and size % micro:
         size = micro * max(1, size // micro)
