@@ -196,16 +196,6 @@ def _preference(c: Choices, data: DataFacts, problems: list) -> None:
     if loss.name == "exo_pair" and not c["label_smoothing"]:
         told = f"{loss.title} takes the logarithm of the share of wrong judgements, which can't be 0."
         problems.append(SettingError(told, asked=0, available="0.001 to 0.49", remedy="Choose 0.001.", field="label_smoothing"))
-    whole = c["method"] == "full" and loss.reference
-    c.decide(
-        "precompute_reference",
-        whole,
-        "All weights change: asked once beforehand, no second copy of the model is kept."
-        if whole
-        else "The model itself, without what it learns here, is the reference: nothing is kept twice."
-        if loss.reference
-        else f"{loss.title} needs no reference.",
-    )
     for name in ("micro_batch", "effective_batch"):
         if (rows := c.values.get(name)) and rows < loss.together:
             told = f"{loss.title} compares the rows that are read at once, so one alone teaches nothing."

@@ -37,6 +37,12 @@ LOSSES = {
     for loss in (
         Loss("sigmoid", "DPO", "The log-ratio of the better answer is to be above that of the worse.", "Rafailov et al. 2023, arXiv:2305.18290"),
         Loss(
+            "rpo",
+            "RPO",
+            "DPO, and the better answer is learnt as in a chat: it becomes what the model says, also where others wrote it.",
+            "Pang et al. 2024, arXiv:2404.19733",
+        ),
+        Loss(
             "ipo",
             "IPO",
             "The difference of both log-ratios per token is to be exactly 1/(2 beta): it does not run away on clear pairs.",

@@ -34,7 +34,7 @@ class Objective:
     task: str
     worker: str
     metrics: tuple[str, ...]
-    face: str  # chat | complete | labels | number | entities | span | rewrite
+    face: str  # chat | complete | labels | number | judgement | entities | span | rewrite
 
 
 OBJECTIVES = {
@@ -77,18 +77,6 @@ OBJECTIVES = {
             "chat",
         ),
         Objective(
-            "reward",
-            "How good an answer is",
-            "Learns to give an answer a number: the higher, the more people like it (a reward model).",
-            ("preference",),
-            ("decoder", "encoder"),
-            "AutoModelForSequenceClassification",
-            "SEQ_CLS",
-            "reward",
-            ("accuracy", "margin"),
-            "number",
-        ),
-        Objective(
             "classification",
             "Labels for texts",
             "Learns which label (or labels) a text gets.",
@@ -111,6 +99,18 @@ OBJECTIVES = {
             "classify",
             ("mae", "pearson"),
             "number",
+        ),
+        Objective(
+            "reward",
+            "How good an answer is",
+            "Learns to give an answer a number: the higher, the more people like it (a reward model).",
+            ("preference",),
+            ("decoder", "encoder"),
+            "AutoModelForSequenceClassification",
+            "SEQ_CLS",
+            "reward",
+            ("accuracy", "margin"),
+            "judgement",
         ),
         Objective(
             "tokens",

@@ -139,6 +139,8 @@ def _learning(c: Choices, facts: models.ModelFacts, data: DataFacts, model: mode
     c.decide("learning_rate", rate, f"{rate:g} is usual for {what} on a model of this size.")
     c.decide("lora_alpha", float(2 * c["lora_rank"]), "Twice the rank.")
     schedule.passes(c, facts, data)
+    if c["objective"] == "preference":
+        schedule.reference(c)
     notes = []
     low, high = (bound * small * (10 if tiny or t5 else 1) for bound in method.rates)
     if c.by["warmup"][0] == "default" and method.warmup != c["warmup"]:

@@ -2,7 +2,7 @@
 
 import math
 
-from tuner import methods
+from tuner import losses, methods
 from tuner.choices import FEW, HEADS, PACKS, TINY, Choices, DataFacts
 from tuner.hardware import Device
 from tuner.models import ModelFacts
@@ -59,6 +59,18 @@ def passes(c: Choices, facts: ModelFacts, data: DataFacts) -> None:
     if (micro := c.values.get("micro_batch")) and size % micro:
         size = micro * max(1, size // micro)
     c.decide("effective_batch", size, f"{data.rows:,} rows give enough steps this way.")
+
+
+def reference(c: Choices) -> None:
+    """When the reference is asked: beforehand where that is faster, or spares a second copy of the model."""
+    loss = losses.get(c["preference_loss"])
+    if not loss.reference:
+        return c.decide("precompute_reference", False, f"{loss.title} needs no reference.")
+    if c["method"] == "full":
+        return c.decide("precompute_reference", True, "All weights change: asked once beforehand, no second copy of the model is kept.")
+    often = c["epochs"] >= 2
+    why = "Asked once, it need not be asked again in every pass." if often else "In a single pass each row is asked about once anyway."
+    c.decide("precompute_reference", often, why)
 
 
 def rhythm(c: Choices, data: DataFacts) -> int:

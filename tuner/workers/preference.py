@@ -195,6 +195,8 @@ def arguments(job: learn.Job, loss: losses.Loss, held: bool):
         more["loss_type"] = loss.loss_type or loss.name
     if loss.smoothing is not None:
         more["label_smoothing"] = loss.smoothing if s.get("label_smoothing") is None else s["label_smoothing"]
+    if loss.name == "rpo":
+        more |= {"loss_type": ["sigmoid", "sft"], "loss_weights": [1.0, 1.0]}
     if loss.name == "simpo":
         more["cpo_alpha"] = 0.0  # the paper's has no likelihood of the better answer in it
     if loss.trainer == "kto":

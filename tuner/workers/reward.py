@@ -20,6 +20,9 @@ from tuner.workers.report import Reporter, guarded, leave
 class Reward(RewardTrainer):
     """TRL's, with exact means over rows: `accuracy` is how often the better answer gets the higher number, `margin` by how much."""
 
+    def _prepare_dataset(self, dataset, *_):
+        return dataset
+
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
         loss, out = super().compute_loss(model, inputs, return_outputs=True)
         if not hasattr(self, "told"):
