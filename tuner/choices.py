@@ -102,7 +102,7 @@ def settle(c: Choices, model: models.Model, data: DataFacts, device: Device) -> 
     _new_language(c, facts, data)
     _method(c, facts, data, problems)
     if c["objective"] == "preference":
-        _preference(c, data, problems)
+        _preference(c, facts, data, problems)
     if model.adapter:
         _start(c, model, problems)
     _contradictions(c, facts, problems)
@@ -177,14 +177,10 @@ def _method(c: Choices, facts: models.ModelFacts, data: DataFacts, problems: lis
             c.decide(name, False, why)
 
 
-def _preference(c: Choices, data: DataFacts, problems: list) -> None:
+def _preference(c: Choices, facts: models.ModelFacts, data: DataFacts, problems: list) -> None:
     """The loss, and what it alone asks for."""
     kind = data.kind if data.kind == "rated" else "preference"
-    c.decide(
-        "preference_loss",
-        losses.natural(kind),
-        "Answers that were rated one by one have no pairs to compare." if kind == "rated" else "DPO: the plainest, and the best tried.",
-    )
+    c.decide("preference_loss", *losses.natural(kind, facts.parameters < TINY))
     loss = losses.get(c["preference_loss"])
     if no := losses.refusal(loss.name, kind, c["method"]):
         why, can = no

@@ -6,7 +6,6 @@ reference. In the sentences, a log-ratio is how much likelier an answer has beco
 
 from dataclasses import dataclass
 
-
 METRICS = (  # of both sides, of the rows that are learnt and, with eval_ before them, of those held out
     *("rewards/chosen", "rewards/rejected", "rewards/margins", "rewards/accuracies", "logps/chosen", "logps/rejected"),
     *("log_ratio/chosen", "log_ratio/rejected", "length/chosen", "length/rejected", "length/written"),
@@ -15,7 +14,7 @@ METRICS = (  # of both sides, of the rows that are learnt and, with eval_ before
 
 @dataclass(frozen=True)
 class Loss:
-    """`trainer` is TRL's, `loss_type` its own word; `beta` and `smoothing` are the usual values (None: it has no such setting).
+    """`learns`: the better answer is learnt as in a chat beside it, so steps are nearly the usual ones. `trainer` is TRL's, `loss_type` its own word; `beta` and `smoothing` are the usual values (None: it has no such setting).
     `reference`: whether another model is asked beside it. `singly`: it judges rated answers one by one; `together`: rows that it needs at
     once."""
 
@@ -30,17 +29,24 @@ class Loss:
     reference: bool = True
     singly: bool = False
     together: int = 1
+    learns: bool = False
 
 
 LOSSES = {
     loss.name: loss
     for loss in (
-        Loss("sigmoid", "DPO", "The log-ratio of the better answer is to be above that of the worse.", "Rafailov et al. 2023, arXiv:2305.18290"),
+        Loss(
+            "sigmoid",
+            "DPO",
+            "The log-ratio of the better answer is to be above that of the worse.",
+            "Rafailov et al. 2023, arXiv:2305.18290",
+        ),
         Loss(
             "rpo",
             "RPO",
             "DPO, and the better answer is learnt as in a chat: it becomes what the model says, also where others wrote it.",
             "Pang et al. 2024, arXiv:2404.19733",
+            learns=True,
         ),
         Loss(
             "ipo",
@@ -125,6 +131,7 @@ LOSSES = {
             "Hong et al. 2024, arXiv:2403.07691",
             trainer="orpo",
             reference=False,
+            learns=True,
         ),
         Loss(
             "cpo",
@@ -135,6 +142,7 @@ LOSSES = {
             loss_type="sigmoid",
             smoothing=0.0,
             reference=False,
+            learns=True,
         ),
         Loss(
             "simpo",
@@ -154,9 +162,13 @@ def get(name: str) -> Loss:
     return LOSSES[name]
 
 
-def natural(kind: str) -> str:
-    """The loss that data of this kind is taught with when nobody chose."""
-    return "kto" if kind == "rated" else "sigmoid"
+def natural(kind: str, toy: bool = False) -> tuple[str, str]:
+    """(the loss that data of this kind is taught with when nobody chose, why)"""
+    if kind == "rated":
+        return "kto", "Answers that were rated one by one have no pairs to compare."
+    if toy:
+        return "rpo", "DPO, and the better answer is learnt as well: a toy says nothing like it by itself."
+    return "sigmoid", "DPO: the plainest, and the best tried."
 
 
 def fitting(kind: str) -> list[str]:

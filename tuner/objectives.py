@@ -167,9 +167,10 @@ def natural(kind: str, family: str) -> str:
 def trade_off(objective: str, facts: ModelFacts, kind: str) -> str | None:
     """What a decoder that could do it another way gains and loses."""
     if facts.family == "decoder" and kind in ("preference", "rated"):
-        return {"chat": PREFERRED_ONLY, "reward": "The result judges answers and does not write any: to train another model by, or to sort by."}.get(
-            objective
-        )
+        return {
+            "chat": PREFERRED_ONLY,
+            "reward": "The result judges answers and does not write any: to train another model by, or to sort by.",
+        }.get(objective)
     if facts.family != "decoder" or kind not in ("classification", "regression", "tokens", "seq2seq"):
         return None
     if objective == "chat":

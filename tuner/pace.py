@@ -104,7 +104,9 @@ class _Work:
         self.whole, self.micro = s["method"] in memory.WHOLE, s["micro_batch"]
         mean = max(1.0, min(data.mean, s["max_length"]))
         self.length = s["max_length"] if s["packing"] else padded(data, s)
-        self.real = s["effective_batch"] * (s["max_length"] if s["packing"] else mean) * (2 if memory.paired(s) else 1)  # tokens of a step without padding
+        self.real = (
+            s["effective_batch"] * (s["max_length"] if s["packing"] else mean) * (2 if memory.paired(s) else 1)
+        )  # tokens of a step without padding
         self.layer = _active(facts)
         self.sides = 2 if memory.paired(s) else 1  # answers to a row
         self.asked = memory.refers(s)  # the reference, beside the model

@@ -7,7 +7,22 @@ down (`ladder.py`); what the data decides is in `schedule.py`, what other models
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from tuner import additions, chat_templates, counting, hardware, ladder, memory, methods, models, objectives, pace, peaks, presets, schedule
+from tuner import (
+    additions,
+    chat_templates,
+    counting,
+    hardware,
+    ladder,
+    losses,
+    memory,
+    methods,
+    models,
+    objectives,
+    pace,
+    peaks,
+    presets,
+    schedule,
+)
 from tuner.choices import HEADS, TINY, Choices, DataFacts, matters, settle
 from tuner.config import RunConfig
 from tuner.hardware import Device
@@ -20,9 +35,9 @@ ATTENTION = {  # no setting: there is nothing better to choose
 }
 HELD = 20  # rows: on fewer a test says little
 T5 = ("t5", "mt5", "umt5", "longt5")  # these want larger steps: transformers' documentation of T5 (1e-4 and 3e-4), Lester et al. 2021 (0.3)
-# steps of a comparison, as a share of the usual ones: TRL's and Zephyr's recipes (Tunstall et al. 2023, arXiv:2310.16944: LoRA 5e-6, full
-# 5e-7) between large and small models; of toys measured (bench/preferences.py)
-PREFERRED = {False: 0.05, True: 0.5}
+# steps of a loss of preferences, as a share of the usual ones: {learns the better answer as well: (large models, toys)}. Large: recipes of
+# DPO (Tunstall et al. 2023, arXiv:2310.16944: LoRA 5e-6, full 5e-7) and ORPO (Hong et al. 2024: full 8e-6), and TRL's; toys: measured
+PREFERRED = {False: (0.05, 0.5), True: (0.25, 1.0)}  # (bench/preferences.py)
 T5_RATES = {"full": 1e-4, "last_layers": 1e-4, "prompt": 0.3}
 
 
@@ -130,7 +145,7 @@ def own_kind(objective: str | None, facts: models.ModelFacts) -> str:
 def _learning(c: Choices, facts: models.ModelFacts, data: DataFacts, model: models.Model, device: Device) -> list[str]:
     tiny, method = facts.parameters < TINY, methods.get(c["method"])
     t5 = facts.model_type in T5 and method.name in T5_RATES
-    small = PREFERRED[tiny] if c["objective"] == "preference" else 1.0
+    small = PREFERRED[losses.get(c["preference_loss"]).learns][tiny] if c["objective"] == "preference" else 1.0
     rate = method.toy if tiny else T5_RATES[method.name] if t5 else method.rate
     if c["objective"] in HEADS:
         rate = min(rate, 1e-2)  # the head learns at it as well, and overshoots at those of prompts

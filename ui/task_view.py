@@ -28,9 +28,7 @@ class TaskView:
         with gr.Row():
             with gr.Column(min_width=300):
                 self.text = gr.Textbox(label="Text", info="What the model reads.", lines=5, max_lines=20, elem_id="task-text")
-                self.question = gr.Textbox(
-                    label="Question", info=ASKED["span"], visible=False, max_lines=3, elem_id="task-question"
-                )
+                self.question = gr.Textbox(label="Question", info=ASKED["span"], visible=False, max_lines=3, elem_id="task-question")
                 self.ask = gr.Button("Ask", variant="primary", elem_id="task-ask")
             with gr.Column(min_width=300):
                 self.answer = gr.HTML(elem_id="task-answer")

@@ -135,7 +135,9 @@ def checkpoint(run: runs.Run, step: int) -> dict[str, str]:
 def test_a_cell(ws, tiny, tmp_path, saved, monkeypatch, cell, request):
     base, family = tiny[cell.model], FACTS[cell.model].family
     s = settings_of(cell)
-    run = make(ws, base, rows_for(cell.objective), objectives.get(cell.objective).kinds[0], cell.objective, tmp_path, learnt_tests=True, **s)
+    run = make(
+        ws, base, rows_for(cell.objective), objectives.get(cell.objective).kinds[0], cell.objective, tmp_path, learnt_tests=True, **s
+    )
     run, before, model = worked(run, monkeypatch)
 
     # what moved

@@ -23,8 +23,8 @@ from tuner.workers.prepare import IGNORED
 from tuner.workers.report import Reporter, guarded, leave
 
 os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")  # what is taken from there is held by tests of ours
-from trl.experimental.cpo import CPOConfig, CPOTrainer  # noqa: E402
-from trl.experimental.orpo import ORPOConfig, ORPOTrainer  # noqa: E402
+from trl.experimental.cpo import CPOConfig, CPOTrainer
+from trl.experimental.orpo import ORPOConfig, ORPOTrainer
 
 WRITTEN, LONGEST = 8, 256  # held-out questions that are answered at each test, and tokens of such an answer at most
 
@@ -107,7 +107,9 @@ def metrics(found: dict[str, torch.Tensor]) -> dict[str, float]:
     out["rewards/accuracies"] = above(better, worse)
     out["accuracy"] = above(found["chosen_each"], found["rejected_each"])
     names = {"logps": "logps", "ratio": "log_ratio", "tokens": "length"}
-    out |= {f"{w}/{side}": found[f"{side}_{n}"].mean() for n, w in names.items() for side in ("chosen", "rejected") if f"{side}_{n}" in found}
+    out |= {
+        f"{w}/{side}": found[f"{side}_{n}"].mean() for n, w in names.items() for side in ("chosen", "rejected") if f"{side}_{n}" in found
+    }
     return {k: float(v) for k, v in out.items()}
 
 
@@ -297,7 +299,10 @@ def work(r: Reporter) -> None:
             r.metrics(0, {"eval_length/written": trainer.written()})
     summary = learn.summary(train, held)
     if trainer.reference is not None and trainer.reference.begins_elsewhere:
-        summary["notes"] = [*summary["notes"], f"{methods.get(s['method']).title} begins with words of chance: the reference is the model without."]
+        summary["notes"] = [
+            *summary["notes"],
+            f"{methods.get(s['method']).title} begins with words of chance: the reference is the model without.",
+        ]
     learn.train(job, trainer, summary)
 
 
