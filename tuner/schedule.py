@@ -55,6 +55,8 @@ def passes(c: Choices, facts: ModelFacts, data: DataFacts) -> None:
         c.put("epochs", 2.0 * c["epochs"], "planner", f"{data.rows:,} rows are few: they are read twice as often, while it helps.")
     elif usual and c["objective"] == "preference" and facts.parameters >= TINY and c["epochs"] > 2:
         c.put("epochs", 2.0, "planner", "A preference is learnt in one or two passes; more make both answers less likely.")
+    elif usual and c["objective"] == "preference" and facts.parameters < TINY and data.rows < FEW:
+        c.put("epochs", round(5 / 3 * c["epochs"], 2), "planner", "A toy takes five passes where others take three.")
     size = 4 if data.rows < 100 else 8 if data.rows < 500 else 16 if data.rows < 10_000 else 32
     if (micro := c.values.get("micro_batch")) and size % micro:
         size = micro * max(1, size // micro)
