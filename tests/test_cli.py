@@ -251,7 +251,7 @@ def test_plans_that_can_not_be(ws):
     assert fields == {"model", "epochs", "lora_rnak"}
     for args, field in (
         (["--model", "starter", "-s", "micro_batch=3", "-s", "effective_batch=4"], "micro_batch"),
-        (["--model", "starter", "--objective", "preference"], "objective"),
+        (["--model", "starter", "--objective", "wisdom"], "objective"),
         (["--model", "starter", "--method", "magic"], "method"),
         (["--model", "starter", "--preset", "best"], "preset"),
         (["--model", "starter", "--device-memory", "lots"], "device_memory"),

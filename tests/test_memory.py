@@ -162,7 +162,9 @@ def test_a_preference_takes_two_rows_and_full_tuning_a_copy():
         memory.training(f, s | {"objective": "preference"}).terms["activations"]
         == memory.training(f, s | {"micro_batch": 4}).terms["activations"]
     )
-    assert memory.training(f, s | {"objective": "preference", "method": "full"}).terms["reference"] == f.parameters * 2
+    whole = s | {"objective": "preference", "method": "full"}
+    assert memory.training(f, whole).terms["reference"] == f.parameters * 2
+    assert memory.training(f, whole | {"precompute_reference": True}).terms["reference"] == 0
 
 
 def test_talking_serving_and_files():

@@ -216,7 +216,8 @@ def test_no_target_at_all_is_told():
     [
         ("chat", "chat"),
         ("text", "text"),
-        ("preference", "chat"),
+        ("preference", "preference"),
+        ("rated", "preference"),
         ("seq2seq", "chat"),
         ("qa", "chat"),
         ("classification", "classification"),
@@ -269,7 +270,9 @@ def test_notes_say_what_a_person_should_know():
     bare = replace(QWEN, facts=replace(QWEN.facts, has_template=False))
     assert any("no chat template" in n for n in plan(model=bare).notes)
     assert any("learn them by heart" in n for n in plan(data=replace(CHATS, rows=20)).notes)
-    assert any("rejected ones" in n for n in plan(data=replace(CHATS, kind="preference")).notes) and plan().notes == []
+    judged = replace(CHATS, kind="preference")
+    assert any("bad ones left out" in n for n in plan(data=judged, objective="chat").notes) and plan(data=judged).notes == []
+    assert any("weights are not used" in n for n in plan(data=replace(judged, weighted=True)).notes) and plan().notes == []
 
 
 def test_without_data_a_guess_is_made():

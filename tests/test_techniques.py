@@ -69,7 +69,7 @@ def cells() -> list:
     out = []
     for kind in CONFIGS:
         for o in objectives.OBJECTIVES:
-            if o == "text" or family(kind) not in objectives.get(o).families:
+            if o in ("text", "preference", "reward") or family(kind) not in objectives.get(o).families:
                 continue
             for method, more in WAYS:
                 natural = o == NATURAL[family(kind)]

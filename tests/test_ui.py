@@ -155,3 +155,14 @@ def test_a_talk_is_sent_back_in_turns_of_two():
 def test_every_state_of_a_run_has_its_sentence():
     assert set(runs.SENTENCES) == {*runs.LIVE, *runs.ENDED}
     assert draw.in_words(2.0, 1.0).startswith("clearly") and draw.in_words(1.0, 1.2).startswith("worse")
+
+
+def test_preferences_have_charts_of_their_own_and_settings_only_where_they_mean_something():
+    rows = [(s, k, float(s)) for s in (1, 2) for k in ("rewards/chosen", "eval_rewards/chosen", "rewards/rejected", "eval_length/written")]
+    lines = charts.lines_of(rows, "rewards")
+    assert [n for n, _, _ in lines] == ["better, training, smoothed", "worse, training, smoothed", "better, held-out"]
+    assert "dasharray" in lines[2][1] and charts.lines_of(rows, "length")[0][0] == "written by the model, held-out"
+    told = {"objective": "preference", "method": "lora", "preference_loss": "sigmoid"}
+    assert forms.matters("beta", told) and not forms.matters("beta", told | {"objective": "chat"})
+    assert not forms.matters("label_smoothing", told) and forms.matters("label_smoothing", told | {"preference_loss": "robust"})
+    assert not forms.matters("precompute_reference", told | {"preference_loss": "orpo"})

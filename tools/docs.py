@@ -1,4 +1,4 @@
-"""Write what is generated: requirements.txt, the README's tables of settings and of what can be learnt how, and with --screenshot its picture.
+"""Write what is generated: requirements.txt, the README's tables of settings, of losses and of what can be learnt how, and with --screenshot its picture.
 
 python -m tools.docs [--screenshot URL]     URL: of a running app with a finished demo
 """
@@ -9,10 +9,11 @@ import shutil
 import tomllib
 from pathlib import Path
 
-from tuner import config, methods, objectives
+from tuner import config, losses, methods, objectives
 
 ROOT = Path(__file__).resolve().parents[1]
 MATRIX = re.compile(r"(<!-- matrix -->\n).*?(\n<!-- /matrix -->)", re.S)
+LOSSES = re.compile(r"(<!-- losses -->\n).*?(\n<!-- /losses -->)", re.S)
 TABLE = re.compile(r"(<!-- settings -->\n).*?(\n<!-- /settings -->)", re.S)
 
 
@@ -23,8 +24,9 @@ def requirements() -> str:
 
 
 def readme(text: str) -> str:
-    """The README with the table of settings as `RunConfig` has them now, and the matrix of the registries."""
+    """The README with the table of settings as `RunConfig` has them now, and the matrix and the losses of the registries."""
     text = MATRIX.sub(lambda m: m[1] + matrix() + m[2], text)
+    text = LOSSES.sub(lambda m: m[1] + losses.table() + m[2], text)
     return TABLE.sub(lambda m: m[1] + config.settings_table() + m[2], text)
 
 

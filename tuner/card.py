@@ -19,12 +19,16 @@ model = {auto}.from_pretrained("{here}", dtype="{dtype}")"""
 PIPELINES = {
     "chat": "text-generation",
     "text": "text-generation",
+    "preference": "text-generation",
+    "reward": "text-classification",
     "classification": "text-classification",
     "regression": "text-classification",
     "tokens": "token-classification",
     "qa": "question-answering",
     "seq2seq": "text-generation",
 }
+
+TAGS = {"chat": ", trl, sft", "text": ", trl, sft", "preference": ", trl, preference", "reward": ", trl, reward-trainer"}
 
 
 def lines(kind: str, plan: dict, *, here: str = ".", base: str = "./base", labels: list[str] | None = None) -> str:
@@ -55,7 +59,7 @@ def text(run: runs.Run, *, kind: str, base: str, here: str = ".") -> str:
         "library_name: peft" if kind == "adapter" else "library_name: transformers",
         f"pipeline_tag: {PIPELINES[s['objective']]}",
         *([f"base_model: {model['base']}"] if model["kind"] == "hub" else []),
-        "tags: [tunesmith]" if s["objective"] not in ("chat", "text") else "tags: [tunesmith, trl, sft]",
+        f"tags: [tunesmith{TAGS.get(s['objective'], '')}]",
         "---",
     ]
     used = [f"| `{r['setting']}` | {r['value']} | {r['by']} |" for r in plan["reasons"]]

@@ -17,9 +17,6 @@ STARTS = 20.0  # seconds in which a serving worker must show a sign of life; it 
 PATIENCE = 180.0  # seconds until a serving worker counts as failed: importing torch and loading a large base takes a while
 
 
-TALKS = ("chat", "text")  # objectives whose models write on; the others say something of a text
-
-
 @dataclass
 class Piece:
     """A part of an answer. The last one has `stop_reason` and the counts."""

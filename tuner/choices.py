@@ -9,12 +9,12 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from typing import Any
 
-from tuner import additions, config, methods, models, objectives, presets
+from tuner import additions, config, losses, methods, models, objectives, presets
 from tuner.errors import SettingError, TunerError, raise_all
 from tuner.hardware import Device
 
 PACKS = ("chat", "text")
-HEADS, FEW = ("classification", "regression", "tokens", "qa"), 5000  # objectives that put a head on the model; rows
+HEADS, FEW = ("classification", "regression", "tokens", "qa", "reward"), 5000  # objectives that put a head on the model; rows
 TINY = 50_000_000  # parameters: a toy, which learns at ten times the usual rate
 
 
@@ -101,6 +101,8 @@ def settle(c: Choices, model: models.Model, data: DataFacts, device: Device) -> 
     _objective(c, facts, data, problems)
     _new_language(c, facts, data)
     _method(c, facts, data, problems)
+    if c["objective"] == "preference":
+        _preference(c, facts, data, problems)
     if model.adapter:
         _start(c, model, problems)
     _contradictions(c, facts, problems)
@@ -173,6 +175,28 @@ def _method(c: Choices, facts: models.ModelFacts, data: DataFacts, problems: lis
             problems.append(SettingError(why, asked=True, available=[False], remedy="Leave it off.", field=name))
         elif not works:
             c.decide(name, False, why)
+
+
+def _preference(c: Choices, facts: models.ModelFacts, data: DataFacts, problems: list) -> None:
+    """The loss, and what it alone asks for."""
+    kind = data.kind if data.kind == "rated" else "preference"
+    c.decide("preference_loss", *losses.natural(kind, facts.parameters < TINY))
+    loss = losses.get(c["preference_loss"])
+    if no := losses.refusal(loss.name, kind, c["method"]):
+        why, can = no
+        remedy = "Choose another loss, or data with pairs." if kind == "rated" else "Choose another loss, or LoRA."
+        problems.append(SettingError(why, asked=loss.name, available=can, remedy=remedy, field="preference_loss"))
+    c.decide("beta", loss.beta, f"{loss.beta:g} is usual for {loss.title}.")
+    if loss.smoothing is not None:
+        c.decide("label_smoothing", loss.smoothing, f"{loss.smoothing:g} is usual for {loss.title}.")
+    if loss.name == "exo_pair" and not c["label_smoothing"]:
+        told = f"{loss.title} takes the logarithm of the share of wrong judgements, which can't be 0."
+        problems.append(SettingError(told, asked=0, available="0.001 to 0.49", remedy="Choose 0.001.", field="label_smoothing"))
+    for name in ("micro_batch", "effective_batch"):
+        if (rows := c.values.get(name)) and rows < loss.together:
+            told = f"{loss.title} compares the rows that are read at once, so one alone teaches nothing."
+            least = f"{loss.together} and more"
+            problems.append(SettingError(told, asked=rows, available=least, remedy=f"Choose {loss.together} or more.", field=name))
 
 
 def _start(c: Choices, model: models.Model, problems: list) -> None:
@@ -287,4 +311,16 @@ def matters(name: str, c: Choices, method: methods.Method) -> bool:
     """Whether a setting that somebody chose has an effect on this technique and objective."""
     if name == "class_weights":
         return c["objective"] in ("classification", "tokens")
+    if config.group_of(name) == "preference":
+        return c["objective"] == "preference" and preferring(name, c["preference_loss"])
+    if name == "lora_dropout" and c["objective"] in objectives.PAIRED:
+        return False  # TRL switches dropout off, so that both sides of a comparison are the same model's
     return name in method.settings or not any(name in m.settings for m in methods.METHODS.values())
+
+
+def preferring(name: str, loss: str | None) -> bool:
+    """Whether a setting of the group of preferences means something for a loss."""
+    chosen = losses.get(loss) if loss else None
+    if chosen is None or name in ("preference_loss", "beta"):
+        return True
+    return chosen.smoothing is not None if name == "label_smoothing" else chosen.reference

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from tuner.chat_templates import TEMPLATES
 from tuner.errors import SettingError, TunerError, raise_all
+from tuner.losses import LOSSES
 from tuner.methods import METHODS
 from tuner.objectives import OBJECTIVES
 
@@ -18,6 +19,7 @@ GROUPS = {  # in the order in which a form shows them
     "goal": "What to learn",
     "effort": "How long and how strongly",
     "adapter": "What is changed in the model",
+    "preference": "Learning from preferences",
     "memory": "Memory and speed",
     "watch": "Watching and saving",
 }
@@ -135,6 +137,35 @@ class RunConfig(BaseModel):
     )
     class_weights: bool = setting(
         False, "Even out the labels (class weights)", "Rare labels count for more, so that they are not passed over.", "adapter"
+    )
+
+    preference_loss: Literal[tuple(LOSSES)] | None = setting(
+        None,
+        "How preferences are taught (loss)",
+        "sigmoid is DPO, kto takes answers that were rated one by one; the README tells what the others are for.",
+        "preference",
+    )
+    beta: float | None = setting(
+        None,
+        "Faithfulness to the reference (beta)",
+        "Larger stays nearer to what the model was before; without a reference, the weight of the preference.",
+        "preference",
+        gt=0,
+        le=100,
+    )
+    label_smoothing: float | None = setting(
+        None,
+        "Share of wrong judgements (label smoothing)",
+        "How many of the judgements are expected to be mistaken, for the losses that can know.",
+        "preference",
+        ge=0,
+        lt=0.5,
+    )
+    precompute_reference: bool | None = setting(
+        None,
+        "Ask the reference beforehand",
+        "What the reference thinks of all rows is computed once before the first step, so that no second copy of the model is kept.",
+        "preference",
     )
 
     max_length: int | None = setting(

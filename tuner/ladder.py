@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tuner import counting, memory, methods, models, pace, peaks
+from tuner import counting, losses, memory, methods, models, pace, peaks
 from tuner.choices import TINY, Choices, DataFacts
 from tuner.hardware import Device
 
@@ -111,10 +111,18 @@ def _ways(case: Case, changes: dict[str, Any]) -> list[tuple[int, bool]]:
     """(rows at once, computing twice) that are open."""
     c = case.c
     effective, length = c["effective_batch"], changes.get("max_length", c["max_length"])
-    most = 32 if case.device.kind != "cpu" else max(1, int(CPU_TOKENS / max(1.0, min(case.data.mean, length))))
-    sizes = [c["micro_batch"]] if not c.open("micro_batch") else [d for d in range(min(effective, most), 0, -1) if effective % d == 0]
+    each, least = (2 if memory.paired(c.values) else 1) * max(1.0, min(case.data.mean, length)), together(c.values)
+    most = 32 if case.device.kind != "cpu" else max(least, int(CPU_TOKENS / each))
+    sizes = [d for d in range(min(effective, most), least - 1, -1) if effective % d == 0] or [effective]
+    if not c.open("micro_batch"):
+        sizes = [c["micro_batch"]]
     again = [c["gradient_checkpointing"]] if "gradient_checkpointing" in c.values else [False, True]
     return [(size, twice) for twice in again for size in sizes]
+
+
+def together(settings: dict[str, Any]) -> int:
+    """Rows that must be read at once: some losses compare them."""
+    return losses.get(settings["preference_loss"]).together if settings.get("objective") == "preference" else 1
 
 
 def _fastest(case: Case, changes: dict[str, Any]) -> tuple[int, bool] | None:

@@ -53,4 +53,6 @@ def _parts(value: dict, kind: str, family: str) -> list[str]:
         return [value["text"]]
     if kind == "qa" and family == "encoder":
         return [value["context"], value["question"]]
+    if kind == "preference":  # the longer of both answers sets how long the row is
+        value = value | {"chosen": max(value["chosen"], value["rejected"], key=lambda side: sum(len(m.get("content") or "") for m in side))}
     return [str(m.get("content") or "") for m in convert.as_messages(value, kind)]

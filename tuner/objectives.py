@@ -14,6 +14,10 @@ FAMILIES = {
     "encoder-decoder": "reads one text and writes another (T5, BART)",
 }
 ALL = tuple(FAMILIES)
+WRITES = ("chat", "text", "preference")  # objectives whose models write on; the others say something of a text
+TALKS = ("chat", "preference", "reward")  # objectives that read rows through the model's chat template
+PAIRED = ("preference", "reward")  # objectives that compare answers
+PREFERRED_ONLY = "The good answers are learnt and the bad ones left out; the objective preference learns from both."
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,7 @@ class Objective:
     task: str
     worker: str
     metrics: tuple[str, ...]
-    face: str  # chat | complete | labels | number | entities | span | rewrite
+    face: str  # chat | complete | labels | number | judgement | entities | span | rewrite
 
 
 OBJECTIVES = {
@@ -61,6 +65,18 @@ OBJECTIVES = {
             "complete",
         ),
         Objective(
+            "preference",
+            "The better of two answers",
+            "Moves towards the answers that people preferred, and away from the others.",
+            ("preference", "rated"),
+            ("decoder",),
+            "AutoModelForCausalLM",
+            "CAUSAL_LM",
+            "preference",
+            ("accuracy", "margin"),
+            "chat",
+        ),
+        Objective(
             "classification",
             "Labels for texts",
             "Learns which label (or labels) a text gets.",
@@ -83,6 +99,18 @@ OBJECTIVES = {
             "classify",
             ("mae", "pearson"),
             "number",
+        ),
+        Objective(
+            "reward",
+            "How good an answer is",
+            "Learns to give an answer a number: the higher, the more people like it (a reward model).",
+            ("preference",),
+            ("decoder", "encoder"),
+            "AutoModelForSequenceClassification",
+            "SEQ_CLS",
+            "reward",
+            ("accuracy", "margin"),
+            "judgement",
         ),
         Objective(
             "tokens",
@@ -132,12 +160,17 @@ def natural(kind: str, family: str) -> str:
     """The objective that data of this kind is for, on a model of this family."""
     if kind in OBJECTIVES and family in OBJECTIVES[kind].families:
         return kind
-    fits = [o.name for o in OBJECTIVES.values() if kind in o.kinds and family in o.families]
-    return fits[0] if fits else (kind if kind in OBJECTIVES else "chat")
+    fits = [o for o in OBJECTIVES.values() if kind in o.kinds and family in o.families]
+    return min(fits, key=lambda o: o.kinds.index(kind)).name if fits else (kind if kind in OBJECTIVES else "chat")
 
 
 def trade_off(objective: str, facts: ModelFacts, kind: str) -> str | None:
     """What a decoder that could do it another way gains and loses."""
+    if facts.family == "decoder" and kind in ("preference", "rated"):
+        return {
+            "chat": PREFERRED_ONLY,
+            "reward": "The result judges answers and does not write any: to train another model by, or to sort by.",
+        }.get(objective)
     if facts.family != "decoder" or kind not in ("classification", "regression", "tokens", "seq2seq"):
         return None
     if objective == "chat":

@@ -30,7 +30,7 @@ TRAINER = {"cpu": 0.008, "cuda": 0.015, "mps": 0.02}  # s of a step in which no 
 MODULES = 2.0  # what transformers' layer costs beside the probe's bare one, in operations
 ADDED = {"lora": 1.2, "qlora": 1.5, "adapter": 0.4, "ia3": 0.3}  # a layer's operations that come with an addition, as a share of its own
 HALF_BUSY = {"cpu": (32, 96), "cuda": (512, 512), "mps": (256, 512)}  # tokens, width at which products reach half the ceiling
-SCORED = {"chat": 0.5, "text": 1.0, "seq2seq": 1.0}  # the share of tokens for which the head chooses words (answers; all)
+SCORED = {"chat": 0.5, "text": 1.0, "seq2seq": 1.0, "preference": 1.0}  # the share of tokens for which the head chooses words
 MOVED = (30, 12)  # numbers read and written between the products, forwards and backwards, in units of (H, I) a token and layer
 CHOSEN = 30  # bytes moved for each word that the head weighs, forwards and backwards
 UPDATED = {"adamw": 40, "adamw_8bit": 24, "adafactor": 24}  # bytes moved for each parameter that is trained, once a step
@@ -104,8 +104,12 @@ class _Work:
         self.whole, self.micro = s["method"] in memory.WHOLE, s["micro_batch"]
         mean = max(1.0, min(data.mean, s["max_length"]))
         self.length = s["max_length"] if s["packing"] else padded(data, s)
-        self.real = s["effective_batch"] * (s["max_length"] if s["packing"] else mean)  # tokens of a step without padding
+        self.real = (
+            s["effective_batch"] * (s["max_length"] if s["packing"] else mean) * (2 if memory.paired(s) else 1)
+        )  # tokens of a step without padding
         self.layer = _active(facts)
+        self.sides = 2 if memory.paired(s) else 1  # answers to a row
+        self.asked = memory.refers(s)  # the reference, beside the model
         self.scored = SCORED.get(s["objective"], 0.0)
         self.wide = 2 if s["precision"] == "bf16" else 4
         self.bf16 = self.wide == 2 or (device.kind == "cuda" and device.bf16)  # cards compute in it over fp32 weights, too
@@ -114,16 +118,18 @@ class _Work:
         """Seconds of one step of the optimizer."""
         again = self.s["effective_batch"] // self.micro
         update = self.trained * UPDATED[self.s["optimizer"]] / self.ceiling.bandwidth
-        return again * self.batch(self.micro, learning=True) + update + TRAINER[self.kind]
+        beside = self.batch(self.micro, learning=False) if self.asked else 0.0
+        return again * (self.batch(self.micro, learning=True) + beside) + update + TRAINER[self.kind]
 
     def test(self, rows: int) -> float:
         """Seconds of one test on `rows` held-out rows; 0 without any."""
         whole, rest = divmod(rows, self.micro)
-        return whole * self.batch(self.micro, learning=False) + (self.batch(rest, learning=False) if rest else 0.0)
+        once = whole * self.batch(self.micro, learning=False) + (self.batch(rest, learning=False) if rest else 0.0)
+        return once * (2 if self.asked else 1)
 
     def batch(self, rows: int, *, learning: bool) -> float:
         """Seconds of `rows` rows, forwards and, when learning, backwards."""
-        tokens = rows * self.length
+        tokens = rows * self.length * self.sides
         compute = self.flops(tokens, learning) / self.rate(tokens)
         reading = self.weights(learning) / self.ceiling.bandwidth
         between = self.between(tokens, learning) / self.ceiling.bandwidth

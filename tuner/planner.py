@@ -7,7 +7,22 @@ down (`ladder.py`); what the data decides is in `schedule.py`, what other models
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from tuner import additions, chat_templates, counting, hardware, ladder, memory, methods, models, objectives, pace, peaks, presets, schedule
+from tuner import (
+    additions,
+    chat_templates,
+    counting,
+    hardware,
+    ladder,
+    losses,
+    memory,
+    methods,
+    models,
+    objectives,
+    pace,
+    peaks,
+    presets,
+    schedule,
+)
 from tuner.choices import HEADS, TINY, Choices, DataFacts, matters, settle
 from tuner.config import RunConfig
 from tuner.hardware import Device
@@ -20,6 +35,9 @@ ATTENTION = {  # no setting: there is nothing better to choose
 }
 HELD = 20  # rows: on fewer a test says little
 T5 = ("t5", "mt5", "umt5", "longt5")  # these want larger steps: transformers' documentation of T5 (1e-4 and 3e-4), Lester et al. 2021 (0.3)
+# steps of a loss of preferences, as a share of the usual ones: {learns the better answer as well: (large models, toys)}. Large: recipes of
+# DPO (Tunstall et al. 2023, arXiv:2310.16944: LoRA 5e-6, full 5e-7) and ORPO (Hong et al. 2024: full 8e-6), and TRL's; toys: measured
+PREFERRED = {False: (0.05, 0.5), True: (0.25, 1.0)}  # (bench/preferences.py)
 T5_RATES = {"full": 1e-4, "last_layers": 1e-4, "prompt": 0.3}
 
 
@@ -127,21 +145,26 @@ def own_kind(objective: str | None, facts: models.ModelFacts) -> str:
 def _learning(c: Choices, facts: models.ModelFacts, data: DataFacts, model: models.Model, device: Device) -> list[str]:
     tiny, method = facts.parameters < TINY, methods.get(c["method"])
     t5 = facts.model_type in T5 and method.name in T5_RATES
+    small = PREFERRED[losses.get(c["preference_loss"]).learns][tiny] if c["objective"] == "preference" else 1.0
     rate = method.toy if tiny else T5_RATES[method.name] if t5 else method.rate
     if c["objective"] in HEADS:
         rate = min(rate, 1e-2)  # the head learns at it as well, and overshoots at those of prompts
-    c.decide("learning_rate", rate, f"{rate:g} is usual for {method.title} on a model of this size.")
+    rate = float(f"{rate * small:.2g}")
+    what = f"{method.title} with preferences" if small != 1.0 else method.title
+    c.decide("learning_rate", rate, f"{rate:g} is usual for {what} on a model of this size.")
     c.decide("lora_alpha", float(2 * c["lora_rank"]), "Twice the rank.")
     schedule.passes(c, facts, data)
+    if c["objective"] == "preference":
+        schedule.reference(c)
     notes = []
-    low, high = (bound * (10 if tiny or t5 else 1) for bound in method.rates)
+    low, high = (bound * small * (10 if tiny or t5 else 1) for bound in method.rates)
     if c.by["warmup"][0] == "default" and method.warmup != c["warmup"]:
         c.put("warmup", method.warmup, "planner", f"{method.title} takes large steps: they begin more gently.")
     if not device.bf16 and c.values.get("precision") == "bf16":
         notes.append(f"{device.name} has no arithmetic in bf16: it is emulated, many times slower than fp32.")
     if not low <= c["learning_rate"] <= high:
         notes.append(f"A learning rate of {c['learning_rate']:g} is far from what works for {method.title}: {low:g} to {high:g}.")
-    if not facts.has_template and c["objective"] == "chat":
+    if not facts.has_template and facts.family == "decoder" and c["objective"] in objectives.TALKS:
         c.decide("chat_template", "plain", "Words that any model has seen; it is saved with the result.")
         form = chat_templates.SAMPLES[c["chat_template"]].replace("\n", " ⏎ ")
         notes.append(f"This model has no chat template. It will see talks like this: {form}")
@@ -157,6 +180,6 @@ def _learning(c: Choices, facts: models.ModelFacts, data: DataFacts, model: mode
         notes.append(f"{data.rows} rows are very few: the model will learn them by heart. 200 and more teach a manner.")
     if 0 < data.held_out < HELD and data.rows >= 100:
         notes.append(f"{data.held_out} held-out rows are few: what is measured on them will jump. {HELD} and more are steadier.")
-    if data.kind == "preference" and c["objective"] == "chat":
-        notes.append("The preferred answers are learnt; the rejected ones are left out.")
+    if data.weighted and c["objective"] in objectives.PAIRED:
+        notes.append("Rows can't count for more or less when answers are compared: their weights are not used.")
     return notes

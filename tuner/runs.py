@@ -114,6 +114,7 @@ class Run:
             "dry_run": self.status.get("dry_run"),
             "progress": {k: self.progress.get(k) for k in keys},
             "best": self.status.get("best"),
+            "signs": self.status.get("signs") or [],
             "error": self.status.get("error"),
             "baseline": self.status.get("baseline"),
             "notes": self.notes,
@@ -321,9 +322,13 @@ def metrics(run: Run, *, since: int = -1) -> list[tuple[int, str, float | None]]
         return []
     try:
         with closing(sqlite3.connect(f"file:{file.as_posix()}?mode=ro", uri=True, timeout=5)) as db:
-            return db.execute("SELECT step, key, value FROM metrics WHERE step > ? ORDER BY step", (since,)).fetchall()
+            return read_metrics(db, since)
     except sqlite3.OperationalError:
         return []  # the worker has opened the file and not yet made the table
+
+
+def read_metrics(db: sqlite3.Connection, since: int = -1) -> list[tuple[int, str, float | None]]:
+    return db.execute("SELECT step, key, value FROM metrics WHERE step > ? ORDER BY step", (since,)).fetchall()
 
 
 def metrics_table(run: Run) -> dict[str, list]:

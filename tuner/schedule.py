@@ -2,7 +2,7 @@
 
 import math
 
-from tuner import methods
+from tuner import losses, methods
 from tuner.choices import FEW, HEADS, PACKS, TINY, Choices, DataFacts
 from tuner.hardware import Device
 from tuner.models import ModelFacts
@@ -51,12 +51,28 @@ def passes(c: Choices, facts: ModelFacts, data: DataFacts) -> None:
     usual = c.by["epochs"][0] in ("preset", "default")
     if usual and c["objective"] in HEADS and data.rows < FEW:
         c.put("epochs", 3.0 * c["epochs"], "planner", "A head begins from chance: it takes three times the passes of a chat.")
-    elif usual and data.rows < SCARCE and data.held_out and facts.parameters >= TINY and c["epochs"] > 1:
+    elif usual and c["objective"] != "preference" and data.rows < SCARCE and data.held_out and facts.parameters >= TINY and c["epochs"] > 1:
         c.put("epochs", 2.0 * c["epochs"], "planner", f"{data.rows:,} rows are few: they are read twice as often, while it helps.")
+    elif usual and c["objective"] == "preference" and facts.parameters >= TINY and c["epochs"] > 2:
+        c.put("epochs", 2.0, "planner", "A preference is learnt in one or two passes; more make both answers less likely.")
+    elif usual and c["objective"] == "preference" and facts.parameters < TINY and data.rows < FEW:
+        c.put("epochs", round(5 / 3 * c["epochs"], 2), "planner", "A toy takes five passes where others take three.")
     size = 4 if data.rows < 100 else 8 if data.rows < 500 else 16 if data.rows < 10_000 else 32
     if (micro := c.values.get("micro_batch")) and size % micro:
         size = micro * max(1, size // micro)
     c.decide("effective_batch", size, f"{data.rows:,} rows give enough steps this way.")
+
+
+def reference(c: Choices) -> None:
+    """When the reference is asked: beforehand where that is faster, or spares a second copy of the model."""
+    loss = losses.get(c["preference_loss"])
+    if not loss.reference:
+        return c.decide("precompute_reference", False, f"{loss.title} needs no reference.")
+    if c["method"] == "full":
+        return c.decide("precompute_reference", True, "All weights change: asked once beforehand, no second copy of the model is kept.")
+    often = c["epochs"] >= 2
+    why = "Asked once, it need not be asked again in every pass." if often else "In a single pass each row is asked about once anyway."
+    c.decide("precompute_reference", often, why)
 
 
 def rhythm(c: Choices, data: DataFacts) -> int:

@@ -8,17 +8,32 @@ from html import escape
 
 from tuner import objectives, runs
 
-METRICS = tuple(dict.fromkeys(name for o in objectives.OBJECTIVES.values() for name in o.metrics))
+METRICS = tuple(dict.fromkeys(name for o in objectives.OBJECTIVES.values() for name in o.metrics if name != "margin"))
 MOST = 300  # points a line: as many as a chart is wide
+
+
+def both(*keys: str) -> tuple[str, ...]:
+    """What is learnt, and the same of the rows that are held out."""
+    return (*keys, *(f"eval_{k}" for k in keys))
+
+
 CHARTS = {  # name: (title, unit, what is drawn)
     "loss": ("Loss", "", ("loss", "eval_loss")),
     "quality": ("On held-out rows", "", METRICS),
+    "rewards": ("Reward of the better and the worse answer", "", both("rewards/chosen", "rewards/rejected")),
+    "margins": ("Margin between both rewards", "", both("rewards/margins")),
+    "accuracies": ("Pairs in which the better one gained more", "share", both("rewards/accuracies")),
+    "log_ratio": ("How much likelier than to the reference", "nats", both("log_ratio/chosen", "log_ratio/rejected")),
+    "logps": ("Log-probability of the answers", "nats", both("logps/chosen", "logps/rejected")),
+    "length": ("Length of held-out answers", "tokens", ("eval_length/written", "eval_length/chosen", "eval_length/rejected")),
     "learning_rate": ("Step size (learning rate)", "", ("learning_rate",)),
     "grad_norm": ("Gradient norm", "", ("grad_norm",)),
     "tokens_per_second": ("Speed", "tokens per second", ("tokens_per_second",)),
     "memory_bytes": ("Memory used", "GB", ("memory_bytes",)),
 }
+COMPARED = ("rewards", "margins", "accuracies", "log_ratio", "logps", "length")  # of runs that learn from preferences
 NAMES = {"loss": "training", "smooth": "training, smoothed", "eval_loss": "held-out"}
+SIDES = {"chosen": ("better", "#0d9488"), "rejected": ("worse", "#c2410c"), "written": ("written by the model", "#4f46e5")}
 RAW, MAIN, HELD = (
     'stroke="#94a3b8" stroke-width="1"',
     'stroke="#0d9488" stroke-width="2"',
@@ -54,6 +69,8 @@ def lines_of(rows: list[tuple[int, str, float | None]], name: str) -> list[Line]
         points = [(s, v * scale) for s, k, v in rows if k == key and v is not None]
         if key == "loss":
             out += [(NAMES["loss"], RAW, thin(points)), (NAMES["smooth"], MAIN, thin(smoothed(points)))]
+        elif name in COMPARED:
+            out.append(compared(key, points))
         elif name == "quality":
             colour = COLOURS[len([line for line in out if line[2]]) % len(COLOURS)]
             out.append((key.replace("_", " "), f'stroke="{colour}" stroke-width="2"', thin(points)))
@@ -62,14 +79,23 @@ def lines_of(rows: list[tuple[int, str, float | None]], name: str) -> list[Line]
     return [line for line in out if line[2]]
 
 
+def compared(key: str, points: Points) -> Line:
+    """A side of a comparison in its colour: held-out rows dashed, those that are learnt smoothed."""
+    held, (said, colour) = key.startswith("eval_"), SIDES.get(key.rpartition("/")[2], ("", "#0d9488"))
+    name = ", ".join(part for part in (said, "held-out" if held else "training, smoothed") if part)
+    stroke = f'stroke="{colour}" stroke-width="2"' + (' stroke-dasharray="5 3"' if held else "")
+    return name, stroke, thin(points if held else smoothed(points))
+
+
 def of_run(run: runs.Run | None) -> str:
     """All charts of a run, side by side where there is room."""
     rows = runs.metrics(run) if run else []
     if not run:
         return ""
     drawn = {n: (t, unit, lines_of(rows, n)) for n, (t, unit, _) in CHARTS.items()}
-    if not drawn["quality"][2]:
-        del drawn["quality"]  # an objective that is judged by its loss alone
+    for name in ("quality", *COMPARED):
+        if not drawn[name][2]:
+            del drawn[name]  # an objective that is judged by its loss alone, or compares nothing
     return f'<div class="ts-charts">{"".join(draw(n, *chart) for n, chart in drawn.items())}</div>'
 
 

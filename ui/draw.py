@@ -112,6 +112,7 @@ def progress(run: runs.Run) -> str:
     if before is not None and after is not None:
         parts.append(f"held-out loss {before:.3f} before, {after:.3f} at its best: {in_words(before, after)}")
     parts += judged(run)
+    parts += [f"<b>{escape(sign)}</b>" for sign in run.status.get("signs") or []]
     parts += used(run)
     bar = f'<div class="ts-bar" role="progressbar" aria-valuenow="{share:.0f}" aria-valuemin="0" aria-valuemax="100"><span class="ts-fill" style="width:{share:.1f}%"></span></div>'
     return f'<div class="ts-card">{bar}<div style="margin-top:.4rem">{" · ".join(parts)}</div></div>'

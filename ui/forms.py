@@ -8,10 +8,10 @@ from typing import Any
 
 import gradio as gr
 
-from tuner import config, methods, objectives
+from tuner import choices, config, losses, methods, objectives
 
 AUTO = ""  # the choice that leaves it open
-TITLES = {"method": methods.METHODS, "objective": objectives.OBJECTIVES}
+TITLES = {"method": methods.METHODS, "objective": objectives.OBJECTIVES, "preference_loss": losses.LOSSES}
 OWN = ("model", "data")  # chosen by widgets that know what there is
 
 
@@ -40,6 +40,8 @@ def matters(name: str, settings: dict[str, Any]) -> bool:
     """Whether a setting means something for the method and objective that are chosen; the others are not shown."""
     if name == "class_weights":
         return settings["objective"] in ("classification", "tokens")
+    if config.group_of(name) == "preference":
+        return settings["objective"] == "preference" and choices.preferring(name, settings.get("preference_loss"))
     if config.group_of(name) != "adapter" or name == "quantization" and settings["method"] == "lora":
         return True
     return name in methods.get(settings["method"]).settings

@@ -12,10 +12,12 @@ from ui.session import House
 WORDS = {  # face: (label of the box, label of the button, what stands over the answer)
     "labels": ("Text", "Which label?", "Labels"),
     "number": ("Text", "Which number?", "Number"),
+    "judgement": ("Answer", "How good is it?", "How good the answer is, beside others to the same question"),
     "entities": ("Text", "Label the words", "Words"),
     "span": ("Text in which the answer stands", "Find the answer", "Answer"),
     "rewrite": ("Text", "Write the other text", "The other text"),
 }
+ASKED = {"span": "Its answer is looked for in the text.", "judgement": "What was answered."}  # faces that need a question as well
 COLOURS = ("#0f766e", "#b45309", "#4f46e5", "#be185d", "#0369a1", "#4d7c0f", "#7c3aed", "#9a3412")
 SHOWN, EXAMPLES = 12, 4
 
@@ -26,9 +28,7 @@ class TaskView:
         with gr.Row():
             with gr.Column(min_width=300):
                 self.text = gr.Textbox(label="Text", info="What the model reads.", lines=5, max_lines=20, elem_id="task-text")
-                self.question = gr.Textbox(
-                    label="Question", info="Its answer is looked for in the text.", visible=False, max_lines=3, elem_id="task-question"
-                )
+                self.question = gr.Textbox(label="Question", info=ASKED["span"], visible=False, max_lines=3, elem_id="task-question")
                 self.ask = gr.Button("Ask", variant="primary", elem_id="task-ask")
             with gr.Column(min_width=300):
                 self.answer = gr.HTML(elem_id="task-answer")
@@ -55,7 +55,7 @@ class TaskView:
         samples = examples(ws, id)
         return [
             gr.update(label=box, value=""),
-            gr.update(visible=face == "span", value=""),
+            gr.update(visible=face in ASKED, value="", info=ASKED.get(face, "")),
             gr.update(value=button),
             "",
             gr.Dataset(samples=[[f"{question} · {text}" if question else text] for text, question in samples], visible=bool(samples)),
@@ -98,17 +98,24 @@ def examples(ws: Workspace, id: str) -> list[list[str]]:
     except RequestError:
         return []  # the data was deleted
     rows = [r["value"] for r in store.rows(ds, 0, EXAMPLES, held_out=True)]
-    return [[first_of(v), v.get("question", "")] for v in rows]
+    return [[first_of(v), v.get("question", "") or asked_of(v)] for v in rows]
 
 
 def first_of(value: dict) -> str:
+    if "chosen" in value:
+        return value["chosen"][-1].get("content") or ""
     if "tokens" in value:
         return " ".join(value["tokens"])
     return next((value[k] for k in ("text", "context", "source") if k in value), "")
 
 
+def asked_of(value: dict) -> str:
+    """The question of judged answers."""
+    return next((m.get("content") or "" for m in reversed(value.get("prompt") or []) if m["role"] == "user"), "")
+
+
 def drawn(face: str, text: str, out: list[tuple[str, dict]]) -> str:
-    kinds = {"labels": labels, "number": number, "entities": entities, "span": span, "rewrite": rewrite}
+    kinds = {"labels": labels, "number": number, "judgement": number, "entities": entities, "span": span, "rewrite": rewrite}
     return "".join(f'<div class="ts-card"><b>{draw.escape(title)}</b>{kinds[face](found, text)}</div>' for title, found in out)
 
 

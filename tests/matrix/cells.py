@@ -14,6 +14,7 @@ from tuner import methods, models, objectives
 MODELS = ("llama", "gpt2", "qwen2", "gemma", "bert", "roberta", "modernbert", "t5", "bart")
 CHECKPOINTED = ("qwen2", "roberta", "bart")  # train these with gradient checkpointing, where the technique goes with it
 PACKED = ("lora", {"packing": True})
+TAUGHT = [("lora", {"preference_loss": name}) for name in ("kto", "cpo", "orpo", "simpo")]  # by other trainers than DPO's
 
 
 @dataclass(frozen=True)
@@ -47,10 +48,12 @@ class Cell:
 
 def allowed(facts: dict[str, models.ModelFacts]) -> list[Cell]:
     """Every cell that the registries do not refuse."""
-    ways = [*WAYS, PACKED]
+    ways = [*WAYS, PACKED, *TAUGHT]
     found = []
     for model, objective, (method, more) in product(MODELS, objectives.OBJECTIVES, ways):
         if family(model) not in objectives.get(objective).families or (more.get("packing") and objective not in ("chat", "text")):
+            continue
+        if "preference_loss" in more and objective != "preference":
             continue
         if methods.refusal(method, objective, facts[model], {"lora_init": "default", "last_layers": 1} | more) is None:
             found.append(Cell(model, objective, method, more))

@@ -57,6 +57,9 @@ def rows_for(objective: str) -> list[dict]:
     texts, chance = coloured(ROWS), random.Random(9)
     if objective == "chat":
         return [{"messages": [{"role": "user", "content": r["text"]}, {"role": "assistant", "content": r["label"]}]} for r in texts]
+    if objective in ("preference", "reward"):
+        others = {r["label"]: next(c for c in COLOURS if c != r["label"]) for r in texts}
+        return [{"prompt": r["text"], "chosen": r["label"], "rejected": others[r["label"]]} for r in texts]
     if objective == "text":
         return [{"text": f"{r['label']} {r['label']} {r['text']}"} for r in texts]
     if objective == "regression":

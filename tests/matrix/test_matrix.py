@@ -23,11 +23,11 @@ from tests.matrix import cells
 from tests.matrix.conftest import SIZE, rows_for
 from tests.test_objectives import MAPPING, SETTINGS, make, table
 from tests.test_techniques import CONFIGS
-from tuner import config, methods, models, objectives, paths, runs
+from tuner import config, losses, methods, models, objectives, paths, runs
 from tuner.paths import Workspace
 from tuner.workers import export, learn, load, report, techniques
 
-MAPPING |= {"chat": {"messages": "messages"}, "text": {"text": "text"}}
+MAPPING |= {"chat": {"messages": "messages"}, "text": {"text": "text"}, "preference": {k: k for k in ("prompt", "chosen", "rejected")}}
 STEPS, HALF = 20, 10
 SMALL = {"lora_rank": 4, "lora_alpha": 16.0, "adapter_size": 8, "virtual_tokens": 4, "last_layers": 1, "max_length": 48}
 FACTS = {kind: models.facts_from_config(CONFIGS[kind]().to_dict(), name=kind) for kind in cells.MODELS}
@@ -35,6 +35,7 @@ ALL = cells.allowed(FACTS)
 FEW = cells.covering(ALL)
 RESUMED = cells.covering([c for c in ALL if c.name in FEW], lambda cell: cell.parts)
 HEAD = r"modules_to_save|classifier|score|qa_outputs|pooler|classification_head|^head\."
+ADDED = r"(classifier|score)(\.modules_to_save\.default)?(\.out_proj)?\.bias$"  # the last bias of a head
 # what may move, by its name; the head of a task goes along with every technique
 MEANT = {
     "lora": r"lora_", "qlora": r"lora_", "adapter": r"bottleneck|adapter", "ia3": r"ia3_l", "ln": r"ln_tuning|norm", "full": r"",
@@ -83,6 +84,9 @@ def settings_of(cell: cells.Cell) -> dict:
     checkpointing = cell.model in cells.CHECKPOINTED and method.checkpointing
     own = {k: f.default for k, f in config.FIELDS.items() if k not in SETTINGS and k not in ("model", "data", "objective")}
     asked = {"method": cell.method, "max_steps": STEPS, "eval_steps": HALF, "learning_rate": rate_of(cell)}
+    if cell.objective == "preference":
+        loss = losses.get(cell.more.get("preference_loss", "sigmoid"))
+        asked |= {"preference_loss": loss.name, "beta": loss.beta, "precompute_reference": cell.method == "full"}
     return own | SMALL | asked | {"gradient_checkpointing": checkpointing} | cell.more
 
 
@@ -131,12 +135,16 @@ def checkpoint(run: runs.Run, step: int) -> dict[str, str]:
 def test_a_cell(ws, tiny, tmp_path, saved, monkeypatch, cell, request):
     base, family = tiny[cell.model], FACTS[cell.model].family
     s = settings_of(cell)
-    run = make(ws, base, rows_for(cell.objective), cell.objective, cell.objective, tmp_path, learnt_tests=True, **s)
+    run = make(
+        ws, base, rows_for(cell.objective), objectives.get(cell.objective).kinds[0], cell.objective, tmp_path, learnt_tests=True, **s
+    )
     run, before, model = worked(run, monkeypatch)
 
     # what moved
     after = digests(model)
     moved, trained = {n for n in after if after[n] != before[n]}, {n for n, p in model.named_parameters() if p.requires_grad}
+    if cell.objective == "reward":  # only differences are learnt: what is added to every number has no gradient
+        trained = {n for n in trained if not re.search(ADDED, n)}
     assert moved == trained, f"frozen and moved: {sorted(moved - trained)[:5]}, meant to move: {sorted(trained - moved)[:5]}"
     strange = [n for n in moved if not re.search(f"{MEANT[cell.method]}|{HEAD}", n)]
     assert not strange and (cell.method != "full" or moved == set(after)), strange[:5]

@@ -37,6 +37,8 @@ def _wait(ws: Workspace, id: str):
         run = training.wait(ws, id, each=Bar())
     if run.status.get("reason"):
         say(run.status["reason"])
+    for sign in run.status.get("signs") or []:
+        say(f"Note: {sign}")
     if run.state not in ("finished", "stopped"):
         return 1, ended_badly(run)
     return 0, {
@@ -44,6 +46,7 @@ def _wait(ws: Workspace, id: str):
         "state": run.state,
         "best": run.best,
         "baseline": (run.status.get("baseline") or {}).get("eval_loss"),
+        "signs": run.status.get("signs") or [],
     }
 
 
@@ -138,7 +141,7 @@ def chat(ws: Workspace, args):
             field="prompt",
         )
 
-    if (objective := talk.known_as(ws, args.run_id).get("objective", "chat")) not in talk.TALKS:
+    if (objective := talk.known_as(ws, args.run_id).get("objective", "chat")) not in objectives.WRITES:
         return _tell(ws, args, objectives.get(objective))
 
     def ask(prompt: str) -> dict:

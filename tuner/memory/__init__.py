@@ -11,7 +11,7 @@ judge is `bench/memory.py`, which compares with traces of whole models and, on a
 from dataclasses import dataclass, field
 from typing import Any
 
-from tuner import counting
+from tuner import counting, losses
 from tuner.memory import step, still
 from tuner.memory.beside import CONTEXT, chat, checkpoint, generation, gguf, merging, serving
 from tuner.memory.step import Batch
@@ -31,6 +31,8 @@ __all__ = [
     "generation",
     "gguf",
     "merging",
+    "paired",
+    "refers",
     "serving",
     "training",
 ]
@@ -90,7 +92,9 @@ def training(
     share = cards if sharded else 1
     lies = _lies(facts, s, trainable, device)
     lies = {k: v / share for k, v in lies.items()}
-    rows = s["micro_batch"] * (2 if s.get("objective") == "preference" else 1)
+    rows = s["micro_batch"] * (2 if paired(s) else 1)
+    loss = losses.get(s.get("preference_loss") or "sigmoid") if s.get("objective") == "preference" else None
+    fused = fused and (loss is None or loss.trainer not in ("cpo", "orpo"))  # these write out the scores of all words
     batch = Batch(rows, s["max_length"], bool(s.get("packing")) or facts.family != "decoder" if masked is None else masked, fused)
     gathered = (s.get("effective_batch") or s["micro_batch"]) > s["micro_batch"] * cards
     found = step.moments(facts, s, batch, trainable=trainable, device=device, gathered=gathered)
@@ -112,11 +116,30 @@ def _lies(facts: ModelFacts, s: dict[str, Any], trainable: int, device: str) -> 
     out = still.weights(facts, still.width(s), s.get("quantization"), s.get("objective") or "chat")
     out["adapters"] = 0 if s["method"] in WHOLE else 4 * trainable
     out["optimizer"] = still.states(trainable, s, facts)
-    if s.get("objective") == "preference" and s["method"] in WHOLE:
-        out["reference"] = out["weights"]
+    out["reference"] = _reference(s, trainable, out["weights"])
     if s["method"] == "last_layers" and device == "cpu":  # what was swapped out, so that the base can be asked beside it
         out["buffers"] = still.width(s) * trainable
     return out
+
+
+def paired(s: dict[str, Any]) -> bool:
+    """Whether a row is two answers that are read side by side."""
+    loss = losses.get(s.get("preference_loss") or "sigmoid")
+    return s.get("objective") == "reward" or s.get("objective") == "preference" and not loss.singly
+
+
+def refers(s: dict[str, Any]) -> bool:
+    """Whether the reference is asked at every step."""
+    loss = losses.get(s.get("preference_loss") or "sigmoid")
+    return s.get("objective") == "preference" and loss.reference and not s.get("precompute_reference")
+
+
+def _reference(s: dict[str, Any], trainable: int, weights: float) -> float:
+    """What the reference of a preference run keeps beside the model (`workers/reference.py`): of a full run a second copy unless it was
+    asked beforehand; of an addition nothing when it begins fresh. One that goes on from before keeps a copy as small as itself."""
+    if not refers(s):
+        return 0.0
+    return weights if s["method"] == "full" else still.width(s) * trainable if s["method"] == "last_layers" else 0.0
 
 
 def _between(facts: ModelFacts, s: dict[str, Any], trainable: int, cards: int, sharded: bool) -> float:

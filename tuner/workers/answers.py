@@ -4,7 +4,9 @@ from typing import Any
 
 import torch
 
+from tuner.data.transcripts import transcript
 from tuner.errors import RequestError
+from tuner.workers import talks
 
 WINDOWS = 8  # of a long text, read at once
 
@@ -18,7 +20,7 @@ def answer(
     RequestError for what can't be asked."""
     if not text.strip():
         raise RequestError("There is no text.", asked=text, available="some words", remedy="Write something.", field="text")
-    faces = {"classification": labels, "regression": number, "tokens": words, "qa": span, "seq2seq": rewrite}
+    faces = {"classification": labels, "regression": number, "reward": reward, "tokens": words, "qa": span, "seq2seq": rewrite}
     return faces[objective](model, tokenizer, text, about=about or {}, question=question, most=most)
 
 
@@ -53,6 +55,23 @@ def number(model, tokenizer, text: str, *, about: dict, **_) -> dict[str, Any]:
     inputs = read(model, tokenizer, text)
     value = float(model(**inputs).logits.float().flatten()[0])
     return {"value": round(value * about.get("std", 1.0) + about.get("mean", 0.0), 4), "tokens": inputs["input_ids"].shape[1]}
+
+
+def reward(model, tokenizer, text: str, *, about: dict, question: str = "", **_) -> dict[str, Any]:
+    """{"value"}: how good `text` is as an answer to `question`. Without a question the text may be a talk ("User: ..." and "Assistant: ...",
+    a turn a line, as in transcripts)."""
+    talk = [{"role": "user", "content": question}, {"role": "assistant", "content": text}] if question.strip() else transcript(text)
+    if not talk or talk[-1]["role"] != "assistant":
+        raise RequestError(
+            "There is no answer to judge.",
+            asked=text[:80],
+            available="a question and its answer",
+            remedy="Give the question as well, or write 'User: ...' and 'Assistant: ...', a turn a line.",
+            field="question",
+        )
+    ids = talks.ids_of(tokenizer, talk, min(limit(model, tokenizer), about.get("max_length", 4096)))
+    inputs = {"input_ids": torch.tensor([ids], device=model.device), "attention_mask": torch.ones(1, len(ids), device=model.device).long()}
+    return {"value": round(float(model(**inputs).logits.float().flatten()[0]), 4), "tokens": len(ids)}
 
 
 def words(model, tokenizer, text: str, *, about: dict, **_) -> dict[str, Any]:

@@ -35,7 +35,7 @@ def scores(model, tokenizer, objective: str = "chat") -> list[torch.Tensor]:
 
 
 def _inputs(tokenizer, probe: str, objective: str) -> dict[str, torch.Tensor]:
-    if objective == "chat":
+    if objective in ("chat", "preference"):
         asked = [{"role": "user", "content": probe}]
         return {
             "input_ids": tokenizer.apply_chat_template(asked, add_generation_prompt=True, return_tensors="pt", return_dict=True)[
@@ -48,7 +48,7 @@ def _inputs(tokenizer, probe: str, objective: str) -> dict[str, torch.Tensor]:
 
 def distance(before: list[torch.Tensor], after: list[torch.Tensor], objective: str) -> float:
     """The largest divergence between two models' scores: KL in nats where they choose, else the difference as a share of the size."""
-    if objective == "regression":
+    if objective in ("regression", "reward"):
         return max(((a - b).abs() / (1 + a.abs())).max().item() for a, b in zip(before, after, strict=True))
     pairs = [(a.log_softmax(-1), b.log_softmax(-1)) for a, b in zip(before, after, strict=True)]
     return max((a.exp() * (a - b)).sum(-1).max().item() for a, b in pairs)

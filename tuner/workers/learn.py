@@ -51,7 +51,8 @@ class Job:
     def switchable(self) -> bool:
         """Whether the model answers as untuned when what is learnt is switched off: not when all of it is changed, and not when the
         run went on from another one, for off would then be the base."""
-        return self.settings["method"] != "full" and self.start is None
+        moved = self.settings.get("lora_init", "default") != "default"  # PiSSA and OLoRA take their start out of the base
+        return self.settings["method"] != "full" and self.start is None and not moved
 
     @property
     def before(self) -> dict[str, Any]:
@@ -230,7 +231,7 @@ class CountingCollator:
 
     def __call__(self, rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
         if self.training:
-            self.report.tokens += sum(len(r["input_ids"]) for r in rows)
+            self.report.tokens += sum(len(v) for r in rows for k, v in r.items() if k.endswith("input_ids"))
         return self.inner(rows)
 
 

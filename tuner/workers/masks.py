@@ -14,7 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from tuner import hardware
+from tuner import hardware, objectives
 from tuner.data import convert
 from tuner.errors import ModelError, RequestError
 from tuner.workers import watch
@@ -52,7 +52,7 @@ class Masker:
     """Rows of one `kind` as tokens of one model, for one objective (chat or text)."""
 
     def __init__(self, tokenizer, *, kind: str, objective: str):
-        self.tokenizer, self.kind, self.chat = tokenizer, kind, objective == "chat"
+        self.tokenizer, self.kind, self.chat = tokenizer, kind, objective in objectives.TALKS
         self.how, self.unseen, self.said, self.ended = "whole", Counter(), 0, 0
         self._writers: dict[str, Writer] = {}
         self.special = {*tokenizer.all_special_ids, *(id for id, token in tokenizer.added_tokens_decoder.items() if token.special)}

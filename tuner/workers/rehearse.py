@@ -11,7 +11,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from tuner import dry_run, locks, paths, runs, supervisor, training
+from tuner import dry_run, ladder, locks, paths, runs, supervisor, training
 from tuner.errors import translate
 from tuner.hardware import human_bytes
 from tuner.launch import local
@@ -25,9 +25,9 @@ class Stopped(Exception):
     """A person stopped the run while it was measured."""
 
 
-def smaller(micro: int, effective: int) -> int | None:
-    """Half of the micro-batch, or the next smaller number of rows that divides a step; None below one row."""
-    return next((n for n in range(micro // 2, 0, -1) if effective % n == 0), None)
+def smaller(micro: int, effective: int, least: int = 1) -> int | None:
+    """Half of the micro-batch, or the next smaller number of rows that divides a step; None below `least`."""
+    return next((n for n in range(micro // 2, least - 1, -1) if effective % n == 0), None)
 
 
 def once(ws: Workspace, run: runs.Run) -> dict[str, Any] | None:
@@ -83,7 +83,7 @@ def rehearse(ws: Workspace, run: runs.Run) -> dict[str, Any]:
     changed = None
     while (found := once(ws, run)) is not None and not found["fits"]:
         s = run.plan["settings"]
-        less = None if fixed(run.plan) else smaller(s["micro_batch"], s["effective_batch"])
+        less = None if fixed(run.plan) else smaller(s["micro_batch"], s["effective_batch"], ladder.together(s))
         if less is None:
             raise dry_run.refusal(found, run.plan["device"], training.remedies(ws, run.config, run.plan, found))
         changed = halve(run, less, found)

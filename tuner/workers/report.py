@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 from transformers import TrainerCallback
 
-from tuner import locks, paths, runs, scoring
+from tuner import locks, losses, paths, runs, scoring
 from tuner.errors import ConflictError, DivergedError, MemoryShortError, disk_is_full, translate
 from tuner.eta import Eta
 from tuner.workers import usage
@@ -74,7 +74,7 @@ class Reporter:
 class Report(TrainerCallback):
     """The Trainer's events as lines of status.json and metrics.db; stops it at a step boundary when asked to."""
 
-    KEYS = ("loss", "learning_rate", "grad_norm", "mean_token_accuracy")
+    KEYS = ("loss", "learning_rate", "grad_norm", "mean_token_accuracy", *losses.METRICS)
 
     def __init__(self, reporter: Reporter, elapsed_before: float = 0.0, names: tuple[str, ...] = (), patience: int = 0):
         self.r, self.before, self.names = reporter, elapsed_before, names  # names: the objective's own metrics
@@ -159,7 +159,8 @@ class Report(TrainerCallback):
             values = {"eval_loss": float(metrics["eval_loss"])}
             values |= {n: float(metrics[f"eval_{n}"]) for n in self.names if f"eval_{n}" in metrics}
             values |= scoring.of_loss(values["eval_loss"], self.names)
-            self.r.metrics(state.global_step, values)
+            beside = {f"eval_{k}": float(metrics[f"eval_{k}"]) for k in losses.METRICS if f"eval_{k}" in metrics}
+            self.r.metrics(state.global_step, values | beside)
             known = (paths.read_json(self.r.folder / "status.json", {}) or {}).get("best") or {}
             if metrics["eval_loss"] < known.get("eval_loss", math.inf):
                 known = {**values, "step": state.global_step}

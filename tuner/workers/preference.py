@@ -1,0 +1,310 @@
+"""Learning from preferences: `python -m tuner.workers.preference RUN_DIR`. DPO and its relatives, KTO, CPO and SimPO, ORPO.
+
+Rows become tokens (`pairs.py`), the base gets what is to be learnt, the model as it is then is the reference (`reference.py`), one of TRL's
+trainers has the loss (`losses.py` says which), and `Judged` tells how both sides fare. A run that goes on from another begins at, and is
+held to, that one; resumed, it is built from there again before the checkpoint is loaded, so the reference never moves.
+"""
+
+import os
+import sys
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import Trainer, TrainerCallback
+from trl import DPOConfig, DPOTrainer, KTOConfig, KTOTrainer
+
+from tuner import losses, methods, over_optimisation, runs
+from tuner.workers import learn, pairs, reference
+from tuner.workers.learner import Rows
+from tuner.workers.prepare import IGNORED
+from tuner.workers.report import Reporter, guarded, leave
+
+os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")  # what is taken from there is held by tests of ours
+from trl.experimental.cpo import CPOConfig, CPOTrainer
+from trl.experimental.orpo import ORPOConfig, ORPOTrainer
+
+WRITTEN, LONGEST = 8, 256  # held-out questions that are answered at each test, and tokens of such an answer at most
+
+
+class Elsewhere(torch.nn.Module):
+    """Given to TRL as its reference model, so that it neither loads a second one nor adds an adapter of its own: ours is `Reference`."""
+
+    def __init__(self, config):
+        super().__init__()
+        self.config = config
+
+    def forward(self, **_):
+        raise NotImplementedError("the reference is asked by tuner/workers/reference.py")
+
+
+class Heard:
+    """A model whose log-probabilities of the tokens are remembered."""
+
+    def __init__(self, model):
+        self.model, self.log_probs = model, None
+
+    def __call__(self, **inputs):
+        out = self.model(**inputs)
+        self.log_probs = out.log_probs.detach()
+        return out
+
+
+class Judged:
+    """What all four trainers share: rows that are tokens already, the reference, and how the answers fare, as exact means over rows."""
+
+    reference: reference.Reference
+    written: Any = None  # () -> mean tokens of the answers it writes
+
+    def _prepare_dataset(self, dataset, *_):
+        return dataset
+
+    def tokenize_row(self, row, *_):
+        return row
+
+    def heard(self, **values: torch.Tensor) -> None:
+        """[rows] of each, of one batch: `chosen`, `rejected` (rewards), and of both sides `_logps`, `_each` (per token), `_ratio`."""
+        if not hasattr(self, "told"):
+            self.told = {True: defaultdict(list), False: defaultdict(list)}
+        for name, value in values.items():
+            self.told[self.model.training][name].append(value.detach().float().cpu())
+
+    def means(self, training: bool) -> dict[str, float]:
+        """The metrics of all batches since the last time, which are forgotten."""
+        told = getattr(self, "told", {}).get(training, {})
+        found = {name: torch.cat(parts) for name, parts in told.items()}
+        told.clear()
+        return metrics(found)
+
+    def evaluate(self, eval_dataset=None, ignore_keys=None, metric_key_prefix="eval"):
+        return Trainer.evaluate(self, eval_dataset, ignore_keys, metric_key_prefix)  # TRL would ask its own reference
+
+    def evaluation_loop(self, dataloader, description, prediction_loss_only=None, ignore_keys=None, metric_key_prefix="eval"):
+        out = Trainer.evaluation_loop(self, dataloader, description, True, ignore_keys, metric_key_prefix)
+        found = self.means(False)
+        if self.written is not None:
+            found["length/written"] = self.written()
+        out.metrics.update({f"{metric_key_prefix}_{k}": v for k, v in found.items()})
+        return out
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        Trainer.log(self, logs | self.means(True) if "loss" in logs else logs, start_time)
+        for name in ("_metrics", "_stored_metrics"):  # TRL's own means are of batches, not of rows
+            for kept in getattr(self, name, {}).values():
+                kept.clear()
+
+
+def metrics(found: dict[str, torch.Tensor]) -> dict[str, float]:
+    """From values of rows to what is shown. `accuracy`: how often the better answer is the likelier one per token (of rated answers: a good
+    one than a bad one), whatever the reference; `rewards/accuracies`: how often its reward is the higher."""
+    if not {"chosen", "rejected"} <= found.keys():
+        return {}
+    better, worse = found["chosen"], found["rejected"]
+    out = {"rewards/chosen": better.mean(), "rewards/rejected": worse.mean()}
+    out["margin"] = out["rewards/margins"] = out["rewards/chosen"] - out["rewards/rejected"]
+    out["rewards/accuracies"] = above(better, worse)
+    out["accuracy"] = above(found["chosen_each"], found["rejected_each"])
+    names = {"logps": "logps", "ratio": "log_ratio", "tokens": "length"}
+    out |= {
+        f"{w}/{side}": found[f"{side}_{n}"].mean() for n, w in names.items() for side in ("chosen", "rejected") if f"{side}_{n}" in found
+    }
+    return {k: float(v) for k, v in out.items()}
+
+
+def above(better: torch.Tensor, worse: torch.Tensor) -> torch.Tensor:
+    """How often the first is the larger: pair by pair, or, of unlike numbers of rows, of all with all (the area under the ROC curve)."""
+    if len(better) == len(worse):
+        return (better > worse).float().mean()
+    return (better[:, None] > worse[None]).float().mean()
+
+
+class Compared(Judged):
+    """A trainer whose reference is ours, asked before its loss is computed."""
+
+    def __init__(self, *args, model, **kwargs):
+        super().__init__(*args, model=model, ref_model=Elsewhere(model.config), **kwargs)
+        self.ref_model, self.precompute_ref_logps = None, True  # "precomputed" for TRL: the batch brings it along
+
+    def _compute_loss(self, model, inputs, return_outputs):
+        inputs, ears = reference.beside(self, inputs), Heard(model)
+        out = super()._compute_loss(ears, inputs, return_outputs)
+        self.tell(ears.log_probs[:, -(inputs["input_ids"].shape[1] - 1) :].sum(1), inputs)
+        return out
+
+    def side(self, name: str, now: torch.Tensor, before: torch.Tensor, tokens: torch.Tensor) -> None:
+        ratio = now - before
+        self.heard(**{name: self.beta * ratio, f"{name}_logps": now, f"{name}_each": now / tokens, f"{name}_ratio": ratio})
+        self.heard(**{f"{name}_tokens": tokens})
+
+
+class DPO(Compared, DPOTrainer):
+    def tell(self, now: torch.Tensor, inputs: dict[str, torch.Tensor]) -> None:
+        tokens = inputs["completion_mask"].sum(1).chunk(2)
+        before = inputs["ref_chosen_logps"], inputs["ref_rejected_logps"]
+        for name, *values in zip(("chosen", "rejected"), now.chunk(2), before, tokens, strict=True):
+            self.side(name, *values)
+
+
+class KTO(Compared, KTOTrainer):
+    def tell(self, now: torch.Tensor, inputs: dict[str, torch.Tensor]) -> None:
+        good, tokens = inputs["label"].bool(), inputs["completion_mask"].sum(1)
+        for name, which in (("chosen", good), ("rejected", ~good)):
+            self.side(name, now[which], inputs["ref_logps"][which], tokens[which])
+
+
+class Alone(Judged):
+    """A trainer without a reference: its reward is beta times the log-probability that its loss compares."""
+
+    reference = None
+
+    def tell(self, chosen: torch.Tensor, rejected: torch.Tensor) -> None:
+        for name, now in (("chosen", chosen), ("rejected", rejected)):
+            self.heard(**{name: self.beta * now, f"{name}_logps": now})
+
+    def concatenated_forward(self, model, batch):
+        out = super().concatenated_forward(model, batch)
+        for name, now in (("chosen", out[0]), ("rejected", out[1])):
+            tokens = (batch[f"{name}_labels"] != IGNORED).sum(1)
+            self.heard(**{f"{name}_each": now if self.per_token else now / tokens, f"{name}_tokens": tokens})
+        return out
+
+
+class CPO(Alone, CPOTrainer):
+    @property
+    def per_token(self) -> bool:
+        return self.loss_type == "simpo"
+
+    def cpo_loss(self, chosen, rejected):
+        self.tell(chosen, rejected)
+        return super().cpo_loss(chosen, rejected)
+
+
+class ORPO(Alone, ORPOTrainer):
+    per_token = True
+
+    def odds_ratio_loss(self, chosen, rejected):
+        self.tell(chosen, rejected)
+        return super().odds_ratio_loss(chosen, rejected)
+
+
+def arguments(job: learn.Job, loss: losses.Loss, held: bool):
+    """What all workers ask for, and what the loss alone knows."""
+    s, kind = job.settings, {"dpo": DPOConfig, "kto": KTOConfig, "cpo": CPOConfig, "orpo": ORPOConfig}[loss.trainer]
+    more: dict[str, Any] = {"beta": s.get("beta") or loss.beta, "remove_unused_columns": False, "prediction_loss_only": True}
+    if loss.trainer != "orpo":
+        more["loss_type"] = loss.loss_type or loss.name
+    if loss.smoothing is not None:
+        more["label_smoothing"] = loss.smoothing if s.get("label_smoothing") is None else s["label_smoothing"]
+    if loss.name == "rpo":
+        more |= {"loss_type": ["sigmoid", "sft"], "loss_weights": [1.0, 1.0]}
+    if loss.name == "simpo":
+        more["cpo_alpha"] = 0.0  # the paper's has no likelihood of the better answer in it
+    if loss.trainer == "kto":
+        more["train_sampling_strategy"] = "sequential"
+    return learn.arguments(s, job.run.plan["steps"], job.run.path, held, kind=kind, max_length=s["max_length"], **more)
+
+
+def make_trainer(job: learn.Job, model, train: Rows, held: Rows):
+    s, loss = job.settings, losses.get(job.settings["preference_loss"])
+    known = reference.Reference(model, s, fresh=job.start is None) if loss.reference else None
+    whole = {n: p.data for n, p in model.named_parameters() if p.requires_grad}
+    sets = [pairs.as_dataset(rows) if len(rows) else None for rows in (train, held)]
+    if loss.name == "kto":
+        sets = [d and pairs.with_others(d, s["micro_batch"]) for d in sets]
+    trainer = {"dpo": DPO, "kto": KTO, "cpo": CPO, "orpo": ORPO}[loss.trainer](
+        model=model,
+        args=arguments(job, loss, bool(len(held))),
+        train_dataset=sets[0],
+        eval_dataset=sets[1],
+        processing_class=job.tokenizer,
+        data_collator=pairs.Batch(job.tokenizer.pad_token_id, loss.trainer, learn.multiple(s)),
+        callbacks=[job.report, Watch(job.reporter)],
+    )
+    for name, parameter in model.named_parameters():  # beside packed weights TRL makes them bf16, which loses small steps
+        if name in whole:
+            parameter.data = whole[name]
+    trainer.reference = known
+    return trainer
+
+
+class Watch(TrainerCallback):
+    """Tells the run of the signs that it has gone too far."""
+
+    def __init__(self, reporter: Reporter):
+        self.r = reporter
+
+    def on_evaluate(self, args, state, control, metrics=None, **_):
+        if metrics and "eval_loss" in metrics:
+            self.r.say(signs=over_optimisation.signs(runs.read_metrics(self.r.db)))
+
+
+def written(trainer, held: Rows, tokenizer) -> float:
+    """Mean tokens of the answers that the model writes to the first held-out questions, cut at `LONGEST` or twice the longest given one."""
+    rows = [held[i] for i in range(min(WRITTEN, len(held)))]
+    asked = [r["input_ids"][: pairs.begins(r["labels"])] for r in rows]
+    most = min(LONGEST, 2 * max(sum(label != IGNORED for label in r["labels"]) for r in rows))
+    width, model = max(map(len, asked)), trainer.accelerator.unwrap_model(trainer.model)
+    ids = torch.tensor([[tokenizer.pad_token_id] * (width - len(q)) + q for q in asked], device=model.device)
+    mask = torch.tensor([[0] * (width - len(q)) + [1] * len(q) for q in asked], device=model.device)
+    training = model.training
+    model.eval()
+    with torch.no_grad(), trainer.compute_loss_context_manager():
+        out = model.generate(
+            input_ids=ids, attention_mask=mask, max_new_tokens=most, do_sample=False, use_cache=True, pad_token_id=tokenizer.pad_token_id
+        )
+    model.train(training)
+    ends = np.isin(out[:, width:].cpu().numpy(), list({tokenizer.eos_token_id, *_ends(model)}))
+    return float(np.where(ends.any(1), ends.argmax(1), ends.shape[1]).mean())
+
+
+def _ends(model) -> list[int]:
+    found = model.generation_config.eos_token_id
+    return found if isinstance(found, list) else [] if found is None else [found]
+
+
+def ask_beforehand(job: learn.Job, trainer) -> None:
+    """The reference's columns, made once, where a setting asks for that."""
+    for name in ("train_dataset", "eval_dataset"):
+        if (dataset := getattr(trainer, name)) is not None:
+            n = len(dataset)
+
+            def tell(done: int, n: int = n) -> None:
+                job.reporter.say("preparing", reason=f"Asking the reference about row {done + 1:,} of {n:,}.")
+
+            setattr(trainer, name, reference.asked_beforehand(trainer, dataset, tell))
+
+
+def rows_of(job: learn.Job, held_out: bool) -> Rows:
+    s = job.settings
+    singly = losses.get(s["preference_loss"]).singly
+    rows = pairs.tokenised(job.tokenizer, job.values(held_out), job.data.kind, s["max_length"], singly=singly)
+    return pairs.shuffled(rows, s["seed"]) if singly else rows
+
+
+def work(r: Reporter) -> None:
+    job = learn.begin(r)
+    s = job.settings
+    train, held = rows_of(job, False).needed(s["max_length"]), rows_of(job, True)
+    model = learn.build(job)
+    trainer = make_trainer(job, model, train, held)
+    if trainer.reference is not None:
+        if s.get("precompute_reference"):
+            ask_beforehand(job, trainer)
+        reference.check(trainer, s["precision"])
+    if len(held):
+        trainer.written = lambda: written(trainer, held, job.tokenizer)
+        if not job.resume and not job.dry:
+            r.metrics(0, {"eval_length/written": trainer.written()})
+    summary = learn.summary(train, held)
+    if trainer.reference is not None and trainer.reference.begins_elsewhere:
+        summary["notes"] = [
+            *summary["notes"],
+            f"{methods.get(s['method']).title} begins with words of chance: the reference is the model without.",
+        ]
+    learn.train(job, trainer, summary)
+
+
+if __name__ == "__main__":
+    leave(guarded(Path(sys.argv[1]).resolve(), work))

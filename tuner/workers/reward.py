@@ -1,0 +1,92 @@
+"""A reward model: `python -m tuner.workers.reward RUN_DIR`. A head with one number, higher for the answer that people preferred.
+
+The loss is Bradley and Terry's, -log sigmoid(better - worse - margin), by TRL's RewardTrainer (Ouyang et al. 2022, arXiv:2203.02155; the
+margin: Touvron et al. 2023, arXiv:2307.09288). Only differences are learnt, so the numbers have no zero of their own.
+"""
+
+import sys
+from pathlib import Path
+
+import torch
+from transformers import Trainer
+from trl import RewardConfig, RewardTrainer
+
+from tuner.workers import learn, pairs, talks
+from tuner.workers.learner import Rows
+from tuner.workers.preference import above
+from tuner.workers.report import Reporter, guarded, leave
+
+
+class Reward(RewardTrainer):
+    """TRL's, with exact means over rows: `accuracy` is how often the better answer gets the higher number, `margin` by how much."""
+
+    def _prepare_dataset(self, dataset, *_):
+        return dataset
+
+    def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+        loss, out = super().compute_loss(model, inputs, return_outputs=True)
+        if not hasattr(self, "told"):
+            self.told = {True: [], False: []}
+        self.told[self.model.training].append(out.logits.detach().float().squeeze(-1).chunk(2))
+        return (loss, out) if return_outputs else loss
+
+    def means(self, training: bool) -> dict[str, float]:
+        told = getattr(self, "told", {}).get(training)
+        if not told:
+            return {}
+        better, worse = (torch.cat(side) for side in zip(*told, strict=True))
+        told.clear()
+        out = {"rewards/chosen": better.mean(), "rewards/rejected": worse.mean(), "rewards/accuracies": above(better, worse)}
+        out["rewards/margins"] = out["rewards/chosen"] - out["rewards/rejected"]
+        out |= {"accuracy": out["rewards/accuracies"], "margin": out["rewards/margins"]}
+        return {k: float(v) for k, v in out.items()}
+
+    def evaluation_loop(self, dataloader, description, prediction_loss_only=None, ignore_keys=None, metric_key_prefix="eval"):
+        out = super().evaluation_loop(dataloader, description, True, ignore_keys, metric_key_prefix)
+        out.metrics.update({f"{metric_key_prefix}_{k}": v for k, v in self.means(False).items()})
+        return out
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        Trainer.log(self, logs | self.means(True) if "loss" in logs else logs, start_time)
+        for kept in self._metrics.values():  # TRL's own means are of batches
+            kept.clear()
+
+
+def make_trainer(job: learn.Job, model, train: Rows, held: Rows) -> Reward:
+    s = job.settings
+    more = {"remove_unused_columns": False, "prediction_loss_only": True, "max_length": None}  # rows are cut already
+    whole = {n: p.data for n, p in model.named_parameters() if p.requires_grad}
+    trainer = Reward(
+        model=model,
+        args=learn.arguments(s, job.run.plan["steps"], job.run.path, bool(len(held)), kind=RewardConfig, **more),
+        train_dataset=pairs.as_dataset(train),
+        eval_dataset=pairs.as_dataset(held) if len(held) else None,
+        processing_class=job.tokenizer,
+        data_collator=pairs.Batch(job.tokenizer.pad_token_id, "reward", learn.multiple(s)),
+        callbacks=[job.report],
+    )
+    for name, parameter in model.named_parameters():  # beside packed weights TRL makes them bf16, which loses small steps
+        if name in whole:
+            parameter.data = whole[name]
+    return trainer
+
+
+def rows_of(job: learn.Job, held_out: bool) -> Rows:
+    s = job.settings
+    if talks.written(job.tokenizer):
+        return pairs.tokenised(job.tokenizer, job.values(held_out), "preference", s["max_length"])
+    return talks.tokenised(job.tokenizer, job.values(held_out), s["max_length"])
+
+
+def work(r: Reporter) -> None:
+    job = learn.begin(r)
+    s = job.settings
+    train, held = rows_of(job, False).needed(s["max_length"]), rows_of(job, True)
+    about = {"names": ["reward"], "problem": "regression", "mean": 0.0, "std": 1.0}
+    job.notes["labels.json"] = about | {"objective": s["objective"], "max_length": s["max_length"]}
+    model = learn.build(job, names=about["names"], problem=about["problem"])
+    learn.train(job, make_trainer(job, model, train, held), learn.summary(train, held))
+
+
+if __name__ == "__main__":
+    leave(guarded(Path(sys.argv[1]).resolve(), work))

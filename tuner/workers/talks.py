@@ -1,0 +1,48 @@
+"""A question with its answer as one text, for models that judge it: through the chat template, or, for those that never chat, in words."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from tuner.workers import pairs
+from tuner.workers.learner import Rows, batched
+from tuner.workers.prepare import IGNORED
+
+ANSWERED = "Assistant: "
+
+
+def written(tokenizer) -> bool:
+    """Whether the model has a form for talks of its own; encoders have none."""
+    return bool(tokenizer.chat_template)
+
+
+def in_words(messages: list[dict[str, Any]]) -> str:
+    """'User: ...' and 'Assistant: ...', a turn a line."""
+    return "\n".join(f"{m['role'].capitalize()}: {m.get('content') or ''}" for m in messages)
+
+
+def ids_of(tokenizer, messages: list[dict[str, Any]], max_length: int) -> list[int]:
+    """The tokens of a talk as `tokenised` and `pairs.tokenised` make them, to ask what was trained on them."""
+    if written(tokenizer):
+        text = tokenizer.apply_chat_template(messages, tokenize=False)
+        return tokenizer(text, add_special_tokens=False, truncation=True, max_length=max_length)["input_ids"]
+    return tokenizer(in_words(messages), truncation=True, max_length=max_length)["input_ids"]
+
+
+def tokenised(tokenizer, values: Iterable[dict], max_length: int) -> Rows:
+    """As `pairs.tokenised`, for models without a chat template: columns of pairs; too long a talk loses its end."""
+    rows = Rows(pairs.RAGGED)
+    for batch in batched(values):
+        texts = [in_words(v["prompt"] + v[side]) for v in batch for side in pairs.SIDES["preference"]]
+        found = tokenizer(texts)["input_ids"]
+        for i, value in enumerate(batch):
+            sides = found[2 * i : 2 * i + 2]
+            rows.cut += any(len(ids) > max_length for ids in sides)
+            ends = [ids[-1:] if len(ids) > max_length else [] for ids in sides]  # the separator that ends every text stays
+            better, worse = (ids[: max_length - len(end)] + end for ids, end in zip(sides, ends, strict=True))
+            if better == worse:
+                rows.leave_out(pairs.SAME)
+                continue
+            margin = {"margin": float(value["margin"])} if value.get("margin") is not None else {}
+            none = {"labels": [IGNORED] * len(better), "rejected_labels": [IGNORED] * len(worse)}
+            rows.add(input_ids=better, rejected_input_ids=worse, **none, **margin)
+    return rows
