@@ -7,6 +7,7 @@ import gradio as gr
 
 from tuner import hardware, runs, supervisor, training
 from tuner.errors import RequestError
+from tuner.labels import export
 from ui import data_tab, draw, forms
 from ui.chat_tab import ChatTab, first_question
 from ui.data_tab import DataTab
@@ -68,7 +69,7 @@ class Page:
         )
         self.tab["chat"].select(self.on_open_chat, self.screen, self.chat.shown, **quick)
         self.tab["label"].select(self.on_open_label, [self.screen, self.label.name], self.label.shown, **quick)
-        self.label.teach.made.success(self.to("train"), self.screen, self.tabs)
+        self.label.teach.made.success(self.on_taught, [self.screen, self.label.pick], [self.train.data, self.train.model, self.tabs])
         self.tab["take"].select(self.on_open_take, self.screen, self.take.shown, **quick)
         self.tab["settings"].select(self.settings.show, None, self.settings.report, **quick)
 
@@ -160,6 +161,13 @@ class Page:
     def on_open_chat(self, screen, request: gr.Request):
         s = Screen.read(screen)
         return self.chat.show(self.house.workspace(request), s.chat or s.run)
+
+    def on_taught(self, screen, project, request: gr.Request):
+        """To the Train tab with what was judged; the run that wrote it is what learns from it."""
+        s, ws = Screen.read(screen), self.house.workspace(request)
+        if s.tab != "train":  # nothing was made
+            return [gr.skip()] * 3
+        return [*self.train.fresh(ws, s.data, export.written_by(ws, project))[:2], gr.Tabs(selected="train")]
 
     def on_open_label(self, screen, name, request: gr.Request):
         s, link = Screen.read(screen), linked(request)

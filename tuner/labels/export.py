@@ -97,6 +97,15 @@ def rows(ws: Workspace, project: str, kind: str = "preference", *, min_strength:
     return list(chat_rows(found, ratings))
 
 
+def written_by(ws: Workspace, project: str) -> str | None:
+    """The run that wrote most of the answers, where one did: what was judged is best learnt from there."""
+    with files.reading(ws, project) as db:
+        names = db.execute(
+            "SELECT first_by, count(*) FROM (SELECT first_by FROM pairs UNION ALL SELECT second_by FROM pairs) GROUP BY 1 ORDER BY 2 DESC"
+        )
+        return next((name for name, _ in names if paths.ID.fullmatch(name) and (ws.runs / name).is_dir()), None)
+
+
 def provenance(found: Iterable[Outcome]) -> Iterator[dict[str, Any]]:
     """One line a pair: who judged it, what stood at the left, how strongly, edits, and whether they disagreed."""
     for o in found:
