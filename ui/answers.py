@@ -22,7 +22,7 @@ def markdown(text: str) -> str:
 
 
 def text(text: str) -> str:
-    return f'<div class="ts-plain">{escape(text[:MOST])}</div>'
+    return f'<div class="ts-plain" dir="auto">{escape(text[:MOST])}</div>'
 
 
 def side(messages: list[dict[str, Any]], as_markdown: bool) -> str:
@@ -42,7 +42,8 @@ def conversation(messages: list[dict[str, Any]], as_markdown: bool) -> str:
     """The whole talk that both answers go on from; the last question stands out."""
     *before, last = messages
     said = "".join(turn(m, as_markdown) for m in before)
-    return f'{said}<div class="ts-question">{(markdown if as_markdown else text)(content(last))}</div>'
+    said = f'<div class="ts-before" tabindex="0">{said}</div>' if said else ""
+    return f'{said}<div class="ts-question" dir="auto">{(markdown if as_markdown else text)(content(last))}</div>'
 
 
 def content(message: dict[str, Any]) -> str:
@@ -61,7 +62,7 @@ def differences(one: str, other: str) -> tuple[str, str]:
         for out, words in ((left, a[i:j]), (right, b[k:m])):
             said = escape("".join(words))
             out.append(f"<mark>{said}</mark>" if kind != "equal" and said.strip() else said)
-    return tuple(f'<div class="ts-plain">{"".join(out)}</div>' for out in (left, right))
+    return tuple(f'<div class="ts-plain" dir="auto">{"".join(out)}</div>' for out in (left, right))
 
 
 def pair(a: list[dict[str, Any]], b: list[dict[str, Any]], *, as_markdown: bool, marked: bool) -> tuple[str, str]:

@@ -22,6 +22,7 @@ class FeedbackView:
             gr.HTML("<b>Which answer was better?</b>")
             self.new = gr.Button("The new one", size="sm", elem_id="better-new", min_width=120)
             self.old = gr.Button("The one before", size="sm", elem_id="better-old", min_width=120)
+        self.told = gr.HTML(elem_id="feedback-told")
 
     def rest(self) -> None:
         with gr.Accordion("Teach it from what you say", open=False, elem_id="feedback"):
@@ -36,7 +37,6 @@ class FeedbackView:
                     label="Better would be ...", info="How the last answer should have read.", lines=2, scale=4, elem_id="better-would-be"
                 )
                 self.keep = gr.Button("Keep this wording", scale=1, min_width=160, elem_id="keep-better")
-        self.told = gr.HTML(elem_id="feedback-told")
 
     def wire(self, system: gr.Textbox, told_to) -> None:
         """`told_to(ws, who, typed)`: the system prompt that a model was told, where `system` is what was typed."""

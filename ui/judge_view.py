@@ -10,7 +10,7 @@ import gradio as gr
 
 from tuner.errors import TunerError
 from tuner.hardware import human_time
-from tuner.labels import projects, queue
+from tuner.labels import feedback, projects, queue
 from tuner.labels.projects import Settings
 from tuner.labels.queue import Desk
 from ui import answers, draw
@@ -23,12 +23,13 @@ KEYS = [
     ("T", "a tie"),
     ("B", "both are bad; B again goes on without writing a better one"),
     ("S", "skip; S again goes on without a reason"),
-    ("E", "choose one and mend its words; Ctrl and Enter keeps it"),
+    ("E", "correct the better answer: ← or → says which, Enter goes to its words, Ctrl and Enter keeps them"),
     ("N", "a note to go with the verdict"),
     ("U", "undo, as often as wanted"),
     ("G", "the guidelines"),
     ("?", "these keys"),
-    ("Esc", "leave a text box, so that the keys work again"),
+    ("Enter", "go to the text box of what is open"),
+    ("Esc", "leave a text box, so that the keys work again; once more shuts it"),
 ]
 HOW_MUCH = {1: "a little", 2: "clearly", 3: "far better"}
 REASONS = ["I don't know the subject", "The question makes no sense", "It should not be in here", "Another reason (see the note)"]
@@ -54,12 +55,28 @@ SCRIPT = """
   document.addEventListener("click", e => {
     const button = e.target.closest("button");
     if (!button) return;
-    if (panels[button.id]) only(panels[button.id]);
-    else if (commits.includes(button.id)) only(null);
+    if (panels[button.id]) { only(panels[button.id]); arrive(panels[button.id]); }
+    else if (commits.includes(button.id)) { only(null); busy(true); }
   });
+  const arrive = id => setTimeout(() => {
+    const panel = shown(id);
+    if (!panel) return;
+    panel.scrollIntoView({block: "nearest"});
+    if (id === "label-note-panel") panel.querySelector("textarea").focus();
+  }, 50);
+  const busy = on => {  // while a verdict is on its way; a pair that nobody has seen is not judged
+    const desk = document.getElementById("label-desk");
+    if (desk) desk.classList.toggle("ts-busy", on);
+    if (on) setTimeout(() => busy(false), 2000);
+  };
+  new MutationObserver(seen => {
+    if (seen.some(m => m.target.closest && m.target.closest("#label-pair, #label-message"))) busy(false);
+  }).observe(document, {subtree: true, childList: true});
   document.addEventListener("keydown", e => {
-    if (!shown("label-desk")) return;
-    const typing = e.target.closest('textarea, select, [contenteditable=true], [role=combobox], [role=listbox], input:not([type=checkbox]):not([type=button])');
+    const welcome = shown("label-begin"), lost = e.target === document.body;
+    if (welcome && lost && e.key === "Enter") { e.preventDefault(); welcome.click(); }
+    if (!shown("label-undo")) return;
+    const typing = e.target.closest('textarea, select, [contenteditable=true], [role=combobox], [role=listbox], input:not([type=checkbox]):not([type=radio]):not([type=button])');
     if (typing) {
       if (e.key === "Escape") { e.target.blur(); e.preventDefault(); }
       if (e.key === "Enter" && (e.ctrlKey || e.metaKey)) {
@@ -69,6 +86,14 @@ SCRIPT = """
       return;
     }
     if (e.ctrlKey || e.metaKey || e.altKey || e.repeat) return;
+    const open = document.querySelector(".ts-panel.open");
+    if (open && e.key === "Escape") { only(null); e.preventDefault(); return; }
+    if (open && lost && e.key === "Enter") { const box = open.querySelector("textarea"); if (box) { e.preventDefault(); box.focus(); return; } }
+    if (open && open.id === "label-edit-panel" && ["ArrowLeft", "ArrowRight"].includes(e.key)) {
+      e.preventDefault(); e.stopPropagation();
+      open.querySelectorAll("input[type=radio]")[e.key === "ArrowLeft" ? 0 : 1].click();
+      return;
+    }
     let id = by[e.key.length === 1 ? e.key.toLowerCase() : e.key];
     if (id && again[id] && shown(panels[id])) id = again[id];
     const button = id && shown(id);
@@ -85,36 +110,23 @@ class JudgeView:
     def __init__(self, house: House, project: gr.Dropdown, labeller: gr.Textbox):
         self.house, self.project, self.labeller = house, project, labeller
         with gr.Column(visible=False, elem_id="label-welcome") as self.welcome:
-            gr.Markdown("### Before you begin")
+            gr.Markdown("### Read the guidelines before you begin")
             self.rules = gr.HTML(elem_id="label-rules")
-            self.begin = gr.Button("I have read them: begin", variant="primary", elem_id="label-begin")
+            self.begin = gr.Button("I have read them: begin (Enter)", variant="primary", elem_id="label-begin")
         with gr.Row():
             with gr.Column(scale=3, min_width=280):
                 self.progress = gr.HTML(NOTHING, elem_id="label-progress")
-            with gr.Column(scale=1, min_width=280, visible=False) as self.aside, gr.Row():
+            with gr.Column(scale=2, min_width=320, visible=False) as self.aside, gr.Row():
                 self.guide = gr.Button("Guidelines (G)", size="sm", elem_id="label-guide", min_width=80)
                 self.undo = gr.Button("Undo (U)", size="sm", elem_id="label-undo", min_width=80)
                 self.keys = gr.Button("Keys (?)", size="sm", elem_id="label-keys", min_width=80)
         with gr.Column(visible=False, elem_id="label-desk") as self.desk:
-            with gr.Column(elem_id="label-keys-panel", elem_classes=["ts-panel"]):
-                gr.HTML(draw.table(["Key", "What it does"], KEYS), elem_id="label-help")
-            with gr.Column(elem_id="label-guide-panel", elem_classes=["ts-panel"]):
-                self.guide_text = gr.HTML(elem_id="label-guide-text")
             self.pair = gr.HTML(elem_id="label-pair")
-            with gr.Row():
-                self.take_a = gr.Button("← A is better", variant="primary", elem_id="label-a", min_width=120)
-                self.take_b = gr.Button("B is better →", variant="primary", elem_id="label-b", min_width=120)
-            with gr.Row(visible=False, elem_id="label-strength") as self.strength:
-                self.asked = gr.HTML(elem_id="label-asked")
-                self.much = [gr.Button(f"{n} {words}", elem_id=f"label-{n}", min_width=90) for n, words in HOW_MUCH.items()]
-            with gr.Row():
-                self.tie = gr.Button("Tie (T)", elem_id="label-tie", min_width=90)
-                self.both = gr.Button("Both bad (B)", elem_id="label-both", min_width=90)
-                self.skip = gr.Button("Skip (S)", elem_id="label-skip", min_width=90)
-                self.edit = gr.Button("Mend one (E)", elem_id="label-edit", min_width=90)
-                self.note = gr.Button("Note (N)", elem_id="label-note", min_width=90)
+            with gr.Column(elem_id="label-verdicts"):
+                self._verdicts()
             self._panels()
         self.message = gr.HTML(elem_id="label-message")
+        self.next = gr.Button("Learn from them →", variant="primary", visible=False, elem_id="label-next")
         self.task = gr.Textbox(visible="hidden", show_label=False, elem_id="label-task", elem_classes=["ts-hidden"])
         self.chosen = gr.Textbox(visible="hidden", show_label=False, elem_classes=["ts-hidden"])  # the side that waits for its strength
         self.more = gr.Textbox(visible="hidden", show_label=False, elem_classes=["ts-hidden"])  # what the quick answer has no outputs for
@@ -128,6 +140,7 @@ class JudgeView:
             self.guide_text,
             self.pair,
             self.strength,
+            self.next,
         ]
         self.shown += [
             self.more,
@@ -138,11 +151,30 @@ class JudgeView:
         ]
         self._wire()
 
+    def _verdicts(self) -> None:
+        with gr.Row():
+            self.take_a = gr.Button("← A is better", variant="primary", elem_id="label-a", min_width=120)
+            self.take_b = gr.Button("B is better →", variant="primary", elem_id="label-b", min_width=120)
+        with gr.Column(visible=False, elem_id="label-strength") as self.strength:
+            self.asked = gr.HTML(elem_id="label-asked")
+            with gr.Row():
+                self.much = [gr.Button(f"{n} {words}", elem_id=f"label-{n}", min_width=90) for n, words in HOW_MUCH.items()]
+        with gr.Row():
+            self.tie = gr.Button("Tie (T)", size="sm", elem_id="label-tie", min_width=90)
+            self.both = gr.Button("Both bad (B)", size="sm", elem_id="label-both", min_width=90)
+            self.skip = gr.Button("Skip (S)", size="sm", elem_id="label-skip", min_width=90)
+            self.edit = gr.Button("Correct one (E)", size="sm", elem_id="label-edit", min_width=90)
+            self.note = gr.Button("Note (N)", size="sm", elem_id="label-note", min_width=90)
+
     def _panels(self) -> None:
+        with gr.Column(elem_id="label-keys-panel", elem_classes=["ts-panel"]):
+            gr.HTML(draw.table(["Key", "What it does"], KEYS), elem_id="label-help")
+        with gr.Column(elem_id="label-guide-panel", elem_classes=["ts-panel"]):
+            self.guide_text = gr.HTML(elem_id="label-guide-text")
         with gr.Column(elem_id="label-better-panel", elem_classes=["ts-panel"]):
             self.better = gr.Textbox(
                 label="A better answer, if you like",
-                info="It becomes the chosen one, and both others the rejected. Ctrl and Enter keeps it; B again goes on without.",
+                info="Enter goes here, Ctrl and Enter keeps it: it becomes the chosen one, both others the rejected. B again goes on without.",
                 lines=3,
                 elem_id="label-better",
             )
@@ -151,9 +183,7 @@ class JudgeView:
             self.reason = gr.Radio(REASONS, label="Why", info="S again skips without a reason.", elem_id="label-reason")
             self.commit_skip = gr.Button("Skip this pair", variant="primary", elem_id="label-skip-commit")
         with gr.Column(elem_id="label-edit-panel", elem_classes=["ts-panel"]):
-            self.which = gr.Radio(
-                ["A", "B"], label="The better one", info="Which one you mend; it becomes the chosen one.", elem_id="label-which"
-            )
+            self.which = gr.Radio(["A", "B"], label="The better one (← →)", info="It becomes the chosen one.", elem_id="label-which")
             self.wording = gr.Textbox(
                 label="As it should read", info="What it said before is kept. Ctrl and Enter keeps it.", lines=4, elem_id="label-wording"
             )
@@ -176,7 +206,7 @@ class JudgeView:
         self.commit_edit.click(self.on_edit, [*verdict, self.which, self.wording], self.shown, **QUICK)
         self.undo.click(self.on_undo, who, self.shown, api_name="label_undo", **QUICK)
         self.begin.click(self.on_begin, who, self.shown, api_name="label_begin", **QUICK)
-        self.edit.click(self.on_open_edit, who, [self.which, self.wording], **QUICK)
+        self.edit.click(lambda: (None, ""), None, [self.which, self.wording], **QUICK)
         self.which.input(self.on_which, [*who, self.which], self.wording, **QUICK)
         self.guide.click(self.on_guide, self.project, self.guide_text, **QUICK)
 
@@ -191,7 +221,7 @@ class JudgeView:
         try:
             p = projects.find(ws, project)
             if p.pairs == 0:
-                return self.nothing(NOTHING)
+                return self.nothing(collected(ws, p.id) or NOTHING)
             if not projects.has_read(ws, project, queue.labeller_name(labeller)):
                 rules = answers.markdown(projects.guidelines(ws, project)[1])
                 return self.nothing("") | {self.welcome: gr.update(visible=True), self.rules: f'<div class="ts-card">{rules}</div>'}
@@ -204,6 +234,7 @@ class JudgeView:
             self.welcome: gr.update(visible=False),
             self.desk: gr.update(visible=False),
             self.aside: gr.update(visible=False),
+            self.next: gr.update(visible=False),
             self.progress: why,
             self.task: "",
             self.message: "",
@@ -216,6 +247,7 @@ class JudgeView:
             message = draw.good(f"You had said: {before(item.before)}. Say it again, or anew.")
         out = {self.progress: progress(desk), self.message: message, self.task: str(item.task) if item else ""}
         out |= {self.welcome: closed, self.aside: gr.update(visible=True), self.desk: gr.update(visible=item is not None)}
+        out[self.next] = gr.update(visible=item is None and not desk.waiting)
         out |= {self.strength: closed, self.chosen: "", self.more: ""} | dict.fromkeys(self.texts, "") | {self.reason: None}
         return out | ({self.pair: drawn_pair(rules, item)} if item else {})
 
@@ -295,9 +327,6 @@ class JudgeView:
 
     # --- panels ---------------------------------------------------------------------------------------------------------
 
-    def on_open_edit(self, project, labeller, request: gr.Request):
-        return "A", self.words(request, project, labeller, "A")
-
     def on_which(self, project, labeller, which, request: gr.Request):
         return self.words(request, project, labeller, which)
 
@@ -316,11 +345,17 @@ def drawn_pair(rules: Settings, item: queue.Item) -> str:
     """The talk, and both answers side by side, or one above the other where there is no room."""
     a, b = answers.pair(item.a, item.b, as_markdown=rules.markdown, marked=rules.differences)
     sides = "".join(
-        f'<div class="ts-card" role="group" aria-label="Answer {letter}"><span class="ts-letter">{letter}</span>{html}</div>'
+        f'<div class="ts-card" dir="auto" role="group" aria-label="Answer {letter}"><span class="ts-letter">{letter}</span>{html}</div>'
         for letter, html in (("A", a), ("B", b))
     )
     talk = answers.conversation(item.prompt, rules.markdown)
     return f'<div data-task="{item.task}">{talk}<div class="ts-answers">{sides}</div></div>'
+
+
+def collected(ws, id: str) -> str:
+    """Of the project of the chat: single answers, which need no judging any more."""
+    n = len(feedback.kept(ws)) if id == feedback.PROJECT else 0
+    return draw.good(f'{n:,} answers were judged in the chat. "Learn from them" makes data of it.') if n else ""
 
 
 def progress(desk: Desk) -> str:
@@ -330,19 +365,18 @@ def progress(desk: Desk) -> str:
         f'<div class="ts-bar" role="progressbar" aria-valuenow="{share:.0f}" aria-valuemin="0" aria-valuemax="100">'
         f'<span class="ts-fill" style="width:{share:.1f}%"></span></div>'
     )
-    parts = [f"{desk.done:,} of {desk.total:,}"]
+    parts = [f"{desk.done:,} of {desk.total:,} judged"]
     if desk.per_minute and desk.item:
         parts.append(f"about {desk.per_minute:.0f} a minute")
         parts.append(f"{human_time(desk.seconds_left)} left")
-    if desk.mine:
-        parts.append(f"{desk.mine:,} by you")
+    parts.append(f"{desk.mine:,} by you" if desk.mine else "none by you yet")
     if desk.item is None and desk.waiting:
         parts.append(
             f"you have judged all that you can: the last {desk.waiting:,} are before others, or are for a second person. "
             "They come back to everybody after 20 minutes"
         )
     elif desk.item is None:
-        parts.append('all pairs are judged. Next: "Learn from them" above')
+        parts.append("all pairs are judged: thank you")
     return f'<div class="ts-card">{bar}<div style="margin-top:.4rem">{" · ".join(map(escape, parts))}</div></div>'
 
 

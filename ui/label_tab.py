@@ -56,14 +56,15 @@ class LabelTab:
                     info="It can be changed.",
                 )
             with gr.Row():
-                self.make = gr.Button("Make the project", variant="primary", elem_id="label-make")
-                self.try_it = gr.Button("Try it with the sample (200 pairs)", elem_id="label-try")
+                self.make = gr.Button("Make the project", elem_id="label-make")
+                self.try_it = gr.Button("Try it with the sample (200 pairs)", variant="primary", elem_id="label-try")
         self.tabs = {"judge": judge, "pairs": bring, "rules": rules, "quality": quality, "teach": teach}
         self.head = [self.intro, self.pick, self.name, self.new, self.inner]
         self.shown = [*self.head, *self.judge.shown, *self.pairs.shown]
         self._wire()
 
     def _rules(self) -> None:
+        self.link = gr.HTML(elem_id="label-link")
         self.guide = gr.Textbox(
             label="Guidelines",
             info="Markdown, with an example or two. New labellers see them first; every verdict remembers its version.",
@@ -85,7 +86,7 @@ class LabelTab:
                 0,
                 precision=0,
                 minimum=0,
-                label="Compare models over",
+                label="Pairs to compare two models over",
                 info="Pairs, fixed beforehand; 0: until it is decided.",
                 elem_id="label-planned",
             )
@@ -94,10 +95,11 @@ class LabelTab:
             self.marks = gr.Checkbox(False, label="Mark where they differ", info="Shown as plain text then.", elem_id="label-differences")
             self.markdown = gr.Checkbox(True, label="Read as Markdown", info="Lists, tables, code; never HTML.")
         self.keep = gr.Button("Keep these rules", elem_id="label-keep-rules")
-        self.link = gr.HTML(elem_id="label-link")
+        self.kept = gr.HTML(elem_id="label-kept")
         with gr.Row():
             self.sure = gr.Checkbox(False, label="Yes, delete this project with its verdicts", info="This can't be undone.")
             self.drop = gr.Button("Delete the project", variant="stop", size="sm", elem_id="label-delete")
+        self.dropped = gr.HTML(elem_id="label-dropped")
         self.rules = [
             self.guide,
             self.preview,
@@ -123,16 +125,20 @@ class LabelTab:
         self.tabs["judge"].select(self.on_judge, [self.pick, self.name], [self.notice, *self.judge.shown], **QUICK)
         for event in self.pairs.added + self.pairs.writing:
             event.then(self.on_pairs, self.pick, [self.notice, *self.pairs.shown], **QUICK)
+        self.judge.next.click(self.on_next, None, [self.inner, self.teach.who], **QUICK)
         self.pairs.go.click(self.on_go, [self.pick, self.name], [self.inner, self.notice, *self.judge.shown], **QUICK)
         self.tabs["pairs"].select(self.on_pairs, self.pick, [self.notice, *self.pairs.shown], **QUICK)
         self.tabs["rules"].select(self.on_rules, self.pick, self.rules, **QUICK)
         self.tabs["quality"].select(self.on_quality, self.pick, self.quality.shown, **QUICK)
         self.tabs["teach"].select(self.on_teach, None, [self.teach.who], **QUICK)
-        self.keep_guide.click(self.on_keep_guide, [self.pick, self.guide, self.name], [self.notice, self.preview], **QUICK)
+        self.keep_guide.click(self.on_keep_guide, [self.pick, self.guide, self.name], [self.kept, self.preview], **QUICK)
         rules = [self.overlap, self.people, self.repeats, self.planned, self.strength, self.marks, self.markdown]
-        self.keep.click(self.on_keep, [self.pick, *rules], self.notice, **QUICK)
+        self.keep.click(self.on_keep, [self.pick, *rules], self.kept, **QUICK)
         self.drop.click(
-            self.on_drop, [self.pick, self.sure, self.name, self.screen], [self.screen, self.notice, self.sure, *self.shown], **QUICK
+            self.on_drop,
+            [self.pick, self.sure, self.name, self.screen],
+            [self.screen, self.notice, self.dropped, self.sure, *self.shown],
+            **QUICK,
         )
 
     # --- what is shown ------------------------------------------------------------------------------------------------
@@ -151,7 +157,7 @@ class LabelTab:
         options = [(p.name, p.id) for p in found if not guest or p.id == project]
         id = known.id if known else None
         out = {
-            self.intro: gr.update(visible=known is None),
+            self.intro: gr.update(visible=known is None or guest, value=invitation(known.name) if guest else INTRO),
             self.pick: gr.update(choices=options, value=id, visible=bool(found) and not guest),
             self.name: gr.update(visible=bool(found)) | ({"value": name} if name else {}),
             self.new: gr.update(open=not found, visible=not guest),
@@ -160,8 +166,13 @@ class LabelTab:
         return out | self.judge.show(ws, id, name) | self.pairs.show(ws, id)
 
     def on_pick(self, project, name, screen, request: gr.Request):
-        ws = self.house.workspace(request)
-        return self.show(ws, project, name) | {self.screen: Screen.read(screen).with_(label=project), self.notice: ""}
+        """Another project, at its desk. A box that was only passed through changes nothing: somebody may be writing below."""
+        ws, before = self.house.workspace(request), Screen.read(screen)
+        found = projects.listing(ws)
+        if project == (before.label or (found[0].id if found else None)):
+            return {self.screen: gr.skip()}
+        at = {self.screen: before.with_(label=project), self.notice: "", self.inner: gr.update(selected="judge", visible=True)}
+        return self.show(ws, project, name) | at
 
     def on_make(self, title, template, name, screen, request: gr.Request):
         ws = self.house.workspace(request)
@@ -205,6 +216,9 @@ class LabelTab:
 
     def on_teach(self, request: gr.Request):
         return self.teach.show(self.house.workspace(request))
+
+    def on_next(self, request: gr.Request):
+        return self.on_teach(request) | {self.inner: gr.Tabs(selected="teach")}
 
     def on_rules(self, project, request: gr.Request):
         if not project:
@@ -253,14 +267,25 @@ class LabelTab:
 
     def on_drop(self, project, sure, name, screen, request: gr.Request):
         if not project or not sure:
-            return {self.notice: draw.bad("Tick the box first.")}
+            return {self.dropped: draw.bad("Tick the box first.")}
         ws = self.house.workspace(request)
         try:
             projects.delete(ws, project)
         except TunerError as error:
             return {self.notice: draw.trouble(error)}
-        kept = Screen.read(screen).with_(label=None)
-        return self.show(ws, None, name) | {self.screen: kept, self.notice: draw.good("Deleted."), self.sure: False}
+        out = self.show(ws, None, name)
+        at = gr.update(selected="judge", visible=bool(projects.listing(ws)))
+        return out | {
+            self.screen: Screen.read(screen).with_(label=None),
+            self.notice: draw.good("Deleted."),
+            self.sure: False,
+            self.inner: at,
+        }
+
+
+def invitation(name: str) -> str:
+    """What somebody reads who came by a link."""
+    return f'<p><b dir="auto">{draw.escape(name)}</b>: which of two answers is better? Write your name, then press Enter.</p>'
 
 
 def shown_rules(version: int, text: str) -> str:
@@ -270,5 +295,5 @@ def shown_rules(version: int, text: str) -> str:
 def link(id: str) -> str:
     return (
         f'<p class="ts-quiet">A link for labellers, who then see the guidelines and the pairs alone: add <code>?label={draw.escape(id)}</code> '
-        f'to the address of this page, or copy <a href="?label={draw.escape(id)}" target="_blank" rel="noopener">this one</a>.</p>'
+        f'to the address of this page, or copy <a href="?label={draw.escape(id)}" target="_blank" rel="noopener">this&nbsp;one</a></p>'
     )

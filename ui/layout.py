@@ -173,7 +173,17 @@ class Page:
 
     def on_open_label(self, screen, name, request: gr.Request):
         s, link = Screen.read(screen), linked(request)
-        return self.label.show(self.house.workspace(request), link or s.label, name or s.labeller, guest=bool(link))
+        ws, name = self.house.workspace(request), name or s.labeller
+        return self.by_link(ws, link, name) if link else self.label.show(ws, s.label, name)
+
+    def by_link(self, ws, link: str, name: str | None) -> dict:
+        """The desk alone, or that there is none any more."""
+        try:
+            return self.label.show(ws, link, name, guest=True)
+        except RequestError as error:
+            hidden = (self.label.pick, self.label.name, self.label.new, self.label.inner)
+            gone = {self.label.intro: gr.update(value=draw.trouble(error), visible=True)}
+            return gone | dict.fromkeys(hidden, gr.update(visible=False))
 
     def on_load_label(self, screen, name, request: gr.Request):
         """The Label tab as it was left; whoever came by a link (`?label=PROJECT`) sees its guidelines and pairs alone
@@ -182,12 +192,7 @@ class Page:
         name = name or s.labeller
         if not link:
             return self.label.show(ws, s.label, name)
-        try:
-            shown = self.label.show(ws, link, name, guest=True)
-        except RequestError as error:
-            shown = {self.label.intro: gr.update(value=draw.trouble(error), visible=True), self.label.inner: gr.update(visible=False)}
-            shown |= dict.fromkeys((self.label.pick, self.label.name, self.label.new), gr.update(visible=False))
-        return shown | {self.screen: s.with_(tab="label", label=link), self.tabs: gr.Tabs(selected="label")}
+        return self.by_link(ws, link, name) | {self.screen: s.with_(tab="label", label=link), self.tabs: gr.Tabs(selected="label")}
 
     def on_open_take(self, screen, request: gr.Request):
         return self.take.show(self.house.workspace(request), Screen.read(screen).run)

@@ -43,7 +43,7 @@ class PairsView:
             self.asked = gr.Dropdown(
                 [], label="Questions from", info="A dataset; or type some beside.", elem_id="pairs-asked", interactive=True
             )
-            self.typed = gr.Textbox(label="Or type questions", info="One a line.", lines=3, elem_id="pairs-typed")
+            self.typed = gr.Textbox(label="And questions of your own", info="One a line.", lines=3, elem_id="pairs-typed")
         with gr.Row():
             self.held = gr.Checkbox(
                 True, label="Held-out rows alone", info="To compare models: rows that neither has seen.", elem_id="pairs-held"
@@ -58,8 +58,10 @@ class PairsView:
                 [], label="The other by", info="The same one writes another answer.", allow_custom_value=True, elem_id="pairs-two"
             )
         with gr.Row():
-            self.warm_one = gr.Slider(0, 2, 0.8, step=0.05, label="Freedom of the one (temperature)", info="0 takes the likeliest words.")
-            self.warm_two = gr.Slider(0, 2, 0.8, step=0.05, label="Freedom of the other (temperature)", info="Higher is more unlike.")
+            self.warm_one = gr.Slider(
+                0, 2, 0.8, step=0.05, label="Randomness of the one (temperature)", info="0 takes the likeliest words."
+            )
+            self.warm_two = gr.Slider(0, 2, 1.2, step=0.05, label="Randomness of the other (temperature)", info="Higher is more unlike.")
         with gr.Row():
             self.write = gr.Button("Write pairs", elem_id="pairs-write")
             self.again = gr.Button("Go on with what was begun", visible=False, elem_id="pairs-resume")

@@ -1,9 +1,11 @@
 """How well the judging goes, pairs to settle, and which model wins, all in words with their intervals."""
 
+from dataclasses import replace
+
 import gradio as gr
 
 from tuner.errors import TunerError
-from tuner.labels import judge_names, outcome, projects, quality, queue, wins
+from tuner.labels import agreement, judge_names, outcome, projects, quality, queue, wins
 from tuner.labels.verdicts import Verdict
 from ui import answers, draw
 from ui.session import House
@@ -11,6 +13,7 @@ from ui.session import House
 QUICK = {"queue": False, "show_progress": "hidden"}
 WINNERS = [("The first", "first"), ("The second", "second"), ("A tie", "tie"), ("Both bad", "both_bad")]
 SHOWN = 200  # disagreements in the list
+FEW = "too few to say"
 
 
 class QualityView:
@@ -20,15 +23,21 @@ class QualityView:
         with gr.Accordion("Pairs about which labellers disagree", open=False, elem_id="label-disputes"):
             self.dispute = gr.Dropdown([], label="Pair", info="The furthest apart first.", elem_id="label-dispute", interactive=True)
             self.both = gr.HTML(elem_id="label-disputed")
-            self.verdict = gr.Radio(WINNERS, label="What holds", info="It counts instead of the majority.", elem_id="label-settle")
+            self.verdict = gr.Radio(WINNERS, label="Which one is better", info="It counts instead of the majority.", elem_id="label-settle")
             self.settle = gr.Button("Settle it", size="sm", elem_id="label-settle-commit")
+            self.settled = gr.HTML(elem_id="label-settled")
         with gr.Row():
-            self.release = gr.Button("Give back the pairs that people have before them", size="sm", elem_id="label-release")
+            self.release = gr.Button("Release reserved pairs", size="sm", elem_id="label-release")
             self.reopen = gr.Button("Offer skipped pairs again", size="sm", elem_id="label-reopen")
         self.told = gr.HTML(elem_id="label-quality-told")
         self.shown = [self.report, self.dispute]
         self.dispute.input(self.on_dispute, [self.project, self.dispute], self.both, **QUICK)
-        self.settle.click(self.on_settle, [self.project, self.dispute, self.verdict, labeller], [self.told, *self.shown], **QUICK)
+        self.settle.click(
+            self.on_settle,
+            [self.project, self.dispute, self.verdict, labeller],
+            [self.settled, self.both, self.verdict, *self.shown],
+            **QUICK,
+        )
         self.release.click(self.on_release, self.project, self.told, **QUICK)
         self.reopen.click(self.on_reopen, self.project, self.told, **QUICK)
 
@@ -38,7 +47,8 @@ class QualityView:
             return ['<p class="ts-quiet">No project chosen.</p>', gr.update(choices=[], value=None)]
         given = outcome.verdicts(ws, project)
         people = [v for v in given if not judge_names.is_judge(v.labeller)]
-        panel = quality.panel(people)
+        panel, settled = quality.panel(people), outcome.settled(ws, project)
+        panel = replace(panel, disagreements=[d for d in panel.disagreements if d.pair not in settled])
         disputed = [(f"{d.pair}: {', '.join(f'{n} {w}' for n, w in d.votes.items())}"[:140], d.pair) for d in panel.disagreements[:SHOWN]]
         return [in_words(ws, project, panel, given), gr.update(choices=disputed, value=None)]
 
@@ -53,11 +63,11 @@ class QualityView:
         ws = self.house.workspace(request)
         try:
             if not pair or not winner:
-                return [draw.bad("Choose a pair and what holds."), *[gr.skip()] * 2]
+                return [draw.bad("Choose a pair and what holds."), *[gr.skip()] * 4]
             queue.settle(ws, project, int(pair), winner, labeller or "me")
         except TunerError as error:
-            return [draw.trouble(error), *[gr.skip()] * 2]
-        return [draw.good("Settled."), *self.show(ws, project)]
+            return [draw.trouble(error), *[gr.skip()] * 4]
+        return [draw.good("Settled: it counts instead of the majority."), "", None, *self.show(ws, project)]
 
     def on_release(self, project, request: gr.Request):
         return draw.good(f"{queue.release(self.house.workspace(request), project)} pairs are free again.") if project else ""
@@ -80,7 +90,11 @@ def in_words(ws, project: str, panel: quality.Panel, given: list[Verdict]) -> st
 
 
 def items(lines: list[str]) -> str:
-    return "".join(f"<li>{draw.escape(line)}</li>" for line in lines)
+    """As a list; what is too few to say is said once."""
+    few = [line for line in lines if FEW in line]
+    shown = [line for line in lines if FEW not in line]
+    shown += [f"Habits and agreement: {FEW} yet; each needs {agreement.ENOUGH}."] if few else []
+    return "".join(f"<li>{draw.escape(line)}</li>" for line in shown)
 
 
 def contest(given: list[Verdict], planned: int = 0) -> str:

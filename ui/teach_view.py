@@ -13,7 +13,7 @@ from ui.pairs_view import going, writers_of
 from ui.session import House, Screen
 
 LEASTS = [("all verdicts", 0), ("clearly better and more", 2), ("far better alone", 3)]
-MEASURED = "Some hundred pairs that people agree on usually show; on the bundled model a hundred do (see bench/preferences.py)."
+MEASURED = "Some hundred pairs that people agree on usually show."
 
 
 class TeachView:
@@ -23,9 +23,16 @@ class TeachView:
         self.enough = gr.HTML(f'<p class="ts-quiet">How many pairs are enough? {MEASURED}</p>', elem_id="label-enough")
         with gr.Row():
             self.least = gr.Dropdown(
-                LEASTS, value=0, label="Take", info="Where strength was asked.", elem_id="label-least", interactive=True
+                LEASTS,
+                value=0,
+                label="Which verdicts",
+                info="By how much better, where that was asked.",
+                elem_id="label-least",
+                interactive=True,
             )
-            self.judges = gr.Checkbox(False, label="Votes of judge models too", info="Else people's alone.", elem_id="label-judges")
+            self.judges = gr.Checkbox(
+                False, label="Count the votes of judge models too", info="Without it people alone decide.", elem_id="label-judges"
+            )
         self.teach = gr.Button("Make data of it and teach a model →", variant="primary", elem_id="label-teach")
         with gr.Row():
             self.kto = gr.Button("As single ratings (KTO)", size="sm", elem_id="label-kto")

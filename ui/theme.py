@@ -11,6 +11,10 @@ def theme() -> gr.themes.Base:
         button_primary_background_fill="*primary_700",
         button_primary_background_fill_hover="*primary_800",
         button_primary_text_color="white",
+        body_text_color_subdued="*neutral_500",  # hints carry meaning: 4.8 to 1 on white
+        body_text_color_subdued_dark="*neutral_400",
+        block_info_text_color="*neutral_500",
+        block_info_text_color_dark="*neutral_400",
         button_primary_background_fill_dark="*primary_600",
         button_primary_background_fill_hover_dark="*primary_500",
     )
@@ -63,12 +67,15 @@ CSS = """
 .ts-said { margin: .3rem 0; overflow-wrap: anywhere; } .ts-said > b { color: var(--body-text-color-subdued); font-weight: 600; }
 .ts-plain { white-space: pre-wrap; overflow-wrap: anywhere; }
 .ts-answers { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(300px, 100%), 1fr)); gap: .8rem; margin-top: .8rem; }
-.ts-answers .ts-card { min-height: 9rem; max-height: 60vh; overflow: auto; overflow-wrap: anywhere; position: relative; padding-right: 2.2rem; }
+.ts-answers .ts-card { min-height: 6rem; max-height: 55vh; overflow: auto; overflow-wrap: anywhere; position: relative; padding-right: 2.2rem; }
 .ts-answers :is(p, ul, ol, pre, table) { margin: .3rem 0; } .ts-answers pre { white-space: pre-wrap; }
 .ts-letter { position: absolute; top: .5rem; right: .8rem; font-weight: 700; color: var(--body-text-color-subdued); }
-.ts-answers mark { background: color-mix(in srgb, var(--primary-500) 30%, transparent); color: inherit; border-radius: .2rem; }
+.ts-answers mark { background: color-mix(in srgb, var(--primary-500) 40%, transparent); color: inherit; border-radius: .2rem; text-decoration: underline; }
+.ts-before { max-height: 35vh; overflow: auto; } .ts-busy { opacity: .55; }
+#label-verdicts { position: sticky; bottom: 0; z-index: 5; background: var(--body-background-fill); padding-bottom: .4rem; }
+#label-desk button, #label-undo, #label-guide, #label-keys { white-space: nowrap; }
 .gradio-container .ts-hidden { display: none !important; }
-.ts-guest #strip, .ts-guest #tabs > .tab-wrapper, .ts-guest #label-inner > .tab-wrapper, .ts-guest #label-new { display: none !important; }
+.ts-guest #strip, .ts-guest #tabs > .tab-wrapper, .ts-guest #label-inner > .tab-wrapper, .ts-guest #label-new, .ts-guest #label-next { display: none !important; }
 .ts-panel { display: none !important; } .ts-panel.open { display: flex !important; }
 .ts-panel { border: 1px solid var(--border-color-primary); border-radius: .6rem; padding: .6rem .8rem; }
 .ts-next { margin-top: .6rem; }

@@ -59,6 +59,8 @@ def test_from_nothing_to_a_training_with_the_keyboard(app, browser):
     left, right, tie = press(page, "ArrowLeft"), press(page, "ArrowRight"), press(page, "t")
     bad, skipped = press(page, "b", "b"), press(page, "s", "s")
     page.keyboard.press("e")
+    page.wait_for_timeout(300)
+    page.keyboard.press("ArrowLeft")
     expect(page.locator("#label-wording textarea")).not_to_have_value("", timeout=LONG)
     page.fill("#label-wording textarea", "better tesu")  # with the letters of commands in it
     mended = task(page)

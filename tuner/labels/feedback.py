@@ -41,7 +41,7 @@ def word_better(ws: Workspace, prompt: Messages, answer: str, better: str, origi
     """How the answer should have read."""
     if not better.strip() or better.strip() == answer.strip():
         raise RequestError(
-            "This is the answer as it was.",
+            "Nothing was written." if not better.strip() else "This is the answer as it was.",
             asked=better[:80],
             available="another wording",
             remedy="Write how it should read.",

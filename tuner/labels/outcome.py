@@ -68,6 +68,12 @@ def _verdict(r: sqlite3.Row, first: int, second: int) -> Verdict:
     )
 
 
+def settled(ws: Workspace, project: str) -> set[str]:
+    """The pairs on which the last word was said."""
+    with files.reading(ws, project) as db:
+        return {str(id) for (id,) in db.execute("SELECT id FROM pairs WHERE settled IS NOT NULL")}
+
+
 def outcomes(ws: Workspace, project: str, *, judges: bool = False) -> list[Outcome]:
     """Of each pair that somebody judged or settled, in the order of the pairs. Hidden repeats and pairs whose answer was known don't count;
     votes of judge models only when they are asked for."""

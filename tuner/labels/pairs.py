@@ -12,6 +12,7 @@ from typing import Any
 from rapidfuzz.distance import Indel
 
 from tuner.data import check, store
+from tuner.data.finding import many
 from tuner.data.sources import LIMIT, check_upload
 from tuner.errors import DataError, RequestError
 from tuner.labels import db as files
@@ -54,10 +55,11 @@ class Candidate:
 
 @dataclass
 class Added:
-    """What became of candidates: how many are new, and how many were dropped for which reason."""
+    """What became of candidates: how many are new, how many were dropped for which reason, and rows that could not be read."""
 
     added: int = 0
     dropped: Counter = field(default_factory=Counter)
+    unread: list[dict] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
         return {"added": self.added, "dropped": dict(self.dropped)}
@@ -66,7 +68,10 @@ class Added:
         left = "".join(f" {n:,} left out: {REASONS[why]}." for why, n in self.dropped.items())
         alike = self.dropped[IDENTICAL] + self.dropped[NEARLY]
         hint = " A higher temperature, or two models, give answers that differ more." if alike > max(3, self.added) else ""
-        return f"{self.added:,} pairs added.{left}{hint}"
+        if self.unread:
+            first = self.unread[0]
+            left += f" {many(len(self.unread), 'row', 'rows')} could not be read; the first, row {first['row']}: {first['message']} {first['remedy']}"
+        return f"{many(self.added, 'pair', 'pairs')} added.{left}{hint}"
 
 
 def text_of(side: Messages) -> str:
@@ -167,7 +172,7 @@ def from_file(ws: Workspace, project: str, path: Path, *, mapping=None, gold: bo
                 yield from_value(json.loads(text), {"file": path.name, "row": number}, gold)
 
     added = put_in(ws, project, candidates(), tell)
-    problems = last[0].problems if last[0] else []
+    added.unread = problems = last[0].problems if last[0] else []
     if not added.added and not added.dropped:
         raise DataError(
             f"No row of {path.name} can be used.",
@@ -183,6 +188,7 @@ def _no_pairs(name: str, kind: str) -> RequestError:
         f"{name} holds no pairs of answers: it was read as {kind}.",
         asked=kind,
         available="preference",
-        remedy="Have a model write a second answer to each question (generate), or choose other data.",
+        remedy="Each row needs a question, a better and a worse answer (columns such as prompt, chosen, rejected). To answers that stand alone "
+        "a model writes the second one: see Written by models.",
         field="data",
     )

@@ -104,10 +104,14 @@ def checked_name(text: str, most: int, field: str) -> str:
     name = " ".join(str(text or "").split())
     if not name or len(name) > most or not name.isprintable():
         raise RequestError(
-            "A name is needed." if not name else "This name can't be used.",
+            "A name is needed."
+            if not name
+            else f"This name has {len(name)} characters."
+            if len(name) > most
+            else "This name can't be printed.",
             asked=name[:100],
             available=f"1 to {most} printable characters",
-            remedy="Write one.",
+            remedy=f"Write one of up to {most} characters.",
             field=field,
         )
     return name
