@@ -517,4 +517,6 @@ def test_memory_knows_what_is_kept_twice():
     s = plan().settings
     assert memory.training(FACTS, s).terms["reference"] == 0
     assert memory.training(FACTS, s | {"method": "full", "precompute_reference": False}).terms["reference"] == FACTS.parameters * 2
+    once, kept = s | {"precompute_reference": False}, memory.training
+    assert kept(FACTS, once, trainable=1000, continued=True).terms["reference"] == 4000 and kept(FACTS, once).terms["reference"] == 0
     assert not memory.paired(s | {"preference_loss": "kto"}) and memory.refers(s | {"precompute_reference": False})
