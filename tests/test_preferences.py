@@ -421,7 +421,7 @@ def test_rated_answers_are_learnt_whole_and_a_resume_ends_in_the_same_bytes(ws, 
 @pytest.mark.long
 def test_the_whole_loop_from_the_command_line(ws, tmp_path, capsys):
     """A run, preferences from there, stopped and resumed, asked: what a script does."""
-    home = ["--home", str(ws.root), "--json"]
+    home = ["--home", str(ws.home), "--json"]
 
     def said(*words: str) -> dict:
         assert cli.main([*words, *home]) == 0
