@@ -169,7 +169,8 @@ def test_every_setting_has_its_reason(preset, method):
         assert r["value"] == p.settings[r["setting"]] and r["reason"].endswith(".")
     assert config.parse(p.settings)  # what was decided could have been asked for
     open_still = {n for n in config.FIELDS if n not in p.settings} - {"model", "data"}
-    assert open_still <= {"max_steps", "quantization", "prompt_text", "chat_template"}
+    judged = {n for n in config.FIELDS if config.group_of(n) == "preference"}
+    assert open_still - judged <= {"max_steps", "quantization", "prompt_text", "chat_template"}
 
 
 def test_choices_are_kept_and_told_apart():
@@ -201,7 +202,7 @@ def test_contradictions_are_told_together():
     assert set(fields) == {"max_length", "micro_batch", "save_steps", "lora_targets", "objective"}
     assert fields["micro_batch"].available == [1, 2, 4, 8] and "32768" in fields["max_length"].available
     assert fields["lora_targets"].asked == ["nose"] and "q" in fields["lora_targets"].available
-    assert fields["objective"].available == ["chat"]
+    assert fields["objective"].available == ["chat", "preference"]
 
 
 def test_no_target_at_all_is_told():

@@ -421,7 +421,7 @@ def test_rated_answers_are_learnt_whole_and_a_resume_ends_in_the_same_bytes(ws, 
 @pytest.mark.long
 def test_the_whole_loop_from_the_command_line(ws, tmp_path, capsys):
     """A run, preferences from there, stopped and resumed, asked: what a script does."""
-    home = ["--home", str(ws.root), "--json"]
+    home = ["--home", str(ws.home), "--json"]
 
     def said(*words: str) -> dict:
         assert cli.main([*words, *home]) == 0
@@ -517,4 +517,6 @@ def test_memory_knows_what_is_kept_twice():
     s = plan().settings
     assert memory.training(FACTS, s).terms["reference"] == 0
     assert memory.training(FACTS, s | {"method": "full", "precompute_reference": False}).terms["reference"] == FACTS.parameters * 2
+    once, kept = s | {"precompute_reference": False}, memory.training
+    assert kept(FACTS, once, trainable=1000, continued=True).terms["reference"] == 4000 and kept(FACTS, once).terms["reference"] == 0
     assert not memory.paired(s | {"preference_loss": "kto"}) and memory.refers(s | {"precompute_reference": False})

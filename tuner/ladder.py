@@ -45,7 +45,7 @@ class Case:
 
     def uncorrected(self, **other: Any) -> memory.Estimate:
         s = self.c.values | other
-        return memory.training(self.facts, s, trainable=self.trainable(s), device=self.device.kind)
+        return memory.training(self.facts, s, trainable=self.trainable(s), device=self.device.kind, continued=not self.fresh)
 
     def correction(self, **other: Any) -> peaks.Correction:
         return peaks.correction(

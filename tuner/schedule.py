@@ -56,7 +56,7 @@ def passes(c: Choices, facts: ModelFacts, data: DataFacts) -> None:
     elif usual and c["objective"] == "preference" and facts.parameters >= TINY and c["epochs"] > 2:
         c.put("epochs", 2.0, "planner", "A preference is learnt in one or two passes; more make both answers less likely.")
     elif usual and c["objective"] == "preference" and facts.parameters < TINY and data.rows < FEW:
-        c.put("epochs", round(5 / 3 * c["epochs"], 2), "planner", "A toy takes five passes where others take three.")
+        c.put("epochs", round(4 / 3 * c["epochs"], 2), "planner", "A toy takes four passes where others take three.")
     size = 4 if data.rows < 100 else 8 if data.rows < 500 else 16 if data.rows < 10_000 else 32
     if (micro := c.values.get("micro_batch")) and size % micro:
         size = micro * max(1, size // micro)

@@ -79,11 +79,12 @@ def training(
     sharded: bool = False,
     fused: bool = True,
     masked: bool | None = None,
+    continued: bool = False,
 ) -> Estimate:
     """The peak of a run on one of `cards` (each reads `micro_batch` rows), on rows of `max_length` tokens.
 
     `settings` are those of `RunConfig` as a plan holds them; `trainable` parameters, where the caller has counted them. Several cards
-    hold copies (DDP), or a share each of weights, gradients and states (`sharded`: FSDP). `fused` and `masked`: how other trainers differ,
+    hold copies (DDP), or a share each of weights, gradients and states (`sharded`: FSDP). `continued`: it goes on from an addition. `fused` and `masked`: how other trainers differ,
     to compare with what they measured (a head that writes out all logits; a mask for rows of unlike length).
     """
     s = settings
@@ -91,6 +92,8 @@ def training(
         trainable = counting.trainable(facts, s, s.get("objective") or "chat", labels)
     share = cards if sharded else 1
     lies = _lies(facts, s, trainable, device)
+    if continued and refers(s) and s["method"] not in WHOLE:  # the addition as it was, beside what it becomes
+        lies["reference"] += still.learnt_width(s) * trainable
     lies = {k: v / share for k, v in lies.items()}
     rows = s["micro_batch"] * (2 if paired(s) else 1)
     loss = losses.get(s.get("preference_loss") or "sigmoid") if s.get("objective") == "preference" else None

@@ -53,7 +53,8 @@ def longest(data, rows: int, *, test: bool = False):
     """The longest `rows` rows of a trainer's data (datasets' or our own)."""
     if hasattr(data, "longest"):
         return data.longest(rows, test=test)
-    lengths = np.fromiter((len(ids) for ids in data["input_ids"]), np.int64, len(data))
+    texts = [name for name in data.column_names if name.endswith("input_ids")]  # of a pair the longer answer counts
+    lengths = np.max([np.fromiter((len(ids) for ids in data[name]), np.int64, len(data)) for name in texts], axis=0)
     return data.select(np.argsort(-lengths, kind="stable")[:rows].tolist())
 
 

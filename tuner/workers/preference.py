@@ -17,7 +17,7 @@ from transformers import Trainer, TrainerCallback
 from trl import DPOConfig, DPOTrainer, KTOConfig, KTOTrainer
 
 from tuner import losses, methods, over_optimisation, runs
-from tuner.workers import learn, pairs, reference
+from tuner.workers import dry, learn, pairs, reference
 from tuner.workers.learner import Rows
 from tuner.workers.prepare import IGNORED
 from tuner.workers.report import Reporter, guarded, leave
@@ -268,6 +268,7 @@ def ask_beforehand(job: learn.Job, trainer) -> None:
     """The reference's columns, made once, where a setting asks for that."""
     for name in ("train_dataset", "eval_dataset"):
         if (dataset := getattr(trainer, name)) is not None:
+            dataset = dry.longest(dataset, job.settings["micro_batch"]) if job.dry else dataset
             n = len(dataset)
 
             def tell(done: int, n: int = n) -> None:
