@@ -115,6 +115,7 @@ for i in range(10**9):
 
 def test_status_is_whole_in_the_eyes_of_a_reader_and_after_a_kill(made):
     writer = child(WRITER, made.path)
+    until(lambda: "filler" in paths.read_json(made.path / "status.json"))
     for _ in range(300):
         status = paths.read_json(made.path / "status.json")
         assert status["state"] in ("queued", "running")

@@ -224,7 +224,7 @@ def test_a_killed_supervisor_loses_nothing(ws, data):
     os.kill(supervisor_pid(ws), signal.SIGKILL)
     until(lambda: not locks.held(ws.machine_folder() / "supervisor.lock"))
     supervisor.watch_again(ws)
-    until(lambda: look() == "running", 90)
+    until(lambda: look() == "running", 180)
     worker = pid_of(ws, run)
     os.kill(supervisor_pid(ws), signal.SIGKILL)
     at_step(ws, run, 20)
