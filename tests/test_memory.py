@@ -48,7 +48,7 @@ SHAPES = {  # Touvron et al. 2023, arXiv:2302.13971 table 2, and arXiv:2307.0928
 
 @pytest.mark.timeout(3600)
 def test_estimates_agree_with_traces_of_the_real_step(tmp_path, request):
-    """Eleven cases, with --long all of them (some 250, twenty minutes)."""
+    """Eleven cases, with --long all of them (some 260, a quarter of an hour)."""
     every = ["--every"] if request.config.getoption("--long") else []
     line = [sys.executable, "-W", "ignore", "-m", "bench.memory", "--json", str(tmp_path / "found.json"), *every]
     done = subprocess.run(line, cwd=Path(__file__).parents[1], capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})

@@ -1,9 +1,9 @@
 """Counts the storages that are alive under FakeTensorMode, in bytes rounded to 512 as CUDA's allocator does."""
 
+import weakref
 from collections.abc import Iterable
 
 import torch
-from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
 
@@ -13,39 +13,34 @@ ROUND = 512
 class Ledger(TorchDispatchMode):
     """`live` bytes now and the `peak` since `restart`. A storage counts once, however many tensors look at it.
 
-    `mark(name)` ends a stretch of time: `marks[name]` is (live at its end, peak within it). Who has died is looked up only when more
-    than the peak might be alive: that is exact, and many times faster than at each operation.
+    `mark(name)` ends a stretch of time: `marks[name]` is (live at its end, peak within it). torch keeps the Python object of a storage as
+    long as the storage itself lives, so a weak reference tells when it dies (torch/distributed/_tools/mem_tracker.py counts so too).
     """
 
     def __init__(self):
         super().__init__()
         self.live = self.peak = 0
         self.marks: dict[str, tuple[int, int]] = {}
-        self._known: dict[int, tuple[StorageWeakRef, int]] = {}
+        self._known: dict[weakref.ref, int] = {}
 
     def add(self, tensors: Iterable[torch.Tensor]) -> None:
         for tensor in tensors:
             storage = tensor.untyped_storage()
             size = -(-storage.nbytes() // ROUND) * ROUND
-            if not size or (storage._cdata in self._known and not self._known[storage._cdata][0].expired()):
-                continue
-            reference = StorageWeakRef(storage)
-            self._known[storage._cdata] = reference, size
-            self.live += size
-        if self.live > self.peak:
-            self.peak = max(self.peak, self.alive())
+            reference = weakref.ref(storage, self._died)
+            if size and reference not in self._known:
+                self._known[reference] = size
+                self.live += size
+        self.peak = max(self.peak, self.live)
 
-    def alive(self) -> int:
-        """Bytes alive now; forgets the dead."""
-        dead = [key for key, (reference, _) in self._known.items() if reference.expired()]
-        self.live -= sum(self._known.pop(key)[1] for key in dead)
-        return self.live
+    def _died(self, reference: weakref.ref) -> None:
+        self.live -= self._known.pop(reference, 0)
 
     def restart(self) -> None:
-        self.peak, self.marks = self.alive(), {}
+        self.peak, self.marks = self.live, {}
 
     def mark(self, name: str) -> None:
-        self.marks[name] = self.alive(), self.peak
+        self.marks[name] = self.live, self.peak
         self.peak = self.live
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):

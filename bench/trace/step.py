@@ -176,17 +176,20 @@ def _steps(case: Case, s: dict[str, Any], trainer, ledger: Ledger) -> Traced:
     trainer.create_optimizer()
     trainer.current_gradient_accumulation_steps = 1
     _watch(model, ledger)
-    for _ in range(2):  # the optimizer's states come with the first
-        still = ledger.alive()
-        ledger.restart()
-        loss = trainer.training_step(model, batch(case, s), torch.tensor(10))
-        ledger.mark("embeddings")
-        del loss
-        torch.nn.utils.clip_grad_norm_([p for p in model.parameters() if p.requires_grad], 1.0)
-        trainer.optimizer.step()
-        ledger.mark("step")
-        marks = ledger.marks
-        model.zero_grad()
+    learnt = [p for p in model.parameters() if p.requires_grad]
+    for p in learnt:
+        p.grad = torch.zeros_like(p)
+    trainer.optimizer.step()  # its states come with the first
+    model.zero_grad()
+    still = ledger.live
+    ledger.restart()
+    trainer.training_step(model, batch(case, s), torch.tensor(10))
+    ledger.mark("embeddings")
+    torch.nn.utils.clip_grad_norm_(learnt, 1.0)
+    trainer.optimizer.step()
+    ledger.mark("step")
+    marks = ledger.marks
+    model.zero_grad()
     ledger.restart()
     trainer.model.eval()
     trainer.prediction_step(model, batch(case, s), True)
