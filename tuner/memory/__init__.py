@@ -90,8 +90,10 @@ def training(
     share = cards if sharded else 1
     lies = _lies(facts, s, trainable, device)
     lies = {k: v / share for k, v in lies.items()}
-    rows = s["micro_batch"] * (2 if s.get("objective") == "preference" else 1)
-    batch = Batch(rows, s["max_length"], bool(s.get("packing")) or facts.family != "decoder" if masked is None else masked, fused)
+    both = s.get("objective") == "preference"  # sides of a preference, of unlike length, in one batch (trl/trainer/dpo_trainer.py)
+    rows = s["micro_batch"] * (2 if both else 1)
+    masked = bool(s.get("packing")) or facts.family != "decoder" or both if masked is None else masked
+    batch = Batch(rows, s["max_length"], masked, fused)
     gathered = (s.get("effective_batch") or s["micro_batch"]) > s["micro_batch"] * cards
     found = step.moments(facts, s, batch, trainable=trainable, device=device, gathered=gathered)
     found["test"] = step.testing(facts, s, batch, device=device)
@@ -112,8 +114,8 @@ def _lies(facts: ModelFacts, s: dict[str, Any], trainable: int, device: str) -> 
     out = still.weights(facts, still.width(s), s.get("quantization"), s.get("objective") or "chat")
     out["adapters"] = 0 if s["method"] in WHOLE else 4 * trainable
     out["optimizer"] = still.states(trainable, s, facts)
-    if s.get("objective") == "preference" and s["method"] in WHOLE:
-        out["reference"] = out["weights"]
+    if s.get("objective") == "preference" and s["method"] in WHOLE and not s.get("precompute_reference"):
+        out["reference"] = still.width(s) * trainable  # what is trained, once more
     if s["method"] == "last_layers" and device == "cpu":  # what was swapped out, so that the base can be asked beside it
         out["buffers"] = still.width(s) * trainable
     return out
