@@ -196,7 +196,10 @@ def fitted(kind: str, way: str, settings: dict[str, Any], device: str, again: bo
         print(f"{kind} {way}: {closely}", file=sys.stderr)
         return {}
     at = sizes_of(case, case.facts, case.rows, case.length, case.settings["lora_rank"])
-    others = [layers.sizes(case.facts, 3, 1367 + n, before=b) for n, b in itertools.product((0, -1, VIRTUAL, VIRTUAL - 1), (0, VIRTUAL))]
+    others = [
+        layers.sizes(case.facts, 3, 1367 + n, before=b)
+        for n, b in itertools.product((0, -1, VIRTUAL, VIRTUAL - 1), (0, 1, VIRTUAL, VIRTUAL + 1))
+    ]
     reader, some = Reader(at, others), samples(case)
     out = {phase: fewest(found, some) for phase, found in phases(case, closely, reader).items()}
     for number, many in reader.unknown.most_common():
