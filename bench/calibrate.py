@@ -1,29 +1,33 @@
-"""Fits what one layer takes, for each kind of model and technique, from traces: `python -m bench.calibrate [--cpu] [KIND ...]`.
+"""What one layer takes, for each kind of model and technique, from traces: `python -m bench.calibrate [--cpu] [--only WAY] [KIND ...]`.
 
-Writes presets/calibration/layers.json, which `tuner/memory` reads. Memory is linear in a few sizes, so a dozen shapes and least squares
-give numbers that are exact for all shapes; the residuals are printed. It takes scipy (`pip install --group bench`) and two minutes a kind.
+Writes presets/calibration/layers.json, which `tuner/memory` reads. One trace a way is enough: its sizes are chosen so that each number of
+bytes is one product of them only (a tensor of 3 x 1367 x 3848 elements is rows x length x mlp), so what is alive after each operation is
+known for all sizes at once, term by term. A phase peaks at one operation or another, as the sizes are; those that come first somewhere
+among some hundred shapes are kept. It takes half a minute a kind.
 """
 
+import argparse
+import itertools
 import json
 import multiprocessing
 import random
 import sys
 import time
-from dataclasses import asdict
-from pathlib import Path
+from collections import Counter
 from typing import Any
 
 import numpy as np
-from scipy.optimize import linprog
 
 from bench.trace.cases import config
-from bench.trace.step import Case, Traced, trace
-from tuner import counting, models, shapes
+from bench.trace.step import Case, trace
+from tuner import models, shapes
 from tuner.architectures import PLAIN
 from tuner.memory import layers
 
-SHAPES = 14
-EXACT = ("kept", "encoder", "first")
+SAMPLES = 400  # shapes among which the operations are chosen
+CLOSE = 0.002  # what may be lost by keeping fewer operations
+SMALL = 100_000  # bytes: biases, counters
+WEIGHTS = ("HI", "HQ", "HK", "HH", "II", "QQ", "rank H", "rank I", "rank Q", "rank K")
 VIRTUAL = 16  # tokens of prompts and prefixes
 WAYS: dict[str, dict[str, Any]] = {  # how the layers are trained
     "full": {"method": "full"},
@@ -41,127 +45,174 @@ WAYS: dict[str, dict[str, Any]] = {  # how the layers are trained
 }
 ON_CPU = ("full", "frozen", "lora", "adapter")  # there nothing is cast, and the head is the model's own; the rest is like these
 OBJECTIVE = {"decoder": "chat", "encoder": "classification", "encoder-decoder": "seq2seq"}
-
-
-def sizes(kind: str, n: int) -> list[dict[str, int]]:
-    """Shapes of models and batches by chance, always the same ones."""
-    chance, out = random.Random(kind), []
-    for _ in range(n):
-        heads = chance.choice((8, 12, 16, 24, 32))
-        H = heads * 16 * chance.randint(2, 10)
-        head_dim = chance.choice((64, 80, 128)) if kind in OWN_DIM else H // heads
-        out.append(
-            {
-                "H": H,
-                "I": 64 * chance.randint(16, 200),
-                "heads": heads,
-                "kv": chance.choice([k for k in (1, 2, 4, 8) if heads % k == 0]),
-                "head_dim": head_dim,
-                "V": 64 * chance.randint(16, 2000),
-                "rows": chance.randint(1, 5),
-                "length": 64 * chance.randint(4, 20),
-                "rank": chance.choice((8, 16, 32, 64)),
-                "chosen": chance.choice((2, 3, 4)),
-            }
-        )
-    return out
-
-
 OWN_DIM = ("llama", "mistral", "qwen3", "gemma", "gemma2", "gemma3_text", "mixtral", "qwen3_moe", "gpt_oss", "t5", "mt5")
+EXPERTS = 5
+BYTES = (
+    *(1, 2, 4, 8, 0.5, 12, 16, 1.5, 6, 3, 10, 24),
+    *(1 / 16, 1 / 32, 32, 64, 512, 1024, 2048, 256, 128, 40, 20, 14, 18),
+)  # of an element
+PAIRS = (("Q", "K"), ("HQ", "HK"), ("K", "before K"), ("Q", "before Q"), ("H", "K"), ("H", "Q"))  # side by side in one tensor
 
 
-MAIN = ("llama", "qwen3", "gemma3_text", "bert", "t5", "bart")  # of these all ways; the others take what is rare from `PLAIN`
-USUAL = ("full", "full-fp32", "frozen", "lora", "qlora", "lora-attention", "adapter")
-
-
-def ways(kind: str, device: str) -> dict[str, dict[str, Any]]:
+def ways(device: str) -> dict[str, dict[str, Any]]:
     """{name in the table: settings}"""
     if device == "cuda":
-        return {way: s for way, s in WAYS.items() if kind in MAIN or way in USUAL}
+        return WAYS
     return {f"cpu {p} {way}": WAYS[way] | {"precision": p} for way in ON_CPU for p in ("fp32", "bf16")}
 
 
-def observe(kind: str, way: str, settings: dict[str, Any], device: str, again: bool) -> list[tuple[dict, dict]]:
-    """[(the case, what was traced)] of all shapes, as JSON; empty for what the libraries refuse."""
-    family, out = shapes.family_of({"model_type": kind}), []
-    if again and settings["method"] == "prefix":
-        return out
-    for s in sizes(kind, SHAPES):
-        experts = {"num_experts_per_tok": s["chosen"]} if kind in layers.MIXTURES else {}
-        made = config(kind, s["H"], s["I"], 3, s["heads"], s["kv"], s["head_dim"], s["V"], True, **experts)
-        more = {"lora_rank": s["rank"], "adapter_size": s["rank"], "virtual_tokens": VIRTUAL, "gradient_checkpointing": again}
-        case = Case(made, settings | more | {"objective": OBJECTIVE[family]}, s["rows"], s["length"], family != "decoder", device)
-        found = apart(traced, case)
-        if "error" in found:
-            print(f"{kind} {way} checkpointing={again}: {found['error']}", file=sys.stderr)
-            return []
-        out.append(({"config": made, "settings": case.settings, "rows": case.rows, "length": case.length}, found))
+def case_of(kind: str, settings: dict[str, Any], device: str, again: bool) -> Case:
+    """Three layers (the first two differ from those that follow them), sizes without common factors, a little more than one tile."""
+    family = shapes.family_of({"model_type": kind})
+    H = 33 * (48 if kind in OWN_DIM else 56)
+    experts = {"num_experts_per_tok": 3, "num_local_experts": EXPERTS, "num_experts": EXPERTS} if kind in layers.MIXTURES else {}
+    made = config(kind, H, 3848, 3, 33, 3, 56, layers.TILE[1] + 424, True, **experts)
+    more = {"lora_rank": 20, "adapter_size": 20, "virtual_tokens": VIRTUAL, "gradient_checkpointing": again}
+    return Case(made, settings | more | {"objective": OBJECTIVE[family]}, 3, 1367, family != "decoder", device)
+
+
+def sizes_of(case: Case, facts: models.ModelFacts, rows: int, length: int, rank: int) -> dict[str, int]:
+    method = case.settings["method"]
+    before, shift = (VIRTUAL if method == "prefix" else 0), (VIRTUAL if method == "prompt" else 0)
+    return layers.sizes(facts, rows, length + shift, rank=rank, before=before)
+
+
+def samples(case: Case) -> list[dict[str, int]]:
+    """Sizes of models and batches by chance, always the same ones."""
+    kind = case.facts.model_type
+    chance, out = random.Random(kind), []
+    for _ in range(SAMPLES):
+        heads = chance.choice((8, 12, 16, 24, 32))
+        H = heads * 16 * chance.randint(3, 10)
+        head_dim = chance.choice((64, 80, 128)) if kind in OWN_DIM else H // heads
+        kv, I = chance.choice([k for k in (1, 2, 4, 8) if heads % k == 0]), round(H * chance.uniform(1.5, 5))  # noqa: E741
+        made = config(kind, H, I, 3, heads, kv, head_dim, 64 * chance.randint(400, 2500), True)
+        made |= {k: v for k, v in case.config.items() if "experts" in k}
+        facts = models.facts_from_config(made, name=kind)
+        rows, length = chance.choice((1, 1, 2, 4, 8)), chance.choice((256, 512, 1024, 2048))
+        out.append(sizes_of(case, facts, rows, length, chance.choice((8, 16, 32, 64))))
     return out
 
 
-def traced(case: Case) -> dict[str, Any]:
+class Reader:
+    """Says which product of sizes a number of bytes is; `others` are the sizes of rows a little shorter or longer, which count alike."""
+
+    def __init__(self, at: dict[str, int], others: list[dict[str, int]]):
+        self.at, self.known, self.unknown = {n: size for n, size in at.items() if size}, {}, Counter()
+        for c in BYTES:
+            for name, size in self.at.items():
+                self.known.setdefault(round(c * size), {name: c})
+        for a, b in (p for p in PAIRS if p[0] in self.at and p[1] in self.at):
+            for c in (1, 2, 4, 8):
+                for d in (1, 2, 3, 4, 8, 16):
+                    self.known.setdefault(c * self.at[a] + d * self.at[b], {a: c, b: d})
+        for c, n in itertools.product((1, 2, 4), (0, 2)):  # learnt positions: some kinds have two more than they say
+            self.known[c * (at["positions"] + n * at["H"] // at["tokens"])] = {"positions": c}
+        for other in others:
+            for c in BYTES:
+                for name in ("H", "tokens", "V", "I", "Q", "K", "dim", "heads", "mask", "scores", "bias", "one", "row H"):
+                    self.known.setdefault(round(c * other[name]), {name: c})
+
+    def read(self, storages: dict[int, int]) -> dict[str, float]:
+        """{size: bytes of each} of that many storages of each number of bytes; what is no product is counted by the token, if it is large."""
+        out = Counter()
+        for number, many in storages.items():
+            if number not in self.known:
+                self.unknown[number] += 1
+            for name, c in self.known.get(number, {"tokens": number / self.at["tokens"]} if number > SMALL else {}).items():
+                out[name] += c * many
+        return out
+
+
+def phases(case: Case, closely: dict[str, Any], reader: Reader) -> dict[str, list[dict[str, float]]]:
+    """{phase: what is alive above its base at one operation after the other}: see `layers.PHASES`."""
+    n, halves = case.facts.depth, case.facts.decoder_layers > 0
+    end = {name: reader.read(storages) for name, (storages, _) in closely.items()}
+    still, left = end["still"], less(end["test forward 2"], end["test forward 1"])
+    cast = {name: c for name, c in left.items() if name in WEIGHTS}
+    kept, encoder = less(end[f"forward {n - 1}"], end[f"forward {n - 2}"]), less(end["forward 2"], end["forward 1"])
+    lost = times(n, cast) if case.settings["gradient_checkpointing"] else {}  # else the backward still holds it
+    last, grads = less(end[f"forward {n - 1}"], lost), less(end["embeddings"], still)
+    if lost:
+        kept, encoder = less(kept, cast), less(encoder, cast)
+
+    def above(base: dict[str, float], *stretches: str) -> list[dict[str, float]]:
+        return [less(reader.read(storages), base) for name in stretches for storages in closely[name][1]]
+
+    tested, learnt = plus(still, times(n, left)), plus(still, grads)
+    out = {
+        "kept": [kept],
+        "cast": [cast],
+        "left": [left],
+        "first": [less(less(last, still), plus(times(3, kept), times(3, encoder)) if halves else times(3, kept))],
+        "forth": above(plus(last, lost), f"forward {n - 1}"),
+        "head": above(last, "forward", "head"),
+        "back": above(last, f"backward {n - 1}"),
+        "end": above(learnt, "backward 0" if "backward 0" in closely else "embeddings"),
+        "reading": above(tested, *(name for name in closely if name.startswith("test forward "))),
+        "answer": above(tested, "test forward", "test answer"),
+    }
+    if "backward 0" in closely:
+        out["input"] = above(learnt, "embeddings")
+    return out | ({"encoder": [encoder]} if halves else {})
+
+
+def plus(a: dict[str, float], b: dict[str, float]) -> dict[str, float]:
+    return {k: a.get(k, 0) + b.get(k, 0) for k in a.keys() | b.keys()}
+
+
+def less(a: dict[str, float], b: dict[str, float]) -> dict[str, float]:
+    return plus(a, {k: -v for k, v in b.items()})
+
+
+def times(n: int, a: dict[str, float]) -> dict[str, float]:
+    return {k: n * v for k, v in a.items()}
+
+
+def fewest(found: list[dict[str, float]], shapes: list[dict[str, int]]) -> list[dict[str, float]]:
+    """Those of the operations that are needed to come close to the largest of all in each of the shapes."""
+    every = [dict(one) for one in sorted({tuple(sorted((k, round(v, 3)) for k, v in f.items() if abs(v) > 0.001)) for f in found})]
+    if len(every) < 2:
+        return every
+    names = sorted({k for one in every for k in one})
+    bytes_of = np.array([[one.get(k, 0.0) for k in names] for one in every]) @ np.array([[at[k] for at in shapes] for k in names], float)
+    most, chosen = bytes_of.max(0), []
+    scale = np.abs(most).clip(1e6)
+    reached = np.full(len(shapes), -np.inf)
+    while ((most - reached) / scale).max() > CLOSE:
+        best = (np.maximum(bytes_of, reached) / scale).sum(1) if chosen else (bytes_of / scale).sum(1)
+        chosen.append(int(best.argmax()))
+        reached = np.maximum(reached, bytes_of[chosen[-1]])
+    return [every[i] for i in chosen]
+
+
+def fitted(kind: str, way: str, settings: dict[str, Any], device: str, again: bool) -> dict[str, Any]:
+    """{phase: [{size: bytes of each}, ...], of which the largest counts}; empty for what the libraries refuse."""
+    if again and settings["method"] == "prefix":
+        return {}
+    case = case_of(kind, settings, device, again)
+    closely = apart(traced, case)
+    if isinstance(closely, str):
+        print(f"{kind} {way}: {closely}", file=sys.stderr)
+        return {}
+    at = sizes_of(case, case.facts, case.rows, case.length, case.settings["lora_rank"])
+    others = [
+        layers.sizes(case.facts, 3, 1367 + n, before=b)
+        for n, b in itertools.product((0, -1, VIRTUAL, VIRTUAL - 1), (0, 1, VIRTUAL, VIRTUAL + 1))
+    ]
+    reader, some = Reader(at, others), samples(case)
+    out = {phase: fewest(found, some) for phase, found in phases(case, closely, reader).items()}
+    for number, many in reader.unknown.most_common():
+        if many > 1 and number > 2e6:
+            print(f"{kind} {way}: what are {number} bytes? ({many} times)", file=sys.stderr)
+    return out
+
+
+def traced(case: Case) -> Any:
     try:
-        return asdict(trace(case))
+        return trace(case, closer=True).closely
     except Exception as error:
-        return {"error": f"{type(error).__name__}: {str(error)[:150]}"}
-
-
-def phases(about: dict[str, Any], found: dict[str, Any]) -> dict[str, float]:
-    """{phase: bytes}: see `layers.PHASES`. The first two layers differ from those that follow them; what they do is counted once."""
-    facts, s, traced = facts_of(about), about["settings"], Traced(**found)
-    marks = traced.marks
-    live = {i: marks[f"forward {i}"][0] for i in range(facts.depth)}
-    n, halves = facts.depth, facts.decoder_layers > 0
-    kept, encoder = live[n - 1] - live[n - 2], live[2] - live[1]
-    grads, last = marks["embeddings"][0] - traced.still, live[n - 1]
-    words = facts.vocabulary * facts.hidden * (4 if s.get("precision") == "fp32" else 2) if s["method"] == "full" else 0
-    found = {
-        "kept": kept,
-        "first": last - traced.still - (3 * (kept + encoder) if halves else 3 * kept),
-        "forth": marks[f"forward {n - 1}"][1] - last,
-        "head": max(marks["forward"][1], marks["head"][1]) - last,
-        "back": marks[f"backward {n - 1}"][1] - last,
-        "end": marks.get("backward 0", marks["embeddings"])[1] - traced.still - (grads - words),
-        "reading": traced.reading - traced.still,
-        "answer": traced.evaluation - traced.still,
-    } | ({"encoder": encoder} if halves else {})
-    return found | ({"input": marks["embeddings"][1] - traced.still - grads} if "backward 0" in marks else {})
-
-
-def facts_of(about: dict[str, Any]) -> models.ModelFacts:
-    return models.facts_from_config(about["config"], name=about["config"]["model_type"])
-
-
-def sizes_of(about: dict[str, Any]) -> dict[str, int]:
-    s, facts = about["settings"], facts_of(about)
-    trained = 0 if s["method"] == "full" else counting.trainable(facts, s, s["objective"]) // facts.depth
-    before, shift = (VIRTUAL if s["method"] == "prefix" else 0), (VIRTUAL if s["method"] == "prompt" else 0)
-    return layers.sizes(facts, about["rows"], about["length"] + shift, rank=s["lora_rank"], added=trained, before=before)
-
-
-def fitted(name: str, seen: list[tuple[dict, dict]]) -> dict[str, dict[str, float]]:
-    """{phase: {size: coefficient}}"""
-    rows = [(sizes_of(about), phases(about, found)) for about, found in seen]
-    known = {phase: [(a, v[phase]) for a, v in rows] for phase in rows[0][1]}
-    known["answer"] = [(a, v["answer"]) for a, v in rows if v["answer"] > v["reading"]]  # else it is only known to be no more
-    return {phase: fit(name, phase, values) if values else {} for phase, values in known.items()}
-
-
-def fit(name: str, phase: str, seen: list[tuple[dict[str, float], float]]) -> dict[str, float]:
-    """Coefficients of the sizes that matter for this phase. What is kept is exact (least squares); the peaks within a phase are the
-    larger of several things, so the closest bound from above is taken (a linear programme, no coefficient below zero)."""
-    names = [n for n in layers.PHASES[phase] if any(at[n] for at, _ in seen)]
-    a, b = np.array([[at[n] for n in names] for at, _ in seen], float), np.array([v for _, v in seen], float)
-    scale = np.abs(a).max(0)
-    if phase in EXACT:
-        weight = 1 / np.abs(b).clip(1e6)
-        found = np.linalg.lstsq(a / scale * weight[:, None], b * weight, rcond=1e-9)[0] / scale
-    else:
-        found = linprog((a / scale).sum(0), A_ub=-a / scale, b_ub=-b).x / scale
-    off = np.abs(a @ found - b) / np.abs(b).clip(50e6)
-    if off.max() > (0.005 if phase in EXACT else 0.1):
-        print(f"{name:30} {phase:6} off by {off.mean():.1%} in the mean, {off.max():.1%} at most", file=sys.stderr)
-    return {n: round(float(c), 3) for n, c in zip(names, found, strict=True) if abs(c) > 0.004}
+        return f"{type(error).__name__}: {str(error)[:150]}"
 
 
 def _send(there, work, *args: Any) -> None:
@@ -185,15 +236,19 @@ def apart(work, *args: Any) -> Any:
 
 
 def main() -> None:
-    device = "cpu" if "--cpu" in sys.argv else "cuda"
-    every = list(PLAIN.values()) if device == "cpu" else [k for k in models.TARGETS if k not in layers.LIKE]
-    for kind in [a for a in sys.argv[1:] if not a.startswith("--")] or every:
+    ask = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    ask.add_argument("kinds", nargs="*", metavar="KIND")
+    ask.add_argument("--cpu", action="store_true", help="training on a processor")
+    ask.add_argument("--only", default="", help="ways of this name")
+    args = ask.parse_args()
+    device = "cpu" if args.cpu else "cuda"
+    every = list(PLAIN.values()) if args.cpu else [k for k in models.TARGETS if k not in layers.LIKE]
+    for kind in args.kinds or every:
         begun, found = time.monotonic(), {}
-        for way, settings in ways(kind, device).items():
+        for way, settings in ways(device).items():
             for again in (False, True):
-                name = way + (" again" if again else "")
-                if seen := observed(kind, name, way, settings, device, again):
-                    found[name] = fitted(f"{kind} {name}", seen)
+                if args.only in ("", way) and (fit := fitted(kind, way, settings, device, again)):
+                    found[way + (" again" if again else "")] = fit
         table = json.loads(layers.TABLE.read_text(encoding="utf-8")) if layers.TABLE.exists() else {}
         table[kind] = table.get(kind, {}) | found
         layers.TABLE.parent.mkdir(exist_ok=True)
@@ -208,15 +263,6 @@ def compact(table: dict[str, dict]) -> str:
         for kind in sorted(table)
     )
     return "{\n " + ",\n ".join(kinds) + "\n}\n"
-
-
-def observed(kind: str, name: str, *args: Any) -> list:
-    """Traced once and kept in build/observed, so that another fit needs no traces."""
-    file = Path("build/observed") / f"{kind} {name}.json"
-    if not file.exists():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(observe(kind, *args)), encoding="utf-8")
-    return json.loads(file.read_text(encoding="utf-8"))
 
 
 if __name__ == "__main__":

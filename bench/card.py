@@ -27,6 +27,9 @@ WAYS = [
     {"method": "full", "gradient_checkpointing": True},
     {"method": "last_layers", "last_layers": 4},
     {"method": "lora", "packing": True, "gradient_checkpointing": True},
+    {"method": "lora", "objective": "preference", "gradient_checkpointing": True},
+    {"method": "full", "objective": "preference", "gradient_checkpointing": True},
+    {"method": "full", "objective": "preference", "precompute_reference": True, "gradient_checkpointing": True},
 ]
 SHAPES = ((1, 1024), (4, 2048))
 
@@ -40,9 +43,9 @@ def cases() -> list[tuple[str, Any]]:
     for name, shape in CASES:
         for way in WAYS:
             for rows, length in SHAPES[: 2 if way.get("gradient_checkpointing") else 1]:
-                rows = 1 if way.get("packing") else rows
+                rows = 1 if way.get("packing") else max(1, rows // 2) if way.get("objective") else rows  # a preference is two
                 told = " ".join(f"{v}" if k == "method" else f"{k}={v}" for k, v in way.items())
-                out.append((f"{name} {told} {rows}x{length}", Case(config(*shape), way, rows, length)))
+                out.append((f"{name} {told} {rows}x{length}", Case(config(*shape), way, rows, length, bool(way.get("objective")))))
     return out
 
 

@@ -14,7 +14,7 @@ import time
 from typing import Any
 
 from bench.trace.cases import judged
-from bench.trace.step import Case, settings, trace
+from bench.trace.step import Case, settings, trace_by_two
 from tuner import counting, memory
 
 
@@ -32,7 +32,7 @@ def allocated(estimate: memory.Estimate) -> int:
 
 def judge(name: str, case: Case) -> dict[str, Any]:
     begun = time.monotonic()
-    seen, guess = trace(case), predicted(case)
+    seen, guess = trace_by_two(case), predicted(case)
     off = allocated(guess) / max(seen.peak, seen.evaluation) - 1
     return {
         "case": name,

@@ -48,7 +48,7 @@ SHAPES = {  # Touvron et al. 2023, arXiv:2302.13971 table 2, and arXiv:2307.0928
 
 @pytest.mark.timeout(3600)
 def test_estimates_agree_with_traces_of_the_real_step(tmp_path, request):
-    """Eleven cases, with --long all of them (some 250, twenty minutes)."""
+    """Twelve cases, with --long all of them (some 290, twenty minutes)."""
     every = ["--every"] if request.config.getoption("--long") else []
     line = [sys.executable, "-W", "ignore", "-m", "bench.memory", "--json", str(tmp_path / "found.json"), *every]
     done = subprocess.run(line, cwd=Path(__file__).parents[1], capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
@@ -158,13 +158,12 @@ def test_several_cards():
 def test_a_preference_takes_two_rows_and_full_tuning_a_copy():
     s = {"method": "lora", "precision": "bf16", "gradient_checkpointing": False, "micro_batch": 2, "max_length": 512}
     f = facts("Qwen/Qwen2.5-1.5B-Instruct")
-    assert (
-        memory.training(f, s | {"objective": "preference"}).terms["activations"]
-        == memory.training(f, s | {"micro_batch": 4}).terms["activations"]
-    )
-    whole = s | {"objective": "preference", "method": "full"}
-    assert memory.training(f, whole).terms["reference"] == f.parameters * 2
-    assert memory.training(f, whole | {"precompute_reference": True}).terms["reference"] == 0
+    pairs, rows = memory.training(f, s | {"objective": "preference"}), memory.training(f, s | {"micro_batch": 4}, masked=True)
+    assert {m: n for m, n in pairs.moments.items() if m != "reference"} == rows.moments
+    assert pairs.moment == "reference", "it reads once more, while what was kept waits for the backward"
+    full = s | {"objective": "preference", "method": "full"}
+    assert memory.training(f, full).terms["reference"] == f.parameters * 2
+    assert not memory.training(f, full | {"precompute_reference": True}).terms["reference"]
 
 
 def test_talking_serving_and_files():

@@ -2,8 +2,10 @@
 
 from typing import Any
 
+import transformers
+
 from bench.trace.step import Case
-from tuner import methods, models, shapes
+from tuner import methods, models, objectives, shapes
 
 NAMES = {  # what the configs of these kinds call (hidden, mlp, layers, heads); the others say it as Llama does
     "gpt2": ("n_embd", "n_inner", "n_layer", "n_head"),
@@ -96,6 +98,13 @@ WAYS = [  # settings, gradient checkpointing or not
     ({"method": "full", "precision": "fp32"}, True),
     ({"method": "lora", "packing": True}, False),
 ]
+PREFERENCES = [  # DPO: the reference is the adapter switched off, a copy, or was computed beforehand
+    ({"method": "lora"}, False),
+    ({"method": "full"}, True),
+    ({"method": "qlora"}, True),
+    ({"method": "full", "precompute_reference": True}, False),
+    ({"method": "lora", "lora_targets": ["q", "v"]}, True),
+]
 SHAPES = ((1, 1024), (4, 2048), (2, 512), (8, 256))
 OBJECTIVES = {
     "decoder": ("chat", "chat", "chat", "classification"),
@@ -135,14 +144,26 @@ def catalogue() -> dict[str, models.ModelFacts]:
 
 
 def judged(*, every: bool) -> list[tuple[str, Case]]:
-    """(name, case): eleven, or with `every` each model of the catalogue in six of the ways by turns, so that all pairs come up."""
+    """(name, case): twelve, or with `every` each model of the catalogue in six of the ways by turns, so that all pairs come up, and in one
+    of those of preferences."""
     known = catalogue()
     if not every:
-        return [_case(next(f for n, f in known.items() if n.startswith(name)), way, i) for i, (way, name) in enumerate(FEW)]
+        few = [_case(next(f for n, f in known.items() if n.startswith(name)), way, i) for i, (way, name) in enumerate(FEW)]
+        return [*few, _preference(next(f for n, f in known.items() if n.startswith("SmolLM2-135M")), 0)]
     out = []
     for i, facts in enumerate(known.values()):
         out += [_case(facts, (i * 7 + k * 3) % len(WAYS), i + k) for k in range(6)]
+    out += [_preference(facts, i) for i, facts in enumerate(f for f in known.values() if f.family == "decoder")]
     return [case for case in out if case is not None]
+
+
+def _preference(facts: models.ModelFacts, turn: int):
+    settings, again = PREFERENCES[turn % len(PREFERENCES)]
+    settings = settings | {"objective": "preference", "gradient_checkpointing": again}
+    rows, length = ((1, 1024), (2, 512), (4, 256))[turn % 3]
+    if methods.refusal(settings["method"], "chat", facts, settings):
+        return None
+    return f"{facts.name.split('/')[-1]} preference {_words(settings)} {rows}x{length}", Case(facts.config, settings, rows, length, True)
 
 
 def _case(facts: models.ModelFacts, way: int, turn: int):
@@ -151,6 +172,11 @@ def _case(facts: models.ModelFacts, way: int, turn: int):
     settings = settings | {"objective": objective, "gradient_checkpointing": again}
     if settings.get("packing") and objective != "chat" or methods.refusal(settings["method"], objective, facts, settings):
         return None
+    if (
+        type(transformers.AutoConfig.for_model(facts.model_type))
+        not in getattr(transformers, objectives.get(objective).auto)._model_mapping
+    ):
+        return None  # transformers has no such model of this kind
     rows, length = SHAPES[turn % len(SHAPES)]
     limit = facts.context if facts.family == "decoder" else min(512, facts.context)
     limit -= 32 if settings["method"] in methods.SOFT else 0  # the invisible words

@@ -126,7 +126,7 @@ def in_place(*, card: bool, padded: bool) -> Iterator[None]:
         mock.patch.object(torch.Tensor, "item", lambda self: 1.0),
         mock.patch.object(torch.Tensor, "tolist", lambda self: [1] * self.numel()),
         mock.patch.object(torch.Tensor, "__bool__", truth),
-        mock.patch.object(torch.Tensor, "nonzero", lambda self: torch.arange(self.numel()).unsqueeze(1)),
+        mock.patch.object(torch.Tensor, "nonzero", lambda self: torch.arange(self.numel()).unsqueeze(1).repeat(1, self.dim())),
         mock.patch.object(torch.Tensor, "__float__", lambda self: 1.0),
         mock.patch.object(torch.Tensor, "__int__", lambda self: 1),
         mock.patch.object(torch.nn.Module, "_apply", _reassign),

@@ -1,7 +1,7 @@
 """One configuration traced: a model from its config, the trainer of its worker, two steps, the peak of each."""
 
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -9,13 +9,17 @@ from unittest import mock
 
 import torch
 import transformers
+from datasets import Dataset
 from torch._subclasses.fake_tensor import FakeTensorMode
 from transformers import TrainerCallback
+from trl import DPOConfig, DPOTrainer
+from trl.trainer import dpo_trainer
+from trl.trainer.utils import add_fused_lm_head
 
 from bench.trace import stand_ins
 from bench.trace.ledger import Ledger
 from tuner import config as settings_of
-from tuner import models, objectives, paths
+from tuner import memory, models, objectives, paths
 from tuner.workers import classify, layers, learn, load, seq2seq, sft, span, tag, techniques
 from tuner.workers.adapters import stacks
 from tuner.workers.masks import Encoded
@@ -46,13 +50,15 @@ class Traced:
     """Bytes: what lies there before a step (`still`), the `peak` of a step, that of a batch of a test (`evaluation`; `reading` is its peak
     within the layers), and the `marks` of the step's stretches: (live at the end, peak within) of each layer forward (`forward 0` ...), the
     rest of the `forward`, the `head` (the loss, forth and back), each layer `backward`, the `embeddings` (with the first layer, where they
-    learn nothing) and the `step`."""
+    learn nothing) and the `step`. `closely`: storages by their size instead, see `Ledger`, before the step ("still"), in it, and in the test
+    ("test forward 0" ...)."""
 
     still: int
     peak: int
     evaluation: int
     reading: int
     marks: dict[str, tuple[int, int]] = field(hash=False, default_factory=dict)
+    closely: dict[str, Any] = field(hash=False, default_factory=dict)
 
 
 def settings(case: Case) -> dict[str, Any]:
@@ -66,33 +72,74 @@ def settings(case: Case) -> dict[str, Any]:
     return out
 
 
-def trace(case: Case) -> Traced:
-    """The peaks of `case`. Raises what the libraries raise where a combination is impossible."""
+def trace(case: Case, *, closer: bool = False) -> Traced:
+    """The peaks of `case`, with what made them where it is asked for. Raises what the libraries raise where a combination is impossible."""
     s = settings(case)
     with tempfile.TemporaryDirectory() as folder, stand_ins.in_place(card=case.device == "cuda", padded=case.padded):
-        with FakeTensorMode(allow_non_fake_inputs=True), Ledger() as ledger:
+        with FakeTensorMode(allow_non_fake_inputs=True), Ledger(closer=closer) as ledger:
             model = model_of(case, s)
             trainer = trainer_of(case, s, model, Path(folder))
             ledger.add([*model.parameters(), *model.buffers()])
             return _steps(case, s, trainer, ledger)
 
 
+SHORTER = 6, 8  # layers
+ALIKE = (
+    "llama",
+    "qwen2",
+    "qwen3",
+    "mistral",
+    "gemma",
+    "olmo2",
+    "granite",
+    "stablelm",
+    "gpt2",
+    "gpt_neox",
+    "opt",
+    "phi",
+    "phi3",
+    "mixtral",
+    "qwen3_moe",
+)
+
+
+def trace_by_two(case: Case) -> Traced:
+    """The same from two models of fewer layers, where each layer is like the others: every moment of the step is linear in their number."""
+    if case.facts.model_type not in ALIKE or case.facts.layers <= 2 * SHORTER[1]:
+        return trace(case)
+    name = "n_layer" if "n_layer" in case.config else "num_hidden_layers"
+    few, more = (trace(replace(case, config={**case.config, name: n})) for n in SHORTER)
+    times = (case.facts.layers - SHORTER[0]) / (SHORTER[1] - SHORTER[0])
+
+    def at(a: int, b: int) -> int:
+        return round(a + times * (b - a))
+
+    marks = {}
+    for mark, (live, peak) in few.marks.items():
+        way, _, i = mark.partition(" ")
+        up = i and (int(i) >= SHORTER[0] // 2 or mark not in more.marks)  # those behind the middle are counted from the end
+        there = more.marks[f"{way} {int(i) + SHORTER[1] - SHORTER[0]}" if up else mark]
+        marks[f"{way} {int(i) + case.facts.layers - SHORTER[0]}" if up else mark] = at(live, there[0]), at(peak, there[1])
+    still, evaluation, reading = (at(getattr(few, n), getattr(more, n)) for n in ("still", "evaluation", "reading"))
+    return Traced(still, max(peak for _, peak in marks.values()), evaluation, reading, marks)
+
+
 def model_of(case: Case, s: dict[str, Any], pack=None):
     """The base from its config with what is to be learnt; `pack` packs its weights (without: stand-ins, which only fake tensors take)."""
     config = transformers.AutoConfig.for_model(**case.config)
-    auto = getattr(transformers, objectives.get(s["objective"]).auto)
-    if objectives.get(s["objective"]).task in ("SEQ_CLS", "TOKEN_CLS"):
+    objective = objectives.get("chat" if s["objective"] == "preference" else s["objective"])
+    if objective.task in ("SEQ_CLS", "TOKEN_CLS"):
         config.num_labels = case.labels
     config.pad_token_id = 0
     if config.is_encoder_decoder and getattr(config, "decoder_start_token_id", None) is None:
         config.decoder_start_token_id = 0
-    model = auto.from_config(config, dtype=load.WIDTHS[s["precision"]])
+    model = getattr(transformers, objective.auto).from_config(config, dtype=load.WIDTHS[s["precision"]])
     if not case.facts.tied and getattr(model, "lm_head", None) is not None:  # T5's config says tied whatever it was told
         model.lm_head.weight = torch.nn.Parameter(torch.empty_like(model.lm_head.weight))
     model.fresh_modules = []
     if s["quantization"]:
         (pack or _pack)(model, s["quantization"])
-    model = techniques.build(model, s, case.facts, objective=s["objective"])
+    model = techniques.build(model, s, case.facts, objective=objective.name)
     model.config.use_cache = False
     if case.device == "cuda":
         vars(model).pop(layers.KEPT, None)  # what was swapped out lies in the computer's own memory
@@ -132,9 +179,42 @@ def trainer_of(case: Case, s: dict[str, Any], model, folder: Path):
             rows = sft.Prepared()
             rows.add(Encoded([5, 6, 7, 8], [(0, 4)]), 8)
             return sft.make_trainer(job, model, rows, rows)
+        if s["objective"] == "preference":
+            return preference(case, s, model, folder)
         rows = learn_rows(s["objective"])
         kind = WORKERS.get(s["objective"], seq2seq.Rewriter)
         return kind(job, model, rows, rows, *_more(case, s))
+
+
+def preference(case: Case, s: dict[str, Any], model, folder: Path) -> DPOTrainer:
+    """TRL's own: the reference is the adapter switched off, or else a copy of the model, or what was computed beforehand."""
+    whole, asked = s["method"] in memory.WHOLE, bool(s.get("precompute_reference"))
+    other = torch.nn.Module() if whole and asked else model_of(case, s).requires_grad_(False) if whole else None
+    learnt = {n: p.data for n, p in model.named_parameters() if p.requires_grad}
+    if asked:
+        other.config = model.config
+    with (
+        mock.patch.object(DPOTrainer, "_prepare_dataset", lambda self, rows, *_: rows),
+        mock.patch.object(dpo_trainer, "add_fused_lm_head", _fused),
+    ):
+        trainer = DPOTrainer(
+            model,
+            other,
+            learn.arguments(s, 10, folder, False, kind=DPOConfig, max_length=None, prediction_loss_only=True),
+            train_dataset=Dataset.from_dict({"prompt_ids": [[1]], "chosen_ids": [[2]], "rejected_ids": [[3]]}),
+            processing_class=load.tokenizer(paths.STARTER),
+        )
+    for name, parameter in model.named_parameters():  # beside packed weights TRL makes them bf16
+        if name in learnt:
+            parameter.data = learnt[name]
+    if asked:
+        trainer.ref_model, trainer.precompute_ref_logps = None, True
+    return trainer
+
+
+def _fused(model, **how) -> None:
+    if hasattr(model, "lm_head"):  # not what stands for a reference that was asked beforehand
+        add_fused_lm_head(model, **how)
 
 
 def learn_rows(objective: str):
@@ -158,6 +238,11 @@ def _more(case: Case, s: dict[str, Any]) -> tuple:
 
 def batch(case: Case, s: dict[str, Any]) -> dict[str, torch.Tensor]:
     """A batch as the collators make it."""
+    if s["objective"] == "preference":
+        shape = 2 * case.rows, case.length
+        out = {n: torch.ones(shape, dtype=torch.long) for n in ("input_ids", "attention_mask", "completion_mask")}
+        asked = {n: torch.zeros(case.rows) for n in ("ref_chosen_logps", "ref_rejected_logps")}
+        return out | (asked if s.get("precompute_reference") else {})
     shape, objective = (case.rows, case.length), s["objective"]
     out = {"input_ids": torch.zeros(shape, dtype=torch.long), "attention_mask": torch.ones(shape, dtype=torch.long)}
     labels = {"classification": (case.rows,), "regression": (case.rows,), "qa": (case.rows, 2)}.get(objective, shape)
@@ -176,24 +261,28 @@ def _steps(case: Case, s: dict[str, Any], trainer, ledger: Ledger) -> Traced:
     trainer.create_optimizer()
     trainer.current_gradient_accumulation_steps = 1
     _watch(model, ledger)
-    for _ in range(2):  # the optimizer's states come with the first
-        still = ledger.alive()
-        ledger.restart()
-        loss = trainer.training_step(model, batch(case, s), torch.tensor(10))
-        ledger.mark("embeddings")
-        del loss
-        torch.nn.utils.clip_grad_norm_([p for p in model.parameters() if p.requires_grad], 1.0)
-        trainer.optimizer.step()
-        ledger.mark("step")
-        marks = ledger.marks
-        model.zero_grad()
+    learnt = [p for p in model.parameters() if p.requires_grad]
+    for p in learnt:
+        p.grad = torch.zeros_like(p)
+    trainer.optimizer.step()  # its states come with the first
+    model.zero_grad()
+    still, at_first = ledger.live, dict(+ledger.sizes)
+    ledger.restart()
+    trainer.training_step(model, batch(case, s), torch.tensor(10))
+    ledger.mark("embeddings")
+    torch.nn.utils.clip_grad_norm_(learnt, 1.0)
+    trainer.optimizer.step()
+    ledger.mark("step")
+    marks, closely = ledger.marks, {"still": (at_first, []), **ledger.closely} if ledger.closer else {}
+    model.zero_grad()
     ledger.restart()
     trainer.model.eval()
     trainer.prediction_step(model, batch(case, s), True)
     ledger.mark("answer")
     peaks = {name: peak for name, (_, peak) in ledger.marks.items()}
     reading = max(peak for name, peak in peaks.items() if name.startswith("forward "))
-    return Traced(still, max(peak for _, peak in marks.values()), max(peaks.values()), reading, marks)
+    closely |= {f"test {name}": seen for name, seen in ledger.closely.items()}
+    return Traced(still, max(peak for _, peak in marks.values()), max(peaks.values()), reading, marks, closely)
 
 
 def _watch(model, ledger: Ledger) -> None:

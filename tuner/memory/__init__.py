@@ -15,7 +15,7 @@ from tuner import counting, losses
 from tuner.memory import step, still
 from tuner.memory.beside import CONTEXT, chat, checkpoint, generation, gguf, merging, serving
 from tuner.memory.step import Batch
-from tuner.memory.still import PACKED, WHOLE
+from tuner.memory.still import PACKED, WHOLE, paired, refers
 from tuner.models import ModelFacts
 
 __all__ = [
@@ -84,8 +84,9 @@ def training(
     """The peak of a run on one of `cards` (each reads `micro_batch` rows), on rows of `max_length` tokens.
 
     `settings` are those of `RunConfig` as a plan holds them; `trainable` parameters, where the caller has counted them. Several cards
-    hold copies (DDP), or a share each of weights, gradients and states (`sharded`: FSDP). `continued`: it goes on from an addition. `fused` and `masked`: how other trainers differ,
-    to compare with what they measured (a head that writes out all logits; a mask for rows of unlike length).
+    hold copies (DDP), or a share each of weights, gradients and states (`sharded`: FSDP). `continued`: it goes on from an addition. `fused` and
+    `masked`: how other trainers differ, to compare with what they measured (a head that writes out all logits; a mask for rows of unlike
+    length).
     """
     s = settings
     if trainable is None:
@@ -95,10 +96,12 @@ def training(
     if continued and refers(s) and s["method"] not in WHOLE:  # the addition as it was, beside what it becomes
         lies["reference"] += still.learnt_width(s) * trainable
     lies = {k: v / share for k, v in lies.items()}
+    preferred = s.get("objective") == "preference"  # rows of unlike length side by side, behind a mask (trl/trainer/dpo_trainer.py)
     rows = s["micro_batch"] * (2 if paired(s) else 1)
-    loss = losses.get(s.get("preference_loss") or "sigmoid") if s.get("objective") == "preference" else None
+    loss = losses.get(s.get("preference_loss") or "sigmoid") if preferred else None
     fused = fused and (loss is None or loss.trainer not in ("cpo", "orpo"))  # these write out the scores of all words
-    batch = Batch(rows, s["max_length"], bool(s.get("packing")) or facts.family != "decoder" if masked is None else masked, fused)
+    masked = bool(s.get("packing")) or facts.family != "decoder" or preferred if masked is None else masked
+    batch = Batch(rows, s["max_length"], masked, fused)
     gathered = (s.get("effective_batch") or s["micro_batch"]) > s["micro_batch"] * cards
     found = step.moments(facts, s, batch, trainable=trainable, device=device, gathered=gathered)
     found["test"] = step.testing(facts, s, batch, device=device)
@@ -123,18 +126,6 @@ def _lies(facts: ModelFacts, s: dict[str, Any], trainable: int, device: str) -> 
     if s["method"] == "last_layers" and device == "cpu":  # what was swapped out, so that the base can be asked beside it
         out["buffers"] = still.width(s) * trainable
     return out
-
-
-def paired(s: dict[str, Any]) -> bool:
-    """Whether a row is two answers that are read side by side."""
-    loss = losses.get(s.get("preference_loss") or "sigmoid")
-    return s.get("objective") == "reward" or s.get("objective") == "preference" and not loss.singly
-
-
-def refers(s: dict[str, Any]) -> bool:
-    """Whether the reference is asked at every step."""
-    loss = losses.get(s.get("preference_loss") or "sigmoid")
-    return s.get("objective") == "preference" and loss.reference and not s.get("precompute_reference")
 
 
 def _reference(s: dict[str, Any], trainable: int, weights: float) -> float:

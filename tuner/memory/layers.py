@@ -1,7 +1,7 @@
 """What the layers of a model take while they learn: coefficients fitted on traces, times the sizes at hand.
 
-Memory is linear in a few `sizes`; `presets/calibration/layers.json` holds for each kind of model, way of training and phase of a step
-the coefficient of each (written by `python -m bench.calibrate`). A kind that is not there counts like `architectures.PLAIN`.
+What is alive at an operation is linear in a few `sizes`; `presets/calibration/layers.json` holds for each kind of model, way of training
+and phase of a step the coefficient of each, at the operations where the phase may peak (written by `python -m bench.calibrate`). A kind that is not there counts like `architectures.PLAIN`.
 """
 
 import json
@@ -14,19 +14,19 @@ from tuner.models import ModelFacts
 
 TABLE = paths.PRESETS / "calibration" / "layers.json"
 TILE = 4096, 32768  # tokens and words that TRL's fused head holds at once (trl/kernels/chunked_logprob.py)
-EACH = ("H", "I", "Q", "K", "heads", "tokens", "mask", "scores", "bias", "weights", "added", "rank", "chosen H", "chosen I", "experts")
-BRIEF = ("H", "I", "Q", "K", "mask", "scores", "bias", "weights", "largest", "square", "added", "rank", "chosen H", "chosen I", "words")
-PHASES = {  # what each phase is, and the sizes that matter for it
-    "kept": EACH,  # by one layer, for its backward
-    "encoder": EACH,  # the same of a layer of an encoder that has a decoder behind it
-    "first": ("H", "I", "Q", "K", "dim", "place", "mask", "bias"),  # embeddings, positions and masks beside all layers
-    "head": ("H", "tokens", "V", "words", "tile", "chunk"),  # the loss, forth and back, above what is kept
-    "forth": BRIEF,  # the forward of the last layer, above what is kept
-    "back": BRIEF,  # the backward of the last layer, above what is kept
-    "end": BRIEF,  # the backward of the first layer, above weights, states and all gradients but those of the input words
-    "input": ("H", "tokens", "words"),  # the backward of the embeddings, above weights, states and all gradients
-    "reading": (*BRIEF, "dim"),  # a batch of a test within the layers, above weights and states
-    "answer": ("H", "tokens", "V", "tile", "chunk", "mask", "bias", "dim"),  # its loss and what it answers, above the same
+PHASES = {  # what each phase is
+    "kept": "by one layer, for its backward",
+    "cast": "by one layer, until its forward and that of all others are done: 16-bit copies that autocast made of what learns in 32",
+    "left": "by one layer in a test, until it is over",
+    "encoder": "kept, by a layer of an encoder that has a decoder behind it",
+    "first": "embeddings, positions and masks beside all layers",
+    "head": "the loss, forth and back, above what is kept",
+    "forth": "the forward of the last layer, above what is kept",
+    "back": "the backward of the last layer, above what is kept",
+    "end": "the backward of the first layer, above weights, states and all gradients",
+    "input": "the backward of the embeddings, above weights, states and all gradients",
+    "reading": "a batch of a test within the layers, above weights and states",
+    "answer": "its loss and what it answers, above the same",
 }
 MIXTURES = ("mixtral", "qwen3_moe", "gpt_oss")  # fitted with sizes of their own
 NEAR = {
@@ -48,8 +48,11 @@ LIKE = {
 }  # the same code under another name
 
 
-def sizes(facts: ModelFacts, rows: int, length: int, *, rank: int = 0, added: int = 0, before: int = 0) -> dict[str, int]:
-    """Sizes in elements of a batch of `rows` x `length` tokens: T = their product, times the widths. `added` parameters in one layer;
+Phases = dict[str, list[dict[str, float]]]
+
+
+def sizes(facts: ModelFacts, rows: int, length: int, *, rank: int = 0, before: int = 0) -> dict[str, int]:
+    """Sizes in elements of a batch of `rows` x `length` tokens: T = their product, times the widths; and of the weights.
     `before`: places that only keys and values have (prefix tuning)."""
     T, c = rows * length, facts.config
     chosen = c.get("num_experts_per_tok") or 0
@@ -71,14 +74,32 @@ def sizes(facts: ModelFacts, rows: int, length: int, *, rank: int = 0, added: in
         "words": facts.vocabulary * facts.hidden,
         "tile": min(T, TILE[0]) * TILE[1],
         "chunk": min(facts.vocabulary, TILE[1]) * facts.hidden,
-        "weights": facts.layer_parameters,
-        "largest": facts.hidden * max(facts.mlp, facts.q),
-        "square": max(facts.hidden, facts.mlp, facts.q) ** 2,
-        "added": added,
+        "one": length * (length + before),
+        "row": length,
+        "row H": length * facts.hidden,
+        "rows H": rows * facts.hidden,
+        "positions": facts.context * facts.hidden,
+        "HI": facts.hidden * facts.mlp,
+        "HQ": facts.hidden * facts.q,
+        "HK": facts.hidden * facts.kv,
+        "II": facts.mlp**2,
+        "QQ": facts.q**2,
+        "HH": facts.hidden**2,
         "rank": T * rank,
+        "rank H": rank * facts.hidden,
+        "rank I": rank * facts.mlp,
+        "rank Q": rank * facts.q,
+        "rank K": rank * facts.kv,
+        "kvs": T * facts.kv_heads,
+        "before all": rows * before * facts.kv * facts.depth,
+        "before K": rows * before * facts.kv,
+        "before Q": rows * before * facts.q,
+        "tile H": min(T, TILE[0]) * facts.hidden,
+        "chosen": T * chosen if apart else 0,
         "chosen H": T * chosen * facts.hidden if apart else 0,
         "chosen I": T * chosen * inner if apart else 0,
         "experts": T * experts(facts) if apart else 0,
+        "experts HI": experts(facts) * facts.hidden * inner if apart else 0,
     }
 
 
@@ -87,43 +108,36 @@ def experts(facts: ModelFacts) -> int:
 
 
 @cache
-def table() -> dict[str, dict[str, dict[str, dict[str, float]]]]:
+def table() -> dict[str, dict[str, Phases]]:
     return json.loads(TABLE.read_text(encoding="utf-8")) if TABLE.exists() else {}  # before the first fit
 
 
-def coefficients(facts: ModelFacts, way: str) -> dict[str, dict[str, float]]:
-    """{phase: {size: bytes of each}} of this kind of model trained in this way.
+def coefficients(facts: ModelFacts, way: str) -> Phases:
+    """{phase: [{size: bytes of each}, ...]} of this kind of model trained in this way; the largest of a phase counts.
 
-    A way that was not fitted for the kind is the nearest one that was, and what the two differ by in the plain kind of its family.
+    A way that was not fitted for the kind is taken from the nearest one that was, or from the plain kind of its family.
     """
-    known, near = table(), _near(way)
+    known = table()
     kind = "mt5" if facts.model_type == "t5" and facts.gated_mlp else LIKE.get(facts.model_type, facts.model_type)  # T5 1.1 is built so
     own, plain = known.get(kind, {}), known[PLAIN[facts.family]]
-    if way in own:
-        return own[way]
-    if near in own and near in plain and way in plain:
-        return _moved(own[near], plain[near], plain[way])
-    if found := plain.get(way) or plain.get(near):
-        return found
+    for found in (own.get(way), own.get(_near(way)), plain.get(way), plain.get(_near(way))):
+        if found:
+            return found
     raise KeyError(f"{PLAIN[facts.family]} {way}: run python -m bench.calibrate")
-
-
-def _moved(own: dict[str, dict], before: dict[str, dict], after: dict[str, dict]) -> dict[str, dict[str, float]]:
-    """`own` and what lies between `before` and `after`, phase by phase and size by size."""
-    out = {}
-    for phase in own.keys() | after.keys():
-        parts = [(own.get(phase, {}), 1), (after.get(phase, {}), 1), (before.get(phase, {}), -1)]
-        names = {n for part, _ in parts for n in part}
-        out[phase] = {n: sum(sign * part.get(n, 0.0) for part, sign in parts) for n in names}
-    return out
 
 
 def _near(way: str) -> str:
     return " ".join(NEAR.get(word, word) for word in way.split(" "))
 
 
-def bytes_of(coefficient: dict[str, float], at: dict[str, int]) -> float:
-    return sum(c * at[size] for size, c in coefficient.items())
+def like(way: str, other: str) -> str:
+    """The same way with another technique."""
+    device, again = way.startswith("cpu "), way.endswith(" again")
+    return " ".join([*(way.split(" ")[:2] if device else []), other, *(["again"] if again else [])])
+
+
+def bytes_of(phase: list[dict[str, float]], at: dict[str, int]) -> float:
+    return max((sum(c * at[size] for size, c in one.items()) for one in phase), default=0.0)
 
 
 def way(settings: dict[str, Any], *, again: bool, device: str = "cuda") -> str:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tuner import counting, shapes
+from tuner import counting, losses, shapes
 from tuner.models import ModelFacts
 
 WHOLE = ("full", "last_layers")  # change the weights themselves
@@ -47,3 +47,15 @@ def states(trainable: int, settings: dict[str, Any], facts: ModelFacts) -> float
     if optimizer == "adafactor":  # sums over rows and columns instead of a number each (Shazeer and Stern 2018, arXiv:1804.04235)
         return trainable / facts.hidden * 2 * 4
     return 2 * own * trainable
+
+
+def paired(s: dict[str, Any]) -> bool:
+    """Whether a row is two answers that are read side by side."""
+    loss = losses.get(s.get("preference_loss") or "sigmoid")
+    return s.get("objective") == "reward" or s.get("objective") == "preference" and not loss.singly
+
+
+def refers(s: dict[str, Any]) -> bool:
+    """Whether the reference is asked at every step."""
+    loss = losses.get(s.get("preference_loss") or "sigmoid")
+    return s.get("objective") == "preference" and loss.reference and not s.get("precompute_reference")
