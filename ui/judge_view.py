@@ -158,7 +158,7 @@ class JudgeView:
         with gr.Column(visible=False, elem_id="label-strength") as self.strength:
             self.asked = gr.HTML(elem_id="label-asked")
             with gr.Row():
-                self.much = [gr.Button(f"{n} {words}", elem_id=f"label-{n}", min_width=90) for n, words in HOW_MUCH.items()]
+                self.much = [gr.Button(f"{n} {words}", size="sm", elem_id=f"label-{n}", min_width=90) for n, words in HOW_MUCH.items()]
         with gr.Row():
             self.tie = gr.Button("Tie (T)", size="sm", elem_id="label-tie", min_width=90)
             self.both = gr.Button("Both bad (B)", size="sm", elem_id="label-both", min_width=90)

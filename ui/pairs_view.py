@@ -173,12 +173,19 @@ def writer(choice: str | None, temperature: float, most: int, seed: int) -> Writ
 
 
 def writers_of(ws) -> list[tuple[str, str]]:
-    """Who can write an answer: finished runs, what they were before, the starter, the data itself."""
+    """Who can write an answer: finished runs, what they were before and on the way, the starter, the data itself."""
     found = [r for r in runs.listing(ws) if r.can_answer and r.plan["settings"]["objective"] in ("chat", "text", "preference")]
     out = []
     for r in found:
         out += [(f"{r.name} (tuned)", r.id), (f"{r.name}, before tuning", r.id + BASE)]
+        out += [(f"{r.name}, as it was at step {c.name.split('-')[-1]}", str(c)) for c in runs.checkpoints(r.path) if speaks(c)]
     return [*out, ("The starter, untuned", "starter"), ("The answer in the data", DATA)]
+
+
+def speaks(checkpoint: Path) -> bool:
+    """Whether a checkpoint is whole and can be loaded by itself: a model, or an adapter of PEFT's."""
+    whole = runs.is_whole(checkpoint)
+    return whole and any((checkpoint / name).exists() for name in ("config.json", "adapter_config.json"))
 
 
 def going(now: dict) -> str:
