@@ -102,13 +102,17 @@ def main() -> None:
     parse.add_argument("-s", action="append", default=[], metavar="KEY=VALUE", help="a setting of the preference run")
     parse.add_argument("--model", help="a run of this workspace to go on from, instead of the demo")
     parse.add_argument("--home", type=Path, help="the workspace; a new one when left out")
+    parse.add_argument("--pairs", type=int, help="so many of the sample's pairs, to see how many show an effect")
     args = parse.parse_args()
     home = args.home or Path(tempfile.mkdtemp(prefix="tunesmith-bench-"))
     ws = Workspace(home, "me", machine=home / "machine")
     first = runs.get(ws, args.model) if args.model else training.wait(ws, training.demo(ws).id)
     asked = held_out()
     before = measure(ws, first, asked)
-    data = store.add(ws, SAMPLE)
+    few = home / f"first-{args.pairs}.jsonl"
+    if args.pairs:
+        few.write_text("".join(SAMPLE.read_text(encoding="utf-8").splitlines(keepends=True)[: args.pairs]), encoding="utf-8")
+    data = store.add(ws, few if args.pairs else SAMPLE)
     began = time.time()
     values = {"model": first.id, "data": data.ref, **config.from_pairs(args.s)}
     run = training.wait(ws, training.start(ws, values, name="bench").id)

@@ -41,7 +41,7 @@ def test_preference_rows_are_trls_explicit_prompt_format(ws, judged):
     assert b["chosen"] == [{"role": "assistant", "content": "As it should read."}] and b["rejected"] == said["b"].a
     better = [r for r in rows if r["chosen"][0]["content"] == "Four, of course."]
     assert sorted(json.dumps(r["rejected"]) for r in better) == sorted(json.dumps(x) for x in (said["both_bad"].a, said["both_bad"].b))
-    assert [r["margin"] for r in export.rows(ws, id, min_strength=2)] == [3]
+    assert sorted(r["margin"] for r in export.rows(ws, id, min_strength=2)) == [0, 0, 3], "written answers stay"
 
 
 def test_ties_and_both_bad_are_unpaired_rows(ws, judged):

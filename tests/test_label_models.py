@@ -115,6 +115,10 @@ def test_prompts_come_once_and_with_the_system_prompt(ws):
         ("The answer is: 1.", "1"),
         ("12", None),
         ("neither", None),
+        ("1\n\nAnswer 1 is correct, while answer 2 is wrong.", "1"),
+        ("Answer 1 beats answer 2", None),
+        ("**2**", "2"),
+        ("", None),
         ("2.5", None),
     ],
 )
@@ -183,6 +187,8 @@ def test_a_judge_that_can_not_be_reached_keeps_what_it_said(ws):
         judge.ask(ws, project, Judge("big", "ftp://x"))
     with pytest.raises(RequestError):
         judge.ask(ws, project, Judge(""))
+    with pytest.raises(RequestError, match="no address"):
+        judge.ask(ws, project, Judge("big", "http://me:secret@127.0.0.1:9/v1"))
     job = judge.ask(ws, project, Judge("big", "http://127.0.0.1:9/v1"))
     until(lambda: jobs.progress(ws, job)["state"] != "running", 60)
     found = jobs.progress(ws, job)

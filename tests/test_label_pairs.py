@@ -8,7 +8,7 @@ from tests.conftest import write_rows
 from tuner import paths
 from tuner.data import store
 from tuner.errors import NotFoundError, Problems, RequestError, SettingError
-from tuner.labels import db, pairs, projects
+from tuner.labels import db, export, pairs, projects, queue
 
 
 @pytest.mark.parametrize(
@@ -95,6 +95,17 @@ def test_files_of_preferences_in_several_formats(ws, tmp_path, row):
     with db.reading(ws, id) as file:
         prompt = json.loads(file.execute("SELECT prompt FROM pairs LIMIT 1").fetchone()[0])
     assert prompt[-1]["role"] == "user" and prompt[-1]["content"].startswith("Hi")
+
+
+def test_tools_that_a_model_may_call_are_kept(ws, tmp_path):
+    tools = [{"type": "function", "function": {"name": "add", "parameters": {}}}]
+    rows = [{"prompt": f"Add {n}", "chosen": f"It is {n}.", "rejected": "No idea at all.", "tools": tools} for n in range(12)]
+    ds = store.add(ws, write_rows(tmp_path / "tools.jsonl", rows))
+    id = projects.create(ws, "Tools").id
+    assert pairs.from_dataset(ws, id, ds.ref).added == 12
+    desk = queue.next(ws, id, "ann")
+    queue.judge(ws, id, "ann", desk.item.task, "a")
+    assert export.rows(ws, id)[0]["tools"] == tools
 
 
 def test_other_files_are_refused_with_what_to_do(ws, tmp_path):

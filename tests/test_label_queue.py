@@ -189,14 +189,78 @@ def test_a_verdict_that_makes_no_sense_is_refused_and_nothing_is_lost(ws, projec
 
 
 def test_unknown_tasks_names_and_projects(ws, project):
-    with pytest.raises(NotFoundError):
-        queue.judge(ws, project, "ann", 10_000, "a")
-    for name in ("", "  ", "x" * 50, "a\x00b"):
+    desk = queue.judge(ws, project, "ann", 10_000, "a")
+    assert desk.item and not desk.said, "what is gone is not judged: the next one is shown"
+    for name in ("", "  ", "x" * 50, "a\x00b", "judge:me"):
         with pytest.raises(RequestError):
             queue.next(ws, project, name)
     for id in ("nothing", "../..", ""):
         with pytest.raises(NotFoundError):
             queue.next(ws, id, "ann")
+
+
+def test_a_skip_by_a_judge_or_of_a_repeat_is_nobody_elses(ws, project):
+    projects.change(ws, project, repeats=0.5)
+    queue.vote(ws, project, "judge:m", 1, "skip")
+    given = judge_all(ws, project, "ann", "skip")
+    assert queue.reopen_skipped(ws, project) == 30, "the ordinary ones"
+    assert len(set(given)) == 30 and len(set(judge_all(ws, project, "ben"))) == 30
+    with db.reading(ws, project) as store:
+        kinds = dict(store.execute("SELECT kind, count(*) FROM tasks WHERE labeller = 'ben' AND state = 2 GROUP BY kind").fetchall())
+    assert kinds["ordinary"] == 30 and "judge" not in kinds
+
+
+def test_nobody_sees_what_another_said(ws, project, monkeypatch):
+    one = queue.next(ws, project, "ann").item
+    queue.judge(ws, project, "ann", one.task, "a", note="mine alone")
+    assert queue.undo(ws, project, "ann").item.before["note"] == "mine alone"
+    queue.release(ws, project, "ann")
+    for _ in range(30):
+        desk = queue.next(ws, project, "ben")
+        assert desk.item.before is None
+        queue.judge(ws, project, "ben", desk.item.task, "tie")
+
+
+def test_less_overlap_never_gives_a_pair_twice(ws, project):
+    projects.change(ws, project, overlap_share=1, overlap_labellers=2)
+    ann, ben = queue.next(ws, project, "ann").item, queue.next(ws, project, "ben").item
+    assert ann.pair == ben.pair, "both have the first one"
+    queue.judge(ws, project, "ben", ben.task, "a")
+    projects.change(ws, project, overlap_share=0)
+    queue.release(ws, project, "ann")
+    assert ann.pair not in judge_all(ws, project, "cid"), "one judged it, and one was wanted"
+    with db.reading(ws, project) as store:
+        assert store.execute("SELECT max(n) FROM (SELECT count(*) n FROM tasks WHERE state = 2 GROUP BY pair)").fetchone()[0] == 1
+
+
+def test_new_guidelines_are_known_to_who_judges(ws, project):
+    projects.read(ws, project, "ann")
+    desk = queue.next(ws, project, "ann")
+    assert not desk.unread
+    projects.write_guidelines(ws, project, "Be brief.")
+    desk = queue.judge(ws, project, "ann", desk.item.task, "a")
+    assert desk.unread
+    with db.reading(ws, project) as store:
+        assert store.execute("SELECT guidelines FROM events").fetchone()[0] == 1, "under which it was given"
+
+
+def test_many_pairs_with_overlap_take_no_longer(ws):
+    """The plan of the query, not its time: both look-ups go by an index."""
+    made = projects.create(ws, "Many", "class").id
+    pairs.put_in(ws, made, [candidate(n) for n in range(50)])
+    with db.reading(ws, made) as store:
+        plan = [
+            r["detail"]
+            for r in store.execute(
+                "EXPLAIN QUERY PLAN SELECT t.id FROM tasks t WHERE t.state = 0 AND t.kind = 'ordinary' AND NOT EXISTS "
+                "(SELECT 1 FROM tasks o INDEXED BY whose WHERE o.pair = t.pair AND o.labeller = 'ann') ORDER BY t.rank, t.slot LIMIT 1"
+            )
+        ]
+    assert (
+        any("waiting" in line for line in plan)
+        and any("whose" in line for line in plan)
+        and not any("TEMP B-TREE" in line for line in plan)
+    )
 
 
 def test_a_crowd_gets_each_pair_once_and_loses_no_verdict(ws, tmp_path):
@@ -245,7 +309,7 @@ while desk.item:
 @pytest.mark.parametrize("verdicts", [50, pytest.param(1000, marks=pytest.mark.long)])
 def test_kill_9_after_an_acknowledged_verdict_loses_none(ws, verdicts):
     made = projects.create(ws, "Killed").id
-    pairs.put_in(ws, made, [candidate(n) for n in range(verdicts + 5)])
+    pairs.put_in(ws, made, [candidate(n) for n in range(verdicts + 100)])
     projects.change(ws, made, repeats=0)
     acknowledged: list[int] = []
     while len(acknowledged) < verdicts:

@@ -1,12 +1,12 @@
 """Answers as a labeller reads them: Markdown or plain text, never anybody's HTML; and where two of them differ."""
 
-import difflib
 import json
 import re
 from html import escape
 from typing import Any
 
 from markdown_it import MarkdownIt
+from rapidfuzz.distance import Indel
 
 MOST = 100_000  # characters of an answer that are shown
 COMPARED = 3000  # words of an answer that are compared
@@ -58,7 +58,7 @@ def differences(one: str, other: str) -> tuple[str, str]:
     """Both texts, the words that only one of them has marked."""
     a, b = (re.findall(r"\s+|\w+|[^\w\s]", t)[:COMPARED] for t in (one, other))
     left, right = [], []
-    for kind, i, j, k, m in difflib.SequenceMatcher(None, a, b, autojunk=False).get_opcodes():
+    for kind, i, j, k, m in ((o.tag, o.src_start, o.src_end, o.dest_start, o.dest_end) for o in Indel.opcodes(a, b)):
         for out, words in ((left, a[i:j]), (right, b[k:m])):
             said = escape("".join(words))
             out.append(f"<mark>{said}</mark>" if kind != "equal" and said.strip() else said)

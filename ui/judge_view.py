@@ -125,6 +125,10 @@ class JudgeView:
             with gr.Column(elem_id="label-verdicts"):
                 self._verdicts()
             self._panels()
+        with gr.Column(elem_id="label-keys-panel", elem_classes=["ts-panel"]):
+            gr.HTML(draw.table(["Key", "What it does"], KEYS), elem_id="label-help")
+        with gr.Column(elem_id="label-guide-panel", elem_classes=["ts-panel"]):
+            self.guide_text = gr.HTML(elem_id="label-guide-text")
         self.message = gr.HTML(elem_id="label-message")
         self.next = gr.Button("Learn from them →", variant="primary", visible=False, elem_id="label-next")
         self.task = gr.Textbox(visible="hidden", show_label=False, elem_id="label-task", elem_classes=["ts-hidden"])
@@ -167,10 +171,6 @@ class JudgeView:
             self.note = gr.Button("Note (N)", size="sm", elem_id="label-note", min_width=90)
 
     def _panels(self) -> None:
-        with gr.Column(elem_id="label-keys-panel", elem_classes=["ts-panel"]):
-            gr.HTML(draw.table(["Key", "What it does"], KEYS), elem_id="label-help")
-        with gr.Column(elem_id="label-guide-panel", elem_classes=["ts-panel"]):
-            self.guide_text = gr.HTML(elem_id="label-guide-text")
         with gr.Column(elem_id="label-better-panel", elem_classes=["ts-panel"]):
             self.better = gr.Textbox(
                 label="A better answer, if you like",
@@ -276,7 +276,7 @@ class JudgeView:
                 desk = queue.judge(ws, project, labeller, int(task or 0), choice, note=note or "")
             except Exception as error:
                 return [gr.skip(), draw.trouble(error), *stay]
-            if desk.item is None or note or better or reason or wording:
+            if desk.item is None or desk.unread or rules.strength or note or better or reason or wording:
                 return [progress(desk), told(desk.said), str(desk.item.task) if desk.item else "", "", f"anew {desk.mine}"]
             return [progress(desk), told(desk.said), str(desk.item.task), drawn_pair(rules, desk.item), ""]
 

@@ -191,7 +191,7 @@ class Page:
         ws, s, link = self.house.workspace(request), Screen.read(screen), linked(request)
         name = name or s.labeller
         if not link:
-            return self.label.show(ws, s.label, name)
+            return self.label.show(ws, s.label, name, desk=s.tab == "label")
         return self.by_link(ws, link, name) | {self.screen: s.with_(tab="label", label=link), self.tabs: gr.Tabs(selected="label")}
 
     def on_open_take(self, screen, request: gr.Request):

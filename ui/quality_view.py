@@ -53,7 +53,7 @@ class QualityView:
         return [in_words(ws, project, panel, given), gr.update(choices=disputed, value=None)]
 
     def on_dispute(self, project, pair, request: gr.Request):
-        found = pair_of(self.house.workspace(request), project, pair)
+        found = outcome.pair_of(self.house.workspace(request), project, int(pair)) if pair else None
         if not found:
             return ""
         prompt, first, second = (answers.side(m, False) for m in found)
@@ -76,16 +76,15 @@ class QualityView:
         return draw.good(f"{queue.reopen_skipped(self.house.workspace(request), project)} pairs are offered again.") if project else ""
 
 
-def pair_of(ws, project: str, pair) -> list | None:
-    return next(([o.prompt, o.first, o.second] for o in outcome.outcomes(ws, project) if str(o.pair) == str(pair)), None)
-
-
 def in_words(ws, project: str, panel: quality.Panel, given: list[Verdict]) -> str:
     p = projects.find(ws, project)
     head = f'<div class="ts-card"><b>{p.done:,} of {p.tasks:,} judgements</b><ul>{items(panel.said() if given else ["Nothing was judged yet."])}</ul></div>'
     each = "".join(f'<div class="ts-card"><b>{draw.escape(r.labeller)}</b><ul>{items(r.said())}</ul></div>' for r in panel.labellers)
     return (
-        head + contest(given, p.settings.planned) + (f"<h4>Each labeller</h4>{each}" if len(panel.labellers) > 1 else "") + of_judges(given)
+        head
+        + contest(outcome.as_settled(given, outcome.settled(ws, project)), p.settings.planned)
+        + (f"<h4>Each labeller</h4>{each}" if len(panel.labellers) > 1 else "")
+        + of_judges(given)
     )
 
 
@@ -99,7 +98,9 @@ def items(lines: list[str]) -> str:
 
 def contest(given: list[Verdict], planned: int = 0) -> str:
     """Which model is preferred, when pairs of different models were judged."""
-    found = wins.comparisons([v for v in given if not judge_names.is_judge(v.labeller)], vote=False)
+    people = [v for v in given if not judge_names.is_judge(v.labeller)]
+    votes = wins.comparisons(people)  # one a pair: of a number that was fixed, and of a table
+    found = votes if planned else wins.comparisons(people, vote=False)  # one a verdict: a majority may change while one looks on
     groups = wins.groups(found)
     if not found or all(len(g) < 2 for g in groups):
         return ""
@@ -108,7 +109,7 @@ def contest(given: list[Verdict], planned: int = 0) -> str:
         if len(group) == 2:
             said.append(two(found, *group, planned))
         elif len(group) > 2:
-            rows = wins.standings([c for c in found if c[0] in group])
+            rows = wins.standings([c for c in votes if c[0] in group])
             lines = [(s.model, f"{s.chance:.0%}", f"{s.low:.0%} to {s.high:.0%}", s.wins, s.ties, s.losses) for s in rows]
             said.append(draw.table(["Model", "Preferred to another", "Interval (95%)", "Won", "Ties", "Lost"], lines))
     return f'<div class="ts-card" id="label-contest"><b>Which model is better</b>{"".join(said)}</div>'

@@ -11,6 +11,7 @@ import gradio as gr
 
 from tuner import paths, runs
 from tuner.errors import ConflictError, NotAllowedError
+from tuner.labels import db
 from tuner.paths import Workspace
 
 LOCAL_LIMIT, SPACE_LIMIT = 2_000_000_000, 200_000_000  # bytes of one upload
@@ -75,6 +76,7 @@ class House:
                     runs.ask_to_stop(ws, run.id)
                 except ConflictError:
                     continue  # it ended by itself in between
+        db.forget(ws.labels)
         shutil.rmtree(ws.root, ignore_errors=True)
 
 

@@ -79,30 +79,35 @@ def listing(ws: Workspace, args) -> dict:
 
 def bring(ws: Workspace, args) -> dict:
     from tuner.data import store
-    from tuner.errors import NotFoundError
     from tuner.labels import pairs, projects
 
+    path = Path(args.source).expanduser()
+    if args.source != "sample" and not path.is_file():
+        _known(ws, args.source)
     p = projects.ensure(ws, args.project)
     if args.overlap is not None:
         projects.change(ws, p.id, overlap_share=args.overlap, overlap_labellers=args.labellers)
     problems: list[dict] = []
     if args.source == "sample":
         added = pairs.from_dataset(ws, p.id, store.add_sample(ws, "preferences").ref, gold=args.gold)
-    elif (path := Path(args.source).expanduser()).is_file():
+    elif path.is_file():
         added, problems = pairs.from_file(ws, p.id, path, gold=args.gold)
     else:
-        try:
-            ref = store.get(ws, args.source).ref
-        except NotFoundError as error:
-            raise Refused(
-                f"{args.source!r} is neither a file nor a dataset.",
-                asked=args.source,
-                available=error.available,
-                remedy="Name one that is there.",
-            ) from None
-        added = pairs.from_dataset(ws, p.id, ref, gold=args.gold)
+        added = pairs.from_dataset(ws, p.id, args.source, gold=args.gold)
     say(added.said())
     return {"project": p.id, **added.as_dict(), "problems": problems, "pairs": projects.find(ws, p.id).pairs}
+
+
+def _known(ws: Workspace, ref: str) -> None:
+    from tuner.data import store
+    from tuner.errors import NotFoundError
+
+    try:
+        store.get(ws, ref)
+    except NotFoundError as error:
+        raise Refused(
+            f"{ref!r} is neither a file nor a dataset.", asked=ref, available=error.available, remedy="Name one that is there."
+        ) from None
 
 
 def generate(ws: Workspace, args) -> Any:
@@ -110,6 +115,7 @@ def generate(ws: Workspace, args) -> Any:
     from tuner.labels import generate as making
     from tuner.labels import projects
 
+    request = _request(args) if args.model else None
     p = projects.ensure(ws, args.project)
     if args.model is None:
         waiting = making.unfinished(ws, p.id)
@@ -120,7 +126,7 @@ def generate(ws: Workspace, args) -> Any:
         id = waiting[-1]
         making.resume(ws, p.id, id)
     else:
-        id = making.ask(ws, p.id, _request(args))
+        id = making.ask(ws, p.id, request)
     try:
         while (now := making.state(ws, p.id, id))["state"] == "running":
             if now["total"]:
@@ -146,10 +152,19 @@ def _request(args):
     against = args.against or args.model
     one = Writer(args.model, seed=args.seed, **how)
     two = Writer(args.model if against == "base" else against, base=against == "base", seed=args.seed + 1, **how)
-    prompts = [*args.prompt, *(Path(args.prompts).expanduser().read_text(encoding="utf-8").splitlines() if args.prompts else [])]
+    prompts = [*args.prompt, *(_lines(args.prompts) if args.prompts else [])]
     if against == DATA:
         two = Writer(DATA)
     return Request((one, two), tuple(prompts), args.data, True if args.held_out else None, args.limit)
+
+
+def _lines(name: str) -> list[str]:
+    try:
+        return Path(name).expanduser().read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise Refused(
+            f"{name} can't be read as text: {error}.", asked=name, available="a file with one question a line", remedy="Name one."
+        ) from error
 
 
 def next_pair(ws: Workspace, args) -> dict:
@@ -170,6 +185,13 @@ def verdict(ws: Workspace, args) -> dict:
     task = queue.task_of(ws, args.project, args.labeller, _pair(args))
     more = {"strength": args.strength, "edited": args.edit, "better": args.better, "note": args.note, "reason": args.reason}
     desk = queue.judge(ws, args.project, args.labeller, task, args.choice, **more)
+    if not desk.said:
+        raise Refused(
+            f"{args.labeller} has judged the pair {args.pair} already.",
+            asked=args.choice,
+            available="`label undo`, as often as needed",
+            remedy="Take it back first.",
+        )
     return {"verdict": desk.said, "next": desk.item.pair if desk.item else None, "done": desk.done, "total": desk.total}
 
 
@@ -212,8 +234,10 @@ def stats(ws: Workspace, args) -> dict:
     p = projects.find(ws, args.project)
     given = outcome.verdicts(ws, p.id)
     people = [v for v in given if not judge_names.is_judge(v.labeller)]
-    panel = quality.panel(people)
-    found = wins.comparisons(people, vote=False)
+    words = outcome.settled(ws, p.id)
+    panel, last = quality.panel(people), outcome.as_settled(people, words)
+    votes = wins.comparisons(last)
+    found = votes if p.settings.planned else wins.comparisons(last, vote=False)
     rates = [wins.rate(wins.outcomes(found, *g), *g, p.settings.planned) for g in wins.groups(found) if len(g) == 2]
     said = {r.labeller: r.said() for r in panel.labellers}
     judges = {j: judge_names.agreement(given, j) for j in sorted({v.labeller for v in given} - {v.labeller for v in people})}
@@ -221,9 +245,9 @@ def stats(ws: Workspace, args) -> dict:
         "said": panel.said() if given else ["Nothing was judged yet."],
         "labellers": [asdict(r) | {"said": said[r.labeller]} for r in panel.labellers],
         "agreement": {"raw": asdict(panel.raw), "measure": panel.measure, "beyond_chance": asdict(panel.beyond) if panel.beyond else None},
-        "disagreements": [asdict(d) for d in panel.disagreements],
+        "disagreements": [asdict(d) for d in panel.disagreements if d.pair not in words],
         "wins": [asdict(r) | {"rate": r.rate, "decided": r.decided, "said": r.said()} for r in rates],
-        "standings": [[asdict(s) for s in wins.standings([c for c in found if c[0] in g])] for g in wins.groups(found) if len(g) > 2],
+        "standings": [[asdict(s) for s in wins.standings([c for c in votes if c[0] in g])] for g in wins.groups(found) if len(g) > 2],
         "judges": {j: {"agrees": sum(hits), "of": len(hits)} for j, hits in judges.items()},
     }
 

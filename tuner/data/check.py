@@ -125,7 +125,8 @@ def characters(row: dict, kind: str) -> int:
     if kind == "chat":
         return sum([len(m["content"]) for m in row["messages"]])
     if kind in TALKS:
-        return sum([len(m["content"]) for part in row.values() if isinstance(part, list) for m in part])
+        turns = [m for name, part in row.items() if isinstance(part, list) and name != "tools" for m in part]
+        return sum([len(m["content"]) for m in turns])
     return sum([len(v) if isinstance(v, str) else len(str(v)) for v in row.values()])
 
 

@@ -33,8 +33,10 @@ CREATE TABLE IF NOT EXISTS tasks (id INTEGER PRIMARY KEY, pair INTEGER NOT NULL 
   rank INTEGER NOT NULL, state INTEGER NOT NULL DEFAULT 0, labeller TEXT, side TEXT, since REAL, until REAL, event INTEGER);
 CREATE UNIQUE INDEX IF NOT EXISTS slots ON tasks (pair, kind, slot);
 CREATE UNIQUE INDEX IF NOT EXISTS once ON tasks (pair, labeller, kind) WHERE labeller IS NOT NULL AND kind != 'extra';
-CREATE INDEX IF NOT EXISTS waiting ON tasks (state, rank, slot);
-CREATE INDEX IF NOT EXISTS mine ON tasks (labeller, state, since);
+CREATE INDEX IF NOT EXISTS waiting ON tasks (state, kind, rank, slot);
+CREATE INDEX IF NOT EXISTS mine ON tasks (labeller, state, kind, since);
+CREATE INDEX IF NOT EXISTS whose ON tasks (pair, labeller);
+CREATE INDEX IF NOT EXISTS tally ON tasks (kind, state);
 CREATE TABLE IF NOT EXISTS events (id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, task INTEGER, pair INTEGER NOT NULL,
   labeller TEXT NOT NULL, winner TEXT, strength INTEGER, edited TEXT, better TEXT, note TEXT, reason TEXT, seconds REAL,
   guidelines INTEGER, undoes INTEGER, created REAL NOT NULL);
@@ -117,16 +119,18 @@ def writing(ws: Workspace, id: str) -> Iterator[sqlite3.Connection]:
         try:
             yield db
         except BaseException:
-            db.execute("ROLLBACK")
+            if db.in_transaction:  # SQLite takes some back by itself: a full disk
+                db.execute("ROLLBACK")
             raise
         db.execute("COMMIT")
 
 
-def forget(path: Path) -> None:
-    """Let go of a file that is to be deleted."""
-    if writer := _writers.pop(path, None):
-        with writer.turn:
-            writer.close()
+def forget(under: Path) -> None:
+    """Let go of the files in a folder that is to be deleted."""
+    for path in [p for p in _writers if p.is_relative_to(under)]:
+        if writer := _writers.pop(path, None):
+            with writer.turn:
+                writer.close()
 
 
 def get(db: sqlite3.Connection, key: str, default: Any = None) -> Any:

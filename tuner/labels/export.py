@@ -30,15 +30,25 @@ def preference_rows(found: Iterable[Outcome], *, min_strength: float = 0) -> Ite
     """{"prompt", "chosen", "rejected"} and, where a strength was asked, "margin". An edited answer is the chosen one as it should read; an
     answer written where both were bad is preferred to either. Disputed pairs, ties and skips make none."""
     for o in found:
-        if o.disputed or (min_strength and (o.strength or 0) < min_strength):
+        if o.disputed or weak(o, min_strength):
             continue
-        margin = {"margin": o.strength} if o.strength is not None else {}
+        margin = ({"margin": o.strength} if o.strength is not None else {}) | tools(o)
         if o.winner in ("first", "second"):
             chosen, rejected = (o.first, o.second) if o.winner == "first" else (o.second, o.first)
-            yield {"prompt": o.prompt, "chosen": _said(o.edited) or chosen, "rejected": rejected} | margin
+            if (chosen := _said(o.edited) or chosen) != rejected:
+                yield {"prompt": o.prompt, "chosen": chosen, "rejected": rejected} | margin
         elif o.winner == "both_bad" and o.better:
-            for rejected in (o.first, o.second):
+            for rejected in [r for r in (o.first, o.second) if r != _said(o.better)]:
                 yield {"prompt": o.prompt, "chosen": _said(o.better), "rejected": rejected} | margin
+
+
+def weak(o: Outcome, least: float) -> bool:
+    """Whether the strength that is asked for was not given; where none was, words that somebody wrote stand for one."""
+    return bool(least) and (o.strength < least if o.strength is not None else not (o.edited or o.better))
+
+
+def tools(o: Outcome) -> dict[str, Any]:
+    return {"tools": o.origin["tools"]} if o.origin.get("tools") else {}
 
 
 def _said(text: str | None) -> Messages | None:
@@ -49,6 +59,8 @@ def unpaired_rows(found: Iterable[Outcome]) -> Iterator[dict[str, Any]]:
     """{"prompt", "completion", "label"}: the better answer is good, the worse is not; a tie is good on both sides, both bad on neither."""
     for o in found:
         if o.disputed or o.winner == "skip":
+            continue
+        if o.edited and _said(o.edited) in (o.first, o.second):  # corrected into the other one: both would be good and bad
             continue
         good = {"first": (True, False), "second": (False, True), "tie": (True, True), "both_bad": (False, False)}[o.winner]
         edited = _said(o.edited)
@@ -85,9 +97,14 @@ def chat_rows(found: Iterable[Outcome], ratings: Iterable[dict[str, Any]]) -> It
 
 def rows(ws: Workspace, project: str, kind: str = "preference", *, min_strength: float = 0, judges: bool = False) -> list[dict[str, Any]]:
     """All rows of one of KINDS that a project holds."""
-    found = outcomes(ws, project, judges=judges)
+    found = [o for o in outcomes(ws, project, judges=judges) if not weak(o, min_strength)]
     with files.reading(ws, project) as db:
         ratings = feedback.ratings(db)
+    return of_kind(found, ratings, kind, min_strength)
+
+
+def of_kind(found: list[Outcome], ratings: list[dict], kind: str, min_strength: float) -> list[dict[str, Any]]:
+    """The rows of one of KINDS."""
     if kind == "preference":
         made = [*preference_rows(found, min_strength=min_strength), *(worded_rows(ratings) if not min_strength else ())]
         strong = any("margin" in r for r in made)  # then every row has one, for a table has the same columns in each
@@ -116,13 +133,19 @@ def provenance(found: Iterable[Outcome]) -> Iterator[dict[str, Any]]:
 
 def to_folder(ws: Workspace, project: str, folder: Path, *, min_strength: float = 0, judges: bool = False) -> dict[str, Any]:
     """Writes preference.jsonl, kto.jsonl, provenance.jsonl and, where people wrote answers, chat.jsonl; {"files": {name: rows}}."""
-    made: dict[str, list] = {f"{kind}.jsonl": rows(ws, project, kind, min_strength=min_strength, judges=judges) for kind in KINDS}
-    made["provenance.jsonl"] = list(provenance(outcomes(ws, project, judges=judges)))
-    made = {name: lines for name, lines in made.items() if lines}
-    if not made:
-        raise _nothing(ws, project, 0)
+    every = outcomes(ws, project, judges=judges)
+    found = [o for o in every if not weak(o, min_strength)]
+    with files.reading(ws, project) as db:
+        ratings = feedback.ratings(db)
+    made: dict[str, list] = {f"{kind}.jsonl": of_kind(found, ratings, kind, min_strength) for kind in KINDS}
+    if not any(made.values()):
+        raise _nothing(ws, project, min_strength)
+    made["provenance.jsonl"] = list(provenance(every))
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        for name in made:  # what an earlier export left
+            (folder / name).unlink(missing_ok=True)
+        made = {name: lines for name, lines in made.items() if lines}
         for name, lines in made.items():
             paths.write_text(folder / name, "".join(as_json(line) + "\n" for line in lines))
     except OSError as error:

@@ -7,7 +7,7 @@ dropped and why. A writer is a model (a run, the starter, a folder, a Hub id) wi
 import json
 import secrets
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from tuner import chat
@@ -72,6 +72,7 @@ def ask(ws: Workspace, project: str, request: Request) -> str:
         )
     if request.data:
         ds = store.get(ws, request.data)
+        request = replace(request, data=ds.ref)  # this version, also when it is gone on with
         if ds.kind not in ASKED:
             raise _wrong(f"{ds.name} ({ds.kind}) asks nothing.", "data", list(ASKED), "Choose other data, or type the prompts.")
     elif not any(p.strip() for p in request.prompts):
@@ -116,7 +117,7 @@ def unfinished(ws: Workspace, project: str) -> list[str]:
     """Generations that were begun and have not come to their end."""
     with files.reading(ws, project) as db:
         rows = db.execute(
-            "SELECT key FROM about WHERE key LIKE 'generation/%' AND key NOT IN (SELECT replace(key, 'ended/', 'generation/') FROM about WHERE key LIKE 'ended/%')"
+            "SELECT key FROM about WHERE key LIKE 'generation/%' AND key NOT IN (SELECT replace(key, 'ended/', 'generation/') FROM about WHERE key LIKE 'ended/%') ORDER BY rowid"
         )
         return [key.removeprefix("generation/") for (key,) in rows]
 
@@ -232,7 +233,10 @@ class _Work:
             return
         sides = [[{"role": "assistant", "content": text["text"].strip()}] for text in (one, other)]
         by = tuple(w.name for w in self.request.writers)
-        found = pairs.put_in(self.ws, self.project, [Candidate(prompt, *sides, by, origin)])
+        candidate = Candidate(prompt, *sides, by, origin)
+        found = pairs.put_in(self.ws, self.project, [candidate])
+        if found.dropped[pairs.KNOWN] and pairs.made_by(self.ws, self.project, candidate) == self.generation:
+            found = Added(1)  # before it was stopped
         report.added += found.added
         report.dropped.update(found.dropped)
 

@@ -5,6 +5,7 @@ arXiv:2306.05685). A local model is asked through the serving worker; another on
 pairs: nothing leaves this computer unless somebody names one.
 """
 
+import hashlib
 import json
 import os
 import re
@@ -19,7 +20,7 @@ from tuner import chat
 from tuner.chat_templates import THINKING
 from tuner.data import jobs
 from tuner.data.check import Cancelled
-from tuner.errors import NetworkError, RequestError
+from tuner.errors import ConflictError, NetworkError, RequestError
 from tuner.labels import db as files
 from tuner.labels import projects, queue
 from tuner.labels.generate import Made
@@ -56,18 +57,25 @@ def ask(ws: Workspace, project: str, judge: Judge, *, key: str | None = None, li
         raise RequestError("No judge was named.", asked="", available="a model", remedy="Choose one.", field="judge")
     if judge.url:
         parts = urlsplit(judge.url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.password:
             raise RequestError(
                 "This is no address of an OpenAI-compatible endpoint.",
                 asked=judge.url,
                 available="http://127.0.0.1:11434/v1, https://.../v1",
-                remedy="Write it up to /v1.",
+                remedy="Write it up to /v1, the key in its own place.",
                 field="url",
             )
     else:
         chat.known_as(ws, judge.model)
-    job = f"import-judge-{project[:40]}"
+    job = f"import-judge-{hashlib.sha256(f'{project} {judge.labeller}'.encode()).hexdigest()[:16]}"
     if (ws.jobs / job / "job.json").exists():
+        if jobs.progress(ws, job)["state"] == "running":
+            raise ConflictError(
+                f"{judge.model} is judging these pairs already.",
+                asked=judge.model,
+                available="its votes as they come",
+                remedy="Wait until it is done.",
+            )
         jobs.forget(ws, job)
     hidden = {KEY: key} if key else None
     return jobs.begin(ws, "judge", job, hidden=hidden, project=project, judge=asdict(judge), limit=limit)
@@ -102,11 +110,16 @@ def verdict(say, first: Messages, second: Messages) -> tuple[str, str]:
 
 
 def read(text: str) -> str | None:
-    """1, 2 or 0: the last that stands alone, after what was thought aloud."""
+    """1, 2 or 0, after what was thought aloud: a number that is the whole of its first or last line, or the only one there, at its end.
+    None where that leaves a doubt: a verdict read the wrong way round is worse than none."""
     for _, end in THINKING:
         text = text.rpartition(end)[2] if end in text else text
-    found = re.findall(r"(?<![\d.])[012](?![\d.]\d|\d)", text)
-    return found[-1] if found else None
+    lines = [line.strip(" *`.:#") for line in text.strip().splitlines() if line.strip()]
+    for line in (lines[:1] + lines[-1:])[::-1] if lines and lines[-1] in ("0", "1", "2") else lines[:1] + lines[-1:]:
+        if line in ("0", "1", "2"):
+            return line
+    numbers = re.findall(r"[\d.]*\d", lines[-1]) if lines else []
+    return numbers[0] if len(numbers) == 1 and numbers[0] in ("0", "1", "2") and lines[-1].endswith(numbers[0]) else None
 
 
 def _messages(system: str, prompt: Messages, first: Messages, second: Messages) -> Messages:
@@ -128,6 +141,8 @@ def _endpoint(judge: Judge):
         document = {"model": judge.model, "messages": messages, "temperature": 0, "max_tokens": judge.max_tokens}
         try:
             answer = client.post(judge.url.rstrip("/") + "/chat/completions", json=document)
+            if 400 <= answer.status_code < 500 and answer.status_code not in (401, 403, 404, 429):
+                return ""  # it takes everything but this pair, which it skips
             answer.raise_for_status()
             return answer.json()["choices"][0]["message"]["content"] or ""
         except (httpx.HTTPError, KeyError, IndexError, TypeError, ValueError) as error:

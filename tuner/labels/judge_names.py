@@ -1,5 +1,6 @@
 """How a labeller that is a model is called, so that its votes can be told from people's, and how far the two agree."""
 
+import hashlib
 from collections.abc import Iterable
 
 from tuner.labels.verdicts import Verdict, by_pair, majority
@@ -8,7 +9,10 @@ PREFIX = "judge:"
 
 
 def named(model: str) -> str:
-    return PREFIX + model[-33:]
+    """Of two models whose names end alike both are told apart."""
+    if len(model) <= 34:
+        return PREFIX + model
+    return f"{PREFIX}{hashlib.sha256(model.encode()).hexdigest()[:6]}.{model[-27:]}"
 
 
 def is_judge(labeller: str) -> bool:

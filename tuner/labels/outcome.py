@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tuner.labels import db as files
@@ -68,10 +68,23 @@ def _verdict(r: sqlite3.Row, first: int, second: int) -> Verdict:
     )
 
 
-def settled(ws: Workspace, project: str) -> set[str]:
-    """The pairs on which the last word was said."""
+def settled(ws: Workspace, project: str) -> dict[str, str]:
+    """{pair: winner} of those on which the last word was said."""
     with files.reading(ws, project) as db:
-        return {str(id) for (id,) in db.execute("SELECT id FROM pairs WHERE settled IS NOT NULL")}
+        return {str(id): winner for id, winner in db.execute("SELECT id, settled FROM pairs WHERE settled IS NOT NULL")}
+
+
+def as_settled(given: list[Verdict], words: dict[str, str]) -> list[Verdict]:
+    """The verdicts, of pairs with a last word that one alone."""
+    last = {v.pair: replace(v, winner=words[v.pair], strength=None, repeat=False) for v in given if v.pair in words}
+    return [v for v in given if v.pair not in words] + list(last.values())
+
+
+def pair_of(ws: Workspace, project: str, pair: int) -> tuple[Messages, Messages, Messages] | None:
+    """(prompt, first, second) of one pair."""
+    with files.reading(ws, project) as db:
+        row = db.execute("SELECT prompt, first, second FROM pairs WHERE id = ?", (pair,)).fetchone()
+    return tuple(json.loads(text) for text in row) if row else None
 
 
 def outcomes(ws: Workspace, project: str, *, judges: bool = False) -> list[Outcome]:

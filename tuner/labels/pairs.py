@@ -129,6 +129,13 @@ def insert(db: sqlite3.Connection, c: Candidate) -> int | None:
     return found[0] if found else None
 
 
+def made_by(ws: Workspace, project: str, c: Candidate) -> str | None:
+    """The generation that wrote the pair that is in the project already."""
+    with files.reading(ws, project) as db:
+        found = db.execute("SELECT origin FROM pairs WHERE key = ?", (c.key(),)).fetchone()
+    return json.loads(found[0]).get("generation") if found else None
+
+
 # --- from data ------------------------------------------------------------------------------------------------------------------
 
 
@@ -138,7 +145,8 @@ def from_value(value: dict[str, Any], origin: dict[str, Any], gold: bool = False
     swapped = hashlib.sha256(json.dumps([value["prompt"], chosen], sort_keys=True).encode()).digest()[0] & 1
     first, second = (rejected, chosen) if swapped else (chosen, rejected)
     better = "second" if swapped else "first"
-    return Candidate(value["prompt"], first, second, ("data", "data"), origin | {"data_prefers": better}, better if gold else None)
+    kept = origin | {"data_prefers": better} | ({"tools": value["tools"]} if value.get("tools") else {})
+    return Candidate(value["prompt"], first, second, ("data", "data"), kept, better if gold else None)
 
 
 def from_dataset(ws: Workspace, project: str, ref: str, *, gold: bool = False, limit: int | None = None, tell=None) -> Added:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from tuner import paths
 from tuner.errors import NotFoundError, RequestError, SettingError, TunerError, raise_all
 from tuner.labels import db as files
+from tuner.labels import judge_names
 from tuner.labels.db import DONE, OPEN, get, put
 from tuner.paths import Workspace
 
@@ -118,8 +119,17 @@ def checked_name(text: str, most: int, field: str) -> str:
 
 
 def labeller_name(text: str) -> str:
-    """RequestError for a name that can't be told apart from others. Names of judges that are models begin with `judge:`."""
-    return checked_name(text, LABELLER, "labeller")
+    """RequestError for a name that can't be used: that of judges that are models begin with `judge:`."""
+    name = checked_name(text, LABELLER, "labeller")
+    if judge_names.is_judge(name):
+        raise RequestError(
+            "Names that begin with judge: are those of models.",
+            asked=name,
+            available="any other name",
+            remedy="Write another one.",
+            field="labeller",
+        )
+    return name
 
 
 def find(ws: Workspace, id: str) -> Project:
@@ -157,7 +167,7 @@ def listing(ws: Workspace) -> list[Project]:
 
 def delete(ws: Workspace, id: str) -> None:
     path = files.file_of(ws, id)
-    files.forget(path)
+    files.forget(path.parent)
     shutil.rmtree(path.parent)
 
 
@@ -217,10 +227,24 @@ def spread(db: sqlite3.Connection, settings: Settings, pairs: list[int] | None =
     depends on the pair alone, so that pairs that come later are drawn alike."""
     chosen = "SELECT id, key FROM pairs WHERE gold IS NULL" + (f" AND id IN ({','.join(map(str, pairs))})" if pairs is not None else "")
     for id, key in db.execute(chosen).fetchall():
-        wanted = settings.overlap_labellers if int(key[:8], 16) < settings.overlap_share * SHARE else 1
+        wanted = wanted_of(key, settings)
         rows = [(id, n, int(key[8:16], 16)) for n in range(wanted)]  # pairs come in an order of chance that is the same for everybody
         db.executemany("INSERT OR IGNORE INTO tasks (pair, kind, slot, rank) VALUES (?, 'ordinary', ?, ?)", rows)
-        db.execute("DELETE FROM tasks WHERE pair = ? AND kind = 'ordinary' AND slot >= ? AND state = ?", (id, wanted, OPEN))
+        trim(db, id, wanted)
+
+
+def wanted_of(key: str, settings: Settings) -> int:
+    """How many people judge the pair with this key."""
+    return settings.overlap_labellers if int(key[:8], 16) < settings.overlap_share * SHARE else 1
+
+
+def trim(db: sqlite3.Connection, pair: int, wanted: int) -> None:
+    """No more open tasks than are still wanted beside those that people have or have done, whichever slots these are."""
+    db.execute(
+        "DELETE FROM tasks WHERE id IN (SELECT id FROM tasks WHERE pair = ? AND kind = 'ordinary' AND state = ? ORDER BY slot LIMIT -1 OFFSET "
+        "max(0, ? - (SELECT count(*) FROM tasks WHERE pair = ? AND kind = 'ordinary' AND state != ?)))",
+        (pair, OPEN, wanted, pair, OPEN),
+    )
 
 
 # --- guidelines ---------------------------------------------------------------------------------------------------------------

@@ -93,12 +93,13 @@ def panel(verdicts: Iterable[Verdict], seed: int = 0) -> Panel:
     """All that the quality panel shows."""
     verdicts = list(verdicts)
     reports = [report(mine, name) for name, mine in by_labeller(verdicts).items()]
-    answers, beyond, measure = table(verdicts, "winner"), None, None
+    asked = [v for v in verdicts if not v.gold]  # what is known beforehand tells of a labeller, not of agreement
+    answers, beyond, measure = table(asked, "winner"), None, None
     if len(answers) == 2:
         beyond, measure = agreement.kappa(*answers, seed=seed), "kappa"
     elif len(answers) > 2:
-        beyond, measure = agreement.alpha(table(verdicts), seed=seed), "alpha"
-    return Panel(report(verdicts), reports, agreement.raw(answers, seed=seed), beyond, measure, disagreements(verdicts))
+        beyond, measure = agreement.alpha(table(asked), seed=seed), "alpha"
+    return Panel(report(verdicts), reports, agreement.raw(answers, seed=seed), beyond, measure, disagreements(asked))
 
 
 def report(verdicts: Iterable[Verdict], labeller: str = "") -> Report:

@@ -13,7 +13,7 @@ from typing import Any
 from tuner.errors import ConflictError, NotFoundError, RequestError
 from tuner.labels import db as files
 from tuner.labels.db import DONE, LEASED, OPEN
-from tuner.labels.projects import Settings, labeller_name, settings_of
+from tuner.labels.projects import Settings, labeller_name, settings_of, trim, wanted_of
 from tuner.paths import Workspace
 
 LEASE = 20 * 60.0  # seconds
@@ -45,7 +45,8 @@ class Desk:
     waiting: int = 0  # open judgements that others have before them or this labeller can't give
     per_minute: float | None = None
     seconds_left: float | None = None
-    said: dict[str, Any] = field(default_factory=dict)  # of the verdict just given: who had written which
+    said: dict[str, Any] = field(default_factory=dict)  # of the verdict just given: who had written which; empty when none was kept
+    unread: bool = False  # the guidelines have changed since this labeller read them
 
 
 def side_of(key: str, labeller: str) -> str:
@@ -86,14 +87,8 @@ def judge(
         row = db.execute(
             "SELECT t.*, p.key, p.first_by, p.second_by FROM tasks t JOIN pairs p ON p.id = t.pair WHERE t.id = ?", (task,)
         ).fetchone()
-        if row is None:
-            raise NotFoundError(
-                "This pair is not in the project any more.",
-                asked=task,
-                available="the next pair",
-                remedy="Go on with the next one.",
-                field="task",
-            )
+        if row is None:  # a repeat or a known answer that was given back by hand: nothing that anybody waits for
+            return _desk(db, labeller)
         if row["labeller"] == labeller and row["state"] == DONE:  # a second click, or an answer that never arrived
             return _desk(db, labeller)
         side = row["side"] if row["labeller"] == labeller else side_of(row["key"], labeller)
@@ -160,9 +155,17 @@ def _took(row: sqlite3.Row) -> float | None:
 
 
 def _event(db: sqlite3.Connection, **values: Any) -> int:
-    values |= {"created": files.now(), "guidelines": db.execute("SELECT max(version) FROM guidelines").fetchone()[0]}
+    read, newest = _guidelines(db, values["labeller"])
+    values |= {"created": files.now(), "guidelines": read or newest}
     names = ", ".join(values)
     return db.execute(f"INSERT INTO events ({names}) VALUES ({', '.join('?' * len(values))})", list(values.values())).lastrowid
+
+
+def _guidelines(db: sqlite3.Connection, labeller: str) -> tuple[int | None, int]:
+    """(the version that this labeller has read, the newest)"""
+    return tuple(
+        db.execute("SELECT (SELECT version FROM readers WHERE labeller = ?), max(version) FROM guidelines", (labeller,)).fetchone()
+    )
 
 
 def _late(db: sqlite3.Connection, row: sqlite3.Row, labeller: str, side: str) -> int | None:
@@ -198,9 +201,7 @@ def vote(ws: Workspace, project: str, labeller: str, pair: int, winner: str, rea
 
 def _desk(db: sqlite3.Connection, labeller: str, said: dict | None = None) -> Desk:
     now = files.now()
-    db.execute(
-        "UPDATE tasks SET state = ?, labeller = NULL, until = NULL WHERE state = ? AND until < ? AND kind = 'ordinary'", (OPEN, LEASED, now)
-    )
+    _free(db, "until < ? AND kind = 'ordinary'", now)
     mine = db.execute(
         "SELECT id FROM tasks WHERE labeller = ? AND state = ? ORDER BY since DESC, id DESC LIMIT 1", (labeller, LEASED)
     ).fetchone()
@@ -211,11 +212,23 @@ def _desk(db: sqlite3.Connection, labeller: str, said: dict | None = None) -> De
     return _with_progress(db, labeller, item, said or {})
 
 
+def _free(db: sqlite3.Connection, which: str, *values: Any) -> int:
+    """Open again the leases that `which` names, as far as they are still wanted; how many there were."""
+    freed = db.execute(
+        f"UPDATE tasks SET state = ?, labeller = NULL, until = NULL WHERE state = ? AND {which} RETURNING pair", (OPEN, LEASED, *values)
+    ).fetchall()
+    settings = settings_of(db) if freed else None
+    for (pair,) in freed:
+        key = db.execute("SELECT key FROM pairs WHERE id = ?", (pair,)).fetchone()[0]
+        trim(db, pair, wanted_of(key, settings))
+    return len(freed)
+
+
 def _lease(db: sqlite3.Connection, labeller: str, now: float) -> int | None:
     found = db.execute(
         """UPDATE tasks SET state = ?, labeller = ?, since = ?, until = ? WHERE id = (
-             SELECT t.id FROM tasks t WHERE t.state = ? AND NOT EXISTS
-               (SELECT 1 FROM tasks o WHERE o.pair = t.pair AND o.labeller = ?) ORDER BY t.rank, t.slot LIMIT 1) RETURNING id, pair""",
+             SELECT t.id FROM tasks t WHERE t.state = ? AND t.kind = 'ordinary' AND NOT EXISTS
+               (SELECT 1 FROM tasks o INDEXED BY whose WHERE o.pair = t.pair AND o.labeller = ?) ORDER BY t.rank, t.slot LIMIT 1) RETURNING id, pair""",
         (LEASED, labeller, now, now + LEASE, OPEN, labeller),
     ).fetchall()
     if not found:
@@ -242,7 +255,7 @@ def _inserted(db: sqlite3.Connection, labeller: str, now: float) -> int | None:
         found = db.execute(
             "SELECT t.pair, t.side FROM tasks t WHERE t.labeller = ? AND t.state = ? AND t.kind = 'ordinary' AND t.event <= "
             "(SELECT id FROM events WHERE labeller = ? AND kind = 'verdict' ORDER BY id DESC LIMIT 1 OFFSET ?) AND NOT EXISTS "
-            "(SELECT 1 FROM tasks r WHERE r.pair = t.pair AND r.labeller = t.labeller AND r.kind = 'repeat') ORDER BY t.rank LIMIT 1",
+            "(SELECT 1 FROM tasks r WHERE r.pair = t.pair AND r.labeller = t.labeller AND r.kind = 'repeat') ORDER BY t.since LIMIT 1",
             (labeller, DONE, labeller, APART - 1),
         ).fetchone()
         if found:
@@ -252,13 +265,14 @@ def _inserted(db: sqlite3.Connection, labeller: str, now: float) -> int | None:
 
 def _item(db: sqlite3.Connection, task: int) -> Item:
     row = db.execute(
-        "SELECT t.id, t.pair, t.side, t.event, p.prompt, p.first, p.second FROM tasks t JOIN pairs p ON p.id = t.pair WHERE t.id = ?",
+        "SELECT t.id, t.pair, t.side, t.labeller, p.prompt, p.first, p.second FROM tasks t JOIN pairs p ON p.id = t.pair WHERE t.id = ?",
         (task,),
     ).fetchone()
     sides = {"first": json.loads(row["first"]), "second": json.loads(row["second"])}
     before = db.execute(
-        "SELECT winner, strength, edited, better, note, reason FROM events WHERE task = ? AND kind = 'verdict' ORDER BY id DESC LIMIT 1",
-        (task,),
+        "SELECT winner, strength, edited, better, note, reason FROM events WHERE task = ? AND labeller = ? AND kind = 'verdict' "
+        "ORDER BY id DESC LIMIT 1",
+        (task, row["labeller"]),
     ).fetchone()
     if before:
         letter = {row["side"]: "a", turned(row["side"]): "b"}
@@ -267,7 +281,9 @@ def _item(db: sqlite3.Connection, task: int) -> Item:
 
 
 def _with_progress(db: sqlite3.Connection, labeller: str, item: Item | None, said: dict) -> Desk:
-    total, done = db.execute("SELECT count(*), coalesce(sum(state = ?), 0) FROM tasks WHERE kind = 'ordinary'", (DONE,)).fetchone()
+    counts = dict(db.execute("SELECT state, count(*) FROM tasks WHERE kind = 'ordinary' GROUP BY state").fetchall())
+    total, done = sum(counts.values()), counts.get(DONE, 0)
+    read, newest = _guidelines(db, labeller)
     mine = db.execute("SELECT count(*) FROM tasks WHERE labeller = ? AND state = ?", (labeller, DONE)).fetchone()[0]
     recent = [
         s
@@ -278,7 +294,8 @@ def _with_progress(db: sqlite3.Connection, labeller: str, item: Item | None, sai
     ]
     each = sorted(recent)[len(recent) // 2] if len(recent) >= 3 else None
     left = (total - done) * each if each is not None else None
-    return Desk(item, done, total, mine, total - done if item is None else 0, 60 / max(each, 0.1) if each is not None else None, left, said)
+    pace = 60 / max(each, 0.1) if each is not None else None
+    return Desk(item, done, total, mine, 0 if item else total - done, pace, left, said, unread=read is not None and read < newest)
 
 
 # --- taking back ------------------------------------------------------------------------------------------------------------------
@@ -313,17 +330,14 @@ def release(ws: Workspace, project: str, labeller: str | None = None) -> int:
             "DELETE FROM tasks WHERE state = ? AND kind != 'ordinary' AND event IS NULL AND (? IS NULL OR labeller = ?)",
             (LEASED, labeller, labeller),
         )
-        return db.execute(
-            "UPDATE tasks SET state = ?, labeller = NULL, until = NULL WHERE state = ? AND (? IS NULL OR labeller = ?)",
-            (OPEN, LEASED, labeller, labeller),
-        ).rowcount
+        return _free(db, "(? IS NULL OR labeller = ?)", labeller, labeller)
 
 
 def reopen_skipped(ws: Workspace, project: str) -> int:
     """Offer again what was skipped; how many there are."""
     with files.writing(ws, project) as db:
         found = db.execute(
-            "SELECT t.id, t.pair, t.labeller, t.event FROM tasks t JOIN events e ON e.id = t.event WHERE e.winner = 'skip'"
+            "SELECT t.id, t.pair, t.labeller, t.event FROM tasks t JOIN events e ON e.id = t.event WHERE t.kind = 'ordinary' AND e.winner = 'skip'"
         ).fetchall()
         for row in found:
             _event(db, kind="undo", task=row["id"], pair=row["pair"], labeller=row["labeller"], undoes=row["event"], reason="offered again")

@@ -48,7 +48,7 @@ def take_token() -> None:
 
 def environment(device: str | None, offline: bool) -> dict[str, str]:
     """Ours, without telemetry and without the secrets that a worker has no need of."""
-    env = {k: v for k, v in os.environ.items() if k not in (*TOKENS, "TUNESMITH_PASSWORD")}
+    env = {k: v for k, v in os.environ.items() if k not in (*TOKENS, "TUNESMITH_PASSWORD", "TUNESMITH_JUDGE_KEY")}
     env |= {
         "PYTHONPATH": os.pathsep.join(p for p in (PACKAGE_ROOT, env.get("PYTHONPATH")) if p),
         "PYTHONUNBUFFERED": "1",
