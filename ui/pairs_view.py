@@ -7,7 +7,7 @@ import gradio as gr
 
 from tuner import runs
 from tuner.data import store
-from tuner.errors import NotAllowedError
+from tuner.errors import RequestError
 from tuner.hardware import human_time
 from tuner.labels import generate, pairs, projects
 from tuner.labels.generate import ASKED, DATA, Request, Writer
@@ -130,7 +130,7 @@ class PairsView:
         try:
             ws = self.house.workspace(request)
             if not project:
-                raise NotAllowedError("There is no project yet.", available="a project", remedy="Make a project first.", field="project")
+                raise no_project()
             for model in (one, two):
                 if model != DATA:
                     self.house.require_model(ws, str(model or "").removesuffix(BASE), request)
@@ -165,6 +165,10 @@ class PairsView:
             if generate.state(ws, project, id)["state"] == "running":
                 generate.cancel(ws, project, id)
         return '<p class="ts-quiet">It stops after this answer; what was written is kept.</p>'
+
+
+def no_project() -> RequestError:
+    return RequestError("There is no project yet.", asked=None, available="a project", remedy="Make one below.", field="project")
 
 
 def writer(choice: str | None, temperature: float, most: int, seed: int) -> Writer:

@@ -9,7 +9,7 @@ from tuner.errors import NotAllowedError
 from tuner.labels import export, generate, judge
 from tuner.labels.judge import Judge
 from ui import draw
-from ui.pairs_view import going, writers_of
+from ui.pairs_view import going, no_project, writers_of
 from ui.session import House, Screen
 
 LEASTS = [("all verdicts", 0), ("clearly better and more", 2), ("far better alone", 3)]
@@ -110,7 +110,9 @@ class TeachView:
         try:
             ws = self.house.workspace(request)
             if self.house.guest:
-                raise NotAllowedError("This public page asks no judges.", available="people", remedy="Run Tunesmith on your computer.")
+                raise NotAllowedError(
+                    "This public page asks no judges.", asked=model, available="people", remedy="Run Tunesmith on your computer."
+                )
             if not project:
                 raise no_project()
             job = judge.ask(ws, project, Judge(str(model or ""), (url or "").strip() or None), key=(key or "").strip() or None)
@@ -127,7 +129,3 @@ class TeachView:
     def on_stop(self, job, request: gr.Request):
         if job:
             jobs.cancel(self.house.workspace(request), job)
-
-
-def no_project() -> NotAllowedError:
-    return NotAllowedError("There is no project yet.", available="a project", remedy="Make one above.", field="project")
