@@ -59,6 +59,7 @@ def test_the_whole_loop_from_a_terminal(house, tell, tmp_path):
     assert {"rewards/margins", "rewards/accuracies", "logps/chosen"} <= set(runs.metrics_table(run)["columns"])
     code, answer = tell("chat", trained["run"], "--prompt", "What is 3 plus 3?")
     assert code == 0 and answer["answer"]
+    runs.delete(house.ws, trained["run"])  # the house is everybody's
 
 
 @pytest.mark.parametrize(
