@@ -7,7 +7,7 @@ import pytest
 from tests.test_label_queue import candidate
 from tuner.data import preview, store
 from tuner.errors import ConflictError, DataError, RequestError
-from tuner.labels import export, feedback, outcome, pairs, projects, queue
+from tuner.labels import export, feedback, outcome, pairs, projects, queue, summary
 
 
 @pytest.fixture
@@ -149,3 +149,23 @@ def test_feedback_is_kept_only_while_it_is_wanted(ws):
     assert [r["messages"][-1]["content"] for r in kinds["chat"]] == ["Hello, how can I help?", "Hello!"]
     feedback.want(ws, False)
     assert not feedback.wanted(ws) and len(feedback.kept(ws)) == 2
+
+
+def test_the_last_word_counts_in_all_that_is_told(ws):
+    """Three people over one pair of two models: what they say together, then what was settled; a judge's votes are counted apart."""
+    id = projects.create(ws, "Told").id
+    pairs.put_in(ws, id, [candidate(1)])
+    projects.change(ws, id, overlap_share=1, overlap_labellers=3, repeats=0, planned=1)
+    for who, tuned in (("ann", False), ("ben", True), ("cid", True)):
+        item = queue.next(ws, id, who).item
+        queue.judge(ws, id, who, item.task, "a" if item.a[0]["content"].startswith("Plainly") == tuned else "b")
+    queue.vote(ws, id, "judge:m", 1, "second")
+    found = summary.of(ws, id)
+    rate = found.rates[0]
+    assert (rate.n, rate.wins if rate.model == "tuned" else rate.losses) == (1, 1), "one comparison, by majority"
+    assert len(found.panel.disagreements) == 1 and found.judges == {"judge:m": [False]} and len(found.panel.labellers) == 3
+    queue.settle(ws, id, 1, "second", "dora")
+    found = summary.of(ws, id)
+    rate = found.rates[0]
+    assert (rate.wins if rate.model == "base" else rate.losses) == 1 and found.panel.disagreements == []
+    assert summary.of(ws, projects.create(ws, "None").id).said == ["Nothing was judged yet."]

@@ -38,6 +38,22 @@ class PairsView:
             )
         self.take = gr.Button("Add these pairs", size="sm", elem_id="pairs-add")
         self.file = gr.File(label="From a file: any format of pairs or rankings", height=110, elem_id="pairs-file", visible=own)
+        self._written_by_models()
+        self.shown = [self.go, self.data, self.asked, self.one, self.two, self.again]
+        self.state = [self.writing_told, self.cancel, self.again]
+        form = [self.project, self.asked, self.typed, self.held, self.limit, self.most, self.one, self.two, self.warm_one, self.warm_two]
+        self.writing = [
+            self.write.click(self.on_write, form, self.state, show_progress="hidden", concurrency_limit=8),
+            self.again.click(self.on_resume, self.project, self.state, show_progress="hidden", concurrency_limit=8),
+        ]
+        self.cancel.click(self.on_cancel, self.project, self.writing_told, queue=False, show_progress="hidden")
+        self.added = [
+            self.sample.click(self.on_sample, self.project, self.told, show_progress="minimal"),
+            self.take.click(self.on_data, [self.project, self.data, self.gold], self.told, show_progress="minimal"),
+            self.file.upload(self.on_file, [self.project, self.file, self.gold], self.told, show_progress="minimal"),
+        ]
+
+    def _written_by_models(self) -> None:
         gr.Markdown("#### Written by models")
         with gr.Row():
             self.asked = gr.Dropdown(
@@ -67,19 +83,6 @@ class PairsView:
             self.again = gr.Button("Go on with what was begun", visible=False, elem_id="pairs-resume")
             self.cancel = gr.Button("Stop writing", visible=False, elem_id="pairs-cancel")
         self.writing_told = gr.HTML(elem_id="pairs-writing")
-        self.shown = [self.go, self.data, self.asked, self.one, self.two, self.again]
-        self.state = [self.writing_told, self.cancel, self.again]
-        form = [self.project, self.asked, self.typed, self.held, self.limit, self.most, self.one, self.two, self.warm_one, self.warm_two]
-        self.writing = [
-            self.write.click(self.on_write, form, self.state, show_progress="hidden", concurrency_limit=8),
-            self.again.click(self.on_resume, self.project, self.state, show_progress="hidden", concurrency_limit=8),
-        ]
-        self.cancel.click(self.on_cancel, self.project, self.writing_told, queue=False, show_progress="hidden")
-        self.added = [
-            self.sample.click(self.on_sample, self.project, self.told, show_progress="minimal"),
-            self.take.click(self.on_data, [self.project, self.data, self.gold], self.told, show_progress="minimal"),
-            self.file.upload(self.on_file, [self.project, self.file, self.gold], self.told, show_progress="minimal"),
-        ]
 
     def show(self, ws, project: str | None) -> dict:
         """The choices there are, and whether something that was begun waits to be gone on with."""

@@ -1,12 +1,11 @@
 """How well the judging goes, pairs to settle, and which model wins, all in words with their intervals."""
 
-from dataclasses import replace
-
 import gradio as gr
 
 from tuner.errors import TunerError
-from tuner.labels import agreement, judge_names, outcome, projects, quality, queue, wins
-from tuner.labels.verdicts import Verdict
+from tuner.labels import agreement, judge_names, outcome, quality, queue, summary
+from tuner.labels.summary import Summary
+from tuner.labels.wins import WinRate
 from ui import answers, draw
 from ui.session import House
 
@@ -45,12 +44,10 @@ class QualityView:
         """Values for `shown`."""
         if not project:
             return ['<p class="ts-quiet">No project chosen.</p>', gr.update(choices=[], value=None)]
-        given = outcome.verdicts(ws, project)
-        people = [v for v in given if not judge_names.is_judge(v.labeller)]
-        panel, settled = quality.panel(people), outcome.settled(ws, project)
-        panel = replace(panel, disagreements=[d for d in panel.disagreements if d.pair not in settled])
-        disputed = [(f"{d.pair}: {', '.join(f'{n} {w}' for n, w in d.votes.items())}"[:140], d.pair) for d in panel.disagreements[:SHOWN]]
-        return [in_words(ws, project, panel, given), gr.update(choices=disputed, value=None)]
+        found = summary.of(ws, project)
+        some = found.panel.disagreements[:SHOWN]
+        disputed = [(f"{d.pair}: {', '.join(f'{n} {w}' for n, w in d.votes.items())}"[:140], d.pair) for d in some]
+        return [in_words(found), gr.update(choices=disputed, value=None)]
 
     def on_dispute(self, project, pair, request: gr.Request):
         found = outcome.pair_of(self.house.workspace(request), project, int(pair)) if pair else None
@@ -76,16 +73,11 @@ class QualityView:
         return draw.good(f"{queue.reopen_skipped(self.house.workspace(request), project)} pairs are offered again.") if project else ""
 
 
-def in_words(ws, project: str, panel: quality.Panel, given: list[Verdict]) -> str:
-    p = projects.find(ws, project)
-    head = f'<div class="ts-card"><b>{p.done:,} of {p.tasks:,} judgements</b><ul>{items(panel.said() if given else ["Nothing was judged yet."])}</ul></div>'
-    each = "".join(f'<div class="ts-card"><b>{draw.escape(r.labeller)}</b><ul>{items(r.said())}</ul></div>' for r in panel.labellers)
-    return (
-        head
-        + contest(outcome.as_settled(given, outcome.settled(ws, project)), p.settings.planned)
-        + (f"<h4>Each labeller</h4>{each}" if len(panel.labellers) > 1 else "")
-        + of_judges(given)
-    )
+def in_words(found: Summary) -> str:
+    p, labellers = found.project, found.panel.labellers
+    head = f'<div class="ts-card"><b>{p.done:,} of {p.tasks:,} judgements</b><ul>{items(found.said)}</ul></div>'
+    each = "".join(f'<div class="ts-card"><b>{draw.escape(r.labeller)}</b><ul>{items(r.said())}</ul></div>' for r in labellers)
+    return head + contest(found) + (f"<h4>Each labeller</h4>{each}" if len(labellers) > 1 else "") + of_judges(found.judges)
 
 
 def items(lines: list[str]) -> str:
@@ -96,40 +88,25 @@ def items(lines: list[str]) -> str:
     return "".join(f"<li>{draw.escape(line)}</li>" for line in shown)
 
 
-def contest(given: list[Verdict], planned: int = 0) -> str:
+def contest(found: Summary) -> str:
     """Which model is preferred, when pairs of different models were judged."""
-    people = [v for v in given if not judge_names.is_judge(v.labeller)]
-    votes = wins.comparisons(people)  # one a pair: of a number that was fixed, and of a table
-    found = votes if planned else wins.comparisons(people, vote=False)  # one a verdict: a majority may change while one looks on
-    groups = wins.groups(found)
-    if not found or all(len(g) < 2 for g in groups):
-        return ""
-    said = []
-    for group in groups:
-        if len(group) == 2:
-            said.append(two(found, *group, planned))
-        elif len(group) > 2:
-            rows = wins.standings([c for c in votes if c[0] in group])
-            lines = [(s.model, f"{s.chance:.0%}", f"{s.low:.0%} to {s.high:.0%}", s.wins, s.ties, s.losses) for s in rows]
-            said.append(draw.table(["Model", "Preferred to another", "Interval (95%)", "Won", "Ties", "Lost"], lines))
-    return f'<div class="ts-card" id="label-contest"><b>Which model is better</b>{"".join(said)}</div>'
+    said = [two(rate) for rate in found.rates]
+    for table in found.tables:
+        lines = [(s.model, f"{s.chance:.0%}", f"{s.low:.0%} to {s.high:.0%}", s.wins, s.ties, s.losses) for s in table]
+        said.append(draw.table(["Model", "Preferred to another", "Interval (95%)", "Won", "Ties", "Lost"], lines))
+    return f'<div class="ts-card" id="label-contest"><b>Which model is better</b>{"".join(said)}</div>' if said else ""
 
 
-def two(found: list, one: str, other: str, planned: int) -> str:
+def two(rate: WinRate) -> str:
     """The rate, ties, and an interval: for the number fixed beforehand, or one that may be looked at after each verdict."""
-    rate = wins.rate(wins.outcomes(found, one, other), one, other, planned)
-    more = (
-        ""
-        if rate.decided or planned
-        else " Go on until it is decided: this interval may be looked at after every verdict, an ordinary one may not."
-    )
-    return f"<p>{draw.escape(rate.said() + more)}</p>"
+    more = " Go on until it is decided: this interval may be looked at after every verdict, an ordinary one may not."
+    return f"<p>{draw.escape(rate.said() + ('' if rate.decided or rate.planned else more))}</p>"
 
 
-def of_judges(given: list[Verdict]) -> str:
+def of_judges(judges: dict[str, list[bool]]) -> str:
     """How far a model that votes agrees with people, on pairs that both judged."""
-    out = []
-    for judge in sorted({v.labeller for v in given if judge_names.is_judge(v.labeller)}):
-        shared = judge_names.agreement(given, judge)
-        out.append(quality.sentence(f"{judge.removeprefix(judge_names.PREFIX)} says what people say", quality.share(shared)))
+    out = [
+        quality.sentence(f"{judge.removeprefix(judge_names.PREFIX)} says what people say", quality.share(same))
+        for judge, same in judges.items()
+    ]
     return f'<div class="ts-card"><b>Judge models</b><ul>{items(out)}</ul></div>' if out else ""

@@ -229,26 +229,18 @@ def export(ws: Workspace, args) -> dict:
 def stats(ws: Workspace, args) -> dict:
     from dataclasses import asdict
 
-    from tuner.labels import judge_names, outcome, projects, quality, wins
+    from tuner.labels import summary
 
-    p = projects.find(ws, args.project)
-    given = outcome.verdicts(ws, p.id)
-    people = [v for v in given if not judge_names.is_judge(v.labeller)]
-    words = outcome.settled(ws, p.id)
-    panel, last = quality.panel(people), outcome.as_settled(people, words)
-    votes = wins.comparisons(last)
-    found = votes if p.settings.planned else wins.comparisons(last, vote=False)
-    rates = [wins.rate(wins.outcomes(found, *g), *g, p.settings.planned) for g in wins.groups(found) if len(g) == 2]
-    said = {r.labeller: r.said() for r in panel.labellers}
-    judges = {j: judge_names.agreement(given, j) for j in sorted({v.labeller for v in given} - {v.labeller for v in people})}
-    return asdict(p) | {
-        "said": panel.said() if given else ["Nothing was judged yet."],
-        "labellers": [asdict(r) | {"said": said[r.labeller]} for r in panel.labellers],
+    found = summary.of(ws, args.project)
+    panel = found.panel
+    return asdict(found.project) | {
+        "said": found.said,
+        "labellers": [asdict(r) | {"said": r.said()} for r in panel.labellers],
         "agreement": {"raw": asdict(panel.raw), "measure": panel.measure, "beyond_chance": asdict(panel.beyond) if panel.beyond else None},
-        "disagreements": [asdict(d) for d in panel.disagreements if d.pair not in words],
-        "wins": [asdict(r) | {"rate": r.rate, "decided": r.decided, "said": r.said()} for r in rates],
-        "standings": [[asdict(s) for s in wins.standings([c for c in votes if c[0] in g])] for g in wins.groups(found) if len(g) > 2],
-        "judges": {j: {"agrees": sum(hits), "of": len(hits)} for j, hits in judges.items()},
+        "disagreements": [asdict(d) for d in panel.disagreements],
+        "wins": [asdict(r) | {"rate": r.rate, "decided": r.decided, "said": r.said()} for r in found.rates],
+        "standings": [[asdict(s) for s in table] for table in found.tables],
+        "judges": {j: {"agrees": sum(same), "of": len(same)} for j, same in found.judges.items()},
     }
 
 

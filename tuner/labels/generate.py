@@ -61,7 +61,7 @@ class Request:
 def ask(ws: Workspace, project: str, request: Request) -> str:
     """The id of a generation that is now under way. RequestError for what can't be made."""
     files.file_of(ws, project)
-    if sum(w.model != DATA for w in request.writers) == 0:
+    if all(w.model == DATA for w in request.writers):
         raise _wrong("Nobody would write anything.", "writers", "a model on at least one side", "Choose a model.")
     if request.writers[0] == request.writers[1] and request.writers[0].temperature == 0:
         raise _wrong(
