@@ -6,16 +6,14 @@ import sys
 import tempfile
 from pathlib import Path
 
-os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
-os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+from starlette.middleware import Middleware
 
-
-from tuner import ceilings, cli, hardware, paths, supervisor
+from tuner import ceilings, cli, hardware, hub_token, paths, supervisor
 from tuner.errors import ConflictError, RequestError, TunerError
 from tuner.paths import Workspace
-from ui import judge_view, layout, theme
-from ui.guard import LOOPBACK, HostGuard, OriginGuard
-from ui.session import LOCAL_LIMIT, SPACE_LIMIT, House
+from ui import gradio_options, guard, judge_view, layout, theme, uploads
+from ui.guard import LOOPBACK
+from ui.session import LOCAL_LIMIT, SESSIONS, SPACE_LIMIT, House
 
 
 def in_space() -> bool:
@@ -37,15 +35,6 @@ def hosts_of(host: str, allowed: list[str]) -> tuple[str, ...]:
     """The names this page answers to."""
     named = [h for h in (os.environ.get("SPACE_HOST", "").split(","), *[[a] for a in allowed]) for h in h if h]
     return (*LOOPBACK, *([host] if host not in ("0.0.0.0", "::") else []), *named)
-
-
-def without_tokens() -> None:
-    """Visitors of a Space don't look at the Hub with its owner's eyes: neither this process nor any that it starts has a token."""
-    from huggingface_hub import constants
-
-    constants.HF_HUB_DISABLE_IMPLICIT_TOKEN = True
-    for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
-        os.environ.pop(name, None)
 
 
 def free_port(host: str, asked: int | None) -> int:
@@ -98,43 +87,60 @@ def launch(
             remedy="Set TUNESMITH_PASSWORD (the user is tunesmith), or leave --host out.",
             field="host",
         )
+    paths.keep_private()
     ws.prepare()
     hosts = hosts_of(host, allow_hosts or [])
     if not local and not house.guest and not allow_hosts:
         hosts = ("*",)  # a machine in a network has more names than it knows; the login stands before all of them
     port = free_port(host, port)
-    guards = [(HostGuard, {"hosts": hosts}), (OriginGuard, {"hosts": hosts})]
-    from starlette.middleware import Middleware
-
-    if house.guest:
-        without_tokens()
+    house.token = hub_token.seal(guests=house.guest)
+    os.environ["GRADIO_TEMP_DIR"] = str(uploads.own_folder(house.home))
+    gradio_options.close_fetching()
     supervisor.watch_again(ws)
     ceilings.ask(ws, hardware.devices()[0])
     page = layout.build(house)
-    page.queue(default_concurrency_limit=8)
+    page.queue(**gradio_options.decided(gradio_options.QUEUE))
     print(
         f"Tunesmith is at http://{'127.0.0.1' if local else host}:{port} (Ctrl-C ends the page; runs go on).", file=sys.stderr, flush=True
     )
+    login = bool(house.password) and not house.guest and not local
     page.launch(
-        server_name=host,
-        server_port=port,
-        inbrowser=browser and local and sys.stdout.isatty(),
-        quiet=True,
-        share=False,
-        show_error=not house.guest,
-        ssr_mode=False,
-        enable_monitoring=False,
-        max_file_size=house.limit_bytes,
-        allowed_paths=[] if house.guest else [str(ws.exports)],
-        auth=("tunesmith", house.password) if house.password and not house.guest and not local else None,
-        footer_links=[],
-        theme=theme.theme(),
-        css=theme.CSS,
-        head=judge_view.SCRIPT,
-        app_kwargs={"middleware": [Middleware(kind, **options) for kind, options in guards]},
-        prevent_thread_lock=not block,
+        **gradio_options.decided(
+            gradio_options.LAUNCH,
+            server_name=host,
+            server_port=port,
+            inbrowser=browser and local and sys.stdout.isatty(),
+            show_error=not house.guest,
+            max_file_size=house.limit_bytes,
+            allowed_paths=[] if house.guest else [str(ws.exports)],
+            blocked_paths=[str(p) for p in (ws.runs, ws.datasets, ws.labels, ws.chats, ws.jobs, ws.presets, ws.machine_folder())],
+            root_path=os.environ.get("GRADIO_ROOT_PATH"),
+            auth=(lambda user, password: user == "tunesmith" and house.knows(password)) if login else None,
+            state_session_capacity=SESSIONS,
+            theme=theme.theme(),
+            css=theme.CSS,
+            head=judge_view.SCRIPT,
+            _app=guard.GuardedApp(guards(house, hosts, login)),
+            prevent_thread_lock=not block,
+        )
     )
     return page
+
+
+def guards(house: House, hosts: tuple[str, ...], login: bool) -> list[Middleware]:
+    """The layers between the network and Gradio, the outermost first."""
+    framing = (
+        guard.FRAMES_OF_A_SPACE
+        if house.guest
+        else [f"{scheme}://{h}" for h in hosts if h not in ("*", *LOOPBACK) for scheme in ("http", "https")]
+    )
+    return [
+        Middleware(guard.ReplyGuard, frames=framing),
+        Middleware(guard.HostGuard, hosts=hosts),
+        Middleware(guard.OriginGuard, hosts=hosts),
+        Middleware(guard.LoginGuard, tries=house.tries),
+        Middleware(guard.RouteGuard, login=login),
+    ]
 
 
 def main(argv: list[str]) -> int:

@@ -15,6 +15,7 @@ from tuner.commands.runs import Bar
 from tuner.errors import ConflictError, SettingError
 from tuner.eta import Eta, in_words
 from tuner.hardware import Device, human_range, human_time
+from tuner.launch import handover
 from ui import draw
 
 CARD = Device("cuda:0", "cuda", "NVIDIA L4", 24 * 10**9, 24 * 10**9, 121, watts=72)
@@ -343,7 +344,7 @@ def office(ws, monkeypatch):
     started = []
     monkeypatch.setattr(supervisor.local, "start", lambda module, *words, **_: started.append((module, *words)) or Child())
     monkeypatch.setattr(supervisor, "ensure", lambda machine: None)
-    return supervisor.Supervisor(ws.machine_folder()), started
+    return supervisor.Supervisor(ws.machine_folder(), handover.Inbox(ws.machine_folder())), started
 
 
 def states(s) -> dict[str, str]:

@@ -14,6 +14,7 @@ from tests.conftest import ROOT, until
 from tuner import config, locks, models, paths, planner, runs, supervisor
 from tuner.errors import ConflictError, DiskError, NotFoundError, TunerError
 from tuner.hardware import Device
+from tuner.launch import handover
 
 CPU = Device("cpu", "cpu", "CPU", 16 * 10**9, 16 * 10**9, 0.05)
 
@@ -77,7 +78,7 @@ def test_the_supervisor_waits_for_space(made, ws, monkeypatch):
     runs.write_status(made.path, state="running")
     tries = []
     full_until(monkeypatch, lambda: tries.append(1) or len(tries) > 4)
-    s = supervisor.Supervisor(ws.machine_folder())
+    s = supervisor.Supervisor(ws.machine_folder(), handover.Inbox(ws.machine_folder()))
     s.db.execute("INSERT INTO jobs (kind, folder, device, state, created) VALUES ('train', ?, 'cpu', 'running', 0)", (str(made.path),))
     s.run()
     assert runs.get(ws, made.id).state == "interrupted" and len(tries) == 5

@@ -12,7 +12,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from tuner import __version__, config, paths
+from tuner import __version__, config, hub_token, paths
 from tuner.commands import data as data_commands
 from tuner.commands import label as label_commands
 from tuner.commands import plan as plan_command
@@ -150,7 +150,8 @@ def main(argv: list[str] | None = None) -> int:
             argv = ["app", *argv]
         args = parser().parse_args(argv)
         args.as_json = as_json
-        ws = Workspace(Path(home).expanduser().resolve() if home else paths.default_home())
+        paths.keep_private()
+        ws = Workspace(Path(home).expanduser().resolve() if home else paths.default_home(), token=hub_token.from_environment())
         if args.run not in (app, doctor):  # which says itself what is wrong with the workspace
             ws.prepare()
         result = args.run(ws, args)

@@ -24,7 +24,7 @@ def start(ws: Workspace, id: str) -> dict[str, Any]:
         place.mkdir(parents=True, exist_ok=True)
         (place / "control").unlink(missing_ok=True)
         (place / "fetch").write_text(id, encoding="utf-8")
-        runs.write_status(place, state="preparing", reason="Waiting to begin.", progress={}, error=None)
+        runs.write_status(place, state="queued", reason="Waiting to begin.", progress={}, error=None)
     supervisor.submit(ws, "fetch", place, "cpu")
     return state(ws, id)
 

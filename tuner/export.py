@@ -73,6 +73,8 @@ def make(ws: Workspace, id: str, kind: str, out: Path | None = None, *, waiting=
         paths.write_json(new / "tunesmith.json", {"run": id, "kind": kind, "made": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "check": check})
         shutil.rmtree(final, ignore_errors=True)
         new.rename(final)
+        if out is not None:
+            paths.open_to_others(final)
     except OSError as error:
         raise translate(error) or error from error
     finally:

@@ -93,6 +93,6 @@ def title(hit: Hit) -> str:
 def how_to_open(id: str) -> str:
     """What a person does for a gated model, once."""
     return (
-        f"{id} is gated: open its page on huggingface.co, sign in, and agree to its terms; then run `hf auth login` in a terminal on this "
-        f"computer and paste a token with read access. Tunesmith reads that login and writes it nowhere."
+        f"{id} is gated: open its page on huggingface.co, sign in, and agree to its terms; then type an access token with read access in "
+        f"Settings, or run `hf auth login` in a terminal on this computer. Tunesmith writes neither anywhere."
     )

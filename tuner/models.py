@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from tuner import paths, shapes
+from tuner import hub_token, paths, shapes
 from tuner.errors import ModelError, NetworkError, NotFoundError, translate
 from tuner.model_files import check_parts, count_parameters, has_template, header, missing_shards  # noqa: F401 (header is used by export)
 
@@ -138,7 +138,7 @@ def resolve(ref: str, ws: paths.Workspace | None = None, *, need_weights: bool =
             return _from_adapter(folder, need_weights)
         return Model(str(folder), "folder", folder_facts(folder, need_weights=need_weights), str(folder))
     if HUB_ID.fullmatch(ref):
-        return _from_hub(ref)
+        return _from_hub(ref, ws.token if ws else None)
     raise NotFoundError(
         f"There is no model called {ref[:80]!r}.",
         asked=ref[:80],
@@ -204,14 +204,14 @@ def _from_run(id: str, ws: paths.Workspace) -> Model:
     return Model(id, "run", start.facts, start.base, adapter=folder, revision=plan["model"].get("revision"))
 
 
-def _from_hub(id: str) -> Model:
+def _from_hub(id: str, token: str | None) -> Model:
     entry = next((e for e in catalog() if e["id"].lower() == id.lower()), None)
     if (folder := cached_snapshot(id)) is not None:
         facts = folder_facts(folder, name=id)
         return Model(id, "hub", facts, id, revision=folder.name)
     if entry:
         return Model(entry["id"], "hub", catalog_facts(entry), entry["id"])
-    return Model(id, "hub", _hub_facts(id), id)
+    return Model(id, "hub", _hub_facts(id, hub_token.for_calls(token)), id)
 
 
 def cached_snapshot(id: str) -> Path | None:
@@ -227,17 +227,17 @@ def cached_snapshot(id: str) -> Path | None:
     return folder if list(folder.glob("*.safetensors")) and not missing_shards(folder) else None
 
 
-def _hub_facts(id: str) -> ModelFacts:
+def _hub_facts(id: str, token: str | bool) -> ModelFacts:
     import httpx
     from huggingface_hub import HfApi, constants, hf_hub_download
 
     try:
         if not constants.HF_HUB_OFFLINE:
             httpx.head(constants.ENDPOINT, timeout=5)  # without a network the download alone tries for 23 s
-        config = json.loads(Path(hf_hub_download(id, "config.json", etag_timeout=5)).read_text(encoding="utf-8"))
-        facts = replace(facts_from_config(config, name=id), has_template=_hub_template(id))
+        config = json.loads(Path(hf_hub_download(id, "config.json", etag_timeout=5, token=token)).read_text(encoding="utf-8"))
+        facts = replace(facts_from_config(config, name=id), has_template=_hub_template(id, token))
         if facts.notes:  # a kind that can't be counted from its config: the headers of its weights tell
-            facts = replace(facts, parameters=sum(HfApi().get_safetensors_metadata(id).parameter_count.values()))
+            facts = replace(facts, parameters=sum(HfApi().get_safetensors_metadata(id, token=token).parameter_count.values()))
         return facts
     except Exception as error:
         raise translate(error) or NetworkError(
@@ -248,16 +248,16 @@ def _hub_facts(id: str) -> ModelFacts:
         ) from error
 
 
-def _hub_template(id: str) -> bool:
+def _hub_template(id: str, token: str | bool) -> bool:
     """Whether a model that is still on the Hub has a chat template, from two small files; no weights are fetched."""
     from huggingface_hub import HfApi, hf_hub_download
     from huggingface_hub.errors import EntryNotFoundError
 
     try:
-        told = json.loads(Path(hf_hub_download(id, "tokenizer_config.json", etag_timeout=5)).read_text(encoding="utf-8"))
+        told = json.loads(Path(hf_hub_download(id, "tokenizer_config.json", etag_timeout=5, token=token)).read_text(encoding="utf-8"))
     except EntryNotFoundError:
         told = {}
-    return bool(told.get("chat_template")) or HfApi().file_exists(id, "chat_template.jinja")
+    return bool(told.get("chat_template")) or HfApi().file_exists(id, "chat_template.jinja", token=token)
 
 
 FLAT = {

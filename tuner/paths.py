@@ -1,5 +1,6 @@
 """Where datasets, runs and exports live; the only code that joins a name to a path."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -7,7 +8,8 @@ import re
 import secrets
 import sys
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tuner.errors import DiskError, NotFoundError, translate
@@ -26,6 +28,7 @@ class Workspace:
     home: Path
     owner: str = "me"
     machine: Path | None = None
+    token: str | None = field(default=None, repr=False, compare=False)  # for the Hub, of whoever works here; in memory alone
 
     @property
     def root(self) -> Path:
@@ -78,6 +81,8 @@ class Workspace:
         try:
             for folder in (self.datasets, self.runs, self.exports, self.chats, self.jobs, self.labels, self.machine_folder()):
                 folder.mkdir(parents=True, exist_ok=True)
+            for folder in (self.root, self.machine_folder()):  # also those that an earlier version made
+                close_to_others(folder)
             probe = self.root / f".write-{secrets.token_hex(4)}"
             probe.write_text("")
             probe.unlink()
@@ -125,8 +130,60 @@ def machine_folder() -> Path:
     return base / "tunesmith"
 
 
+OTHERS = "TUNESMITH_UMASK"  # the umask of whoever started us, for what is written outside the workspace
+
+
+def keep_private() -> None:
+    """From now on, what this process and its workers write is for this account alone (files 600, folders 700)."""
+    before = os.umask(0o077)
+    os.environ.setdefault(OTHERS, f"{before:o}")
+
+
+def _umask_before() -> int:
+    try:
+        return int(os.environ.get(OTHERS, ""), 8) & 0o777
+    except ValueError:
+        return 0o077
+
+
+@contextlib.contextmanager
+def as_shared() -> Iterator[None]:
+    """What is written inside is open to whom the account's own umask opens it: a shared Hub cache, say."""
+    private = os.umask(_umask_before())
+    try:
+        yield
+    finally:
+        os.umask(private)
+
+
+def open_to_others(path: Path) -> None:
+    """Give what a person takes away the access that their own umask gives; the workspace itself stays closed."""
+    keep = ~_umask_before()
+    for place in (path, *path.rglob("*")) if path.is_dir() else (path,):
+        if not place.is_symlink():
+            place.chmod((0o777 if place.is_dir() else 0o666) & keep)
+
+
+def close_to_others(folder: Path) -> None:
+    """Take away what group and others may do with a folder of ours."""
+    mode = folder.stat().st_mode
+    if mode & 0o077 and sys.platform != "win32" and folder.stat().st_uid == os.getuid():
+        folder.chmod(mode & 0o700)
+
+
 def default_home() -> Path:
     return Path(os.environ.get("TUNESMITH_HOME") or Path.home() / ".tunesmith")
+
+
+def write_new(path: Path, content: bytes) -> None:
+    """A file for this account alone; FileExistsError when there is one, which is whole."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(3)}")
+    try:
+        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as f:
+            f.write(content)
+        os.link(temporary, path) if hasattr(os, "link") else os.rename(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def write_json(path: Path, value) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 
 from tuner import locks, objectives, paths, runs
 from tuner.errors import disk_is_full
-from tuner.launch import local
+from tuner.launch import handover, local
 from tuner.paths import Workspace
 
 IDLE = 20.0  # seconds without work before it exits
@@ -48,6 +48,9 @@ def queue(machine: Path) -> sqlite3.Connection:
 def submit(ws: Workspace, kind: str, folder: Path, device: str, bytes: int = 0) -> None:
     """Put work into the queue, once, and see that somebody looks at it."""
     machine = ws.machine_folder()
+    if ws.token and (kind == "fetch" or (folder / "fetch").exists()):
+        ensure(machine)
+        handover.tell(machine, folder, "HF_TOKEN", ws.token)
     with closing(queue(machine)) as db:
         db.execute("BEGIN IMMEDIATE")
         if not db.execute("SELECT 1 FROM jobs WHERE folder = ? AND kind = ? AND state != 'done'", (str(folder), kind)).fetchone():
@@ -88,8 +91,8 @@ def serving(machine: Path, device: str) -> list[int]:
 
 
 class Supervisor:
-    def __init__(self, machine: Path):
-        self.machine, self.db = machine, queue(machine)
+    def __init__(self, machine: Path, inbox: handover.Inbox):
+        self.machine, self.db, self.inbox = machine, queue(machine), inbox
         self.children: dict[int, subprocess.Popen] = {}
         self.seen_alive: dict[int, float] = {}  # job -> when it was started or last held its lock
 
@@ -101,7 +104,7 @@ class Supervisor:
                     self.look_at(*job)
                 for job in self.jobs("waiting"):
                     self.consider(*job)
-                if self.jobs("running") or self.jobs("waiting"):
+                if self.jobs("running") or self.jobs("waiting") or self.inbox.waiting():
                     idle_since = time.monotonic()
             except (OSError, sqlite3.Error) as error:
                 if not disk_is_full(error):
@@ -142,8 +145,11 @@ class Supervisor:
         module = trainer(folder) if kind in LEARN and not first else WORKERS[first or kind]
         if kind in LEARN:
             runs.write_status(folder, state="preparing", reason="Downloading the model." if fetching else None)
+        elif kind == "fetch":
+            runs.write_status(folder, state="preparing", reason="Looking at what there is to download.")
         words = (device, str(folder / PROBED)) if kind == "probe" else (str(folder),)
-        child = local.start(module, *words, log=folder / "worker.log", device=device, offline=not fetching)
+        told = self.inbox.of(folder) if fetching else None
+        child = local.start(module, *words, log=folder / "worker.log", device=device, offline=not fetching, secrets=told)
         self.children[id] = child
         self.seen_alive[id] = time.monotonic()
         self.db.execute("UPDATE jobs SET state = 'running', pid = ? WHERE id = ?", (child.pid, id))
@@ -189,6 +195,9 @@ class Supervisor:
         if child is None and time.monotonic() - self.seen_alive.setdefault(id, time.monotonic()) < 1.0:
             return  # another supervisor's child may be between two locks
         self.children.pop(id, None)
+        if kind == "fetch" and paths.read_json(folder / "status.json", {}).get("state") == "queued":  # asked for anew while it ended
+            self.db.execute("UPDATE jobs SET state = 'waiting' WHERE id = ?", (id,))
+            return
         if kind == "fetch" and folder.is_dir() and code == 0:
             runs.write_status(folder, state="finished", reason=None)
         elif kind == "fetch" and folder.is_dir():
@@ -206,6 +215,8 @@ class Supervisor:
         self.done(id)
 
     def done(self, id: int) -> None:
+        for (folder,) in self.db.execute("SELECT folder FROM jobs WHERE id = ?", (id,)).fetchall():
+            self.inbox.forget(Path(folder))
         self.db.execute("UPDATE jobs SET state = 'done' WHERE id = ?", (id,))
         self.db.execute("DELETE FROM jobs WHERE state = 'done' AND id < ?", (id - 1000,))
 
@@ -236,15 +247,17 @@ def settle(folder: Path, code: int | None) -> None:
 
 
 def main() -> int:
-    local.take_token()
-    machine = paths.machine_folder()
+    machine, told = paths.machine_folder(), {}
     lock = machine / "supervisor.lock"
     try:
         while locks.hold(lock, patience=0.3):
-            supervisor = Supervisor(machine)
+            inbox = handover.Inbox(machine, told)
+            supervisor = Supervisor(machine, inbox)
             supervisor.run()
+            inbox.close()  # before the lock falls: the next supervisor listens at the same place
+            told = inbox.kept
             locks.release(lock)
-            if not supervisor.jobs("waiting"):  # what came in while the lock was still held would wait for nobody
+            if not supervisor.jobs("waiting") and not inbox.waiting():  # what came in while the lock was held would wait for nobody
                 break
     except Exception:
         traceback.print_exc()

@@ -8,7 +8,7 @@ import gradio as gr
 from tuner import hardware, runs, supervisor, training
 from tuner.errors import RequestError
 from tuner.labels import export
-from ui import data_tab, draw, forms
+from ui import data_tab, draw, forms, gradio_options
 from ui.chat_tab import ChatTab, first_question
 from ui.data_tab import DataTab
 from ui.label_tab import LabelTab
@@ -36,7 +36,7 @@ class Page:
         self.house = house
         # how often Gradio's own copies of uploads and downloads are looked at, and how old they may be: seconds
         cache = (60, 900) if house.guest else (3600, 86400)
-        with gr.Blocks(title="Tunesmith", analytics_enabled=False, delete_cache=cache) as self.blocks:
+        with gr.Blocks(**gradio_options.decided(gradio_options.BLOCKS, delete_cache=cache)) as self.blocks:
             self.screen = gr.BrowserState({}, storage_key="tunesmith-screen", secret="tunesmith")  # ids only: nothing in it is secret
             self.seen = gr.State("")
             self.beat = gr.Textbox(visible="hidden", show_label=False, elem_classes=["ts-hidden"])  # the version a tick found
@@ -289,5 +289,13 @@ def linked(request: gr.Request) -> str | None:
     return request.query_params.get("label") or None
 
 
+PROGRAMS = "label_"  # the functions that other programs may rely on begin so; the others are the page's own wiring
+
+
 def build(house: House) -> gr.Blocks:
-    return Page(house).blocks
+    """The page. What only its own controls call is left out of the description that Gradio sends with it."""
+    blocks = Page(house).blocks
+    for function in blocks.fns.values():
+        if function.api_visibility == "public" and not str(function.api_name).startswith(PROGRAMS):
+            function.api_visibility = "undocumented"
+    return blocks

@@ -13,8 +13,11 @@ from tuner import paths, runs
 from tuner.errors import ConflictError, NotAllowedError
 from tuner.labels import db
 from tuner.paths import Workspace
+from ui import attempts
+from ui.attempts import Attempts
 
 LOCAL_LIMIT, SPACE_LIMIT = 2_000_000_000, 200_000_000  # bytes of one upload
+SESSIONS = 1000  # browsers whose state is remembered; the oldest goes first
 
 
 @dataclass
@@ -26,17 +29,37 @@ class House:
     guest: bool = False
     password: str | None = None
     limit_bytes: int = LOCAL_LIMIT
+    token: str | None = field(default=None, repr=False)  # for the Hub, from the environment at the start
+    tries: Attempts = field(default_factory=Attempts)  # at the password
+    _typed: dict[str, str] = field(default_factory=dict, repr=False)  # tokens that were typed here, by session
     _unlocked: set[str] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def workspace(self, request: gr.Request | None) -> Workspace:
         if not self.guest:
-            return Workspace(self.home, "me", self.machine)
+            return Workspace(self.home, "me", self.machine, self.hub_token(request))
         session = str(getattr(request, "session_hash", None) or "nobody")
-        ws = Workspace(self.home, "guest-" + hashlib.sha256(session.encode()).hexdigest()[:20], self.machine)
+        ws = Workspace(self.home, "guest-" + hashlib.sha256(session.encode()).hexdigest()[:20], self.machine, self.hub_token(request))
         if not ws.root.exists():
             ws.prepare()
         return ws
+
+    def _session(self, request: gr.Request | None) -> str:
+        """Whose token it is: everybody's at a page of one's own, a visitor's in a Space."""
+        return str(getattr(request, "session_hash", None) or "nobody") if self.guest else "me"
+
+    def hub_token(self, request: gr.Request | None) -> str | None:
+        """What was typed here, else what the environment named; visitors of a Space have only what they typed themselves."""
+        return self._typed.get(self._session(request)) or (None if self.guest else self.token)
+
+    def keep_hub_token(self, request: gr.Request | None, token: str) -> None:
+        """Keep a typed token in the memory of this process, or forget it when it is empty."""
+        self.require_own(request)
+        with self._lock:
+            if token.strip():
+                self._typed[self._session(request)] = token.strip()
+            else:
+                self._typed.pop(self._session(request), None)
 
     def may_bring_own(self, request: gr.Request | None) -> bool:
         """Whether this session may upload data and name models of its own."""
@@ -57,11 +80,26 @@ class House:
             self.require_own(request)
 
     def unlock(self, request: gr.Request, password: str) -> bool:
-        if self.password and hmac.compare_digest(password.encode(), self.password.encode()):
-            with self._lock:
-                self._unlocked.add(str(request.session_hash))
-            return True
-        return False
+        """Whether that was the password, which opens this visit; NotAllowedError when it was tried too often."""
+        address = getattr(request.client, "host", None)
+        if wait := self.tries.begin(address):
+            raise NotAllowedError(
+                "There were too many wrong passwords.",
+                asked="another try",
+                available=f"in {max(1, round(wait))} s",
+                remedy=attempts.told(wait),
+                field="password",
+            )
+        if not self.knows(password):
+            return False
+        self.tries.succeeded(address)
+        with self._lock:
+            self._unlocked.add(str(request.session_hash))
+        return True
+
+    def knows(self, password: str) -> bool:
+        """Compare without telling by the time it takes how much of it is right."""
+        return bool(self.password) and hmac.compare_digest(password.encode("utf-8", "replace"), self.password.encode())
 
     def leave(self, request: gr.Request) -> None:
         """A guest's browser is gone: stop what it runs and delete all that was its own."""
@@ -70,6 +108,7 @@ class House:
         ws = self.workspace(request)
         with self._lock:
             self._unlocked.discard(str(request.session_hash))
+            self._typed.pop(self._session(request), None)
         for run in runs.listing(ws):
             if run.live:
                 try:

@@ -15,6 +15,8 @@ class SettingsTab:
         self.report = gr.HTML(elem_id="doctor")
         self.look = gr.Button("Look again", size="sm")
         self.look.click(self.show, None, self.report)
+        if not house.guest or house.password:
+            self.hub()
         if house.guest:
             gr.Markdown(
                 "### For the owner\nThis page is public: everybody works with the samples and the starter model, each apart, and everything is gone at the end of the visit."
@@ -26,6 +28,36 @@ class SettingsTab:
                 self.open = gr.Button("Open", size="sm")
                 self.said = gr.HTML()
                 self.open.click(self.on_open, self.password, [self.password, self.said])
+
+    def hub(self) -> None:
+        """Where a token for gated and private models is typed. It stays in this process's memory."""
+        gr.Markdown("### Hugging Face Hub")
+        with gr.Row(equal_height=True):
+            self.token = gr.Textbox(
+                label="Access token",
+                type="password",
+                info="For gated and private models. Kept in memory until the page is closed, sent to nobody but the Hub, and never written.",
+                max_lines=1,
+                elem_id="hub-token",
+                scale=3,
+            )
+            self.keep = gr.Button("Use this token", size="sm", elem_id="keep-token", min_width=140)
+            self.forget = gr.Button("Forget it", size="sm", elem_id="forget-token", min_width=120)
+        self.token_told = gr.HTML(elem_id="token-told")
+        quick = {"queue": False, "show_progress": "hidden"}
+        self.keep.click(self.on_token, self.token, [self.token, self.token_told], **quick)
+        self.token.submit(self.on_token, self.token, [self.token, self.token_told], **quick)
+        self.forget.click(self.on_forget, None, [self.token, self.token_told], **quick)
+
+    def on_token(self, token, request: gr.Request):
+        try:
+            self.house.keep_hub_token(request, token or "")
+        except Exception as error:
+            return "", draw.trouble(error)
+        return "", draw.good("The token is used from now on, for downloads that start now as well." if token else "No token is kept.")
+
+    def on_forget(self, request: gr.Request):
+        return self.on_token("", request)
 
     def show(self, request: gr.Request):
         found = doctor.look(self.house.workspace(request))
@@ -44,6 +76,8 @@ class SettingsTab:
         return f"{problems}<p>{draw.escape(found['summary'])}</p>{devices}{where}{versions}"
 
     def on_open(self, password, request: gr.Request):
-        if self.house.unlock(request, password or ""):
-            return "", draw.good("Open: this visit may use its own data and models.")
-        return "", draw.bad("That is not the password.")
+        try:
+            opened = self.house.unlock(request, password or "")
+        except Exception as error:
+            return "", draw.trouble(error)
+        return "", draw.good("Open: this visit may use its own data and models.") if opened else draw.bad("That is not the password.")

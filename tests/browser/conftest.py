@@ -31,9 +31,9 @@ class App:
         return status(self.url + path, headers=headers)
 
 
-def status(url: str, data: bytes | None = None, headers: dict | None = None) -> int:
+def status(url: str, data: bytes | None = None, headers: dict | None = None, method: str | None = None) -> int:
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, data=data, headers=headers or {}), timeout=20) as answer:
+        with urllib.request.urlopen(urllib.request.Request(url, data=data, headers=headers or {}, method=method), timeout=20) as answer:
             return answer.status
     except urllib.error.HTTPError as error:
         return error.code

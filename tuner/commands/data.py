@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from tuner import paths
 from tuner.commands.words import Refused, say
 from tuner.paths import Workspace
 
@@ -62,7 +63,9 @@ def export(ws: Workspace, args) -> dict:
         raise Refused(
             f"{path} is there already.", asked=str(path), available="a name that is free", remedy="Choose another one with --out."
         )
-    return {"path": str(path), "rows": store.export(ds, path)}
+    rows = store.export(ds, path)
+    paths.open_to_others(path)
+    return {"path": str(path), "rows": rows}
 
 
 def compare(ws: Workspace, args) -> dict:

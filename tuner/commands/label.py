@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from tuner import paths
 from tuner.commands.words import Refused, say
 from tuner.paths import Workspace
 
@@ -221,7 +222,12 @@ def export(ws: Workspace, args) -> dict:
 
     how = {"min_strength": args.min_strength, "judges": args.judges}
     if args.out:
-        return making.to_folder(ws, args.project, Path(args.out).expanduser().resolve(), **how)
+        out = Path(args.out).expanduser().resolve()
+        new = not out.exists()
+        made = making.to_folder(ws, args.project, out, **how)
+        for place in [out] if new else [out / name for name in made["files"]]:
+            paths.open_to_others(place)
+        return made
     ds = making.to_dataset(ws, args.project, args.to, **how)
     return {"dataset": ds.id, "version": ds.version, "kind": ds.kind, "rows": ds.rows, "held_out": ds.held_out}
 

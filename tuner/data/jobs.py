@@ -70,6 +70,8 @@ def begin(ws: Workspace, task: str, job: str | None = None, *, hidden: dict[str,
     except FileExistsError:
         return job  # somebody else was quicker
     paths.write_json(folder / "job.json", {"home": str(ws.home.resolve()), "owner": ws.owner, "task": task, "arguments": arguments})
+    if task == "hub" and ws.token:
+        hidden = {"HF_TOKEN": ws.token} | (hidden or {})
     try:
         _children[job] = local.start(
             "tuner.workers.ingest", str(folder.resolve()), log=folder / "worker.log", offline=task != "hub", secrets=hidden

@@ -7,10 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tuner import hub_token
+
 PACKAGE_ROOT = str(Path(__file__).resolve().parents[2])
 
 
-TOKENS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
 COMES = "TUNESMITH_TOKEN_COMES"  # tells a process that there are secrets to read
 
 
@@ -19,24 +20,22 @@ def start(
 ) -> subprocess.Popen:
     """`python -m module args...`, with nothing of ours to hold on to: a closed page ends none of it.
 
-    `device` ('cpu', 'cuda:1') becomes the only one the process sees; `offline` keeps the Hub's libraries from the network. A process
-    that may use it reads the Hub's token, and other `secrets`, from its standard input (`take_token`): an environment can be read from outside.
+    `device` ('cpu', 'cuda:1') becomes the only one the process sees; `offline` keeps the Hub's libraries from the network. `secrets`
+    (the Hub's token) go through its standard input (`take_token`): an environment can be read from outside.
     """
-    token = None if offline else next((os.environ[name] for name in TOKENS if os.environ.get(name)), None)
-    told = ({"HF_TOKEN": token} if token else {}) | (secrets or {})
     with open(log, "ab") as out:  # a file and never a pipe: a full pipe that nobody drains freezes the child
         child = subprocess.Popen(
             [sys.executable, "-m", module, *args],
-            stdin=subprocess.PIPE if told else subprocess.DEVNULL,
+            stdin=subprocess.PIPE if secrets else subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,
             close_fds=True,
-            env=environment(device, offline) | ({COMES: "1"} if told else {}),
+            env=environment(device, offline) | ({COMES: "1"} if secrets else {}),
             **_detached(),
         )
-    if told:
+    if secrets:
         with contextlib.suppress(BrokenPipeError), child.stdin as pipe:  # a child that has died already is told of by its ending
-            pipe.write(json.dumps(told).encode())
+            pipe.write(json.dumps(secrets).encode())
     return child
 
 
@@ -48,7 +47,7 @@ def take_token() -> None:
 
 def environment(device: str | None, offline: bool) -> dict[str, str]:
     """Ours, without telemetry and without the secrets that a worker has no need of."""
-    env = {k: v for k, v in os.environ.items() if k not in (*TOKENS, "TUNESMITH_PASSWORD", "TUNESMITH_JUDGE_KEY")}
+    env = {k: v for k, v in os.environ.items() if k not in (*hub_token.NAMES, "TUNESMITH_PASSWORD", "TUNESMITH_JUDGE_KEY")}
     env |= {
         "PYTHONPATH": os.pathsep.join(p for p in (PACKAGE_ROOT, env.get("PYTHONPATH")) if p),
         "PYTHONUNBUFFERED": "1",

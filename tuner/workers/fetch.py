@@ -13,7 +13,7 @@ from pathlib import Path
 from huggingface_hub import HfApi, constants, hf_hub_download
 from tqdm import tqdm
 
-from tuner import hub, locks, runs
+from tuner import hub, locks, paths, runs
 from tuner.errors import DiskError, NetworkError, translate
 from tuner.hardware import human_bytes, human_time
 from tuner.launch import local
@@ -120,7 +120,8 @@ def main(folder: Path) -> int:
     local.take_token()
     id = (folder / "fetch").read_text().strip()
     try:
-        fetch(folder, id)
+        with paths.as_shared():  # the Hub's cache may be shared among accounts; the run folder is closed as a whole
+            fetch(folder, id)
         return 0
     except Stopped:
         runs.write_status(folder, state="stopped", reason="Stopped while downloading; what was downloaded is kept.")

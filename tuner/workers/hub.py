@@ -6,6 +6,7 @@ So nothing on the Hub is run (no dataset scripts, no pickles), and what is wrong
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from tuner import paths
 from tuner.data import store
 from tuner.data.check import Progress, beat
 from tuner.data.opened import suffix
@@ -103,4 +104,5 @@ def _fetched(url: str) -> Path:
     rest = url.removeprefix("hf://datasets/")
     repo, _, tail = rest.partition("@")
     revision, _, name = tail.partition("/")
-    return Path(hf_hub_download(repo, name, repo_type="dataset", revision=revision.replace("%2F", "/")))
+    with paths.as_shared():
+        return Path(hf_hub_download(repo, name, repo_type="dataset", revision=revision.replace("%2F", "/")))

@@ -1,0 +1,20 @@
+"""Where Gradio keeps uploads while they are looked at: a folder of this page alone, not the one in /tmp that all accounts share."""
+
+import secrets
+import shutil
+from pathlib import Path
+
+from tuner import locks
+
+
+def own_folder(home: Path) -> Path:
+    """A new folder that only this account can enter; those of pages that are gone are removed."""
+    every = home / ".uploads"
+    every.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for old in every.iterdir():
+        if old.is_dir() and not locks.held(old / "lock"):
+            shutil.rmtree(old, ignore_errors=True)
+    folder = every / secrets.token_hex(8)
+    folder.mkdir(mode=0o700)
+    locks.hold(folder / "lock")
+    return folder
