@@ -2,6 +2,7 @@
 
 from tools import docs
 from tuner import config
+from ui import routes
 
 
 def test_requirements_and_settings_table_are_current():
@@ -9,6 +10,12 @@ def test_requirements_and_settings_table_are_current():
     text = (docs.ROOT / "README.md").read_text(encoding="utf-8")
     assert docs.readme(text) == text
     assert all(f"| `{name}` |" in text for name in config.FIELDS)
+
+
+def test_the_tables_of_what_is_let_in_are_current():
+    text = (docs.ROOT / "docs" / "security.md").read_text(encoding="utf-8")
+    assert docs.security(text) == text
+    assert all(f"| `{r.path}` |" in text for r in routes.ROUTES) and "`run_history` | `False`" in text
 
 
 def test_the_tree_in_the_readme_names_each_module():

@@ -9,11 +9,13 @@ import shutil
 import tomllib
 from pathlib import Path
 
-from tuner import config, losses, methods, objectives
+from tuner import config, connections, losses, methods, objectives
+from ui import gradio_options, routes
 
 ROOT = Path(__file__).resolve().parents[1]
 MATRIX = re.compile(r"(<!-- matrix -->\n).*?(\n<!-- /matrix -->)", re.S)
 LOSSES = re.compile(r"(<!-- losses -->\n).*?(\n<!-- /losses -->)", re.S)
+SECURITY = {"routes": routes.table, "options": gradio_options.tables, "connections": connections.table}
 TABLE = re.compile(r"(<!-- settings -->\n).*?(\n<!-- /settings -->)", re.S)
 
 
@@ -28,6 +30,13 @@ def readme(text: str) -> str:
     text = MATRIX.sub(lambda m: m[1] + matrix() + m[2], text)
     text = LOSSES.sub(lambda m: m[1] + losses.table() + m[2], text)
     return TABLE.sub(lambda m: m[1] + config.settings_table() + m[2], text)
+
+
+def security(text: str) -> str:
+    """docs/security.md with the tables of routes, options and connections as the code has them."""
+    for name, made in SECURITY.items():
+        text = re.sub(rf"(<!-- {name} -->\n).*?(\n<!-- /{name} -->)", lambda m, made=made: m[1] + made() + m[2], text, flags=re.S)
+    return text
 
 
 def matrix() -> str:
@@ -67,6 +76,7 @@ def main() -> None:
     args = parse.parse_args()
     (ROOT / "requirements.txt").write_text(requirements(), encoding="utf-8")
     (ROOT / "README.md").write_text(readme((ROOT / "README.md").read_text(encoding="utf-8")), encoding="utf-8")
+    (ROOT / "docs" / "security.md").write_text(security((ROOT / "docs" / "security.md").read_text(encoding="utf-8")), encoding="utf-8")
     if args.screenshot:
         screenshot(args.screenshot, ROOT / "docs" / "runs.png")
 

@@ -1,5 +1,6 @@
 """The Hub, looked at from here: which models answer to some words, and which are on this computer already. No weights are touched."""
 
+import re
 import time
 from dataclasses import dataclass
 from functools import lru_cache
@@ -45,10 +46,15 @@ def _cached(_now: int) -> tuple[Hit, ...]:
 def search(words: str) -> list[Hit]:
     """Models of the Hub that answer to these words and hold safetensors, the most used first; [] for fewer than three letters.
 
-    Raises NetworkError without a network, or with HF_HUB_OFFLINE set.
+    A path of this computer is sent to nobody. Raises NetworkError without a network, or with HF_HUB_OFFLINE set.
     """
     words = words.strip()
-    return list(_search(words)) if len(words) >= LEAST else []
+    return list(_search(words)) if len(words) >= LEAST and not _is_path(words) else []
+
+
+def _is_path(words: str) -> bool:
+    """Whether it is written like a folder; an id of the Hub has one slash, and not at its begin."""
+    return bool(re.match(r"[/~.]|[A-Za-z]:", words)) or "\\" in words or words.count("/") > 1
 
 
 @lru_cache(maxsize=64)

@@ -2,7 +2,7 @@
 
 import gradio as gr
 
-from tuner import doctor
+from tuner import connections, doctor
 from tuner.hardware import human_bytes
 from ui import draw
 from ui.session import House
@@ -73,7 +73,9 @@ class SettingsTab:
             ["Library", "Version"], [("tunesmith", found["tunesmith"]), ("python", found["python"]), *found["versions"].items()]
         )
         where = "" if self.house.guest else f"<p>Workspace: <code>{draw.escape(found['workspace']['path'])}</code></p>"
-        return f"{problems}<p>{draw.escape(found['summary'])}</p>{devices}{where}{versions}"
+        outside = draw.table(["Connects to", "When", "What is sent"], [tuple(c) for c in connections.CONNECTIONS])
+        outside = f"<h3>What leaves this computer, and when</h3><p>{draw.escape(connections.NEVER)}</p>{outside}"
+        return f"{problems}<p>{draw.escape(found['summary'])}</p>{devices}{where}{versions}{outside}"
 
     def on_open(self, password, request: gr.Request):
         try:

@@ -118,7 +118,8 @@ class TrainTab:
         for title, _ in known:  # whoever writes on behind what was chosen before means what was written
             words = words.removeprefix(title)
         try:
-            hits = [(hub.title(h), h.id) for h in hub.search(words)]
+            own = self.house.may_bring_own(request)  # a public page asks the Hub nothing for its visitors
+            hits = [(hub.title(h), h.id) for h in hub.search(words)] if own else []
         except TunerError as error:
             return gr.update(choices=known), f'<p class="ts-quiet">{draw.escape(str(error))}</p>'
         return gr.update(choices=known + [h for h in hits if h[1] not in {ref for _, ref in known}]), ""
