@@ -81,7 +81,7 @@ class House:
 
     def unlock(self, request: gr.Request, password: str) -> bool:
         """Whether that was the password, which opens this visit; NotAllowedError when it was tried too often."""
-        address = getattr(request.client, "host", None)
+        address = getattr(getattr(request, "client", None), "host", None)
         if wait := self.tries.begin(address):
             raise NotAllowedError(
                 "There were too many wrong passwords.",

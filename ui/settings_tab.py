@@ -32,7 +32,7 @@ class SettingsTab:
     def hub(self) -> None:
         """Where a token for gated and private models is typed. It stays in this process's memory."""
         gr.Markdown("### Hugging Face Hub")
-        with gr.Row(equal_height=True):
+        with gr.Row():
             self.token = gr.Textbox(
                 label="Access token",
                 type="password",
