@@ -115,6 +115,10 @@ def test_charts_keep_ends_and_gaps():
     points = [(i, float(i)) for i in range(5000)]
     thin = charts.thin(points)
     assert len(thin) <= charts.MOST + 2 and thin[0] == points[0] and thin[-1] == points[-1]
+    spiky = [(i, 100.0 if i == 3333 else -50.0 if i == 4001 else float(i % 7)) for i in range(5000)]
+    kept = charts.thin(spiky)
+    assert (3333, 100.0) in kept and (4001, -50.0) in kept and len(kept) <= charts.MOST and kept == sorted(kept)
+    assert charts.thin(spiky[: charts.MOST]) == spiky[: charts.MOST] and charts.thin([]) == []
     assert charts.smoothed([(1, 5.0)]) == [(1, pytest.approx(5.0))]
     rows = [(1, "loss", 2.0), (2, "loss", None), (3, "loss", 1.0), (3, "eval_loss", 1.5), (3, "memory_bytes", 2e9)]
     lines = charts.lines_of(rows, "loss")

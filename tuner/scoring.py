@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
+from rapidfuzz.distance import LCSseq
 
 OUTSIDE = "O"  # the tag of a word that belongs to nothing
 MARKS = "BILUESM"  # of BIO, BIOES and BILOU tags: begin, inside, last, unit, end, single, middle
@@ -128,20 +129,10 @@ def of_loss(loss: float | None, names: Sequence[str]) -> dict[str, float]:
     return {"perplexity": math.exp(min(loss, 700.0))} if "perplexity" in names and loss is not None else {}
 
 
-def common(a: Sequence[str], b: Sequence[str]) -> int:
-    """The length of the longest common subsequence."""
-    row = [0] * (len(b) + 1)
-    for x in a:
-        before = row[:]
-        for j, y in enumerate(b):
-            row[j + 1] = before[j] + 1 if x == y else max(before[j + 1], row[j])
-    return row[-1]
-
-
 def rouge_l(guess: str, gold: str) -> float:
     """F1 of the longest common subsequence of words, letters and digits alone (Lin 2004, https://aclanthology.org/W04-1013)."""
     a, b = (re.findall(r"\w+", text.lower()) for text in (guess, gold))
-    return 200 * common(a, b) / (len(a) + len(b)) if a and b else 100.0 * (a == b)
+    return 200 * LCSseq.similarity(a, b) / (len(a) + len(b)) if a and b else 100.0 * (a == b)
 
 
 def rewritten(guesses: Sequence[str], golds: Sequence[str]) -> dict[str, float]:

@@ -47,9 +47,15 @@ Line = tuple[str, str, Points]  # name, SVG stroke, points
 
 
 def thin(points: Points) -> Points:
-    """Every n-th point and the last one."""
-    every = len(points) // MOST + 1
-    return points[::every] + (points[-1:] if points and (len(points) - 1) % every else [])
+    """At most `MOST` points that look like all of them: the lowest and the highest of each stretch, the first and the last. A spike of one
+    step stays."""
+    if len(points) <= MOST:
+        return points
+    kept, stretches = {0, len(points) - 1}, MOST // 2 - 1
+    for n in range(stretches):
+        inside = range(n * len(points) // stretches, (n + 1) * len(points) // stretches)
+        kept |= {min(inside, key=lambda i: points[i][1]), max(inside, key=lambda i: points[i][1])}
+    return [points[i] for i in sorted(kept)]
 
 
 def smoothed(points: Points, weight: float = 0.9) -> Points:

@@ -18,6 +18,7 @@ from trl import DPOConfig, DPOTrainer, KTOConfig, KTOTrainer
 
 from tuner import losses, methods, over_optimisation, runs
 from tuner.workers import dry, learn, pairs, reference
+from tuner.workers.exact import ExactLoss
 from tuner.workers.learner import Rows
 from tuner.workers.prepare import IGNORED
 from tuner.workers.report import Reporter, guarded, leave
@@ -52,11 +53,12 @@ class Heard:
         return out
 
 
-class Judged:
+class Judged(ExactLoss):
     """What all four trainers share: rows that are tokens already, the reference, and how the answers fare, as exact means over rows."""
 
     reference: reference.Reference
     written: Any = None  # () -> mean tokens of the answers it writes
+    paired = True  # whether each row holds a better and a worse answer; rated answers stand alone
 
     def _prepare_dataset(self, dataset, *_):
         return dataset
@@ -76,13 +78,26 @@ class Judged:
         told = getattr(self, "told", {}).get(training, {})
         found = {name: torch.cat(parts) for name, parts in told.items()}
         told.clear()
-        return metrics(found)
+        return metrics(found, paired=self.paired)
+
+    def units(self, inputs):
+        """Pairs, or rated answers."""
+        if "label" in inputs:
+            return len(inputs["label"])
+        return len(inputs["chosen_input_ids"]) if "chosen_input_ids" in inputs else len(inputs["input_ids"]) // 2
+
+    def loss_of(self, found: dict[str, torch.Tensor]) -> float | None:
+        """The loss of all rows together, where that of a batch depends on which rows are in it; None where it does not."""
+        return None
 
     def evaluate(self, eval_dataset=None, ignore_keys=None, metric_key_prefix="eval"):
         return Trainer.evaluate(self, eval_dataset, ignore_keys, metric_key_prefix)  # TRL would ask its own reference
 
     def evaluation_loop(self, dataloader, description, prediction_loss_only=None, ignore_keys=None, metric_key_prefix="eval"):
-        out = Trainer.evaluation_loop(self, dataloader, description, True, ignore_keys, metric_key_prefix)
+        out = super().evaluation_loop(dataloader, description, True, ignore_keys, metric_key_prefix)
+        whole = self.loss_of({name: torch.cat(parts) for name, parts in getattr(self, "told", {}).get(False, {}).items()})
+        if whole is not None:
+            out.metrics[f"{metric_key_prefix}_loss"] = whole
         found = self.means(False)
         if self.written is not None:
             found["length/written"] = self.written()
@@ -96,16 +111,16 @@ class Judged:
                 kept.clear()
 
 
-def metrics(found: dict[str, torch.Tensor]) -> dict[str, float]:
-    """From values of rows to what is shown. `accuracy`: how often the better answer is the likelier one per token (of rated answers: a good
-    one than a bad one), whatever the reference; `rewards/accuracies`: how often its reward is the higher."""
+def metrics(found: dict[str, torch.Tensor], *, paired: bool = True) -> dict[str, float]:
+    """From values of rows to what is shown. `accuracy`: how often the better answer is the likelier one per token (of rated answers: any good
+    one than any bad one), whatever the reference; `rewards/accuracies`: how often its reward is the higher."""
     if not {"chosen", "rejected"} <= found.keys():
         return {}
     better, worse = found["chosen"], found["rejected"]
     out = {"rewards/chosen": better.mean(), "rewards/rejected": worse.mean()}
     out["margin"] = out["rewards/margins"] = out["rewards/chosen"] - out["rewards/rejected"]
-    out["rewards/accuracies"] = above(better, worse)
-    out["accuracy"] = above(found["chosen_each"], found["rejected_each"])
+    out["rewards/accuracies"] = above(better, worse, paired)
+    out["accuracy"] = above(found["chosen_each"], found["rejected_each"], paired)
     names = {"logps": "logps", "ratio": "log_ratio", "tokens": "length"}
     out |= {
         f"{w}/{side}": found[f"{side}_{n}"].mean() for n, w in names.items() for side in ("chosen", "rejected") if f"{side}_{n}" in found
@@ -113,11 +128,12 @@ def metrics(found: dict[str, torch.Tensor]) -> dict[str, float]:
     return {k: float(v) for k, v in out.items()}
 
 
-def above(better: torch.Tensor, worse: torch.Tensor) -> torch.Tensor:
-    """How often the first is the larger: pair by pair, or, of unlike numbers of rows, of all with all (the area under the ROC curve)."""
-    if len(better) == len(worse):
+def above(better: torch.Tensor, worse: torch.Tensor, paired: bool) -> torch.Tensor:
+    """How often the first is the larger: pair by pair, or any of one side with any of the other (the area under the ROC curve)."""
+    if paired:
         return (better > worse).float().mean()
-    return (better[:, None] > worse[None]).float().mean()
+    smaller = torch.searchsorted(worse.sort().values, better)  # of each good one: how many bad ones are below it
+    return smaller.double().mean() / max(1, len(worse))
 
 
 class Compared(Judged):
@@ -148,8 +164,27 @@ class DPO(Compared, DPOTrainer):
 
 
 class KTO(Compared, KTOTrainer):
+    """Its loss holds each answer against the mean divergence from the reference, in training of the batch, in evaluation of all rows."""
+
+    paired = False
+
+    def _compute_kl_logps(self, model, batch):
+        self.others = super()._compute_kl_logps(model, batch)
+        return self.others
+
+    def loss_of(self, found: dict[str, torch.Tensor]) -> float | None:
+        """Equation 7 of Ethayarajh et al. 2024 (arXiv:2402.01306)."""
+        if "kl" not in found:
+            return None
+        gain = found["kl"].mean().clamp(min=0)
+        good = self.desirable_weight * (1 - torch.sigmoid(self.beta * (found["chosen_ratio"] - gain)))
+        bad = self.undesirable_weight * (1 - torch.sigmoid(self.beta * (gain - found["rejected_ratio"])))
+        return float(torch.cat([good, bad]).double().mean())
+
     def tell(self, now: torch.Tensor, inputs: dict[str, torch.Tensor]) -> None:
         good, tokens = inputs["label"].bool(), inputs["completion_mask"].sum(1)
+        if self.others is not None:
+            self.heard(kl=self.others - inputs["ref_KL_logps"])
         for name, which in (("chosen", good), ("rejected", ~good)):
             self.side(name, now[which], inputs["ref_logps"][which], tokens[which])
 
@@ -212,7 +247,7 @@ def make_trainer(job: learn.Job, model, train: Rows, held: Rows):
     whole = {n: p.data for n, p in model.named_parameters() if p.requires_grad}
     sets = [pairs.as_dataset(rows) if len(rows) else None for rows in (train, held)]
     if loss.name == "kto":
-        sets = [d and pairs.with_others(d, s["micro_batch"]) for d in sets]
+        sets = [d and pairs.with_others(d, size) for d, size in zip(sets, (s["micro_batch"], len(held)), strict=True)]
     trainer = {"dpo": DPO, "kto": KTO, "cpo": CPO, "orpo": ORPO}[loss.trainer](
         model=model,
         args=arguments(job, loss, bool(len(held))),
@@ -226,6 +261,7 @@ def make_trainer(job: learn.Job, model, train: Rows, held: Rows):
         if name in whole:
             parameter.data = whole[name]
     trainer.reference = known
+    trainer.singly = loss.trainer in ("cpo", "orpo") or loss.name == "rpo"  # their likelihood of the better answer is a mean over tokens
     return trainer
 
 

@@ -12,12 +12,13 @@ from transformers import Trainer
 from trl import RewardConfig, RewardTrainer
 
 from tuner.workers import learn, pairs, talks
+from tuner.workers.exact import ExactLoss
 from tuner.workers.learner import Rows
 from tuner.workers.preference import above
 from tuner.workers.report import Reporter, guarded, leave
 
 
-class Reward(RewardTrainer):
+class Reward(ExactLoss, RewardTrainer):
     """TRL's, with exact means over rows: `accuracy` is how often the better answer gets the higher number, `margin` by how much."""
 
     def _prepare_dataset(self, dataset, *_):
@@ -30,13 +31,16 @@ class Reward(RewardTrainer):
         self.told[self.model.training].append(out.logits.detach().float().squeeze(-1).chunk(2))
         return (loss, out) if return_outputs else loss
 
+    def units(self, inputs):
+        return len(inputs["input_ids"]) // 2
+
     def means(self, training: bool) -> dict[str, float]:
         told = getattr(self, "told", {}).get(training)
         if not told:
             return {}
         better, worse = (torch.cat(side) for side in zip(*told, strict=True))
         told.clear()
-        out = {"rewards/chosen": better.mean(), "rewards/rejected": worse.mean(), "rewards/accuracies": above(better, worse)}
+        out = {"rewards/chosen": better.mean(), "rewards/rejected": worse.mean(), "rewards/accuracies": above(better, worse, True)}
         out["rewards/margins"] = out["rewards/chosen"] - out["rewards/rejected"]
         out |= {"accuracy": out["rewards/accuracies"], "margin": out["rewards/margins"]}
         return {k: float(v) for k, v in out.items()}

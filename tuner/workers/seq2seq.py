@@ -11,11 +11,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.nn import functional as F
 
 from tuner import scoring
 from tuner.workers import learn
-from tuner.workers.learner import Learner, Pad, Rows, batched, weight_of
+from tuner.workers.learner import Learner, Pad, Rows, batched, token_losses, weight_of
 from tuner.workers.prepare import IGNORED
 from tuner.workers.report import Reporter, guarded, leave
 
@@ -55,8 +54,7 @@ class Rewriter(Learner):
         return super().forward(model, inputs | {"decoder_input_ids": shifted(base, labels, filled)})
 
     def losses(self, out, labels):
-        logits = out.logits[:, -labels.shape[1] :].float()
-        return F.cross_entropy(logits.transpose(1, 2), labels, ignore_index=IGNORED, reduction="none")
+        return token_losses(out.logits[:, -labels.shape[1] :], labels)
 
     def guess(self, out, inputs):
         return inputs["labels"].new_zeros(len(inputs["labels"]))  # what is guessed is written after the loss is known

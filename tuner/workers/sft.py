@@ -17,11 +17,20 @@ from transformers import Trainer
 from trl import SFTConfig, SFTTrainer
 
 from tuner.workers import learn
+from tuner.workers.exact import ExactLoss
+from tuner.workers.learner import token_losses
 from tuner.workers.prepare import IGNORED, Prepared, prepare
 from tuner.workers.report import Reporter, guarded, leave
 
 
-class OwnLoss(SFTTrainer):
+class Exact(ExactLoss, SFTTrainer):
+    """TRL's trainer; its validation loss is the mean over all trained tokens."""
+
+    def units(self, inputs):
+        return int((inputs["labels"][:, 1:] != IGNORED).sum())
+
+
+class OwnLoss(Exact):
     """The model's own head and loss, on the learnt positions alone, each times its row's weight.
 
     For CPUs, where TRL's fused head is emulated and scores prompts and padding too; and for rows that count differently, which it
@@ -37,9 +46,7 @@ class OwnLoss(SFTTrainer):
         some = {"logits_to_keep": positions} if keeps_some(self.accelerator.unwrap_model(model)) else {}
         out = model(input_ids=inputs["input_ids"], use_cache=False, **some)
         logits = out.logits if some else out.logits[:, -labels.shape[1] - 1 :][:, positions]  # invisible words stand before the text
-        each = torch.nn.functional.cross_entropy(
-            logits.float().transpose(1, 2), labels[:, positions], ignore_index=IGNORED, reduction="none"
-        )
+        each = token_losses(logits, labels[:, positions])
         total = (each * inputs["weight"][:, None]).sum() if "weight" in inputs else each.sum()
         if num_items_in_batch is None:
             num_items_in_batch = learnt.sum() * (self.current_gradient_accumulation_steps if model.training else 1)
@@ -108,7 +115,7 @@ def make_trainer(job: learn.Job, model, train: Prepared, held: Prepared) -> SFTT
     s = job.settings
     weighted = train.weighted or held.weighted
     own = s["device"] == "cpu" and not s["packing"]
-    kind = OwnLoss if own or weighted else SFTTrainer
+    kind = OwnLoss if own or weighted else Exact
     whole = {n: p.data for n, p in model.named_parameters() if p.requires_grad}
     trainer = kind(
         model=model,
@@ -118,7 +125,7 @@ def make_trainer(job: learn.Job, model, train: Prepared, held: Prepared) -> SFTT
         processing_class=job.tokenizer,
         callbacks=[job.report],
     )
-    if kind is SFTTrainer and not s["packing"]:
+    if kind is Exact and not s["packing"]:
         trainer.hook = model.register_forward_pre_hook(unmasked, with_kwargs=True)
     for name, parameter in model.named_parameters():  # beside packed weights TRL makes them bf16, which loses small steps; resumed, PEFT
         if name in whole:  # would make them fp32 again

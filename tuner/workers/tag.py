@@ -9,12 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch.nn import functional as F
 
 from tuner import scoring
 from tuner.workers import learn
 from tuner.workers.classify import STRANGE, class_weights, settled
-from tuner.workers.learner import Learner, Pad, Rows, batched, weight_of
+from tuner.workers.learner import Learner, Pad, Rows, batched, token_losses, weight_of
 from tuner.workers.prepare import IGNORED
 from tuner.workers.report import Reporter, guarded, leave
 
@@ -28,7 +27,7 @@ class Tagger(Learner):
 
     def losses(self, out, labels):
         weights = None if self.weights is None else self.weights.to(labels.device)
-        return F.cross_entropy(out.logits.float().transpose(1, 2), labels, weight=weights, ignore_index=IGNORED, reduction="none")
+        return token_losses(out.logits, labels, weights)
 
     def guess(self, out, inputs):
         return out.logits.argmax(-1).masked_fill(inputs["labels"] == IGNORED, IGNORED)

@@ -1,0 +1,46 @@
+"""The validation loss as one mean over all its units, however the rows are cut into batches.
+
+transformers averages the means of batches, and counts a short last batch like a full one: the same weights then have another loss with
+another micro-batch. Here each batch brings its sum and its number of units: trained tokens for language models, pairs for preferences.
+"""
+
+from typing import Any
+
+import torch
+from transformers import Trainer
+
+
+class ExactLoss:
+    """Stands before one of TRL's trainers. `singly`: whether the loss of a batch is no mean over its rows, so that each is asked alone."""
+
+    singly = False
+
+    def units(self, inputs: dict[str, torch.Tensor]) -> int:
+        """How many units the loss of this batch is a mean over."""
+        raise NotImplementedError
+
+    def prediction_step(self, model, inputs, prediction_loss_only, ignore_keys=None):
+        parts = rows_of(inputs) if self.singly else [inputs]
+        losses = [super(ExactLoss, self).prediction_step(model, part, True, ignore_keys)[0] for part in parts]
+        self.seen += [(float(loss), self.units(part)) for loss, part in zip(losses, parts, strict=True)]
+        return torch.stack(losses).mean(), None, None
+
+    def evaluation_loop(self, dataloader, description, prediction_loss_only=None, ignore_keys=None, metric_key_prefix="eval"):
+        self.seen: list[tuple[float, int]] = []
+        out = Trainer.evaluation_loop(self, dataloader, description, True, ignore_keys, metric_key_prefix)
+        out.metrics[f"{metric_key_prefix}_loss"] = self.mean(self.seen)
+        return out
+
+    def mean(self, seen: list[tuple[float, int]]) -> float:
+        """Of (mean loss, units) of batches, over all processes; batches without a unit count nothing."""
+        sums = torch.tensor([sum(loss * n for loss, n in seen if n), sum(n for _, n in seen)], dtype=torch.float64)
+        if self.accelerator.num_processes > 1:
+            sums = self.accelerator.reduce(sums.float().to(self.accelerator.device), "sum").double().cpu()
+        return float(sums[0] / sums[1].clamp(min=1))
+
+
+def rows_of(inputs: dict[str, Any]) -> list[dict[str, Any]]:
+    """A batch of pairs as batches of one pair each. Columns are [pairs, ...], or [both sides one after the other, ...]."""
+    sizes = {len(v) for v in inputs.values() if isinstance(v, torch.Tensor)}
+    n = min(sizes) if len(sizes) > 1 or "chosen_input_ids" in inputs else min(sizes) // 2
+    return [{k: v[i::n] if isinstance(v, torch.Tensor) else v for k, v in inputs.items()} for i in range(n)]
