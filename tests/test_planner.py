@@ -1,5 +1,6 @@
 """The plan: bytes that add up, a ladder taken in order, a person's choices kept, each setting with its reason."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -423,3 +424,49 @@ def test_a_toy_learns_a_language_with_all_it_has():
     mine = planner.plan(config.parse({"method": "lora"}), starter, DataFacts("seq2seq", 285, 15, 40.0, 60), preset="balanced", device=CPU)
     assert mine.settings["method"] == "lora" and mine.settings["epochs"] == 3
     assert planner.plan(config.parse({}), QWEN, DataFacts("seq2seq", 285, 15, 40.0, 60), device=CARD).settings["method"] == "lora"
+
+
+# --- what a short run and rsLoRA need -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 9])
+@pytest.mark.parametrize("more", [{}, {"warmup": 0.5}, {"method": "prompt"}])
+def test_a_warm_up_never_takes_the_only_steps(steps, more):
+    """A warm-up begins at a rate of 0: with one step of it a run of one step changes nothing."""
+    for preset in (None, "quick", "quality"):
+        p = planner.plan(
+            config.parse({"max_steps": steps, **more}), QWEN, DataFacts("chat", 9000, 50, 40.0, 100), device=CARD, preset=preset
+        )
+        assert 2 * math.ceil(p.settings["warmup"] * steps) <= steps and p.steps == steps
+        assert any(f"only {steps} step" in note for note in p.notes)
+
+
+def test_a_few_rows_make_few_steps_and_that_is_told():
+    p = planner.plan(
+        config.parse({"epochs": 1, "effective_batch": 4}), QWEN, DataFacts("chat", 3, 0, 40.0, 100), device=CARD, preset="quick"
+    )
+    assert p.steps == 1 and p.settings["warmup"] == 0 and any("3 rows, 4 in each step" in note for note in p.notes)
+    p = planner.plan(config.parse({}), QWEN, DataFacts("chat", 9000, 50, 40.0, 100), device=CARD)
+    assert p.settings["warmup"] > 0 and not any("only" in note and "step" in note for note in p.notes)
+
+
+@pytest.mark.parametrize("rank", [4, 16, 64, 256])
+def test_an_update_is_as_strong_with_rslora(rank):
+    """Kalajdzievski 2023: the update is scaled by alpha / sqrt(rank) instead of alpha / rank; the default makes both the same."""
+    plain, rooted = (
+        planner.plan(
+            config.parse({"method": "lora", "lora_rank": rank, "use_rslora": on}), QWEN, DataFacts("chat", 9000, 50, 40.0, 100), device=CARD
+        )
+        for on in (False, True)
+    )
+    assert plain.settings["lora_alpha"] / rank == pytest.approx(2)
+    assert rooted.settings["lora_alpha"] / math.sqrt(rank) == pytest.approx(2, rel=1e-3)
+
+
+def test_the_rate_is_judged_by_how_strong_the_update_is():
+    def notes(**more) -> str:
+        asked = config.parse({"method": "lora", "lora_rank": 64, "learning_rate": 1e-3, **more})
+        return " ".join(planner.plan(asked, QWEN, DataFacts("chat", 9000, 50, 40.0, 100), device=CARD).notes)
+
+    assert "learning rate" not in notes() and "learning rate" not in notes(use_rslora=True)
+    assert "far from what works for LoRA with an alpha of 128 at rank 64" in notes(use_rslora=True, lora_alpha=128)

@@ -4,6 +4,7 @@ A person's own settings stay; then the preset's; what is left open is decided he
 down (`ladder.py`); what the data decides is in `schedule.py`, what other models and cards would do in `offers.py`.
 """
 
+import math
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -87,7 +88,7 @@ def plan(
     free = device.free if device_memory is None else device_memory
     c = Choices(asked.given(), presets.load(preset) if isinstance(preset, str) else preset)
     facts = model.facts
-    data = data or DataFacts(own_kind(asked.objective, facts), 1000, 50, 256, 1024)
+    known, data = data is not None, data or DataFacts(own_kind(asked.objective, facts), 1000, 50, 256, 1024)
     settle(c, model, data, device)
     c.put(
         "device",
@@ -102,6 +103,7 @@ def plan(
     case, asked_for = ladder.Case(c, facts, data, device, free, fresh=model.adapter is None), c.copy()
     fits = ladder.fit(case)
     steps = schedule.rhythm(c, data)
+    notes += schedule.too_few_steps(c, data, steps) if known else []
     est = case.estimate()
     trained = counting.trainable(facts, c.values, c["objective"], data.labels)
     if model.adapter and additions.same(model.adapter, c["method"], c["objective"]):
@@ -135,6 +137,24 @@ def plan(
     return result
 
 
+def alpha(c: Choices) -> tuple[float, str]:
+    """(lora_alpha, why): the update is scaled by alpha / rank, with rsLoRA by alpha / sqrt(rank) (Kalajdzievski 2023, arXiv:2312.03732); either
+    way by 2, so that the usual learning rates hold."""
+    if c["use_rslora"]:
+        return round(
+            2 * math.sqrt(c["lora_rank"]), 2
+        ), "Twice the square root of the rank: rsLoRA divides by the root, and the update stays as strong."
+    return float(2 * c["lora_rank"]), "Twice the rank."
+
+
+def strength(c: Choices) -> float:
+    """How strongly LoRA's update counts beside the usual alpha of twice the rank; 1 for other techniques."""
+    if c["method"] not in ("lora", "qlora"):
+        return 1.0
+    rank = c["lora_rank"]
+    return c["lora_alpha"] / (math.sqrt(rank) if c["use_rslora"] else rank) / 2
+
+
 def own_kind(objective: str | None, facts: models.ModelFacts) -> str:
     """The kind of data to plan with when none was named."""
     if objective:
@@ -152,18 +172,21 @@ def _learning(c: Choices, facts: models.ModelFacts, data: DataFacts, model: mode
     rate = float(f"{rate * small:.2g}")
     what = f"{method.title} with preferences" if small != 1.0 else method.title
     c.decide("learning_rate", rate, f"{rate:g} is usual for {what} on a model of this size.")
-    c.decide("lora_alpha", float(2 * c["lora_rank"]), "Twice the rank.")
+    c.decide("lora_alpha", *alpha(c))
     schedule.passes(c, facts, data)
     if c["objective"] == "preference":
         schedule.reference(c)
     notes = []
-    low, high = (bound * small * (10 if tiny or t5 else 1) for bound in method.rates)
+    low, high = (bound * small * (10 if tiny or t5 else 1) / strength(c) for bound in method.rates)
     if c.by["warmup"][0] == "default" and method.warmup != c["warmup"]:
         c.put("warmup", method.warmup, "planner", f"{method.title} takes large steps: they begin more gently.")
     if not device.bf16 and c.values.get("precision") == "bf16":
         notes.append(f"{device.name} has no arithmetic in bf16: it is emulated, many times slower than fp32.")
     if not low <= c["learning_rate"] <= high:
-        notes.append(f"A learning rate of {c['learning_rate']:g} is far from what works for {method.title}: {low:g} to {high:g}.")
+        with_ = f" with an alpha of {c['lora_alpha']:g} at rank {c['lora_rank']}" if strength(c) != 1 else ""
+        notes.append(
+            f"A learning rate of {c['learning_rate']:g} is far from what works for {method.title}{with_}: {low:.2g} to {high:.2g}."
+        )
     if not facts.has_template and facts.family == "decoder" and c["objective"] in objectives.TALKS:
         c.decide("chat_template", "plain", "Words that any model has seen; it is saved with the result.")
         form = chat_templates.SAMPLES[c["chat_template"]].replace("\n", " ⏎ ")

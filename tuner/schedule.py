@@ -13,6 +13,7 @@ SCARCE = 200  # rows: so few are read more often, until held-out rows get no bet
 PATIENCE = 3  # tests
 TESTS = 6  # in a run, at the usual rhythm
 SHORT = 100  # steps: below it a share of the steps is no warm-up
+FEWEST = 10  # steps: a shorter run is told of, and has no warm-up
 
 
 def length(c: Choices, facts: ModelFacts, data: DataFacts, device: Device) -> None:
@@ -87,9 +88,28 @@ def rhythm(c: Choices, data: DataFacts) -> int:
     many = data.held_out and c["epochs"] >= 5 and data.rows < FEW and c.by["epochs"][0] != "you"  # whoever asks for passes gets them
     why = "Many passes over few rows end up learnt by heart: it stops when held-out rows get no better."
     c.decide("early_stopping", PATIENCE if many else 0, why if many else "The best state is kept whatever comes after it.")
-    if c.by["warmup"][0] == "default" and steps < SHORT and c["warmup"] < (share := min(0.2, round(3 / steps, 3))):
-        c.put("warmup", share, "planner", f"Three of {steps} steps, so that the first ones are not the largest.")
+    warm_up(c, steps)
     return steps
+
+
+def warm_up(c: Choices, steps: int) -> None:
+    """Decides the warm-up of a short run. A warm-up begins at a rate of 0, so in a run of few steps it would consume what there is."""
+    if steps < FEWEST:
+        mine, taken = c.by["warmup"][0] == "you", math.ceil(c["warmup"] * steps)
+        if c["warmup"] and (not mine or 2 * taken > steps):
+            c.put("warmup", 0.0, "planner", f"Of {steps} step{'s' * (steps > 1)} none is spent on a warm-up, which begins at a rate of 0.")
+    elif c.by["warmup"][0] == "default" and steps < SHORT and c["warmup"] < (share := min(0.2, round(3 / steps, 3))):
+        c.put("warmup", share, "planner", f"Three of {steps} steps, so that the first ones are not the largest.")
+
+
+def too_few_steps(c: Choices, data: DataFacts, steps: int) -> list[str]:
+    """What to tell of a run that ends before much can change; [] for others."""
+    if steps >= FEWEST:
+        return []
+    limited = c.values.get("max_steps") == steps
+    why = "max_steps ends it there" if limited else f"{data.rows:,} rows, {c['effective_batch']} in each step"
+    remedy = "Raise max_steps, or leave it out." if limited else "Train more epochs, or choose a smaller effective batch size."
+    return [f"The run has only {steps} step{'s' * (steps > 1)} ({why}): the model will hardly change. {remedy}"]
 
 
 def _steps(c: Choices, data: DataFacts) -> int:
