@@ -64,10 +64,10 @@ def test_estimates_agree_with_traces_of_the_real_step(tmp_path, request):
 
 def test_qlora_fits_where_its_paper_says():
     """Dettmers et al. 2023, arXiv:2305.14314: 65B within 48 GB; 33B within 24 GB with a paged optimizer (rank 64 on all linear maps, rows
-    of 512 tokens, gradient checkpointing). We have no paged optimizer, so the 8-bit one stands in for it at 33B."""
+    of 512 tokens, gradient checkpointing)."""
     paper = {"method": "qlora", "quantization": "nf4", "lora_rank": 64, "gradient_checkpointing": True}
     assert need("llama-65b", 1, 512, **paper).peak < 48 * GiB
-    assert need("llama-33b", 1, 512, **paper, optimizer="adamw_8bit").peak < 24 * GiB
+    assert need("llama-33b", 1, 512, **paper, optimizer="paged_adamw_8bit").peak < 24 * GiB
     assert need("llama-7b", 1, 512, **paper).terms["weights"] + need("llama-7b", 1, 512, **paper).terms["quantization"] == pytest.approx(
         3.84e9, rel=0.03
     )
@@ -211,7 +211,8 @@ def test_each_preset_on_each_model_and_device_fits_or_says_what_to_do(preset):
             with_lora = planner.plan(
                 config.parse({"method": "lora"}), models.Model(f.name, "hub", f, f.name), data, preset=preset, device=device
             )
-            assert not with_lora.fits or with_lora.settings["max_length"] < p.settings["max_length"], where
+            dearer = with_lora.settings["max_length"] < p.settings["max_length"] or with_lora.settings["adapter_precision"] == "bf16"
+            assert not with_lora.fits or dearer, where
 
 
 def test_the_largest_models_are_planned_to_fit():

@@ -293,8 +293,9 @@ def _device(c: Choices, device: Device, problems: list) -> None:
     if c["method"] == "qlora":
         others = [m for m in methods.METHODS if m != "qlora"]
         problems.append(SettingError(why, asked="qlora", available=others, remedy="Choose LoRA.", field="method"))
-    if c["optimizer"] == "adamw_8bit":
-        problems.append(SettingError(why, asked="adamw_8bit", available=["adamw", "adafactor"], remedy="Choose adamw.", field="optimizer"))
+    if "8bit" in c["optimizer"]:
+        available = ["adamw", "adafactor"]
+        problems.append(SettingError(why, asked=c["optimizer"], available=available, remedy="Choose adamw.", field="optimizer"))
 
 
 def _unknown_targets(targets: str | list[str], facts: models.ModelFacts) -> list[str] | None:

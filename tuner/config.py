@@ -181,8 +181,18 @@ class RunConfig(BaseModel):
     precision: Literal["bf16", "fp32"] | None = setting(
         None, "Precision", "bf16 takes half the memory of fp32 and is as good for this.", "memory"
     )
-    optimizer: Literal["adamw", "adamw_8bit", "adafactor"] = setting(
-        "adamw", "Optimizer", "adamw is the standard; adamw_8bit keeps its notes in a quarter of the memory.", "memory"
+    adapter_precision: Literal["fp32", "bf16"] = setting(
+        "fp32",
+        "Precision of the adapter",
+        "What LoRA trains, and its gradients. bf16 takes half the memory, and very small updates are rounded away.",
+        "memory",
+    )
+    optimizer: Literal["adamw", "adamw_8bit", "paged_adamw_8bit", "adafactor"] = setting(
+        "adamw",
+        "Optimizer",
+        "adamw is the standard; adamw_8bit keeps its state in a quarter of the memory; paged_adamw_8bit moves it to the computer's memory "
+        "when the card is full.",
+        "memory",
     )
     device: str | None = setting(
         None, "Device", "cpu, cuda:0, ... ; the fastest one when left empty.", "memory", pattern=r"^(cpu|mps|cuda:\d+)$"

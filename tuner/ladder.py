@@ -19,8 +19,10 @@ CPU_TOKENS = 384  # at once on a CPU: more gains nothing, and rows of unlike len
 CHEAPER = {  # what a person may have fixed: (setting, another value, title, price); in order of the price
     "gradient_checkpointing": (True, "Computing twice (gradient checkpointing)", "a third more time"),
     "precision": ("bf16", "16 bits instead of 32", "steps a little less exact"),
-    "optimizer": ("adamw_8bit", "The 8-bit optimizer", "its notes a little less exact"),
+    "optimizer": ("adamw_8bit", "The 8-bit optimizer", "its state a little less exact"),
+    "adapter_precision": ("bf16", "The adapter in bf16", "very small updates are rounded away"),
 }
+RANKS = (64, 32, 16, 8)  # of LoRA, that are offered when a larger one does not fit
 
 
 @dataclass
@@ -89,12 +91,21 @@ def rungs(case: Case) -> Iterator[dict[str, tuple[Any, str]]]:
     yield {}
     if c.open("precision") and c["precision"] == "fp32" and case.device.bf16:
         yield {"precision": ("bf16", "Half the memory of fp32, so that it fits.")}
-    if c.open("optimizer") and method in memory.WHOLE and case.device.kind == "cuda" and case.device.packs:
-        yield {"optimizer": ("adamw_8bit", "Its notes take a quarter of the memory, so that it fits.")}
+    eight = c.open("optimizer") and case.device.kind == "cuda" and case.device.packs
+    if eight:
+        yield {"optimizer": ("adamw_8bit", "Its state takes a quarter of the memory, so that it fits.")}
+        yield {"optimizer": ("paged_adamw_8bit", "Its state moves to the computer's memory when the card is full, so that it fits.")}
     if c.open("method") and method == "lora" and _packs(case):
         yield {
             "method": ("qlora", "LoRA with the model's own weights packed, so that it fits."),
             "quantization": ("nf4", "4 bits with packed constants: a quarter of the memory, nearly as exact."),
+        }
+    if c.open("adapter_precision") and method in ("lora", "qlora") and case.device.bf16 and case.device.kind == "cuda":
+        yield {
+            "adapter_precision": (
+                "bf16",
+                "Half the memory for the adapter and its gradients, so that it fits; tiny updates are rounded away.",
+            )
         }
     if c.open("max_length"):
         for length in (n for n in SHORTER if n < c["max_length"] and case.data.cut(n) <= MOST_CUT):
@@ -186,9 +197,15 @@ def _offers(case: Case) -> Iterator[tuple[str, str, dict[str, Any], tuple[str, .
     if "micro_batch" in fixed and c["micro_batch"] > 1:
         yield f"Rows at once {c['micro_batch']} → fewer", "a little more time", {}, ("micro_batch",)
     for name, (value, title, price) in CHEAPER.items():
-        if c.by[name][0] != "you" or c[name] == value or not _works(case, name, method):
+        if c.by[name][0] != "you" or c[name] == value or not _works(case, name, method) or name == "optimizer" and "8bit" in c[name]:
             continue
         yield title, price, {name: value}, tuple(fixed - {name})
+    if method.name in ("lora", "qlora"):
+        for rank in (r for r in RANKS if r < c["lora_rank"]):
+            change = {"lora_rank": rank} | (
+                {"lora_alpha": c["lora_alpha"] * rank / c["lora_rank"]} if c.by["lora_alpha"][0] == "you" else {}
+            )
+            yield f"LoRA rank {c['lora_rank']} → {rank}", "a smaller adapter learns less", change, tuple(fixed)
     if method.name in memory.WHOLE:
         yield f"LoRA instead of {method.title.lower()}", "a smaller change to the model", {"method": "lora"}, ("optimizer", *fixed)
     if method.name not in ("qlora", *methods.SOFT) and _packs(case):
@@ -209,6 +226,8 @@ def _offers(case: Case) -> Iterator[tuple[str, str, dict[str, Any], tuple[str, .
 def _works(case: Case, name: str, method: methods.Method) -> bool:
     if name == "gradient_checkpointing":
         return method.checkpointing
+    if name == "adapter_precision":
+        return method.name in ("lora", "qlora") and case.device.bf16 and case.device.kind == "cuda"
     return case.device.bf16 if name == "precision" else case.device.packs and case.device.kind == "cuda"
 
 

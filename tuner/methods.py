@@ -35,7 +35,7 @@ class Method:
     warmup: float = 0.03
 
 
-LORA = ("lora_rank", "lora_alpha", "lora_dropout", "lora_targets", "use_dora", "use_rslora", "lora_init")
+LORA = ("lora_rank", "lora_alpha", "lora_dropout", "lora_targets", "use_dora", "use_rslora", "lora_init", "adapter_precision")
 METHODS = {
     m.name: m
     for m in (

@@ -33,7 +33,12 @@ HALF_BUSY = {"cpu": (32, 96), "cuda": (512, 512), "mps": (256, 512)}  # tokens, 
 SCORED = {"chat": 0.5, "text": 1.0, "seq2seq": 1.0, "preference": 1.0}  # the share of tokens for which the head chooses words
 MOVED = (30, 12)  # numbers read and written between the products, forwards and backwards, in units of (H, I) a token and layer
 CHOSEN = 30  # bytes moved for each word that the head weighs, forwards and backwards
-UPDATED = {"adamw": 40, "adamw_8bit": 24, "adafactor": 24}  # bytes moved for each parameter that is trained, once a step
+UPDATED = {
+    "adamw": 40,
+    "adamw_8bit": 24,
+    "paged_adamw_8bit": 24,
+    "adafactor": 24,
+}  # bytes moved for each parameter that is trained, once a step
 SHARE = {"cpu": 1.0, "cuda": 0.75, "mps": 1.0}  # of the power limit that training draws
 PAPER, PROBED = (0.6, 1.8), (0.7, 1.45)  # low and high beside the middle, before any run has taught better
 KEPT = 20  # factors of a bucket

@@ -112,7 +112,7 @@ def _way(f: dict) -> list[str]:
         return ["▲ no", "", f["why_not"]]
     how = methods.get(f["method"]).title + f", {f['micro_batch']} at once"
     how += ", computing twice" if f["gradient_checkpointing"] else ""
-    how += ", 8-bit optimizer" if f["optimizer"] == "adamw_8bit" else ""
+    how += ", 8-bit optimizer" if "8bit" in f["optimizer"] else ""
     return ["● yes" if f["fits"] else "▲ no", human_bytes(f["peak_bytes"]), how + f", up to {f['max_length']:,} tokens"]
 
 

@@ -120,8 +120,8 @@ def training(
 def _lies(facts: ModelFacts, s: dict[str, Any], trainable: int, device: str) -> dict[str, float]:
     """What lies there between two steps."""
     out = still.weights(facts, still.width(s), s.get("quantization"), s.get("objective") or "chat")
-    out["adapters"] = 0 if s["method"] in WHOLE else 4 * trainable
-    out["optimizer"] = still.states(trainable, s, facts)
+    out["adapters"] = 0 if s["method"] in WHOLE else still.learnt_width(s) * trainable
+    out["optimizer"] = 0 if s.get("optimizer") in still.PAGED and device == "cuda" else still.states(trainable, s, facts)
     out["reference"] = _reference(s, trainable, out["weights"])
     if s["method"] == "last_layers" and device == "cpu":  # what was swapped out, so that the base can be asked beside it
         out["buffers"] = still.width(s) * trainable

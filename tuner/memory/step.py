@@ -32,7 +32,8 @@ def moments(
     unpacked = 2 * max(at["HI"], at["HQ"]) if apart else 0  # one map at a time is unpacked for its product; the table's QLoRA has it in it
     before = gradients if gathered else 0
     learning = s["last_layers"] if s["method"] == "last_layers" else facts.depth
-    cast = learning * layers.bytes_of(found["cast"], at) if s.get("gradient_checkpointing") else 0  # else it is kept
+    narrow = still.learnt_width(s) == 2 and s["method"] not in still.WHOLE  # what is in bf16 already is not cast to it
+    cast = learning * layers.bytes_of(found["cast"], at) if s.get("gradient_checkpointing") and not narrow else 0  # else it is kept
     words = _words(facts, s)
     twice = words and facts.tied and not counting.HEADS.get(s.get("objective") or "chat")  # the matrix gets a gradient at either end
     later = still.width(s) * at["words"] if words and facts.family == "decoder" and not twice else 0  # the table's words are tied
@@ -41,7 +42,7 @@ def moments(
         "head": {"activations": first + kept, "head": head(facts, s, batch, found, said), "gradients": before},
         "back": {"activations": first + kept + _of(found["back"], said, words), "gradients": before, "buffers": unpacked},
         "end": {"activations": _of(found["end"], at, words) - later, "gradients": max(before, gradients), "buffers": unpacked},
-        "step": {"gradients": gradients},
+        "step": {"gradients": gradients} | ({"optimizer": still.states(trainable, s, facts)} if s.get("optimizer") in still.PAGED else {}),
     }
     if still.refers(s):  # its reference reads while the backward waits
         terms = testing(facts, s, batch, device=device)

@@ -11,6 +11,8 @@ PACKED = {  # bytes per packed weight, and of its constants: nf4 in blocks of 64
     "int8": (1.0, 0.001),  # a float32 for each row
 }
 LEFT_WHOLE = {"t5": ".wo", "mt5": ".wo"}  # transformers never packs these (_keep_in_fp32_modules)
+EIGHT_BITS = ("adamw_8bit", "paged_adamw_8bit")
+PAGED = ("paged_adamw_8bit",)  # lie in the computer's memory between two steps when the card is full (CUDA's unified memory)
 ADAMW_8BIT = 2.03  # bytes for both states of a weight: a byte each, and a float32 for each 256
 
 
@@ -20,8 +22,10 @@ def width(settings: dict[str, Any]) -> int:
 
 
 def learnt_width(settings: dict[str, Any]) -> int:
-    """Bytes of a parameter that learns: additions are kept in float32, what is changed itself stays as wide as it is."""
-    return width(settings) if settings["method"] in WHOLE else 4
+    """Bytes of a parameter that is trained: adapters are kept in float32 unless they are asked for in bf16, weights stay as wide as they are."""
+    if settings["method"] in WHOLE:
+        return width(settings)
+    return 2 if settings["method"] in ("lora", "qlora") and settings.get("adapter_precision") == "bf16" else 4
 
 
 def weights(facts: ModelFacts, b: int, quantization: str | None = None, objective: str = "chat") -> dict[str, float]:
@@ -42,7 +46,7 @@ def weights(facts: ModelFacts, b: int, quantization: str | None = None, objectiv
 def states(trainable: int, settings: dict[str, Any], facts: ModelFacts) -> float:
     """Bytes of what the optimizer remembers of `trainable` parameters."""
     optimizer, own = settings.get("optimizer") or "adamw", learnt_width(settings)
-    if optimizer == "adamw_8bit":
+    if optimizer in EIGHT_BITS:
         return trainable * ADAMW_8BIT
     if optimizer == "adafactor":  # sums over rows and columns instead of a number each (Shazeer and Stern 2018, arXiv:1804.04235)
         return trainable / facts.hidden * 2 * 4

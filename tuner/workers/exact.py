@@ -15,25 +15,26 @@ class ExactLoss:
 
     singly = False
 
-    def units(self, inputs: dict[str, torch.Tensor]) -> int:
+    def units(self, inputs: dict[str, torch.Tensor]) -> torch.Tensor | int:
         """How many units the loss of this batch is a mean over."""
         raise NotImplementedError
 
     def prediction_step(self, model, inputs, prediction_loss_only, ignore_keys=None):
         parts = rows_of(inputs) if self.singly else [inputs]
         losses = [super(ExactLoss, self).prediction_step(model, part, True, ignore_keys)[0] for part in parts]
-        self.seen += [(float(loss), self.units(part)) for loss, part in zip(losses, parts, strict=True)]
+        self.seen = [*getattr(self, "seen", []), *((loss.detach(), self.units(part)) for loss, part in zip(losses, parts, strict=True))]
         return torch.stack(losses).mean(), None, None
 
     def evaluation_loop(self, dataloader, description, prediction_loss_only=None, ignore_keys=None, metric_key_prefix="eval"):
-        self.seen: list[tuple[float, int]] = []
+        self.seen: list[tuple[torch.Tensor, torch.Tensor | int]] = []
         out = Trainer.evaluation_loop(self, dataloader, description, True, ignore_keys, metric_key_prefix)
         out.metrics[f"{metric_key_prefix}_loss"] = self.mean(self.seen)
         return out
 
-    def mean(self, seen: list[tuple[float, int]]) -> float:
+    def mean(self, seen: list[tuple[torch.Tensor, torch.Tensor | int]]) -> float:
         """Of (mean loss, units) of batches, over all processes; batches without a unit count nothing."""
-        sums = torch.tensor([sum(loss * n for loss, n in seen if n), sum(n for _, n in seen)], dtype=torch.float64)
+        found = [(float(loss), int(n)) for loss, n in seen if int(n)]
+        sums = torch.tensor([sum(loss * n for loss, n in found), sum(n for _, n in found)], dtype=torch.float64)
         if self.accelerator.num_processes > 1:
             sums = self.accelerator.reduce(sums.float().to(self.accelerator.device), "sum").double().cpu()
         return float(sums[0] / sums[1].clamp(min=1))

@@ -208,7 +208,7 @@ def arguments(s: dict[str, Any], steps: int, folder: Path, test: bool, kind: typ
 def optimizer(s: dict[str, Any]) -> str:
     """In transformers' words. On a card the fused AdamW: the plain one takes a copy of all that is learnt at every step."""
     fused = "adamw_torch" if s["device"] == "cpu" else "adamw_torch_fused"
-    return {"adamw": fused, "adamw_8bit": "adamw_8bit", "adafactor": "adafactor"}[s["optimizer"]]
+    return {"adamw": fused, "adamw_8bit": "adamw_8bit", "paged_adamw_8bit": "paged_adamw_8bit", "adafactor": "adafactor"}[s["optimizer"]]
 
 
 def _autocast(s: dict[str, Any]) -> bool:

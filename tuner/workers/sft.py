@@ -27,7 +27,7 @@ class Exact(ExactLoss, SFTTrainer):
     """TRL's trainer; its validation loss is the mean over all trained tokens."""
 
     def units(self, inputs):
-        return int((inputs["labels"][:, 1:] != IGNORED).sum())
+        return (inputs["labels"][:, 1:] != IGNORED).sum()
 
 
 class OwnLoss(Exact):

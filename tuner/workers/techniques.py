@@ -5,6 +5,7 @@ The head of a task (labels, spans) is trained and saved with every one of them.
 """
 
 import contextlib
+import functools
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -37,6 +38,21 @@ from tuner.workers import adapters, layers
 
 
 def build(model, settings: dict[str, Any], facts: ModelFacts, *, objective: str, tokenizer=None, start: Path | None = None):
+    """The model to train, its adapter as wide as the settings ask; see `put_on`."""
+    built = put_on(model, settings, facts, objective=objective, tokenizer=tokenizer, start=start)
+    return narrowed(built) if settings["method"] in ("lora", "qlora") and settings.get("adapter_precision") == "bf16" else built
+
+
+def narrowed(model):
+    """LoRA's matrices in bf16, and kept so when a checkpoint is loaded: PEFT would make them float32 then. Heads stay as they are."""
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad and "lora_" in name:
+            parameter.data = parameter.data.to(torch.bfloat16)
+    model.load_adapter = functools.partial(model.load_adapter, autocast_adapter_dtype=False)
+    return model
+
+
+def put_on(model, settings: dict[str, Any], facts: ModelFacts, *, objective: str, tokenizer=None, start: Path | None = None):
     """The base with what is to be learnt, fresh or going on from the folder `start`; what `start` holds of another kind is merged.
 
     A packed base is left as it was loaded: `prepare_model_for_kbit_training` would make embeddings, norms and head fp32, which fp16
