@@ -4,12 +4,10 @@ import json
 
 import gradio as gr
 
-from tuner.data import jobs, mend, store
+from tuner.data import jobs, store
 from tuner.errors import NotFoundError, RequestError
 from ui import draw
 from ui.session import House
-
-LARGE = 20_000  # rows
 
 
 class EditView:
@@ -51,23 +49,16 @@ class EditView:
 
     def _acting(self, act, change):
         def press(screen, ref, number, text, request: gr.Request):
-            yield from act(lambda ws: edited(ws, str(ref), {int(number or 0): change(text)}), screen, request)
+            yield from act(lambda ws: jobs.begin(ws, "edit", ref=str(ref), changes={int(number or 0): change(text)}), screen, request)
 
         return press
-
-
-def edited(ws, ref: str, changes: dict):
-    """The new version at once, or the id of the job that makes it: a large one is not written by the page's process."""
-    if store.get(ws, ref).rows < LARGE:
-        return mend.edit(ws, ref, changes)
-    return jobs.begin(ws, "edit", ref=ref, changes=changes)
 
 
 def _parsed(text: str) -> dict:
     try:
         value = json.loads(text or "")
-    except ValueError as error:
-        value, why = None, str(error)
+    except (ValueError, RecursionError) as error:
+        value, why = None, str(error)[:200]
     else:
         why = "it is not an object {...}"
     if not isinstance(value, dict):

@@ -21,6 +21,7 @@ from tuner.data import columns
 from tuner.data.check import TALKS, Cancelled, Progress, as_json, beat, check, each_row, settled
 from tuner.data.mix import check_parts, mixed
 from tuner.data.names import KINDS
+from tuner.data.opened import shown
 from tuner.data.read import Reader
 from tuner.data.recognise import Recognition
 from tuner.data.rows import iterate, row, rows, write
@@ -144,9 +145,7 @@ def add(
     _check_share(held_out)
     for one in paths_:
         check_upload(one, limit_bytes)
-        if one.is_dir():
-            Reader(one)
-    name = (name or paths_[0].name.removesuffix(".gz").rpartition(".")[0] or paths_[0].name).strip() or "unnamed"
+    name = shown(name or paths_[0].name.removesuffix(".gz").rpartition(".")[0] or paths_[0].name).strip() or "unnamed"
     ws.prepare()
     sweep(ws)
     with building(ws.datasets) as folder:
