@@ -13,8 +13,9 @@ UNPACKED = 20 * 10**9  # bytes that a gzip archive may unpack to: ten times the 
 WORKBOOK = 2 * 10**9  # bytes that a workbook may unpack to: it is held in memory whole
 RATIO = 100  # bytes out of one byte of an archive; text packs 3 to 20 to 1, and DEFLATE ends at 1,032
 RATIO_FROM = 256 << 20  # bytes unpacked, below which any ratio is fine: a short file of one repeated row is no attack
-TABLE_RATIO = 1000  # the same for Parquet, whose dictionaries honestly hold one long text for a million rows
-TABLE_FROM = 4 << 30
+TABLE_RATIO = 300  # the same for Parquet, whose dictionaries honestly hold one long text for many rows
+TABLE_FROM = 1 << 30
+REPEATED = 1_000_000  # cells of an OpenDocument sheet that may be said in fewer bytes than they are, by repeating one
 ENTRIES = 10_000  # files in one workbook; Excel's own hold some dozen
 CELLS = 64_000_000  # of the rectangle from A1 to the last cell: 32 bytes each are 2 GB, and 1,048,576 full rows of 60 columns fit
 COLUMNS = 16_384  # of any table: as many as a sheet of Excel has
@@ -56,6 +57,17 @@ def refuse_ratio(name: str, packed: int, unpacked: int, *, ratio: int = RATIO, b
             available=f"up to {ratio} times its size, or {beyond / 1e6:,.0f} MB",
             remedy="Check where the file comes from. If it is what you want, unpack it yourself and choose a part.",
         )
+
+
+def refuse_table(name: str, packed: int, before: int, batch: Any) -> int:
+    """`before` and the bytes of one more Arrow batch, dictionaries written out; DataError where a Parquet file unpacks to absurdly much."""
+    import pyarrow as pa
+
+    kinds = [column.type for column in batch.columns]
+    plain = [c.cast(k.value_type) if pa.types.is_dictionary(k) else c for c, k in zip(batch.columns, kinds, strict=True)]
+    size = before + sum(column.nbytes for column in plain)
+    refuse_ratio(name, packed, size, ratio=TABLE_RATIO, beyond=TABLE_FROM)
+    return size
 
 
 def too_deep(value: Any, most: int = DEPTH) -> bool:

@@ -7,6 +7,7 @@ OpenDocument files need none of this, calamine counts what their repeated cells 
 import re
 import zipfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from tuner.data import bounds
@@ -20,16 +21,34 @@ REFERENCE = re.compile(  # of a cell with something in it: empty ones that are o
 REMEDY = "Delete what stands far away from the table, or save the sheet as CSV (UTF-8) and choose that file."
 
 
-def refuse(path: Path, name: str, most: int = bounds.WORKBOOK) -> None:
-    """DataError for a workbook (a zip archive) that unpacks to too much, or whose cells span more than can be held."""
+CELL, BYTE, AROUND = 32, 20, 1 << 29  # bytes of memory for each place in a grid, for each byte of XML, and for everything else
+OLD = 2 * 65_536 * 256  # places in two full sheets of the old binary formats
+
+
+@dataclass(frozen=True)
+class Size:
+    """How large a workbook is: bytes unpacked, and places in its grid as far as they are known."""
+
+    unpacked: int
+    cells: int
+    repeats: bool = False  # of OpenDocument, in which one cell may be said to stand a million times
+
+    @property
+    def memory(self) -> int:
+        """Bytes in which an honest workbook of this size can be opened."""
+        return AROUND + CELL * self.cells + BYTE * self.unpacked
+
+
+def measured(path: Path, name: str, most: int = bounds.WORKBOOK) -> Size:
+    """How large a workbook is. DataError where it (a zip archive) unpacks to too much, or its cells span more than can be held."""
     if not zipfile.is_zipfile(path):
-        return  # the old binary format: 65,536 rows of 256 cells at most
+        return Size(path.stat().st_size, OLD)
     try:
         with zipfile.ZipFile(path) as archive:
-            _refuse_size(archive, path.stat().st_size, name, most)
-            for entry in archive.infolist():
-                if re.match(r"/?xl/worksheets/[^/]+\.xml$", entry.filename, re.IGNORECASE):
-                    _refuse_span(archive, entry, name)
+            unpacked = _refuse_size(archive, path.stat().st_size, name, most)
+            sheets = [e for e in archive.infolist() if re.match(r"/?xl/worksheets/[^/]+\.xml$", e.filename, re.IGNORECASE)]
+            cells = max((_span(archive, entry, name) for entry in sheets), default=bounds.CELLS)
+            return Size(unpacked, cells, "content.xml" in archive.namelist())
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, zipfile.zlib.error) as error:
         raise DataError(
             f"{name} can't be read as a workbook: {str(error)[:200] or 'its archive is damaged'}",
@@ -39,7 +58,7 @@ def refuse(path: Path, name: str, most: int = bounds.WORKBOOK) -> None:
         ) from error
 
 
-def _refuse_size(archive: zipfile.ZipFile, packed: int, name: str, most: int) -> None:
+def _refuse_size(archive: zipfile.ZipFile, packed: int, name: str, most: int) -> int:
     entries = archive.infolist()
     size = sum(entry.file_size for entry in entries)
     if size > most or len(entries) > bounds.ENTRIES:
@@ -51,9 +70,11 @@ def _refuse_size(archive: zipfile.ZipFile, packed: int, name: str, most: int) ->
             remedy="Save the sheet as CSV (UTF-8) and choose that file.",
         )
     bounds.refuse_ratio(name, packed, size)
+    return size
 
 
-def _refuse_span(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str) -> None:
+def _span(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str) -> int:
+    """Places from A1 to the last row and column of one sheet."""
     rows = columns = 0
     for letters, digits in _references(archive, entry):
         rows, columns = max(rows, int(digits)), max(columns, _column(letters))
@@ -65,6 +86,18 @@ def _refuse_span(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str) ->
                 available=f"up to {bounds.CELLS:,} cells and {bounds.COLUMNS:,} columns, counted from A1",
                 remedy=REMEDY,
             )
+    return rows * columns
+
+
+def refuse_repeats(name: str, size: Size, cells: int) -> None:
+    """DataError for an OpenDocument sheet whose many cells are one that is repeated."""
+    if size.repeats and cells > bounds.REPEATED and cells > size.unpacked:
+        raise DataError(
+            f"{name} repeats its cells: {size.unpacked:,} bytes say {cells:,} of them.",
+            asked=cells,
+            available=f"up to {bounds.REPEATED:,} cells that are repeated",
+            remedy=REMEDY,
+        )
 
 
 def _references(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Iterator[tuple[bytes, bytes]]:

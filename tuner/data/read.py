@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import orjson
 
-from tuner.data.bounds import DEPTH, FIELD, TABLE_FROM, TABLE_RATIO, refuse_columns, refuse_ratio, refuse_rows, too_deep
+from tuner.data.bounds import DEPTH, FIELD, refuse_columns, refuse_rows, refuse_table, too_deep
 from tuner.data.cells import RowProblem
 from tuner.data.jsonstream import CHUNK, LARGEST, NESTED, Broken, Cursor, decode, documents
 from tuner.data.opened import binary, is_packed, regular, shown, suffix
@@ -282,8 +282,7 @@ class Reader:
                 self.columns = list(file.schema_arrow.names)
                 refuse_columns(self.name, len(self.columns))
                 for batch in file.iter_batches(batch_size=128):
-                    size += batch.nbytes
-                    refuse_ratio(self.name, self.bytes, size, ratio=TABLE_RATIO, beyond=TABLE_FROM)
+                    size = refuse_table(self.name, self.bytes, size, batch)
                     for value in batch.to_pylist():
                         row += 1
                         yield Record(row, value)

@@ -8,6 +8,7 @@ from tuner.data import grid
 from tuner.data.bounds import WORKBOOK as MOST
 from tuner.data.bounds import refuse_columns
 from tuner.errors import DataError
+from tuner.launch import limits
 
 
 class Sheet:
@@ -16,11 +17,13 @@ class Sheet:
     def __init__(self, path: Path, name: str):
         from python_calamine import CalamineError, CalamineWorkbook
 
-        grid.refuse(path, name, MOST)
+        size = grid.measured(path, name, MOST)
         try:
-            book = CalamineWorkbook.from_path(str(path))
-            filled = [s for s in book.sheet_names if book.get_sheet_by_name(s).height]
-            self.sheet = book.get_sheet_by_name(filled[0]) if filled else None
+            with limits.within(size.memory):
+                book = CalamineWorkbook.from_path(str(path))
+                filled = [s for s in book.sheet_names if book.get_sheet_by_name(s).height]
+                self.sheet = book.get_sheet_by_name(filled[0]) if filled else None
+            grid.refuse_repeats(name, size, self.sheet.height * self.sheet.width if self.sheet else 0)
             refuse_columns(name, self.sheet.width if self.sheet else 0)
         except DataError:
             raise

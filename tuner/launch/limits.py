@@ -5,18 +5,24 @@ resident size everywhere. Time: `faulthandler` ends the process from a thread in
 in files of the job's folder, so that a page that was started anew can say it too: `limits.json` what was allowed, `fault.log` what broke.
 """
 
+import contextlib
 import faulthandler
 import os
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from tuner import paths
 from tuner.errors import DataError, MemoryShortError, TunerError
 
+ADDRESSES = sys.platform.startswith("linux")
+if ADDRESSES:
+    import resource
+
 STILL = 120.0  # seconds without progress; the slowest honest step is a workbook of 2 GB of XML, which takes 40 s
-LEAST, MOST = 2 << 30, 8 << 30  # bytes that a reader may take: files of 2 GB stream in 0.5 GB, a workbook of 64 million cells in 4
+LEAST, MOST = 2 << 30, 6 << 30  # bytes that a reader may take: CSV of 2 GB streams in 0.6, Parquet in a single row group of 1.2 GB in 1.8
 SHARE = 0.6  # of the memory that is free when it begins
 RESERVED = 3 << 30  # bytes of addresses that allocators and threads set aside and never fill (pyarrow's alone: 1 GiB)
 EVERY = 0.1  # seconds between two looks at the resident size
@@ -24,14 +30,14 @@ FAULTS, TOLD = "fault.log", "limits.json"
 
 NO_MEMORY = ("memory allocation of", "bad_alloc", "annot allocate memory")  # what Rust, C++ and the system say as they end
 
-_armed: dict = {}  # "file", "still", "at": what this process is held to
+_armed: dict = {}  # "folder", "file", "memory", "still", "at": what this process is held to
 
 
 def hold(folder: Path, *, still: float | None = STILL) -> None:
     """Hold this process to its limits from now on; `still` in seconds, None where a wait for others is no standstill."""
     memory = allowance()
-    paths.write_json(folder / TOLD, {"memory": memory, "still": still})
-    _armed.update(file=open(folder / FAULTS, "w", encoding="utf-8"), still=still, at=0.0)
+    _armed.update(file=open(folder / FAULTS, "w", encoding="utf-8"), folder=folder, memory=memory, still=still, at=0.0)
+    _tell(memory)
     faulthandler.enable(_armed["file"])
     _limit_addresses(memory)
     threading.Thread(target=_watch, args=(memory, folder), daemon=True).start()
@@ -64,16 +70,34 @@ def waiting(still: float | None) -> None:
     alive()
 
 
-def _limit_addresses(memory: int) -> None:
-    """RLIMIT_AS counts addresses, not pages: what is mapped now, what is allowed, and what allocators set aside."""
-    if not sys.platform.startswith("linux"):
-        return  # elsewhere it does not hold (macOS) or is not there (Windows): the watching thread does it alone
-    import resource
+@contextlib.contextmanager
+def within(memory: int) -> Iterator[None]:
+    """Hold native code to fewer bytes for a while, where it is known how many its input can honestly need."""
+    if not _armed or memory >= _armed["memory"] or not ADDRESSES:
+        yield
+        return
+    before = _limit_addresses(memory, 0)
+    _tell(memory)
+    try:
+        yield
+    finally:
+        _tell(_armed["memory"])
+        resource.setrlimit(resource.RLIMIT_AS, before)
 
+
+def _tell(memory: int) -> None:
+    paths.write_json(_armed["folder"] / TOLD, {"memory": memory, "still": _armed["still"]})
+
+
+def _limit_addresses(memory: int, reserved: int = RESERVED) -> tuple[int, int] | None:
+    """The limit that held before. RLIMIT_AS counts addresses, not pages: what is mapped now, what is allowed, what allocators set aside."""
+    if not ADDRESSES:
+        return None  # elsewhere it does not hold (macOS) or is not there (Windows): the watching thread does it alone
     mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    wished = mapped + memory + RESERVED
-    resource.setrlimit(resource.RLIMIT_AS, (wished if hard == resource.RLIM_INFINITY else min(wished, hard), hard))
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    wished = mapped + memory + reserved
+    resource.setrlimit(resource.RLIMIT_AS, (min([wished, *(bound for bound in (soft, hard) if bound != resource.RLIM_INFINITY)]), hard))
+    return soft, hard
 
 
 def _watch(memory: int, folder: Path) -> None:
