@@ -62,7 +62,8 @@ def tensor(name: str, role: str, *sides: int) -> Part:
 
 def layered(prefix: str, stack: str, n: int, parts: Iterable[Part]) -> list[Part]:
     """The parts of one layer as those of `n` layers; a part that names its own layers keeps them."""
-    return [replace(p, name=f"{prefix}.{{}}.{p.name}", stack=stack, layers=p.layers or tuple(range(n))) for p in parts]
+    each = tuple(range(n))  # one for all of them
+    return [replace(p, name=f"{prefix}.{{}}.{p.name}", stack=stack, layers=p.layers or each) for p in parts]
 
 
 # --- decoders --------------------------------------------------------------------------------------------------------------
@@ -139,9 +140,9 @@ def _experts(kind: str, f: Any, c: dict) -> list[Part]:
         parts += [tensor("mlp.router.weight", "mlp", n, H), tensor("mlp.router.bias", "mlp", n)]
     else:
         parts += [tensor("mlp.gate.weight", "mlp", n, H)]
-    step, plain = c.get("decoder_sparse_step") or 1, c.get("mlp_only_layers") or []
+    step, plain = c.get("decoder_sparse_step") or 1, frozenset(c.get("mlp_only_layers") or ())
     sparse = tuple(i for i in range(f.layers) if kind != "qwen3_moe" or (i not in plain and (i + 1) % step == 0))
-    dense = tuple(i for i in range(f.layers) if i not in sparse)
+    dense = tuple(sorted(set(range(f.layers)) - set(sparse)))
     parts = [replace(p, layers=sparse) for p in parts] if sparse else []
     parts += [replace(p, layers=dense) for p in _mlp("llama", f, {})] if dense else []
     return layered("layers", "decoder", f.layers, parts)

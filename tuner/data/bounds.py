@@ -22,7 +22,6 @@ COLUMNS = 16_384  # of any table: as many as a sheet of Excel has
 ROWS = 100_000_000  # 28 bytes are kept of each while a file is read: 2.8 GB
 LINE = 1 << 27  # characters in one line or one record, and in a JSON document that can't be streamed
 FIELD = 1 << 24  # characters in one cell of CSV
-DEPTH = 100  # lists and objects in one another; a conversation with tool calls has eight
 DIGITS = 4300  # of a whole number that Python reads as one; longer ones stay the text that they are
 
 
@@ -68,18 +67,3 @@ def refuse_table(name: str, packed: int, before: int, batch: Any) -> int:
     size = before + sum(column.nbytes for column in plain)
     refuse_ratio(name, packed, size, ratio=TABLE_RATIO, beyond=TABLE_FROM)
     return size
-
-
-def too_deep(value: Any, most: int = DEPTH) -> bool:
-    """Whether lists and objects stand more than `most` deep in one another; without recursion, which is what they break."""
-    level = [value]
-    for _ in range(most):
-        level = [inner for outer in level for inner in _inside(outer)]
-        if not level:
-            return False
-    return True
-
-
-def _inside(value: Any) -> list:
-    within = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
-    return [inner for inner in within if isinstance(inner, (dict, list, tuple))]

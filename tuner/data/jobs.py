@@ -15,13 +15,13 @@ from pathlib import Path
 from tuner import locks, paths
 from tuner.data import store
 from tuner.data.check import Progress, unread
-from tuner.data.opened import regular, shown
 from tuner.data.sniff import READABLE
 from tuner.data.sources import LIMIT, check_upload
 from tuner.data.store import Dataset
 from tuner.errors import DataError, NotFoundError, TunerError, restore, translate
 from tuner.launch import limits, local
 from tuner.paths import Workspace
+from tuner.untrusted import regular, shown
 
 __all__ = [
     "begin",

@@ -13,14 +13,15 @@ from typing import NamedTuple
 
 import orjson
 
-from tuner.data.bounds import DEPTH, FIELD, refuse_columns, refuse_rows, refuse_table, too_deep
+from tuner.data.bounds import FIELD, refuse_columns, refuse_rows, refuse_table
 from tuner.data.cells import RowProblem
 from tuner.data.jsonstream import CHUNK, LARGEST, NESTED, Broken, Cursor, decode, documents
-from tuner.data.opened import binary, is_packed, regular, shown, suffix
+from tuner.data.opened import binary, is_packed, suffix
 from tuner.data.sheets import Sheet
 from tuner.data.sniff import HEAD, READABLE, SUFFIXES, encoding_of, format_of, is_workbook, refuse_binary
 from tuner.data.unfold import Fold, folding
 from tuner.errors import DataError
+from tuner.untrusted import DEPTH, regular, shown, too_deep
 
 PASSAGE = 8000
 PEEK = 200

@@ -9,10 +9,11 @@ from pathlib import Path
 from threading import Event
 
 from tuner.data.check import Cancelled, Progress, beat
-from tuner.data.opened import regular, shown, suffix
+from tuner.data.opened import suffix
 from tuner.data.sniff import READABLE
 from tuner.errors import ConflictError, NotFoundError, RequestError, translate
 from tuner.launch import limits
+from tuner.untrusted import regular, shown
 
 LIMIT = 2 * 10**9
 

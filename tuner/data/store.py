@@ -21,7 +21,6 @@ from tuner.data import columns
 from tuner.data.check import TALKS, Cancelled, Progress, as_json, beat, check, each_row, settled
 from tuner.data.mix import check_parts, mixed
 from tuner.data.names import KINDS
-from tuner.data.opened import shown
 from tuner.data.read import Reader
 from tuner.data.recognise import Recognition
 from tuner.data.rows import iterate, row, rows, write
@@ -30,6 +29,7 @@ from tuner.data.sources import LIMIT, Hashes, check_upload, digest, find, take
 from tuner.data.unfinished import building, sweep
 from tuner.errors import ConflictError, DataError, NotFoundError, SettingError, translate
 from tuner.paths import Workspace
+from tuner.untrusted import shown
 
 __all__ = [
     "LIMIT",
