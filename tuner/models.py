@@ -153,7 +153,8 @@ def _folder(ref: str) -> Path | None:
     """`ref` as a path when it is written like one, or there is such a folder."""
     try:
         folder = Path(ref).expanduser()
-        return folder.resolve() if ref.startswith(("/", "~", ".")) or "\\" in ref or folder.is_dir() else None
+        is_folder = folder.is_dir()  # raises here, and not later on, where no path can be so
+        return folder.resolve() if ref.startswith(("/", "~", ".")) or "\\" in ref or is_folder else None
     except (OSError, RuntimeError, ValueError):  # a name too long, the home of nobody, a null byte
         return None
 
