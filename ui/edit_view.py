@@ -49,9 +49,14 @@ class EditView:
 
     def _acting(self, act, change):
         def press(screen, ref, number, text, request: gr.Request):
-            yield from act(lambda ws: jobs.begin(ws, "edit", ref=str(ref), changes={int(number or 0): change(text)}), screen, request)
+            yield from act(lambda ws: edited(ws, str(ref), {int(number or 0): change(text)}), screen, request)
 
         return press
+
+
+def edited(ws, ref: str, changes: dict) -> str:
+    """The id of the job that makes the new version: {12: corrected row} or {12: None} to leave it out."""
+    return jobs.begin(ws, "edit", ref=ref, changes=changes)
 
 
 def _parsed(text: str) -> dict:

@@ -115,7 +115,10 @@ def _known(ws: Workspace, ref: str) -> None:
         store.get(ws, ref)
     except NotFoundError as error:
         raise Refused(
-            f"{ref!r} is neither a file nor a dataset.", asked=ref, available=error.available, remedy="Name one that is there."
+            f"{ref!r} is neither a file nor a dataset.",
+            asked=ref,
+            available=error.available or "a file of pairs, or `sample`",
+            remedy="Name one that is there.",
         ) from None
 
 

@@ -36,11 +36,18 @@ _armed: dict = {}  # "folder", "file", "memory", "still", "at": what this proces
 def hold(folder: Path, *, still: float | None = STILL) -> None:
     """Hold this process to its limits from now on; `still` in seconds, None where a wait for others is no standstill."""
     memory = allowance()
-    _armed.update(file=open(folder / FAULTS, "w", encoding="utf-8"), folder=folder, memory=memory, still=still, at=0.0)
-    _tell(memory)
-    faulthandler.enable(_armed["file"])
+    _armed.update(memory=memory, still=still)
+    move(folder)
     _limit_addresses(memory)
-    threading.Thread(target=_watch, args=(memory, folder), daemon=True).start()
+    threading.Thread(target=_watch, args=(memory,), daemon=True).start()
+
+
+def move(folder: Path) -> None:
+    """Tell in this folder what ends the process from now on."""
+    faulthandler.cancel_dump_traceback_later()
+    _armed.update(file=open(folder / FAULTS, "w", encoding="utf-8"), folder=folder, at=0.0)
+    _tell(_armed["memory"])
+    faulthandler.enable(_armed["file"])
     alive()
 
 
@@ -100,7 +107,7 @@ def _limit_addresses(memory: int, reserved: int = RESERVED) -> tuple[int, int] |
     return soft, hard
 
 
-def _watch(memory: int, folder: Path) -> None:
+def _watch(memory: int) -> None:
     """End the process when its resident size is beyond what is allowed; where native code keeps Python's lock, RLIMIT_AS is left."""
     import psutil
 
@@ -108,7 +115,7 @@ def _watch(memory: int, folder: Path) -> None:
     begun = this.memory_info().rss
     while this.memory_info().rss - begun < memory:
         time.sleep(EVERY)
-    (folder / FAULTS).write_text("Memory limit\n", encoding="utf-8")
+    (_armed["folder"] / FAULTS).write_text("Memory limit\n", encoding="utf-8")
     os._exit(3)
 
 
