@@ -71,8 +71,8 @@ class Added:
         hint = " A higher temperature, or two models, give answers that differ more." if alike > max(3, self.added) else ""
         if self.unread:
             first = self.unread[0]
-            left += f" {many(len(self.unread), 'row', 'rows')} could not be read; the first, row {first['row']}: {first['message']} {first['remedy']}"
-        return f"{many(self.added, 'pair', 'pairs')} added.{left}{hint}"
+            left += f" {many(len(self.unread), '{n} row', '{n} rows')} could not be read; the first, row {first['row']}: {first['message']} {first['remedy']}"
+        return f"{many(self.added, '{n} pair', '{n} pairs')} added.{left}{hint}"
 
 
 def text_of(side: Messages) -> str:
