@@ -100,6 +100,9 @@ def _attention(kind: str, f: Any, c: dict) -> list[Part]:
     return [*maps, out, *_query_norms(kind, f, c)]
 
 
+NORMED = 128  # heads that have a norm each: one part each, where the largest StableLM has 40
+
+
 def _query_norms(kind: str, f: Any, c: dict) -> list[Part]:
     if kind in ("qwen3", "qwen3_moe", "gemma3_text"):
         return [norm(f"self_attn.{n}_norm", f.head_dim) for n in "qk"]
@@ -108,6 +111,8 @@ def _query_norms(kind: str, f: Any, c: dict) -> list[Part]:
     if kind == "phi" and c.get("qk_layernorm"):
         return [norm(f"self_attn.{n}_layernorm", f.head_dim, True) for n in "qk"]
     if kind == "stablelm" and c.get("qk_layernorm"):
+        if max(f.heads, f.kv_heads) > NORMED:
+            raise ValueError(f"{f.heads:,} heads with a norm each, of {NORMED} at most")
         sizes = (("q", f.heads), ("k", f.kv_heads))
         return [norm(f"self_attn.{n}_layernorm.norms.{i}", f.head_dim) for n, heads in sizes for i in range(heads)]
     return [tensor("self_attn.sinks", "attention", f.heads)] if kind == "gpt_oss" else []

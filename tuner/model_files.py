@@ -17,6 +17,7 @@ BYTES |= {"F8_E4M3": 1, "F8_E5M2": 1, "F8_E8M0": 1, "C64": 8}
 DOCUMENT = 64 << 20  # bytes of one JSON file; the index of a model of 200,000 tensors has 20 MB
 HEADER, HEADERS = 32 << 20, 64 << 20  # bytes of the header of one weights file, and of all in a folder: some 500,000 tensors
 SIDES = 16  # dimensions of a tensor
+LABELS = 100_000  # names of labels
 
 
 def check_parts(folder: Path, weights: list[Path]) -> None:
@@ -149,6 +150,15 @@ def document(path: Path, most: int = DOCUMENT) -> dict[str, Any]:
     if too_deep(found):
         raise _wrong(path, f"it is nested more than {DEPTH} deep")
     return found
+
+
+def head(folder: Path) -> dict[str, Any]:
+    """What labels.json says of the head that was trained ("names", "problem"); {} without one, ModelError for names that are none."""
+    about = document(folder / "labels.json")
+    names = about.get("names")
+    if names is not None and not (isinstance(names, list) and len(names) <= LABELS and all(isinstance(n, str) for n in names)):
+        raise _wrong(folder / "labels.json", f'its "names" are no list of up to {LABELS:,} texts')
+    return about
 
 
 def _regular(path: Path) -> int:

@@ -59,7 +59,7 @@ for ending, mark in (("csv", ","), ("tsv", "\t")):
 
     @monster(ending, "open-quote")
     def open_quote(rng, size, mark=mark):
-        return f'prompt{mark}answer\na{mark}"b\n' + f"question{mark}and its answer\n" * 100_000 * size
+        return f'prompt{mark}answer\na{mark}"b\n' + f"question{mark}and its answer\n" * 30_000 * size
 
     @monster(ending, "quotes")
     def quotes(rng, size, mark=mark):
