@@ -157,7 +157,7 @@ def main(argv: list[str] | None = None) -> int:
         result = args.run(ws, args)
         code, document = result if isinstance(result, tuple) else (0, result)
         if as_json:
-            print(json.dumps(_finite(document), ensure_ascii=False, default=str))
+            print(paths.dumps(_finite(document)))
         elif document is not None:
             print(_in_words(document))
         return code
@@ -185,7 +185,7 @@ def main(argv: list[str] | None = None) -> int:
             ]
         )
         if "--json" in sys.argv or (argv and "--json" in argv) or locals().get("as_json"):
-            print(json.dumps({"errors": _finite(errors)}, ensure_ascii=False, default=str))
+            print(paths.dumps({"errors": _finite(errors)}))
         for e in errors:
             print(f"{e['message']} {e['remedy']}", file=sys.stderr)
         return known.exit_code if known else 1

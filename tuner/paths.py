@@ -96,6 +96,20 @@ class Workspace:
         return self
 
 
+def typed(text: str) -> Path:
+    """The path that a person wrote, with or without quotes and `~`. NotFoundError for the home of an account that is not there."""
+    path = Path(text.strip().strip("\"'"))
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        raise NotFoundError(
+            f"There is no home folder for {str(path)[:80]!r}.",
+            asked=str(path)[:80],
+            available="~/ for your own",
+            remedy="Write the full path.",
+        ) from None
+
+
 def checked(id: str, what: str) -> str:
     """`id` itself when it is one of ours; a stranger's `../..` never reaches the disk."""
     if not isinstance(id, str) or not ID.fullmatch(id):
@@ -188,7 +202,17 @@ def write_new(path: Path, content: bytes) -> None:
 
 def write_json(path: Path, value) -> None:
     """A document, whole or not at all."""
-    write_text(path, json.dumps(value, ensure_ascii=False, indent=1, default=str))
+    write_text(path, dumps(value, indent=1))
+
+
+def dumps(value, **how) -> str:
+    """JSON that can be written as UTF-8: readable, or escaped where a text holds half a character (a lone surrogate)."""
+    text = json.dumps(value, ensure_ascii=False, default=str, **how)
+    try:
+        text.encode("utf-8")
+        return text
+    except UnicodeEncodeError:
+        return json.dumps(value, default=str, **how)
 
 
 def write_text(path: Path, text: str) -> None:

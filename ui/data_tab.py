@@ -18,7 +18,6 @@ from ui.session import House, Screen
 from ui.versions_view import VersionsView
 
 PAGE = 20
-SMALL = 5_000_000  # bytes: read anew at once, larger files in a process of their own
 EMPTY = (
     '<p class="ts-quiet">Nothing here yet. Drop a file above, or start with a sample: it shows the rows, how they are read, '
     "and what is wrong with which.</p>"
@@ -178,11 +177,7 @@ class DataTab:
         mapping = {role: c[0] if len(c) == 1 else c for role, c in zip(self.roles, columns, strict=True) if c}
         asked = {"ref": str(ref), "mapping": mapping, "kind": kind, "held_out": share / 100, "system": told or "", "seed": int(seed or 0)}
 
-        def work(ws):
-            small = store.get(ws, str(ref)).bytes < SMALL
-            return store.remap(ws, **asked) if small else jobs.begin(ws, "remap", **asked)
-
-        yield from self._import(work, screen, request)
+        yield from self._import(lambda ws: jobs.begin(ws, "remap", **asked), screen, request)
 
     def _import(self, work, screen, request, own: bool = False):
         """Start `work` (which gives a job's id, or a dataset at once) and follow it; an error is drawn and nothing else moves."""

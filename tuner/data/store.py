@@ -29,6 +29,7 @@ from tuner.data.sources import LIMIT, Hashes, check_upload, digest, find, take
 from tuner.data.unfinished import building, sweep
 from tuner.errors import ConflictError, DataError, NotFoundError, SettingError, translate
 from tuner.paths import Workspace
+from tuner.untrusted import shown
 
 __all__ = [
     "LIMIT",
@@ -144,9 +145,7 @@ def add(
     _check_share(held_out)
     for one in paths_:
         check_upload(one, limit_bytes)
-        if one.is_dir():
-            Reader(one)
-    name = (name or paths_[0].name.removesuffix(".gz").rpartition(".")[0] or paths_[0].name).strip() or "unnamed"
+    name = shown(name or paths_[0].name.removesuffix(".gz").rpartition(".")[0] or paths_[0].name).strip() or "unnamed"
     ws.prepare()
     sweep(ws)
     with building(ws.datasets) as folder:
