@@ -16,6 +16,7 @@ from tuner.paths import Workspace
 from ui import judge_view, layout, theme
 from ui.guard import LOOPBACK, HostGuard, OriginGuard
 from ui.session import LOCAL_LIMIT, SPACE_LIMIT, House
+from ui.visits import Visits
 
 
 def in_space() -> bool:
@@ -103,7 +104,7 @@ def launch(
     if not local and not house.guest and not allow_hosts:
         hosts = ("*",)  # a machine in a network has more names than it knows; the login stands before all of them
     port = free_port(host, port)
-    guards = [(HostGuard, {"hosts": hosts}), (OriginGuard, {"hosts": hosts})]
+    guards = [(HostGuard, {"hosts": hosts}), (OriginGuard, {"hosts": hosts}), (Visits, {"house": house})]
     from starlette.middleware import Middleware
 
     if house.guest:

@@ -22,6 +22,7 @@ import sys
 import tempfile
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -57,7 +58,10 @@ def workspace(home: Path, n: int, datasets: int) -> Workspace:
 
 def first_run(folder: Path) -> None:
     runs.write_status(
-        folder, state="finished", best={"eval_loss": 1.2, "step": 90}, progress={"step": 100, "steps": 100, "epoch": 3, "elapsed_seconds": 61}
+        folder,
+        state="finished",
+        best={"eval_loss": 1.2, "step": 90},
+        progress={"step": 100, "steps": 100, "epoch": 3, "elapsed_seconds": 61},
     )
     db = runs.metrics_db(folder)
     for step in range(1, 101):
@@ -125,7 +129,8 @@ class Visitor:
         self.session, self.config = secrets.token_hex(6), config
         self.values = {c["id"]: c["props"].get("value") for c in config["components"]}
         self.found = {d["api_name"]: d for d in config["dependencies"]}
-        self.found["on_load"] = max((d for d in config["dependencies"] if [0, "load"] in d["targets"]), key=lambda d: len(d["outputs"]))
+        loads = [d for d in config["dependencies"] if [0, "load"] in d["targets"] and d["api_name"].startswith("on_load")]
+        self.found["on_load"] = max(loads, key=lambda d: len(d["outputs"]))
         self.found["on_tick"] = next(d for d in config["dependencies"] if d["targets"] and d["targets"][0][1] == "tick" and not d["inputs"])
         self.beat = ""
 
@@ -179,7 +184,7 @@ def idle(server: Server, args) -> None:
         page = browser.new_page()
         begun = time.monotonic()
         page.goto(server.url)
-        page.wait_for_function("(document.querySelector('#last-runs')?.innerText || '').includes('run 1')", timeout=120_000)
+        page.wait_for_function("(document.querySelector('#last-runs')?.innerText || '').includes('run 0')", timeout=120_000)
         shown = time.monotonic() - begun
         opened = seconds(lambda: (page.get_by_role("tab", name="Runs", exact=True).click(), page.locator("#charts svg").first.wait_for()))
         page.wait_for_timeout(10_000)
@@ -199,7 +204,7 @@ def crowd(server: Server, args) -> None:
         timed(lambda: who.call("on_load", {}))
         while time.monotonic() < end:
             at += 1
-            timed(lambda: who.call(TABS[at // 10 % len(TABS)], {}) if at % 10 == 0 else who.tick())
+            timed(partial(who.call, TABS[at // 10 % len(TABS)], {}) if at % 10 == 0 else who.tick)
             time.sleep(1)
 
     def timed(work) -> None:
