@@ -58,7 +58,7 @@ def read(folder: Path) -> Listed | None:
         if status is None:
             return None
         run = runs.read(folder, status)
-        return Listed(folder, run.status, run.config, dict(run.about), run.brief)
+        return Listed(folder, run.status, run.config, run.about, run.brief)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, yaml.YAMLError):
         return None
 

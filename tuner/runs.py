@@ -207,9 +207,10 @@ def get(ws: Workspace, id: str) -> Run:
 def read(folder: Path, status: dict[str, Any]) -> Run:
     """A run as its files say; ValueError when they are not what was written there."""
     config, plan = yaml.load((folder / "config.yaml").read_text(encoding="utf-8"), SAFE), paths.read_json(folder / "plan.json")
-    if not all(isinstance(d, dict) for d in (status, config, plan)) or "settings" not in plan:
-        raise ValueError(f"config.yaml, plan.json or status.json in {folder} is not what was written there")
-    return Run(folder.name, folder, status, config, plan, paths.read_json(folder / "about.json", {}))
+    about = paths.read_json(folder / "about.json", {})
+    if not all(isinstance(d, dict) for d in (status, config, plan, about)) or "settings" not in plan:
+        raise ValueError(f"config.yaml, plan.json, status.json or about.json in {folder} is not what was written there")
+    return Run(folder.name, folder, status, config, plan, about)
 
 
 def listing(ws: Workspace) -> list[Run]:

@@ -7,7 +7,6 @@ jobs/<id>/lock           held by the worker as long as it lives
 
 import secrets
 import shutil
-import subprocess
 import tempfile
 import time
 from pathlib import Path
@@ -24,7 +23,7 @@ from tuner.paths import Workspace
 __all__ = ["begin", "cancel", "check_upload", "forget", "health", "paste", "progress", "start", "wait"]
 STARTING, KEPT = 60, 24 * 3600
 KEEPS = ("generate", "judge")  # tasks whose work so far stays when they are ended
-_children: dict[str, subprocess.Popen] = {}
+_children = local.Children()
 
 
 def start(
