@@ -174,12 +174,13 @@ class Page:
             return gone | dict.fromkeys(hidden, gr.update(visible=False))
 
     def on_load_label(self, screen, name, request: gr.Request):
-        """Whoever came by a link (`?label=PROJECT`) sees its guidelines and pairs alone
-        (the class `ts-guest` of the page hides the rest); the tab is shown when it is opened."""
+        """The Label tab as it was left, by who has judged here; whoever came by a link (`?label=PROJECT`) sees its guidelines and pairs alone
+        (the class `ts-guest` of the page hides the rest)."""
         ws, s, link = self.house.workspace(request), Screen.read(screen), linked(request)
         name = name or s.labeller
         if not link:
-            return {self.label.name: name} if name else {self.screen: gr.skip()}
+            used = s.label or name or s.tab == "label"  # who never judged here is spared the wait
+            return self.label.show(ws, s.label, name, desk=s.tab == "label") if used else {self.screen: gr.skip()}
         return self.by_link(ws, link, name) | {self.screen: s.with_(tab="label", label=link), self.tabs: gr.Tabs(selected="label")}
 
     def on_open_take(self, screen, request: gr.Request):
