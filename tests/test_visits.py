@@ -10,7 +10,7 @@ from gradio import state_holder
 
 from tests.test_run_index import ended, old, opened
 from tests.test_runs import make
-from tuner import run_index, runs, supervisor
+from tuner import export, run_index, runs, supervisor
 from tuner.paths import Workspace
 from ui import layout, lists, session
 from ui.session import House
@@ -254,5 +254,6 @@ def test_long_lists_are_cut_to_the_newest_and_say_so(ws, page, monkeypatch):
     assert len(pick["choices"]) == 4 and pick["value"] == "run" and "newest 3 of 8" in pick["info"] and len(table["value"]) == 8
     who = page.on_open_chat({"chat": "run"}, Request())[0]
     assert [v for _, v in who["choices"]][-2:] == ["run", "starter"] and len(who["choices"]) == 5 and who["value"] == "run"
+    monkeypatch.setattr(export, "size", lambda run, kind: 0)
     assert len(page.on_open_take({"run": "run"}, Request())[0]["choices"]) == 4
     assert lists.info("A run.", 3, "x") == "A run." and lists.newest([("a", "a")], None) == [("a", "a")]

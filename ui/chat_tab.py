@@ -131,7 +131,7 @@ class ChatTab:
     def show(self, ws: Workspace, id: str | None) -> list:
         """Values for `shown`: who can answer, who it is, what was said before, what to ask."""
         every = runs.listing(ws)
-        found = [(f"{r.name} · tuned from {r.brief['model']}", r.id) for r in lists.answering(every, id)]
+        found = [lists.option(f"{r.name} · tuned from {r.brief['model']}", r.id) for r in lists.answering(every, id)]
         options = [*found, ("The starter, untuned", "starter")]
         id = id if any(id == o for _, o in options) else options[0][1]
         said = paths.read_json(memory(ws, id), {}) or {}

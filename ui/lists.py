@@ -9,9 +9,15 @@ from tuner import runs
 NEWEST = 200  # choices: a browser builds each of them, and every session is sent them all
 
 
+@lru_cache(maxsize=8192)
+def option(title: str, value: str) -> tuple[str, str]:
+    """The same object for all sessions: each of them keeps the choices of its dropdowns."""
+    return title, value
+
+
 def newest(found: list[tuple[str, str]], chosen: str | None) -> list[tuple[str, str]]:
     """(title, value) of the first NEWEST, and of the chosen one wherever it stands."""
-    return [*found[:NEWEST], *(o for o in found[NEWEST:] if o[1] == chosen)]
+    return [option(*o) for o in (*found[:NEWEST], *(o for o in found[NEWEST:] if o[1] == chosen))]
 
 
 def answering(found: Iterable[runs.Run], chosen: str | None) -> Iterator[runs.Run]:

@@ -54,7 +54,7 @@ class TakeAwayTab:
         text = (run.path / "card.md").read_text(encoding="utf-8") if (run.path / "card.md").exists() else ""
         said = f'<p class="ts-quiet">{draw.escape(run.name)}: {draw.escape(run.plan["model"]["name"])}, method {run.plan["settings"]["method"]}.</p>'
         return [
-            gr.update(choices=[(r.name, r.id) for r in found], value=run.id, info=lists.info(PICK, len(every), ELSEWHERE)),
+            gr.update(choices=[lists.option(r.name, r.id) for r in found], value=run.id, info=lists.info(PICK, len(every), ELSEWHERE)),
             said,
             text.split("---\n")[-1] if text.startswith("---") else text,
             *[v for kind in self.cards for v in self._card(ws, run, kind)],

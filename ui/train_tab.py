@@ -162,7 +162,7 @@ class TrainTab:
         model = model or self.suggest.here(chosen and store.get(ws, chosen)) or STARTER
         return [
             gr.update(choices=lists.newest(found, chosen), value=chosen, info=info),
-            gr.update(choices=self.offers(ws), value=model),
+            gr.update(choices=[lists.option(*o) for o in self.offers(ws)], value=model),
             *values,
         ]
 
