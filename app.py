@@ -13,7 +13,8 @@ from tuner.errors import ConflictError, RequestError, TunerError
 from tuner.paths import Workspace
 from ui import gradio_options, guard, judge_view, layout, theme, uploads
 from ui.guard import LOOPBACK
-from ui.session import LOCAL_LIMIT, SESSIONS, SPACE_LIMIT, House
+from ui.session import CAPACITY, LOCAL_LIMIT, SPACE_LIMIT, House
+from ui.visits import Visits
 
 
 def in_space() -> bool:
@@ -116,7 +117,7 @@ def launch(
             blocked_paths=[str(p) for p in (ws.runs, ws.datasets, ws.labels, ws.chats, ws.jobs, ws.presets, ws.machine_folder())],
             root_path=os.environ.get("GRADIO_ROOT_PATH"),
             auth=(lambda user, password: user == "tunesmith" and house.knows(password)) if login else None,
-            state_session_capacity=SESSIONS,
+            state_session_capacity=CAPACITY,
             theme=theme.theme(),
             css=theme.CSS,
             head=judge_view.SCRIPT,
@@ -140,6 +141,7 @@ def guards(house: House, hosts: tuple[str, ...], login: bool) -> list[Middleware
         Middleware(guard.OriginGuard, hosts=hosts),
         Middleware(guard.LoginGuard, tries=house.tries),
         Middleware(guard.RouteGuard, login=login),
+        Middleware(Visits, house=house),
     ]
 
 

@@ -5,6 +5,7 @@ import os
 import re
 from dataclasses import dataclass, field, replace
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -466,12 +467,12 @@ def lora_parameters(facts: ModelFacts, rank: int, wanted: str | list[str], *, do
 FAMILIES = {"decoder": "writes", "encoder": "reads and labels", "encoder-decoder": "makes one text from another"}  # in a few words
 
 
-def listing(ws: paths.Workspace) -> list[tuple[str, str]]:
-    """(title, ref) of what can be started from: the starter, the workspace's runs, the catalog."""
+def listing(ws: paths.Workspace, *, most: int | None = None) -> list[tuple[str, str]]:
+    """(title, ref) of what can be started from: the starter, the workspace's runs (the `most` newest alone), the catalog."""
     from tuner import runs
 
     out = [("Starter (4 million parameters, comes with the app)", "starter")]
-    out += [(f"{r.name} (tuned here)", r.id) for r in runs.listing(ws) if (r.path / "model").is_dir()]
+    out += [(f"{r.name} (tuned here)", r.id) for r in islice((r for r in runs.listing(ws) if r.can_answer), most)]
     for entry in catalog():
         facts = catalog_facts(entry)
         title = f"{entry['id']} · {facts.parameters / 1e9:.2g}B · {FAMILIES[facts.family]} · {entry['licence']}"

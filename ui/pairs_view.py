@@ -11,7 +11,7 @@ from tuner.errors import RequestError
 from tuner.hardware import human_time
 from tuner.labels import generate, pairs, projects, taking
 from tuner.labels.generate import ASKED, DATA, Request, Writer
-from ui import draw
+from ui import draw, lists
 from ui.session import House
 
 POLL = 0.4  # seconds
@@ -198,7 +198,8 @@ def writer(choice: str | None, temperature: float, most: int, seed: int) -> Writ
 
 def writers_of(ws) -> list[tuple[str, str]]:
     """Who can write an answer: finished runs, what they were before and on the way, the starter, the data itself."""
-    found = [r for r in runs.listing(ws) if r.can_answer and r.plan["settings"]["objective"] in ("chat", "text", "preference")]
+    speaking = [r for r in runs.listing(ws) if r.brief["objective"] in ("chat", "text", "preference")]
+    found = lists.answering(speaking, None)
     out = []
     for r in found:
         out += [(f"{r.name} (tuned)", r.id), (f"{r.name}, before tuning", r.id + BASE)]
@@ -208,8 +209,7 @@ def writers_of(ws) -> list[tuple[str, str]]:
 
 def speaks(checkpoint: Path) -> bool:
     """Whether a checkpoint is whole and can be loaded by itself: a model, or an adapter of PEFT's."""
-    whole = runs.is_whole(checkpoint)
-    return whole and any((checkpoint / name).exists() for name in ("config.json", "adapter_config.json"))
+    return any((checkpoint / name).exists() for name in ("config.json", "adapter_config.json")) and lists.whole(checkpoint)
 
 
 def reading(now: dict) -> str:

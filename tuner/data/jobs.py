@@ -8,7 +8,6 @@ jobs/<id>/limits.json, fault.log  see tuner/launch/limits.py
 
 import secrets
 import shutil
-import subprocess
 import time
 from pathlib import Path
 
@@ -42,7 +41,7 @@ __all__ = [
 PASTED = "pasted"
 STARTING, KEPT = 60, 24 * 3600
 KEEPS = ("generate", "judge", "pairs")  # tasks whose work so far stays when they are ended
-_children: dict[str, subprocess.Popen] = {}
+_children = local.Children()
 
 
 def start(

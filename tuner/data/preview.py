@@ -12,7 +12,6 @@ jobs/preview-<key>/lock           held by the worker as long as it lives; it sta
 import hashlib
 import json
 import shutil
-import subprocess
 import time
 from functools import lru_cache
 from pathlib import Path
@@ -25,7 +24,7 @@ from tuner.launch import local
 from tuner.paths import Workspace
 
 STARTING, KEPT, MOST = 60, 24 * 3600, 100  # seconds, seconds, rows of one look
-_children: dict[str, subprocess.Popen] = {}
+_children = local.Children()
 
 
 # --- the job ----------------------------------------------------------------------------------------------------------------
