@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from tuner import locks, paths
+from tuner import locks, paths, run_warnings
 from tuner.errors import ConflictError, NotFoundError, disk_is_full, translate
 from tuner.paths import Workspace
 
@@ -77,6 +77,11 @@ class Run:
         return (self.status.get("best") or {}).get("eval_loss")
 
     @property
+    def warnings(self) -> list[dict[str, Any]]:
+        """What it has to say beside how it ended: see tuner/run_warnings.py."""
+        return run_warnings.read(self.status.get("warnings"))
+
+    @property
     def can_answer(self) -> bool:
         return (self.path / "model").is_dir()
 
@@ -115,6 +120,7 @@ class Run:
             "progress": {k: self.progress.get(k) for k in keys},
             "best": self.status.get("best"),
             "signs": self.status.get("signs") or [],
+            "warnings": self.warnings,
             "error": self.status.get("error"),
             "baseline": self.status.get("baseline"),
             "notes": self.notes,
@@ -367,7 +373,9 @@ def write_manifest(checkpoint: Path) -> None:
 def is_whole(checkpoint: Path) -> bool:
     try:
         files = json.loads((checkpoint / "MANIFEST.json").read_text(encoding="utf-8"))
-        return all((checkpoint / n).stat().st_size == f["bytes"] and paths.sha256(checkpoint / n) == f["sha256"] for n, f in files.items())
+        return bool(files) and all(
+            (checkpoint / n).stat().st_size == f["bytes"] and paths.sha256(checkpoint / n) == f["sha256"] for n, f in files.items()
+        )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
 

@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 from transformers import TrainerCallback
 
-from tuner import locks, losses, paths, runs, scoring
+from tuner import checkpoints, locks, losses, paths, runs, scoring
 from tuner.errors import ConflictError, DivergedError, MemoryShortError, disk_is_full, translate
 from tuner.eta import Eta
 from tuner.workers import usage
@@ -76,8 +76,19 @@ class Report(TrainerCallback):
 
     KEYS = ("loss", "learning_rate", "grad_norm", "mean_token_accuracy", *losses.METRICS)
 
-    def __init__(self, reporter: Reporter, elapsed_before: float = 0.0, names: tuple[str, ...] = (), patience: int = 0):
+    def __init__(
+        self,
+        reporter: Reporter,
+        elapsed_before: float = 0.0,
+        names: tuple[str, ...] = (),
+        patience: int = 0,
+        *,
+        keep: int = 2,
+        best: dict[str, Any] | None = None,
+    ):
         self.r, self.before, self.names = reporter, elapsed_before, names  # names: the objective's own metrics
+        self.kept = checkpoints.Kept(reporter.folder, keep)
+        self.best = self.saved_best = best  # of all evaluations, and of those whose weights are on disk
         self.patience, self.early = patience, None  # tests; why the run ended before its last step
         self.tokens = self.tokens_logged = 0  # real tokens seen, counted by the trainer's collator
         self.eta = Eta(paths.read_json(reporter.folder / "plan.json") or {})
@@ -161,11 +172,12 @@ class Report(TrainerCallback):
             values |= scoring.of_loss(values["eval_loss"], self.names)
             beside = {f"eval_{k}": float(metrics[f"eval_{k}"]) for k in losses.METRICS if f"eval_{k}" in metrics}
             self.r.metrics(state.global_step, values | beside)
-            known = (paths.read_json(self.r.folder / "status.json", {}) or {}).get("best") or {}
-            if metrics["eval_loss"] < known.get("eval_loss", math.inf):
-                known = {**values, "step": state.global_step}
-                self.r.say(best=known)
-            self.stop_early(args, state, control, known.get("step", state.global_step))
+            if metrics["eval_loss"] < (self.best or {}).get("eval_loss", math.inf):
+                self.best = {**values, "step": state.global_step}
+                control.should_save = args.save_strategy != "no"
+                if not control.should_save:  # a dry run keeps nothing
+                    self.r.say(best=self.best)
+            self.stop_early(args, state, control, (self.best or {}).get("step", state.global_step))
         return control
 
     def stop_early(self, args, state, control, best: int) -> None:
@@ -179,6 +191,11 @@ class Report(TrainerCallback):
         checkpoint = Path(args.output_dir) / f"checkpoint-{state.global_step}"
         if checkpoint.is_dir():
             runs.write_manifest(checkpoint)
+            self.kept.added(checkpoint)
+            if self.best and self.best["step"] == state.global_step:  # said only now: its weights exist
+                self.saved_best = self.best
+                self.r.say(best=self.best)
+            self.kept.rotate((self.saved_best or {}).get("step"))
         self.paused += time.monotonic() - begun
         self.eta.other("save", time.monotonic() - max(self.stepped_at, self.logged_at))  # its writing, too: nothing else came between
         self.stepped_at = time.monotonic()
