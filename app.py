@@ -98,7 +98,10 @@ def launch(
             remedy="Set TUNESMITH_PASSWORD (the user is tunesmith), or leave --host out.",
             field="host",
         )
-    ws.prepare()
+    if (why := ws.unwritable()) and not ws.root.is_dir():
+        ws.prepare()  # nothing lies there that could be looked at
+    if why:
+        print(f"{why} {paths.LOOK_ONLY}", file=sys.stderr, flush=True)
     hosts = hosts_of(host, allow_hosts or [])
     if not local and not house.guest and not allow_hosts:
         hosts = ("*",)  # a machine in a network has more names than it knows; the login stands before all of them

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from tuner import models, paths, runs, supervisor
+from tuner import models, paths, runs, settling, supervisor
 from tuner.errors import ModelError
 from tuner.paths import Workspace
 
@@ -24,14 +24,15 @@ def start(ws: Workspace, id: str) -> dict[str, Any]:
         place.mkdir(parents=True, exist_ok=True)
         (place / "control").unlink(missing_ok=True)
         (place / "fetch").write_text(id, encoding="utf-8")
-        runs.write_status(place, state="preparing", reason="Waiting to begin.", progress={}, error=None)
+        runs.write_status(place, state="preparing", starting=True, reason="Waiting to begin.", progress={}, error=None)
     supervisor.submit(ws, "fetch", place, "cpu")
     return state(ws, id)
 
 
 def state(ws: Workspace, id: str) -> dict[str, Any]:
     """{"state", "reason", "progress", "error"} of the download; {} when there was none."""
-    return paths.read_json(folder(ws, id) / "status.json", {}) or {}
+    place = folder(ws, id)
+    return settling.status(place, paths.read_json(place / "status.json", {}) or {}, ws.machine_folder())
 
 
 def stop(ws: Workspace, id: str) -> None:

@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from tuner.errors import DiskError, NotFoundError, translate
+from tuner.errors import DiskError, NotFoundError, TunerError, translate
 
 PRESETS = Path(__file__).resolve().parent.parent / "presets"
 STARTER = PRESETS / "starter"
@@ -90,6 +90,17 @@ class Workspace:
             ) from error
         return self
 
+    def unwritable(self) -> str | None:
+        """Make the folders where that is possible; else say in one sentence what stands in the way of writing there, None if nothing does."""
+        try:
+            self.prepare()
+        except TunerError as error:
+            return error.message
+        return None
+
+
+LOOK_ONLY = "What is there can be looked at; nothing can be started, imported or changed."
+
 
 def checked(id: str, what: str) -> str:
     """`id` itself when it is one of ours; a stranger's `../..` never reaches the disk."""
@@ -101,6 +112,17 @@ def checked(id: str, what: str) -> str:
             remedy=f"Choose a {what} from the list.",
         )
     return id
+
+
+def writable(folder: Path) -> bool:
+    """Whether something can be written into a folder, or into the one in which it would be made."""
+    there = next((p for p in (folder, *folder.parents) if p.exists()), folder)
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        return False
+    try:
+        return not hasattr(os, "statvfs") or not os.statvfs(there).f_flag & os.ST_RDONLY  # root passes every look at permissions
+    except OSError:
+        return False
 
 
 def new_id(name: str, folder: Path) -> str:
@@ -155,11 +177,14 @@ def write_text(path: Path, text: str) -> None:
 
 
 def read_json(path: Path, default=None):
-    """The document, or `default` when there is none (yet)."""
+    """The document, or `default` when there is none (yet). ValueError, which names the file, for one that is damaged."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         return default
+    except (ValueError, RecursionError) as error:
+        error.filename = str(path)  # for whoever words it
+        raise
 
 
 def sha256(path: Path) -> str:

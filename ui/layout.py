@@ -255,7 +255,7 @@ class Page:
     def view(self, ws, s: Screen, version: str, seen: str) -> list:
         """Strip, version, last runs, lists and the live view; the lists only when a run came, went or changed its state."""
         device, found, id = hardware.devices()[0], runs.listing(ws), self.current(ws, s)
-        strip = draw.strip(device.name, device.free, device.total, [r for r in found if r.live])
+        strip = draw.strip(device.name, device.free, device.total, [r for r in found if r.live]) + draw.read_only(ws.root)
         shape = "|".join(f"{r.id}:{r.state}:{r.name}" for r in found)
         lists = self.runs.listed(ws, id) if not seen or shape != seen.partition("#")[2] else [gr.skip()] * len(self.runs.lists)
         return [strip, f"{version}#{shape}", last_runs(found), *lists, *self.runs.show(ws, id)]

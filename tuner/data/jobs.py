@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tuner import locks, paths
+from tuner import locks, paths, reserve
 from tuner.data import store
 from tuner.data.check import Progress
 from tuner.data.sources import LIMIT, check_upload
@@ -69,6 +69,7 @@ def begin(ws: Workspace, task: str, job: str | None = None, *, hidden: dict[str,
         folder.mkdir()
     except FileExistsError:
         return job  # somebody else was quicker
+    reserve.keep(folder)
     paths.write_json(folder / "job.json", {"home": str(ws.home.resolve()), "owner": ws.owner, "task": task, "arguments": arguments})
     try:
         _children[job] = local.start(
@@ -91,8 +92,11 @@ def progress(ws: Workspace, job: str) -> dict:
         return state
     if result is None:
         store.sweep(ws)
-        result = {"state": "cancelled"} if (folder / "cancel").exists() else {"state": "failed", "errors": _died(folder).as_list()}
-        paths.write_json(folder / "result.json", result)
+        said = reserve.said(folder)  # what it could write nowhere else
+        errors = [said] if said else _died(folder).as_list()
+        result = {"state": "cancelled"} if (folder / "cancel").exists() else {"state": "failed", "errors": errors}
+        if paths.writable(folder) and not said:
+            paths.write_json(folder / "result.json", result)
     return state | {"eta_seconds": None} | result
 
 

@@ -4,7 +4,6 @@ pairs, or judge them (no torch). See tuner/data/jobs.py."""
 import os
 import sys
 import time
-import traceback
 from pathlib import Path
 
 from tuner import locks, paths
@@ -12,7 +11,7 @@ from tuner.data import mend, store
 from tuner.errors import DataError, TunerError, translate
 from tuner.launch import local
 from tuner.paths import Workspace
-from tuner.workers import hub
+from tuner.workers import ending, hub
 
 EVERY = 0.2
 
@@ -99,7 +98,7 @@ def work(folder: Path) -> dict:
     except TunerError as error:
         return {"state": "failed", "errors": error.as_list()}
     except Exception as error:  # a defect of ours: logged whole, and the page still gets an answer
-        traceback.print_exc()
+        ending.log(error)
         ours = translate(error) or DataError(
             f"The import failed: {type(error).__name__}: {error}"[:300],
             asked=job["arguments"],
@@ -116,7 +115,7 @@ def main(folder: Path) -> int:
         os.nice(10)  # the page answers first: it needs little, and an import takes all that is left
     paths.write_json(folder / "progress.json", {})  # from now on the lock says whether this process lives
     result = work(folder)
-    paths.write_json(folder / "result.json", result)
+    ending.result(folder, result)
     locks.release(folder / "lock")
     return 0 if result["state"] != "failed" else 1
 

@@ -1,12 +1,10 @@
 """Tell the run folder what happens; hear "stop". The only thing that a training worker writes status and metrics with."""
 
 import math
-import os
 import sqlite3
 import sys
 import threading
 import time
-import traceback
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +12,9 @@ import psutil
 from transformers import TrainerCallback
 
 from tuner import checkpoints, locks, losses, paths, runs, scoring
-from tuner.errors import ConflictError, DivergedError, MemoryShortError, disk_is_full, translate
+from tuner.errors import ConflictError, DivergedError, MemoryShortError, translate
 from tuner.eta import Eta
-from tuner.workers import usage
+from tuner.workers import ending, usage
 
 
 class Reporter:
@@ -203,45 +201,20 @@ class Report(TrainerCallback):
 
 def guarded(folder: Path, work) -> int:
     """Run `work(reporter)`; whatever goes wrong ends in status.json in plain words and in the log as it was. Returns the exit code."""
+    reporter = None
     try:
         reporter = Reporter(folder)
-    except Exception as error:
-        traceback.print_exc()
-        return getattr(error, "exit_code", 1)
-    try:
         work(reporter)
         return 0
     except Exception as error:
-        if disk_is_full(error):
-            runs.drop_unfinished(folder)  # first: the log is on that disk too
-        traceback.print_exc()
-        known = translate(error)
-        saved = runs.newest_whole_checkpoint(folder)
-        kept = f"The state of step {saved.name.split('-')[-1]} is kept." if saved else "Nothing had been saved yet."
-        document = (
-            known.as_dict()
-            if known
-            else {
-                "code": "defect",
-                "field": None,
-                "message": f"Something unforeseen went wrong: {type(error).__name__}: {str(error)[:300]}",
-                "asked": None,
-                "available": None,
-                "remedy": f"The log has the whole story: {folder / 'worker.log'}",
-            }
-        )
-        found = {"measured": usage.peaks()} if isinstance(known, MemoryShortError) else {}
-        try:
-            reporter.say("failed", reason=f"{document['message']} {document['remedy']} {kept}", error=document, **found)
-        except OSError as second:  # a full disk can't even hold the bad news; the supervisor will settle the run
-            print(f"could not write status.json: {second}", file=sys.stderr)
-        return 1
+        if not locks.mine(folder / "lock"):  # another process works on it, and the ending is its own
+            ending.log(error)
+            return getattr(error, "exit_code", 1)
+        found = {"measured": usage.peaks()} if isinstance(translate(error), MemoryShortError) else {}
+        return ending.failed(folder, error, **found)
     finally:
-        reporter.close()
-        sys.stdout.flush()
-        sys.stderr.flush()
+        if reporter is not None:
+            reporter.close()
 
 
-def leave(code: int) -> None:
-    """End now: libraries' exit handlers may hang for seconds after a finished run."""
-    os._exit(code)
+leave = ending.leave
