@@ -98,9 +98,7 @@ def launch(
             remedy="Set TUNESMITH_PASSWORD (the user is tunesmith), or leave --host out.",
             field="host",
         )
-    if (why := ws.unwritable()) and not ws.root.is_dir():
-        ws.prepare()  # nothing lies there that could be looked at
-    if why:
+    if why := ws.unwritable():
         print(f"{why} {paths.LOOK_ONLY}", file=sys.stderr, flush=True)
     hosts = hosts_of(host, allow_hosts or [])
     if not local and not house.guest and not allow_hosts:

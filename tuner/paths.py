@@ -91,10 +91,12 @@ class Workspace:
         return self
 
     def unwritable(self) -> str | None:
-        """Make the folders where that is possible; else say in one sentence what stands in the way of writing there, None if nothing does."""
+        """Make the folders; where that can't be done, say in one sentence why. Raises what `prepare` does when nothing is there to look at."""
         try:
             self.prepare()
         except TunerError as error:
+            if not self.root.is_dir():
+                raise
             return error.message
         return None
 

@@ -22,7 +22,7 @@ from tuner import locks, objectives, paths, runs
 from tuner.errors import disk_is_full
 from tuner.launch import local
 from tuner.paths import Workspace
-from tuner.settling import settle
+from tuner.settling import Machine, settle
 
 IDLE = 20.0  # seconds without work before it exits
 TICK = 0.15
@@ -76,14 +76,19 @@ def ensure(machine: Path) -> None:
 
 def watch_again(ws: Workspace) -> None:
     """After a crash or a restart: have a supervisor look at whatever in this workspace waits or is under way."""
-    for run in runs.listing(ws):
-        attend(ws, run)
+    attend(ws, runs.listing(ws))
 
 
-def attend(ws: Workspace, run: runs.Run) -> None:
-    """Have a supervisor look at a run that waits or is under way, where one could do something."""
-    if run.live and paths.writable(run.path) and paths.writable(ws.machine_folder()):
-        submit(ws, "train", run.path, run.plan.get("device", "cpu"), run.plan.get("peak_bytes", 0))
+def attend(ws: Workspace, found: list[runs.Run]) -> None:
+    """Have a supervisor look at those runs that wait or are under way; nothing is done where it could write nothing."""
+    live = [r for r in found if r.live and paths.writable(r.path)]
+    machine = Machine(ws.machine_folder())
+    if not live or not paths.writable(machine.folder):
+        return
+    for run in live:
+        if str(run.path) not in machine.work:
+            submit(ws, "train", run.path, run.plan.get("device", "cpu"), run.plan.get("peak_bytes", 0))
+    ensure(machine.folder)
 
 
 def serving(machine: Path, device: str) -> list[int]:

@@ -234,7 +234,7 @@ def memory(ws: Workspace, id: str) -> Path:
 
 
 def keep(ws: Workspace, id: str, sides: dict[str, list], original) -> None:
-    if ws.root.is_dir():
+    if ws.root.is_dir() and paths.writable(ws.root):
         ws.chats.mkdir(exist_ok=True)
         paths.write_json(memory(ws, id), {"original": clean(original)} | sides)
 

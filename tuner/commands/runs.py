@@ -84,15 +84,16 @@ class Bar:
 def listing(ws: Workspace, args) -> dict:
     from tuner import runs, supervisor
 
-    supervisor.watch_again(ws)
-    return {"runs": [r.summary() for r in runs.listing(ws)]}
+    found = runs.listing(ws)
+    supervisor.attend(ws, found)
+    return {"runs": [r.summary() for r in found]}
 
 
 def show(ws: Workspace, args) -> dict:
     from tuner import runs, supervisor
 
     run = runs.get(ws, args.run_id)
-    supervisor.attend(ws, run)
+    supervisor.attend(ws, [run])
     return run.detail()
 
 
