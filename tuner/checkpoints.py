@@ -191,4 +191,6 @@ class Kept:
 
 def _stamps(checkpoint: Path) -> tuple:
     """(name, bytes, times of the last change) of every file."""
-    return tuple((f.name, s.st_size, s.st_mtime_ns, s.st_ctime_ns) for f in sorted(checkpoint.rglob("*")) if (s := f.stat()) and f.is_file())
+    return tuple(
+        (f.name, s.st_size, s.st_mtime_ns, s.st_ctime_ns) for f in sorted(checkpoint.rglob("*")) if (s := f.stat()) and f.is_file()
+    )

@@ -156,6 +156,8 @@ def _count(text: str) -> int:
 
 def main(argv: list[str] | None = None) -> int:
     argv = list(sys.argv[1:] if argv is None else argv)
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")  # an argument may hold bytes that are no text; in JSON that is their escape
     try:
         argv, as_json, home = _everywhere(argv)
         if not argv or (argv[0].startswith("-") and argv[0] not in ("-h", "--help", "--version")):

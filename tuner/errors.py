@@ -153,7 +153,15 @@ FULL_WORDS = (  # torch's writer and Rust's tell it in text alone
     "unexpected pos ",
 )
 READ_ONLY_WORDS = ("read-only file system", "(os error 30)", "attempt to write a readonly database", "(os error 13)")
-CARD_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory", "not enough memory", "unable to allocate", "bad_alloc")
+NO_MEMORY = (
+    "out of memory",
+    "can't allocate memory",
+    "cannot allocate memory",
+    "not enough memory",
+    "unable to allocate",
+    "bad_alloc",
+    "failed to map segment",  # a library that finds no room
+)
 FAILING = (errno.EIO, errno.ENXIO, errno.ENODEV, errno.ESTALE, errno.EREMOTEIO) if hasattr(errno, "EREMOTEIO") else (errno.EIO,)
 TOO_LONG = (errno.ENAMETOOLONG, errno.ELOOP)
 MANY_FILES = (errno.EMFILE, errno.ENFILE)
@@ -176,7 +184,7 @@ def _of_sqlite(error: BaseException) -> bool:
 
 
 def _memory_is_short(error: BaseException, name: str, text: str) -> bool:
-    return isinstance(error, MemoryError) or name == "OutOfMemoryError" or _number(error) == errno.ENOMEM or _any(CARD_MEMORY, text)
+    return isinstance(error, MemoryError) or name == "OutOfMemoryError" or _number(error) == errno.ENOMEM or _any(NO_MEMORY, text)
 
 
 def _disk_is_full(error: BaseException, name: str, text: str) -> bool:

@@ -7,8 +7,10 @@ for want of memory ends as clearly as a step that can't be taken.
 import contextlib
 import gc
 import os
+import sqlite3
 import sys
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -38,13 +40,20 @@ def log(error: BaseException) -> None:
         sys.stderr.flush()
 
 
+def attempt(work: Callable, *args: Any, **named: Any) -> None:
+    """Do one of the things by which an ending is told: when the disk refuses it, the others and the exit code still tell it."""
+    try:
+        work(*args, **named)
+    except (OSError, sqlite3.Error) as error:
+        log(error)
+
+
 def begin(error: BaseException, folder: Path) -> dict[str, Any]:
     """Say an error where it takes no space, then make room: memory, and on a full disk what was half written. Returns its document."""
     told = document(error, folder)
-    if (folder / reserve.NAME).exists():
-        reserve.say(folder, told)
+    attempt(reserve.say, folder, told)
     if disk_is_full(error):
-        runs.drop_unfinished(folder)  # before the log, which is on that disk too
+        attempt(runs.drop_unfinished, folder)  # before the log, which is on that disk too
     log(error)
     traceback.clear_frames(error.__traceback__)  # what they held may be what was too much
     gc.collect()
@@ -55,10 +64,7 @@ def failed(folder: Path, error: BaseException, **found: Any) -> int:
     """Write into status.json that the work in `folder` failed, and why. Returns the exit code, which tells the cause where no file can."""
     told = begin(error, folder)
     reason = f"{told['message']} {told['remedy']} {kept(folder)}".rstrip()
-    try:
-        runs.write_status(folder, state="failed", reason=reason, error=told, **found)
-    except OSError as second:  # whoever settles it reads the reserve, or the exit code
-        log(second)
+    attempt(runs.write_status, folder, state="failed", reason=reason, error=told, **found)
     return settling.code_of(told)
 
 
@@ -83,13 +89,10 @@ def uncaught(folder: Path, module: str, error: BaseException) -> int:
     if (folder / "status.json").exists():
         return failed(folder, error)
     told = begin(error, folder)
-    try:
-        if (folder / "job.json").exists():
-            result(folder, {"state": "failed", "errors": [told]})
-        elif module == "export":
-            result(folder, {"error": told})
-    except OSError as second:
-        log(second)
+    if (folder / "job.json").exists():
+        attempt(result, folder, {"state": "failed", "errors": [told]})
+    elif module == "export":
+        attempt(result, folder, {"error": told})
     return settling.code_of(told)
 
 

@@ -103,7 +103,7 @@ def main(folder: Path) -> int:
         )
         known.__cause__ = error if known is not error else known.__cause__
         told = ending.begin(known, folder)
-        ending.result(folder, {"error": told})
+        ending.attempt(ending.result, folder, {"error": told})
         return settling.code_of(told)
 
 

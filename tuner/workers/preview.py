@@ -168,8 +168,8 @@ def work(folder: Path) -> None:
         if folder.exists() and paths.read_json(folder / "result.json") is None:
             paths.write_json(folder / "result.json", {"state": "cancelled"})
     except Exception as error:
-        ending.log(error)
-        ending.result(folder, {"state": "failed", "errors": _told(error, folder)})
+        ending.begin(error, folder)
+        ending.attempt(ending.result, folder, {"state": "failed", "errors": _told(error, folder)})
 
 
 def main(folder: Path) -> None:

@@ -2,7 +2,6 @@
 
 import math
 import sqlite3
-import sys
 import threading
 import time
 from pathlib import Path
@@ -38,7 +37,7 @@ class Reporter:
             try:
                 (self.folder / "heartbeat").touch()
             except OSError as error:
-                print(f"heartbeat: {error}", file=sys.stderr)
+                ending.log(error)
 
     def say(self, state: str | None = None, **change: Any) -> None:
         runs.write_status(self.folder, **({"state": state} if state else {}), **change)
@@ -214,7 +213,7 @@ def guarded(folder: Path, work) -> int:
         return ending.failed(folder, error, **found)
     finally:
         if reporter is not None:
-            reporter.close()
+            ending.attempt(reporter.close)
 
 
 leave = ending.leave
