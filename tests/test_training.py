@@ -282,7 +282,8 @@ def test_random_kills(ws, data):
     [(-9, "too little memory"), (137, "too little memory"), (-15, "signal 15"), (3, "code 3"), (0, "is gone"), (None, "is gone")],
 )
 def test_a_worker_without_a_last_word_is_no_success(ws, data, code, words):
-    run = make(ws, data, "silent", state="running")
+    run = make(ws, data, "silent")
+    runs.write_status(run.path, state="running")
     supervisor.settle(run.path, code)
     after = runs.get(ws, run.id)
     assert after.state == "interrupted" and words in after.status["reason"] and "Resume it to begin again" in after.status["reason"]
