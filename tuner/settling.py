@@ -54,7 +54,7 @@ def _true(folder: Path, document: dict[str, Any], machine: "Machine") -> dict[st
         if known and not machine.awake:
             machine.wake(folder)
         return document
-    return document if (starting or known and machine.awake) and _young(folder) else settle(folder)
+    return document if (starting or known and machine.awake) and young(folder) else settle(folder)
 
 
 def settle(folder: Path, code: int | None = None) -> dict[str, Any]:
@@ -111,7 +111,7 @@ def why(code: int | None) -> str:
     return "The process is gone: a restart of the computer, or somebody ended it."
 
 
-def _young(folder: Path) -> bool:
+def young(folder: Path) -> bool:
     """Whether somebody has written there within `SLOW` seconds, by the disk's clock."""
     stamps = [f.stat().st_mtime for f in (folder / "status.json", folder / "heartbeat") if f.exists()]
     return bool(stamps) and abs(time.time() - max(stamps)) < SLOW

@@ -22,7 +22,7 @@ from tuner import locks, objectives, paths, runs
 from tuner.errors import disk_is_full
 from tuner.launch import local
 from tuner.paths import Workspace
-from tuner.settling import Machine, settle
+from tuner.settling import Machine, settle, young
 
 IDLE = 20.0  # seconds without work before it exits
 TICK = 0.15
@@ -153,7 +153,10 @@ class Supervisor:
             if locks.held(folder / "lock"):  # a worker that a former supervisor started
                 self.db.execute("UPDATE jobs SET state = 'running' WHERE id = ?", (id,))
                 return None
-            if paths.read_json(folder / "status.json", {}).get("state") not in ("queued", None):
+            status = paths.read_json(folder / "status.json", {})
+            if status.get("starting") and young(folder):
+                return None  # a former supervisor may have started a process that is about to take the lock
+            if status.get("state") not in ("queued", None) and not status.get("starting"):
                 self.db.execute("UPDATE jobs SET state = 'running' WHERE id = ?", (id,))  # it claims to live: look_at will settle it
                 return None
             if any(k in LEARN and d == device for _, k, _, d, _, _ in self.jobs("running")):
@@ -215,6 +218,8 @@ class Supervisor:
             return  # started, imports under way, the lock not yet taken
         if child is None and time.monotonic() - self.seen_alive.setdefault(id, time.monotonic()) < 1.0:
             return  # another supervisor's child may be between two locks
+        if child is None and paths.read_json(folder / "status.json", {}).get("starting") and young(folder):
+            return  # or has yet to take its first one
         self.children.pop(id, None)
         if kind == "fetch" and folder.is_dir():
             settle(folder, code)
