@@ -59,9 +59,12 @@ def kill(*pids: int) -> None:
 
 
 def _alive(pid: int) -> bool:
+    """Whether any thread of a process is left: the first may be a zombie while others still hold its locks."""
     try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
+        if psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+            return True
+        return sys.platform == "linux" and len(os.listdir(f"/proc/{pid}/task")) > 1
+    except (psutil.NoSuchProcess, FileNotFoundError):
         return False
 
 
