@@ -89,7 +89,8 @@ def launch(
             field="host",
         )
     paths.keep_private()
-    ws.prepare()
+    if why := ws.unwritable():
+        print(f"{why} {paths.LOOK_ONLY}", file=sys.stderr, flush=True)
     hosts = hosts_of(host, allow_hosts or [])
     if not local and not house.guest and not allow_hosts:
         hosts = ("*",)  # a machine in a network has more names than it knows; the login stands before all of them

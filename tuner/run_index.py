@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from tuner import paths, runs
+from tuner import paths, runs, settling
 from tuner.errors import NotFoundError
 from tuner.folder_index import Entry, FolderIndex, Shared, settled, stamp
 from tuner.paths import Workspace
@@ -28,6 +28,9 @@ class Listed(runs.Run):
 
     def __init__(self, path: Path, status: dict, config: dict, about: dict, brief: dict):
         vars(self).update(id=path.name, path=path, status=status, config=config, about=about, brief=brief)
+
+    def as_of(self, status: dict[str, Any]) -> "Listed":
+        return Listed(self.path, status, self.config, self.about, self.brief)
 
     @property
     def plan(self) -> dict[str, Any]:
@@ -95,7 +98,13 @@ def listing(ws: Workspace) -> list[runs.Run]:
 
 def derived(ws: Workspace, name: str, make: Callable[[list[Listed]], Any], *, glance: bool = False) -> Any:
     """`make(all runs, the newest first)`, kept until a run changes; nobody may change it. At a glance: as it was half a second ago."""
-    return of(ws).derived(name, lambda found: make(_sorted(found)), glance=glance)
+    index = of(ws)
+    settling.listing(ws, index.derived("live", _live, glance=glance))  # the end of what died is written, and the index sees it
+    return index.derived(name, lambda found: make(settling.listing(ws, _sorted(found))), glance=glance)
+
+
+def _live(found: dict[str, Listed]) -> list[Listed]:
+    return [r for r in found.values() if r.live]
 
 
 def _sorted(found: dict[str, Listed]) -> list[Listed]:

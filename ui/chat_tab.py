@@ -236,8 +236,9 @@ def memory(ws: Workspace, id: str) -> Path:
 
 
 def keep(ws: Workspace, id: str, sides: dict[str, list], original) -> None:
-    ws.chats.mkdir(parents=True, exist_ok=True)
-    paths.write_json(memory(ws, id), {"original": clean(original)} | sides)
+    if ws.root.is_dir() and paths.writable(ws.root):
+        ws.chats.mkdir(parents=True, exist_ok=True)
+        paths.write_json(memory(ws, id), {"original": clean(original)} | sides)
 
 
 def answered(messages) -> list[dict]:

@@ -250,7 +250,7 @@ class Page:
     def head(self, ws) -> list:
         """What every tab shows or the Start tab begins with: strip and last runs."""
         device, found = hardware.devices()[0], all_runs(ws, glance=True)
-        return [draw.strip(device.name, device.free, device.total, found.live), last_runs(found.newest)]
+        return [draw.strip(device.name, device.free, device.total, found.live) + draw.read_only(ws.root), last_runs(found.newest)]
 
     def on_load(self, screen, request: gr.Request):
         """The tab that was open, strip and last runs; opening the tab brings what it shows."""

@@ -11,7 +11,7 @@ import shutil
 import time
 from pathlib import Path
 
-from tuner import locks, paths
+from tuner import locks, paths, reserve
 from tuner.data import store
 from tuner.data.check import Progress, unread
 from tuner.data.sniff import READABLE
@@ -92,6 +92,7 @@ def begin(
         folder.mkdir()
     except FileExistsError:
         return job  # somebody else was quicker
+    reserve.keep(folder)
     if text is not None:
         (folder / PASTED).write_text(text, encoding="utf-8", errors="replace", newline="")
         arguments |= {"folder": str(folder.resolve())}
@@ -119,8 +120,11 @@ def progress(ws: Workspace, job: str) -> dict:
         return state
     if result is None:
         store.sweep(ws)
-        result = {"state": "cancelled"} if (folder / "cancel").exists() else {"state": "failed", "errors": _died(folder).as_list()}
-        paths.write_json(folder / "result.json", result)
+        said = reserve.said(folder)  # what it could write nowhere else
+        errors = [said] if said else _died(folder).as_list()
+        result = {"state": "cancelled"} if (folder / "cancel").exists() else {"state": "failed", "errors": errors}
+        if paths.writable(folder) and not said:
+            paths.write_json(folder / "result.json", result)
     return state | {"eta_seconds": None} | result
 
 

@@ -4,7 +4,6 @@ them (no torch). Every stranger's file is parsed here, within limits, and in no 
 import os
 import sys
 import time
-import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from tuner.data import jobs, mend, store
 from tuner.errors import DataError, TunerError, translate
 from tuner.launch import limits, local
 from tuner.paths import Workspace
-from tuner.workers import hub
+from tuner.workers import ending, hub
 
 EVERY = 0.2
 
@@ -138,7 +137,7 @@ def work(folder: Path) -> dict:
 
 def _worded(error: Exception, folder: Path, job: dict) -> TunerError:
     """What a library, or the file itself, has thrown that no reader foresaw: logged whole, and told with the file's name and a remedy."""
-    traceback.print_exc()
+    ending.log(error)
     what, kept = jobs.subject(job), jobs.kept(job)
     if isinstance(error, MemoryError) and job["task"] not in FREE:
         return limits.memory_short(what, kept, (paths.read_json(folder / limits.TOLD) or {}).get("memory"))
@@ -160,7 +159,7 @@ def main(folder: Path) -> int:
         limits.hold(folder, still=None if task == "hub" else limits.STILL)
     paths.write_json(folder / "progress.json", {})  # from now on the lock says whether this process lives
     result = work(folder)
-    paths.write_json(folder / "result.json", result)
+    ending.result(folder, result)
     locks.release(folder / "lock")
     return 0 if result["state"] != "failed" else 1
 
