@@ -55,7 +55,6 @@ class Page:
     def wire(self) -> None:
         quick = {"queue": False, "show_progress": "hidden"}
         self.train_form = [self.train.data, self.train.model, *self.train.widgets.values()]
-        self.train_view = [*self.train_form, *[o for o in self.train.outputs if o not in self.train_form]]
         for name in TABS:
             self.tab[name].select(self.on_tab(name), [self.screen, self.seen], self.screen, **quick)
         self.tab["data"].select(self.on_open_data, self.screen, [self.data.pick, *self.data.shown], **quick)
@@ -106,7 +105,9 @@ class Page:
         ]
         self.timer.tick(self.on_tick, None, self.beat, **quick)
         self.beat.change(self.on_beat, [self.beat, self.seen, self.screen], ticked, **quick)
-        self.blocks.load(self.on_load, self.screen, [self.tabs, self.strip, self.seen, self.start.last], **quick)
+        # an empty number field that is told nothing before it is mounted says 0 to whoever asks, which would be a person's choice
+        self.numbers = [w for w in self.train.widgets.values() if isinstance(w, gr.Number)]
+        self.blocks.load(self.on_load, self.screen, [self.tabs, self.strip, self.seen, self.start.last, *self.numbers], **quick)
         opened = [self.screen, self.tabs, *self.label.shown]
         self.blocks.load(self.on_load_label, [self.screen, self.label.name], opened, api_name="label_open", **quick)
         self.blocks.load(self.train.mine.on_load, None, self.train.preset, **quick)
@@ -259,7 +260,7 @@ class Page:
         # whoever was quicker than this stays where they went
         tab = gr.Tabs(selected=s.tab) if s.tab in TABS and s.tab != "start" and not linked(request) else gr.skip()
         strip, last = self.head(ws)
-        return [tab, strip, "loaded#", last]
+        return [tab, strip, "loaded#", last, *[None] * len(self.numbers)]
 
 
 def linked(request: gr.Request) -> str | None:
