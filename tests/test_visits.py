@@ -10,7 +10,7 @@ from gradio import state_holder
 
 from tests.test_run_index import ended, old, opened
 from tests.test_runs import make
-from tuner import export, run_index, runs, supervisor
+from tuner import export, locks, run_index, runs, supervisor
 from tuner.paths import Workspace
 from ui import layout, lists, session
 from ui.session import House
@@ -175,6 +175,7 @@ def test_a_run_under_way_keeps_its_folder_until_it_ended(house):
     ws = house.guest_workspace("one")
     run = make(ws)
     runs.write_status(run.path, state="running")
+    assert locks.hold(run.path / "lock")  # as its worker does
     house.expire("one")
     assert run.path.exists() and (run.path / "control").read_text() == "stop", "it is asked to save and stop"
     with closing(supervisor.queue(ws.machine_folder())) as db:
@@ -182,6 +183,7 @@ def test_a_run_under_way_keeps_its_folder_until_it_ended(house):
     house.sweep([])
     assert run.path.exists()
     runs.write_status(run.path, state="stopped")
+    locks.release(run.path / "lock")
     house.sweep([])
     assert not ws.root.exists()
 
@@ -231,7 +233,9 @@ def test_the_lists_are_sent_once_and_again_when_they_change(ws, page):
     assert len(rows_sent(page, opened_tab)[0]) == 5
     assert rows_sent(page, page.on_open_runs({"tab": "runs"}, seen, Request())) == []
     assert rows_sent(page, page.on_beat("1", seen, {"tab": "runs"}, Request())) == []
-    runs.write_status(make(ws, "new").path, state="running", progress={"elapsed_seconds": 5})
+    new = make(ws, "new").path
+    assert locks.hold(new / "lock")  # as its worker does
+    runs.write_status(new, state="running", progress={"elapsed_seconds": 5})
     run_index.of(ws).look()
     beat = page.on_beat("2", seen, {"tab": "runs"}, Request())
     assert len(rows_sent(page, beat)[0]) == 6
@@ -242,6 +246,7 @@ def test_the_lists_are_sent_once_and_again_when_they_change(ws, page):
     runs.describe(ws, "run-1", notes="worth a look")
     run_index.of(ws).look()
     assert "worth a look" in str(rows_sent(page, page.on_beat("5", beat[1], {"tab": "runs"}, Request())))
+    locks.release(new / "lock")
 
 
 def test_long_lists_are_cut_to_the_newest_and_say_so(ws, page, monkeypatch):

@@ -198,9 +198,10 @@ def test_one_run_that_can_only_be_read_does_not_end_the_supervisor(ws, data):
     """It looks after many workspaces, and goes on with the others."""
     stuck, other = begin_quietly(ws, data, "stuck"), begin_quietly(ws, data, "other")
     from tuner import supervisor
+    from tuner.launch import handover
 
     with faults.read_only(stuck.path):
-        boss = supervisor.Supervisor(ws.machine_folder())
+        boss = supervisor.Supervisor(ws.machine_folder(), handover.Inbox(ws.machine_folder()))
         for run in (stuck, other):
             boss.db.execute("INSERT INTO jobs (kind, folder, device, created) VALUES ('train', ?, 'cpu', 0)", (str(run.path),))
         for job in boss.jobs("waiting"):

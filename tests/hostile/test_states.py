@@ -195,7 +195,7 @@ def test_importer_and_its_parent(ws, tmp_path):
     faults.kill(parent.pid, *faults.at_work(ws, "workers.ingest"))
     parent.wait()
     now = jobs.progress(ws, job)
-    assert now["state"] == "failed" and "ended from outside" in now["errors"][0]["message"]
+    assert now["state"] == "failed" and "stopped by the system" in now["errors"][0]["message"]
     assert store.listing(ws) == [] and not list(ws.datasets.glob(".import-*"))
 
 
