@@ -62,8 +62,9 @@ def settle(folder: Path, code: int | None = None) -> dict[str, Any]:
     A worker writes its own ending, last: a state that still claims to live is therefore not a success.
     """
     lock = folder / "lock"
-    if not folder.is_dir():
-        return {}
+    before = paths.read_json(folder / "status.json", {}) or {}
+    if before.get("state") not in runs.LIVE:
+        return before  # without its lock: the folder may be being deleted, and would come back with it
     try:
         if not (mine := locks.mine(lock)) and not locks.hold(lock, patience=0.2):
             return paths.read_json(folder / "status.json", {}) or {}

@@ -14,8 +14,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tuner import locks, paths, reserve, runs, settling
+from tuner import foreign, locks, paths, reserve, runs, settling
 from tuner.errors import disk_is_full, translate
+
+KNOWN = foreign.KNOWN  # read now: when memory is short there may be none to read it with
 
 
 def document(error: BaseException, folder: Path) -> dict[str, Any]:
