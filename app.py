@@ -13,7 +13,8 @@ from tuner.errors import ConflictError, RequestError, TunerError
 from tuner.paths import Workspace
 from ui import gradio_options, guard, judge_view, layout, theme, uploads
 from ui.guard import LOOPBACK
-from ui.session import LOCAL_LIMIT, SESSIONS, SPACE_LIMIT, House
+from ui.session import CAPACITY, LOCAL_LIMIT, SPACE_LIMIT, House
+from ui.visits import Visits
 
 
 def in_space() -> bool:
@@ -88,7 +89,8 @@ def launch(
             field="host",
         )
     paths.keep_private()
-    ws.prepare()
+    if why := ws.unwritable():
+        print(f"{why} {paths.LOOK_ONLY}", file=sys.stderr, flush=True)
     hosts = hosts_of(host, allow_hosts or [])
     if not local and not house.guest and not allow_hosts:
         hosts = ("*",)  # a machine in a network has more names than it knows; the login stands before all of them
@@ -116,7 +118,7 @@ def launch(
             blocked_paths=[str(p) for p in (ws.runs, ws.datasets, ws.labels, ws.chats, ws.jobs, ws.presets, ws.machine_folder())],
             root_path=os.environ.get("GRADIO_ROOT_PATH"),
             auth=(lambda user, password: user == "tunesmith" and house.knows(password)) if login else None,
-            state_session_capacity=SESSIONS,
+            state_session_capacity=CAPACITY,
             theme=theme.theme(),
             css=theme.CSS,
             head=judge_view.SCRIPT,
@@ -140,6 +142,7 @@ def guards(house: House, hosts: tuple[str, ...], login: bool) -> list[Middleware
         Middleware(guard.OriginGuard, hosts=hosts),
         Middleware(guard.LoginGuard, tries=house.tries),
         Middleware(guard.RouteGuard, login=login),
+        Middleware(Visits, house=house),
     ]
 
 

@@ -38,6 +38,8 @@ LONGEST = (
     "test_starter.py",
     "test_export.py",
     "test_cli.py",
+    "test_states.py",
+    "test_causes.py",
 )
 
 

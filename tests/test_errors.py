@@ -3,13 +3,17 @@
 import ast
 import errno
 import json
+import os
 import re
+import sqlite3
+import tempfile
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
-from tuner import errors
+from tests.conftest import ROOT, fresh
+from tuner import errors, paths
 from tuner.errors import Problems, RequestError, SettingError, TunerError, raise_all, translate
 
 SOURCES = sorted([*(ROOT / "tuner").rglob("*.py"), *(ROOT / "ui").rglob("*.py"), ROOT / "app.py"])
@@ -195,6 +199,290 @@ def no_connection():
     import httpx
 
     httpx.get("http://127.0.0.1:9", trust_env=False)
+
+
+def system(number: int):
+    def work():
+        raise OSError(number, os.strerror(number), "/some/file")
+
+    work.__name__ = errno.errorcode[number]
+    return work
+
+
+def too_large():
+    """A limit on the size of files, met for real in a process of its own; Rust's writer tells it in text alone."""
+    code = """
+import resource, sys
+from safetensors.numpy import save_file
+import numpy as np
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+try:
+    save_file({"x": np.zeros(10000)}, sys.argv[1])
+except Exception as error:
+    print(error)
+"""
+    with tempfile.TemporaryDirectory() as folder:
+        raise RuntimeError(fresh(code, f"{folder}/x.safetensors"))
+
+
+def torch_writes_to_a_full_disk():
+    code = """
+import torch
+try:
+    torch.save({"x": torch.zeros(100000)}, "/dev/full")
+except Exception as error:
+    print(error)
+"""
+    raise RuntimeError(fresh(code))
+
+
+def torch_takes_too_much():
+    code = """
+import torch
+try:
+    torch.empty(1 << 60, dtype=torch.uint8)
+except Exception as error:
+    print(error)
+"""
+    raise RuntimeError(fresh(code))
+
+
+def numpy_takes_too_much():
+    import numpy as np
+
+    np.empty(1 << 58)
+
+
+def arrow_takes_too_much():
+    import pyarrow as pa
+
+    pa.allocate_buffer(1 << 60)
+
+
+def long_name():
+    open("x" * 300)
+
+
+def long_path():
+    os.listdir("/" + "x/" * 3000)
+
+
+def loop():
+    with tempfile.TemporaryDirectory() as folder:
+        os.symlink(f"{folder}/b", f"{folder}/a")
+        os.symlink(f"{folder}/a", f"{folder}/b")
+        open(f"{folder}/a")
+
+
+def null_in_a_name():
+    open("a\0b")
+
+
+def database(content: bytes, statement: str = "SELECT * FROM t"):
+    def work():
+        with tempfile.TemporaryDirectory() as folder:
+            Path(folder, "x.db").write_bytes(content)
+            with closing(sqlite3.connect(f"{folder}/x.db")) as db:
+                db.execute(statement)
+
+    return work
+
+
+def whole_database() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        with closing(sqlite3.connect(f"{folder}/x.db")) as db:
+            db.execute("CREATE TABLE t (x)")
+            db.executemany("INSERT INTO t VALUES (?)", [("y" * 500,)] * 100)
+            db.commit()
+        return Path(folder, "x.db").read_bytes()
+
+
+def no_database():
+    database(b"not a database at all" * 100)()
+
+
+def malformed_database():
+    database(whole_database()[:4096] + b"\xff" * 8192, "SELECT count(x) FROM t")()
+
+
+def locked_database():
+    with tempfile.TemporaryDirectory() as folder, closing(sqlite3.connect(f"{folder}/x.db")) as one:
+        one.execute("CREATE TABLE t (x)")
+        one.execute("BEGIN EXCLUSIVE")
+        with closing(sqlite3.connect(f"{folder}/x.db", timeout=0)) as two:
+            two.execute("INSERT INTO t VALUES (1)")
+
+
+def read_only_database():
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "x.db").write_bytes(whole_database())
+        with closing(sqlite3.connect(f"file:{folder}/x.db?mode=ro", uri=True)) as db:
+            db.execute("INSERT INTO t VALUES (1)")
+
+
+def database_on_a_failing_disk():
+    raise sqlite3.OperationalError("disk I/O error")
+
+
+def database_in_no_folder():
+    sqlite3.connect("/nowhere/at/all/x.db")
+
+
+def lone_surrogate():
+    "\ud800".encode()
+
+
+def lone_surrogate_in_json():
+    import orjson
+
+    orjson.dumps("\ud800")
+
+
+def lone_surrogate_in_a_database():
+    with closing(sqlite3.connect(":memory:")) as db:
+        db.execute("SELECT ?", ("\ud800",))
+
+
+def lone_surrogate_in_a_column():
+    import pyarrow as pa
+
+    pa.array(["\ud800"])
+
+
+def nested():
+    json.loads("[" * 100_000)
+
+
+def half_a_document():
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "status.json").write_text('{"state": ')
+        paths.read_json(Path(folder, "status.json"))
+
+
+def no_text():
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "status.json").write_bytes(b"\xff\xfe\x00")
+        paths.read_json(Path(folder, "status.json"))
+
+
+def bad_yaml():
+    import yaml
+
+    yaml.safe_load("a: [")
+
+
+def broken_pipe():
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        os.write(write, b"x")
+    finally:
+        os.close(write)
+
+
+def bad_zlib():
+    import zlib
+
+    zlib.decompress(b"nonsense")
+
+
+def half_a_gzip():
+    import gzip
+
+    gzip.decompress(gzip.compress(os.urandom(1000))[:500])
+
+
+def no_gzip():
+    import gzip
+
+    gzip.decompress(b"nonsense")
+
+
+def bad_zip():
+    import io
+    import zipfile
+
+    zipfile.ZipFile(io.BytesIO(b"nonsense"))
+
+
+def bad_parquet():
+    import io
+
+    import pyarrow.parquet as pq
+
+    pq.read_table(io.BytesIO(b"PAR1" + os.urandom(2000) + b"PAR1"))
+
+
+def no_parquet():
+    import io
+
+    import pyarrow.parquet as pq
+
+    pq.read_table(io.BytesIO(b"nonsense"))
+
+
+def no_such_host():
+    import socket
+
+    raise socket.gaierror(-2, "Name or service not known")
+
+
+PROVOKED = (
+    *((system(n), "disk") for n in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)),
+    *((system(n), "work") for n in (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.EPIPE, errno.ECONNRESET)),
+    *((system(n), "request") for n in (errno.ENAMETOOLONG, errno.ELOOP)),
+    (system(errno.ENOMEM), "memory_short"),
+    (too_large, "disk"),
+    (torch_writes_to_a_full_disk, "disk"),
+    (torch_takes_too_much, "memory_short"),
+    (numpy_takes_too_much, "memory_short"),
+    (arrow_takes_too_much, "memory_short"),
+    (long_name, "request"),
+    (long_path, "request"),
+    (loop, "request"),
+    (null_in_a_name, "request"),
+    (no_database, "data"),
+    (malformed_database, "data"),
+    (locked_database, "conflict"),
+    (read_only_database, "disk"),
+    (database_on_a_failing_disk, "disk"),
+    (database_in_no_folder, "disk"),
+    (lone_surrogate, "data"),
+    (lone_surrogate_in_json, "data"),
+    (lone_surrogate_in_a_database, "data"),
+    (lone_surrogate_in_a_column, "data"),
+    (nested, "data"),
+    (half_a_document, "data"),
+    (no_text, "data"),
+    (bad_yaml, "data"),
+    (broken_pipe, "work"),
+    (bad_zlib, "data"),
+    (half_a_gzip, "data"),
+    (no_gzip, "data"),
+    (bad_zip, "data"),
+    (bad_parquet, "data"),
+    (no_parquet, "data"),
+    (no_such_host, "network"),
+)
+
+
+@pytest.mark.parametrize(("work", "code"), PROVOKED, ids=lambda x: getattr(x, "__name__", x))
+def test_every_cause_is_told(work, code):
+    foreign = caught(work)
+    ours = translate(foreign)
+    assert ours is not None and ours.as_dict()["code"] == code, repr(foreign)
+    assert ours.remedy and ours.message.endswith(".") and "{" not in ours.message
+    json.dumps(ours.as_dict(), ensure_ascii=False).encode()  # whatever it holds can be written and sent
+
+
+def test_a_damaged_document_is_named():
+    assert "status.json" in translate(caught(half_a_document)).message
+    assert "/some/file" in translate(caught(system(errno.EIO))).message
+
+
+def test_a_cause_alone_is_worded():
+    assert errors.example("disk").as_dict()["message"] == "The disk is full."
+    assert errors.example("memory_short").as_dict()["code"] == "memory_short"
 
 
 @pytest.mark.parametrize(

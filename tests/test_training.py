@@ -282,7 +282,8 @@ def test_random_kills(ws, data):
     [(-9, "too little memory"), (137, "too little memory"), (-15, "signal 15"), (3, "code 3"), (0, "is gone"), (None, "is gone")],
 )
 def test_a_worker_without_a_last_word_is_no_success(ws, data, code, words):
-    run = make(ws, data, "silent", state="running")
+    run = make(ws, data, "silent")
+    runs.write_status(run.path, state="running")
     supervisor.settle(run.path, code)
     after = runs.get(ws, run.id)
     assert after.state == "interrupted" and words in after.status["reason"] and "Resume it to begin again" in after.status["reason"]
@@ -303,9 +304,8 @@ def make(ws, data, name, **status) -> runs.Run:
 
 def test_after_a_restart_of_the_computer_the_state_becomes_true(ws, data):
     run = make(ws, data, "before-the-restart", state="running", progress={"step": 7, "steps": 60})
-    assert runs.get(ws, run.id).state == "running"
+    assert runs.get(ws, run.id).state == "interrupted" == paths.read_json(run.path / "status.json")["state"]
     supervisor.watch_again(ws)
-    until(lambda: runs.get(ws, run.id).state == "interrupted", 30)
     assert runs.get(ws, run.id).progress["step"] == 7
 
 

@@ -7,7 +7,8 @@ of its own, into which the addition is merged first; what can't be merged (promp
 from pathlib import Path
 from typing import Any
 
-from tuner import methods, model_files, objectives, paths
+from tuner import methods, model_files, objectives
+from tuner.errors import ModelError
 
 ABOUT = "layers.json"  # beside changed layers: what they are
 EXTRA = "prompt_network.safetensors"  # the network that makes the prompts (P-tuning, prefix projection): PEFT saves what it made only
@@ -25,6 +26,7 @@ KINDS = {
 }
 MERGE = ("peft:LORA", "peft:IA3", "peft:LN_TUNING", "layers", "whole")
 WORDS = {kind: method for method, kind in reversed(KINDS.items())}
+MOST = 1 << 20  # of a rank, a size or a number of layers
 # a setting, where adapter_config.json has it, and what it is there when it is not said
 PINNED = {
     "lora_rank": ("r", None),
@@ -49,11 +51,11 @@ def kind(folder: Path) -> str | None:
 
 
 def _config(folder: Path) -> dict[str, Any]:
-    return paths.read_json(folder / "adapter_config.json", {}) or {}
+    return model_files.document(folder / "adapter_config.json")
 
 
 def _task(folder: Path) -> str | None:
-    return _config(folder).get("task_type") or (paths.read_json(folder / ABOUT, {}) or {}).get("task")
+    return _config(folder).get("task_type") or model_files.document(folder / ABOUT).get("task")
 
 
 def objective_of(folder: Path) -> str | None:
@@ -68,20 +70,31 @@ def same(folder: Path, method: str, objective: str) -> bool:
 
 def pinned(folder: Path, method: str) -> dict[str, Any]:
     """The settings of `method` that are settled by the addition that is trained further."""
-    about = paths.read_json(folder / ABOUT, {}) if method == "last_layers" else _config(folder)
+    about = model_files.document(folder / ABOUT) if method == "last_layers" else _config(folder)
     mine = methods.get(method).settings
     found = {name: about.get(key, default) for name, (key, default) in PINNED.items() if name in mine}
+    if strange := next((name for name, value in found.items() if isinstance(value, (dict, list)) or _absurd(value)), None):
+        file = ABOUT if method == "last_layers" else "adapter_config.json"
+        raise ModelError(
+            f"The {file} in {folder.name} says that {PINNED[strange][0]} is {str(found[strange])[:60]}.",
+            asked=str(found[strange])[:60],
+            available="a number as PEFT writes it",
+            remedy="Save the adapter again, or start from its base model.",
+            field="model",
+        )
     found |= {"lora_init": "default"} if "lora_init" in mine else {}  # the start is what was learnt
     return {name: value for name, value in found.items() if value is not None}
+
+
+def _absurd(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not 0 <= value <= MOST
 
 
 def parameters(folder: Path, method: str) -> int | None:
     """How many numbers the addition holds, and so how many are trained further; None where its files don't tell."""
     names = [EXTRA] if (folder / EXTRA).exists() else ["changed.safetensors" if method == "last_layers" else "adapter_model.safetensors"]
-    try:
-        return model_files.count_parameters([folder / name for name in names])[0]
-    except (OSError, ValueError):
-        return None
+    files = [folder / name for name in names]
+    return model_files.count_parameters(files)[0] if all(f.exists() for f in files) else None
 
 
 def refusal(folder: Path, method: str, objective: str) -> tuple[str, list[str]] | None:

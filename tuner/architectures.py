@@ -62,7 +62,8 @@ def tensor(name: str, role: str, *sides: int) -> Part:
 
 def layered(prefix: str, stack: str, n: int, parts: Iterable[Part]) -> list[Part]:
     """The parts of one layer as those of `n` layers; a part that names its own layers keeps them."""
-    return [replace(p, name=f"{prefix}.{{}}.{p.name}", stack=stack, layers=p.layers or tuple(range(n))) for p in parts]
+    each = tuple(range(n))  # one for all of them
+    return [replace(p, name=f"{prefix}.{{}}.{p.name}", stack=stack, layers=p.layers or each) for p in parts]
 
 
 # --- decoders --------------------------------------------------------------------------------------------------------------
@@ -99,6 +100,9 @@ def _attention(kind: str, f: Any, c: dict) -> list[Part]:
     return [*maps, out, *_query_norms(kind, f, c)]
 
 
+NORMED = 128  # heads that have a norm each: one part each, where the largest StableLM has 40
+
+
 def _query_norms(kind: str, f: Any, c: dict) -> list[Part]:
     if kind in ("qwen3", "qwen3_moe", "gemma3_text"):
         return [norm(f"self_attn.{n}_norm", f.head_dim) for n in "qk"]
@@ -107,6 +111,8 @@ def _query_norms(kind: str, f: Any, c: dict) -> list[Part]:
     if kind == "phi" and c.get("qk_layernorm"):
         return [norm(f"self_attn.{n}_layernorm", f.head_dim, True) for n in "qk"]
     if kind == "stablelm" and c.get("qk_layernorm"):
+        if max(f.heads, f.kv_heads) > NORMED:
+            raise ValueError(f"{f.heads:,} heads with a norm each, of {NORMED} at most")
         sizes = (("q", f.heads), ("k", f.kv_heads))
         return [norm(f"self_attn.{n}_layernorm.norms.{i}", f.head_dim) for n, heads in sizes for i in range(heads)]
     return [tensor("self_attn.sinks", "attention", f.heads)] if kind == "gpt_oss" else []
@@ -139,9 +145,9 @@ def _experts(kind: str, f: Any, c: dict) -> list[Part]:
         parts += [tensor("mlp.router.weight", "mlp", n, H), tensor("mlp.router.bias", "mlp", n)]
     else:
         parts += [tensor("mlp.gate.weight", "mlp", n, H)]
-    step, plain = c.get("decoder_sparse_step") or 1, c.get("mlp_only_layers") or []
+    step, plain = c.get("decoder_sparse_step") or 1, frozenset(c.get("mlp_only_layers") or ())
     sparse = tuple(i for i in range(f.layers) if kind != "qwen3_moe" or (i not in plain and (i + 1) % step == 0))
-    dense = tuple(i for i in range(f.layers) if i not in sparse)
+    dense = tuple(sorted(set(range(f.layers)) - set(sparse)))
     parts = [replace(p, layers=sparse) for p in parts] if sparse else []
     parts += [replace(p, layers=dense) for p in _mlp("llama", f, {})] if dense else []
     return layered("layers", "decoder", f.layers, parts)

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from tuner import hardware, methods, objectives, paths, runs
+from tuner import hardware, methods, model_files, objectives, paths, runs
 from tuner.hardware import human_time
 
 LOAD_ADAPTER = """{first}from peft import PeftModel
@@ -47,7 +47,7 @@ def lines(kind: str, plan: dict, *, here: str = ".", base: str = "./base", label
 
 def labels_in(model: Path) -> list[str] | None:
     """The labels of the head that was trained; None where there is none."""
-    return paths.read_json(model / "labels.json", {}).get("names") or None
+    return model_files.head(model).get("names") or None
 
 
 def text(run: runs.Run, *, kind: str, base: str, here: str = ".") -> str:

@@ -136,6 +136,18 @@ def parser() -> Parser:
     return top
 
 
+LOOKS = (  # commands that change nothing: they work where nothing can be written
+    run_commands.listing,
+    run_commands.show,
+    run_commands.metrics,
+    run_commands.logs,
+    data_commands.listing,
+    data_commands.show,
+    data_commands.preview,
+    data_commands.compare,
+)
+
+
 def _count(text: str) -> int:
     if (n := int(text)) < 1:
         raise argparse.ArgumentTypeError("a whole number from 1 on")
@@ -144,6 +156,8 @@ def _count(text: str) -> int:
 
 def main(argv: list[str] | None = None) -> int:
     argv = list(sys.argv[1:] if argv is None else argv)
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")  # an argument may hold bytes that are no text; in JSON that is their escape
     try:
         argv, as_json, home = _everywhere(argv)
         if not argv or (argv[0].startswith("-") and argv[0] not in ("-h", "--help", "--version")):
@@ -152,12 +166,15 @@ def main(argv: list[str] | None = None) -> int:
         args.as_json = as_json
         paths.keep_private()
         ws = Workspace(Path(home).expanduser().resolve() if home else paths.default_home(), token=hub_token.from_environment())
-        if args.run not in (app, doctor):  # which says itself what is wrong with the workspace
+        if args.run in LOOKS:
+            if why := ws.unwritable():
+                say(f"{why} {paths.LOOK_ONLY}")
+        elif args.run not in (app, doctor):  # which say themselves what is wrong with the workspace
             ws.prepare()
         result = args.run(ws, args)
         code, document = result if isinstance(result, tuple) else (0, result)
         if as_json:
-            print(json.dumps(_finite(document), ensure_ascii=False, default=str))
+            print(paths.dumps(_finite(document)))
         elif document is not None:
             print(_in_words(document))
         return code
@@ -177,7 +194,7 @@ def main(argv: list[str] | None = None) -> int:
                 {
                     "code": "defect",
                     "field": None,
-                    "message": f"{type(error).__name__}: {error}",
+                    "message": f"{type(error).__name__}: {str(error)[:300]}",
                     "asked": None,
                     "available": None,
                     "remedy": "This is a defect of Tunesmith; please report it with the lines above.",
@@ -185,7 +202,7 @@ def main(argv: list[str] | None = None) -> int:
             ]
         )
         if "--json" in sys.argv or (argv and "--json" in argv) or locals().get("as_json"):
-            print(json.dumps({"errors": _finite(errors)}, ensure_ascii=False, default=str))
+            print(paths.dumps({"errors": _finite(errors)}))
         for e in errors:
             print(f"{e['message']} {e['remedy']}", file=sys.stderr)
         return known.exit_code if known else 1

@@ -202,7 +202,12 @@ class RunConfig(BaseModel):
         None, "Test every so many steps", "How often the held-out rows are tried.", "watch", ge=1, le=10_000_000
     )
     save_steps: int | None = setting(
-        None, "Save every so many steps", "A run can go on from what was saved last.", "watch", ge=1, le=10_000_000
+        None,
+        "Save every so many steps",
+        "A run resumes from what was saved last; a new best state is saved at once.",
+        "watch",
+        ge=1,
+        le=10_000_000,
     )
     early_stopping: int | None = setting(
         None,

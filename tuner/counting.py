@@ -43,7 +43,7 @@ def _beside(facts: ModelFacts, part: Part) -> bool:
 def _last_layers(facts: ModelFacts, s: dict[str, Any], found: list[Part]) -> int:
     """The last N layers (a decoder's before its encoder's), the norms after them, the head of a task, and what was asked beside."""
     n = min(s.get("last_layers") or 1, facts.depth)
-    stacks = [(stack, i) for stack, depth in _depths(facts) for i in range(depth)][-n:]
+    stacks = set([(stack, i) for stack, depth in _depths(facts) for i in range(depth)][-n:])
     total = sum(p.one * sum((p.stack, i) in stacks for i in p.layers) for p in found if p.layers)
     touched = {stack for stack, _ in stacks}
     total += sum(p.parameters for p in found if _beside(facts, p) or (_final(p) and (_half(p) or facts.family) in touched))

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from tuner import models, paths, runs, supervisor
+from tuner import models, paths, runs, settling, supervisor
 from tuner.errors import ModelError
 from tuner.paths import Workspace
 
@@ -31,7 +31,8 @@ def start(ws: Workspace, id: str) -> dict[str, Any]:
 
 def state(ws: Workspace, id: str) -> dict[str, Any]:
     """{"state", "reason", "progress", "error"} of the download; {} when there was none."""
-    return paths.read_json(folder(ws, id) / "status.json", {}) or {}
+    place = folder(ws, id)
+    return settling.status(place, paths.read_json(place / "status.json", {}) or {}, ws.machine_folder())
 
 
 def stop(ws: Workspace, id: str) -> None:

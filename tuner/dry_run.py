@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tuner import ladder, locks, paths, peaks, planner, runs, supervisor
+from tuner import ladder, locks, paths, peaks, planner, runs, settling, supervisor
 from tuner.errors import MemoryShortError, TunerError, WorkError, restore
 from tuner.hardware import human_bytes
 from tuner.paths import Workspace
@@ -23,7 +23,6 @@ LONG = 600  # seconds of a run before which a dry run is recommended
 KEPT = 24 * 3600  # seconds
 NEVER = 10**6  # steps: tests and saves of a dry run
 SHORT = "memory_short"  # the code of an error, see tuner.errors
-KILLED = (-9, 137)  # exit codes by which Linux ends who takes too much of the computer's memory
 
 
 def near(plan: planner.Plan) -> bool:
@@ -64,6 +63,7 @@ def look(ws: Workspace, id: str) -> dict[str, Any]:
     """
     folder = ws.jobs / paths.checked(id, "dry run")
     status, plan = paths.read_json(folder / "status.json", {}), paths.read_json(folder / "plan.json", {})
+    status = settling.status(folder, status, ws.machine_folder())
     progress = {k: (status.get("progress") or {}).get(k) for k in ("step", "steps", "eta_seconds", "elapsed_seconds")}
     told = {"state": "running", "reason": status.get("reason"), "measured": None, "errors": []} | progress
     if not status or (folder / "control").exists():
@@ -98,7 +98,7 @@ def outcome(plan: dict[str, Any], status: dict[str, Any]) -> dict[str, Any] | No
     {"fits", "peak_bytes": what it took, or more than that (`more`: it was ended by too little memory), "free_bytes", "predicted_bytes",
     "micro_batch", "step_seconds": of a whole step of such rows, None when it came to none, "allocated_bytes", "reserved_bytes", "process_bytes"}
     """
-    short = (status.get("error") or {}).get("code") == SHORT or status.get("exit_code") in KILLED
+    short = (status.get("error") or {}).get("code") == SHORT or status.get("exit_code") in settling.KILLED
     if status["state"] != "finished" and not short:
         return None
     measured, free, parts = status.get("measured") or {}, plan["free_bytes"], plan["breakdown"]

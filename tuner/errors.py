@@ -19,9 +19,7 @@
 Each says what was asked, what is possible and what to do. Anything else that is raised is a defect.
 """
 
-import errno
-from collections.abc import Callable
-from dataclasses import dataclass
+import os
 from typing import Any
 
 
@@ -130,124 +128,53 @@ def raise_all(errors: list[TunerError]) -> None:
         raise Problems(errors)
 
 
-@dataclass(frozen=True)
-class Known:
-    """A library's error that we know: how to tell it (by the error, its class's name, its text in small letters), and our words."""
-
-    tell: Callable[[BaseException, str, str], bool]
-    kind: type[TunerError]
-    message: str
-    available: str
-    remedy: str
-
-
-def _disk_is_full(error: BaseException, name: str, text: str) -> bool:
-    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-    return full or "no space left" in text or "disk is full" in text
-
-
-def _may_not_write(error: BaseException, name: str, text: str) -> bool:
-    return isinstance(error, PermissionError) or isinstance(error, OSError) and error.errno == errno.EROFS
-
-
-UNREACHABLE = {
-    "OfflineModeIsEnabled",
-    "LocalEntryNotFoundError",
-    "ConnectError",
-    "ConnectTimeout",
-    "ReadTimeout",
-    "ConnectionError",
-    "HfHubHTTPError",
-    "ProxyError",
-}
-CARD_GONE = ("cuda error", "no cuda gpus are available", "no nvidia driver", "not compiled with cuda", "nvml")
-
-KNOWN = (  # the first that tells wins
-    Known(
-        lambda e, name, text: (
-            isinstance(e, MemoryError) or name == "OutOfMemoryError" or "out of memory" in text or "can't allocate memory" in text
-        ),
-        MemoryShortError,
-        "The device ran out of memory.",
-        "what the device had free",
-        "Choose a smaller micro-batch or maximum length, switch gradient checkpointing on, or a smaller model.",
-    ),
-    Known(
-        _disk_is_full,
-        DiskError,
-        "The disk is full.",
-        "0 bytes free",
-        "Free some space or move the workspace (TUNESMITH_HOME); what was saved before is kept.",
-    ),
-    Known(
-        _may_not_write,
-        DiskError,
-        "No permission to write to {file}.",
-        "a folder you own",
-        "Give yourself write permission there, or name another folder in TUNESMITH_HOME.",
-    ),
-    Known(
-        lambda e, name, text: name == "GatedRepoError",
-        NetworkError,
-        "This model is gated: its owner wants you to agree to terms first.",
-        "models without a gate",
-        "Open the model's page on the Hub, agree to its terms, run `hf auth login`, and try again.",
-    ),
-    Known(
-        lambda e, name, text: name in ("RepositoryNotFoundError", "RevisionNotFoundError"),
-        NetworkError,
-        "The Hub knows no such model, or it is private.",
-        "public models, or private ones after `hf auth login`",
-        "Check the spelling of the id (owner/name).",
-    ),
-    Known(
-        lambda e, name, text: name in UNREACHABLE,
-        NetworkError,
-        "The Hugging Face Hub can't be reached from here.",
-        "models on this computer",
-        "Check the network, or choose the starter or a folder that holds a model.",
-    ),
-    Known(
-        lambda e, name, text: name == "SafetensorError" or "unexpected end" in text and "safetensors" in text,
-        ModelError,
-        "A weights file of the model is damaged or incomplete.",
-        "whole safetensors files",
-        "Copy or download the model again.",
-    ),
-    Known(
-        lambda e, name, text: any(c.__name__ == "TemplateError" for c in type(e).__mro__),  # jinja2's, whichever
-        ModelError,
-        "The model's chat template refuses these messages.",
-        "the turns its template knows",
-        "Check the order of the roles, remove system turns, or choose another model.",
-    ),
-    Known(
-        lambda e, name, text: name == "AcceleratorError" or any(words in text for words in CARD_GONE),
-        DeviceError,
-        "The graphics card stopped answering.",
-        "the CPU, or the card after a restart of its driver",
-        "Check `nvidia-smi`; resume the run when the card is back.",
-    ),
-)
-
-
 def translate(error: BaseException) -> TunerError | None:
     """The border: a library's error as one of ours, or None when it is a defect of our own."""
     if isinstance(error, TunerError):
         return error
+    from tuner.foreign import KNOWN  # which names our classes
+
     file = getattr(error, "filename", None)
+    text = _plain_text(error)
     for known in KNOWN:
-        if known.tell(error, type(error).__name__, str(error).lower()):
-            asked = file if known.kind is DiskError else str(error)[:300]
-            return known.kind(
-                known.message.format(file=file or "the workspace"), asked=asked, available=known.available, remedy=known.remedy
-            )
+        if known.tell(error, type(error).__name__, text.lower()):
+            asked = file if known.kind is DiskError else text[:300]
+            return _worded(known, file, asked)
     return None
 
 
+def example(code: str) -> TunerError:
+    """The first error of a kind that the border knows, by its code: for a cause of which nothing but the kind is known."""
+    from tuner.foreign import KNOWN
+
+    return _worded(next(k for k in KNOWN if _code(k.kind) == code), None, None)
+
+
+def _worded(known: Any, file: Any, asked: Any) -> TunerError:
+    name = None if file is None else _printable(file)[-200:]
+    message = known.message.format(file=name or "the workspace", document=name or "A document")
+    return known.kind(message, asked=asked and _printable(asked), available=known.available, remedy=known.remedy)
+
+
+def _plain_text(error: BaseException) -> str:
+    """An error's text, whatever it is made of: those of some libraries can't be printed themselves."""
+    try:
+        return _printable(str(error))
+    except Exception as second:
+        return f"{type(error).__name__} that can't be printed ({type(second).__name__})"
+
+
+def _printable(text: Any) -> str:
+    """Text that every file and terminal takes: lone surrogates as escapes."""
+    text = os.fsdecode(text) if isinstance(text, (bytes, os.PathLike)) else str(text)
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def disk_is_full(error: BaseException) -> bool:
-    """Whether an error of the system or of SQLite means that nothing more can be written."""
-    return _disk_is_full(error, type(error).__name__, str(error).lower())
+    """Whether an error of the system or of a library means that nothing more can be written."""
+    from tuner import foreign
+
+    return foreign.disk_is_full(error, type(error).__name__, _plain_text(error).lower())
 
 
 def restore(documents: list[dict]) -> TunerError:

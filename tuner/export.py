@@ -132,8 +132,11 @@ def _merged(ws: Workspace, run: runs.Run, new: Path, waiting) -> dict[str, Any]:
     request = {k: settings[k] for k in ("precision", "objective", "method")}
     paths.write_json(new / "request.json", request | {"run": str(run.path), "base": run.plan["model"]["base"]})
     supervisor.submit(ws, "export", new, "cpu")
-    began = time.monotonic()
+    began = looked = time.monotonic()
     while True:
+        if time.monotonic() - looked > 5:  # the supervisor may have been killed before it began
+            looked = time.monotonic()
+            supervisor.ensure(ws.machine_folder())
         working = locks.held(new / "lock")  # asked before the result: a worker may write it and leave in between
         if (new / "result.json").exists():
             break

@@ -46,6 +46,8 @@ def _reading() -> threading.Thread:
 def of_dataset(ds: store.Dataset) -> str | None:
     """The language of what is learnt: answers, targets, texts."""
     if (key := (str(ds.folder), ds.sha256)) not in _KNOWN:
+        if len(_KNOWN) >= 1000:
+            _KNOWN.clear()
         _KNOWN[key] = of_text(_sample(ds))
     return _KNOWN[key]
 

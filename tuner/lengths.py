@@ -8,7 +8,10 @@ from functools import lru_cache
 from pathlib import Path
 
 from tuner import models
+from tuner.errors import ModelError
+from tuner.untrusted import regular
 
+LARGEST = 200 << 20  # bytes of a tokenizer.json; the largest published has 35 MB
 SAMPLE = 400
 PER_TURN = 6  # the template's own tokens around one message
 
@@ -17,7 +20,24 @@ PER_TURN = 6  # the template's own tokens around one message
 def _tokenizer(path: str, changed: float):
     from tokenizers import Tokenizer
 
-    return Tokenizer.from_file(path)
+    if (size := regular(path).st_size) > LARGEST:
+        raise _unread(path, f"it has {size / 1e6:,.0f} MB, of {LARGEST / 1e6:,.0f} MB at most")
+    try:
+        return Tokenizer.from_file(path)
+    except BaseException as error:  # the library throws bare Exceptions, and a panic of Rust's is none at all
+        if isinstance(error, (KeyboardInterrupt, SystemExit)):
+            raise
+        raise _unread(path, str(error)[:200]) from error
+
+
+def _unread(path: str, why: str) -> ModelError:
+    return ModelError(
+        f"The tokenizer.json in {Path(path).parent.name} can't be read: {why}.",
+        asked=path,
+        available="a tokenizer as save_pretrained writes it",
+        remedy="Copy the model's own tokenizer.json again.",
+        field="model",
+    )
 
 
 def count(facts: models.ModelFacts, texts: list[str]) -> list[int]:

@@ -4,6 +4,7 @@
 does the same on Windows.
 """
 
+import errno
 import os
 import sys
 import time
@@ -14,11 +15,16 @@ if sys.platform == "win32":
 
     def _take(fd: int) -> None:
         msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)
+
+    _look = _take
 else:
     import fcntl
 
     def _take(fd: int) -> None:
         fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def _look(fd: int) -> None:
+        fcntl.lockf(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
 
 
 _mine: dict[Path, int] = {}  # closing any descriptor of a file drops lockf's lock on it, so our own files are never probed
@@ -47,6 +53,11 @@ def hold(path: Path, *, patience: float = 2.0) -> bool:
             time.sleep(0.02)
 
 
+def mine(path: Path) -> bool:
+    """Whether this very process holds the lock."""
+    return path.resolve() in _mine
+
+
 def release(path: Path) -> None:
     fd = _mine.pop(path.resolve(), None)
     if fd is not None:
@@ -54,17 +65,27 @@ def release(path: Path) -> None:
 
 
 def held(path: Path) -> bool:
-    """Whether some process holds the lock now."""
-    if path.resolve() in _mine:
+    """Whether some process holds the lock now; on a disk that can only be read as well."""
+    if mine(path):
         return True
     try:
-        fd = os.open(path, os.O_RDWR)
-    except FileNotFoundError:
+        fd, take = _opened(path)
+    except (FileNotFoundError, NotADirectoryError):
         return False
     try:
-        _take(fd)
+        take(fd)
         return False
     except OSError:
         return True
     finally:
         os.close(fd)
+
+
+def _opened(path: Path):
+    """(descriptor, how to try the lock on it): what may only be read is tried with a shared lock, which an exclusive one refuses too."""
+    try:
+        return os.open(path, os.O_RDWR), _take
+    except OSError as error:
+        if error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM):
+            raise
+        return os.open(path, os.O_RDONLY), _look

@@ -1,17 +1,19 @@
 """Base models and tuned models: what they are, from config.json and safetensors headers, never from weights."""
 
 import json
+import os
 import re
 from dataclasses import dataclass, field, replace
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from tuner import hub_token, paths, shapes
+from tuner import hub_token, model_config, paths, shapes
 from tuner.errors import ModelError, NetworkError, NotFoundError, translate
-from tuner.model_files import check_parts, count_parameters, has_template, header, missing_shards  # noqa: F401 (header is used by export)
+from tuner.model_files import check_parts, count_parameters, document, has_template, header, missing_shards  # noqa: F401 (header is used by export)
 
 HUB_ID = re.compile(r"(?!.*(--|\.\.))[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
 
@@ -152,7 +154,8 @@ def _folder(ref: str) -> Path | None:
     """`ref` as a path when it is written like one, or there is such a folder."""
     try:
         folder = Path(ref).expanduser()
-        return folder.resolve() if ref.startswith(("/", "~", ".")) or "\\" in ref or folder.is_dir() else None
+        is_folder = folder.is_dir()  # raises here, and not later on, where no path can be so
+        return folder.resolve() if ref.startswith(("/", "~", ".")) or "\\" in ref or is_folder else None
     except (OSError, RuntimeError, ValueError):  # a name too long, the home of nobody, a null byte
         return None
 
@@ -163,7 +166,8 @@ def is_adapter(folder: Path) -> bool:
 
 def _from_adapter(folder: Path, need_weights: bool) -> Model:
     """An adapter that was made elsewhere (or exported from here), on the base that it names: the starting point of a run."""
-    named = (paths.read_json(folder / "adapter_config.json", {}) or {}).get("base_model_name_or_path")
+    named = document(folder / "adapter_config.json").get("base_model_name_or_path")
+    named = named if isinstance(named, str) else None
     if not named or not (folder / "adapter_model.safetensors").is_file():
         raise ModelError(
             f"{folder.name} holds an adapter that " + ("names no base model." if not named else "has no adapter_model.safetensors."),
@@ -174,11 +178,11 @@ def _from_adapter(folder: Path, need_weights: bool) -> Model:
             else "Save it again with save_pretrained.",
             field="model",
         )
-    beside = folder / named
-    if is_adapter(beside):
+    beside = _folder(str(folder / named)) or folder
+    if any(found and is_adapter(found) for found in (beside if beside != folder else None, _folder(named))) or beside == folder:
         raise ModelError(
             f"{folder.name} holds an adapter that stands on another adapter.",
-            asked=named,
+            asked=named[:200],
             available="an adapter of a whole model",
             remedy="Merge the first one into its base, and name that.",
             field="model",
@@ -303,26 +307,15 @@ def folder_facts(folder: Path, *, need_weights: bool = False, name: str | None =
             remedy="Choose the base model it was made from, or a run of this workspace.",
             field="model",
         )
-    try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        if not isinstance(config, dict):
-            raise ValueError("it is not a list of names and values")
-    except FileNotFoundError:
+    if not os.path.lexists(folder / "config.json"):
         raise ModelError(
             f"{folder.name} holds no config.json, so it is not a model.",
             asked=str(folder),
             available="folders saved with save_pretrained",
             remedy="Point to the folder that holds config.json, the tokenizer and *.safetensors.",
             field="model",
-        ) from None
-    except ValueError as error:
-        raise ModelError(
-            f"The config.json in {folder.name} can't be read.",
-            asked=str(error)[:120],
-            available="JSON as save_pretrained writes it",
-            remedy="Copy the model again.",
-            field="model",
-        ) from error
+        )
+    config = document(folder / "config.json")
     weights = sorted(folder.glob("*.safetensors"))
     if need_weights:
         check_parts(folder, weights)
@@ -345,8 +338,8 @@ NAMES = {
 
 def facts_from_config(config: dict[str, Any], *, name: str, **more: Any) -> ModelFacts:
     """Facts from a config.json as a dict; ModelError for what belongs to no family that this app can train."""
-    text = {**config, **config.get("text_config", {})}
-    kind, family = text.get("model_type", "unknown"), shapes.family_of(text)
+    text = model_config.checked(config, name)
+    kind, family = text.get("model_type") or "unknown", shapes.family_of(text)
     if family is None:
         raise ModelError(
             f"{name} is of the kind {kind!r}, which can't be trained here.",
@@ -358,16 +351,36 @@ def facts_from_config(config: dict[str, Any], *, name: str, **more: Any) -> Mode
     try:
         sizes = _sizes(kind, family, text)
     except KeyError as error:
-        raise ModelError(
-            f"The config.json of {name} says nothing of {error.args[0]}.",
-            asked=name,
-            available="hidden_size, num_hidden_layers, vocab_size ...",
-            remedy="Copy the model's own config.json.",
-            field="model",
-        ) from error
+        raise _silent(name, error) from error
+    except model_config.FOREIGN as error:
+        raise model_config.wrong(name, "one of its sizes", str(error)[:100], "sizes as save_pretrained writes them") from error
+    if sizes["head_dim"] < 1:
+        raise model_config.wrong(name, "num_attention_heads", sizes["heads"], f"at most hidden_size, {sizes['hidden']:,}")
     facts = ModelFacts(name=name, model_type=kind, family=family, parameters=0, notes=_notes(kind, family), config=text, **sizes)
-    counted = shapes.total(shapes.parts(facts, "base" if family == "encoder" else "lm"))
-    return replace(facts, **{"parameters": counted, **more})
+    return replace(facts, **{"parameters": _counted(facts), **more})
+
+
+def _counted(facts: ModelFacts) -> int:
+    """How many parameters the config describes; ModelError where that is more than any disk holds, or can't be told."""
+    try:
+        counted = shapes.total(shapes.parts(facts, "base" if facts.family == "encoder" else "lm"))
+    except KeyError as error:
+        raise _silent(facts.name, error) from error
+    except model_config.FOREIGN as error:
+        raise model_config.wrong(facts.name, "one of its sizes", str(error)[:100], "sizes as save_pretrained writes them") from error
+    if not 0 < counted <= model_config.PARAMETERS:
+        raise model_config.wrong(facts.name, "the number of parameters", counted, f"up to {model_config.PARAMETERS:.0e}")
+    return counted
+
+
+def _silent(name: str, error: KeyError) -> ModelError:
+    return ModelError(
+        f"The config.json of {name} says nothing of {error.args[0]}.",
+        asked=name,
+        available="hidden_size, num_hidden_layers, vocab_size ...",
+        remedy="Copy the model's own config.json.",
+        field="model",
+    )
 
 
 def _notes(kind: str, family: str) -> tuple[str, ...]:
@@ -387,8 +400,8 @@ def _sizes(kind: str, family: str, config: dict[str, Any]) -> dict[str, Any]:
         "heads": heads,
         "kv_heads": c.get("num_key_value_heads") or heads,
         "head_dim": c.get("d_kv") or c.get("head_dim") or hidden // heads,
-        "vocabulary": c["vocab_size"],
-        "tied": c.get("tie_word_embeddings", kind in shapes.TIED or family == "encoder"),
+        "vocabulary": _given(c, "vocab_size"),
+        "tied": bool(c.get("tie_word_embeddings", kind in shapes.TIED or family == "encoder")),
         "context": _context(kind, c),
         "gated_mlp": _gated(kind, family, c),
         "decoder_layers": _first(c, "decoder_layers", layers) if halves else 0,
@@ -400,6 +413,12 @@ def _first(config: dict[str, Any], size: str, default: int | None = None) -> int
     if value is None:
         raise KeyError(NAMES[size][0])
     return value
+
+
+def _given(config: dict[str, Any], key: str) -> int:
+    if not config.get(key):
+        raise KeyError(key)
+    return config[key]
 
 
 def _context(kind: str, c: dict[str, Any]) -> int:
@@ -448,12 +467,12 @@ def lora_parameters(facts: ModelFacts, rank: int, wanted: str | list[str], *, do
 FAMILIES = {"decoder": "writes", "encoder": "reads and labels", "encoder-decoder": "makes one text from another"}  # in a few words
 
 
-def listing(ws: paths.Workspace) -> list[tuple[str, str]]:
-    """(title, ref) of what can be started from: the starter, the workspace's runs, the catalog."""
+def listing(ws: paths.Workspace, *, most: int | None = None) -> list[tuple[str, str]]:
+    """(title, ref) of what can be started from: the starter, the workspace's runs (the `most` newest alone), the catalog."""
     from tuner import runs
 
     out = [("Starter (4 million parameters, comes with the app)", "starter")]
-    out += [(f"{r.name} (tuned here)", r.id) for r in runs.listing(ws) if (r.path / "model").is_dir()]
+    out += [(f"{r.name} (tuned here)", r.id) for r in islice((r for r in runs.listing(ws) if r.can_answer), most)]
     for entry in catalog():
         facts = catalog_facts(entry)
         title = f"{entry['id']} · {facts.parameters / 1e9:.2g}B · {FAMILIES[facts.family]} · {entry['licence']}"

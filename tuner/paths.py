@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tuner.errors import DiskError, NotFoundError, translate
+from tuner.errors import DiskError, NotFoundError, TunerError, translate
 
 PRESETS = Path(__file__).resolve().parent.parent / "presets"
 STARTER = PRESETS / "starter"
@@ -95,6 +95,33 @@ class Workspace:
             ) from error
         return self
 
+    def unwritable(self) -> str | None:
+        """Make the folders; where that can't be done, say in one sentence why. Raises what `prepare` does when nothing is there to look at."""
+        try:
+            self.prepare()
+        except TunerError as error:
+            if not self.root.is_dir():
+                raise
+            return error.message
+        return None
+
+
+LOOK_ONLY = "What is there can be looked at; nothing can be started, imported or changed."
+
+
+def typed(text: str) -> Path:
+    """The path that a person wrote, with or without quotes and `~`. NotFoundError for the home of an account that is not there."""
+    path = Path(text.strip().strip("\"'"))
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        raise NotFoundError(
+            f"There is no home folder for {str(path)[:80]!r}.",
+            asked=str(path)[:80],
+            available="~/ for your own",
+            remedy="Write the full path.",
+        ) from None
+
 
 def checked(id: str, what: str) -> str:
     """`id` itself when it is one of ours; a stranger's `../..` never reaches the disk."""
@@ -106,6 +133,17 @@ def checked(id: str, what: str) -> str:
             remedy=f"Choose a {what} from the list.",
         )
     return id
+
+
+def writable(folder: Path) -> bool:
+    """Whether something can be written into a folder, or into the one in which it would be made."""
+    there = next((p for p in (folder, *folder.parents) if p.exists()), folder)
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        return False
+    try:
+        return not hasattr(os, "statvfs") or not os.statvfs(there).f_flag & os.ST_RDONLY  # root passes every look at permissions
+    except OSError:
+        return False
 
 
 def new_id(name: str, folder: Path) -> str:
@@ -188,7 +226,17 @@ def write_new(path: Path, content: bytes) -> None:
 
 def write_json(path: Path, value) -> None:
     """A document, whole or not at all."""
-    write_text(path, json.dumps(value, ensure_ascii=False, indent=1, default=str))
+    write_text(path, dumps(value, indent=1))
+
+
+def dumps(value, **how) -> str:
+    """JSON that can be written as UTF-8: readable, or escaped where a text holds half a character (a lone surrogate)."""
+    text = json.dumps(value, ensure_ascii=False, default=str, **how)
+    try:
+        text.encode("utf-8")
+        return text
+    except UnicodeEncodeError:
+        return json.dumps(value, default=str, **how)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -212,11 +260,14 @@ def write_text(path: Path, text: str) -> None:
 
 
 def read_json(path: Path, default=None):
-    """The document, or `default` when there is none (yet)."""
+    """The document, or `default` when there is none (yet). ValueError, which names the file, for one that is damaged."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         return default
+    except (ValueError, RecursionError) as error:
+        error.filename = str(path)  # for whoever words it
+        raise
 
 
 def sha256(path: Path) -> str:

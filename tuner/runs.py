@@ -3,7 +3,7 @@
 config.yaml  what was asked            status.json  where it stands, written by whoever holds `lock`
 plan.json    what was decided and why  metrics.db   (step, key) -> value; written again, never doubled
 lock heartbeat control worker.log checkpoints/ model/ about.json (name and notes: a person's, not the worker's)
-reserve      space kept back while a run lives, so that a full disk can still hold how it ended
+reserve      space kept back while a run lives, so that a full disk can still hold how it ended (tuner/reserve.py)
 """
 
 import json
@@ -11,17 +11,19 @@ import shutil
 import sqlite3
 import time
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import yaml
 
-from tuner import locks, paths
-from tuner.errors import ConflictError, NotFoundError, disk_is_full, translate
+from tuner import locks, paths, reserve, run_warnings
+from tuner.errors import ConflictError, NotFoundError, translate
 from tuner.paths import Workspace
 
-RESERVE = 64 * 1024  # bytes
+SAFE = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast where libyaml is there
+RESERVE = reserve.BYTES
 LIVE = ("queued", "preparing", "running", "stopping")
 ENDED = ("finished", "stopped", "failed", "interrupted")
 SENTENCES = {
@@ -47,6 +49,10 @@ class Run:
     plan: dict[str, Any]
     about: dict[str, Any] = field(default_factory=dict)
 
+    def as_of(self, status: dict[str, Any]) -> "Run":
+        """The same run with another status."""
+        return replace(self, status=status)
+
     @property
     def state(self) -> str:
         return self.status.get("state", "queued")
@@ -69,12 +75,23 @@ class Run:
         return self.plan.get("data", {}).get("system") or ""
 
     @property
+    def brief(self) -> dict[str, Any]:
+        """The little of the plan that lists show: model, method, objective."""
+        settings = self.plan["settings"]
+        return {"model": (self.plan.get("model") or {}).get("name"), "method": settings["method"], "objective": settings.get("objective")}
+
+    @property
     def progress(self) -> dict[str, Any]:
         return self.status.get("progress") or {}
 
     @property
     def best(self) -> float | None:
         return (self.status.get("best") or {}).get("eval_loss")
+
+    @property
+    def warnings(self) -> list[dict[str, Any]]:
+        """What it has to say beside how it ended: see tuner/run_warnings.py."""
+        return run_warnings.read(self.status.get("warnings"))
 
     @property
     def can_answer(self) -> bool:
@@ -88,7 +105,7 @@ class Run:
             "state": self.state,
             "model": self.config.get("model"),
             "data": self.config.get("data"),
-            "method": self.plan["settings"]["method"],
+            "method": self.brief["method"],
             "best": self.best,
             "created": self.about.get("created"),
             "duration_seconds": self.progress.get("elapsed_seconds"),
@@ -115,6 +132,7 @@ class Run:
             "progress": {k: self.progress.get(k) for k in keys},
             "best": self.status.get("best"),
             "signs": self.status.get("signs") or [],
+            "warnings": self.warnings,
             "error": self.status.get("error"),
             "baseline": self.status.get("baseline"),
             "notes": self.notes,
@@ -148,26 +166,25 @@ def fill(folder: Path, config: dict[str, Any], plan: dict[str, Any]) -> None:
 
 
 def write_status(folder: Path, **change: Any) -> dict[str, Any]:
-    """Merge `change` into status.json. Only the holder of the run's lock, or the supervisor when nobody holds it, may."""
-    status = {**(paths.read_json(folder / "status.json", {}) or {}), **change, "updated": time.time()}
+    """Merge `change` into status.json. Only the holder of the run's lock, or the supervisor when nobody holds it, may.
+
+    `starting=True` says that a process was started and has yet to take the lock; whatever is written next takes that back.
+    """
+    before = {k: v for k, v in (paths.read_json(folder / "status.json", {}) or {}).items() if k != "starting"}
+    status = {**before, **change, "updated": time.time()}
     if change.get("state") == "queued":
-        (folder / "reserve").write_bytes(b"0" * RESERVE)
-    try:
-        paths.write_json(folder / "status.json", status)
-    except OSError as error:
-        if not disk_is_full(error):
-            raise
-        drop_unfinished(folder)
-        paths.write_json(folder / "status.json", status)
+        reserve.keep(folder)
+    reserve.in_its_room(folder, lambda: paths.write_json(folder / "status.json", status), drop_unfinished)
     if status["state"] in ENDED:
-        (folder / "reserve").unlink(missing_ok=True)
+        reserve.drop(folder)
     return status
 
 
 def drop_unfinished(folder: Path) -> None:
-    """On a full disk: the reserve goes, and whatever was half written, which nothing would ever read."""
-    (folder / "reserve").unlink(missing_ok=True)
+    """On a full disk: most of the reserve goes, and whatever was half written, which nothing would ever read."""
+    reserve.shrink(folder)
     shutil.rmtree(folder / "model.new", ignore_errors=True)
+    shutil.rmtree(folder / "base.new", ignore_errors=True)
     for checkpoint in checkpoints(folder):
         if not is_whole(checkpoint):
             shutil.rmtree(checkpoint, ignore_errors=True)
@@ -194,44 +211,37 @@ def get(ws: Workspace, id: str) -> Run:
             remedy="`tunesmith runs` lists them.",
             field="run",
         )
-    return found
+    return _true(ws, [found])[0]
+
+
+def _true(ws: Workspace, found: list[Run]) -> list[Run]:
+    """Runs whose live states were asked of their locks."""
+    from tuner import settling  # which stands above this: it writes endings
+
+    return settling.listing(ws, found)
 
 
 def read(folder: Path, status: dict[str, Any]) -> Run:
     """A run as its files say; ValueError when they are not what was written there."""
-    config, plan = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8")), paths.read_json(folder / "plan.json")
-    if not all(isinstance(d, dict) for d in (status, config, plan)) or "settings" not in plan:
-        raise ValueError(f"config.yaml, plan.json or status.json in {folder} is not what was written there")
-    return Run(folder.name, folder, status, config, plan, paths.read_json(folder / "about.json", {}))
+    config, plan = yaml.load((folder / "config.yaml").read_text(encoding="utf-8"), SAFE), paths.read_json(folder / "plan.json")
+    about = paths.read_json(folder / "about.json", {})
+    if not all(isinstance(d, dict) for d in (status, config, plan, about)) or "settings" not in plan:
+        raise ValueError(f"config.yaml, plan.json, status.json or about.json in {folder} is not what was written there")
+    return Run(folder.name, folder, status, config, plan, about)
 
 
 def listing(ws: Workspace) -> list[Run]:
-    """All runs, the newest first; a damaged folder is left out of the list and left on disk."""
-    found = []
-    for folder in ws.runs.iterdir() if ws.runs.is_dir() else []:
-        if not paths.ID.fullmatch(folder.name):
-            continue  # being deleted, or not ours
-        try:
-            status = paths.read_json(folder / "status.json")
-            if status is not None:
-                found.append(read(folder, status))
-        except (OSError, ValueError, yaml.YAMLError):
-            continue
-    return sorted(found, key=lambda r: (r.about.get("created") or "", r.id), reverse=True)
+    """All runs, the newest first, out of the index; a damaged folder is left out of the list and left on disk."""
+    from tuner import run_index
+
+    return _true(ws, run_index.listing(ws))
 
 
 def version(ws: Workspace) -> str:
     """A cheap number that changes when any run does: what the page's timer looks at."""
-    if not ws.runs.is_dir():
-        return "0"
-    newest, n = 0, 0
-    for folder in ws.runs.iterdir():
-        for file in ("status.json", "about.json"):
-            try:
-                newest, n = max(newest, (folder / file).stat().st_mtime_ns), n + 1
-            except OSError:
-                continue  # being made or deleted right now
-    return f"{newest}-{n}"
+    from tuner import run_index
+
+    return str(run_index.of(ws).look())
 
 
 def alive(run: Run, *, patience: float = 0.0) -> bool:
@@ -257,7 +267,9 @@ def describe(ws: Workspace, id: str, *, name: str | None = None, notes: str | No
 
 def ask_to_stop(ws: Workspace, id: str) -> Run:
     """Ask the worker to save and stop at the next step. A run that waits is stopped by the supervisor."""
-    run = get(ws, id)
+    from tuner import settling
+
+    run = settling.wait(ws, id)
     if not run.live:
         raise ConflictError(
             f"The run {run.name} is not under way: it is {run.state}.",
@@ -271,7 +283,9 @@ def ask_to_stop(ws: Workspace, id: str) -> Run:
 
 
 def delete(ws: Workspace, id: str) -> None:
-    run = get(ws, id)
+    from tuner import settling
+
+    run = settling.wait(ws, id)
     if run.live or alive(run, patience=3):
         raise ConflictError(
             f"The run {run.name} is under way.", asked=id, available="runs that have ended", remedy="Stop it first.", field="run"
@@ -320,11 +334,16 @@ def metrics(run: Run, *, since: int = -1) -> list[tuple[int, str, float | None]]
     file = run.path / "metrics.db"
     if not file.exists():
         return []
-    try:
-        with closing(sqlite3.connect(f"file:{file.as_posix()}?mode=ro", uri=True, timeout=5)) as db:
-            return read_metrics(db, since)
-    except sqlite3.OperationalError:
-        return []  # the worker has opened the file and not yet made the table
+    for how in ("mode=ro", "mode=ro&immutable=1"):  # where nothing can be written SQLite reads only what it may take for unchanging
+        try:
+            with closing(sqlite3.connect(f"file:{quote(file.as_posix())}?{how}", uri=True, timeout=5)) as db:
+                return read_metrics(db, since)
+        except sqlite3.OperationalError as error:
+            if "no such table" in str(error):
+                return []  # the worker has opened the file and not yet made the table
+            if paths.writable(run.path) or "immutable" in how:
+                raise
+    return []
 
 
 def read_metrics(db: sqlite3.Connection, since: int = -1) -> list[tuple[int, str, float | None]]:
@@ -367,7 +386,9 @@ def write_manifest(checkpoint: Path) -> None:
 def is_whole(checkpoint: Path) -> bool:
     try:
         files = json.loads((checkpoint / "MANIFEST.json").read_text(encoding="utf-8"))
-        return all((checkpoint / n).stat().st_size == f["bytes"] and paths.sha256(checkpoint / n) == f["sha256"] for n, f in files.items())
+        return bool(files) and all(
+            (checkpoint / n).stat().st_size == f["bytes"] and paths.sha256(checkpoint / n) == f["sha256"] for n, f in files.items()
+        )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
 

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 import traceback
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from tuner import locks, objectives, paths, runs
 from tuner.errors import disk_is_full
 from tuner.launch import handover, local
 from tuner.paths import Workspace
+from tuner.settling import Machine, settle, young
 
 IDLE = 20.0  # seconds without work before it exits
 TICK = 0.15
@@ -53,6 +55,8 @@ def submit(ws: Workspace, kind: str, folder: Path, device: str, bytes: int = 0) 
         handover.tell(machine, folder, "HF_TOKEN", ws.token)
     with closing(queue(machine)) as db:
         db.execute("BEGIN IMMEDIATE")
+        if not locks.held(machine / "supervisor.lock") and not locks.held(folder / "lock"):  # its process is gone with its supervisor
+            db.execute("UPDATE jobs SET state = 'waiting' WHERE folder = ? AND kind = ? AND state = 'running'", (str(folder), kind))
         if not db.execute("SELECT 1 FROM jobs WHERE folder = ? AND kind = ? AND state != 'done'", (str(folder), kind)).fetchone():
             db.execute(
                 "INSERT INTO jobs (kind, folder, device, bytes, created) VALUES (?, ?, ?, ?, ?)",
@@ -74,11 +78,20 @@ def ensure(machine: Path) -> None:
 
 
 def watch_again(ws: Workspace) -> None:
-    """After a crash or a restart: if anything in this workspace says it is live, have a supervisor look whether it is."""
-    if any(r.live for r in runs.listing(ws)):
-        for run in runs.listing(ws):
-            if run.live:
-                submit(ws, "train", run.path, run.plan.get("device", "cpu"), run.plan.get("peak_bytes", 0))
+    """After a crash or a restart: have a supervisor look at whatever in this workspace waits or is under way."""
+    attend(ws, runs.listing(ws))
+
+
+def attend(ws: Workspace, found: list[runs.Run]) -> None:
+    """Have a supervisor look at those runs that wait or are under way; nothing is done where it could write nothing."""
+    live = [r for r in found if r.live and paths.writable(r.path)]
+    machine = Machine(ws.machine_folder())
+    if not live or not paths.writable(machine.folder):
+        return
+    for run in live:
+        if str(run.path) not in machine.work:
+            submit(ws, "train", run.path, run.plan.get("device", "cpu"), run.plan.get("peak_bytes", 0))
+    ensure(machine.folder)
 
 
 def serving(machine: Path, device: str) -> list[int]:
@@ -86,8 +99,8 @@ def serving(machine: Path, device: str) -> list[int]:
     if not (machine / "queue.db").exists():
         return []
     with closing(queue(machine)) as db:
-        found = db.execute("SELECT pid FROM jobs WHERE kind = 'serve' AND state = 'running' AND device = ?", (device,)).fetchall()
-    return [pid for (pid,) in found if pid]
+        found = db.execute("SELECT pid, folder FROM jobs WHERE kind = 'serve' AND state = 'running' AND device = ?", (device,)).fetchall()
+    return [pid for pid, folder in found if pid and locks.held(Path(folder) / "lock")]
 
 
 class Supervisor:
@@ -95,15 +108,16 @@ class Supervisor:
         self.machine, self.db, self.inbox = machine, queue(machine), inbox
         self.children: dict[int, subprocess.Popen] = {}
         self.seen_alive: dict[int, float] = {}  # job -> when it was started or last held its lock
+        self.sick: dict[int, float] = {}  # job -> until when it is left alone
 
     def run(self) -> None:
         idle_since = time.monotonic()
         while time.monotonic() - idle_since <= IDLE:
             try:
                 for job in self.jobs("running"):
-                    self.look_at(*job)
+                    self.tend(self.look_at, job)
                 for job in self.jobs("waiting"):
-                    self.consider(*job)
+                    self.tend(self.consider, job)
                 if self.jobs("running") or self.jobs("waiting") or self.inbox.waiting():
                     idle_since = time.monotonic()
             except (OSError, sqlite3.Error) as error:
@@ -113,6 +127,19 @@ class Supervisor:
                 time.sleep(FULL)
                 idle_since = time.monotonic()
             time.sleep(TICK)
+
+    def tend(self, work: Callable, job: tuple) -> None:
+        """Do something for one job. Its own trouble (a folder that can only be read, a file that is damaged) must not end the others:
+        it is told in the log, and the job left alone for a while; a full disk is everybody's."""
+        if time.monotonic() < self.sick.get(job[0], 0.0):
+            return
+        try:
+            work(*job)
+        except (OSError, ValueError) as error:
+            if disk_is_full(error):
+                raise
+            print(f"{time.strftime('%H:%M:%S')} {job[1]} in {job[2]}: {type(error).__name__}: {error}", flush=True)
+            self.sick[job[0]] = time.monotonic() + FULL
 
     def jobs(self, state: str) -> list[tuple]:
         return self.db.execute("SELECT id, kind, folder, device, bytes, pid FROM jobs WHERE state = ? ORDER BY id", (state,)).fetchall()
@@ -129,7 +156,10 @@ class Supervisor:
             if locks.held(folder / "lock"):  # a worker that a former supervisor started
                 self.db.execute("UPDATE jobs SET state = 'running' WHERE id = ?", (id,))
                 return None
-            if paths.read_json(folder / "status.json", {}).get("state") not in ("queued", None):
+            status = paths.read_json(folder / "status.json", {})
+            if status.get("starting") and young(folder):
+                return None  # a former supervisor may have started a process that is about to take the lock
+            if status.get("state") not in ("queued", None) and not status.get("starting"):
                 self.db.execute("UPDATE jobs SET state = 'running' WHERE id = ?", (id,))  # it claims to live: look_at will settle it
                 return None
             if any(k in LEARN and d == device for _, k, _, d, _, _ in self.jobs("running")):
@@ -143,10 +173,8 @@ class Supervisor:
         fetching = kind == "fetch" or kind == "train" and (folder / "fetch").exists()
         first = "fetch" if fetching else "rehearse" if kind == "train" and (folder / "measure").exists() else None
         module = trainer(folder) if kind in LEARN and not first else WORKERS[first or kind]
-        if kind in LEARN:
-            runs.write_status(folder, state="preparing", reason="Downloading the model." if fetching else None)
-        elif kind == "fetch":
-            runs.write_status(folder, state="preparing", reason="Looking at what there is to download.")
+        if kind in LEARN or kind == "fetch":
+            runs.write_status(folder, state="preparing", starting=True, reason="Downloading the model." if fetching else None)
         words = (device, str(folder / PROBED)) if kind == "probe" else (str(folder),)
         told = self.inbox.of(folder) if fetching else None
         child = local.start(module, *words, log=folder / "worker.log", device=device, offline=not fetching, secrets=told)
@@ -194,21 +222,12 @@ class Supervisor:
             return  # started, imports under way, the lock not yet taken
         if child is None and time.monotonic() - self.seen_alive.setdefault(id, time.monotonic()) < 1.0:
             return  # another supervisor's child may be between two locks
+        if child is None and paths.read_json(folder / "status.json", {}).get("starting") and young(folder):
+            return  # or has yet to take its first one
         self.children.pop(id, None)
-        if kind == "fetch" and paths.read_json(folder / "status.json", {}).get("state") == "queued":  # asked for anew while it ended
-            self.db.execute("UPDATE jobs SET state = 'waiting' WHERE id = ?", (id,))
-            return
-        if kind == "fetch" and folder.is_dir() and code == 0:
-            runs.write_status(folder, state="finished", reason=None)
-        elif kind == "fetch" and folder.is_dir():
-            settle(folder, code)
-        if kind in LEARN and folder.is_dir():
-            if code == 0 and (folder / "fetch").exists():
-                (folder / "fetch").unlink()
-                runs.write_status(folder, state="queued", reason=None)
-                self.db.execute("UPDATE jobs SET state = 'waiting' WHERE id = ?", (id,))
-                return
-            if paths.read_json(folder / "status.json", {}).get("state") == "queued":  # resumed before its former worker was seen to be gone
+        if kind in (*LEARN, "fetch") and folder.is_dir():
+            # downloaded or measured; resumed or asked for anew before its former worker was seen to be gone
+            if paths.read_json(folder / "status.json", {}).get("state") == "queued":
                 self.db.execute("UPDATE jobs SET state = 'waiting' WHERE id = ?", (id,))
                 return
             settle(folder, code)
@@ -225,25 +244,6 @@ def trainer(folder: Path) -> str:
     """The worker that learns what the run is for."""
     plan = paths.read_json(folder / "plan.json", {}) or {}
     return f"tuner.workers.{objectives.get(plan.get('settings', {}).get('objective', 'chat')).worker}"
-
-
-def settle(folder: Path, code: int | None) -> None:
-    """A worker is gone. It writes its own ending, last: a state that still claims to live is therefore not a success."""
-    status = paths.read_json(folder / "status.json", {}) or {}
-    if status.get("state") not in runs.LIVE:
-        return
-    saved = runs.newest_whole_checkpoint(folder)
-    kept = f"The last good state is of step {saved.name.split('-')[-1]}." if saved else "Nothing had been saved yet."
-    if code in (-9, 137):
-        why = "The process was killed; the usual cause is too little memory."
-    elif code is not None and code < 0:
-        why = f"The process was ended by signal {-code}."
-    elif code:
-        why = f"The process ended with code {code}; its log says more."
-    else:
-        why = "The process is gone: a restart of the computer, or somebody ended it."
-    remedy = "Resume it to go on from there." if saved else "Resume it to begin again."
-    runs.write_status(folder, state="interrupted", reason=f"{why} {kept} {remedy}", exit_code=code)
 
 
 def main() -> int:

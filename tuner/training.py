@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tuner import ceilings, config, dry_run, hardware, ladder, lengths, models, planner, presets, runs, supervisor
+from tuner import ceilings, config, dry_run, hardware, ladder, lengths, models, planner, presets, runs, settling, supervisor
 from tuner.data import store
 from tuner.errors import ConflictError, NotFoundError, SettingError, TunerError, raise_all
 from tuner.paths import Workspace
@@ -192,7 +192,7 @@ def remedies(ws: Workspace, wish: dict[str, Any], plan: dict[str, Any], found: d
 
 def resume(ws: Workspace, id: str) -> runs.Run:
     """Put a run that ended early back into the queue; it goes on from its newest whole checkpoint, with the settings it had."""
-    run = runs.get(ws, id)
+    run = settling.wait(ws, id)
     if run.state not in ("stopped", "failed", "interrupted") or runs.alive(run, patience=3):
         raise ConflictError(
             f"The run {run.name} is {run.state}.",

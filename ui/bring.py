@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import gradio as gr
 
+from tuner import paths
 from tuner.data import jobs, store
 from tuner.errors import NotAllowedError, SettingError
 from ui.session import House
@@ -124,7 +125,7 @@ class Bring:
         samples = [Way(b.click, [], lambda ws, name=name: store.add_sample(ws, name), own=False) for name, b in self.samples]
         return [
             Way(self.file.upload, [self.file], lambda ws, files: jobs.start(ws, files, name=_name(files), **taken) if files else None),
-            Way(self.paste.click, [self.text], lambda ws, text: jobs.paste(ws, text or "", "pasted rows")),
+            Way(self.paste.click, [self.text], lambda ws, text: jobs.start_paste(ws, text or "", "pasted rows")),
             Way(self.write.click, [self.shape, self.sheet], _written),
             Way(self.both.click, [self.learn, self.test], self._with_test),
             Way(self.by_path.click, [self.path], self._by_path),
@@ -156,7 +157,7 @@ class Bring:
 
     def _by_path(self, ws, text: str):
         self._here()
-        path = Path((text or "").strip().strip("\"'")).expanduser()
+        path = paths.typed(text or "")
         return jobs.start(ws, path, name=_name([path.name]), reference=True, limit_bytes=10**12)
 
     def _from_hub(self, ws, id: str, split: str, config: str):
@@ -173,7 +174,7 @@ def _written(ws, kind: str, cells: list[list]):
     columns = SHAPES[kind][1]
     rows = [dict(zip(columns, map(str, line), strict=False)) for line in cells or [] if any(str(c or "").strip() for c in line)]
     text = "\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
-    return jobs.paste(ws, text, "written by hand", kind=kind, mapping={c: c for c in columns})
+    return jobs.start_paste(ws, text, "written by hand", kind=kind, mapping={c: c for c in columns})
 
 
 def _mixed(ws, parts: list[str] | None, weights: str):

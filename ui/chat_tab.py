@@ -11,11 +11,12 @@ from tuner.chat_templates import THINKING
 from tuner.data import convert, store
 from tuner.errors import RequestError
 from tuner.paths import Workspace
-from ui import draw
+from ui import draw, lists
 from ui.feedback_view import FeedbackView, clean, plain
 from ui.session import House, Screen
 from ui.task_view import TaskView, face_of
 
+WHO = "A tuned run, or the starter as it is."
 STARTER_QUESTIONS = [
     "What sound does a cow make?",
     "How do I make tea?",
@@ -32,7 +33,7 @@ class ChatTab:
             self.who = gr.Dropdown(
                 [],
                 label="Who answers",
-                info="A tuned run, or the starter as it is.",
+                info=WHO,
                 elem_id="who",
                 interactive=True,
                 scale=3,
@@ -129,14 +130,15 @@ class ChatTab:
 
     def show(self, ws: Workspace, id: str | None) -> list:
         """Values for `shown`: who can answer, who it is, what was said before, what to ask."""
-        found = [(f"{r.name} · tuned from {r.plan['model']['name']}", r.id) for r in runs.listing(ws) if r.can_answer]
+        every = runs.listing(ws)
+        found = [lists.option(f"{r.name} · tuned from {r.brief['model']}", r.id) for r in lists.answering(every, id)]
         options = [*found, ("The starter, untuned", "starter")]
         id = id if any(id == o for _, o in options) else options[0][1]
         said = paths.read_json(memory(ws, id), {}) or {}
         face = face_of(ws, id)
         talks = face in ("chat", "complete")
         return [
-            gr.update(choices=options, value=id),
+            gr.update(choices=options, value=id, info=lists.info(WHO, len(every), 'open another in the Runs tab and press "Talk to it".')),
             about(ws, id),
             gr.update(value=said.get("original", [])),
             gr.update(value=said.get("tuned", []), label="The starter" if id == "starter" else "Tuned"),
@@ -234,8 +236,8 @@ def memory(ws: Workspace, id: str) -> Path:
 
 
 def keep(ws: Workspace, id: str, sides: dict[str, list], original) -> None:
-    if ws.root.is_dir():
-        ws.chats.mkdir(exist_ok=True)
+    if ws.root.is_dir() and paths.writable(ws.root):
+        ws.chats.mkdir(parents=True, exist_ok=True)
         paths.write_json(memory(ws, id), {"original": clean(original)} | sides)
 
 

@@ -8,7 +8,7 @@ from tuner import runs
 from tuner.data import jobs, names, store
 from tuner.hardware import human_bytes, human_time
 from tuner.paths import Workspace
-from ui import draw
+from ui import draw, lists
 from ui.bring import Bring
 from ui.data_words import problems, summary
 from ui.edit_view import EditView
@@ -18,7 +18,6 @@ from ui.session import House, Screen
 from ui.versions_view import VersionsView
 
 PAGE = 20
-SMALL = 5_000_000  # bytes: read anew at once, larger files in a process of their own
 EMPTY = (
     '<p class="ts-quiet">Nothing here yet. Drop a file above, or start with a sample: it shows the rows, how they are read, '
     "and what is wrong with which.</p>"
@@ -172,17 +171,13 @@ class DataTab:
         return bring
 
     def on_mixing(self, request: gr.Request):
-        return gr.update(choices=choices(self.house.workspace(request), None)["choices"])
+        return gr.update(choices=options(self.house.workspace(request)))
 
     def on_apply(self, ref, screen, kind, share, told, seed, request: gr.Request, *columns):
         mapping = {role: c[0] if len(c) == 1 else c for role, c in zip(self.roles, columns, strict=True) if c}
         asked = {"ref": str(ref), "mapping": mapping, "kind": kind, "held_out": share / 100, "system": told or "", "seed": int(seed or 0)}
 
-        def work(ws):
-            small = store.get(ws, str(ref)).bytes < SMALL
-            return store.remap(ws, **asked) if small else jobs.begin(ws, "remap", **asked)
-
-        yield from self._import(work, screen, request)
+        yield from self._import(lambda ws: jobs.begin(ws, "remap", **asked), screen, request)
 
     def _import(self, work, screen, request, own: bool = False):
         """Start `work` (which gives a job's id, or a dataset at once) and follow it; an error is drawn and nothing else moves."""
@@ -324,10 +319,17 @@ class DataTab:
         ]
 
 
+def options(ws: Workspace) -> list[tuple[str, str]]:
+    """(title, ref) of all versions of all datasets, the newest first."""
+    return [(f"{d.name} · {d.rows:,} rows · version {d.version}", d.ref) for versions in store.histories(ws) for d in versions]
+
+
 def choices(ws: Workspace, ref: str | None):
     """The dropdown of datasets, `ref` chosen."""
-    found = [(f"{d.name} · {d.rows:,} rows · version {d.version}", d.ref) for n in store.listing(ws) for d in store.history(ws, n.id)]
-    return gr.update(choices=found, value=ref if any(ref == r for _, r in found) else (found[0][1] if found else None))
+    found = options(ws)
+    chosen = ref if any(ref == r for _, r in found) else (found[0][1] if found else None)
+    info = lists.info("All that was brought in so far.", len(found), "the command `tunesmith data list` lists all.")
+    return gr.update(choices=lists.newest(found, chosen), value=chosen, info=info)
 
 
 def _page(ds, which: str, at: int) -> list[dict]:

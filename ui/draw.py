@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from html import escape
 from typing import Any
 
-from tuner import eta, objectives, peaks, runs
+from tuner import eta, objectives, paths, peaks, run_warnings, runs
 from tuner.errors import TunerError, translate
 from tuner.hardware import human_bytes, human_range, human_time
 
@@ -75,6 +75,11 @@ def strip(device_name: str, free: int, total: int, live: list[runs.Run]) -> str:
     )
 
 
+def read_only(folder) -> str:
+    """The sentence of a page on a workspace that can only be read; empty where it can be written."""
+    return "" if paths.writable(folder) else bad(f"{folder} can't be written to. {paths.LOOK_ONLY}")
+
+
 def plan_card(plan, rows: int, held_out: int) -> str:
     s = plan.settings
     share = plan.trainable_parameters / max(1, plan.total_parameters)
@@ -113,6 +118,7 @@ def progress(run: runs.Run) -> str:
         parts.append(f"held-out loss {before:.3f} before, {after:.3f} at its best: {in_words(before, after)}")
     parts += judged(run)
     parts += [f"<b>{escape(sign)}</b>" for sign in run.status.get("signs") or []]
+    parts += [f'<b role="status">{escape(run_warnings.sentence(w))}</b>' for w in run.warnings]
     parts += used(run)
     bar = f'<div class="ts-bar" role="progressbar" aria-valuenow="{share:.0f}" aria-valuemin="0" aria-valuemax="100"><span class="ts-fill" style="width:{share:.1f}%"></span></div>'
     return f'<div class="ts-card">{bar}<div style="margin-top:.4rem">{" · ".join(parts)}</div></div>'

@@ -4,12 +4,10 @@ import json
 
 import gradio as gr
 
-from tuner.data import jobs, mend, store
+from tuner.data import jobs, store
 from tuner.errors import NotFoundError, RequestError
 from ui import draw
 from ui.session import House
-
-LARGE = 20_000  # rows
 
 
 class EditView:
@@ -56,18 +54,16 @@ class EditView:
         return press
 
 
-def edited(ws, ref: str, changes: dict):
-    """The new version at once, or the id of the job that makes it: a large one is not written by the page's process."""
-    if store.get(ws, ref).rows < LARGE:
-        return mend.edit(ws, ref, changes)
+def edited(ws, ref: str, changes: dict) -> str:
+    """The id of the job that makes the new version: {12: corrected row} or {12: None} to leave it out."""
     return jobs.begin(ws, "edit", ref=ref, changes=changes)
 
 
 def _parsed(text: str) -> dict:
     try:
         value = json.loads(text or "")
-    except ValueError as error:
-        value, why = None, str(error)
+    except (ValueError, RecursionError) as error:
+        value, why = None, str(error)[:200]
     else:
         why = "it is not an object {...}"
     if not isinstance(value, dict):

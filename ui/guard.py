@@ -107,6 +107,9 @@ class RouteGuard:
         if scope["type"] == "websocket":
             return await refuse(scope, receive, send, PlainTextResponse("Not found.\n", 404))
         if scope["type"] == "http":
+            if scope["method"] == "HEAD" and scope["path"] == "/":
+                # Gradio asks itself so at the start, with three seconds' patience: a busy machine takes longer to make the page
+                return await refuse(scope, receive, send, PlainTextResponse(""))
             decision = routes.decide(scope["method"], scope["path"])
             if decision == "closed":
                 return await refuse(scope, receive, send, PlainTextResponse("Not found.\n", 404))

@@ -145,7 +145,7 @@ class LabelTab:
 
     def show(self, ws, project: str | None, name: str | None, *, guest: bool = False, desk: bool = True) -> dict:
         """All of the tab: `project` when it is there, else the newest. A `guest` came by a link and sees the desk alone. Without `desk`
-        nobody is given a pair: another tab is open."""
+        nobody is given a pair, and no writers are looked for: another tab is open."""
         found = projects.listing(ws)
         known = next((p for p in found if p.id == project), found[0] if found and not guest else None)
         if guest and known is None:
@@ -164,7 +164,7 @@ class LabelTab:
             self.new: gr.update(open=not found, visible=not guest),
             self.inner: gr.update(visible=known is not None),
         }
-        return out | (self.judge.show(ws, id, name) if desk else {}) | self.pairs.show(ws, id)
+        return out | (self.judge.show(ws, id, name) | self.pairs.show(ws, id) if desk else {})
 
     def on_pick(self, project, name, screen, request: gr.Request):
         """Another project, at its desk. A box that was only passed through changes nothing: somebody may be writing below."""

@@ -5,14 +5,14 @@ import time
 
 import gradio as gr
 
-from tuner import hardware, runs, supervisor, training
+from tuner import hardware, run_index, runs, supervisor, training
 from tuner.errors import RequestError
 from tuner.labels import export
 from ui import data_tab, draw, forms, gradio_options
 from ui.chat_tab import ChatTab, first_question
 from ui.data_tab import DataTab
 from ui.label_tab import LabelTab
-from ui.runs_tab import RunsTab
+from ui.runs_tab import RunsTab, all_runs, find
 from ui.session import House, Screen
 from ui.settings_tab import SettingsTab
 from ui.start_tab import StartTab, last_runs
@@ -55,17 +55,16 @@ class Page:
     def wire(self) -> None:
         quick = {"queue": False, "show_progress": "hidden"}
         self.train_form = [self.train.data, self.train.model, *self.train.widgets.values()]
-        self.train_view = [*self.train_form, *[o for o in self.train.outputs if o not in self.train_form]]
         for name in TABS:
             self.tab[name].select(self.on_tab(name), [self.screen, self.seen], self.screen, **quick)
         self.tab["data"].select(self.on_open_data, self.screen, [self.data.pick, *self.data.shown], **quick)
-        self.tab["train"].select(
+        self.tab["train"].select(  # what is shown of a tab is made when it is opened, by a reload too: never for all tabs at once
             self.on_open_train, [self.screen, *self.train.inputs], [self.train.data, self.train.model, *self.train.outputs], **quick
         )
         self.tab["runs"].select(
             self.on_open_runs,
-            self.screen,
-            [*self.runs.lists, *self.runs.live, self.runs.name, self.runs.notes, self.runs.settings],
+            [self.screen, self.seen],
+            [self.seen, *self.runs.lists, *self.runs.live, self.runs.name, self.runs.notes, self.runs.settings],
             **quick,
         )
         self.tab["chat"].select(self.on_open_chat, self.screen, self.chat.shown, **quick)
@@ -106,23 +105,9 @@ class Page:
         ]
         self.timer.tick(self.on_tick, None, self.beat, **quick)
         self.beat.change(self.on_beat, [self.beat, self.seen, self.screen], ticked, **quick)
-        self.blocks.load(
-            self.on_load,
-            self.screen,
-            [
-                self.tabs,
-                *ticked[:-3],
-                self.runs.name,
-                self.runs.notes,
-                self.runs.settings,
-                *self.chat.shown,
-                self.data.pick,
-                *self.data.shown,
-                *self.take.shown,
-                *self.train_view,
-            ],
-            **quick,
-        )
+        # an empty number field that is told nothing before it is mounted says 0 to whoever asks, which would be a person's choice
+        self.numbers = [w for w in self.train.widgets.values() if isinstance(w, gr.Number)]
+        self.blocks.load(self.on_load, self.screen, [self.tabs, self.strip, self.seen, self.start.last, *self.numbers], **quick)
         opened = [self.screen, self.tabs, *self.label.shown]
         self.blocks.load(self.on_load_label, [self.screen, self.label.name], opened, api_name="label_open", **quick)
         self.blocks.load(self.train.mine.on_load, None, self.train.preset, **quick)
@@ -152,13 +137,17 @@ class Page:
 
     def on_open_train(self, screen, model, data, preset, request: gr.Request, *given):
         ws = self.house.workspace(request)
-        choice, models_, *_ = self.train.fresh(ws, Screen.read(screen).data or data, model)
-        return [choice, models_, *self.train.show(ws, model or STARTER, choice["value"], preset, forms.opened(self.train.widgets, given))]
+        untouched = data is None and model == STARTER  # nothing was chosen yet: what suits the data is
+        choice, models_, *_ = self.train.fresh(ws, Screen.read(screen).data or data, None if untouched else model)
+        given = forms.opened(self.train.widgets, given)
+        return [choice, models_, *self.train.show(ws, models_["value"], choice["value"], preset, given)]
 
-    def on_open_runs(self, screen, request: gr.Request):
-        ws = self.house.workspace(request)
-        id = self.current(ws, Screen.read(screen))
-        return [*self.runs.listed(ws, id), *self.runs.show(ws, id), *self.runs.about(ws, id)]
+    def on_open_runs(self, screen, seen, request: gr.Request):
+        """The lists are sent when this session does not have them, as they are, already."""
+        ws, (version, _, had) = self.house.workspace(request), (seen or "").partition("#")
+        shape, id = all_runs(ws).shape, self.current(ws, Screen.read(screen))
+        sent = self.runs.listed(ws, id) if shape != had else [self.runs.picked(ws, id), *[gr.skip()] * (len(self.runs.lists) - 1)]
+        return [f"{version}#{shape}", *sent, *self.runs.show(ws, id), *self.runs.about(ws, id)]
 
     def on_open_chat(self, screen, request: gr.Request):
         s = Screen.read(screen)
@@ -186,12 +175,13 @@ class Page:
             return gone | dict.fromkeys(hidden, gr.update(visible=False))
 
     def on_load_label(self, screen, name, request: gr.Request):
-        """The Label tab as it was left; whoever came by a link (`?label=PROJECT`) sees its guidelines and pairs alone
+        """The Label tab as it was left, by who has judged here; whoever came by a link (`?label=PROJECT`) sees its guidelines and pairs alone
         (the class `ts-guest` of the page hides the rest)."""
         ws, s, link = self.house.workspace(request), Screen.read(screen), linked(request)
         name = name or s.labeller
         if not link:
-            return self.label.show(ws, s.label, name, desk=s.tab == "label")
+            used = s.label or name or s.tab == "label"  # who never judged here is spared the wait
+            return self.label.show(ws, s.label, name, desk=s.tab == "label") if used else {self.screen: gr.skip()}
         return self.by_link(ws, link, name) | {self.screen: s.with_(tab="label", label=link), self.tabs: gr.Tabs(selected="label")}
 
     def on_open_take(self, screen, request: gr.Request):
@@ -208,7 +198,7 @@ class Page:
         return [kept, *self.train.fresh(ws, run.config["data"], run.config["model"], mine), gr.Tabs(selected="train")]
 
     def on_last(self, screen, event: gr.SelectData, request: gr.Request):
-        found = runs.listing(self.house.workspace(request))
+        found = all_runs(self.house.workspace(request)).newest
         run = found[event.index[0]].id if event.index[0] < len(found) else None
         return Screen.read(screen).with_(tab="runs", run=run), gr.Tabs(selected="runs")
 
@@ -226,16 +216,13 @@ class Page:
 
     def current(self, ws, screen: Screen) -> str | None:
         """The run to show: the one chosen, else the one under way, else the newest."""
-        found = runs.listing(ws)
-        if any(r.id == screen.run for r in found):
-            return screen.run
-        return next((r.id for r in found if r.live), found[0].id if found else None)
+        found = all_runs(ws, glance=True)
+        return screen.run if screen.run in found.ids else found.first
 
     def on_tick(self, request: gr.Request):
         """A cheap number, and nothing else: each output of a handler, skipped or not, has Gradio build its component anew (1 to 2 ms)."""
-        return (
-            f"{runs.version(self.house.workspace(request))}/{int(time.time() // 15)}"  # the memory in the strip is looked at now and then
-        )
+        version = run_index.of(self.house.workspace(request)).glance()
+        return f"{version}/{int(time.time() // 15)}"  # the memory in the strip is looked at now and then
 
     def on_beat(self, version, seen, screen, request: gr.Request):
         """Redraws when the number is another one."""
@@ -244,7 +231,7 @@ class Page:
 
     def land(self, ws, s: Screen) -> list:
         """Screen, tab and first question of the chat, when the demo this browser started is done."""
-        run = next((r for r in runs.listing(ws) if r.id == s.demo), None) if s.demo else None
+        run = find(ws, s.demo)
         if run is None or run.live:
             return [gr.skip()] * 3
         if run.state != "finished":
@@ -253,35 +240,27 @@ class Page:
         return [s.with_(tab="chat", chat=run.id, run=run.id, demo=None), gr.Tabs(selected="chat"), ask]
 
     def view(self, ws, s: Screen, version: str, seen: str) -> list:
-        """Strip, version, last runs, lists and the live view; the lists only when a run came, went or changed its state."""
-        device, found, id = hardware.devices()[0], runs.listing(ws), self.current(ws, s)
-        strip = draw.strip(device.name, device.free, device.total, [r for r in found if r.live])
-        shape = "|".join(f"{r.id}:{r.state}:{r.name}" for r in found)
-        lists = self.runs.listed(ws, id) if not seen or shape != seen.partition("#")[2] else [gr.skip()] * len(self.runs.lists)
-        return [strip, f"{version}#{shape}", last_runs(found), *lists, *self.runs.show(ws, id)]
+        """Strip, version, last runs, lists and the live view. Those of the Runs tab only while it is open, and its lists only when
+        they are others than those that were sent: a run came, went or changed its state."""
+        head, had, id = self.head(ws), (seen or "").partition("#")[2], self.current(ws, s)
+        shape = all_runs(ws, glance=True).shape if s.tab == "runs" else had
+        lists = self.runs.listed(ws, id) if shape != had else [gr.skip()] * len(self.runs.lists)
+        live = self.runs.show(ws, id) if s.tab == "runs" else [gr.skip()] * len(self.runs.live)
+        return [head[0], f"{version}#{shape}", head[1], *lists, *live]
+
+    def head(self, ws) -> list:
+        """What every tab shows or the Start tab begins with: strip and last runs."""
+        device, found = hardware.devices()[0], all_runs(ws, glance=True)
+        return [draw.strip(device.name, device.free, device.total, found.live) + draw.read_only(ws.root), last_runs(found.newest)]
 
     def on_load(self, screen, request: gr.Request):
+        """The tab that was open, strip and last runs; opening the tab brings what it shows."""
         ws, s = self.house.workspace(request), Screen.read(screen)
         supervisor.watch_again(ws)
-        id = self.current(ws, s)
-        chosen = data_tab.choices(ws, s.data)
-        form = self.train.fresh(ws, s.data)
-        given = [form[i + 2] for i in range(len(self.train.widgets))]
-        rest = self.train.show(ws, STARTER, form[0]["value"], "balanced", given)
-        view = self.view(ws, s, "", "")
-        return [
-            gr.Tabs(selected=s.tab)
-            if s.tab in TABS and s.tab != "start" and not linked(request)
-            else gr.skip(),  # whoever was quicker than this stays where they went
-            *view,
-            *self.runs.about(ws, id),
-            *self.chat.show(ws, s.chat or s.run),
-            chosen,
-            *self.data.show(ws, chosen["value"]),
-            *self.take.show(ws, s.run),
-            *form,
-            *rest[: len(self.train_view) - len(self.train_form)],
-        ]
+        # whoever was quicker than this stays where they went
+        tab = gr.Tabs(selected=s.tab) if s.tab in TABS and s.tab != "start" and not linked(request) else gr.skip()
+        strip, last = self.head(ws)
+        return [tab, strip, "loaded#", last, *[None] * len(self.numbers)]
 
 
 def linked(request: gr.Request) -> str | None:

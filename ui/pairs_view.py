@@ -6,12 +6,12 @@ from pathlib import Path
 import gradio as gr
 
 from tuner import runs
-from tuner.data import store
+from tuner.data import jobs, store
 from tuner.errors import RequestError
 from tuner.hardware import human_time
-from tuner.labels import generate, pairs, projects
+from tuner.labels import generate, pairs, projects, taking
 from tuner.labels.generate import ASKED, DATA, Request, Writer
-from ui import draw
+from ui import draw, lists
 from ui.session import House
 
 POLL = 0.4  # seconds
@@ -38,6 +38,8 @@ class PairsView:
             )
         self.take = gr.Button("Add these pairs", size="sm", elem_id="pairs-add")
         self.file = gr.File(label="From a file: any format of pairs or rankings", height=110, elem_id="pairs-file", visible=own)
+        self.end = gr.Button("Cancel", visible=False, size="sm", elem_id="pairs-cancel-adding")
+        self.job = gr.State(None)
         self._written_by_models()
         self.shown = [self.go, self.data, self.asked, self.one, self.two, self.again]
         self.state = [self.writing_told, self.cancel, self.again]
@@ -47,11 +49,13 @@ class PairsView:
             self.again.click(self.on_resume, self.project, self.state, show_progress="hidden", concurrency_limit=8),
         ]
         self.cancel.click(self.on_cancel, self.project, self.writing_told, queue=False, show_progress="hidden")
+        taken = [self.told, self.end, self.job]
         self.added = [
-            self.sample.click(self.on_sample, self.project, self.told, show_progress="minimal"),
-            self.take.click(self.on_data, [self.project, self.data, self.gold], self.told, show_progress="minimal"),
-            self.file.upload(self.on_file, [self.project, self.file, self.gold], self.told, show_progress="minimal"),
+            self.sample.click(self.on_sample, self.project, taken, show_progress="hidden", concurrency_limit=8),
+            self.take.click(self.on_data, [self.project, self.data, self.gold], taken, show_progress="hidden", concurrency_limit=8),
+            self.file.upload(self.on_file, [self.project, self.file, self.gold], taken, show_progress="hidden", concurrency_limit=8),
         ]
+        self.end.click(self.on_end, self.job, self.end, queue=False, show_progress="hidden")
 
     def _written_by_models(self) -> None:
         gr.Markdown("#### Written by models")
@@ -104,28 +108,41 @@ class PairsView:
     # --- what is there ------------------------------------------------------------------------------------------------
 
     def on_sample(self, project, request: gr.Request):
-        return self.adding(request, project, lambda ws: pairs.from_dataset(ws, project, store.add_sample(ws, "preferences").ref))
+        yield from self.adding(request, project, lambda ws: taking.from_dataset(ws, project, store.add_sample(ws, "preferences").ref))
 
     def on_data(self, project, ref, gold, request: gr.Request):
         if not ref:
-            return draw.bad("There is no data with pairs yet. Bring some in the Data tab, or drop a file below.")
-        return self.adding(request, project, lambda ws: pairs.from_dataset(ws, project, ref, gold=bool(gold)))
+            yield draw.bad("There is no data with pairs yet. Bring some in the Data tab, or drop a file below."), gr.skip(), None
+            return
+        yield from self.adding(request, project, lambda ws: taking.from_dataset(ws, project, ref, gold=bool(gold)))
 
     def on_file(self, project, file, gold, request: gr.Request):
         def add(ws):
             self.house.require_own(request)
-            return pairs.from_file(ws, project, Path(file), gold=bool(gold))[0]
+            return taking.from_file(ws, project, file, gold=bool(gold), limit_bytes=self.house.limit_bytes)
 
-        return self.adding(request, project, add) if file else gr.skip()
+        if file:
+            yield from self.adding(request, project, add)
 
-    def adding(self, request, project, add) -> str:
-        if not project:
-            return draw.bad("Make a project first.")
+    def adding(self, request, project, start):
+        """Values for what was told, the button that ends it and its job, until the job that `start` begins has ended."""
         try:
-            report = add(self.house.workspace(request))
+            if not project:
+                raise no_project()
+            ws = self.house.workspace(request)
+            job = start(ws)
+            while (now := jobs.progress(ws, job))["state"] == "running":
+                yield reading(now), gr.update(visible=True, interactive=True), job
+                time.sleep(POLL)
+            jobs.forget(ws, job)
+            yield taken(now), gr.update(visible=False), None
         except Exception as error:
-            return draw.trouble(error)
-        return draw.good(report.said()) if report.added else draw.bad(f"{report.said()} Nothing new came in.")
+            yield draw.trouble(error), gr.update(visible=False), None
+
+    def on_end(self, job, request: gr.Request):
+        if job:
+            jobs.cancel(self.house.workspace(request), job)
+        return gr.update(interactive=False)
 
     # --- written by models ----------------------------------------------------------------------------------------------
 
@@ -181,7 +198,8 @@ def writer(choice: str | None, temperature: float, most: int, seed: int) -> Writ
 
 def writers_of(ws) -> list[tuple[str, str]]:
     """Who can write an answer: finished runs, what they were before and on the way, the starter, the data itself."""
-    found = [r for r in runs.listing(ws) if r.can_answer and r.plan["settings"]["objective"] in ("chat", "text", "preference")]
+    speaking = [r for r in runs.listing(ws) if r.brief["objective"] in ("chat", "text", "preference")]
+    found = lists.answering(speaking, None)
     out = []
     for r in found:
         out += [(f"{r.name} (tuned)", r.id), (f"{r.name}, before tuning", r.id + BASE)]
@@ -191,13 +209,30 @@ def writers_of(ws) -> list[tuple[str, str]]:
 
 def speaks(checkpoint: Path) -> bool:
     """Whether a checkpoint is whole and can be loaded by itself: a model, or an adapter of PEFT's."""
-    whole = runs.is_whole(checkpoint)
-    return whole and any((checkpoint / name).exists() for name in ("config.json", "adapter_config.json"))
+    return any((checkpoint / name).exists() for name in ("config.json", "adapter_config.json")) and lists.whole(checkpoint)
+
+
+def reading(now: dict) -> str:
+    """The bar while pairs are taken in; of a file `done` counts bytes, so it is told in percent."""
+    return bar(now, f"Adding pairs: {now['done'] / now['total']:.0%}, {now['rows']:,} read" if now["total"] else "Opening it")
+
+
+def taken(now: dict) -> str:
+    """What became of the pairs, or why there are none."""
+    if now["state"] == "cancelled":
+        return '<p class="ts-quiet">Cancelled. Pairs that were added before are kept; adding the same again goes on.</p>'
+    if now["state"] == "failed":
+        return "".join(draw.bad(f"{e['message']} {e['remedy']}") for e in now["errors"])
+    report = taking.report(now)
+    return draw.good(report.said()) if report.added else draw.bad(f"{report.said()} Nothing new came in.")
 
 
 def going(now: dict) -> str:
+    return bar(now, f"{now['done']:,} of {now['total']:,} answers, {now['rows']:,} pairs" if now["total"] else "Waking the model up")
+
+
+def bar(now: dict, what: str) -> str:
     share = 100 * now["done"] / max(1, now["total"])
-    what = f"{now['done']:,} of {now['total']:,} answers, {now['rows']:,} pairs" if now["total"] else "Waking the model up"
     left = f", {human_time(now['eta_seconds'])} left" if now.get("eta_seconds") else ""
     return (
         f'<div class="ts-card"><div class="ts-bar" role="progressbar" aria-valuenow="{share:.0f}" aria-valuemin="0" aria-valuemax="100">'

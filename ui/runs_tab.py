@@ -1,21 +1,28 @@
 """The live run first, then all runs: open, compare, name, reuse, resume, delete."""
 
+import hashlib
+from dataclasses import dataclass
+
 import gradio as gr
 
-from tuner import runs, supervisor, training
+from tuner import run_index, runs, supervisor, training
+from tuner.errors import NotFoundError
 from tuner.hardware import human_time
 from tuner.paths import Workspace
-from ui import charts, draw
+from ui import charts, draw, lists
 from ui.session import House, Screen
 
 EMPTY = '<p class="ts-quiet">No runs yet. Choose data and a model in the Train tab, or press Try it in the Start tab.</p>'
+PICK = "A run under way goes on whatever this page does."
+LAST = 5  # runs in the Start tab
+COMPARE = "Lays the curves of several runs over each other and shows what differs between their settings."
 HEAD = ["Name", "State", "Data", "Model", "Method", "Best held-out loss", "Time", "Started", "Notes"]
 
 
 class RunsTab:
     def __init__(self, house: House, screen: gr.BrowserState):
         self.house, self.screen = house, screen
-        self.pick = gr.Dropdown([], label="Run", info="A run under way goes on whatever this page does.", elem_id="run", interactive=True)
+        self.pick = gr.Dropdown([], label="Run", info=PICK, elem_id="run", interactive=True)
         self.progress = gr.HTML(EMPTY, elem_id="progress")
         self.notice = gr.HTML()
         with gr.Row():
@@ -51,7 +58,8 @@ class RunsTab:
             [],
             multiselect=True,
             label="Compare",
-            info="Lays the curves of several runs over each other and shows what differs between their settings.",
+            info=COMPARE,
+            allow_custom_value=True,  # the id of a run that is not among the newest
             elem_id="compare",
             interactive=True,
         )
@@ -104,27 +112,16 @@ class RunsTab:
 
     def listed(self, ws: Workspace, id: str | None) -> list:
         """Values for `lists`."""
-        found = runs.listing(ws)
-        options = [(f"{r.name} · {r.state}", r.id) for r in found]
-        rows = [
-            [
-                r.name,
-                r.state,
-                str(r.config.get("data", "")),
-                r.plan["model"]["name"],
-                r.plan["settings"]["method"],
-                "" if r.best is None else f"{r.best:.4f}",
-                human_time(r.progress["elapsed_seconds"]) if r.progress.get("elapsed_seconds") else "",
-                (r.about.get("created") or "")[:16].replace("T", " "),
-                r.notes[:80],
-            ]
-            for r in found
-        ]
-        return [
-            gr.update(choices=options, value=id if any(id == i for _, i in options) else None),
-            gr.update(value=rows),
-            gr.update(choices=options),
-        ]
+        found = all_runs(ws)
+        info = lists.info(COMPARE, len(found.rows), "write the id of another (the name of its folder).")
+        compare = gr.update(choices=lists.newest(found.options, id), info=info)
+        return [self.picked(ws, id), gr.update(value=found.rows), compare]
+
+    def picked(self, ws: Workspace, id: str | None):
+        """The dropdown with `id` chosen."""
+        found = all_runs(ws)
+        info = lists.info(PICK, len(found.rows), "the table below opens any.")
+        return gr.update(choices=lists.newest(found.options, id), value=id if id in found.ids else None, info=info)
 
     def on_pick(self, id, screen, request: gr.Request):
         ws = self.house.workspace(request)
@@ -133,7 +130,7 @@ class RunsTab:
     def on_row(self, screen, event: gr.SelectData, request: gr.Request):
         ws = self.house.workspace(request)
         id = by_name(ws, event.row_value)
-        return [Screen.read(screen).with_(run=id), id, *self.show(ws, id), *self.about(ws, id)]
+        return [Screen.read(screen).with_(run=id), self.picked(ws, id), *self.show(ws, id), *self.about(ws, id)]
 
     def on_numbers(self, id, request: gr.Request):
         run = find(self.house.workspace(request), id)
@@ -183,9 +180,55 @@ class RunsTab:
         return [draw.good("Deleted."), False, Screen.read(screen).with_(run=None), *self.listed(ws, None), *self.show(ws, None)]
 
 
+@dataclass(frozen=True)
+class AllRuns:
+    """What the page shows of all runs, made once for all sessions. `shape` is another when the lists are to be sent again: not for each
+    step of a live run. `first` is the run to show to who chose none: one under way, else the newest."""
+
+    options: list[tuple[str, str]]
+    rows: list[list[str]]
+    ids: frozenset[str]
+    shape: str
+    newest: list[runs.Run]
+    live: list[runs.Run]
+
+    @property
+    def first(self) -> str | None:
+        return next((r.id for r in (*self.live, *self.newest)), None)
+
+
+def all_runs(ws: Workspace, *, glance: bool = False) -> AllRuns:
+    return run_index.derived(ws, "what the page shows of all runs", _all_runs, glance=glance)
+
+
+def _all_runs(found: list[runs.Run]) -> AllRuns:
+    rows = [_row(r) for r in found]
+    still = [[r.id, *row[:5], *([] if r.live else row[5:7]), *row[7:]] for r, row in zip(found, rows, strict=True)]
+    shape = hashlib.sha256(repr(still).encode()).hexdigest()[:16]
+    options, live = [(f"{r.name} · {r.state}", r.id) for r in found], [r for r in found if r.live]
+    return AllRuns(options, rows, frozenset(r.id for r in found), shape, found[:LAST], live)
+
+
+def _row(r: runs.Run) -> list[str]:
+    return [
+        r.name,
+        r.state,
+        str(r.config.get("data", "")),
+        r.brief["model"] or "",
+        r.brief["method"],
+        "" if r.best is None else f"{r.best:.4f}",
+        human_time(r.progress["elapsed_seconds"]) if r.progress.get("elapsed_seconds") else "",
+        (r.about.get("created") or "")[:16].replace("T", " "),
+        r.notes[:80],
+    ]
+
+
 def find(ws: Workspace, id: str | None) -> runs.Run | None:
     """The run, or None when there is none (any more): a page may know a run that another page deleted."""
-    return next((r for r in runs.listing(ws) if r.id == id), None) if id else None
+    try:
+        return runs.get(ws, id) if id else None
+    except NotFoundError:
+        return None
 
 
 def by_name(ws: Workspace, row: list) -> str | None:

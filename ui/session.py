@@ -4,20 +4,23 @@ import hashlib
 import hmac
 import shutil
 import threading
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import gradio as gr
 
-from tuner import paths, runs
-from tuner.errors import ConflictError, NotAllowedError
+from tuner import folder_index, paths, runs, supervisor
+from tuner.errors import ConflictError, NotAllowedError, NotFoundError
 from tuner.labels import db
 from tuner.paths import Workspace
 from ui import attempts
 from ui.attempts import Attempts
 
 LOCAL_LIMIT, SPACE_LIMIT = 2_000_000_000, 200_000_000  # bytes of one upload
-SESSIONS = 1000  # browsers whose state is remembered; the oldest goes first
+EXPIRE, SWEEP = 1800, 60  # seconds without an event and an open page after which a session is let go of, and between two looks for such
+CAPACITY = 1000  # sessions kept at most ; the one that was silent for longest goes first
+GUEST = "guest-"
 
 
 @dataclass
@@ -38,11 +41,11 @@ class House:
     def workspace(self, request: gr.Request | None) -> Workspace:
         if not self.guest:
             return Workspace(self.home, "me", self.machine, self.hub_token(request))
-        session = str(getattr(request, "session_hash", None) or "nobody")
-        ws = Workspace(self.home, "guest-" + hashlib.sha256(session.encode()).hexdigest()[:20], self.machine, self.hub_token(request))
-        if not ws.root.exists():
-            ws.prepare()
-        return ws
+        return self.guest_workspace(str(getattr(request, "session_hash", None) or "nobody"), self.hub_token(request))
+
+    def guest_workspace(self, session: str, token: str | None = None) -> Workspace:
+        """A guest's own folder, which is made by what writes into it first."""
+        return Workspace(self.home, GUEST + hashlib.sha256(session.encode()).hexdigest()[:20], self.machine, token)
 
     def _session(self, request: gr.Request | None) -> str:
         """Whose token it is: everybody's at a page of one's own, a visitor's in a Space."""
@@ -103,20 +106,40 @@ class House:
 
     def leave(self, request: gr.Request) -> None:
         """A guest's browser is gone: stop what it runs and delete all that was its own."""
-        if not self.guest:
-            return
-        ws = self.workspace(request)
+        self.expire(str(request.session_hash))
+
+    def expire(self, session: str) -> None:
+        """As `leave`, of a session by its name."""
         with self._lock:
-            self._unlocked.discard(str(request.session_hash))
-            self._typed.pop(self._session(request), None)
-        for run in runs.listing(ws):
-            if run.live:
-                try:
-                    runs.ask_to_stop(ws, run.id)
-                except ConflictError:
-                    continue  # it ended by itself in between
-        db.forget(ws.labels)
-        shutil.rmtree(ws.root, ignore_errors=True)
+            self._unlocked.discard(session)
+            self._typed.pop(session, None)
+        if self.guest:
+            remove(self.guest_workspace(session))
+
+    def sweep(self, alive: Iterable[str]) -> None:
+        """Remove the folders of guests that no living session owns: left by a former page, or kept until a run had ended."""
+        if not self.guest or not self.home.is_dir():
+            return
+        owners = {self.guest_workspace(session).owner for session in alive}
+        for folder in self.home.iterdir():
+            if folder.name.startswith(GUEST) and folder.name not in owners:
+                remove(Workspace(self.home, folder.name, self.machine))
+
+
+def remove(ws: Workspace) -> None:
+    """Delete a guest's folder; one with a run under way is kept until that has been stopped, for a later sweep."""
+    live = [run for run in runs.listing(ws) if run.live]
+    for run in live:
+        try:
+            runs.ask_to_stop(ws, run.id)
+        except (ConflictError, NotFoundError):
+            continue  # it ended, or went, by itself in between
+    if live:
+        return supervisor.watch_again(ws)  # whoever settles a run may be gone as well
+    folder_index.forget(ws)
+    db.forget(ws.labels)
+    shutil.rmtree(ws.root, ignore_errors=True)
+    return None
 
 
 @dataclass

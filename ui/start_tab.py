@@ -55,6 +55,6 @@ def last_runs(found: list[runs.Run]):
             "" if r.best is None else f"{r.best:.3f}",
             human_time(r.progress["elapsed_seconds"]) if r.progress.get("elapsed_seconds") else "",
         ]
-        for r in found[:5]
+        for r in found
     ]
     return gr.update(value=rows, visible=bool(rows))

@@ -9,7 +9,7 @@ import gradio as gr
 from tuner import card, export, runs
 from tuner.hardware import human_bytes
 from tuner.paths import Workspace
-from ui import draw
+from ui import draw, lists
 from ui.session import House
 
 TITLES = {"adapter": "The adapter", "merged": "The merged model"}
@@ -17,13 +17,15 @@ WITHOUT = {
     "adapter": "This way of tuning has no adapter: take the whole model.",
     "merged": "What this way of tuning adds can't be merged into the model: take the adapter.",
 }
+PICK = "Runs that have a model."
+ELSEWHERE = "open another in the Runs tab, then come back."
 EMPTY = '<p class="ts-quiet">Nothing to take away yet: train a model first.</p>'
 
 
 class TakeAwayTab:
     def __init__(self, house: House, screen: gr.BrowserState):
         self.house = house
-        self.pick = gr.Dropdown([], label="Run", info="Runs that have a model.", elem_id="take-run", interactive=True)
+        self.pick = gr.Dropdown([], label="Run", info=PICK, elem_id="take-run", interactive=True)
         self.about = gr.HTML(EMPTY, elem_id="take-about")
         self.cards: dict[str, tuple] = {}
         with gr.Row():
@@ -44,14 +46,15 @@ class TakeAwayTab:
 
     def show(self, ws: Workspace, id: str | None) -> list:
         """Values for `shown`."""
-        found = [r for r in runs.listing(ws) if r.can_answer]
+        every = runs.listing(ws)
+        found = list(lists.answering(every, id))
         run = next((r for r in found if r.id == id), found[0] if found else None)
         if run is None:
             return [gr.update(choices=[], value=None), EMPTY, "", *[v for _ in self.cards for v in ("", *[gr.update(visible=False)] * 3)]]
         text = (run.path / "card.md").read_text(encoding="utf-8") if (run.path / "card.md").exists() else ""
         said = f'<p class="ts-quiet">{draw.escape(run.name)}: {draw.escape(run.plan["model"]["name"])}, method {run.plan["settings"]["method"]}.</p>'
         return [
-            gr.update(choices=[(r.name, r.id) for r in found], value=run.id),
+            gr.update(choices=[lists.option(r.name, r.id) for r in found], value=run.id, info=lists.info(PICK, len(every), ELSEWHERE)),
             said,
             text.split("---\n")[-1] if text.startswith("---") else text,
             *[v for kind in self.cards for v in self._card(ws, run, kind)],

@@ -8,7 +8,7 @@ from tuner import config, hub, models, presets, training
 from tuner.data import store
 from tuner.errors import TunerError
 from tuner.paths import Workspace
-from ui import draw, forms
+from ui import draw, forms, lists
 from ui.fit_view import FitView
 from ui.measure_view import MeasureView
 from ui.method_view import MethodView
@@ -105,7 +105,7 @@ class TrainTab:
 
     def offers(self, ws: Workspace) -> list[tuple[str, str]]:
         """(title, ref) of what can be started from: what lies here first."""
-        listed = models.listing(ws)
+        listed = models.listing(ws, most=lists.NEWEST)
         if self.house.guest:
             return [o for o in listed if o[1] == STARTER or (ws.runs / o[1]).is_dir()]
         there = [(hub.title(h), h.id) for h in hub.cached()]
@@ -158,9 +158,14 @@ class TrainTab:
         """Values for data, model, and all widgets: the form as a person finds it, or with a stored run's own settings."""
         found = [(f"{d.name} · {d.rows:,} rows", d.ref) for d in store.listing(ws)]
         chosen = data if any(data == r for _, r in found) else (found[0][1] if found else None)
+        info = lists.info(config.FIELDS["data"].description, len(found), "choose another in the Data tab, then come back.")
         values = [forms.show(n, (mine or {}).get(n)) for n in self.widgets]
         model = model or self.suggest.here(chosen and store.get(ws, chosen)) or STARTER
-        return [gr.update(choices=found, value=chosen), gr.update(choices=self.offers(ws), value=model), *values]
+        return [
+            gr.update(choices=lists.newest(found, chosen), value=chosen, info=info),
+            gr.update(choices=[lists.option(*o) for o in self.offers(ws)], value=model),
+            *values,
+        ]
 
     def on_start(self, model, data, preset, name, anyway, screen, request: gr.Request, *given):
         """(run id or None, screen, what went wrong)"""

@@ -25,15 +25,15 @@ def _reading(done: int, total: int, rows: int) -> None:
 
 
 def check(ws: Workspace, args):
-    from tuner.data import store
+    from tuner.data import jobs
 
-    document = store.check(Path(args.file).expanduser(), mapping=_mapping(args), kind=args.kind, progress=_reading)
+    document = jobs.check(ws, paths.typed(args.file), _reading, mapping=_mapping(args), kind=args.kind)
     say("")
     return (0 if document["usable"] else 1), document
 
 
 def add(ws: Workspace, args) -> dict:
-    from tuner.data import jobs, store
+    from tuner.data import jobs
 
     options = {
         "name": args.name,
@@ -45,11 +45,11 @@ def add(ws: Workspace, args) -> dict:
     }
     if args.file[0].startswith("hub:"):
         job = jobs.begin(ws, "hub", id=args.file[0].removeprefix("hub:"), split=args.split, config=args.config, **options)
-        ds = jobs.wait(ws, job, _reading)
     else:
-        files = [Path(f).expanduser() for f in args.file]
-        test = Path(args.test_file).expanduser() if args.test_file else None
-        ds = store.add(ws, files, reference=args.reference, test_file=test, progress=_reading, **options)
+        files = [paths.typed(f) for f in args.file]
+        test = paths.typed(args.test_file) if args.test_file else None
+        job = jobs.start(ws, files, reference=args.reference, test_file=test, **options)
+    ds = jobs.wait(ws, job, _reading)
     say("")
     return _dataset(ds)
 

@@ -80,23 +80,31 @@ def listing(ws: Workspace, args) -> dict:
 
 def bring(ws: Workspace, args) -> dict:
     from tuner.data import store
-    from tuner.labels import pairs, projects
+    from tuner.labels import projects, taking
 
-    path = Path(args.source).expanduser()
-    if args.source != "sample" and not path.is_file():
+    path = paths.typed(args.source)
+    if args.source != "sample" and not _is_file(path):
         _known(ws, args.source)
     p = projects.ensure(ws, args.project)
     if args.overlap is not None:
         projects.change(ws, p.id, overlap_share=args.overlap, overlap_labellers=args.labellers)
-    problems: list[dict] = []
     if args.source == "sample":
-        added = pairs.from_dataset(ws, p.id, store.add_sample(ws, "preferences").ref, gold=args.gold)
-    elif path.is_file():
-        added, problems = pairs.from_file(ws, p.id, path, gold=args.gold)
+        job = taking.from_dataset(ws, p.id, store.add_sample(ws, "preferences").ref, gold=args.gold)
+    elif _is_file(path):
+        job = taking.from_file(ws, p.id, path, gold=args.gold)
     else:
-        added = pairs.from_dataset(ws, p.id, args.source, gold=args.gold)
+        job = taking.from_dataset(ws, p.id, args.source, gold=args.gold)
+    added = taking.follow(ws, job)
     say(added.said())
-    return {"project": p.id, **added.as_dict(), "problems": problems, "pairs": projects.find(ws, p.id).pairs}
+    return {"project": p.id, **added.as_dict(), "problems": added.unread, "pairs": projects.find(ws, p.id).pairs}
+
+
+def _is_file(path: Path) -> bool:
+    """Whether there is something at this path; what is no file (a pipe, a folder without a dataset's name) is told by whoever opens it."""
+    try:
+        return path.exists() and not path.is_dir()
+    except OSError:  # a name too long, a folder that may not be entered
+        return False
 
 
 def _known(ws: Workspace, ref: str) -> None:
@@ -107,7 +115,10 @@ def _known(ws: Workspace, ref: str) -> None:
         store.get(ws, ref)
     except NotFoundError as error:
         raise Refused(
-            f"{ref!r} is neither a file nor a dataset.", asked=ref, available=error.available, remedy="Name one that is there."
+            f"{ref!r} is neither a file nor a dataset.",
+            asked=ref,
+            available=error.available or "a file of pairs, or `sample`",
+            remedy="Name one that is there.",
         ) from None
 
 

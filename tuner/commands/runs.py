@@ -26,7 +26,7 @@ def train(ws: Workspace, args):
 
 
 def _wait(ws: Workspace, id: str):
-    from tuner import runs, training
+    from tuner import run_warnings, runs, training
 
     try:
         run = training.wait(ws, id, each=Bar())
@@ -37,7 +37,7 @@ def _wait(ws: Workspace, id: str):
         run = training.wait(ws, id, each=Bar())
     if run.status.get("reason"):
         say(run.status["reason"])
-    for sign in run.status.get("signs") or []:
+    for sign in [*(run.status.get("signs") or []), *map(run_warnings.sentence, run.warnings)]:
         say(f"Note: {sign}")
     if run.state not in ("finished", "stopped"):
         return 1, ended_badly(run)
@@ -82,15 +82,19 @@ class Bar:
 
 
 def listing(ws: Workspace, args) -> dict:
-    from tuner import runs
+    from tuner import runs, supervisor
 
-    return {"runs": [r.summary() for r in runs.listing(ws)]}
+    found = runs.listing(ws)
+    supervisor.attend(ws, found)
+    return {"runs": [r.summary() for r in found]}
 
 
 def show(ws: Workspace, args) -> dict:
-    from tuner import runs
+    from tuner import runs, supervisor
 
-    return runs.get(ws, args.run_id).detail()
+    run = runs.get(ws, args.run_id)
+    supervisor.attend(ws, [run])
+    return run.detail()
 
 
 def metrics(ws: Workspace, args) -> dict:

@@ -10,6 +10,7 @@ from pathlib import Path
 import orjson
 from xxhash import xxh3_64_intdigest
 
+from tuner.data.bounds import refuse_rows
 from tuner.data.convert import RowProblem, convert, template_columns
 from tuner.data.names import KINDS
 from tuner.data.plain import Plain, digest, texts
@@ -19,6 +20,7 @@ from tuner.data.split import about
 from tuner.errors import DataError, SettingError, raise_all
 
 SHOWN = 200
+EXAMPLES = 1 << 20  # characters of all examples together
 TALKS = {"chat": "messages", "preference": "prompt", "rated": "prompt"}  # where a system prompt goes
 Progress = Callable[[int, int, int], None]
 
@@ -138,6 +140,7 @@ def each_row(
     for record in reader:
         tally.records += 1
         if tally.records % 200 == 0:
+            refuse_rows(reader.name, tally.records)
             beat(progress, cancelled, reader.position, reader.bytes, tally.usable)
         if record.value is None:
             tally.problem(record.row, record.problem, record.remedy)
@@ -156,7 +159,13 @@ def each_row(
 def settled_row(value: dict, kind: str, mapping: dict, system: str, tally: Tally) -> tuple[str, dict]:
     """(JSON, canonical row) of a record, with the system text that is set for all; RowProblem when it can't be used."""
     mended: list[str] = []
-    row = convert(value, kind, mapping, mended)
+    try:
+        row = convert(value, kind, mapping, mended)
+    except (RowProblem, MemoryError):
+        raise
+    except Exception as error:  # a stranger's row: whatever it breaks, it breaks no other row
+        why = str(error).partition("\n")[0][:120] or type(error).__name__
+        raise RowProblem(f"The row can't be read as {kind}: {why}.", "Correct the row, or leave it out.") from error
     tally.mended.update(mended)
     if system and (talk := row.get(TALKS.get(kind))) and talk[0]["role"] != "system":
         talk.insert(0, {"role": "system", "content": system})
@@ -187,7 +196,7 @@ def settled(reader: Reader, kind: str | None, mapping: dict | None) -> Recogniti
     mapping = {role: columns for role, columns in (mapping or {}).items() if columns}
     records = [r.value for r in reader.head if r.value is not None]
     kind = kind or (kind_of(mapping) if mapping else None)
-    guess = recognise(reader.columns, records, kind)
+    guess = _recognised(reader, records, kind)
     if not mapping:
         return guess
     kind = guess.kind
@@ -195,6 +204,22 @@ def settled(reader: Reader, kind: str | None, mapping: dict | None) -> Recogniti
         mapping = {role: c for role, c in guess.mapping.items() if role in KINDS[kind][1] + KINDS[kind][2]} | mapping
     _check_mapping(kind, mapping, reader.columns)
     return replace(guess, mapping=mapping, reason="You chose which column is what.", confidence=1.0, questions=[])
+
+
+def _recognised(reader: Reader, records: list[dict], kind: str | None) -> Recognition:
+    """What the first records seem to be; DataError where they are too strange to be looked at."""
+    try:
+        return recognise(reader.columns, records, kind)
+    except MemoryError:
+        raise
+    except Exception as error:
+        why = str(error).partition("\n")[0][:200] or type(error).__name__
+        raise DataError(
+            f"The first rows of {reader.name} can't be understood: {why}",
+            asked=reader.name,
+            available="rows of texts, numbers, labels and conversations",
+            remedy="Look at its first rows in an editor, correct what is unusual there, and import it again.",
+        ) from error
 
 
 def _check_mapping(kind: str, mapping: dict, columns: list[str]) -> None:
@@ -236,32 +261,21 @@ def _check_mapping(kind: str, mapping: dict, columns: list[str]) -> None:
 
 
 def check(
-    path: str | Path, *, mapping: dict | None = None, kind: str | None = None, encoding: str | None = None, progress: Progress | None = None
+    path: str | Path,
+    *,
+    mapping: dict | None = None,
+    kind: str | None = None,
+    encoding: str | None = None,
+    progress: Progress | None = None,
+    cancelled: Callable[[], bool] | None = None,
 ) -> dict:
     """What `tunesmith data check` prints. A file that can't be read gives zero rows, one problem (row null) and `errors`."""
     try:
         reader = Reader(path, encoding)
     except DataError as error:
-        return {
-            "format": None,
-            "kind": None,
-            "mapping": {},
-            "rows": 0,
-            "usable": 0,
-            "errors": error.as_list(),
-            "columns": [],
-            "examples": [],
-            "problems": [{"row": None, "message": error.message, "remedy": error.remedy}],
-            "problem_count": 1,
-            "health": Tally().health(),
-            "reason": error.message,
-            "confidence": 0.0,
-            "questions": [],
-            "encoding": None,
-            "notes": [],
-        }
+        return unread(error)
     found = settled(reader, kind, mapping)
-    *_, (_, _, tally) = each_row(reader, found.kind, found.mapping, progress, None)
+    *_, (_, _, tally) = each_row(reader, found.kind, found.mapping, progress, cancelled)
     return {
         "format": reader.format,
         "shape": found.format,
@@ -278,5 +292,36 @@ def check(
         "questions": found.questions,
         "encoding": reader.encoding,
         "notes": tally.notes(reader),
-        "examples": [r.value for r in reader.head if r.value is not None][:20],
+        "examples": _examples(reader),
     }
+
+
+def unread(error: DataError) -> dict:
+    """The document of `check` for a file that can't be read at all."""
+    return {
+        "format": None,
+        "kind": None,
+        "mapping": {},
+        "rows": 0,
+        "usable": 0,
+        "errors": error.as_list(),
+        "columns": [],
+        "examples": [],
+        "problems": [{"row": None, "message": error.message, "remedy": error.remedy}],
+        "problem_count": 1,
+        "health": Tally().health(),
+        "reason": error.message,
+        "confidence": 0.0,
+        "questions": [],
+        "encoding": None,
+        "notes": [],
+    }
+
+
+def _examples(reader: Reader) -> list[dict]:
+    """The first records, as many of them as make a document that can be handed on."""
+    found, size = [], 0
+    for record in reader.head:
+        if record.value is not None and (size := size + len(str(record.value))) <= EXAMPLES and len(found) < 20:
+            found.append(record.value)
+    return found

@@ -52,7 +52,7 @@ def _right(value: dict, mapping: dict, labels: list[str], texts: list[str]) -> i
         return found
     if said in texts:
         return texts.index(said)
-    number = int(said) - (one is not None) if said.isdigit() else ord(said[0].upper()) - 65 if len(said) == 1 else -1
+    number = int(said) - (one is not None) if said.isdecimal() and len(said) < 10 else ord(said[0].upper()) - 65 if len(said) == 1 else -1
     if 0 <= number < len(texts):
         return number
     raise RowProblem(f"The answer {said[:40]!r} is none of the {len(texts)} options.", "Give its letter, its number from 0, or its text.")

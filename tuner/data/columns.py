@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tuner.data import plain
+from tuner.data.bounds import refuse_table
 from tuner.data.check import Progress, Tally, beat, each_row, settled_row
 from tuner.data.convert import RowProblem
 from tuner.data.opened import binary
@@ -202,9 +203,10 @@ class Import:
 
         try:
             with pq.ParquetFile(self.reader.path) as file:
-                total, row = max(1, file.metadata.num_rows), 0
+                total, row, size = max(1, file.metadata.num_rows), 0, 0
                 for batch in file.iter_batches(batch_size=4096, columns=self.wanted()):
                     row += batch.num_rows
+                    size = refuse_table(self.reader.name, self.reader.bytes, size, batch)
                     yield Piece(pa.Table.from_batches([batch]), row - batch.num_rows + 1, self.reader.bytes * row // total)
         except (pa.ArrowException, OSError) as error:
             raise Irregular from error  # damaged: the slow way says where

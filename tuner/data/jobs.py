@@ -3,28 +3,45 @@
 jobs/<id>/job.json       what was asked            jobs/<id>/progress.json  how far it is, rewritten by the worker
 jobs/<id>/result.json    how it ended, written last jobs/<id>/cancel        put there to take the import back
 jobs/<id>/lock           held by the worker as long as it lives
+jobs/<id>/limits.json, fault.log  see tuner/launch/limits.py
 """
 
 import secrets
 import shutil
-import subprocess
-import tempfile
 import time
 from pathlib import Path
 
-from tuner import locks, paths
+from tuner import locks, paths, reserve
 from tuner.data import store
-from tuner.data.check import Progress
+from tuner.data.check import Progress, unread
+from tuner.data.sniff import READABLE
 from tuner.data.sources import LIMIT, check_upload
 from tuner.data.store import Dataset
-from tuner.errors import DataError, NotFoundError, restore, translate
-from tuner.launch import local
+from tuner.errors import DataError, NotFoundError, TunerError, restore, translate
+from tuner.launch import limits, local
 from tuner.paths import Workspace
+from tuner.untrusted import regular, shown
 
-__all__ = ["begin", "cancel", "check_upload", "forget", "health", "paste", "progress", "start", "wait"]
+__all__ = [
+    "begin",
+    "cancel",
+    "check",
+    "check_upload",
+    "follow",
+    "forget",
+    "health",
+    "kept",
+    "paste",
+    "progress",
+    "start",
+    "start_paste",
+    "subject",
+    "wait",
+]
+PASTED = "pasted"
 STARTING, KEPT = 60, 24 * 3600
-KEEPS = ("generate", "judge")  # tasks whose work so far stays when they are ended
-_children: dict[str, subprocess.Popen] = {}
+KEEPS = ("generate", "judge", "pairs")  # tasks whose work so far stays when they are ended
+_children = local.Children()
 
 
 def start(
@@ -37,12 +54,14 @@ def start(
 ) -> str:
     """The id of an import that is now under way; the options are those of `store.add`.
 
-    NotFoundError or RequestError (too large) are raised at once.
+    NotFoundError, DataError (no file) or RequestError (too large) are raised at once.
     """
     files = path if isinstance(path, list) else [path]
-    for one in files:
+    if test := options.get("test_file"):
+        options["test_file"] = str(Path(test).absolute())
+    for one in [*files, *([test] if test else [])]:
         check_upload(one, limit_bytes)
-    return begin(ws, "add", path=[str(Path(one).resolve()) for one in files], name=name, limit_bytes=limit_bytes, **options)
+    return begin(ws, "add", path=[str(Path(one).absolute()) for one in files], name=name, limit_bytes=limit_bytes, **options)
 
 
 def health(ws: Workspace, ds: Dataset) -> str | None:
@@ -58,9 +77,13 @@ def health(ws: Workspace, ds: Dataset) -> str | None:
     return begin(ws, "health", job, ref=ds.ref)
 
 
-def begin(ws: Workspace, task: str, job: str | None = None, *, hidden: dict[str, str] | None = None, **arguments) -> str:
-    """The id of a job that does a task of workers/ingest.py (add, remap, mix, mend, edit, hub, health, export, generate, judge) with these arguments in a process of its own, which is told
-    `hidden` without its being written anywhere."""
+def begin(
+    ws: Workspace, task: str, job: str | None = None, *, hidden: dict[str, str] | None = None, text: str | None = None, **arguments
+) -> str:
+    """Start a task of workers/ingest.py (its TASKS) with these arguments in a process of its own; the id of the job.
+
+    The process is told `hidden` without its being written anywhere. `text` is laid into the job's folder, for the task "paste".
+    """
     ws.prepare()
     _tidy(ws)
     job = job or f"import-{secrets.token_hex(6)}"
@@ -69,6 +92,10 @@ def begin(ws: Workspace, task: str, job: str | None = None, *, hidden: dict[str,
         folder.mkdir()
     except FileExistsError:
         return job  # somebody else was quicker
+    reserve.keep(folder)
+    if text is not None:
+        (folder / PASTED).write_text(text, encoding="utf-8", errors="replace", newline="")
+        arguments |= {"folder": str(folder.resolve())}
     paths.write_json(folder / "job.json", {"home": str(ws.home.resolve()), "owner": ws.owner, "task": task, "arguments": arguments})
     if task == "hub" and ws.token:
         hidden = {"HF_TOKEN": ws.token} | (hidden or {})
@@ -93,23 +120,44 @@ def progress(ws: Workspace, job: str) -> dict:
         return state
     if result is None:
         store.sweep(ws)
-        result = {"state": "cancelled"} if (folder / "cancel").exists() else {"state": "failed", "errors": _died(folder).as_list()}
-        paths.write_json(folder / "result.json", result)
+        said = reserve.said(folder)  # what it could write nowhere else
+        errors = [said] if said else _died(folder).as_list()
+        result = {"state": "cancelled"} if (folder / "cancel").exists() else {"state": "failed", "errors": errors}
+        if paths.writable(folder) and not said:
+            paths.write_json(folder / "result.json", result)
     return state | {"eta_seconds": None} | result
 
 
 def wait(ws: Workspace, job: str, tell: Progress | None = None) -> Dataset:
     """The dataset that a job makes; raises what went wrong in its process."""
-    while (now := progress(ws, job))["state"] == "running":
-        if tell:
-            tell(now["done"], now["total"], now["rows"])
-        time.sleep(0.1)
+    return store.get(ws, follow(ws, job, tell)["dataset"])
+
+
+def follow(ws: Workspace, job: str, tell: Progress | None = None) -> dict:
+    """The result of a job, once it has ended; raises what went wrong in its process. Whoever is interrupted here takes the job back."""
+    try:
+        while (now := progress(ws, job))["state"] == "running":
+            if tell:
+                tell(now["done"], now["total"], now["rows"])
+            time.sleep(0.05)
+    except KeyboardInterrupt:
+        cancel(ws, job)
+        raise
     forget(ws, job)
     if now["state"] == "failed":
         raise restore(now["errors"])
     if now["state"] == "cancelled":
         raise store.Cancelled
-    return store.get(ws, now["dataset"])
+    return now
+
+
+def check(ws: Workspace, path: str | Path, tell: Progress | None = None, **options) -> dict:
+    """The document of `data check` (see `tuner.data.check.check`), made in a process of its own. Raises NotFoundError, SettingError."""
+    try:
+        regular(path, available=f"one file: {READABLE}")
+    except DataError as error:
+        return unread(error)
+    return follow(ws, begin(ws, "check", path=str(Path(path).absolute()), **options), tell)["document"]
 
 
 def _alive(folder: Path, job: str) -> bool:
@@ -125,22 +173,37 @@ def _alive(folder: Path, job: str) -> bool:
     )  # started by a page that is gone, not at work yet
 
 
-def _died(folder: Path) -> DataError:
+def _died(folder: Path) -> TunerError:
+    """Why a process is gone that told no result: a limit that it came to, a library that broke, or the system."""
+    job = paths.read_json(folder / "job.json") or {}
+    what, left = subject(job), kept(job)
+    if found := limits.why(folder, what, left):
+        return found
     log = folder / "worker.log"
     tail = log.read_text(encoding="utf-8", errors="replace")[-500:].strip() if log.exists() else ""
-    if (paths.read_json(folder / "job.json") or {}).get("task") in KEEPS:
-        return DataError(
-            "The work was ended from outside before it was done (out of memory, or the computer was shut down). What was done is kept.",
-            asked=tail or None,
-            available="the rest of it",
-            remedy="Go on with it.",
-        )
     return DataError(
-        "The import was ended from outside before it was done (out of memory, or the computer was shut down). Nothing was added.",
+        f"The process that worked on {what} was stopped by the system before it was done: most often because memory ran out, "
+        f"or because the computer was shut down. {left}",
         asked=tail or None,
-        available="an import that runs to its end",
-        remedy="Start it again; if it ends again, import a smaller part of the file.",
+        available="the rest of it" if job.get("task") in KEEPS else "an import that runs to its end",
+        remedy="Close other programs that take memory, and go on with it."
+        if job.get("task") in KEEPS
+        else "Close other programs that take memory, and start it again; if it ends again, import a smaller part of the file.",
     )
+
+
+def subject(job: dict) -> str:
+    """What a job works on, as a person calls it: the names of its files, or the data."""
+    given = job.get("arguments", {})
+    named = given.get("path") or given.get("file") or given.get("ref") or given.get("data") or given.get("id") or given.get("name")
+    files = named if isinstance(named, list) else [named] if named else []
+    names = [shown(Path(str(f)).name) for f in files]
+    return " and ".join([names[0], *([f"{len(names) - 1} more"] if len(names) > 1 else [])]) if names else "this data"
+
+
+def kept(job: dict) -> str:
+    """What is there of a job that did not come to its end."""
+    return "What was done is kept." if job.get("task") in KEEPS else "Nothing was added."
 
 
 def cancel(ws: Workspace, job: str) -> None:
@@ -155,16 +218,17 @@ def forget(ws: Workspace, job: str) -> None:
 
 
 def paste(ws: Workspace, text: str, name: str | None = None, **options) -> Dataset:
-    """Import pasted text, whatever format it is in; the options are those of `store.add`."""
+    """Import pasted text and wait for it; see `start_paste`."""
+    return wait(ws, start_paste(ws, text, name, **options))
+
+
+def start_paste(ws: Workspace, text: str, name: str | None = None, **options) -> str:
+    """The id of an import of pasted text, whatever format it is in; the options are those of `store.add`. DataError for no text."""
     if not text.strip():
         raise DataError(
             "Nothing was pasted.", asked="", available="rows of CSV, JSON or JSONL, or plain text", remedy="Paste at least one row."
         )
-    ws.prepare()
-    with tempfile.TemporaryDirectory(dir=ws.jobs, prefix=".paste-") as folder:
-        path = Path(folder) / "pasted"
-        path.write_text(text, encoding="utf-8", errors="replace", newline="")
-        return store.add(ws, path, name=name or "pasted", **options)
+    return begin(ws, "paste", text=text, name=name or "pasted", **options)
 
 
 def _folder(ws: Workspace, job: str) -> Path:

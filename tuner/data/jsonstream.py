@@ -8,9 +8,14 @@ import json
 import re
 from collections.abc import Iterator
 
+from tuner.data.bounds import DIGITS
+from tuner.data.bounds import LINE as LARGEST
+from tuner.untrusted import DEPTH, too_deep
+
 CHUNK = 1 << 18
-LARGEST = 1 << 27  # characters in one record, and in a JSON document that can't be streamed
 DECODER = json.JSONDecoder(strict=False)
+LONG = json.JSONDecoder(strict=False, parse_int=lambda text: int(text) if len(text) <= DIGITS else text)
+NESTED = f"nested more than {DEPTH} deep"
 SPACE = re.compile(r"[\s\ufeff\x00]*")
 
 
@@ -20,6 +25,22 @@ class Broken(Exception):
     def __init__(self, reason: str, line: int, column: int):
         self.reason, self.line, self.column = reason, line, column
         super().__init__(f"line {line}, column {column}: {reason}")
+
+
+def decode(text: str, at: int = 0) -> tuple:
+    """(the JSON value that begins at `at`, where it ends). A whole number too long for Python's `int` stays the text it is.
+
+    Raises json.JSONDecodeError, RecursionError (lists within lists beyond DEPTH).
+    """
+    try:
+        value, end = DECODER.raw_decode(text, at)
+    except json.JSONDecodeError:
+        raise
+    except ValueError:  # the digits of one number exceed what Python reads as one
+        value, end = LONG.raw_decode(text, at)
+    if text.count("[", at, end) + text.count("{", at, end) > DEPTH and too_deep(value):
+        raise RecursionError(NESTED)
+    return value, end
 
 
 class Cursor:
@@ -57,7 +78,7 @@ class Cursor:
         self.peek()
         while True:
             try:
-                value, end = DECODER.raw_decode(self.text, self.at)
+                value, end = decode(self.text, self.at)
                 if end < len(self.text) or self.ended:
                     self.at = end
                     return value
@@ -66,7 +87,7 @@ class Cursor:
                 if self.ended or not unfinished:
                     raise self.broken("the text ends too early" if self.ended and unfinished else error.msg, error.pos) from None
             except RecursionError:
-                raise self.broken("nested too deeply") from None
+                raise self.broken(NESTED) from None
             if len(self.text) - self.at > LARGEST:
                 raise self.broken(f"a single value is longer than {LARGEST >> 20} million characters")
             self.more()

@@ -5,17 +5,17 @@ import io
 import zlib
 from pathlib import Path
 
+from tuner.data.bounds import UNPACKED, refuse_ratio
 from tuner.errors import DataError
 
 GZIP = b"\x1f\x8b"
-MOST = 20 * 10**9  # bytes that an archive may unpack to; a few kilobytes can pretend to be a petabyte
 
 
 class Unpacked(io.RawIOBase):
     """The content of a gzip archive; DataError where it is damaged, or larger than `most` bytes."""
 
-    def __init__(self, file: io.BufferedReader, name: str, most: int = MOST):
-        self.inner, self.name, self.left, self.most = gzip.GzipFile(fileobj=file), name, most, most
+    def __init__(self, file: io.BufferedReader, name: str, most: int = UNPACKED):
+        self.inner, self.name, self.left, self.most, self.packed = gzip.GzipFile(fileobj=file), name, most, most, file.raw
 
     def readable(self) -> bool:
         return True
@@ -53,6 +53,7 @@ class Unpacked(io.RawIOBase):
                 available=f"{self.most / 1e9:g} GB",
                 remedy="Unpack it yourself and choose a part.",
             )
+        refuse_ratio(self.name, self.packed.tell(), self.tell())
         buffer[: len(got)] = got
         return len(got)
 

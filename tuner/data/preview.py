@@ -12,20 +12,19 @@ jobs/preview-<key>/lock           held by the worker as long as it lives; it sta
 import hashlib
 import json
 import shutil
-import subprocess
 import time
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from tuner import __version__, locks, models, paths
+from tuner import __version__, locks, models, paths, reserve
 from tuner.data import store
 from tuner.errors import DataError, ModelError, NotFoundError, RequestError, translate
 from tuner.launch import local
 from tuner.paths import Workspace
 
 STARTING, KEPT, MOST = 60, 24 * 3600, 100  # seconds, seconds, rows of one look
-_children: dict[str, subprocess.Popen] = {}
+_children = local.Children()
 
 
 # --- the job ----------------------------------------------------------------------------------------------------------------
@@ -76,6 +75,7 @@ def start(ws: Workspace, data: str, model: str, *, objective: str | None = None,
             return job
         shutil.rmtree(place, ignore_errors=True)
     place.mkdir(exist_ok=True)
+    reserve.keep(place)
     paths.write_json(place / "job.json", asked)
     _launch(place)
     return job
@@ -105,8 +105,11 @@ def progress(ws: Workspace, job: str) -> dict[str, Any]:
     if result is None and alive:
         return state
     if result is None:
-        result = {"state": "cancelled"} if (place / "cancel").exists() else {"state": "failed", "errors": _died(place).as_list()}
-        paths.write_json(place / "result.json", result)
+        said = reserve.said(place)  # what it could write nowhere else
+        errors = [said] if said else _died(place).as_list()
+        result = {"state": "cancelled"} if (place / "cancel").exists() else {"state": "failed", "errors": errors}
+        if paths.writable(place) and not said:
+            paths.write_json(place / "result.json", result)
     return state | {"eta_seconds": None} | result
 
 

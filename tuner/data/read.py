@@ -1,5 +1,6 @@
 """Read a person's file record by record, in bounded memory, whatever program saved it."""
 
+import contextlib
 import csv
 import io
 import json
@@ -12,15 +13,20 @@ from typing import NamedTuple
 
 import orjson
 
-from tuner.data.jsonstream import CHUNK, DECODER, LARGEST, Broken, Cursor, documents
+from tuner.data.bounds import FIELD, refuse_columns, refuse_rows, refuse_table
+from tuner.data.cells import RowProblem
+from tuner.data.jsonstream import CHUNK, LARGEST, NESTED, Broken, Cursor, decode, documents
 from tuner.data.opened import binary, is_packed, suffix
 from tuner.data.sheets import Sheet
 from tuner.data.sniff import HEAD, READABLE, SUFFIXES, encoding_of, format_of, is_workbook, refuse_binary
-from tuner.data.unfold import folding
-from tuner.errors import DataError, NotFoundError, translate
+from tuner.data.unfold import Fold, folding
+from tuner.errors import DataError
+from tuner.untrusted import DEPTH, regular, shown, too_deep
 
 PASSAGE = 8000
 PEEK = 200
+EXACT = 2.0**63
+UNLIKE = ("The record is not built like the first ones of the file.", "Give it the same form, or leave it out.")
 ONE_LINE = "Save the data as one JSON object per line (JSONL)."
 
 
@@ -40,7 +46,7 @@ class Reader:
     """
 
     def __init__(self, path: str | Path, encoding: str | None = None, name: str | None = None):
-        self.path, self.name, self._raw, self._done = Path(path), name or Path(path).name, None, 0
+        self.path, self.name, self._raw, self._done = Path(path), shown(name or Path(path).name), None, 0
         self.bytes = _size(self.path, self.name)
         self.columns: list[str] = []
         self.encoding: str | None = None
@@ -77,11 +83,16 @@ class Reader:
         self._headless, self._fold = False, None
         self.head = list(islice(self, PEEK))
         self._settle()
-        if fold := folding([r.value for r in self.head if r.value is not None]):
+        if fold := self._folding():
             self._fold, self.columns = fold, fold.columns
             self.head = list(islice(self, PEEK))
             notes.append(fold.note)
         self.note = " ".join(notes + ["It has no header, so its columns were numbered."] * self._headless) or None
+
+    def _folding(self) -> Fold | None:
+        """How records become rows; None as well where the records are too strange to be asked."""
+        with contextlib.suppress(RowProblem, TypeError, ValueError, AttributeError, LookupError, RecursionError):
+            return folding([r.value for r in self.head if r.value is not None])
 
     def _settle(self) -> None:
         """Name the columns, and refuse a file without any record."""
@@ -94,6 +105,7 @@ class Reader:
                 f"{self.name} can't be read as JSON: {first.problem}", asked=self.name, available=READABLE, remedy=first.remedy or ONE_LINE
             )
         self.columns = self.columns or list(dict.fromkeys(key for value in good for key in value))
+        refuse_columns(self.name, len(self.columns))
 
     @property
     def position(self) -> int:
@@ -126,10 +138,18 @@ class Reader:
                 else:
                     yield record.row, record.value
 
-        for number, row in self._fold.rows(whole()):
-            while broken:
-                yield broken.popleft()
-            yield Record(number, row)
+        try:
+            for number, row in self._fold.rows(whole()):
+                while broken:
+                    yield broken.popleft()
+                yield Record(number, row) if row is not None else Record(number, None, *UNLIKE)
+        except (RowProblem, TypeError, ValueError, AttributeError, LookupError) as error:
+            raise DataError(
+                f"{self.name} changes its form on the way: {str(error)[:200]}",
+                asked=self.name,
+                available=self._fold.note,
+                remedy="Give all records the form of the first ones. " + ONE_LINE,
+            ) from error
         yield from broken
 
     def _open(self, newline: str | None = None) -> io.TextIOWrapper:
@@ -139,7 +159,7 @@ class Reader:
     # ---- CSV and its relatives
 
     def _csv(self) -> Iterator[Record]:
-        csv.field_size_limit(max(csv.field_size_limit(), 1 << 24))
+        csv.field_size_limit(max(csv.field_size_limit(), FIELD))
         with self._open(newline="") as stream:
             lines = _Lines(stream)
             if re.match(r"sep=.\r?\n$", first := next(lines, "")):
@@ -157,6 +177,7 @@ class Reader:
                     remedy="Give the first line one short name per column.",
                 ) from error
             self._headless = any(len(cell) > 120 or "\n" in cell.strip() for cell in header)
+            refuse_columns(self.name, len(header))
             self.columns = named([""] * len(header) if self._headless else header)
             if self._headless:
                 lines.back.extendleft(reversed(lines.taken))
@@ -211,15 +232,18 @@ class Reader:
         row = 0
         while line := stream.readline(LARGEST):
             number += 1
-            while len(line) >= LARGEST and not line.endswith("\n"):
-                line = stream.readline(LARGEST) and "x" * LARGEST
+            if len(line) >= LARGEST and not line.endswith("\n"):
+                row += 1
+                yield Record(row, None, f"Line {number} has more than {LARGEST:,} characters.", "Split the line into several objects.")
+                _pass_over(stream)
+                continue
             if not line.strip("\ufeff \t\r\n\x00"):
                 continue
             row += 1
             try:
                 yield _record(row, _parsed(line.strip("\ufeff \t\r\n\x00")))
             except (json.JSONDecodeError, RecursionError) as error:
-                why = f"{error.msg} at character {error.pos + 1}" if isinstance(error, json.JSONDecodeError) else "nested too deeply"
+                why = f"{error.msg} at character {error.pos + 1}" if isinstance(error, json.JSONDecodeError) else NESTED
                 yield Record(
                     row,
                     None,
@@ -242,7 +266,7 @@ class Reader:
     def _passages(self) -> Iterator[Record]:
         row = 0
         with self._open() as stream:
-            for text in _paragraphs(stream) if self._blank_lines else stream:
+            for text in _paragraphs(stream) if self._blank_lines else iter(lambda: stream.readline(LARGEST), ""):
                 if text := text.strip("\ufeff\r\n\x00").rstrip():
                     row += 1
                     yield Record(row, {"text": text})
@@ -254,9 +278,12 @@ class Reader:
         row = 0
         try:
             with pq.ParquetFile(self.path) as file:
-                total = max(1, file.metadata.num_rows)
+                total, size = max(1, file.metadata.num_rows), 0
+                refuse_rows(self.name, total)
                 self.columns = list(file.schema_arrow.names)
+                refuse_columns(self.name, len(self.columns))
                 for batch in file.iter_batches(batch_size=128):
+                    size = refuse_table(self.name, self.bytes, size, batch)
                     for value in batch.to_pylist():
                         row += 1
                         yield Record(row, value)
@@ -307,11 +334,28 @@ class _Lines:
 
 
 def _parsed(line: str):
-    """orjson is three times as fast; what it refuses (NaN, numbers of more than 64 bits, raw tabs) the standard library may take."""
+    """orjson is three times as fast; what it refuses (NaN, numbers that are too long, raw tabs) the standard library may take.
+
+    Raises json.JSONDecodeError, RecursionError (nested beyond DEPTH).
+    """
     try:
-        return orjson.loads(line)
+        value = orjson.loads(line)
     except orjson.JSONDecodeError:
-        return DECODER.decode(line)
+        value, end = decode(line)
+        if rest := line[end:].strip():
+            raise json.JSONDecodeError("Extra data", line, len(line) - len(rest)) from None
+        return value
+    if line.count("[") + line.count("{") > DEPTH and too_deep(value):
+        raise RecursionError(NESTED)
+    if isinstance(value, dict) and any(type(v) is float and abs(v) >= EXACT for v in value.values()):
+        return decode(line)[0]  # a whole number of more than 64 bits, of which orjson keeps the first 17 digits
+    return value
+
+
+def _pass_over(stream: io.TextIOBase) -> None:
+    """Read on to the end of a line that is too long to be held."""
+    while (piece := stream.readline(CHUNK)) and not piece.endswith("\n"):
+        pass
 
 
 def _record(row: int, value) -> Record:
@@ -346,27 +390,19 @@ def _paragraphs(stream) -> Iterator[str]:
 
 def named(header: list[str]) -> list[str]:
     """Column names that are neither empty nor doubled."""
-    names: list[str] = []
+    taken: dict[str, None] = {}
+    next_of: dict[str, int] = {}  # by base: 100,000 columns of one name must not try each number from 2 on
     for i, cell in enumerate(header, 1):
         base = name = cell.strip("\ufeff \t\r\n") or f"column {i}"
-        n = 2
-        while name in names:
+        n = next_of.get(base, 2)
+        while name in taken:
             name, n = f"{base} {n}", n + 1
-        names.append(name)
-    return names
+        taken[name], next_of[base] = None, n
+    return list(taken)
 
 
 def _size(path: Path, name: str) -> int:
-    try:
-        if path.is_dir():
-            raise DataError(f"{name} is a folder.", asked=str(path), available=f"one file: {READABLE}", remedy="Choose a file inside it.")
-        size = path.stat().st_size
-    except (FileNotFoundError, NotADirectoryError, ValueError):
-        raise NotFoundError(
-            f"There is no file {name!r}.", asked=str(path), available="a file on this computer", remedy="Check the path."
-        ) from None
-    except OSError as error:
-        raise translate(error) or error from error
+    size = regular(path, name, f"one file: {READABLE}").st_size
     if not size:
         raise _empty(name, "is empty")
     return size

@@ -1,13 +1,14 @@
 """Workbooks (XLSX, XLS, XLSB, ODS) as rows of text, by calamine (Rust, MIT): 30 times as fast as openpyxl, and it reads all four."""
 
-import zipfile
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 
+from tuner.data import grid
+from tuner.data.bounds import WORKBOOK as MOST
+from tuner.data.bounds import refuse_columns
 from tuner.errors import DataError
-
-MOST = 2 * 10**9  # bytes that a workbook may unpack to
+from tuner.launch import limits
 
 
 class Sheet:
@@ -16,12 +17,19 @@ class Sheet:
     def __init__(self, path: Path, name: str):
         from python_calamine import CalamineError, CalamineWorkbook
 
-        _bounded(path, name)
+        size = grid.measured(path, name, MOST)
         try:
-            book = CalamineWorkbook.from_path(str(path))
-            filled = [s for s in book.sheet_names if book.get_sheet_by_name(s).height]
-            self.sheet = book.get_sheet_by_name(filled[0]) if filled else None
-        except (CalamineError, OSError, ValueError) as error:
+            with limits.within(size.memory):
+                book = CalamineWorkbook.from_path(str(path))
+                filled = [s for s in book.sheet_names if book.get_sheet_by_name(s).height]
+                self.sheet = book.get_sheet_by_name(filled[0]) if filled else None
+            grid.refuse_repeats(name, size, self.sheet.height * self.sheet.width if self.sheet else 0)
+            refuse_columns(name, self.sheet.width if self.sheet else 0)
+        except DataError:
+            raise
+        except BaseException as error:
+            if not isinstance(error, (CalamineError, OSError, ValueError)) and type(error).__name__ != "PanicException":
+                raise  # a panic of Rust's is no Exception
             raise DataError(
                 f"{name} can't be read as a workbook: {str(error)[:200]}",
                 asked=name,
@@ -63,17 +71,3 @@ def text(cell) -> str:
         if cell is None
         else str(cell)
     )
-
-
-def _bounded(path: Path, name: str) -> None:
-    if not zipfile.is_zipfile(path):
-        return  # the old binary format: as large as it looks
-    with zipfile.ZipFile(path) as archive:
-        size = sum(entry.file_size for entry in archive.infolist())
-    if size > MOST:
-        raise DataError(
-            f"{name} unpacks to {size / 1e9:.1f} GB; at most {MOST / 1e9:g} GB are read.",
-            asked=size,
-            available=MOST,
-            remedy="Save the sheet as CSV (UTF-8) and choose that file.",
-        )

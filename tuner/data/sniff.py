@@ -3,13 +3,15 @@
 import codecs
 import csv
 import io
-import json
 import re
 import zipfile
 from pathlib import Path
 
+from tuner.data.bounds import FIELD
+from tuner.data.jsonstream import decode
 from tuner.data.opened import binary
 from tuner.errors import DataError, SettingError
+from tuner.launch import limits
 
 HEAD = 1 << 16
 BLOCK = 1 << 20
@@ -103,7 +105,7 @@ WORKBOOKS = ("an Excel workbook", "an OpenDocument file")
 def _zipped(path: Path) -> str:
     try:
         names = zipfile.ZipFile(path).namelist()
-    except (zipfile.BadZipFile, OSError):
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):  # what `zipfile` throws at archives made to break it
         return "a damaged zip archive"
     marks = (
         ("xl/", "an Excel workbook"),
@@ -157,6 +159,7 @@ def _is_utf8(path: Path) -> bool:
     with binary(path)[0] as f:
         try:
             while block := f.read(BLOCK):
+                limits.alive()
                 if not block.isascii() or decoder.getstate()[0]:
                     decoder.decode(block)
             decoder.decode(b"", True)
@@ -170,6 +173,7 @@ def _count_bytes(path: Path) -> tuple[int, int, bool]:
     decoder, wrong, right, undefined = codecs.getincrementaldecoder("utf-8")("replace"), 0, 0, False
     with binary(path)[0] as f:
         while block := f.read(BLOCK):
+            limits.alive()
             text = decoder.decode(block)
             bad = text.count("\ufffd")
             wrong, right = wrong + bad, right + sum(not c.isascii() for c in text) - bad
@@ -180,7 +184,7 @@ def _count_bytes(path: Path) -> tuple[int, int, bool]:
 def delimiter_of(text: str, whole: bool) -> tuple[str, bool]:
     """(the delimiter that gives most rows as many cells as the header, whether that is beyond doubt)."""
     best, chosen, certain = (0.0, 0), ",", False
-    csv.field_size_limit(max(csv.field_size_limit(), 1 << 24))
+    csv.field_size_limit(max(csv.field_size_limit(), FIELD))
     for mark in ",\t;|":
         try:
             cells = [r for r in csv.reader(io.StringIO(text, newline=""), delimiter=mark) if r]
@@ -215,10 +219,10 @@ def format_of(text: str, suffix: str, whole: bool) -> tuple[str, str]:
 
 def _parsed(line: str):
     try:
-        value = json.loads(line)
+        value, end = decode(line, len(line) - len(line.lstrip()))
     except (ValueError, RecursionError):
         return None
-    return value if isinstance(value, (dict, list)) else None
+    return value if isinstance(value, (dict, list)) and not line[end:].strip() else None
 
 
 def _json_or_lines(lines: list[str], said: str | None) -> str:

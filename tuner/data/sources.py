@@ -10,22 +10,21 @@ from threading import Event
 
 from tuner.data.check import Cancelled, Progress, beat
 from tuner.data.opened import suffix
+from tuner.data.sniff import READABLE
 from tuner.errors import ConflictError, NotFoundError, RequestError, translate
+from tuner.launch import limits
+from tuner.untrusted import regular, shown
 
 LIMIT = 2 * 10**9
 
 
 def check_upload(path: str | Path, limit: int = LIMIT) -> int:
-    """The size in bytes; NotFoundError, or RequestError that names the limit."""
+    """The size in bytes; NotFoundError, DataError for what is no file, or RequestError that names the limit."""
     path = Path(path)
-    if not path.exists():
-        raise NotFoundError(
-            f"There is no file {path.name!r}.", asked=str(path), available="a file on this computer", remedy="Check the path."
-        )
-    size = path.stat().st_size if path.is_file() else 0
+    size = regular(path, available=f"one file: {READABLE}").st_size
     if size > limit:
         raise RequestError(
-            f"{path.name} has {size / 1e6:,.0f} MB; at most {limit / 1e6:,.0f} MB are taken here.",
+            f"{shown(path.name)} has {size / 1e6:,.0f} MB; at most {limit / 1e6:,.0f} MB are taken here.",
             asked=size,
             available=limit,
             field="file",
@@ -38,11 +37,11 @@ def take(path: Path, folder: Path, number: int, reference: bool, progress: Progr
     """Copy a file into `folder`, or only refer to it: {"name", "file" or "path", "bytes", "changed"}. Its hash comes from `Hashes`."""
     ending = suffix(path.name) if re.fullmatch(r"\.[a-z0-9]{1,8}", suffix(path.name)) else ""
     file = f"data-{number}{ending}{'.gz' if path.name.lower().endswith('.gz') else ''}"
-    about = path.stat()
+    about = regular(path)
     if not reference:
         _read_through(path, lambda: beat(progress, cancelled, 0, about.st_size, 0), folder / file)
     place = {"path": str(path.resolve())} if reference else {"file": file}
-    return {"name": path.name} | place | {"bytes": about.st_size, "changed": about.st_mtime_ns}
+    return {"name": shown(path.name)} | place | {"bytes": about.st_size, "changed": about.st_mtime_ns}
 
 
 class Hashes:
@@ -107,8 +106,10 @@ def _read_through(path: Path, between: Callable[[], None], target: Path | None =
     try:
         with open(path, "rb") as f, open(target, "wb") if target else contextlib.nullcontext() as out:
             while block := f.read(1 << 20):
+                limits.alive()  # a large file on a slow disk is no standstill
                 out.write(block) if out else digest.update(block)
                 between()
     except OSError as error:
+        regular(path)  # says so when it is the file that vanished or may not be read
         raise translate(error) or error from error
     return digest.hexdigest()

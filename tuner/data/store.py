@@ -29,6 +29,7 @@ from tuner.data.sources import LIMIT, Hashes, check_upload, digest, find, take
 from tuner.data.unfinished import building, sweep
 from tuner.errors import ConflictError, DataError, NotFoundError, SettingError, translate
 from tuner.paths import Workspace
+from tuner.untrusted import shown
 
 __all__ = [
     "LIMIT",
@@ -144,9 +145,7 @@ def add(
     _check_share(held_out)
     for one in paths_:
         check_upload(one, limit_bytes)
-        if one.is_dir():
-            Reader(one)
-    name = (name or paths_[0].name.removesuffix(".gz").rpartition(".")[0] or paths_[0].name).strip() or "unnamed"
+    name = shown(name or paths_[0].name.removesuffix(".gz").rpartition(".")[0] or paths_[0].name).strip() or "unnamed"
     ws.prepare()
     sweep(ws)
     with building(ws.datasets) as folder:
@@ -354,7 +353,7 @@ def get(ws: Workspace, ref: str) -> Dataset:
         root = ws.dataset(id)
         have = versions(root)
         wanted = int(number) if number else max(have, default=0)
-        if wanted in have and (found := _load(root / "versions" / str(wanted))):
+        if wanted in have and (found := load(root / "versions" / str(wanted))):
             return found
         if have:
             raise NotFoundError(
@@ -373,19 +372,20 @@ def get(ws: Workspace, ref: str) -> Dataset:
 
 def listing(ws: Workspace) -> list[Dataset]:
     """The newest readable version of each dataset, newest first."""
-    roots = ws.datasets.iterdir() if ws.datasets.is_dir() else ()
-    found = (
-        next(filter(None, (_load(root / "versions" / str(n)) for n in reversed(versions(root)))), None)
-        for root in roots
-        if paths.ID.fullmatch(root.name)
-    )
-    return sorted(filter(None, found), key=lambda d: d.created, reverse=True)
+    return [versions[0] for versions in histories(ws)]
+
+
+def histories(ws: Workspace) -> list[list[Dataset]]:
+    """All readable versions of each dataset, the newest first, out of the index."""
+    from tuner.data import dataset_index
+
+    return dataset_index.listing(ws)
 
 
 def history(ws: Workspace, id: str) -> list[Dataset]:
     """All readable versions of a dataset, the newest first."""
     root = ws.dataset(id)
-    return list(filter(None, (_load(root / "versions" / str(n)) for n in reversed(versions(root)))))
+    return list(filter(None, (load(root / "versions" / str(n)) for n in reversed(versions(root)))))
 
 
 def versions(root: Path) -> list[int]:
@@ -396,7 +396,7 @@ def versions(root: Path) -> list[int]:
         return []
 
 
-def _load(folder: Path) -> Dataset | None:
+def load(folder: Path) -> Dataset | None:
     """None for a folder that is damaged: one bad folder must not hide the others."""
     try:
         document = paths.read_json(folder / "dataset.json") or {}

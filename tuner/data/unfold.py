@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from tuner.data.cells import plain
+from tuner.data.cells import RowProblem, plain
 from tuner.data.table import Table, bare
 from tuner.data.turns import ROLE_NAMES
 
@@ -26,7 +26,7 @@ class Fold:
 
     columns: list[str]
     note: str
-    rows: Callable[[Pairs], Iterator[tuple[int, dict]]]
+    rows: Callable[[Pairs], Iterator[tuple[int, dict | None]]]  # None: a record that is not built like the others
 
 
 def folding(records: list[dict]) -> Fold | None:
@@ -36,7 +36,15 @@ def folding(records: list[dict]) -> Fold | None:
 
 
 def _each(explode: Callable[[dict], Iterable[dict]]) -> Callable[[Pairs], Iterator[tuple[int, dict]]]:
-    return lambda pairs: ((number, row) for number, record in pairs for row in explode(record))
+    return lambda pairs: ((number, row) for number, record in pairs for row in _exploded(explode, record))
+
+
+def _exploded(explode: Callable[[dict], Iterable[dict]], record: dict) -> list[dict | None]:
+    """The rows of one record; None stands for a record that is not built like those that the file begins with."""
+    try:
+        return list(explode(record))
+    except (RowProblem, TypeError, ValueError, AttributeError, LookupError, RecursionError):
+        return [None]
 
 
 def _squad(t: Table) -> Fold | None:

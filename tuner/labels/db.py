@@ -70,6 +70,7 @@ class Writer:
 
 
 _writers: dict[Path, Writer] = {}
+OPEN_FILES = 32  # connections that a process keeps; each holds three files open
 
 
 def file_of(ws: Workspace, id: str) -> Path:
@@ -113,6 +114,7 @@ def writing(ws: Workspace, id: str) -> Iterator[sqlite3.Connection]:
     """One transaction: all of it is on disk after the block, or nothing."""
     path = file_of(ws, id)
     writer = _writers.setdefault(path, Writer())
+    _close_idle(writer)
     with writer.turn:
         db = writer.ready(path)
         db.execute("BEGIN IMMEDIATE")
@@ -123,6 +125,17 @@ def writing(ws: Workspace, id: str) -> Iterator[sqlite3.Connection]:
                 db.execute("ROLLBACK")
             raise
         db.execute("COMMIT")
+
+
+def _close_idle(mine: Writer) -> None:
+    """When many connections are open: close those but ours that nobody writes by just now; the next verdict there opens its own again."""
+    others = [w for w in list(_writers.values()) if w is not mine and w.db is not None]
+    for writer in others if len(others) >= OPEN_FILES else ():
+        if writer.turn.acquire(blocking=False):
+            try:
+                writer.close()
+            finally:
+                writer.turn.release()
 
 
 def forget(under: Path) -> None:

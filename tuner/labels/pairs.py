@@ -6,6 +6,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -70,8 +71,8 @@ class Added:
         hint = " A higher temperature, or two models, give answers that differ more." if alike > max(3, self.added) else ""
         if self.unread:
             first = self.unread[0]
-            left += f" {many(len(self.unread), 'row', 'rows')} could not be read; the first, row {first['row']}: {first['message']} {first['remedy']}"
-        return f"{many(self.added, 'pair', 'pairs')} added.{left}{hint}"
+            left += f" {many(len(self.unread), '{n} row', '{n} rows')} could not be read; the first, row {first['row']}: {first['message']} {first['remedy']}"
+        return f"{many(self.added, '{n} pair', '{n} pairs')} added.{left}{hint}"
 
 
 def text_of(side: Messages) -> str:
@@ -90,7 +91,10 @@ def unfit(one: str, other: str) -> str | None:
 
 
 def put_in(ws: Workspace, project: str, candidates: Iterable[Candidate], tell: Callable[[int], None] | None = None) -> Added:
-    """Add what makes pairs, in transactions of some hundred, so that labellers are never kept waiting."""
+    """Add what makes pairs, in transactions of some hundred, so that labellers are never kept waiting.
+
+    `tell` hears how many were looked at, and may raise to end the work: what was added before stays.
+    """
     report, batch, seen = Added(), [], 0
     for c in candidates:
         seen += 1
@@ -149,23 +153,35 @@ def from_value(value: dict[str, Any], origin: dict[str, Any], gold: bool = False
     return Candidate(value["prompt"], first, second, ("data", "data"), kept, better if gold else None)
 
 
-def from_dataset(ws: Workspace, project: str, ref: str, *, gold: bool = False, limit: int | None = None, tell=None) -> Added:
-    """The pairs of a dataset of the kind preference. RequestError for other kinds."""
-    ds = store.get(ws, ref)
+def preferences(ds: store.Dataset) -> store.Dataset:
+    """The dataset itself when it holds pairs; RequestError for other kinds."""
     if ds.kind != "preference":
         raise _no_pairs(ds.name, ds.kind)
+    return ds
+
+
+def from_dataset(
+    ws: Workspace, project: str, ref: str, *, gold: bool = False, limit: int | None = None, progress=None, cancelled=None
+) -> Added:
+    """The pairs of a dataset of the kind preference. Raises RequestError for other kinds, Cancelled."""
+    ds = preferences(store.get(ws, ref))
+    total = ds.rows if limit is None else min(limit, ds.rows)
 
     def candidates() -> Iterator[Candidate]:
-        for n, r in enumerate(store.iterate(ds)):
-            if limit is not None and n >= limit:
-                return
+        for r in islice(store.iterate(ds), limit):
             yield from_value(r["value"], {"data": ds.ref, "row": r["row"]}, gold)
 
-    return put_in(ws, project, candidates(), tell)
+    return put_in(ws, project, candidates(), lambda seen: check.beat(progress, cancelled, seen, total, seen))
 
 
-def from_file(ws: Workspace, project: str, path: Path, *, mapping=None, gold: bool = False, tell=None) -> tuple[Added, list[dict]]:
-    """(what became of the rows, problems of rows that could not be read) of a file in any format that data is read in."""
+def from_file(
+    ws: Workspace, project: str, path: Path, *, mapping=None, gold: bool = False, progress=None, cancelled=None
+) -> tuple[Added, list[dict]]:
+    """(what became of the rows, problems of rows that could not be read) of a file in any format that data is read in.
+
+    It parses the file in the process that calls it: the page and the terminal go through `taking`. Raises RequestError for a file
+    without pairs, DataError for one without a usable row, Cancelled.
+    """
     check_upload(path, LIMIT)
     reader = check.Reader(path)
     found = check.settled(reader, None, mapping)
@@ -174,19 +190,20 @@ def from_file(ws: Workspace, project: str, path: Path, *, mapping=None, gold: bo
     last: list = [None]
 
     def candidates() -> Iterator[Candidate]:
-        for number, text, tally in check.each_row(reader, found.kind, found.mapping, None, None):
+        for number, text, tally in check.each_row(reader, found.kind, found.mapping, progress, cancelled):
             last[0] = tally
             if number is not None:
-                yield from_value(json.loads(text), {"file": path.name, "row": number}, gold)
+                yield from_value(json.loads(text), {"file": reader.name, "row": number}, gold)
 
-    added = put_in(ws, project, candidates(), tell)
+    added = put_in(ws, project, candidates())
     added.unread = problems = last[0].problems if last[0] else []
     if not added.added and not added.dropped:
+        first = f" The first, row {problems[0]['row']}: {problems[0]['message']}" if problems else ""
         raise DataError(
-            f"No row of {path.name} can be used.",
-            asked=path.name,
+            f"No row of {reader.name} can be used.{first}",
+            asked=reader.name,
             available=reader.columns,
-            remedy="Look at it with `tunesmith data check`.",
+            remedy="Look at it with `tunesmith data check`, or in the Data tab: there each row is told with its problem.",
         )
     return added, problems
 

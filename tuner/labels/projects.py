@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, fields
 
 from tuner import paths
 from tuner.errors import NotFoundError, RequestError, SettingError, TunerError, raise_all
+from tuner.folder_index import FolderIndex, Shared, stamp
 from tuner.labels import db as files
 from tuner.labels import judge_names
 from tuner.labels.db import DONE, OPEN, get, put
@@ -155,14 +156,24 @@ def _project(db: sqlite3.Connection, id: str) -> Project:
 
 
 def listing(ws: Workspace) -> list[Project]:
-    """The newest first; a damaged one does not hide the others."""
-    found = []
-    for file in ws.labels.glob("*/labels.db"):
-        try:
-            found.append(find(ws, file.parent.name))
-        except (sqlite3.DatabaseError, TunerError) as error:
-            print(f"the label project {file.parent.name} can't be read: {error}", flush=True)
-    return sorted(found, key=lambda p: p.created, reverse=True)
+    """The newest first, each counted anew only when its file was written to; a damaged one does not hide the others."""
+    return list(_index.of(ws).derived("listing", lambda found: sorted(found.values(), key=lambda p: p.created, reverse=True)))
+
+
+def _readable(ws: Workspace, id: str) -> Project | None:
+    try:
+        return find(ws, id) if (ws.labels / id / "labels.db").exists() else None
+    except (sqlite3.DatabaseError, TunerError) as error:
+        print(f"the label project {id} can't be read: {error}", flush=True)
+        return None
+
+
+def _stamps(folder: str) -> tuple:
+    """SQLite writes to the log beside the file first."""
+    return stamp(f"{folder}/labels.db"), stamp(f"{folder}/labels.db-wal")
+
+
+_index = Shared(lambda ws: FolderIndex(ws.labels, lambda folder: _readable(ws, folder.name), _stamps, busy=lambda _: True))
 
 
 def delete(ws: Workspace, id: str) -> None:

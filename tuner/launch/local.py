@@ -12,6 +12,18 @@ from tuner import hub_token
 PACKAGE_ROOT = str(Path(__file__).resolve().parents[2])
 
 
+class Children(dict[str, subprocess.Popen]):
+    """The processes that this one started, by job: of those that ended and that nobody asked after, the last few alone."""
+
+    KEPT = 100
+
+    def __setitem__(self, job: str, child: subprocess.Popen) -> None:
+        super().__setitem__(job, child)
+        ended = [j for j, c in list(self.items()) if j != job and c.poll() is not None]
+        for one in ended[: max(0, len(self) - self.KEPT)]:
+            self.pop(one, None)
+
+
 COMES = "TUNESMITH_TOKEN_COMES"  # tells a process that there are secrets to read
 
 

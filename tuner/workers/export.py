@@ -5,14 +5,13 @@ was written to disk, within what rounding to 16 bits allows.
 """
 
 import sys
-import traceback
 from pathlib import Path
 
 import torch
 
-from tuner import locks, objectives, paths
+from tuner import locks, objectives, paths, settling
 from tuner.errors import ModelError, translate
-from tuner.workers import load, techniques
+from tuner.workers import ending, load, techniques
 
 PROBES = ("Hello", "What is the capital of France?", "1 2 3 4 5", "Write a short letter to a friend.")
 MOST = 0.05  # nats of KL, or the share by which a number may differ
@@ -96,15 +95,16 @@ def main(folder: Path) -> int:
     if not locks.hold(folder / "lock"):
         return 1
     try:
-        paths.write_json(folder / "result.json", {"check": merge(folder, paths.read_json(folder / "request.json"))})
+        ending.result(folder, {"check": merge(folder, paths.read_json(folder / "request.json"))})
         return 0
     except Exception as error:
-        traceback.print_exc()
         known = translate(error) or ModelError(
             f"Merging failed: {type(error).__name__}: {str(error)[:300]}", remedy="The export's log has the whole story."
         )
-        paths.write_json(folder / "result.json", {"error": known.as_dict()})
-        return 1
+        known.__cause__ = error if known is not error else known.__cause__
+        told = ending.begin(known, folder)
+        ending.attempt(ending.result, folder, {"error": told})
+        return settling.code_of(told)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ import fnmatch
 import shutil
 import sys
 import time
-import traceback
 from pathlib import Path
 
 from huggingface_hub import HfApi, constants, hf_hub_download
@@ -17,6 +16,7 @@ from tuner import hub, locks, paths, runs
 from tuner.errors import DiskError, NetworkError, translate
 from tuner.hardware import human_bytes, human_time
 from tuner.launch import local
+from tuner.workers import ending
 
 WANTED = ("*.json", "*.safetensors", "*.jinja", "*.model", "*.txt", "merges.txt")  # no pickles, no code
 constants.DOWNLOAD_CHUNK_SIZE = (
@@ -114,24 +114,35 @@ def room(need: int, id: str) -> None:
         )
 
 
+def done(folder: Path) -> None:
+    """Write the ending: a run whose model is there goes back into the queue, a download alone is finished."""
+    if not (folder / "plan.json").exists():
+        runs.write_status(folder, state="finished", reason=None)
+        return
+    (folder / "fetch").unlink()  # before it waits again: with the mark it would be fetched again
+    runs.write_status(folder, state="queued", reason=None)
+
+
 def main(folder: Path) -> int:
     if not locks.hold(folder / "lock"):
         return 1
     local.take_token()
     id = (folder / "fetch").read_text().strip()
     try:
+        runs.write_status(folder, state="preparing", reason=f"Downloading {id}.", error=None)
         with paths.as_shared():  # the Hub's cache may be shared among accounts; the run folder is closed as a whole
             fetch(folder, id)
+        done(folder)
         return 0
     except Stopped:
         runs.write_status(folder, state="stopped", reason="Stopped while downloading; what was downloaded is kept.")
         return 3
     except Exception as error:
-        traceback.print_exc()
         known = translate(error) or NetworkError(f"The download failed: {str(error)[:200]}", remedy="Check the network and resume the run.")
-        gated = " " + hub.how_to_open(id) if "gated" in str(known).lower() else ""
-        runs.write_status(folder, state="failed", reason=str(known) + gated, error=known.as_dict())
-        return 1
+        if "gated" in str(known).lower():
+            known.remedy += " " + hub.how_to_open(id)
+        known.__cause__ = error
+        return ending.failed(folder, known)
 
 
 if __name__ == "__main__":

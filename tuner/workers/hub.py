@@ -12,6 +12,7 @@ from tuner.data.check import Progress, beat
 from tuner.data.opened import suffix
 from tuner.data.sniff import SUFFIXES
 from tuner.errors import DataError, NetworkError, NotFoundError, SettingError, translate
+from tuner.launch import limits
 from tuner.paths import Workspace
 
 MOST_FILES = 200
@@ -30,7 +31,9 @@ def add(
     """Download a split and import it; the options are those of `store.add`."""
     beat(progress, cancelled, 0, 0, 0)
     options["name"] = options.get("name") or id.rpartition("/")[2]
-    return store.add(ws, list(files(id, config, split, cancelled)), progress=progress, cancelled=cancelled, **options)
+    found = list(files(id, config, split, cancelled))
+    limits.waiting(limits.STILL)  # a download may stand still for long, a file on the disk may not
+    return store.add(ws, found, progress=progress, cancelled=cancelled, **options)
 
 
 def files(id: str, config: str | None = None, split: str | None = None, cancelled: Callable[[], bool] | None = None) -> Iterator[Path]:

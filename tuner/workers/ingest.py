@@ -1,20 +1,29 @@
-"""`python -m tuner.workers.ingest JOB_FOLDER`: read files into the dataset store, or read them anew; have models write
-pairs, or judge them (no torch). See tuner/data/jobs.py."""
+"""`python -m tuner.workers.ingest JOB_FOLDER`: read, check or remap files, take pairs out of them; have models write pairs, or judge
+them (no torch). Every stranger's file is parsed here, within limits, and in no other process. See tuner/data/jobs.py."""
 
 import os
 import sys
 import time
-import traceback
+from dataclasses import dataclass
 from pathlib import Path
 
 from tuner import locks, paths
-from tuner.data import mend, store
+from tuner.data import jobs, mend, store
 from tuner.errors import DataError, TunerError, translate
-from tuner.launch import local
+from tuner.launch import limits, local
 from tuner.paths import Workspace
-from tuner.workers import hub
+from tuner.workers import ending, hub
 
 EVERY = 0.2
+
+
+@dataclass(frozen=True)
+class Document:
+    """A result that is no dataset: it goes into result.json whole."""
+
+    document: dict
+    ref: str | None = None
+    rows: int = 0
 
 
 def health(ws: Workspace, *, ref: str, progress, cancelled) -> store.Dataset:
@@ -37,6 +46,22 @@ def export(ws: Workspace, *, ref: str, path: str, progress, cancelled) -> store.
     return ds
 
 
+def check(ws: Workspace, **arguments) -> Document:
+    """What `tunesmith data check` prints, made here: the terminal's process opens no stranger's file."""
+    return Document(store.check(**arguments))
+
+
+def paste(ws: Workspace, *, folder: str, progress, cancelled, **options) -> store.Dataset:
+    """Import the text that lies in the folder of the job."""
+    return store.add(ws, Path(folder) / jobs.PASTED, progress=progress, cancelled=cancelled, **options)
+
+
+def pairs(ws: Workspace, **arguments):
+    from tuner.labels import taking
+
+    return taking.run(ws, **arguments)
+
+
 def generate(ws: Workspace, **arguments):
     from tuner.labels import generate
 
@@ -50,6 +75,9 @@ def judge(ws: Workspace, **arguments):
 
 
 TASKS = {
+    "check": check,
+    "paste": paste,
+    "pairs": pairs,
     "generate": generate,
     "judge": judge,
     "mix": store.mix,
@@ -61,16 +89,20 @@ TASKS = {
     "hub": hub.add,
     "health": health,
 }
+FREE = ("generate", "judge", "health", "mix", "export")  # these read what is ours already, and models or a long search take their time
 
 
 class Report:
     """Writes progress and hears the wish to cancel, at most five times a second."""
 
     def __init__(self, folder: Path):
-        self.folder, self.begun, self.told, self.heard, self.wished = folder, None, 0.0, 0.0, False
+        self.folder, self.begun, self.told, self.heard, self.wished, self.last = folder, None, 0.0, 0.0, False, None
 
     def progress(self, done: int, total: int, rows: int) -> None:
         now = time.monotonic()
+        if (done, rows) != self.last:
+            self.last = done, rows
+            limits.alive()
         if now - self.told < EVERY and done < total:
             return
         self.told = now
@@ -93,20 +125,28 @@ def work(folder: Path) -> dict:
     report = Report(folder)
     try:
         made = TASKS[job["task"]](ws, **job["arguments"], progress=report.progress, cancelled=report.cancelled)
-        return {"state": "done", "dataset": made.ref, "rows": made.rows}
+        result = {"state": "done", "dataset": made.ref, "rows": made.rows}
+        return result | {k: v for k in ("document", "report") if (v := getattr(made, k, None)) is not None}
     except store.Cancelled:
         return {"state": "cancelled"}
     except TunerError as error:
         return {"state": "failed", "errors": error.as_list()}
-    except Exception as error:  # a defect of ours: logged whole, and the page still gets an answer
-        traceback.print_exc()
-        ours = translate(error) or DataError(
-            f"The import failed: {type(error).__name__}: {error}"[:300],
-            asked=job["arguments"],
-            available="see worker.log",
-            remedy=f"Nothing was added. The whole story is in {folder / 'worker.log'}.",
-        )
-        return {"state": "failed", "errors": ours.as_list()}
+    except Exception as error:
+        return {"state": "failed", "errors": _worded(error, folder, job).as_list()}
+
+
+def _worded(error: Exception, folder: Path, job: dict) -> TunerError:
+    """What a library, or the file itself, has thrown that no reader foresaw: logged whole, and told with the file's name and a remedy."""
+    ending.log(error)
+    what, kept = jobs.subject(job), jobs.kept(job)
+    if isinstance(error, MemoryError) and job["task"] not in FREE:
+        return limits.memory_short(what, kept, (paths.read_json(folder / limits.TOLD) or {}).get("memory"))
+    return translate(error) or DataError(
+        f"{what} could not be read to its end ({type(error).__name__}: {error})"[:300] + f". {kept}",
+        asked=what,
+        available=f"more about it in {folder / 'worker.log'}",
+        remedy="Save it again as CSV or as one JSON object per line, and import that; or import a part of it, to find the place.",
+    )
 
 
 def main(folder: Path) -> int:
@@ -114,9 +154,12 @@ def main(folder: Path) -> int:
     local.take_token()
     if hasattr(os, "nice"):
         os.nice(10)  # the page answers first: it needs little, and an import takes all that is left
+    task = (paths.read_json(folder / "job.json") or {}).get("task")
+    if task not in FREE:
+        limits.hold(folder, still=None if task == "hub" else limits.STILL)
     paths.write_json(folder / "progress.json", {})  # from now on the lock says whether this process lives
     result = work(folder)
-    paths.write_json(folder / "result.json", result)
+    ending.result(folder, result)
     locks.release(folder / "lock")
     return 0 if result["state"] != "failed" else 1
 

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from transformers import TrainingArguments, set_seed
 
-from tuner import additions, card, models, objectives, pace, paths, peaks, runs, scoring
+from tuner import additions, card, checkpoints, models, objectives, pace, paths, peaks, run_warnings, runs, scoring
 from tuner.data import store
 from tuner.errors import ModelError
 from tuner.paths import Workspace
@@ -86,10 +86,19 @@ def begin(r: Reporter) -> Job:
     if about["kind"] == "hub" and about["revision"] is None:  # downloaded for this run: now it is known which revision it is
         about["revision"] = base.name
         paths.write_json(r.folder / "plan.json", run.plan)
-    resume = good_checkpoint(r.folder)
+    stock = checkpoints.take_stock(r.folder)
+    say_stock(r, stock)
+    resume = stock.resume
     before = (run.progress.get("elapsed_seconds") or 0.0) if resume else 0.0
     told = run.plan["settings"]
-    report = Report(r, before, objectives.get(told["objective"]).metrics, told.get("early_stopping") or 0)
+    report = Report(
+        r,
+        before,
+        objectives.get(told["objective"]).metrics,
+        told.get("early_stopping") or 0,
+        keep=told.get("keep_checkpoints") or checkpoints.LEAST,
+        best=stock.best,
+    )
     start = Path(about["adapter"]) if about.get("adapter") else None
     data = store.get(ws, run.config["data"])
     spoken = start if start and (start / "tokenizer.json").exists() else base  # the talk goes on in the form in which it began
@@ -133,14 +142,13 @@ def needs_places(job: Job, what: str) -> None:
         )
 
 
-def good_checkpoint(folder: Path) -> Path | None:
-    """The newest whole checkpoint; half-written ones beside it are removed, so that nothing ever chooses them."""
-    good = runs.newest_whole_checkpoint(folder)
-    for checkpoint in runs.checkpoints(folder):
-        if checkpoint != good and not runs.is_whole(checkpoint):
-            print(f"{checkpoint.name} is incomplete and is left out", flush=True)
-            shutil.rmtree(checkpoint)
-    return good
+def say_stock(r: Reporter, stock: checkpoints.Stock) -> None:
+    """Say in status.json what was left out and which state is the best one now, where that is not what stands there."""
+    before = paths.read_json(r.folder / "status.json", {})
+    if stock.warnings:
+        r.say(warnings=run_warnings.add(before.get("warnings"), stock.warnings))
+    if before.get("best") and before["best"] != stock.best:
+        r.say(best=stock.best)
 
 
 def build(job: Job, *, names: list[str] | None = None, problem: str | None = None):
@@ -191,8 +199,8 @@ def arguments(s: dict[str, Any], steps: int, folder: Path, test: bool, kind: typ
         eval_steps=s["eval_steps"],
         save_strategy="steps",
         save_steps=s["save_steps"],
-        save_total_limit=s["keep_checkpoints"],
-        load_best_model_at_end=test,
+        save_total_limit=None,  # transformers rotates before the manifest is written: `checkpoints.Kept` does it afterwards
+        load_best_model_at_end=False,  # nor does it verify what it loads: `restore_best` does
         metric_for_best_model="eval_loss" if test else None,
         greater_is_better=False,
         logging_strategy="steps",
@@ -266,8 +274,24 @@ def train(job: Job, trainer, summary: dict[str, Any]) -> None:
     trainer.train(resume_from_checkpoint=str(job.resume) if job.resume else None)
     state = trainer.state
     stopped = r.stop_asked and state.global_step < state.max_steps
+    restore_best(job, trainer)
     judge(job, trainer)
     finish(job, trainer, stopped, summary)
+
+
+def restore_best(job: Job, trainer) -> None:
+    """Load the best state whose checkpoint is whole, and say its figures; without one the last state stays, and `judge` evaluates it."""
+    if trainer.eval_dataset is None:
+        return
+    r, said = job.reporter, job.report.best
+    path, best = checkpoints.best_whole(r.folder) or (None, None)
+    harmed = {checkpoints.step_of(c): "damaged" for c in runs.checkpoints(r.folder)}
+    if lost := checkpoints.best_changed(said, best, harmed, ended=True):
+        r.say(warnings=run_warnings.add(paths.read_json(r.folder / "status.json").get("warnings"), lost))
+    if path is not None:
+        trainer.state.best_model_checkpoint = str(path)
+        trainer._load_best_model()
+    r.say(best=best)
 
 
 def baseline(job: Job, trainer, rows: int | None = None) -> dict[str, Any]:

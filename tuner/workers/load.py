@@ -8,7 +8,7 @@ import torch
 import transformers
 from transformers import BitsAndBytesConfig
 
-from tuner import hardware, objectives, paths
+from tuner import hardware, model_files, objectives
 from tuner.errors import ModelError
 from tuner.workers import layers
 from tuner.workers.tokens import PLAIN_TEMPLATE, local_folder, tokenizer
@@ -73,7 +73,7 @@ def base_model(
     model.fresh_modules = sorted({key.rpartition(".")[0] for key in told["missing_keys"]})
     if objectives.get(objective).task == "SEQ_CLS":
         pad(model, folder)
-    stored = paths.read_json(folder / "config.json", {})
+    stored = model_files.document(folder / "config.json")
     stored = stored.get("dtype") or stored.get("torch_dtype")
     model.stored_dtype = torch.bfloat16 if stored in ("bfloat16", "float16") else None  # a whole model is saved as wide as it came
     return unpacked_on_cpu(model) if quantization else model.to(torch_device(device))
@@ -85,15 +85,15 @@ def head(folder: Path, labels: int | None, names: list[str] | None, problem: str
     if labels is None:
         return more
     names = names or [f"LABEL_{i}" for i in range(labels)]
-    stored = paths.read_json(folder / "config.json", {}).get("id2label")
-    other = stored is not None and len(stored) != labels
+    stored = model_files.document(folder / "config.json").get("id2label")
+    other = isinstance(stored, dict) and len(stored) != labels
     more |= {"id2label": dict(enumerate(names)), "label2id": {n: i for i, n in enumerate(names)}, "num_labels": labels}
     return more | ({"ignore_mismatched_sizes": True} if other else {})
 
 
 def head_of(folder: Path | None) -> dict[str, Any]:
     """`names` and `problem` of the head that was trained in a run's model folder, for `base_model`; empty when it has none."""
-    about = paths.read_json(folder / "labels.json", {}) if folder else {}
+    about = model_files.head(folder) if folder else {}
     return {k: about[k] for k in ("names", "problem") if about.get(k)}
 
 

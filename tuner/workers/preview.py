@@ -11,7 +11,7 @@ from tuner import locks, paths
 from tuner.data import measures, store
 from tuner.errors import ModelError, TunerError, translate
 from tuner.paths import Workspace
-from tuner.workers import tokens
+from tuner.workers import ending, tokens
 from tuner.workers.masks import Encoded, Masker
 
 EVERY, STAYS, SHOWN = 0.1, 120.0, 8192  # seconds, seconds, tokens of one row
@@ -168,8 +168,8 @@ def work(folder: Path) -> None:
         if folder.exists() and paths.read_json(folder / "result.json") is None:
             paths.write_json(folder / "result.json", {"state": "cancelled"})
     except Exception as error:
-        traceback.print_exc()
-        paths.write_json(folder / "result.json", {"state": "failed", "errors": _told(error, folder)})
+        ending.begin(error, folder)
+        ending.attempt(ending.result, folder, {"state": "failed", "errors": _told(error, folder)})
 
 
 def main(folder: Path) -> None:

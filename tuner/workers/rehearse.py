@@ -5,17 +5,17 @@ tried again with half the micro-batch, the rows per step as they were, unless th
 long work. The run then goes back into the queue without its mark.
 """
 
+import secrets
 import sys
 import time
-import traceback
 from pathlib import Path
 from typing import Any
 
 from tuner import dry_run, ladder, locks, paths, runs, supervisor, training
-from tuner.errors import translate
 from tuner.hardware import human_bytes
 from tuner.launch import local
 from tuner.paths import Workspace
+from tuner.workers import ending
 
 WORDS = "Measuring memory on the longest rows"
 POLL = 0.2  # seconds
@@ -32,7 +32,7 @@ def smaller(micro: int, effective: int, least: int = 1) -> int | None:
 
 def once(ws: Workspace, run: runs.Run) -> dict[str, Any] | None:
     """What a dry run of a plan found (`dry_run.outcome`); None when it ended for another reason than memory, which the run will tell."""
-    folder = dry_run.create(ws, run.plan, run.config, f"measure-{run.id}")
+    folder = dry_run.create(ws, run.plan, run.config, f"measure-{secrets.token_hex(6)}")  # a former one may still be at work in its own
     child = local.start(supervisor.trainer(folder), str(folder), log=folder / "worker.log", device=run.plan["device"])
     try:
         while (code := child.poll()) is None:
@@ -108,11 +108,7 @@ def main(folder: Path) -> int:
         runs.write_status(folder, state="stopped", reason="Stopped while memory was measured; nothing had been learnt yet.")
         return 3
     except Exception as error:
-        traceback.print_exc()
-        known = translate(error)
-        words = str(known) if known else f"Something unforeseen went wrong: {type(error).__name__}: {str(error)[:300]}"
-        runs.write_status(folder, state="failed", reason=words, error=known.as_dict() if known else None)
-        return 1
+        return ending.failed(folder, error)
 
 
 if __name__ == "__main__":

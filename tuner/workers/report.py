@@ -1,22 +1,19 @@
 """Tell the run folder what happens; hear "stop". The only thing that a training worker writes status and metrics with."""
 
 import math
-import os
 import sqlite3
-import sys
 import threading
 import time
-import traceback
 from pathlib import Path
 from typing import Any
 
 import psutil
 from transformers import TrainerCallback
 
-from tuner import locks, losses, paths, runs, scoring
-from tuner.errors import ConflictError, DivergedError, MemoryShortError, disk_is_full, translate
+from tuner import checkpoints, locks, losses, paths, runs, scoring
+from tuner.errors import ConflictError, DivergedError, MemoryShortError, translate
 from tuner.eta import Eta
-from tuner.workers import usage
+from tuner.workers import ending, usage
 
 
 class Reporter:
@@ -40,7 +37,7 @@ class Reporter:
             try:
                 (self.folder / "heartbeat").touch()
             except OSError as error:
-                print(f"heartbeat: {error}", file=sys.stderr)
+                ending.log(error)
 
     def say(self, state: str | None = None, **change: Any) -> None:
         runs.write_status(self.folder, **({"state": state} if state else {}), **change)
@@ -76,8 +73,19 @@ class Report(TrainerCallback):
 
     KEYS = ("loss", "learning_rate", "grad_norm", "mean_token_accuracy", *losses.METRICS)
 
-    def __init__(self, reporter: Reporter, elapsed_before: float = 0.0, names: tuple[str, ...] = (), patience: int = 0):
+    def __init__(
+        self,
+        reporter: Reporter,
+        elapsed_before: float = 0.0,
+        names: tuple[str, ...] = (),
+        patience: int = 0,
+        *,
+        keep: int = 2,
+        best: dict[str, Any] | None = None,
+    ):
         self.r, self.before, self.names = reporter, elapsed_before, names  # names: the objective's own metrics
+        self.kept = checkpoints.Kept(reporter.folder, keep)
+        self.best = self.saved_best = best  # of all evaluations, and of those whose weights are on disk
         self.patience, self.early = patience, None  # tests; why the run ended before its last step
         self.tokens = self.tokens_logged = 0  # real tokens seen, counted by the trainer's collator
         self.eta = Eta(paths.read_json(reporter.folder / "plan.json") or {})
@@ -161,11 +169,12 @@ class Report(TrainerCallback):
             values |= scoring.of_loss(values["eval_loss"], self.names)
             beside = {f"eval_{k}": float(metrics[f"eval_{k}"]) for k in losses.METRICS if f"eval_{k}" in metrics}
             self.r.metrics(state.global_step, values | beside)
-            known = (paths.read_json(self.r.folder / "status.json", {}) or {}).get("best") or {}
-            if metrics["eval_loss"] < known.get("eval_loss", math.inf):
-                known = {**values, "step": state.global_step}
-                self.r.say(best=known)
-            self.stop_early(args, state, control, known.get("step", state.global_step))
+            if metrics["eval_loss"] < (self.best or {}).get("eval_loss", math.inf):
+                self.best = {**values, "step": state.global_step}
+                control.should_save = args.save_strategy != "no"
+                if not control.should_save:  # a dry run keeps nothing
+                    self.r.say(best=self.best)
+            self.stop_early(args, state, control, (self.best or {}).get("step", state.global_step))
         return control
 
     def stop_early(self, args, state, control, best: int) -> None:
@@ -179,6 +188,11 @@ class Report(TrainerCallback):
         checkpoint = Path(args.output_dir) / f"checkpoint-{state.global_step}"
         if checkpoint.is_dir():
             runs.write_manifest(checkpoint)
+            self.kept.added(checkpoint)
+            if self.best and self.best["step"] == state.global_step:  # said only now: its weights exist
+                self.saved_best = self.best
+                self.r.say(best=self.best)
+            self.kept.rotate((self.saved_best or {}).get("step"))
         self.paused += time.monotonic() - begun
         self.eta.other("save", time.monotonic() - max(self.stepped_at, self.logged_at))  # its writing, too: nothing else came between
         self.stepped_at = time.monotonic()
@@ -186,45 +200,20 @@ class Report(TrainerCallback):
 
 def guarded(folder: Path, work) -> int:
     """Run `work(reporter)`; whatever goes wrong ends in status.json in plain words and in the log as it was. Returns the exit code."""
+    reporter = None
     try:
         reporter = Reporter(folder)
-    except Exception as error:
-        traceback.print_exc()
-        return getattr(error, "exit_code", 1)
-    try:
         work(reporter)
         return 0
     except Exception as error:
-        if disk_is_full(error):
-            runs.drop_unfinished(folder)  # first: the log is on that disk too
-        traceback.print_exc()
-        known = translate(error)
-        saved = runs.newest_whole_checkpoint(folder)
-        kept = f"The state of step {saved.name.split('-')[-1]} is kept." if saved else "Nothing had been saved yet."
-        document = (
-            known.as_dict()
-            if known
-            else {
-                "code": "defect",
-                "field": None,
-                "message": f"Something unforeseen went wrong: {type(error).__name__}: {str(error)[:300]}",
-                "asked": None,
-                "available": None,
-                "remedy": f"The log has the whole story: {folder / 'worker.log'}",
-            }
-        )
-        found = {"measured": usage.peaks()} if isinstance(known, MemoryShortError) else {}
-        try:
-            reporter.say("failed", reason=f"{document['message']} {document['remedy']} {kept}", error=document, **found)
-        except OSError as second:  # a full disk can't even hold the bad news; the supervisor will settle the run
-            print(f"could not write status.json: {second}", file=sys.stderr)
-        return 1
+        if not locks.mine(folder / "lock"):  # another process works on it, and the ending is its own
+            ending.log(error)
+            return getattr(error, "exit_code", 1)
+        found = {"measured": usage.peaks()} if isinstance(translate(error), MemoryShortError) else {}
+        return ending.failed(folder, error, **found)
     finally:
-        reporter.close()
-        sys.stdout.flush()
-        sys.stderr.flush()
+        if reporter is not None:
+            ending.attempt(reporter.close)
 
 
-def leave(code: int) -> None:
-    """End now: libraries' exit handlers may hang for seconds after a finished run."""
-    os._exit(code)
+leave = ending.leave

@@ -25,7 +25,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import BaseModel, Field
 from transformers import StoppingCriteria, StoppingCriteriaList, TextIteratorStreamer
 
-from tuner import chat_templates, hardware, locks, paths
+from tuner import chat_templates, hardware, locks, model_files, paths
 from tuner.errors import RequestError, translate
 from tuner.workers import answers, load, techniques
 from tuner.workers.resident import Known, Models
@@ -214,7 +214,7 @@ def make_app(models: Models, key: str) -> FastAPI:
 def _answered(models: Models, t: Task) -> dict[str, Any]:
     known = models.known[t.model]
     beside = Path(known.adapter or known.base)
-    about = paths.read_json(beside / "labels.json", {}) | paths.read_json(beside / "task.json", {})
+    about = model_files.head(beside) | paths.read_json(beside / "task.json", {})
     with models.turn:
         model, tokenizer, adapted = models.ready(t.model)
         with contextlib.nullcontext() if adapted else techniques.off(model):

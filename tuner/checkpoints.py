@@ -1,0 +1,196 @@
+"""Which saved states of a run count, which of them is the best, and which make room. No torch.
+
+A figure is only claimed for weights that exist: the best state is the lowest validation loss among the checkpoints that are whole (size
+and sha256 of every file as in MANIFEST.json). It is decided from the evaluations on record, so that it can be decided anew when a
+checkpoint is lost. A new checkpoint is whole before an old one goes.
+"""
+
+import math
+import shutil
+import sqlite3
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tuner import objectives, paths, run_warnings, runs, scoring
+
+LEAST = 2  # whole checkpoints that are never undercut
+DROPPED = ".dropped-"  # a checkpoint that is being deleted: renamed first, so that a kill leaves nothing that looks damaged
+
+Best = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Stock:
+    """What a run can resume with: `resume` is the newest whole checkpoint, `best` the document of status.json, None without one."""
+
+    resume: Path | None
+    best: Best | None
+    warnings: list[dict[str, Any]] = field(default_factory=list)
+
+
+def step_of(checkpoint: Path) -> int:
+    """Return the step in a checkpoint's name."""
+    return int(checkpoint.name.rpartition("-")[2])
+
+
+def names_of(folder: Path) -> tuple[str, ...]:
+    """Return the names of the objective's own metrics, of the run in `folder`."""
+    plan = paths.read_json(folder / "plan.json", {}) or {}
+    return objectives.get(plan.get("settings", {}).get("objective", "chat")).metrics
+
+
+# --- the best state --------------------------------------------------------------------------------------------------
+
+
+def evaluations(folder: Path, whole: list[Path]) -> dict[int, dict[str, float]]:
+    """Return {step: {"eval_loss", the objective's metrics}} on record: of metrics.db, and over it of the whole checkpoints themselves."""
+    names, found = names_of(folder), {}
+    for step, key, value in _measured(folder):
+        if value is not None and key in ("eval_loss", *names):
+            found.setdefault(step, {})[key] = value
+    for checkpoint in whole:
+        for entry in _history(checkpoint):
+            values = {n: entry[f"eval_{n}"] for n in names if isinstance(entry.get(f"eval_{n}"), (int, float))}
+            loss = float(entry["eval_loss"])
+            found[int(entry["step"])] = found.get(int(entry["step"]), {}) | {"eval_loss": loss} | values | scoring.of_loss(loss, names)
+    return {step: v for step, v in found.items() if math.isfinite(v.get("eval_loss", math.nan))}
+
+
+def _measured(folder: Path) -> list[tuple[int, str, float | None]]:
+    run = runs.Run(folder.name, folder, {}, {}, {})
+    try:
+        return runs.metrics(run)
+    except sqlite3.DatabaseError as error:  # the checkpoints have their own record of the same evaluations
+        print(f"metrics.db can't be read: {error}", flush=True)
+        return []
+
+
+def _history(checkpoint: Path) -> list[dict[str, Any]]:
+    """The evaluations in a checkpoint's trainer_state.json."""
+    state = paths.read_json(checkpoint / "trainer_state.json", {})
+    return [e for e in state.get("log_history", []) if isinstance(e.get("eval_loss"), (int, float)) and "step" in e]
+
+
+def ranked(folder: Path, whole: list[Path]) -> list[tuple[Path, Best]]:
+    """Return (checkpoint, its figures) of those that were evaluated, the best first; of equals the earlier, as in training."""
+    found = evaluations(folder, whole)
+    known = [(c, found[step_of(c)] | {"step": step_of(c)}) for c in whole if step_of(c) in found]
+    return sorted(known, key=lambda k: (k[1]["eval_loss"], k[1]["step"]))
+
+
+def best_whole(folder: Path) -> tuple[Path, Best] | None:
+    """Return (checkpoint, figures) of the best state that is whole, verified now; None when none was evaluated."""
+    there = [c for c in runs.checkpoints(folder) if (c / "MANIFEST.json").exists()]
+    while found := ranked(folder, there):
+        if runs.is_whole(found[0][0]):
+            return found[0]
+        there.remove(found[0][0])
+    return None
+
+
+# --- what a run resumes with -----------------------------------------------------------------------------------------
+
+
+def take_stock(folder: Path) -> Stock:
+    """Verify every checkpoint of a run that begins or resumes, remove what is not whole, and decide the best state anew."""
+    sweep(folder)
+    found = runs.checkpoints(folder)
+    whole = [c for c in found if runs.is_whole(c)]
+    harmed = [(step_of(c), "damaged" if (c / "MANIFEST.json").exists() else "incomplete") for c in found if c not in whole]
+    resume = whole[0] if whole else None
+    before = (paths.read_json(folder / "status.json", {}) or {}).get("best") or None
+    best = next((b for _, b in ranked(folder, whole)), None)
+    if best is None and before and before.get("step") in map(step_of, whole):
+        best = before  # its weights exist, and no record says otherwise
+    for step, how in harmed:
+        print(f"checkpoint-{step} is {how} and is left out", flush=True)
+        drop(folder / "checkpoints" / f"checkpoint-{step}")
+    told = [left_out(step, how, resume) for step, how in harmed]
+    return Stock(resume, best, told + best_changed(before, best, dict(harmed)))
+
+
+def left_out(step: int, how: str, resume: Path | None) -> dict[str, Any]:
+    """Return the warning about a checkpoint that is not whole; only an older one than that resumed from costs nothing."""
+    newest = step_of(resume) if resume else 0
+    begun = f"The run resumed from step {newest:,}." if resume else "No other checkpoint is whole, so the run began again."
+    why = "it was being written when the run was interrupted" if how == "incomplete" else "its files are not what was saved"
+    lost = step > newest
+    return run_warnings.make(
+        "checkpoint_damaged",
+        f"The checkpoint of step {step:,} is {how} ({why}) and was left out. {begun}",
+        "The steps since then are trained again; nothing else is lost." if lost else "It was not needed.",
+        step=step,
+        severity="warning" if lost or how == "damaged" else "info",
+    )
+
+
+def best_changed(before: Best | None, now: Best | None, harmed: dict[int, str], *, ended: bool = False) -> list[dict[str, Any]]:
+    """Return the warning that the best state is another one than was said before; [] when it is the same. `ended`: no evaluation follows."""
+    if not before or before.get("eval_loss") is None or (now and now["step"] == before.get("step")):
+        return []
+    step = before.get("step")
+    why = f"its checkpoint is {harmed.get(step, 'gone')}"
+    left = f"The best one that is left is that of step {now['step']:,} (validation loss {now['eval_loss']:.4f})." if now else ""
+    coming = "The evaluations to come may still find a better one." if now else "It is decided anew by the evaluations to come."
+    final = "The model is that state." if now else "The model is the last state, evaluated anew."
+    return [
+        run_warnings.make(
+            "best_changed",
+            f"The best state was that of step {step} (validation loss {before['eval_loss']:.4f}), but {why}. {left}".rstrip(),
+            final if ended else coming,
+            step=step,
+        )
+    ]
+
+
+# --- making room -----------------------------------------------------------------------------------------------------
+
+
+def drop(checkpoint: Path) -> None:
+    """Delete a checkpoint: out of sight at once, whenever the deletion itself ends."""
+    doomed = checkpoint.with_name(f"{DROPPED}{checkpoint.name}")
+    shutil.rmtree(doomed, ignore_errors=True)
+    checkpoint.rename(doomed)
+    shutil.rmtree(doomed, ignore_errors=True)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what deletions that were interrupted have left."""
+    for left in (folder / "checkpoints").glob(f"{DROPPED}*"):
+        shutil.rmtree(left, ignore_errors=True)
+
+
+class Kept:
+    """The whole checkpoints of a run under way. Each is verified once, and again when a file of it was touched since."""
+
+    def __init__(self, folder: Path, keep: int):
+        self.folder, self.keep, self.seen = folder, max(LEAST, keep), {}
+
+    def added(self, checkpoint: Path) -> None:
+        """Note a checkpoint whose manifest was written just now."""
+        self.seen[checkpoint.name] = _stamps(checkpoint)
+
+    def whole(self) -> list[Path]:
+        """Return the whole checkpoints, the oldest first."""
+        return [c for c in reversed(runs.checkpoints(self.folder)) if self.is_whole(c)]
+
+    def is_whole(self, checkpoint: Path) -> bool:
+        now = _stamps(checkpoint)
+        if self.seen.get(checkpoint.name) != now or not now:
+            self.seen[checkpoint.name] = now if runs.is_whole(checkpoint) else ()
+        return bool(self.seen[checkpoint.name])
+
+    def rotate(self, best: int | None) -> None:
+        """Delete the oldest checkpoints beyond `keep`, never the newest whole one, the whole one of step `best`, or one of the last two."""
+        there = self.whole()
+        spare = [c for c in there[:-1] if step_of(c) != best]
+        for checkpoint in spare[: max(0, len(there) - self.keep)]:
+            drop(checkpoint)
+
+
+def _stamps(checkpoint: Path) -> tuple:
+    """(name, bytes, times of the last change) of every file."""
+    return tuple(
+        (f.name, s.st_size, s.st_mtime_ns, s.st_ctime_ns) for f in sorted(checkpoint.rglob("*")) if (s := f.stat()) and f.is_file()
+    )

@@ -1,0 +1,79 @@
+"""The border for a stranger's config.json: each value that is used is of the kind and size that it must have, or the model is refused.
+
+Everything after this multiplies sizes and walks through layers; here it is seen to that this comes to an end, for any file.
+"""
+
+from typing import Any
+
+from tuner.errors import ModelError
+
+WIDTH = 1 << 20  # of a layer; the widest published has 53,248
+COUNTS = {  # the most of each whole number that is used, well above any published model
+    **dict.fromkeys(
+        ("num_hidden_layers", "n_layer", "num_layers", "n_layers", "encoder_layers", "decoder_layers", "num_decoder_layers"), 4096
+    ),
+    **dict.fromkeys(("num_attention_heads", "n_head", "num_heads", "n_heads", "encoder_attention_heads", "num_key_value_heads"), 4096),
+    **dict.fromkeys(("hidden_size", "n_embd", "d_model", "dim", "embedding_size", "word_embed_proj_dim"), WIDTH),
+    **dict.fromkeys(("intermediate_size", "n_inner", "ffn_dim", "d_ff", "encoder_ffn_dim", "decoder_ffn_dim", "hidden_dim"), 8 * WIDTH),
+    **dict.fromkeys(("head_dim", "d_kv", "moe_intermediate_size"), WIDTH),
+    **dict.fromkeys(("vocab_size", "type_vocab_size"), 1 << 27),
+    **dict.fromkeys(("max_position_embeddings", "n_positions", "sliding_window"), 1 << 31),
+    **dict.fromkeys(("num_experts", "num_local_experts", "decoder_sparse_step"), 1 << 16),
+    **dict.fromkeys(("relative_attention_num_buckets", "conv_kernel_size", "conv_groups"), 1 << 16),
+}
+FROM_ONE = ("conv_groups",)  # something is divided by it
+TEXTS = ("model_type", "feed_forward_proj")
+LISTS = {"architectures": str, "mlp_only_layers": int, "pos_att_type": str}
+PARAMETERS = 10**15  # of a whole model: two petabytes
+FOREIGN = (
+    TypeError,
+    ValueError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+    MemoryError,
+)  # what a strange value can raise
+
+
+def checked(config: Any, name: str) -> dict[str, Any]:
+    """The config of the language model in it, with only such values as can be counted with. ModelError names the one that can't."""
+    if not isinstance(config, dict):
+        raise wrong(name, "config.json", type(config).__name__, "a list of names and values")
+    inner = config.get("text_config")
+    text = {**config, **inner} if isinstance(inner, dict) else dict(config)
+    for key, most in COUNTS.items():
+        if (value := text.get(key)) is not None:
+            text[key] = _count(value, key, most, name)
+    for key in TEXTS:
+        if not isinstance(text.get(key, ""), str | None):
+            raise wrong(name, key, text[key], "a name")
+    for key, kind in LISTS.items():
+        _check_list(text.get(key), key, kind, name)
+    return text
+
+
+def _count(value: Any, key: str, most: int, name: str) -> int:
+    """A whole number from 0 to `most`; 64.0 is 64, as some programs write it."""
+    whole = int(value) if isinstance(value, float) and value.is_integer() and abs(value) <= most else value
+    if type(whole) is not int or not (key in FROM_ONE) <= whole <= most:
+        raise wrong(name, key, value, f"a whole number from {int(key in FROM_ONE)} to {most:,}")
+    return whole
+
+
+def _check_list(value: Any, key: str, kind: type, name: str) -> None:
+    if value and (not isinstance(value, list) or len(value) > 10_000 or not all(isinstance(v, kind) for v in value)):
+        raise wrong(name, key, value, f"a list of {'names' if kind is str else 'numbers'}")
+
+
+def wrong(name: str, key: str, value: Any, available: str) -> ModelError:
+    """The error of a config.json that says something impossible of `key`."""
+    said = f"{value:.3g}" if type(value) is int and abs(value) < 1 << 1000 else str(value)[:60] if type(value) is not int else "endless"
+    said = str(value) if type(value) is int and abs(value) < 10**15 else said
+    return ModelError(
+        f"The config.json of {name} says that {key} is {said}.",
+        asked=said,
+        available=available,
+        remedy="Copy the model's own config.json again.",
+        field="model",
+    )

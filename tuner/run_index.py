@@ -1,0 +1,151 @@
+"""All runs of a workspace without reading them anew: one index a process and workspace, shared by all who ask, derived from the folders.
+
+`<workspace>/.runs-index.json` lets a new process begin with what a former one read. It is never the truth: each run in it is held against
+its files first, and the file is made anew when it is missing, damaged or of another version.
+"""
+
+import json
+import os
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tuner import paths, runs, settling
+from tuner.errors import NotFoundError
+from tuner.folder_index import Entry, FolderIndex, Shared, settled, stamp
+from tuner.paths import Workspace
+
+FILES = ("status.json", "about.json", "config.yaml", "plan.json")
+CACHE, VERSION = ".runs-index.json", 1
+SAVED = 50  # runs read since the last time before the file is written again
+
+
+class Listed(runs.Run):
+    """A run out of the index: its plan, the largest of its files, is read when somebody asks for it."""
+
+    def __init__(self, path: Path, status: dict, config: dict, about: dict, brief: dict):
+        vars(self).update(id=path.name, path=path, status=status, config=config, about=about, brief=brief)
+
+    def as_of(self, status: dict[str, Any]) -> "Listed":
+        return Listed(self.path, status, self.config, self.about, self.brief)
+
+    @property
+    def plan(self) -> dict[str, Any]:
+        return _plan(str(self.path / "plan.json"), stamp(str(self.path / "plan.json")))
+
+    def __eq__(self, other: object) -> bool:
+        names = ("id", "path", "status", "config", "about", "plan")
+        return isinstance(other, runs.Run) and all(getattr(self, n) == getattr(other, n) for n in names)
+
+    __hash__ = None
+
+
+@lru_cache(maxsize=16)
+def _plan(file: str, _stamp: tuple | None) -> dict[str, Any]:
+    found = paths.read_json(Path(file))
+    if found is None:
+        name = Path(file).parent.name
+        raise NotFoundError(
+            f"The run {name!r} is gone.", asked=name, available="the runs that are left", remedy="`tunesmith runs` lists them."
+        )
+    return found
+
+
+def read(folder: Path) -> Listed | None:
+    """What the index keeps of a run; None for a folder that is damaged or not yet a run."""
+    try:
+        status = paths.read_json(folder / "status.json")
+        if status is None:
+            return None
+        run = runs.read(folder, status)
+        return Listed(folder, run.status, run.config, run.about, run.brief)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, yaml.YAMLError):
+        return None
+
+
+def stamps(folder: str) -> tuple:
+    return tuple(stamp(f"{folder}{os.sep}{name}") for name in FILES)
+
+
+class Index(FolderIndex[Listed]):
+    def __init__(self, ws: Workspace):
+        super().__init__(ws.runs, read, stamps, busy=lambda r: r.live, same=lambda a, b: vars(a) == vars(b))
+        self.file = ws.root / CACHE
+        self.entries = load(self.file, ws.runs)
+
+    def _look(self) -> None:
+        super()._look()
+        if self.read_since >= SAVED:
+            self.read_since = 0
+            save(self.file, self.entries)
+
+
+_shared = Shared(Index)
+
+
+def of(ws: Workspace) -> Index:
+    """The index of a workspace."""
+    return _shared.of(ws)
+
+
+def listing(ws: Workspace) -> list[runs.Run]:
+    """All runs, the newest first."""
+    return list(of(ws).derived("listing", _sorted))
+
+
+def derived(ws: Workspace, name: str, make: Callable[[list[Listed]], Any], *, glance: bool = False) -> Any:
+    """`make(all runs, the newest first)`, kept until a run changes; nobody may change it. At a glance: as it was half a second ago."""
+    index = of(ws)
+    settling.listing(ws, index.derived("live", _live, glance=glance))  # the end of what died is written, and the index sees it
+    return index.derived(name, lambda found: make(settling.listing(ws, _sorted(found))), glance=glance)
+
+
+def _live(found: dict[str, Listed]) -> list[Listed]:
+    return [r for r in found.values() if r.live]
+
+
+def _sorted(found: dict[str, Listed]) -> list[Listed]:
+    return sorted(found.values(), key=lambda r: (str(r.about.get("created") or ""), r.id), reverse=True)
+
+
+# --- the file ---------------------------------------------------------------------------------------------------------
+
+
+def save(file: Path, entries: dict[str, Entry[Listed]]) -> None:
+    """Keep what was read for the next process."""
+    good = {
+        n: e for n, e in entries.items() if e.value is not None and not e.value.live and settled(e.files, e.at) and plain(e.value.config)
+    }
+    kept = {n: [e.files, e.at, e.value.status, e.value.config, e.value.about, e.value.brief] for n, e in good.items()}
+    try:
+        paths.write_json(file, {"version": VERSION, "runs": kept})
+    except OSError:
+        return  # a full or read-only disk: the next process reads the folders, as this one did
+
+
+def plain(config: dict) -> bool:
+    """Whether JSON gives back what it was given: YAML knows dates, and keys that are numbers."""
+    try:
+        return json.loads(json.dumps(config)) == config
+    except (TypeError, ValueError):
+        return False
+
+
+def load(file: Path, root: Path) -> dict[str, Entry[Listed]]:
+    """What a former process read; nothing when the file can't be used. No folder's stamp: each is held against its files first."""
+    try:
+        document = json.loads(file.read_text(encoding="utf-8"))
+        if document["version"] != VERSION:
+            return {}
+        return {name: _entry(root / name, *kept) for name, kept in document["runs"].items() if paths.ID.fullmatch(name)}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def _entry(path: Path, files: list, at: int, *parts: dict) -> Entry[Listed]:
+    if not all(isinstance(p, dict) for p in parts) or not isinstance(at, int):
+        raise TypeError("not what was written there")
+    return Entry(tuple(tuple(s) if s else None for s in files), at, Listed(path, *parts))
