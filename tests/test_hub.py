@@ -31,6 +31,7 @@ class Hub(BaseHTTPRequestHandler):
     files = {"config.json": b'{"model_type": "llama"}', "tokenizer.json": b"{}", "model.safetensors": WEIGHTS, "evil.bin": b"x"}
     cut_after: int | None = None  # bytes of the weights, once
     slow = 0.0
+    faults: list[tuple[int, dict]] = []
     opens: str | None = None  # the token for which the gated model is there
     asked: list[str] = []
 
@@ -44,6 +45,9 @@ class Hub(BaseHTTPRequestHandler):
         url = urlparse(self.path)
         if url.path == "/":
             return self.say({})
+        if self.faults:  # answers that a server under load gives before it does its work
+            code, headers = self.faults.pop(0)
+            return self.say({"error": "busy"}, code, headers)
         parts, query = [unquote(p) for p in url.path.split("/") if p], parse_qs(url.query)
         type(self).asked.append(self.path)
         type(self).keys.add(self.headers.get("Authorization"))

@@ -133,13 +133,14 @@ def translate(error: BaseException) -> TunerError | None:
     if isinstance(error, TunerError):
         return error
     from tuner.foreign import KNOWN  # which names our classes
+    from tuner.retries import status_of
 
     file = getattr(error, "filename", None)
     text = _plain_text(error)
     for known in KNOWN:
         if known.tell(error, type(error).__name__, text.lower()):
             asked = file if known.kind is DiskError else text[:300]
-            return _worded(known, file, asked)
+            return _worded(known, file, asked, status_of(error))
     return None
 
 
@@ -150,9 +151,9 @@ def example(code: str) -> TunerError:
     return _worded(next(k for k in KNOWN if _code(k.kind) == code), None, None)
 
 
-def _worded(known: Any, file: Any, asked: Any) -> TunerError:
+def _worded(known: Any, file: Any, asked: Any, status: int | None = None) -> TunerError:
     name = None if file is None else _printable(file)[-200:]
-    message = known.message.format(file=name or "the workspace", document=name or "A document")
+    message = known.message.format(file=name or "the workspace", document=name or "A document", status=status)
     return known.kind(message, asked=asked and _printable(asked), available=known.available, remedy=known.remedy)
 
 

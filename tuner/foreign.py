@@ -20,6 +20,7 @@ from tuner.errors import (
     TunerError,
     WorkError,
 )
+from tuner.retries import status_of
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,14 @@ UNREACHABLE = {
     "HfHubHTTPError",
     "ProxyError",
 }
+SERVERS = {"HfHubHTTPError", "LocalEntryNotFoundError"}
+
+
+def _from_a_server(error: BaseException, name: str) -> bool:
+    """Whether a server's answer stands behind an error of the Hub's client."""
+    return bool(_kinds(error) & SERVERS)
+
+
 CARD_GONE = ("cuda error", "no cuda gpus are available", "no nvidia driver", "not compiled with cuda", "nvml")
 
 KNOWN = (  # the first that tells wins
@@ -233,7 +242,7 @@ KNOWN = (  # the first that tells wins
         NetworkError,
         "This model is gated: its owner wants you to agree to terms first.",
         "models without a gate",
-        "Open the model's page on the Hub, agree to its terms, run `hf auth login`, and try again.",
+        "Open the model's page on the Hub, agree to its terms, type an access token in Settings or run `hf auth login`, and try again.",
     ),
     Known(
         lambda e, name, text: name in ("RepositoryNotFoundError", "RevisionNotFoundError"),
@@ -241,6 +250,41 @@ KNOWN = (  # the first that tells wins
         "The Hub knows no such model, or it is private.",
         "public models, or private ones after `hf auth login`",
         "Check the spelling of the id (owner/name).",
+    ),
+    Known(
+        lambda e, name, text: _from_a_server(e, name) and status_of(e) == 429,
+        NetworkError,
+        "The Hub takes no more requests from here for now (429).",
+        "a few hundred requests in five minutes, more after a login",
+        "Wait some minutes and try again; type an access token in Settings, or run `hf auth login`, which raises the limit.",
+    ),
+    Known(
+        lambda e, name, text: _from_a_server(e, name) and (status_of(e) or 0) >= 500,
+        NetworkError,
+        "The Hub has a fault of its own ({status}).",
+        "models on this computer",
+        "Try again in a while (status.huggingface.co tells); what was downloaded is kept.",
+    ),
+    Known(
+        lambda e, name, text: _from_a_server(e, name) and status_of(e) == 401,
+        NetworkError,
+        "The Hub does not accept the access token (401).",
+        "public models without a token, or a token that is valid",
+        "Type another token in Settings, or run `hf auth login` anew.",
+    ),
+    Known(
+        lambda e, name, text: _from_a_server(e, name) and status_of(e) == 403,
+        NetworkError,
+        "The access token may not read this (403).",
+        "models that its owner may read",
+        "Ask the model's owner for access, or use a token with read access to it.",
+    ),
+    Known(
+        lambda e, name, text: name == "EntryNotFoundError" or _from_a_server(e, name) and status_of(e) == 404,
+        NetworkError,
+        "The Hub has no such model, dataset or file (404).",
+        "ids as the Hub writes them (owner/name)",
+        "Check the spelling; for private ones type an access token in Settings.",
     ),
     Known(
         lambda e, name, text: name in UNREACHABLE,

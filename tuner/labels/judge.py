@@ -27,6 +27,7 @@ from tuner.labels.generate import Made
 from tuner.labels.judge_names import named
 from tuner.labels.pairs import Messages, text_of
 from tuner.paths import Workspace
+from tuner.retries import BUSY, patiently
 
 KEY = "TUNESMITH_JUDGE_KEY"  # of the endpoint, in the process that asks; never on disk
 TASK = """You compare two answers to one question. These are the guidelines:
@@ -84,7 +85,7 @@ def ask(ws: Workspace, project: str, judge: Judge, *, key: str | None = None, li
 def run(ws: Workspace, *, project: str, judge: dict[str, Any], limit: int | None, progress, cancelled) -> Made:
     """Ask and keep, pair by pair; called in a process of its own (workers/ingest.py). What was kept is not asked again."""
     who = Judge(**judge)
-    say = _endpoint(who) if who.url else _local(ws, who)
+    say = _endpoint(who, cancelled) if who.url else _local(ws, who)
     system = TASK.format(guidelines=projects.guidelines(ws, project)[1])
     waiting = open_pairs(ws, project, who.labeller)[:limit]
     said: Counter = Counter()
@@ -133,14 +134,21 @@ def _local(ws: Workspace, judge: Judge):
     return lambda messages: client.answer(known, messages, temperature=0.0, max_tokens=judge.max_tokens).text
 
 
-def _endpoint(judge: Judge):
+def _endpoint(judge: Judge, cancelled=None):
     key = os.environ.pop(KEY, "")
     client = httpx.Client(timeout=120, headers={"Authorization": f"Bearer {key}"} if key else {})
 
     def say(messages: Messages) -> str:
         document = {"model": judge.model, "messages": messages, "temperature": 0, "max_tokens": judge.max_tokens}
-        try:
+
+        def ask() -> httpx.Response:
             answer = client.post(judge.url.rstrip("/") + "/chat/completions", json=document)
+            if answer.status_code in BUSY:
+                answer.raise_for_status()
+            return answer
+
+        try:
+            answer = patiently(ask, tell=lambda why: print(why, flush=True), cancelled=cancelled)
             if 400 <= answer.status_code < 500 and answer.status_code not in (401, 403, 404, 429):
                 return ""  # it takes everything but this pair, which it skips
             answer.raise_for_status()

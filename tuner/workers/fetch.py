@@ -4,6 +4,7 @@ It reads the login that the Hub's own tools keep and writes it nowhere. No torch
 """
 
 import fnmatch
+import functools
 import shutil
 import sys
 import time
@@ -16,6 +17,7 @@ from tuner import hub, locks, paths, runs
 from tuner.errors import DiskError, NetworkError, translate
 from tuner.hardware import human_bytes, human_time
 from tuner.launch import local
+from tuner.retries import patiently
 from tuner.workers import ending
 
 WANTED = ("*.json", "*.safetensors", "*.jinja", "*.model", "*.txt", "merges.txt")  # no pickles, no code
@@ -72,8 +74,10 @@ class Progress:
 
 def fetch(folder: Path, id: str) -> None:
     """File by file, the small ones first; what was fetched before an interruption is not fetched again."""
-    sha = Path(hf_hub_download(id, "config.json")).parent.name  # asked for by name, so that the cache remembers which revision `main` is
-    info = HfApi().model_info(id, revision=sha, files_metadata=True)
+    ask = functools.partial(patiently, tell=lambda why: waits(folder, why), cancelled=(folder / "control").exists)
+    # asked for by name, so that the cache remembers which revision `main` is
+    sha = ask(lambda: Path(hf_hub_download(id, "config.json")).parent.name)
+    info = ask(lambda: HfApi().model_info(id, revision=sha, files_metadata=True))
     files = [f for f in info.siblings if "/" not in f.rfilename and any(fnmatch.fnmatch(f.rfilename, w) for w in WANTED)]
     if not any(f.rfilename.endswith(".safetensors") for f in files):
         raise NetworkError(
@@ -89,9 +93,17 @@ def fetch(folder: Path, id: str) -> None:
     for f in sorted(files, key=lambda f: f.size or 0):
         before = progress.done
         if f.rfilename not in there:
-            hf_hub_download(id, f.rfilename, revision=sha, tqdm_class=progress.bar())
+            ask(lambda name=f.rfilename: hf_hub_download(id, name, revision=sha, tqdm_class=progress.bar()))
         progress.done = before + (f.size or 0)
         progress.tell()
+
+
+def waits(folder: Path, why: str) -> None:
+    """Tell what is waited for; Stopped when the person took it back meanwhile."""
+    if (folder / "control").exists():
+        raise Stopped
+    print(why, flush=True)
+    runs.write_status(folder, reason=why)
 
 
 def _cached(id: str, name: str, revision: str):
@@ -138,6 +150,9 @@ def main(folder: Path) -> int:
         runs.write_status(folder, state="stopped", reason="Stopped while downloading; what was downloaded is kept.")
         return 3
     except Exception as error:
+        if (folder / "control").exists():  # taken back while the server was waited for
+            runs.write_status(folder, state="stopped", reason="Stopped while downloading; what was downloaded is kept.")
+            return 3
         known = translate(error) or NetworkError(f"The download failed: {str(error)[:200]}", remedy="Check the network and resume the run.")
         if "gated" in str(known).lower():
             known.remedy += " " + hub.how_to_open(id)

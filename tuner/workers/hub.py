@@ -14,6 +14,7 @@ from tuner.data.sniff import SUFFIXES
 from tuner.errors import DataError, NetworkError, NotFoundError, SettingError, translate
 from tuner.launch import limits
 from tuner.paths import Workspace
+from tuner.retries import patiently
 
 MOST_FILES = 200
 
@@ -67,7 +68,7 @@ def _splits(id: str, config: str | None) -> dict[str, list[str]]:
     from datasets import load_dataset_builder
 
     try:
-        builder = load_dataset_builder(id, config)
+        builder = patiently(lambda: load_dataset_builder(id, config))
         return {str(name): [str(f) for f in listed] for name, listed in (builder.config.data_files or {}).items()}
     except (ValueError, FileNotFoundError, RuntimeError, ConnectionError, OSError) as error:
         raise _worded(error, id, config) from error
@@ -108,4 +109,4 @@ def _fetched(url: str) -> Path:
     repo, _, tail = rest.partition("@")
     revision, _, name = tail.partition("/")
     with paths.as_shared():
-        return Path(hf_hub_download(repo, name, repo_type="dataset", revision=revision.replace("%2F", "/")))
+        return patiently(lambda: Path(hf_hub_download(repo, name, repo_type="dataset", revision=revision.replace("%2F", "/"))))
