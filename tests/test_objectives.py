@@ -378,7 +378,7 @@ def test_a_killed_run_goes_on_and_ends_as_if_it_had_not_been_killed(ws, base, tm
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     saved = int(runs.newest_whole_checkpoint(run.path).name.split("-")[-1])
-    assert saved < 150 and runs.get(ws, run.id).live
+    assert saved < 150 and runs.get(ws, run.id).state == "interrupted", "nobody holds its lock"
     assert worker(run, log).wait(120) == 0, log.read_text()[-3000:]
     run = runs.get(ws, run.id)
     assert run.state == "finished"

@@ -3,6 +3,7 @@ weights that exist, and a run that was resumed ends with the bytes of one that w
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -353,10 +354,20 @@ def evaluated(ws, run, data) -> float:
 
 
 @pytest.mark.long
+def test_killed_after_the_last_step(ws, data, undisturbed):
+    """All steps are done and model/ is not written: resumed, nothing is trained any more."""
+    run = finish(ws, begin(ws, data))
+    shutil.rmtree(run.path / "model")
+    runs.write_status(run.path, state="interrupted", best=None)
+    training.resume(ws, run.id)
+    run = finish(ws, run)
+    assert same(run, undisturbed) and runs.log_tail(run, 10**6).count("{'loss'") == 24
+
+
+@pytest.mark.long
 def test_kills_at_any_moment_of_saving(ws, data, undisturbed):
     """Each checkpoint is written, counted and made room for: whatever moment a kill hits, two whole ones are left and the end is the same."""
-    run, kills = begin(ws, data, RUN | {"eval_steps": 2}), 0
-    peace = finish(ws, begin(ws, data, RUN | {"eval_steps": 2}, "peace"))
+    kills, peace = 0, finish(ws, begin(ws, data, RUN | {"eval_steps": 2}, "peace"))
     run = begin(ws, data, RUN | {"eval_steps": 2}, "kills")
     while kills < 12 and runs.get(ws, run.id).live:
         step = runs.get(ws, run.id).progress.get("step", 0)
