@@ -118,7 +118,9 @@ def test_each_answer_of_the_hub_has_words_of_its_own(asked, code, headers, words
     import sys
 
     with serving(faults=[(code, headers)] * 20) as (url, _):
-        done = subprocess.run([sys.executable, "-c", ASK, asked], env=environment(url, tmp_path), capture_output=True, text=True, timeout=60)
+        done = subprocess.run(
+            [sys.executable, "-c", ASK, asked], env=environment(url, tmp_path), capture_output=True, text=True, timeout=60
+        )
     assert done.stdout.startswith("NetworkError") and any(w in done.stdout for w in words), done.stdout + done.stderr[-1500:]
     assert "can't be reached" not in done.stdout
 

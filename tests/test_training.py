@@ -12,9 +12,10 @@ from dataclasses import replace
 import pytest
 
 from tests.conftest import chat_rows, fresh, until, write_rows
-from tuner import hardware, locks, models, paths, runs, supervisor, training
+from tuner import cli, hardware, locks, models, paths, run_warnings, runs, supervisor, training
 from tuner.data import store
 from tuner.errors import ConflictError, DataError, DeviceError, DiskError, Problems, SettingError, TunerError
+from ui import draw
 
 QUICK = {"model": "starter", "effective_batch": 4, "device": "cpu", "lora_rank": 4, "learning_rate": 3e-3}
 LONG = QUICK | {"epochs": 1000, "max_steps": 60, "eval_steps": 10}  # some seconds: long enough to be killed in
@@ -145,10 +146,45 @@ def test_a_run_goes_on_from_a_run(house):
     runs.delete(house.ws, run.id)
 
 
-def test_held_out_rows_that_can_not_be_tested_with_do_not_end_a_run(ws, tmp_path):
+def test_a_run_whose_validation_rows_are_all_left_out_does_not_pass_for_validated(ws, tmp_path):
+    """It ends before the first step, and says which rows and what to do; without validation rows it may run."""
     data = divided(ws, tmp_path, chat_rows(40), [chat(f"What is {i}? " * 50, "It is a number.") for i in range(40)])
-    run = finish(ws, start(ws, data, max_steps=2, max_length=64))
+    run = training.wait(ws, start(ws, data, max_steps=2, max_length=64).id, poll=0.1)
+    assert run.state == "failed" and f"None of the {data.held_out} validation rows can be used" in run.status["reason"]
+    assert "Raise the maximum length" in run.status["error"]["remedy"] and not run.progress.get("step")
+    alone = store.remap(ws, data.ref, held_out=0.0)
+    run = finish(ws, start(ws, alone, max_steps=2, max_length=64))
     assert run.best is None and run.can_answer and "not measured" in (run.path / "card.md").read_text()
+
+
+def test_what_preparation_cut_and_left_out_is_told_everywhere(ws, tmp_path, capsys):
+    """In the run's JSON, in the terminal and in the page: rows that lost their end, rows of which nothing is left."""
+    rows = chat_rows(40) + [chat("Go on", "and on " * 80)] * 3 + [chat("Why? " * 80, "So.")] * 2
+    data = store.add(ws, write_rows(tmp_path / "long.jsonl", rows), held_out=0)
+    run = finish(ws, start(ws, data, max_steps=2, max_length=64))
+    told = {w["name"]: w for w in run.detail()["warnings"]}
+    assert told["rows_cut"]["message"].startswith("5 of 45 rows (11%)") and "Raise the maximum length" in told["rows_cut"]["remedy"]
+    assert told["rows_left_out"]["message"].startswith("2 of 45 rows (4%)")
+    prepared = run.detail()["prepared"]
+    assert prepared["rows"] == 43 and prepared["cut"] == 5 and sum(prepared["left_out"].values()) == 2
+    assert cli.main(["--home", str(ws.home), "show", run.id]) == 0
+    assert "5 of 45 rows" in capsys.readouterr().out
+    assert "5 of 45 rows" in draw.progress(run) and "2 of 45 rows" in draw.progress(run)
+
+
+@pytest.mark.parametrize(
+    "why, words",
+    [
+        ("nothing to learn is left within the maximum length", "Raise the maximum length"),
+        ("System role not supported", "takes no system turns"),
+        ("Conversation roles must alternate user/assistant/user/assistant/...", "order of the roles"),
+        ("its source or its target is empty", "how the data is read"),
+    ],
+)
+def test_the_remedy_is_that_of_the_reason(why, words):
+    """A longer maximum length is never proposed for what it can't mend."""
+    said = run_warnings.remedy_of(why)
+    assert words in said and ("maximum length" in said) == ("maximum length" in why)
 
 
 def test_a_model_of_another_family_without_a_template(ws, data, tmp_path):

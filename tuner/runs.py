@@ -133,6 +133,7 @@ class Run:
             "best": self.status.get("best"),
             "signs": self.status.get("signs") or [],
             "warnings": self.warnings,
+            "prepared": {k: (self.status.get("prepared") or {}).get(k) for k in ("rows", "cut", "left_out", "notes")},
             "error": self.status.get("error"),
             "baseline": self.status.get("baseline"),
             "notes": self.notes,

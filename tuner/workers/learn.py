@@ -17,7 +17,7 @@ from transformers import TrainingArguments, set_seed
 
 from tuner import additions, card, checkpoints, models, objectives, pace, paths, peaks, run_warnings, runs, scoring
 from tuner.data import store
-from tuner.errors import ModelError
+from tuner.errors import DataError, ModelError
 from tuner.paths import Workspace
 from tuner.workers import dry, load, techniques, usage
 from tuner.workers.report import Report, Reporter
@@ -266,10 +266,13 @@ def train(job: Job, trainer, summary: dict[str, Any]) -> None:
     trainer = counted(trainer, job.report)
     if job.dry:
         return dry.measure(job, trainer)
+    needs_validation(job, trainer, summary)
     if trainer.eval_dataset is not None and not job.resume:
         if not job.switchable:
             r.say(baseline=baseline(job, trainer, BASELINE_ROWS if job.settings["method"] == "full" else None))
-    r.say(prepared=summary, ready_seconds=round(time.monotonic() - job.began, 2))
+    known = paths.read_json(r.folder / "status.json", {}).get("warnings")
+    warnings = run_warnings.add(known, run_warnings.of_rows(summary, job.settings.get("max_length")))
+    r.say(prepared=summary, warnings=warnings, ready_seconds=round(time.monotonic() - job.began, 2))
     job.report.waited = time.time() - r.process.create_time()
     trainer.train(resume_from_checkpoint=str(job.resume) if job.resume else None)
     state = trainer.state
@@ -277,6 +280,22 @@ def train(job: Job, trainer, summary: dict[str, Any]) -> None:
     restore_best(job, trainer)
     judge(job, trainer)
     finish(job, trainer, stopped, summary)
+
+
+def needs_validation(job: Job, trainer, summary: dict[str, Any]) -> None:
+    """DataError when rows were set aside for validation and none of them can be used: a run must not end as if it had been validated."""
+    wanted = job.data.held_out
+    if trainer.eval_dataset is not None or not wanted:
+        return
+    left = (summary.get("held_out") or {}).get("left_out") or {}
+    why = max(left, key=left.get) if left else "none is left"
+    raise DataError(
+        f"None of the {wanted:,} validation rows can be used: {why}.",
+        asked=f"{wanted:,} validation rows",
+        available="validation rows that the model takes, or data without any (a held-out share of 0)",
+        remedy=run_warnings.remedy_of(why),
+        field="data",
+    )
 
 
 def restore_best(job: Job, trainer) -> None:

@@ -13,6 +13,7 @@ import torch
 from torch.utils.data import Dataset, Sampler
 from transformers import Trainer
 
+from tuner import run_warnings
 from tuner.errors import DataError
 from tuner.workers import learn
 from tuner.workers.prepare import IGNORED
@@ -82,13 +83,13 @@ class Rows(Dataset):
         """Itself, or DataError when nothing is left to learn from."""
         if len(self):
             return self
-        seen = sum(self.left_out.values())
+        seen, why = sum(self.left_out.values()), max(self.left_out, key=self.left_out.get, default="there are none")
         raise DataError(
-            f"None of the {seen} rows can be learnt from: {max(self.left_out, key=self.left_out.get, default='there are none')}.",
+            f"None of the {seen} rows can be learnt from: {why}.",
             asked=f"{seen} rows",
             available=f"rows of up to {max_length} tokens",
-            remedy="Raise the maximum length, or look at how the data is read.",
-            field="max_length",
+            remedy=run_warnings.remedy_of(why),
+            field="max_length" if "length" in why else "data",
         )
 
 

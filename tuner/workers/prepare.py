@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from tuner import run_warnings
 from tuner.errors import DataError
 from tuner.workers import watch
 from tuner.workers.masks import Encoded, Masker, TemplateRefusal
@@ -108,7 +109,7 @@ def prepare(
             f"None of the {seen} rows can be learnt from: {why}.",
             asked=f"{seen} rows",
             available=f"rows of up to {max_length} tokens that the model's template takes",
-            remedy="Raise the maximum length, or look at how the data is read.",
-            field="max_length",
+            remedy=run_warnings.remedy_of(why),
+            field="max_length" if why == NOTHING else "data",
         )
     return out

@@ -153,7 +153,7 @@ def work(r: Reporter) -> None:
     train, held = rows_of(job, False), rows_of(job, True)
     model = learn.build(job)
     trainer = make_trainer(job, model, train, held)
-    learn.train(job, trainer, train.summary())
+    learn.train(job, trainer, learn.summary(train, held))
     if hasattr(trainer, "hook"):  # the model is itself again
         trainer.hook.remove()
 
