@@ -40,6 +40,8 @@ LONGEST = (
     "test_cli.py",
     "test_states.py",
     "test_causes.py",
+    "test_files.py",
+    "test_silence.py",
 )
 
 
