@@ -18,6 +18,7 @@ from pathlib import Path
 
 from tuner import paths
 from tuner.data import columns
+from tuner.data.cells import NO_MEDIA
 from tuner.data.check import TALKS, Cancelled, Progress, as_json, beat, check, each_row, settled
 from tuner.data.mix import check_parts, mixed
 from tuner.data.names import KINDS
@@ -324,7 +325,7 @@ def _import(
             f"No row of {reader.name} can be used. The commonest problem ({count} of {tally.records} rows): {message}",
             asked=reader.name,
             available=reader.columns,
-            remedy="Check which column is what, or choose another kind of data.",
+            remedy=NO_MEDIA[1] if message == NO_MEDIA[0] else "Check which column is what, or choose another kind of data.",
         )
     return {
         "kind": found.kind,
