@@ -67,7 +67,7 @@ def parser() -> Parser:
     add("demo", "Train the starter model on a sample; show before and after.", demo)
     add("doctor", "Say what this computer has, what is missing, and what mends it; --probe measures how fast it is.", doctor, probe=flag)
     data = add("data", "Check, add and look at data.", None).add_subparsers(dest="subcommand", parser_class=Parser, required=True)
-    maps = {"map": {"action": "append", "default": [], "metavar": "ROLE=COLUMN", "dest": "map"}, "kind": text}
+    maps = {"map": {"action": "append", "default": [], "metavar": "ROLE=COLUMN", "dest": "map"}, "kind": text, "encoding": text}
     add("check", "Say what a file is and what is wrong with it.", data_commands.check, "file", parent=data, **maps)
     held = {"held_out": {"type": float, "default": 0.05, "metavar": "SHARE"}, "system": {"default": ""}}
     add(

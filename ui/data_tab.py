@@ -6,6 +6,7 @@ import gradio as gr
 
 from tuner import runs
 from tuner.data import jobs, names, store
+from tuner.data.sniff import ENCODINGS
 from tuner.hardware import human_bytes, human_time
 from tuner.paths import Workspace
 from ui import draw, lists
@@ -91,6 +92,7 @@ class DataTab:
             self.share,
             self.told,
             self.seed,
+            self.encoding,
             *self.health.shown,
             *self.learn.cleared,
             *self.versions.shown,
@@ -139,6 +141,14 @@ class DataTab:
             self.seed = gr.Number(
                 0, label="Seed", info="Another number holds other rows out.", precision=0, minimum=0, min_width=120, elem_id="seed"
             )
+        self.encoding = gr.Dropdown(
+            [("As it was read", ""), ("UTF-8", "utf-8"), ("Windows Western European (cp1252)", "cp1252")]
+            + [(title, name) for name, title in ENCODINGS.items()],
+            value="",
+            label="Text encoding",
+            info="Choose another one if letters look wrong. Parquet files and workbooks have none.",
+            elem_id="encoding",
+        )
         self.apply = gr.Button("Read it this way", elem_id="apply-mapping")
 
     def _wire(self) -> None:
@@ -148,7 +158,10 @@ class DataTab:
             way.event(self._bringing(way.work, way.own), [self.screen, *way.inputs], outs, **quiet)
         self.bring.mixing.select(self.on_mixing, None, self.bring.parts, queue=False)
         self.apply.click(
-            self.on_apply, [self.pick, self.screen, self.kind, self.share, self.told, self.seed, *self.roles.values()], outs, **quiet
+            self.on_apply,
+            [self.pick, self.screen, self.kind, self.share, self.told, self.seed, self.encoding, *self.roles.values()],
+            outs,
+            **quiet,
         )
         self.cancel.click(self.on_cancel, self.job, None, queue=False)
         self.pick.input(self.on_pick, [self.pick, self.which, self.screen], [self.screen, *self.shown], queue=False)
@@ -173,10 +186,10 @@ class DataTab:
     def on_mixing(self, request: gr.Request):
         return gr.update(choices=options(self.house.workspace(request)))
 
-    def on_apply(self, ref, screen, kind, share, told, seed, request: gr.Request, *columns):
+    def on_apply(self, ref, screen, kind, share, told, seed, encoding, request: gr.Request, *columns):
         mapping = {role: c[0] if len(c) == 1 else c for role, c in zip(self.roles, columns, strict=True) if c}
         asked = {"ref": str(ref), "mapping": mapping, "kind": kind, "held_out": share / 100, "system": told or "", "seed": int(seed or 0)}
-
+        asked |= {"encoding": encoding} if encoding else {}
         yield from self._import(lambda ws: jobs.begin(ws, "remap", **asked), screen, request)
 
     def _import(self, work, screen, request, own: bool = False):
@@ -242,6 +255,7 @@ class DataTab:
                 0,
                 "",
                 "",
+                "",
                 gr.Timer(active=False),
                 *self.learn.nothing(),
                 *self.versions.nothing(),
@@ -256,6 +270,7 @@ class DataTab:
             100 * ds.share,
             ds.system,
             ds.seed,
+            "",
             *self.health.values(ws, ds),
             *self.learn.nothing(),
             *self.versions.values(ws, ds),

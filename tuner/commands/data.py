@@ -27,7 +27,7 @@ def _reading(done: int, total: int, rows: int) -> None:
 def check(ws: Workspace, args):
     from tuner.data import jobs
 
-    document = jobs.check(ws, paths.typed(args.file), _reading, mapping=_mapping(args), kind=args.kind)
+    document = jobs.check(ws, paths.typed(args.file), _reading, mapping=_mapping(args), kind=args.kind, encoding=args.encoding)
     say("")
     return (0 if document["usable"] else 1), document
 
@@ -43,6 +43,8 @@ def add(ws: Workspace, args) -> dict:
         "system": args.system,
         "seed": args.seed,
     }
+    if args.encoding:
+        options["encoding"] = args.encoding
     if args.file[0].startswith("hub:"):
         job = jobs.begin(ws, "hub", id=args.file[0].removeprefix("hub:"), split=args.split, config=args.config, **options)
     else:

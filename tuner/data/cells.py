@@ -71,26 +71,66 @@ def plain(content: Any) -> str:
         return str(content).lower()
     if isinstance(content, float) and content.is_integer() and abs(content) < 1e15:
         return str(int(content))
-    if isinstance(content, list) and content and all(isinstance(part, (str, dict)) for part in content) and any(map(_typed, content)):
-        return "\n".join(_part(part) for part in content if not (isinstance(part, dict) and part.get("type") in THOUGHTS))
+    if is_typed(content):
+        return "\n".join(_part(part) for part in content if part_type(part) not in THOUGHTS)
     if isinstance(content, (dict, list)):
         return json.dumps(content, ensure_ascii=False, default=str) if content else ""
     return content.decode("utf-8", "replace") if isinstance(content, bytes) else str(content)
 
 
-THOUGHTS = ("thinking", "reasoning")
+TEXTS = ("text", "input_text", "output_text", "refusal")
+THOUGHTS = ("thinking", "reasoning", "thought", "reasoning_text", "summary_text", "redacted_thinking")
+CALL_PARTS = ("tool_call", "tool_use", "function_call", "functioncall", "toolcall", "server_tool_use", "function")
+RESULT_PARTS = ("tool_result", "tool_response", "function_response", "functionresponse", "function_call_output", "toolresult")
+MEDIA = ("image", "img", "picture", "video", "audio", "sound", "input_image", "input_audio", "input_video")
+NO_MEDIA = (
+    "The row refers to a picture, sound or video; only text is trained.",
+    "Text-only training needs rows without media: leave these rows out, or describe in words what is to be seen or heard.",
+)
+
+
+def is_typed(content: Any) -> bool:
+    """It is a list of content parts: objects with a type (or nothing but a text), with plain texts among them."""
+    return (
+        isinstance(content, list) and bool(content) and all(isinstance(part, (str, dict)) for part in content) and any(map(_typed, content))
+    )
 
 
 def _typed(part: Any) -> bool:
-    return isinstance(part, dict) and ("type" in part or part.keys() == {"text"})
+    return isinstance(part, dict) and ("type" in part or part.keys() == {"text"} or len(part) == 1 and part.keys() <= GEMINI)
+
+
+GEMINI = {"functionCall", "functionResponse", "function_call", "function_response"}
+
+
+def part_type(part: str | dict) -> str:
+    """The type of a content part, spelled with underscores; what has none is text, or what its only key says."""
+    if isinstance(part, str):
+        return "text"
+    said = part.get("type")
+    if said is None:
+        said = next((key for key in GEMINI if part.get(key)), "text")
+    return re.sub(r"[^a-z0-9]+", "_", str(said).lower())
+
+
+def part_text(part: str | dict) -> str:
+    """The text of a part: under `text`, `value`, the part's own type or `content`, or as the `value` of an object there."""
+    if isinstance(part, str):
+        return plain(part)
+    keys = ("text", "value", str(part.get("type")), part_type(part), "content", "thought", "summary")
+    found = next((part[k] for k in keys if part.get(k) is not None), None)
+    return plain(found.get("value", found.get("text"))) if isinstance(found, dict) else plain(found)
 
 
 def _part(part: str | dict) -> str:
-    if isinstance(part, dict) and part.get("type", "text") not in ("text", "input_text", "output_text"):
-        raise RowProblem(
-            f"A message holds a part of the type {part.get('type')!r}; only text can be learnt.", "Leave out rows with pictures or sound."
-        )
-    return part if isinstance(part, str) else plain(part.get("text"))
+    kind = part_type(part)
+    if kind in TEXTS:
+        return part_text(part)
+    if kind.partition("_")[0] in MEDIA or kind in MEDIA:
+        raise RowProblem(*NO_MEDIA)
+    raise RowProblem(
+        f"A message holds a part of the type {part.get('type')!r}, which is no text.", "Write it as a text, or leave the row out."
+    )
 
 
 def unpack(content: Any) -> Any:

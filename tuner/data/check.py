@@ -11,6 +11,7 @@ import orjson
 from xxhash import xxh3_64_intdigest
 
 from tuner.data.bounds import refuse_rows
+from tuner.data.cells import NO_MEDIA
 from tuner.data.convert import RowProblem, convert, template_columns
 from tuner.data.names import KINDS
 from tuner.data.plain import Plain, digest, texts
@@ -119,7 +120,11 @@ class Tally:
         return {"empty": self.empty, "duplicates": n - distinct, "characters": {"median": at(0.5), "p95": at(0.95), "max": at(1)}}
 
     def notes(self, reader: Reader) -> list[str]:
-        return ([reader.note] if reader.note else []) + [f"In {n} record{'s' * (n > 1)} {what}." for what, n in self.mended.items()]
+        left = self.common[NO_MEDIA[0]]
+        media = f"{left:,} row{'s refer' if left > 1 else ' refers'} to pictures, sound or video and {'were' if left > 1 else 'was'} left out: only text is trained."
+        return [note for note in (reader.note, media if left else None) if note] + [
+            f"In {n} record{'s' * (n > 1)} {what}." for what, n in self.mended.items()
+        ]
 
 
 def characters(row: dict, kind: str) -> int:

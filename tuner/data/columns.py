@@ -17,12 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from tuner.data import plain
+from tuner.data import media, plain
 from tuner.data.bounds import refuse_table
 from tuner.data.check import Progress, Tally, beat, each_row, settled_row
 from tuner.data.convert import RowProblem
 from tuner.data.opened import binary
-from tuner.data.read import Reader, Record, named
+from tuner.data.read import Reader, Record, arrow_rows, named
 from tuner.data.recognise import Recognition
 from tuner.data.rows import Writer
 
@@ -57,7 +57,14 @@ class Done:
 
 def suits(reader, found: Recognition) -> bool:
     """Whether this file, read so, has rows that can be checked a column at a time."""
-    if not isinstance(reader, Reader) or reader.bytes < FROM or reader.format not in FORMATS or reader._fold or reader._headless:
+    if (
+        not isinstance(reader, Reader)
+        or reader.bytes < FROM
+        or reader.format not in FORMATS
+        or reader._fold
+        or reader._headless
+        or media.columns(reader.columns)
+    ):
         return False
     told = reader.format == "parquet" or reader.encoding in ("utf-8", "utf-8-sig") and reader._errors == "strict"
     return told and plain.form(found.kind, found.mapping, reader.columns) is not None
@@ -155,7 +162,7 @@ class Import:
         labels = seen.columns["label"].to_pylist() if self.kind == "classification" else None
         for i in np.flatnonzero(~seen.sure).tolist():
             values = values or [None] * n
-            record = {name: column[0] for name, column in table.slice(i, 1).to_pydict().items()}
+            record = arrow_rows(table.slice(i, 1))[0]
             try:
                 text, row = settled_row(record, self.kind, self.mapping, self.system, tally)
             except RowProblem as problem:
@@ -232,7 +239,7 @@ class Held:
     def __iter__(self):
         if isinstance(self.piece.data, bytes):
             return self.reader.within(self.piece.data, self.piece.line)
-        return (Record(row, value) for row, value in enumerate(self.piece.data.to_pylist(), 1))
+        return (Record(row, value) for row, value in enumerate(arrow_rows(self.piece.data), 1))
 
 
 def lines(data: bytes, last: bool) -> tuple[bytes, bytes]:

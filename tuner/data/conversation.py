@@ -5,8 +5,9 @@ from typing import Any
 from tuner.data.cells import RowProblem, cell, plain, text_of, unpack
 from tuner.data.choices import choice
 from tuner.data.order import closed, joined, opened, ordered, said
+from tuner.data.tool_calls import as_calls, tools_of, unasked
 from tuner.data.transcripts import OPENINGS, transcript
-from tuner.data.turns import Messages, as_calls, tools_of, turns
+from tuner.data.turns import Messages, turns
 
 SEPARATORS = ("\n\n###\n\n", "\n\n###", "\n###\n", " ->", "\n\n->", "\n\n=>")
 STOPS = (" END", "\nEND", "[END]", " ###", "\n###", "<|endoftext|>", "</s>")
@@ -106,7 +107,8 @@ def chat(value: dict, mapping: dict, notes: list[str]) -> dict:
     messages = ordered(opened(joined(closed(messages, notes), notes), notes))
     if not any(m.get("weight", 1) for m in messages if m["role"] == "assistant"):
         raise RowProblem("Every answer of the conversation has the weight 0, so there is nothing to learn.", "Leave the row out.")
-    return {"messages": messages, **offered(value, mapping)}
+    extra = offered(value, mapping)
+    return {"messages": unasked(messages, extra.get("tools")), **extra}
 
 
 def offered(value: dict, mapping: dict) -> dict:

@@ -1,5 +1,6 @@
 """From a record of any shape to the one canonical row of its kind, and from there to messages or text."""
 
+from tuner.data import media
 from tuner.data.cells import RowProblem, cell, plain, template_columns, text_of, unpack
 from tuner.data.conversation import NO, YES, chat, rated
 from tuner.data.labels import classified, measured, row_weight
@@ -46,7 +47,10 @@ def convert(value: dict, kind: str, mapping: dict[str, str | list[str]], notes: 
     Any row may have a "weight" (a number from 0); rows with turns may have "tools" (function schemas). A message is {"role",
     "content"} and may have "tool_calls", "reasoning_content" and "weight" (0 or 1) of the assistant, "name" and "tool_call_id" of a tool.
     """
-    row = CONVERTERS[kind](value, mapping, [] if notes is None else notes)
+    notes = [] if notes is None else notes
+    media.refuse_columns(value, kind, notes)
+    row = CONVERTERS[kind](value, mapping, notes)
+    media.refuse_markers(row)
     return row | row_weight(value, mapping["weight"]) if mapping.get("weight") else row
 
 

@@ -16,8 +16,10 @@ from typing import NamedTuple
 from xxhash import xxh3_64_intdigest, xxh3_128_digest
 
 from tuner.data.conversation import SEPARATORS
+from tuner.data.media import HINT
+from tuner.data.tool_calls import CALLS, TAGGED
 from tuner.data.transcripts import OPENINGS
-from tuner.data.turns import CALLS, ROLE_NAMES, TURN_ROLE, TURN_TEXT
+from tuner.data.turns import ROLE_NAMES, TURN_ROLE, TURN_TEXT
 
 FORMS = {  # what a plain row is made of; the first is what the row is about
     "chat": (("prompt", "answer"), ("messages",)),
@@ -65,7 +67,7 @@ def examine(table, roles: dict[str, list[str]], system: str = "") -> Plain | Non
     texts = {}
     for role, named in cells.items():
         texts[role], doubt = _joined(named)
-        unsure |= doubt | _odd(texts[role], role)
+        unsure |= doubt | _odd(texts[role], role) | _marked(texts[role])
     first, *_ = texts.values()
     parts = [own, *texts.values()] if own is not None else list(texts.values())
     lengths = sum(_numbers(pc.utf8_length(part)) for part in parts)
@@ -167,6 +169,17 @@ def _doubtful(column):
     return doubt
 
 
+def _marked(column):
+    """Cells that may hold a marker of a picture or a call in tags: `convert` looks at them closely."""
+    import numpy as np
+    import pyarrow.compute as pc
+
+    data = column.buffers()[2]
+    if data is None or not (np.frombuffer(data, "u1") == ord("<")).any():
+        return np.zeros(len(column), bool)
+    return _mask(pc.match_substring_regex(column, f"{HINT.pattern}|{TAGGED.pattern}", ignore_case=True))
+
+
 def _any(check, cells, marks):
     import pyarrow.compute as pc
 
@@ -257,7 +270,7 @@ def _conversations(column, roles, contents, own, unsure) -> Plain:
     led[filled] = codes[at] == CODES["system"]
     row = np.repeat(np.arange(len(counts)), counts)
     place = np.arange(len(codes)) - starts[:-1][row] - led[row]
-    wrong = np.where(place < 0, codes != 0, codes != 1 + place % 2) | _doubtful(contents) | _blank(contents)
+    wrong = np.where(place < 0, codes != 0, codes != 1 + place % 2) | _doubtful(contents) | _blank(contents) | _marked(contents)
     unsure |= (counts - led < 2) | ((counts - led) % 2 == 1)
     unsure[filled] |= np.logical_or.reduceat(wrong, at) if len(at) else False
     told = pa.array(["system", "user", "assistant"]).take(pa.array(np.where(codes < 0, 1, codes)))

@@ -5,6 +5,7 @@ from typing import Any
 from tuner.data.cells import FROM_ONE, Column, RowProblem, cell, number_of, option, plain, text_of, unpack
 from tuner.data.conversation import conversation, offered, written
 from tuner.data.order import joined, opened, ordered
+from tuner.data.tool_calls import unasked
 from tuner.data.transcripts import OPENINGS, transcript
 from tuner.data.turns import Messages, turns
 
@@ -33,7 +34,9 @@ def preference(value: dict, mapping: dict, notes: list[str]) -> dict:
             raise RowProblem("An answer to compare is not a turn of the assistant.", "Give chosen and rejected one assistant turn each.")
     if sides[0] == sides[1]:
         raise RowProblem("The chosen and the rejected answer are the same.", "Leave the row out, or make them differ.")
-    return {"prompt": prompt, "chosen": sides[0], "rejected": sides[1], **offered(value, mapping)}
+    extra = offered(value, mapping)
+    prompt, better, worse = (unasked(part, extra.get("tools")) for part in (prompt, *sides))
+    return {"prompt": prompt, "chosen": better, "rejected": worse, **extra}
 
 
 def _system(value: dict, mapping: dict) -> Messages:

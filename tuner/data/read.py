@@ -19,6 +19,7 @@ from tuner.data.jsonstream import CHUNK, LARGEST, NESTED, Broken, Cursor, decode
 from tuner.data.opened import binary, is_packed, suffix
 from tuner.data.sheets import Sheet
 from tuner.data.sniff import HEAD, READABLE, SUFFIXES, encoding_of, format_of, is_workbook, refuse_binary
+from tuner.data.tool_calls import nested, unfilled
 from tuner.data.unfold import Fold, folding
 from tuner.errors import DataError
 from tuner.untrusted import DEPTH, regular, shown, too_deep
@@ -284,7 +285,7 @@ class Reader:
                 refuse_columns(self.name, len(self.columns))
                 for batch in file.iter_batches(batch_size=128):
                     size = refuse_table(self.name, self.bytes, size, batch)
-                    for value in batch.to_pylist():
+                    for value in arrow_rows(batch):
                         row += 1
                         yield Record(row, value)
                     self._done = self.bytes * row // total
@@ -350,6 +351,12 @@ def _parsed(line: str):
     if isinstance(value, dict) and any(type(v) is float and abs(v) >= EXACT for v in value.values()):
         return decode(line)[0]  # a whole number of more than 64 bits, of which orjson keeps the first 17 digits
     return value
+
+
+def arrow_rows(table) -> list[dict]:
+    """The records of an Arrow batch or table, without what Arrow filled in where calls and schemas have different fields."""
+    rows = table.to_pylist()
+    return [unfilled(row) for row in rows] if nested(table.schema) else rows
 
 
 def _pass_over(stream: io.TextIOBase) -> None:

@@ -47,10 +47,13 @@ class Several:
             self._before, self._now = self._before + reader.bytes, None
 
 
-def open_all(paths: list[Path], encoding: str | None = None, names: list[str] | None = None, tests: int = 0) -> Reader | Several:
-    """A Reader for one file, Several for more; the rows of the last `tests` files are to test with."""
+def open_all(
+    paths: list[Path], encoding: str | list[str | None] | None = None, names: list[str] | None = None, tests: int = 0
+) -> Reader | Several:
+    """A Reader for one file, Several for more; the rows of the last `tests` files are to test with. `encoding`: of all, or of each."""
     names = names or [p.name for p in paths]
-    readers = [Reader(path, encoding, name=name) for path, name in zip(paths, names, strict=True)]
+    encodings = encoding if isinstance(encoding, list) else [encoding] * len(paths)
+    readers = [Reader(path, coded, name=name) for path, coded, name in zip(paths, encodings, names, strict=True)]
     return readers[0] if len(readers) == 1 else Several(readers, tests)
 
 

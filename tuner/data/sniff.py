@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 
 from tuner.data.bounds import FIELD
+from tuner.data.encodings import ESCAPES, detect, sampled
 from tuner.data.jsonstream import decode
 from tuner.data.opened import binary
 from tuner.errors import DataError, SettingError
@@ -46,6 +47,29 @@ BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 READABLE = "CSV, TSV, JSON, JSONL, Parquet, Excel, TXT and Markdown, gzipped or not"
+ENCODINGS = {  # what a person may know them by
+    "cp1251": "Windows Cyrillic",
+    "koi8_r": "KOI8-R, Russian",
+    "koi8_u": "KOI8-U, Ukrainian",
+    "cp866": "DOS Cyrillic",
+    "iso8859_5": "ISO-8859-5, Cyrillic",
+    "cp932": "Shift-JIS, Japanese",
+    "euc_jp": "EUC-JP, Japanese",
+    "iso2022_jp": "ISO-2022-JP, Japanese",
+    "gb18030": "GB18030 or GBK, simplified Chinese",
+    "big5": "Big5, traditional Chinese",
+    "cp949": "EUC-KR, Korean",
+    "cp1250": "Windows Central European",
+    "iso8859_2": "ISO-8859-2, Central European",
+    "cp1253": "Windows Greek",
+    "iso8859_7": "ISO-8859-7, Greek",
+    "cp1254": "Windows Turkish",
+    "cp1255": "Windows Hebrew",
+    "cp1256": "Windows Arabic",
+    "iso8859_6": "ISO-8859-6, Arabic",
+    "cp1257": "Windows Baltic",
+    "cp874": "Windows Thai",
+}
 OLD_OFFICE = b"\xd0\xcf\x11\xe0"
 JSON_START = re.compile(r'\s*(\{\s*["}]|\[\s*[\[{"\]])')
 SUFFIXES = {
@@ -133,25 +157,48 @@ def wide(head: bytes) -> str | None:
 def encoding_of(path: Path, head: bytes, asked: str | None) -> tuple[str, str, str | None]:
     """(encoding, how to treat bad bytes, a note or None). UTF-8 is proven over the whole file, never assumed."""
     if asked:
-        try:
-            return codecs.lookup(asked).name, "replace", None
-        except LookupError:
-            raise SettingError(
-                f"There is no text encoding named {asked!r}.",
-                field="encoding",
-                asked=asked,
-                available=["utf-8", "utf-16", "cp1252", "latin-1", "gb18030", "shift_jis"],
-                remedy="Choose one of them.",
-            ) from None
+        name = known_encoding(asked)
+        if name.startswith("utf-8"):
+            return name, "strict" if _is_utf8(path) else "replace", None
+        return name, "replace", f"It was read as {name}{_known_as(name)}, as chosen."
     if marked := next((name for bom, name in BOMS if head.startswith(bom)), None) or wide(head):
         return marked, "replace", None
+    if any(mark in head for mark in ESCAPES) and head.isascii():
+        return "iso2022_jp", "replace", _read_as("iso2022_jp")
     if _is_utf8(path):
         return "utf-8", "strict", None
-    wrong, right, undefined = _count_bytes(path)
+    wrong, right, undefined, sample = _count_bytes(path)
     if right > 10 * wrong:  # one damaged row must not turn every accent of a UTF-8 file into nonsense
         return "utf-8", "replace", f"{wrong} characters are not valid UTF-8; each was replaced by \ufffd."
-    name = "latin-1" if undefined else "cp1252"
-    return name, "replace", f"It is not UTF-8, so it was read as {name}; if letters look wrong, save the file as UTF-8."
+    name = detect(sample) or ("latin-1" if undefined else "cp1252")
+    return name, "replace", _read_as(name)
+
+
+def _read_as(name: str) -> str:
+    return (
+        f"It is not UTF-8, so it was read as {name}{_known_as(name)}; if letters look wrong, choose another encoding "
+        "(--encoding NAME on the command line), or save the file as UTF-8."
+    )
+
+
+def _known_as(name: str) -> str:
+    return f" ({ENCODINGS[name]})" if name in ENCODINGS else ""
+
+
+def known_encoding(asked: str) -> str:
+    """The name of a text encoding as Python spells it; SettingError for one that is not there, or that is none of text."""
+    try:
+        found = codecs.lookup(asked)
+        "".encode(asked)  # base64 and the like are codecs, but not of text
+        return found.name
+    except (LookupError, ValueError):
+        raise SettingError(
+            f"There is no text encoding named {asked!r}.",
+            field="encoding",
+            asked=asked,
+            available=["utf-8", "utf-16", "cp1252", "latin-1", *ENCODINGS],
+            remedy="Choose one of them.",
+        ) from None
 
 
 def _is_utf8(path: Path) -> bool:
@@ -168,17 +215,18 @@ def _is_utf8(path: Path) -> bool:
     return True
 
 
-def _count_bytes(path: Path) -> tuple[int, int, bool]:
-    """(characters that are not UTF-8, those beyond ASCII that are, whether a byte occurs that cp1252 lacks)."""
-    decoder, wrong, right, undefined = codecs.getincrementaldecoder("utf-8")("replace"), 0, 0, False
+def _count_bytes(path: Path) -> tuple[int, int, bool, list[bytes]]:
+    """(characters that are not UTF-8, those beyond ASCII that are, whether a byte occurs that cp1252 lacks, a sample)."""
+    decoder, wrong, right, undefined, pieces = codecs.getincrementaldecoder("utf-8")("replace"), 0, 0, False, []
     with binary(path)[0] as f:
         while block := f.read(BLOCK):
             limits.alive()
+            pieces = sampled(pieces, block, not (wrong or right), len(block) < BLOCK)
             text = decoder.decode(block)
             bad = text.count("\ufffd")
             wrong, right = wrong + bad, right + sum(not c.isascii() for c in text) - bad
             undefined = undefined or any(bytes([b]) in block for b in (0x81, 0x8D, 0x8F, 0x90, 0x9D))
-    return wrong, right, undefined
+    return wrong, right, undefined, pieces
 
 
 def delimiter_of(text: str, whole: bool) -> tuple[str, bool]:

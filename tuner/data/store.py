@@ -18,6 +18,7 @@ from pathlib import Path
 
 from tuner import paths
 from tuner.data import columns
+from tuner.data.cells import NO_MEDIA
 from tuner.data.check import TALKS, Cancelled, Progress, as_json, beat, check, each_row, settled
 from tuner.data.mix import check_parts, mixed
 from tuner.data.names import KINDS
@@ -87,6 +88,7 @@ class Dataset:
     sources: list = field(default_factory=list)
     mix: list = field(default_factory=list)
     made_by: list = field(default_factory=list)  # what made this version from another one
+    encoding: str = ""  # of the text, as it was read; empty for Parquet and workbooks
     folder: Path | None = field(default=None, compare=False)
 
     @property
@@ -157,6 +159,7 @@ def add(
         files = [find(s, folder / "source") for s in found]
         with Hashes(files) as hashes:
             reader = _opened(found, files, encoding)
+            _remember(found, reader, encoding)
             made = _import(reader, version, settled(reader, kind, mapping), held_out, seed, system, progress, cancelled)
             for source, digest_ in zip(found, hashes.wait(cancelled), strict=True):
                 source["sha256"] = digest_
@@ -168,7 +171,14 @@ def add(
 
 def _opened(sources: list[dict], files: list[Path], encoding: str | None = None) -> Reader | Several:
     tests = sum(s.get("side") == "test" for s in sources)
-    return open_all(files, encoding, [s["name"] for s in sources], tests)
+    return open_all(files, encoding or [s.get("encoding") for s in sources], [s["name"] for s in sources], tests)
+
+
+def _remember(sources: list[dict], reader: Reader | Several, asked: str | None) -> None:
+    """Note what each file was read as where it was chosen or guessed, so that it is read alike for other columns."""
+    for source, one in zip(sources, getattr(reader, "readers", [reader]), strict=True):
+        if one.encoding and (asked or not one.encoding.startswith("utf-8")):
+            source["encoding"] = one.encoding
 
 
 def move_in(ws: Workspace, folder: Path, version: Path, name: str, made: dict) -> str:
@@ -225,10 +235,14 @@ def remap(
     held_out: float | None = None,
     system: str | None = None,
     seed: int | None = None,
+    encoding: str | None = None,
     progress: Progress | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> Dataset:
-    """A new version from the source with other columns, another kind, share or system prompt; the old version stays as it is."""
+    """A new version from the source with other columns, another kind, share, system prompt or encoding; the old one stays as it is.
+
+    Text is read in the encoding in which it was read before, unless another one is given.
+    """
     old = get(ws, ref)
     share = old.share if held_out is None else held_out
     _check_share(share)
@@ -249,12 +263,14 @@ def remap(
     root = ws.dataset(old.id)
     sweep(ws)
     with building(root / "versions") as folder:
-        reader = _opened(old.sources, [find(s, root / "source") for s in old.sources])
+        sources = [dict(s) for s in old.sources]
+        reader = _opened(sources, [find(s, root / "source") for s in sources], encoding)
+        _remember(sources, reader, encoding)
         found = settled(reader, kind, mapping)
         made = _import(
             reader, folder, found, share, old.seed if seed is None else seed, old.system if system is None else system, progress, cancelled
         )
-        made |= {f: getattr(old, f) for f in ("id", "name", "source_name", "sha256", "sources", "sample")}
+        made |= {f: getattr(old, f) for f in ("id", "name", "source_name", "sha256", "sample")} | {"sources": sources}
         if old.made_by:
             lost = f"It was read anew from the file: what was mended or corrected in version {old.version} is not in it."
             made["notes"] = [*made["notes"], lost]
@@ -309,7 +325,7 @@ def _import(
             f"No row of {reader.name} can be used. The commonest problem ({count} of {tally.records} rows): {message}",
             asked=reader.name,
             available=reader.columns,
-            remedy="Check which column is what, or choose another kind of data.",
+            remedy=NO_MEDIA[1] if message == NO_MEDIA[0] else "Check which column is what, or choose another kind of data.",
         )
     return {
         "kind": found.kind,
@@ -325,6 +341,7 @@ def _import(
         "notes": tally.notes(reader),
         "columns": reader.columns,
         "bytes": reader.bytes,
+        "encoding": reader.encoding or "",
         "created": datetime.now(UTC).isoformat(),
         "health": tally.health(),
         "share": share,

@@ -2,7 +2,10 @@
 
 from typing import Any
 
-from tuner.data.cells import THOUGHTS, RowProblem, plain, unpack
+from tuner.data.cells import RowProblem, plain, unpack
+from tuner.data.content import Said
+from tuner.data.content import said as parts_of
+from tuner.data.tool_calls import CALLS, TAGGED, call_of, written
 from tuner.data.transcripts import transcript
 
 Messages = list[dict[str, Any]]
@@ -14,7 +17,6 @@ _SPOKEN_BY = {
     "tool": "tool observation function functionresponse functionresult toolresponse toolresult tooloutput ipython environment",
 }
 ROLE_NAMES = {name: role for role, names in _SPOKEN_BY.items() for name in names.split()}
-CALLS = ("function_call", "tool_call", "function-call", "functioncall")
 TURN_ROLE = ("role", "from", "speaker", "author", "sender")
 TURN_TEXT = ("content", "value", "text", "message", "utterance", "parts", "body")
 HOLDERS = ("messages", "conversations", "conversation", "turns", "contents", "dialog", "dialogue")
@@ -58,10 +60,19 @@ def _turn(turn: Any) -> Messages | None:
     text = next((k for k in TURN_TEXT if k in turn), None)
     if not text and not (turn.get("tool_calls") or turn.get("function_call")):
         return _sides(turn)
-    message = {"role": role_of(turn[role]), "content": plain(turn[text]) if text else ""}
-    if len(turn) > 2 or turn[role] in CALLS or text and isinstance(turn[text], list):
-        _keep(turn, message, turn[role], turn.get(text))
-    return [message]
+    parts = parts_of(content) if text and isinstance(content := turn[text], list) else None
+    message = {"role": role_of(turn[role]), "content": parts.text if parts else plain(turn[text]) if text else ""}
+    if len(turn) > 2 or turn[role] in CALLS or parts or "<" in message["content"]:
+        _keep(turn, message, turn[role], parts)
+    return _with_results(message, parts.results) if parts and parts.results else [message]
+
+
+def _with_results(message: dict, results: Messages) -> Messages:
+    """Results of tools in a user's turn (Anthropic) are turns of their own, before what the user says; in a tool's they are the turn."""
+    said = message["role"] != "tool" and (message["content"].strip() or message.get("tool_calls"))
+    if said and message["role"] == "assistant":
+        return [message, *results]
+    return [*results, message] if said else results
 
 
 def _couple(turn: Any) -> Messages | None:
@@ -82,22 +93,19 @@ def _sides(turn: dict) -> Messages | None:
     return pair if pair and (len(turn) == 1 or {"user", "assistant"} <= told) else None
 
 
-def _keep(turn: dict, message: dict, said: Any, content: Any) -> None:
+def _keep(turn: dict, message: dict, said: Any, parts: Said | None) -> None:
     """Put into the message what else the turn holds: calls, results, thoughts, and whether it is trained."""
     if message["role"] == "assistant":
-        if called := _calls(turn, message, said):
+        if called := _calls(turn) or parts and parts.calls:
             message["tool_calls"] = called
-        if thought := next((turn[k] for k in REASONING if turn.get(k)), None) or _thoughts(content):
+        if thought := next((turn[k] for k in REASONING if turn.get(k)), None) or parts and parts.thoughts:
             message["reasoning_content"] = plain(thought)
+        if not message.get("tool_calls"):
+            _written(message, said)
         if (weight := next((turn[k] for k in WEIGHTS if turn.get(k) is not None), None)) is not None:
             message["weight"] = _weight(weight)
     elif message["role"] == "tool":
         message |= {k: plain(turn[k]) for k in ("name", "tool_call_id") if turn.get(k)}
-
-
-def _thoughts(content: Any) -> str:
-    parts = content if isinstance(content, list) else []
-    return "\n".join(plain(p.get(p["type"])) for p in parts if isinstance(p, dict) and p.get("type") in THOUGHTS)
 
 
 def _weight(weight: Any) -> int:
@@ -109,42 +117,21 @@ def _weight(weight: Any) -> int:
     raise RowProblem(f"A turn has the weight {text[:20]!r}.", "Use 1 for turns to learn and 0 for turns only to read.")
 
 
-def _calls(turn: dict, message: dict, said: Any) -> list | None:
+def _calls(turn: dict) -> list | None:
     """The tool calls of a turn, as chat templates want them: the arguments as an object."""
     calls = unpack(turn.get("tool_calls")) or ([called] if (called := turn.get("function_call")) else None)
-    if not calls and said in CALLS:
-        calls = as_calls(unpack(message["content"]))
-        message["content"] = "" if calls else message["content"]
-    return [_call(call) for call in calls] if isinstance(calls, list) else None
+    return [call_of(call) for call in calls] if isinstance(calls, list) else None
 
 
-def as_calls(content: Any) -> list | None:
-    """[{"name", "arguments"}, ...] when that is what the content is."""
-    items = content if isinstance(content, list) else [content]
-    fits = items and all(isinstance(c, dict) and "name" in c and ("arguments" in c or "parameters" in c) for c in items)
-    return [_call(c) for c in items] if fits else None
-
-
-def _call(call: Any) -> Any:
-    call = unpack(call)
-    if not isinstance(call, dict):
-        raise RowProblem("A tool call is not an object.", 'Write it as {"function": {"name": ..., "arguments": {...}}}.')
-    inner = call.get("function", call)
-    if not isinstance(inner, dict) or "name" not in inner:
-        return call
-    inner = {"name": inner["name"], "arguments": unpack(inner.get("arguments", inner.get("parameters")))}
-    return ({"id": call["id"]} if call.get("id") else {}) | {"type": "function", "function": inner}
-
-
-def tools_of(content: Any) -> list | None:
-    """The functions a row offers, each as {"type": "function", "function": {...}}; None when it offers none."""
-    tools = unpack(content)
-    tools = [tools] if isinstance(tools, dict) and tools else tools
-    if isinstance(tools, list) and all(isinstance(tool, dict) for tool in map(unpack, tools)):
-        return [t if "function" in t or "name" not in t else {"type": "function", "function": t} for t in map(unpack, tools)] or None
-    if not plain(tools).strip():
-        return None
-    raise RowProblem("The tools are not a list of functions.", 'Write them as JSON: [{"name": ..., "parameters": {...}}, ...].')
+def _written(message: dict, said: Any) -> None:
+    """A call that is written into the text (the turn's role or tags say so), with thoughts and words around it."""
+    if said not in CALLS and not TAGGED.search(message["content"]):
+        return
+    if found := written(message["content"]):
+        thoughts, text, calls = found
+        message |= {"content": text, "tool_calls": calls}
+        if thoughts:
+            message.setdefault("reasoning_content", thoughts)
 
 
 def role_of(name: Any) -> str:

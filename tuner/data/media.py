@@ -1,0 +1,63 @@
+"""Rows that refer to pictures, sound or video: a model of text sees none of them, so such a row would teach it to guess."""
+
+import re
+from typing import Any
+
+from tuner.data.cells import NO_MEDIA, RowProblem, unpack
+from tuner.data.parts import strings
+
+NAMES = frozenset(
+    "image images img imgs picture pictures photo photos pixelvalues imagepath imagepaths imagefile imagefiles imageurl imageurls "
+    "video videos videopath videopaths videourl audio audios audiopath audiopaths audiofile audiourl sound sounds speech".split()
+)
+SURE = ("image", "images", "video", "videos", "audio", "audios", "picture", "pictures", "photos")
+TALKS = ("chat", "preference", "rated")
+ENDING = re.compile(
+    r"\.(?:jpe?g|png|gif|webp|bmp|tiff?|svg|mp4|mov|avi|mkv|webm|mp3|wav|flac|ogg|m4a|opus)(?:[?#]\S*)?\s*$|^\s*data:(?:image|audio|video)/",
+    re.I,
+)
+HINT = re.compile(r"<[|_]{0,2}(?:(?:start|end)_of_)?(?:image|img|video|audio|vision|speech|sound|media)", re.I)  # how every marker begins
+MARKER = re.compile(
+    r"(?:^|\n)[ \t]*<(?:image|video|audio|speech|sound)(?:[-_ ]?\d+)?>(?!\s*</)"  # where a turn or a line begins
+    r"|<(?:image|video|audio|speech|sound)(?:[-_ ]?\d+)?>[ \t]*(?:\n|$)"  # or where it ends
+    r"|<(?:image|video|audio)[-_ ](?:\d+|placeholder|pad|token|here|soft_token)>"
+    r"|<\|(?:image|video|audio|vision|speech)[\w-]*\|>|<(?:img|image)_?(?:start|end|context)>|<_?(?:start|end)_of_image>"
+    r"|<__(?:image|media)__>",
+    re.I,
+)
+ABOUT = re.compile(r"</(?:image|video|audio)>|\b(?:html5?|xml|svg|rss|markup|tags?|element)\b|```", re.I)
+
+
+def refuse_columns(value: dict, kind: str, notes: list[str]) -> None:
+    """RowProblem for a record with pictures, sound or video in a column of their own; only a note for a link beside a labelled text."""
+    for column, content in value.items():
+        if content and (name := _bare(column)) in NAMES:
+            if _is_medium(name, unpack(content)) or kind in TALKS and isinstance(content, str) and ENDING.search(content):
+                raise RowProblem(*NO_MEDIA)
+            if isinstance(content, str) and ENDING.search(content):
+                notes.append(f"`{column}` names a picture, sound or video, which is not trained")
+
+
+def refuse_markers(row: dict) -> None:
+    """RowProblem for a canonical row whose texts hold a marker such as <image> in place of what a text model can't see."""
+    for text in strings(row):
+        if "<" in text and HINT.search(text) and MARKER.search(text) and not ABOUT.search(text):
+            raise RowProblem(*NO_MEDIA)
+
+
+def columns(names: list[str]) -> list[str]:
+    """The columns whose names say that they hold pictures, sound or video."""
+    return [name for name in names if _bare(name) in NAMES]
+
+
+def _is_medium(name: str, content: Any) -> bool:
+    """There is a picture, sound or video in the cell, or a list of them (as bytes, by path, by link or by number)."""
+    if isinstance(content, list):
+        return any(_is_medium(name, item) or name in SURE and isinstance(item, (str, int)) and item != "" for item in content)
+    if isinstance(content, dict):
+        return any(content.get(k) is not None for k in ("bytes", "path", "url", "src", "array"))
+    return isinstance(content, bytes)
+
+
+def _bare(name: str) -> str:
+    return re.sub(r"[\W_]+", "", str(name).lower())
