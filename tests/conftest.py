@@ -19,6 +19,7 @@ import pytest
 os.environ["HF_HUB_OFFLINE"] = "1"  # before anything imports the Hub's library, which reads both once
 os.environ["HF_HOME"] = tempfile.mkdtemp(prefix="tunesmith-test-hub-")
 
+from tests.browsing import app, browser, pytest_runtest_makereport  # noqa: F401 (fixtures of browser and hostile tests)
 from tuner import paths, runs, training
 from tuner.data import store
 from tuner.paths import Workspace

@@ -267,8 +267,10 @@ def test_the_time_left_in_words_for_new_and_old_runs(ws):
     for name in ("seconds_low", "seconds_high", "energy_wh", "cost", "pace"):
         document.pop(name)  # plan.json as it was
     run = runs.create(ws, {"model": "starter", "data": "x@1"}, document, name="old")
+    assert locks.hold(run.path / "lock")  # as its worker does
     runs.write_status(run.path, state="running", progress=progress)
     run = runs.get(ws, run.id)
+    locks.release(run.path / "lock")
     assert "about 6 to 9 minutes left" in draw.progress(run) and "about 6 to 9 minutes left" in draw.strip("CPU", 1, 2, [run])
     assert run.detail()["progress"]["eta_low"] == 360.0 and run.detail()["predicted"]["seconds_low"] is None
     bar = Bar()
