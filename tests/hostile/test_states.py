@@ -104,7 +104,7 @@ def test_supervisor_and_a_run_that_only_waits(ws, data):
 def test_supervisor_and_dry_run(ws, data):
     _, id = training.measure(ws, RUN | {"data": data.ref})
     faults.kill(*faults.at_work(ws, "supervisor", "workers.sft"))
-    until(lambda: dry_run.look(ws, id)["state"] != "running", settling.SLOW + 5)
+    until(lambda: dry_run.look(ws, id)["state"] != "running", 6 * settling.SLOW)
     with pytest.raises(WorkError):
         dry_run.wait(ws, id)
 
