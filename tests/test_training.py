@@ -137,7 +137,7 @@ def test_a_full_run_is_written_as_wide_as_its_base(house):
 
 
 def test_the_best_state_is_kept_and_not_the_last(ws, tmp_path):
-    """Nonsense is learnt and sense is tested: every step after the first, whose rate is zero, makes it worse."""
+    """Nonsense is learnt and sense is tested: every step makes it worse, the first one least."""
     sense = [chat(f"How much is {a} plus {b}?", f"{a} plus {b} is {a + b}.") for a in range(2, 9) for b in range(2, 9)]
     data = divided(ws, tmp_path, [chat(f"What is {i}?", "zq " * 9) for i in range(60)], sense)
     run = finish(ws, start(ws, data, max_steps=6, eval_steps=1, learning_rate=3e-2))
@@ -146,7 +146,7 @@ def test_the_best_state_is_kept_and_not_the_last(ws, tmp_path):
     assert run.status["best"] == {"eval_loss": tests[step], "step": step} and step < 6
     best, last = (run.path / "checkpoints" / f"checkpoint-{n}" / "adapter_model.safetensors" for n in (step, 6))
     assert paths.sha256(run.path / "model" / "adapter_model.safetensors") == paths.sha256(best) != paths.sha256(last)
-    assert run.status["baseline"]["eval_loss"] == pytest.approx(tests[1], rel=1e-3)
+    assert run.status["baseline"]["eval_loss"] < tests[step] < tests[6]
 
 
 def test_a_run_goes_on_from_a_run(house):

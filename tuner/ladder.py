@@ -180,7 +180,7 @@ def remedies(case: Case, asked: Choices) -> list[dict[str, Any]]:
         fits = fit(other)
         settings = change | {name: c[name] for name in freed if name not in change}
         need = other.estimate().peak
-        if need < peak:
+        if need < peak and (fits or "lora_rank" not in change):  # a lower rank saves little: it is offered where that is enough
             out.append(_remedy(title, settings, need, peak - need, cost, fits))
     out += _smaller(case, peak)
     return sorted(out, key=lambda r: not r["fits"])

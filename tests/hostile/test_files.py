@@ -238,7 +238,7 @@ def test_the_page_parses_nothing_itself(ws, tmp_path, nobody_reads):
         *_, last = tab._import(work, {}, None)
         assert "is in." in last[0], last[0]
     ref = next(d for d in store.listing(ws) if d.kind == "preference").ref
-    *_, last = tab.on_apply(ref, {}, "preference", 10, "", 0, None, *[[] for _ in tab.roles])
+    *_, last = tab.on_apply(ref, {}, "preference", 10, "", 0, "", None, *[[] for _ in tab.roles])
     assert "is in." in last[0], last[0]
     for steps in (view.on_file(project, str(path), False, None), view.on_data(project, ref, False, None)):
         *_, last = steps
