@@ -63,7 +63,7 @@ def likelier(run: runs.Run, rows: list[dict]) -> float:
     """The share of pairs whose better answer is the likelier one per token."""
     import torch
 
-    from tuner.workers import load, pairs, techniques
+    from tuner.workers import load, pair_batches, pairs, techniques
 
     about = run.plan["model"]
     base = load.local_folder(about["base"])
@@ -73,7 +73,7 @@ def likelier(run: runs.Run, rows: list[dict]) -> float:
     kept = pairs.tokenised(tokenizer, values, "preference", 512)
     right = 0
     for i in range(len(kept)):
-        batch = pairs.Batch(tokenizer.pad_token_id, "dpo")([kept[i]])
+        batch = pair_batches.Batch(tokenizer.pad_token_id, "dpo")([kept[i]])
         with torch.no_grad():
             logits = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
         each = logits[:, :-1].log_softmax(-1).gather(-1, batch["input_ids"][:, 1:, None]).squeeze(-1)

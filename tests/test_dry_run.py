@@ -13,7 +13,7 @@ from tuner import cli, dry_run, hardware, ladder, paths, runs, training
 from tuner.data import store
 from tuner.errors import ConflictError, WorkError
 from tuner.workers import dry, load, rehearse
-from tuner.workers.learner import Rows
+from tuner.workers.rows import Rows
 from ui import draw, measure_view
 from ui.measure_view import MeasureView
 from ui.session import House

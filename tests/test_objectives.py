@@ -243,20 +243,23 @@ def test_batches_hold_rows_of_like_length_in_an_order_that_the_epoch_decides():
 
 
 def test_a_tag_is_learnt_at_the_first_sub_word(base):
-    from tuner.workers import load, tag
+    from tuner.workers import load, tag, tokenization
 
-    assert tag.first_tokens(["Ada", "Lovelace", "x"], [(0, 0), (0, 2), (2, 3), (4, 8), (8, 12), (13, 14), (0, 0)]) == [1, 3, 5]
-    assert tag.first_tokens(["a", "", "b"], [(0, 1), (3, 4)]) == [0, None, 1]
-    assert tag.first_tokens(["ab", "cd"], [(0, 4), (4, 5)]) == [0, 1]  # a token over the border: the next word begins in what is its own
+    assert tokenization.first_tokens(["Ada", "Lovelace", "x"], [(0, 0), (0, 2), (2, 3), (4, 8), (8, 12), (13, 14), (0, 0)]) == [1, 3, 5]
+    assert tokenization.first_tokens(["a", "", "b"], [(0, 1), (3, 4)]) == [0, None, 1]
+    assert tokenization.first_tokens(["ab", "cd"], [(0, 4), (4, 5)]) == [
+        0,
+        1,
+    ]  # a token over the border: the next word begins in what is its own
     tokenizer = load.tokenizer(base["bert"])
     row = {"tokens": ["redstone", "river", "lampstone"], "tags": ["A", "B", "A"]}
-    rows = tag.numbered(tag.tokenised(tokenizer, [row], 64), ["A", "B"])[0]
+    rows = tag.numbered(tokenization.words(tokenizer, [row], 64), ["A", "B"])[0]
     pieces = tokenizer.convert_ids_to_tokens(rows["input_ids"])
     starts = [i for i, p in enumerate(pieces) if not p.startswith("##") and not p.startswith("[")]
     assert len(pieces) > 5 and [i for i, x in enumerate(rows["labels"]) if x != -100] == starts
     assert [rows["labels"][i] for i in starts] == [0, 1, 0]
     starter = load.tokenizer(paths.STARTER)  # whose tokens begin with the space before a word
-    rows = tag.numbered(tag.tokenised(starter, [row], 64), ["A", "B"])[0]
+    rows = tag.numbered(tokenization.words(starter, [row], 64), ["A", "B"])[0]
     assert [x for x in rows["labels"] if x != -100] == [0, 1, 0]
     at = [i for i, x in enumerate(rows["labels"]) if x != -100]
     assert [starter.decode(rows["input_ids"][a:b]).strip() for a, b in zip(at, [*at[1:], None], strict=True)] == row["tokens"]
@@ -297,7 +300,7 @@ def test_windows(base):
     import numpy as np
     import torch
 
-    from tuner.workers import load, span
+    from tuner.workers import load, span, tokenization
 
     tokenizer = load.tokenizer(base["bert"])
     words = ["stone"] * 60
@@ -307,8 +310,8 @@ def test_windows(base):
         {"context": text, "question": "which colour is it?", "answers": {"text": ["blue"], "answer_start": [text.index("blue")]}},
         {"context": "stone river", "question": "which colour is it?", "answers": {"text": [], "answer_start": []}},
     ]
-    windows = span.tokenised(tokenizer, rows, 48, keep=True)
-    assert windows.columns["row"][-1] == 1 and len(windows) >= 3 and windows.unanswered == 1 and windows.cut == 1
+    windows = tokenization.windows(tokenizer, rows, 48, keep=True)
+    assert windows.columns["row"][-1] == 1 and len(windows) >= 3 and windows.unanswered == 1 and windows.cut == 0
     found = [i for i in range(len(windows)) if windows[i]["labels"] != [0, 0]]
     assert 0 not in found and windows[len(windows) - 1]["labels"] == [0, 0]
     for i in found:
@@ -338,13 +341,13 @@ def test_answers_are_found_in_long_texts(ws, base, tmp_path):
 
 
 def test_a_conversation_as_a_pair():
-    from tuner.workers import seq2seq
+    from tuner.workers import tokenization
 
     talk = [{"role": r, "content": c} for r, c in (("user", "Hi"), ("assistant", "Hello"), ("user", "Red?"), ("assistant", "rot"))]
-    assert seq2seq.as_pair({"messages": talk[:2]}, "chat") == ("Hi", "Hello")
-    assert seq2seq.as_pair({"messages": talk}, "chat") == ("user: Hi\nassistant: Hello\nuser: Red?", "rot")
-    assert seq2seq.as_pair({"messages": talk[:1]}, "chat") == ("", "")
-    assert seq2seq.as_pair({"source": "a", "target": "b"}, "seq2seq") == ("a", "b")
+    assert tokenization.as_pair({"messages": talk[:2]}, "chat") == ("Hi", "Hello")
+    assert tokenization.as_pair({"messages": talk}, "chat") == ("user: Hi\nassistant: Hello\nuser: Red?", "rot")
+    assert tokenization.as_pair({"messages": talk[:1]}, "chat") == ("", "")
+    assert tokenization.as_pair({"source": "a", "target": "b"}, "seq2seq") == ("a", "b")
 
 
 def test_translation(ws, base, tmp_path):

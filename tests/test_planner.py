@@ -410,7 +410,7 @@ def test_settings_at_fault_are_named_themselves():
         )
     assert caught.value.as_list()[0]["field"] == "virtual_tokens"
     p = planner.plan(config.parse({"method": "full", "use_dora": True}), QWEN, DataFacts("chat", 100, 5, 40.0, 100), device=CARD)
-    assert any("use_dora" in n and "not used" in n for n in p.notes)
+    assert "use_dora" in p.ignored and "use_dora" in p.warnings[0]["message"]
 
 
 def test_a_toy_learns_a_language_with_all_it_has():

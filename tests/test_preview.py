@@ -13,6 +13,7 @@ from tests.conftest import chat_rows, fresh, until, write_rows
 from tuner import cli, paths
 from tuner.data import measures, preview, store
 from tuner.errors import DataError, ModelError, NotFoundError, RequestError
+from tuner.run_warnings import NO_CALLS, NO_SYSTEM
 from tuner.workers import templates, tokens
 from tuner.workers.masks import Masker
 from tuner.workers.prepare import IGNORED, prepare
@@ -148,9 +149,11 @@ def test_tools_and_reasoning_reach_the_template(starter):
     assert (row.ids, as_mask(row)) == row_by_row(tokenizer, messages, RICH, [TOOL])
     assert (bare.ids, as_mask(bare)) == row_by_row(tokenizer, messages, RICH)
     assert "Tools: [" in row.text and said(tokenizer, row)[1] == "<think>1+1</think>It is 2.<|im_end|>" and masker.notes() == []
-    masker, _ = masked(starter, {"messages": messages, "tools": [TOOL]}, {"messages": messages})
-    notes = "\n".join(masker.notes())
-    assert "no place for tools: 1 rows" in notes and "reasoning: 2 rows" in notes and "calls of tools: 2 rows" in notes
+    masker, refused = masked(starter, {"messages": messages, "tools": [TOOL]}, {"messages": messages})
+    assert [row.refused for row in refused] == [NO_CALLS, NO_CALLS], "no empty answer is trained in the place of a call"
+    talk = [*messages[:1], messages[-1]]
+    masker, _ = masked(starter, {"messages": talk, "tools": [TOOL]}, {"messages": talk}, {"messages": messages[:1] + [a("2", weight=1)]})
+    assert masker.unseen == {"tools": 1, "reasoning_content": 2}
 
 
 def test_named_templates_for_tools(starter):
@@ -389,9 +392,9 @@ def test_rows_that_can_not_be_learnt_say_why(ws, tmp_path):
     ds = store.add(ws, write_rows(tmp_path / "two.jsonl", rows), held_out=0)
     job = preview.start(ws, ds.ref, str(folder))
     state = preview.wait(ws, job, 60)
-    assert state["refused"] == {"the model's chat template says: No system turns.": 1} and state["how"] == "prefixes" and state["notes"]
+    assert state["refused"] == {NO_SYSTEM: 1} and state["how"] == "prefixes" and state["notes"]
     shown = preview.look_now(ws, job)
-    assert shown[0]["problem"] is None and "No system turns." in shown[1]["problem"] and shown[1]["tokens"] == []
+    assert shown[0]["problem"] is None and NO_SYSTEM in shown[1]["problem"] and shown[1]["tokens"] == []
     assert preview.costs(ws, job, 99)["refused"] == 1 and preview.untrained(ws, job, 99) == [2]
     (folder / "chat_template.jinja").write_text("{{ raise_exception('Never.') }}")
     other = preview.start(ws, ds.ref, str(folder))

@@ -190,7 +190,7 @@ def test_what_preparation_cut_and_left_out_is_told_everywhere(ws, tmp_path, caps
     "why, words",
     [
         ("nothing to learn is left within the maximum length", "Raise the maximum length"),
-        ("System role not supported", "takes no system turns"),
+        ("System role not supported", "Fold the system turns"),
         ("Conversation roles must alternate user/assistant/user/assistant/...", "order of the roles"),
         ("its source or its target is empty", "how the data is read"),
     ],

@@ -6,10 +6,11 @@ what is left open.
 
 import math
 from bisect import bisect_right
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from tuner import additions, config, losses, methods, models, objectives, presets
+from tuner import additions, config, losses, methods, models, objectives, presets, token_counts
 from tuner.errors import SettingError, TunerError, raise_all
 from tuner.hardware import Device
 
@@ -20,8 +21,10 @@ TINY = 50_000_000  # parameters: a toy, which learns at ten times the usual rate
 
 @dataclass(frozen=True)
 class DataFacts:
-    """`rows` to learn from, `held_out` to test with; `mean` and `longest` in tokens of the chosen model; `labels` that differ;
-    `weighted` when some rows count for more than others; `lengths` of a sample of the rows in tokens, ascending."""
+    """`rows` to train on, `held_out` to validate with; `mean` and `longest` in tokens of the chosen model; `labels` that differ;
+    `weighted` when some rows count for more than others; `lengths` of the rows (of some of them, or guessed) in tokens, ascending.
+
+    `counts` are those of all rows, with the model's own tokenizer and chat template, or of a sample; without them lengths are a guess."""
 
     kind: str
     rows: int
@@ -30,19 +33,33 @@ class DataFacts:
     longest: int
     labels: int = 2
     weighted: bool = False
-    lengths: tuple[int, ...] = ()
+    lengths: Sequence[int] = field(default=(), compare=False)
+    counts: token_counts.Counts | None = field(default=None, compare=False)
+
+    @property
+    def exact(self) -> bool:
+        """Whether all rows were counted."""
+        return self.counts is not None and not self.counts.sample
+
+    def prepared(self, length: int) -> dict[str, Any] | None:
+        """What a run with this maximum length will say of its rows; None while that is not known."""
+        return self.counts.prepared(length) if self.exact else None
+
+    def usable(self, length: int) -> int:
+        """Training rows, as the trainer counts them, of which something is trained with this maximum length."""
+        return self.prepared(length)["rows"] if self.exact else self.rows
 
     def cut(self, length: int) -> float:
         """The share of the rows that are longer than `length` tokens; without a sample as if lengths fell evenly from mean to longest."""
-        if self.lengths:
+        if len(self.lengths):
             return 1 - bisect_right(self.lengths, length) / len(self.lengths)
         return min(1.0, max(0.0, (self.longest - length) / max(1.0, 2 * (self.longest - self.mean))))
 
     def whole(self, share: float) -> int:
         """The length within which that share of the rows are whole."""
-        if not self.lengths:
+        if not len(self.lengths):
             return self.longest
-        return self.lengths[min(len(self.lengths) - 1, math.ceil(share * len(self.lengths)) - 1)]
+        return int(self.lengths[min(len(self.lengths) - 1, math.ceil(share * len(self.lengths)) - 1)])
 
 
 class Choices:
@@ -312,6 +329,8 @@ def matters(name: str, c: Choices, method: methods.Method) -> bool:
     """Whether a setting that somebody chose has an effect on this technique and objective."""
     if name == "class_weights":
         return c["objective"] in ("classification", "tokens")
+    if name == "fold_system":
+        return c["objective"] in objectives.TALKS
     if config.group_of(name) == "preference":
         return c["objective"] == "preference" and preferring(name, c["preference_loss"])
     if name == "lora_dropout" and c["objective"] in objectives.PAIRED:

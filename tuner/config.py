@@ -56,6 +56,19 @@ class RunConfig(BaseModel):
         None, "Form of the talk (chat template)", "For a model that has none of its own: how question and answer are told apart.", "goal"
     )
 
+    fold_system: bool = setting(
+        False,
+        "Fold system turns into the question",
+        "For a model whose chat template takes no system turn: its text is put at the head of the question that follows.",
+        "goal",
+    )
+    accept_lost_rows: bool = setting(
+        False,
+        "Train without the rows that are lost",
+        "Start even if more than 1% of the rows are cut or left out, as the plan says.",
+        "goal",
+    )
+
     epochs: float = setting(
         3.0,
         "How often to read the data (epochs)",

@@ -17,10 +17,10 @@ from tuner.ceilings import Ceilings
 from tuner.choices import PACKS, DataFacts
 from tuner.errors import SettingError
 from tuner.hardware import Device
-from tuner.lengths import SAMPLE
 from tuner.methods import SOFT
 from tuner.models import ModelFacts
 
+SAMPLE = 400  # rows of which the longest is known where lengths are a guess
 IMPORTS = 7.0  # s until torch, transformers and TRL are there
 DISK = 1e9  # bytes/s that weights are read with
 WRITTEN = 500e6  # bytes/s that a checkpoint is written and checked with
@@ -208,7 +208,7 @@ def padded(data: DataFacts, s: dict[str, Any]) -> float:
     def above(n: int) -> float:  # the expected largest of n draws, in standard deviations
         return NormalDist().inv_cdf((n - 0.375) / (n + 0.25)) if n > 1 else 0.0
 
-    deviation = max(0.0, most - mean) / max(0.5, above(min(SAMPLE, data.rows)))
+    deviation = max(0.0, most - mean) / max(0.5, above(min(len(data.lengths) or SAMPLE, data.rows)))
     return min(most, mean + deviation * above(s["micro_batch"])) + virtual
 
 

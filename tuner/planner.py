@@ -22,6 +22,8 @@ from tuner import (
     pace,
     peaks,
     presets,
+    row_losses,
+    run_warnings,
     schedule,
 )
 from tuner.choices import HEADS, TINY, Choices, DataFacts, matters, settle
@@ -63,6 +65,10 @@ class Plan:
     pace: dict[str, Any] = field(default_factory=dict)  # what the seconds are made of: `pace.Pace.parts`
     remedies: list[dict[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    rows: dict[str, Any] | None = None  # what becomes of the rows, as a run says it in `prepared`; None while they are not counted
+    warnings: list[dict[str, Any]] = field(default_factory=list)  # what a person must know before the start: see run_warnings
+    ignored: dict[str, str] = field(default_factory=dict)  # settings that a person chose and that have no effect here: {name: why}
+    question: list[dict[str, Any]] = field(default_factory=list)  # why it does not start like this: the errors of `training.start`
     fixed: list[dict[str, Any]] = field(default_factory=lambda: [ATTENTION])  # as `reasons`: what nobody can set, and why
     checkpoint_bytes: int = 0  # on disk, of each state that is saved
     uncorrected_bytes: int = 0  # `peak_bytes` without what runs here taught
@@ -134,7 +140,53 @@ def plan(
     )
     if not fits and remedies:
         result.remedies = ladder.remedies(case, asked_for)
+    result.ignored = ignored(c, methods.get(c["method"]), facts, data)
+    result.warnings = [*_idle(result.ignored), *(_of_rows(result, c, facts, data) if known else [])]
     return result
+
+
+def _of_rows(result: Plan, c: Choices, facts: models.ModelFacts, data: DataFacts) -> list[dict[str, Any]]:
+    """What becomes of the rows, or why that is not known yet."""
+    if (prepared := data.prepared(c["max_length"])) is None:
+        return [guessed(data)]
+    found = row_losses.warnings(prepared, c, facts, data.longest)
+    no = row_losses.refusal(prepared, found, c)
+    result.rows, result.question = prepared, no.as_list() if no else []
+    return found
+
+
+def guessed(data: DataFacts) -> dict[str, Any]:
+    """The warning of a plan whose lengths are not counted."""
+    if data.counts:
+        told = f"The lengths are those of {len(data.lengths):,} of {data.rows + data.held_out:,} rows: the others are being counted."
+        return run_warnings.make(
+            "lengths_guessed", told, "Wait until all rows are counted; a run does so before it starts.", severity="info"
+        )
+    told = "The lengths are a guess of four characters per token: the model's tokenizer is not on this computer yet."
+    return run_warnings.make(
+        "lengths_guessed", told, "All rows are counted when it was downloaded, before the first step.", severity="info"
+    )
+
+
+def ignored(c: Choices, method: methods.Method, facts: models.ModelFacts, data: DataFacts) -> dict[str, str]:
+    """Settings that a person chose and that have no effect: {name: why}."""
+    mine = [n for n in c.by if c.by[n][0] == "you"]
+    out = {n: f"{method.title} with the objective {c['objective']} does not use it." for n in mine if not matters(n, c, method)}
+    if "chat_template" in mine and (facts.has_template or facts.family != "decoder"):
+        own = "The model has a chat template of its own, which is used." if facts.has_template else "Only decoders have one."
+        out["chat_template"] = own
+    if not data.held_out:
+        out |= {n: "There are no validation rows." for n in ("early_stopping", "eval_steps") if n in mine and c[n]}
+    if "warmup" in mine and c.by["warmup"][0] != "you":
+        out["warmup"] = c.by["warmup"][1]
+    return out
+
+
+def _idle(found: dict[str, str]) -> list[dict[str, Any]]:
+    if not found:
+        return []
+    told = "Not used: " + "; ".join(f"{name} ({why[0].lower() + why[1:].rstrip('.')})" for name, why in found.items()) + "."
+    return [run_warnings.make("settings_ignored", told, "Leave them out, or choose a method and objective that use them.")]
 
 
 def alpha(c: Choices) -> tuple[float, str]:
@@ -191,12 +243,8 @@ def _learning(c: Choices, facts: models.ModelFacts, data: DataFacts, model: mode
         c.decide("chat_template", "plain", "Words that any model has seen; it is saved with the result.")
         form = chat_templates.SAMPLES[c["chat_template"]].replace("\n", " ⏎ ")
         notes.append(f"This model has no chat template. It will see talks like this: {form}")
-    elif c.values.get("chat_template"):
-        notes.append("This model has a chat template of its own, which is used; the one you chose is not.")
     if model.adapter and not additions.same(model.adapter, c["method"], c["objective"]):
         notes.append("What was added to the model before is merged into it first.")
-    if idle := [n for n in c.by if c.by[n][0] == "you" and not matters(n, c, method)]:
-        notes.append(f"{', '.join(idle)}: without meaning for {method.title} here, and not used.")
     if told := objectives.trade_off(c["objective"], facts, data.kind):
         notes.append(told)
     if data.rows < 50:

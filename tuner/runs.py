@@ -163,7 +163,7 @@ def fill(folder: Path, config: dict[str, Any], plan: dict[str, Any]) -> None:
     """What a trainer reads, in the state `queued`: of a run, or of a dry run."""
     (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True), encoding="utf-8")
     paths.write_json(folder / "plan.json", plan)
-    write_status(folder, state="queued")
+    write_status(folder, state="queued", warnings=plan.get("warnings") or [])
 
 
 def write_status(folder: Path, **change: Any) -> dict[str, Any]:

@@ -1,36 +1,69 @@
 """From a request to a run in the queue: the one way in for the page, the command line and the demo."""
 
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tuner import ceilings, config, dry_run, hardware, ladder, lengths, models, planner, presets, runs, settling, supervisor
+from tuner import (
+    ceilings,
+    config,
+    dry_run,
+    hardware,
+    ladder,
+    lengths,
+    models,
+    paths,
+    planner,
+    presets,
+    runs,
+    settling,
+    supervisor,
+    token_counts,
+)
 from tuner.data import store
-from tuner.errors import ConflictError, NotFoundError, SettingError, TunerError, raise_all
+from tuner.errors import ConflictError, NotFoundError, SettingError, TunerError, raise_all, restore
 from tuner.paths import Workspace
 
 LABELLED = 2000  # rows
 
 
-def data_facts(ds: store.Dataset, facts: models.ModelFacts) -> planner.DataFacts:
-    """Counts of a dataset in tokens of a model, from a sample of its rows; remembered, for the form asks with every key."""
-    key = (str(ds.folder), ds.sha256, ds.share, ds.seed, ds.rows, facts.path, facts.family)
-    if key not in _COUNTED:
-        if len(_COUNTED) > 200:
-            _COUNTED.clear()
-        _COUNTED[key] = _counted(ds, facts)
-    return _COUNTED[key]
-
-
-_COUNTED: dict[tuple, planner.DataFacts] = {}
-
-
-def _counted(ds: store.Dataset, facts: models.ModelFacts) -> planner.DataFacts:
-    found = lengths.of_rows(facts, [r["value"] for r in store.rows(ds, 0, lengths.SAMPLE)], ds.kind)
-    mean, longest = (sum(found) / len(found), found[-1]) if found else (0.0, 0)
+def data_facts(
+    ds: store.Dataset,
+    model: models.Model,
+    ws: Workspace,
+    values: dict[str, Any] | None = None,
+    *,
+    wait: float | None = 0.0,
+    each: Callable[[dict], None] | None = None,
+) -> planner.DataFacts:
+    """Counts of a dataset in tokens of a model. All rows are counted in a process beside this one, once for a version of the data; for those
+    that are not counted within `wait` seconds (None: waits for it) a sample speaks, or a guess. `each` hears how far it is."""
     rows, labels, weighted = ds.rows - ds.held_out, labels_of(ds), "weight" in ds.mapping
-    return planner.DataFacts(ds.kind, rows, ds.held_out, mean, longest, labels, weighted, tuple(found))
+    found = token_counts.look(token_counts.question(ds, model, values or {}), ws, wait, each)
+    if found is None:
+        told = _guessed(ds, model.facts)
+        return planner.DataFacts(ds.kind, rows, ds.held_out, _mean(told), max(told, default=0), labels, weighted, told)
+    told = found.lengths()
+    labels = max(2, found.train.labels) if found.train.labels and not found.sample else labels
+    return planner.DataFacts(ds.kind, rows, ds.held_out, _mean(told), int(told.max(initial=0)), labels, weighted, told, found)
+
+
+def _mean(lengths: Sequence[int]) -> float:
+    return float(sum(lengths)) / len(lengths) if len(lengths) else 0.0
+
+
+_GUESSED: dict[tuple, list[int]] = {}  # the form asks with every key
+
+
+def _guessed(ds: store.Dataset, facts: models.ModelFacts) -> list[int]:
+    key = (str(ds.folder), ds.sha256, ds.rows, facts.family)
+    if key not in _GUESSED:
+        if len(_GUESSED) > 200:
+            _GUESSED.clear()
+        _GUESSED[key] = lengths.guess([r["value"] for r in store.rows(ds, 0, lengths.SAMPLE)], ds.kind, facts.family)
+    return _GUESSED[key]
 
 
 def labels_of(ds: store.Dataset) -> int:
@@ -45,11 +78,19 @@ def labels_of(ds: store.Dataset) -> int:
 
 
 def prepare(
-    ws: Workspace, values: dict[str, Any], *, preset: str | None = None, device_memory: int | None = None, need_data: bool = False
+    ws: Workspace,
+    values: dict[str, Any],
+    *,
+    preset: str | None = None,
+    device_memory: int | None = None,
+    need_data: bool = False,
+    wait: float | None = None,
+    each: Callable[[dict], None] | None = None,
 ) -> tuple[planner.Plan, models.Model, store.Dataset | None, config.RunConfig]:
     """Check a request and plan it. Every problem is raised together, each with its field.
 
-    `device_memory` in bytes is instead of what the device has free; where there is only a processor and none was named, of a card.
+    `device_memory` in bytes is instead of what the device has free; where there is only a processor and none was named, of a card. `wait` and
+    `each` are those of `data_facts`.
     """
     problems: list[TunerError] = []
     asked = _collect(problems, config.parse, values)
@@ -72,9 +113,15 @@ def prepare(
     ceilings.ask(ws, device)
     if device_memory is not None and device.kind == "cpu" and not asked.device:
         device = hardware.imagined(device_memory)
-    device, counts, effort = with_reclaimed(ws, device), data_facts(ds, model.facts) if ds else None, preset_of(ws, preset)
+    device, effort = with_reclaimed(ws, device), preset_of(ws, preset)
+    counts = data_facts(ds, model, ws, chosen(asked, effort), wait=wait, each=each) if ds else None
     plan = planner.plan(asked, model, counts, preset=effort, device=device, device_memory=device_memory)
     return plan, model, ds, asked
+
+
+def chosen(asked: config.RunConfig, preset: presets.Preset | None) -> dict[str, Any]:
+    """What a person and the preset have settled."""
+    return ({k: v for k, v in preset.settings.items() if v is not None} if preset else {}) | asked.given()
 
 
 def preset_of(ws: Workspace, name: str | None) -> presets.Preset | None:
@@ -101,9 +148,18 @@ def _with_field(error: TunerError) -> TunerError:
     return error
 
 
-def start(ws: Workspace, values: dict[str, Any], *, preset: str | None = None, name: str | None = None, anyway: bool = False) -> runs.Run:
-    """Check, plan, write the run's folder and put it into the queue. A plan that does not fit is refused unless `anyway`."""
-    plan, model, ds, asked = prepare(ws, values, preset=preset, need_data=True)
+def start(
+    ws: Workspace,
+    values: dict[str, Any],
+    *,
+    preset: str | None = None,
+    name: str | None = None,
+    anyway: bool = False,
+    each: Callable[[dict], None] | None = None,
+) -> runs.Run:
+    """Check, plan, write the run's folder and put it into the queue. A plan that does not fit is refused unless `anyway`; one that loses rows
+    is refused as `row_losses` says. All rows are counted first: `each({"done", "total"})` hears how far that is."""
+    plan, model, ds, asked = prepare(ws, values, preset=preset, need_data=True, each=each)
     if model.kind in ("folder", "hub") and (model.facts.path or model.kind == "folder"):
         models.folder_facts(Path(model.facts.path or model.base), need_weights=True)
     if not plan.fits and not anyway:
@@ -115,6 +171,8 @@ def start(ws: Workspace, values: dict[str, Any], *, preset: str | None = None, n
             or "Choose a smaller model.",
             field="model",
         )
+    if plan.question:
+        raise restore(plan.question)
     document, wish = _document(plan, model, ds, preset), _wish(model, ds, preset, asked)
     run = runs.create(ws, wish, document, name=name or f"{ds.name}-{model.facts.name.split('/')[-1]}")
     if model.kind == "hub" and not model.facts.path:
@@ -188,6 +246,17 @@ def remedies(ws: Workspace, wish: dict[str, Any], plan: dict[str, Any], found: d
     same |= {"device": s["device"]}
     values = {k: v for k, v in wish.items() if k != "preset"} | same
     return prepare(ws, values, preset=wish.get("preset"), device_memory=int(room))[0].remedies
+
+
+def replan(ws: Workspace, id: str) -> None:
+    """Plan a run anew whose model has come meanwhile: its rows can be counted only now. Raises what `start` would have refused."""
+    run = runs.get(ws, id)
+    preset = run.config.get("preset")
+    plan, model, ds, _ = prepare(ws, {k: v for k, v in run.config.items() if k != "preset"}, preset=preset, need_data=True)
+    if plan.question:
+        raise restore(plan.question)
+    paths.write_json(run.path / "plan.json", run.plan | _document(plan, model, ds, preset))
+    runs.write_status(run.path, warnings=plan.warnings)
 
 
 def resume(ws: Workspace, id: str) -> runs.Run:

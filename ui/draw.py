@@ -84,7 +84,7 @@ def plan_card(plan, rows: int, held_out: int) -> str:
     s = plan.settings
     share = plan.trainable_parameters / max(1, plan.total_parameters)
     lines = [
-        f"{rows:,} rows to learn from, {held_out:,} held out to test with",
+        _used(plan, rows, held_out),
         f"{s['epochs']:g} {'pass' if s['epochs'] == 1 else 'passes'}, {plan.steps:,} steps of {s['effective_batch']} rows",
         f"about {human_range(plan.seconds_low, plan.seconds_high)}" + effort(plan),
         f"{plan.trainable_parameters:,} of {plan.total_parameters:,} parameters are trained ({share:.1%})",
@@ -93,6 +93,16 @@ def plan_card(plan, rows: int, held_out: int) -> str:
     ]
     notes = "".join(f"<li><b>{escape(n)}</b></li>" for n in plan.notes)
     return f'<div class="ts-card"><b>Plan</b><ul>{"".join(f"<li>{escape(x)}</li>" for x in lines)}{notes}</ul></div>'
+
+
+def _used(plan, rows: int, held_out: int) -> str:
+    """How many rows are trained and validated with; of those that were set aside for it, where that is fewer."""
+    if not plan.rows:
+        return f"{rows:,} rows to learn from, {held_out:,} held out to test with"
+    there, held = plan.rows["rows"], plan.rows["held_out"]["rows"]
+    fewer = sum(plan.rows["left_out"].values()) or sum(plan.rows["held_out"]["left_out"].values())
+    of = f" (of {rows:,} and {held_out:,})" if fewer else ""
+    return f"{there:,} rows to learn from, {held:,} held out to test with{of}"
 
 
 def effort(plan) -> str:

@@ -55,7 +55,7 @@ class FitView:
             asked = config.parse(forms.values(dict(zip(self.names, given, strict=True))) | {"device": None})
             found = models.resolve(str(model), ws)
             ds = store.get(ws, str(data)) if data else None
-            counts = training.data_facts(ds, found.facts) if ds else None
+            counts = training.data_facts(ds, found, ws, asked.given()) if ds else None
             effort = training.preset_of(ws, preset)
             return elsewhere(offers.elsewhere(asked, found, counts, preset=effort)) + largest(hardware.get(None))
         except TunerError as error:

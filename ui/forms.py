@@ -40,6 +40,8 @@ def matters(name: str, settings: dict[str, Any]) -> bool:
     """Whether a setting means something for the method and objective that are chosen; the others are not shown."""
     if name == "class_weights":
         return settings["objective"] in ("classification", "tokens")
+    if name == "fold_system":
+        return settings["objective"] in objectives.TALKS
     if config.group_of(name) == "preference":
         return settings["objective"] == "preference" and choices.preferring(name, settings.get("preference_loss"))
     if config.group_of(name) != "adapter" or name == "quantization" and settings["method"] == "lora":
@@ -82,10 +84,12 @@ def show(name: str, value: Any) -> Any:
     return ", ".join(value) if isinstance(value, list) else value
 
 
-def info(name: str, reason: dict[str, Any] | None, error: str | None) -> str:
-    """What stands under a widget: the error, else what applies now and who decided it."""
+def info(name: str, reason: dict[str, Any] | None, error: str | None, ignored: str | None = None) -> str:
+    """What stands under a widget: the error, or why a value of one's own has no effect, else what applies now and who decided it."""
     if error:
         return f"▲ {error}"
+    if ignored:
+        return f"▲ Not used. {ignored}"
     said = config.FIELDS[name].description
     if reason is None:
         return said

@@ -50,8 +50,8 @@ class MethodView:
             ws = self.house.workspace(request)
             found = models.resolve(str(model), ws)
             ds = store.get(ws, str(data)) if data else None
-            facts = training.data_facts(ds, found.facts) if ds else None
             asked = config.parse(_asked(dict(zip(self.names, given, strict=True))))
+            facts = training.data_facts(ds, found, ws, asked.given()) if ds else None
             device = hardware.get(asked.device)
             offers = chooser.offers(asked, found, facts, preset=preset, device=device)
             method, reason = chooser.choose(offers, rows=facts.rows if facts else 1000, goal=goal, served=served)

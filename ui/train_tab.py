@@ -13,10 +13,12 @@ from ui.fit_view import FitView
 from ui.measure_view import MeasureView
 from ui.method_view import MethodView
 from ui.preset_view import PresetView
+from ui.rows_view import RowsView
 from ui.session import House, Screen
 from ui.suggest_view import SuggestView, objective_of
 
 STARTER = "starter"
+PATIENCE = 2.0  # seconds that a plan waits for the count of all rows; a larger dataset is planned from a sample until then
 
 
 class TrainTab:
@@ -65,6 +67,7 @@ class TrainTab:
                 self.measuring = MeasureView(house)
             with gr.Column(min_width=300):
                 self.plan = gr.HTML(elem_id="plan-card")
+                self.rows = RowsView(house)
         with gr.Accordion("The same as a command, and as YAML", open=False):
             self.command = gr.Code(label="Command", language="shell", interactive=False)
             self.yaml = gr.Code(label="YAML (for: tunesmith train FILE.yaml)", language="yaml", interactive=False)
@@ -81,7 +84,7 @@ class TrainTab:
             )
         self.start = gr.Button("Start training", variant="primary", elem_id="start-training")
         self.inputs = [self.model, self.data, self.preset, *self.widgets.values()]
-        told = [*self.fit.outputs, *self.suggest.outputs]
+        told = [*self.fit.outputs, *self.rows.outputs, *self.suggest.outputs]
         self.outputs = [self.problems, self.plan, self.about, self.command, self.yaml, *told, *self.widgets.values()]
         if not house.guest:
             self.model.key_up(
@@ -91,11 +94,16 @@ class TrainTab:
         self.which.wire(self.model, self.data, self.preset, self.widgets)
         self.fit.wire(self.model, self.data, self.preset, self.widgets, replan)
         self.suggest.wire(self.model, replan)
+        self.rows.wire(self.widgets, replan)
         self.mine.wire(self.preset, self.widgets, replan)
         self.measuring.wire(self.request, self.inputs)
         for widget in self.inputs:
             event = widget.input if isinstance(widget, (gr.Radio, gr.Textbox, gr.Number)) else widget.change
-            event(self.on_change, self.inputs, self.outputs, trigger_mode="always_last", show_progress="hidden", concurrency_limit=4)
+            planned = event(
+                self.on_change, self.inputs, self.outputs, trigger_mode="always_last", show_progress="hidden", concurrency_limit=4
+            )
+            if widget in (self.model, self.data):
+                self.rows.follow(planned)
 
     def request(self, model, data, given) -> dict:
         return {"model": model, "data": data, **forms.values(dict(zip(self.widgets, given, strict=True)))}
@@ -128,15 +136,20 @@ class TrainTab:
         """Values for `outputs`: what a run would take and do, or all that is wrong, each beside its field."""
         values = self.request(model, data, given)
         try:
-            plan, found, ds, _ = training.prepare(ws, values, preset=preset)
+            plan, found, ds, _ = training.prepare(ws, values, preset=preset, wait=PATIENCE)
         except Exception as error:
             wrong = draw.field_errors(error) if isinstance(error, TunerError) else {}
             elsewhere = draw.trouble(error)
-            told = [*self.fit.nothing(), *[gr.skip() for _ in self.suggest.outputs]]
+            told = [*self.fit.nothing(), *self.rows.nothing(), *[gr.skip() for _ in self.suggest.outputs]]
             infos = [gr.update(info=forms.info(n, None, wrong.get(n))) for n in self.widgets]
             return [elsewhere, "", "", gr.skip(), gr.skip(), *told, *infos]
         reasons = {r["setting"]: r for r in plan.reasons}
-        infos = [gr.update(info=forms.info(n, reasons.get(n), None), visible=forms.matters(n, plan.settings)) for n in self.widgets]
+        infos = [
+            gr.update(
+                info=forms.info(n, reasons.get(n), None, plan.ignored.get(n)), visible=n in plan.ignored or forms.matters(n, plan.settings)
+            )
+            for n in self.widgets
+        ]
         card = (
             draw.plan_card(plan, ds.rows - ds.held_out, ds.held_out)
             if ds
@@ -150,6 +163,7 @@ class TrainTab:
             command(values, preset),
             config.to_yaml({**values, "preset": preset}),
             *self.fit.show(plan),
+            *self.rows.show(plan, values),
             *self.suggest.show(ws, ds, objective_of(values, ds), str(model)),
             *infos,
         ]

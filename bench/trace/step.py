@@ -218,7 +218,7 @@ def _fused(model, **how) -> None:
 
 
 def learn_rows(objective: str):
-    from tuner.workers.learner import Rows
+    from tuner.workers.rows import Rows
 
     rows = Rows(("labels",)) if objective in ("seq2seq", "tokens") else Rows()
     rows.add(

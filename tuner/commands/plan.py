@@ -1,8 +1,9 @@
 """`tunesmith plan`: what a run would do and take, as a document or as a page of text."""
 
+import time
 from typing import Any
 
-from tuner import config, dry_run, hardware, memory, methods, offers, training
+from tuner import config, dry_run, hardware, memory, methods, offers, run_warnings, training
 from tuner.commands.words import say
 from tuner.hardware import human_bytes, human_range
 from tuner.paths import Workspace
@@ -13,12 +14,12 @@ WIDE = 30  # characters of the bar
 def plan(ws: Workspace, args) -> dict | str:
     values = request(args)
     room = hardware.parse_bytes(args.device_memory) if args.device_memory else None
-    found, model, ds, asked = training.prepare(ws, values, preset=args.preset, device_memory=room)
+    found, model, ds, asked = training.prepare(ws, values, preset=args.preset, device_memory=room, each=Counted())
     document = _measured(ws, values, args.preset, room) if args.measure else found.as_dict()
     if args.data and not args.measure and found.seconds_high > dry_run.LONG:
         say("Such a run takes long: with --measure two real steps on the longest rows tell the true memory first.")
     if args.cards:
-        counts = training.data_facts(ds, model.facts) if ds else None
+        counts = training.data_facts(ds, model, ws, training.chosen(asked, None)) if ds else None
         document["cards"] = offers.elsewhere(asked, model, counts, preset=training.preset_of(ws, args.preset))
     return document if args.as_json else page(document, model.facts.name)
 
@@ -42,6 +43,18 @@ def _measured(ws: Workspace, request: dict[str, Any], preset: str | None, memory
     if not found["fits"]:
         document["remedies"] = training.remedies(ws, request | ({"preset": preset} if preset else {}), document, found)
     return document
+
+
+class Counted:
+    """A line of progress of the count of all rows, every few seconds of a long one."""
+
+    def __init__(self):
+        self.next = time.monotonic() + 2
+
+    def __call__(self, now: dict[str, Any]) -> None:
+        if time.monotonic() > self.next and now.get("done"):
+            self.next = time.monotonic() + 3
+            say(f"counting the tokens of all rows: {now['done']:,} of {now['total']:,} ({now['done'] / now['total']:.0%})")
 
 
 class DryBar:
@@ -70,11 +83,30 @@ def page(p: dict[str, Any], model: str) -> str:
         "",
         f"{p['steps']:,} steps of {s['effective_batch']} rows, about {human_range(p['seconds_low'], p['seconds_high'])}; {trained}.",
     ]
+    lines += rows_of(p)
     lines += [f"Note: {n}" for n in p["notes"]]
+    lines += [f"Note: {run_warnings.sentence(w)}{_fixes(w)}" for w in p["warnings"]]
+    lines += [f"It will not start like this: {q['message']} {q['remedy']}" for q in p["question"]]
     if p.get("cards"):
         lines += ["", "On other cards:", *(f"  {_card(c)}" for c in p["cards"])]
     lines += ["", "Settings (value, who chose it, why):"]
     return "\n".join([*lines, *(f"  {r['setting']:24} {r['value']!s:14} {r['by']:8} {r['reason']}" for r in p["reasons"])])
+
+
+def rows_of(p: dict[str, Any]) -> list[str]:
+    """'37 training rows and 3 validation rows are used.'"""
+    if not (rows := p["rows"]):
+        return []
+    held = f" and {rows['held_out']['rows']:,} validation rows" if rows["held_out"]["rows"] else ", no validation rows"
+    return [f"{rows['rows']:,} training rows{held} are used."]
+
+
+def _fixes(warning: dict[str, Any]) -> str:
+    return "".join(f" [{f['title']}: {_as_options(f['settings'])}]" for f in warning["fixes"])
+
+
+def _as_options(settings: dict[str, Any]) -> str:
+    return " ".join(f"-s {k}={str(v).lower() if isinstance(v, bool) else v}" for k, v in settings.items())
 
 
 def _bars(p: dict[str, Any]) -> list[str]:

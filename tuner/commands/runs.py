@@ -5,14 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from tuner import config
-from tuner.commands.plan import request
+from tuner.commands.plan import Counted, request
 from tuner.commands.words import say
 from tuner.errors import RequestError
 from tuner.paths import Workspace
 
 
 def train(ws: Workspace, args):
-    from tuner import training
+    from tuner import run_warnings, training
 
     values, preset = request(args), args.preset
     if args.config:
@@ -20,9 +20,11 @@ def train(ws: Workspace, args):
         preset = preset or stored.pop("preset", None)
         stored.pop("preset", None)
         values = stored | values
-    run = training.start(ws, values, preset=preset, name=args.name, anyway=args.anyway)
+    run = training.start(ws, values, preset=preset, name=args.name, anyway=args.anyway, each=Counted())
     say(f"The run is called {run.id}; its folder is {run.path}.")
-    return {"run": run.id, "state": run.state} if args.detach else _wait(ws, run.id)
+    for warning in map(run_warnings.sentence, run.warnings):
+        say(f"Note: {warning}")
+    return {"run": run.id, "state": run.state, "warnings": run.warnings} if args.detach else _wait(ws, run.id)
 
 
 def _wait(ws: Workspace, id: str):
@@ -47,6 +49,7 @@ def _wait(ws: Workspace, id: str):
         "best": run.best,
         "baseline": (run.status.get("baseline") or {}).get("eval_loss"),
         "signs": run.status.get("signs") or [],
+        "warnings": run.warnings,
     }
 
 

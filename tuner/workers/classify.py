@@ -15,11 +15,12 @@ from torch.nn import functional as F
 from tuner import scoring
 from tuner.errors import DataError
 from tuner.workers import learn
-from tuner.workers.learner import Learner, Pad, Rows, batched, weight_of
+from tuner.workers.learner import Learner, Pad
 from tuner.workers.report import Reporter, guarded, leave
+from tuner.workers.rows import STRANGE, Rows
+from tuner.workers.tokenization import texts
 
 ONE, SEVERAL, NUMBER = "single_label_classification", "multi_label_classification", "regression"
-STRANGE = "its label is in no row to learn from"
 
 
 class Classifier(Learner):
@@ -50,20 +51,6 @@ class Classifier(Learner):
         if self.about["problem"] == NUMBER:
             return scoring.numbers(*(v * self.about["std"] + self.about["mean"] for v in (gold, guesses)))
         return scoring.labels(gold, guesses)
-
-
-def tokenised(tokenizer, values, max_length: int) -> Rows:
-    """Texts as tokens, cut at `max_length`; `labels` as the rows have them: str, list of str, or float."""
-    rows = Rows()
-    for batch in batched(values):
-        encoded = tokenizer([v["text"] for v in batch], truncation=True, max_length=max_length)
-        for value, ids, part in zip(batch, encoded["input_ids"], encoded.encodings or [None] * len(batch), strict=True):
-            if not value["text"].strip() or not ids:
-                rows.leave_out("it has no text")
-                continue
-            rows.cut += bool(part.overflowing) if part else len(ids) == max_length
-            rows.add(input_ids=ids, labels=value["label"], weight=weight_of(value))
-    return rows
 
 
 def in_order(names: set[str]) -> list[str]:
@@ -112,7 +99,7 @@ def numbered(rows: Rows, about: dict[str, Any]) -> Rows:
     """The rows with labels as the loss takes them: a place, zeros and ones, or a distance from the mean in units of the spread.
     Those with a label that was never learnt are left out and counted."""
     place, out = {n: i for i, n in enumerate(about["names"])}, Rows()
-    out.cut, out.left_out, out.notes = rows.cut, dict(rows.left_out), rows.notes
+    out.cut, out.left_out = rows.cut, dict(rows.left_out)
     for i in range(len(rows)):
         row = rows[i]
         if (label := target(row["labels"], about, place)) is None:
@@ -144,10 +131,10 @@ def class_weights(labels: list, about: dict[str, Any]) -> torch.Tensor:
 def work(r: Reporter) -> None:
     job = learn.begin(r)
     s = job.settings
-    train = tokenised(job.tokenizer, job.values(False), s["max_length"]).needed(s["max_length"])
+    train = texts(job.tokenizer, job.values(False), s["max_length"]).needed(s["max_length"])
     about = meaning(train, s["objective"], job.before)
     train = numbered(train, about)
-    held = numbered(tokenised(job.tokenizer, job.values(True), s["max_length"]), about)
+    held = numbered(texts(job.tokenizer, job.values(True), s["max_length"]), about)
     weights = class_weights(train.columns["labels"], about) if s.get("class_weights") and about["problem"] != NUMBER else None
     job.notes["labels.json"] = about | {"objective": s["objective"], "max_length": s["max_length"]}
     model = learn.build(job, names=about["names"], problem=about["problem"])

@@ -13,10 +13,11 @@ from pathlib import Path
 from huggingface_hub import HfApi, constants, hf_hub_download
 from tqdm import tqdm
 
-from tuner import hub, locks, paths, runs
+from tuner import hub, locks, paths, runs, training
 from tuner.errors import DiskError, NetworkError, translate
 from tuner.hardware import human_bytes, human_time
 from tuner.launch import local
+from tuner.paths import Workspace
 from tuner.retries import patiently
 from tuner.workers import ending
 
@@ -131,6 +132,9 @@ def done(folder: Path) -> None:
     if not (folder / "plan.json").exists():
         runs.write_status(folder, state="finished", reason=None)
         return
+    if paths.read_json(folder / "plan.json").get("rows") is None:
+        runs.write_status(folder, reason="Counting the tokens of all rows.")
+        training.replan(Workspace(folder.parents[2], folder.parents[1].name), folder.name)
     (folder / "fetch").unlink()  # before it waits again: with the mark it would be fetched again
     runs.write_status(folder, state="queued", reason=None)
 

@@ -270,7 +270,7 @@ def train(job: Job, trainer, summary: dict[str, Any]) -> None:
     if trainer.eval_dataset is not None and not job.resume:
         if not job.switchable:
             r.say(baseline=baseline(job, trainer, BASELINE_ROWS if job.settings["method"] == "full" else None))
-    known = paths.read_json(r.folder / "status.json", {}).get("warnings")
+    known = run_warnings.without_rows(paths.read_json(r.folder / "status.json", {}).get("warnings"))  # the plan's: now it is known
     warnings = run_warnings.add(known, run_warnings.of_rows(summary, job.settings.get("max_length")))
     r.say(prepared=summary, warnings=warnings, ready_seconds=round(time.monotonic() - job.began, 2))
     job.report.waited = time.time() - r.process.create_time()
@@ -381,8 +381,8 @@ def save(job: Job, model) -> None:
 
 
 def summary(train, held) -> dict[str, Any]:
-    """What became of the rows, for status.json; of those held out only what could not be tested with."""
-    return train.summary() | ({"held_out": {"rows": len(held), "left_out": held.left_out}} if held.left_out else {})
+    """What became of the rows, for status.json; of validation rows how many can be used, how many lost their ends, which are left out."""
+    return train.summary() | {"held_out": {"rows": len(held), "cut": held.cut, "left_out": held.left_out}}
 
 
 def learn_pace(run: runs.Run, report: Report) -> None:

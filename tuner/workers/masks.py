@@ -17,8 +17,9 @@ from typing import Any
 from tuner import hardware, objectives
 from tuner.data import convert
 from tuner.errors import ModelError, RequestError
+from tuner.run_warnings import NO_SYSTEM
 from tuner.workers import watch
-from tuner.workers.writer import EXTRAS, Ranges, TemplateRefusal, Writer
+from tuner.workers.writer import SYSTEM, Ranges, TemplateRefusal, Writer, folded
 
 ROWS, LETTERS = 1024, 2_000_000  # of a batch at most, whichever is reached first
 
@@ -49,10 +50,11 @@ class Written:
 
 
 class Masker:
-    """Rows of one `kind` as tokens of one model, for one objective (chat or text)."""
+    """Rows of one `kind` as tokens of one model, for one objective (chat or text); with `fold_system` system turns are put into the
+    question that follows."""
 
-    def __init__(self, tokenizer, *, kind: str, objective: str):
-        self.tokenizer, self.kind, self.chat = tokenizer, kind, objective in objectives.TALKS
+    def __init__(self, tokenizer, *, kind: str, objective: str, fold_system: bool = False):
+        self.tokenizer, self.kind, self.chat, self.fold = tokenizer, kind, objective in objectives.TALKS, fold_system
         self.how, self.unseen, self.said, self.ended = "whole", Counter(), 0, 0
         self._writers: dict[str, Writer] = {}
         self.special = {*tokenizer.all_special_ids, *(id for id, token in tokenizer.added_tokens_decoder.items() if token.special)}
@@ -90,9 +92,6 @@ class Masker:
                 "This model's chat template does not mark what the assistant says, and no marked copy of it is known. What is learnt "
                 "was worked out from what each answer adds to the text; look at some rows before you train."
             )
-        out += [
-            f"This model's chat template has no place for {EXTRAS[k]}: {n} rows hold some it will not see." for k, n in self.unseen.items()
-        ]
         if self.said and not self.ended:
             out.append("No answer ends with a token that says so: a model trained like this may not know when to stop.")
         return out
@@ -119,26 +118,27 @@ class Masker:
         try:
             if not self.chat:
                 return Written(convert.as_text(value, self.kind), weight=weight)
-            messages, tools = convert.as_messages(value, self.kind), value.get("tools") or None
-            writer = self._writer(tools)
-            self._count_unseen(writer, messages, tools)
-            return Written(*writer.write(messages, tools), weight=weight)
+            return Written(*self._conversation(value), weight=weight)
         except (RequestError, TemplateRefusal) as error:
             return Written(refused=str(error)[:200])
+
+    def _conversation(self, value: dict) -> tuple[str, Ranges]:
+        messages, tools = convert.as_messages(value, self.kind), value.get("tools") or None
+        messages, writer = folded(messages) if self.fold else messages, self._writer(tools)
+        try:
+            text, spans = writer.write(messages, tools)
+        except TemplateRefusal as error:
+            if not self.fold and any(m["role"] in SYSTEM for m in messages) and writer.takes(folded(messages), tools):
+                raise TemplateRefusal(NO_SYSTEM) from error
+            raise
+        self.unseen.update(writer.missing.keys())
+        return text, spans
 
     def _writer(self, tools: list | None) -> Writer:
         template = self.tokenizer.get_chat_template(None, tools)  # a model may have another one for tools
         if template not in self._writers:
             self._writers[template] = Writer(template, self.tokenizer.special_tokens_map)
         return self._writers[template]
-
-    def _count_unseen(self, writer: Writer, messages: list[dict], tools: list | None) -> None:
-        if tools and "tools" in writer.lacks:
-            self.unseen["tools"] += 1
-        rich = [m for m in messages if len(m) > 2]
-        for key in writer.lacks if rich else ():
-            if any(m.get(key) for m in rich):
-                self.unseen[key] += 1
 
     # --- encoding
 

@@ -17,11 +17,11 @@ from transformers import Trainer, TrainerCallback
 from trl import DPOConfig, DPOTrainer, KTOConfig, KTOTrainer
 
 from tuner import losses, methods, over_optimisation, runs
-from tuner.workers import dry, learn, pairs, reference
+from tuner.workers import dry, learn, pair_batches, pairs, reference
 from tuner.workers.exact import ExactLoss
-from tuner.workers.learner import Rows
 from tuner.workers.prepare import IGNORED
 from tuner.workers.report import Reporter, guarded, leave
+from tuner.workers.rows import Rows
 
 os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")  # what is taken from there is held by tests of ours
 from trl.experimental.cpo import CPOConfig, CPOTrainer
@@ -245,16 +245,16 @@ def make_trainer(job: learn.Job, model, train: Rows, held: Rows):
     s, loss = job.settings, losses.get(job.settings["preference_loss"])
     known = reference.Reference(model, s, fresh=job.start is None) if loss.reference else None
     whole = {n: p.data for n, p in model.named_parameters() if p.requires_grad}
-    sets = [pairs.as_dataset(rows) if len(rows) else None for rows in (train, held)]
+    sets = [pair_batches.as_dataset(rows) if len(rows) else None for rows in (train, held)]
     if loss.name == "kto":
-        sets = [d and pairs.with_others(d, size) for d, size in zip(sets, (s["micro_batch"], len(held)), strict=True)]
+        sets = [d and pair_batches.with_others(d, size) for d, size in zip(sets, (s["micro_batch"], len(held)), strict=True)]
     trainer = {"dpo": DPO, "kto": KTO, "cpo": CPO, "orpo": ORPO}[loss.trainer](
         model=model,
         args=arguments(job, loss, bool(len(held))),
         train_dataset=sets[0],
         eval_dataset=sets[1],
         processing_class=job.tokenizer,
-        data_collator=pairs.Batch(job.tokenizer.pad_token_id, loss.trainer, learn.multiple(s)),
+        data_collator=pair_batches.Batch(job.tokenizer.pad_token_id, loss.trainer, learn.multiple(s)),
         callbacks=[job.report, Watch(job.reporter)],
     )
     for name, parameter in model.named_parameters():  # beside packed weights TRL makes them bf16, which loses small steps
@@ -279,7 +279,7 @@ class Watch(TrainerCallback):
 def written(trainer, held: Rows, tokenizer) -> float:
     """Mean tokens of the answers that the model writes to the first held-out questions, cut at `LONGEST` or twice the longest given one."""
     rows = [held[i] for i in range(min(WRITTEN, len(held)))]
-    asked = [r["input_ids"][: pairs.begins(r["labels"])] for r in rows]
+    asked = [r["input_ids"][: pair_batches.begins(r["labels"])] for r in rows]
     most = min(LONGEST, 2 * max(sum(label != IGNORED for label in r["labels"]) for r in rows))
     width, model = max(map(len, asked)), trainer.accelerator.unwrap_model(trainer.model)
     ids = torch.tensor([[tokenizer.pad_token_id] * (width - len(q)) + q for q in asked], device=model.device)
@@ -316,8 +316,10 @@ def ask_beforehand(job: learn.Job, trainer) -> None:
 def rows_of(job: learn.Job, held_out: bool) -> Rows:
     s = job.settings
     singly = losses.get(s["preference_loss"]).singly
-    rows = pairs.tokenised(job.tokenizer, job.values(held_out), job.data.kind, s["max_length"], singly=singly)
-    return pairs.shuffled(rows, s["seed"]) if singly else rows
+    rows = pairs.tokenised(
+        job.tokenizer, job.values(held_out), job.data.kind, s["max_length"], singly=singly, fold_system=bool(s.get("fold_system"))
+    )
+    return pair_batches.shuffled(rows, s["seed"]) if singly else rows
 
 
 def work(r: Reporter) -> None:

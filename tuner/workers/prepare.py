@@ -7,6 +7,7 @@ from typing import Any
 
 from tuner import run_warnings
 from tuner.errors import DataError
+from tuner.run_warnings import NOTHING
 from tuner.workers import watch
 from tuner.workers.masks import Encoded, Masker, TemplateRefusal
 from tuner.workers.templates import training_template
@@ -14,7 +15,6 @@ from tuner.workers.templates import training_template
 __all__ = ["IGNORED", "NOTHING", "Prepared", "TemplateRefusal", "prepare", "training_template"]
 IGNORED = -100  # the label of a token that is read and not learnt
 NOT_LEARNT = array("i", [IGNORED])
-NOTHING = "nothing to learn is left within the maximum length"
 
 
 @dataclass
@@ -30,6 +30,7 @@ class Prepared:
     cut: int = 0
     left_out: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    unseen: dict[str, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.ends) - 1
@@ -82,6 +83,7 @@ class Prepared:
             "left_out": self.left_out,
             "longest": self.longest,
             "notes": self.notes,
+            "unseen": self.unseen,
         }
 
 
@@ -93,16 +95,17 @@ def prepare(
     objective: str,
     max_length: int,
     needed: bool = True,
+    fold_system: bool = False,
     limit: float = watch.SECONDS,
 ) -> Prepared:
     """Tokenise canonical rows; DataError when nothing is left of what is `needed`, ModelError when a batch takes over `limit` seconds."""
     out, seen = Prepared(), 0
-    masker = Masker(tokenizer, kind=kind, objective=objective)
+    masker = Masker(tokenizer, kind=kind, objective=objective, fold_system=fold_system)
     for batch in masker.stream(rows, limit=limit):
         seen += len(batch)
         for row in batch:
             out.add(row, max_length)
-    out.notes = masker.notes()
+    out.notes, out.unseen = masker.notes(), dict(masker.unseen)
     if seen and not len(out) and needed:
         why = max(out.left_out, key=out.left_out.get)
         raise DataError(

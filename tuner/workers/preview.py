@@ -7,7 +7,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from tuner import locks, paths
+from tuner import locks, paths, run_warnings
 from tuner.data import measures, store
 from tuner.errors import ModelError, TunerError, translate
 from tuner.paths import Workspace
@@ -121,7 +121,7 @@ class Job:
             "state": "done",
             "rows": len(rows),
             "how": masker.how,
-            "notes": masker.notes(),
+            "notes": [*(run_warnings.not_seen(part, n, len(rows)) for part, n in masker.unseen.items()), *masker.notes()],
             "refused": refused,
             "seconds": round(time.monotonic() - began, 2),
         }

@@ -11,11 +11,11 @@ import torch
 from transformers import Trainer
 from trl import RewardConfig, RewardTrainer
 
-from tuner.workers import learn, pairs, talks
+from tuner.workers import learn, pair_batches, pairs, talks
 from tuner.workers.exact import ExactLoss
-from tuner.workers.learner import Rows
 from tuner.workers.preference import above
 from tuner.workers.report import Reporter, guarded, leave
+from tuner.workers.rows import Rows
 
 
 class Reward(ExactLoss, RewardTrainer):
@@ -63,10 +63,10 @@ def make_trainer(job: learn.Job, model, train: Rows, held: Rows) -> Reward:
     trainer = Reward(
         model=model,
         args=learn.arguments(s, job.run.plan["steps"], job.run.path, bool(len(held)), kind=RewardConfig, **more),
-        train_dataset=pairs.as_dataset(train),
-        eval_dataset=pairs.as_dataset(held) if len(held) else None,
+        train_dataset=pair_batches.as_dataset(train),
+        eval_dataset=pair_batches.as_dataset(held) if len(held) else None,
         processing_class=job.tokenizer,
-        data_collator=pairs.Batch(job.tokenizer.pad_token_id, "reward", learn.multiple(s)),
+        data_collator=pair_batches.Batch(job.tokenizer.pad_token_id, "reward", learn.multiple(s)),
         callbacks=[job.report],
     )
     for name, parameter in model.named_parameters():  # beside packed weights TRL makes them bf16, which loses small steps
@@ -78,7 +78,7 @@ def make_trainer(job: learn.Job, model, train: Rows, held: Rows) -> Reward:
 def rows_of(job: learn.Job, held_out: bool) -> Rows:
     s = job.settings
     if talks.written(job.tokenizer):
-        return pairs.tokenised(job.tokenizer, job.values(held_out), "preference", s["max_length"])
+        return pairs.tokenised(job.tokenizer, job.values(held_out), "preference", s["max_length"], fold_system=bool(s.get("fold_system")))
     return talks.tokenised(job.tokenizer, job.values(held_out), s["max_length"])
 
 

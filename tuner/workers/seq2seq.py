@@ -14,29 +14,15 @@ import torch
 
 from tuner import scoring
 from tuner.workers import learn
-from tuner.workers.learner import Learner, Pad, Rows, batched, token_losses, weight_of
+from tuner.workers.learner import Learner, Pad, token_losses
 from tuner.workers.prepare import IGNORED
 from tuner.workers.report import Reporter, guarded, leave
+from tuner.workers.rows import Rows
+from tuner.workers.tokenization import text_pairs
 
 WRITTEN = 64  # held-out rows that are written
 LIMIT = 60.0  # seconds of writing in one test, after which those written by then count
 CHEAP = 5.0  # seconds of writing that are spent again in every test; what took longer is done at the end only
-
-
-def source_of(messages: list[dict]) -> str:
-    """A conversation as a source: a single question as it is, else a line for each turn."""
-    if len(messages) == 1 and messages[0]["role"] == "user":
-        return messages[0]["content"] or ""
-    return "\n".join(f"{m['role']}: {m['content'] or ''}" for m in messages)
-
-
-def as_pair(value: dict, kind: str) -> tuple[str, str]:
-    """(source, target) of a canonical row; of a conversation the last answer that is to be learnt, and what came before it."""
-    if kind == "seq2seq":
-        return value["source"], value["target"]
-    messages = value["messages"]
-    said = [i for i, m in enumerate(messages) if m["role"] == "assistant" and m.get("weight", 1)]
-    return (source_of(messages[: said[-1]]), messages[said[-1]]["content"] or "") if said else ("", "")
 
 
 class Rewriter(Learner):
@@ -97,23 +83,6 @@ def shifted(model, labels: torch.Tensor, filled: torch.Tensor) -> torch.Tensor:
     return torch.cat([start, filled[:, :-1]], dim=1)
 
 
-def tokenised(tokenizer, values, kind: str, max_length: int) -> Rows:
-    """Source and target as tokens, each cut at `max_length`; a target ends with the end token, unless it was cut."""
-    rows = Rows(("labels",))
-    for batch in batched(values):
-        pairs = [as_pair(value, kind) for value in batch]
-        sources = tokenizer([s for s, _ in pairs], truncation=True, max_length=max_length)["input_ids"]
-        targets = tokenizer(text_target=[t for _, t in pairs])["input_ids"]
-        for value, pair, source, target in zip(batch, pairs, sources, targets, strict=True):
-            if not pair[0].strip() or not pair[1].strip() or not source:
-                rows.leave_out("its source or its target is empty")
-                continue
-            target = target if target[-1:] == [tokenizer.eos_token_id] else [*target, tokenizer.eos_token_id]
-            rows.cut += len(source) >= max_length or len(target) > max_length
-            rows.add(input_ids=source, labels=target[:max_length], weight=weight_of(value))
-    return rows
-
-
 def summary(train: Rows, held: Rows) -> dict[str, Any]:
     return learn.summary(train, held) | {"learnt_tokens": int(np.sum(train.columns["labels"].lengths()))}
 
@@ -121,8 +90,8 @@ def summary(train: Rows, held: Rows) -> dict[str, Any]:
 def work(r: Reporter) -> None:
     job = learn.begin(r)
     s, kind = job.settings, job.data.kind
-    train = tokenised(job.tokenizer, job.values(False), kind, s["max_length"]).needed(s["max_length"])
-    held = tokenised(job.tokenizer, job.values(True), kind, s["max_length"])
+    train = text_pairs(job.tokenizer, job.values(False), kind, s["max_length"]).needed(s["max_length"])
+    held = text_pairs(job.tokenizer, job.values(True), kind, s["max_length"])
     job.notes["task.json"] = {
         "objective": "seq2seq",
         "max_length": s["max_length"],

@@ -27,7 +27,7 @@ from transformers import StoppingCriteria, StoppingCriteriaList, TextIteratorStr
 
 from tuner import chat_templates, hardware, locks, model_files, paths
 from tuner.errors import RequestError, translate
-from tuner.workers import answers, load, techniques
+from tuner.workers import answers, load, techniques, writer
 from tuner.workers.resident import Known, Models
 
 IDLE = 600.0
@@ -94,9 +94,7 @@ class Answer:
     def text(self) -> Iterator[str]:
         with self.models.turn:
             model, tokenizer, adapted = self.models.ready(self.q.model)
-            inputs = tokenizer.apply_chat_template(self.q.messages, add_generation_prompt=True, return_tensors="pt", return_dict=True).to(
-                model.device
-            )
+            inputs = writer.prompt(tokenizer, self.q.messages, return_tensors="pt", return_dict=True).to(model.device)
             self.prompt_tokens = inputs["input_ids"].shape[1]
             room = (getattr(model.config, "max_position_embeddings", None) or 4096) - self.prompt_tokens
             if room < 1:

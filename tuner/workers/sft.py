@@ -84,6 +84,7 @@ def rows_of(job: learn.Job, held_out: bool) -> Prepared:
         kind=job.data.kind,
         objective=s["objective"],
         max_length=s["max_length"],
+        fold_system=bool(s.get("fold_system")),
         needed=not held_out,  # without a row to test with a run can still learn
     )
 

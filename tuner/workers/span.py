@@ -15,38 +15,12 @@ from torch.nn import functional as F
 
 from tuner import scoring
 from tuner.workers import learn
-from tuner.workers.learner import Learner, Pad, Rows, batched, weight_of
+from tuner.workers.learner import Learner, Pad
 from tuner.workers.report import Reporter, guarded, leave
+from tuner.workers.tokenization import NOTHING, Windows, windows
 
-NOTHING = 0  # where a window without an answer points: its first token
 CANDIDATES = 20  # begins and ends that are tried in pairs
 LONGEST = 64  # tokens of an answer at most, or a quarter of the window's length where that is more
-
-
-class Windows(Rows):
-    """Windows on texts. `row` says whose each is; `questions` are the canonical rows that can be tested with."""
-
-    def __init__(self):
-        super().__init__(("token_type_ids", "begins", "ends"))
-        self.questions: list[dict] = []
-        self.unanswered = 0
-
-    def select(self, places) -> "Windows":
-        """All windows of some questions (not some of the windows): as many as there are places."""
-        wanted = [i for i in places if i < len(self.questions)]
-        out, new = Windows(), {old: i for i, old in enumerate(wanted)}
-        out.questions = [self.questions[i] for i in wanted]
-        for i, row in enumerate(self.columns["row"]):
-            if row in new:
-                out.add(**self[i] | {"row": new[row]})
-        return out
-
-    def longest(self, rows: int, *, test: bool = False) -> Rows:
-        """The longest windows; to test with, all windows of their questions."""
-        if not test:
-            return super().longest(rows)
-        places = np.argsort(-self.lengths(), kind="stable")[:rows]
-        return self.select(sorted({self.columns["row"][i] for i in places}))
 
 
 class Pointer(Learner):
@@ -102,69 +76,12 @@ def answers(windows: Windows, guesses: np.ndarray, nothing: bool) -> list[str]:
     return ["" if nothing and doubt[row] > best[row] else text for row, text in enumerate(said)]
 
 
-def tokenised(tokenizer, values, max_length: int, keep: bool) -> Windows:
-    """Windows of all rows; with `keep` also where each token stands in its text, for answers to be read."""
-    out = Windows()
-    for batch in batched(values, 100):
-        for value in batch:
-            if not value["question"].strip() or not value["context"].strip():
-                out.leave_out("it has no question, or no text")
-                continue
-            add(out, tokenizer, value, max_length, keep)
-    return out
-
-
-def add(out: Windows, tokenizer, value: dict, max_length: int, keep: bool) -> None:
-    """The windows of one row; a question longer than half of a window is cut."""
-    half = tokenizer(value["question"], truncation=True, max_length=max_length // 2, return_offsets_mapping=True, add_special_tokens=False)
-    question = value["question"][: half["offset_mapping"][-1][1]] if half["input_ids"] else value["question"]
-    room = max_length - len(half["input_ids"]) - tokenizer.num_special_tokens_to_add(pair=True)
-    encoded = tokenizer(
-        question,
-        value["context"],
-        truncation="only_second",
-        max_length=max_length,
-        stride=min(max_length // 4, room // 2),
-        return_overflowing_tokens=True,
-        return_offsets_mapping=True,
-    )
-    out.cut += len(encoded["input_ids"]) > 1
-    for w, ids in enumerate(encoded["input_ids"]):
-        inside = [i for i, s in enumerate(encoded.sequence_ids(w)) if s == 1]
-        text = (inside[0], inside[-1] + 1) if inside else (0, 1)
-        offsets = encoded["offset_mapping"][w]
-        out.add(
-            input_ids=ids,
-            token_type_ids=encoded["token_type_ids"][w] if "token_type_ids" in encoded else [0] * len(ids),
-            labels=place(value["answers"], offsets, text),
-            text=list(text),
-            begins=[a for a, _ in offsets] if keep else [],
-            ends=[b for _, b in offsets] if keep else [],
-            row=len(out.questions),
-            weight=weight_of(value),
-        )
-    out.unanswered += not value["answers"]["text"]
-    out.questions.append({k: value[k] for k in ("context", "answers")} if keep else {})
-
-
-def place(answer: dict[str, list], offsets: list[tuple[int, int]], text: tuple[int, int]) -> list[int]:
-    """[first token, last token] of the first answer in this window; NOTHING twice when it does not lie wholly in it."""
-    if not answer["text"] or not answer["text"][0]:
-        return [NOTHING, NOTHING]
-    begin = answer["answer_start"][0]
-    end = begin + len(answer["text"][0])
-    if offsets[text[0]][0] > begin or offsets[text[1] - 1][1] < end:
-        return [NOTHING, NOTHING]
-    hits = [i for i in range(*text) if offsets[i][0] < end and offsets[i][1] > begin]
-    return [hits[0], hits[-1]] if hits else [NOTHING, NOTHING]
-
-
 def work(r: Reporter) -> None:
     job = learn.begin(r)
     s = job.settings
     learn.needs_places(job, "answers can't be found")
-    train = tokenised(job.tokenizer, job.values(False), s["max_length"], False).needed(s["max_length"])
-    held = tokenised(job.tokenizer, job.values(True), s["max_length"], True)
+    train = windows(job.tokenizer, job.values(False), s["max_length"], False).needed(s["max_length"])
+    held = windows(job.tokenizer, job.values(True), s["max_length"], True)
     nothing = train.unanswered > 0
     about: dict[str, Any] = {"objective": "qa", "no_answer": nothing, "max_length": s["max_length"], "stride": s["max_length"] // 4}
     job.notes["task.json"] = about | {"longest_answer": longest_answer(s["max_length"])}

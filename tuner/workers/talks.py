@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from tuner.workers import pairs
-from tuner.workers.learner import Rows, batched
 from tuner.workers.prepare import IGNORED
+from tuner.workers.rows import Rows, batched
 
 ANSWERED = "Assistant: "
 

@@ -8,10 +8,11 @@ from bisect import bisect_right
 from collections.abc import Callable
 from typing import Any
 
+from tuner.run_warnings import NO_CALLS, NO_REASONING
 from tuner.workers import templates
 
-EXTRAS = {"tools": "tools", "reasoning_content": "reasoning", "tool_calls": "calls of tools"}  # what a template may have no place for
 ANEW = "the model's chat template writes earlier turns anew, so answers can't be told apart"
+SYSTEM = ("system", "developer")
 Ranges = list[tuple[int, int]]  # [begin, end), of characters or of tokens
 
 
@@ -25,10 +26,8 @@ class Writer:
     def __init__(self, template: str, special: dict[str, Any]):
         marked, self.how = templates.marked(template)
         self.template, self.special = marked or template, dict(special)
-        self.lacks = [
-            key for key in EXTRAS if key not in self.template and not (key == "reasoning_content" and "thinking" in self.template)
-        ]
         self.render = _renderer(self.template, self.special)
+        self.missing: dict[str, list[int]] = {}  # of the conversation that was written last: what is not in its text, see `lost`
 
     def write(self, messages: list[dict], tools: list | None) -> tuple[str, Ranges]:
         """(text, stretches that are learnt); TemplateRefusal for what the template does not take."""
@@ -50,7 +49,71 @@ class Writer:
         spans = [(begin, end) for begin, end in spans if end > begin]
         if not spans:
             raise TemplateRefusal("every answer has weight 0" if silent else "the conversation holds no answer")
+        self.missing = lost(text, turns, tools, self.render) if tools or any(len(m) > 2 for m in turns) else {}
+        _whole(turns, silent, self.missing)
         return text, spans
+
+    def takes(self, messages: list[dict], tools: list | None) -> bool:
+        """Whether the template writes this conversation."""
+        try:
+            self.write(messages, tools)
+        except TemplateRefusal:
+            return False
+        return True
+
+
+def folded(messages: list[dict]) -> list[dict]:
+    """The conversation with each system turn's text at the head of the next turn of the user: for templates that take no system turn."""
+    out, told = [], []
+    for message in messages:
+        if message["role"] in SYSTEM:
+            told.append(str(message.get("content") or ""))
+            continue
+        if told and message["role"] == "user":
+            message = message | {"content": "\n\n".join(t for t in [*told, str(message.get("content") or "")] if t)}
+            told = []
+        out.append(message)
+    return [*out, *({"role": "system", "content": t} for t in told)]  # nobody spoke after it: the template decides
+
+
+def prompt(tokenizer, messages: list[dict], **how: Any) -> Any:
+    """`tokenizer.apply_chat_template` up to where the answer begins; for a template that takes no system turn as it is trained: folded."""
+    try:
+        return tokenizer.apply_chat_template(messages, add_generation_prompt=True, **how)
+    except Exception:
+        if not any(m["role"] in SYSTEM for m in messages):
+            raise
+        return tokenizer.apply_chat_template(folded(messages), add_generation_prompt=True, **how)
+
+
+def lost(text: str, messages: list[dict], tools: list | None, render) -> dict[str, list[int]]:
+    """{part of `run_warnings.PARTS`: messages that hold it} where the template's text is the same without it; tools belong to no message."""
+    out: dict[str, list[int]] = {"tools": [-1]} if tools and _same(text, messages, None, render) else {}
+    for i, message in enumerate(messages if any(len(m) > 2 for m in messages) else ()):
+        for part in ("reasoning_content", "tool_calls"):
+            if message.get(part) and _same(text, [*messages[:i], _without(message, part), *messages[i + 1 :]], tools, render):
+                out.setdefault(part, []).append(i)
+    return out
+
+
+def _without(message: dict, part: str) -> dict:
+    return {"content": ""} | {k: v for k, v in message.items() if k != part}
+
+
+def _same(text: str, messages: list[dict], tools: list | None, render) -> bool:
+    try:
+        return render(messages, tools, False)[0] == text
+    except Exception:  # a template that can't do without it has a place for it
+        return False
+
+
+def _whole(messages: list[dict], silent: set[int], missing: dict[str, list[int]]) -> None:
+    """TemplateRefusal when an answer that is to be trained would be an empty one, or the words around a call that is not there."""
+    if any(i not in silent for i in missing.get("tool_calls", ())):
+        raise TemplateRefusal(NO_CALLS)
+    for i in missing.get("reasoning_content", ()):
+        if i not in silent and not str(messages[i].get("content") or "").strip() and not messages[i].get("tool_calls"):
+            raise TemplateRefusal(NO_REASONING)
 
 
 def _renderer(template: str, special: dict[str, Any]) -> Callable[[list[dict], list | None, bool], tuple[str, Ranges]]:

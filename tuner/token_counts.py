@@ -1,0 +1,309 @@
+"""How many tokens each row has for a model, and what follows for every maximum length: the plan's figures.
+
+The rows are counted by a child of this process (workers/count.py, no torch) with the model's own tokenizer and chat template and the very
+functions that training calls. What it found lies with the dataset's version, in token_counts/<key>.npz, so a version is counted once for a
+model. Until all rows of a large dataset are counted, `look` gives a sample of them, and None before that.
+"""
+
+import contextlib
+import hashlib
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tuner import __version__, losses, models, objectives, paths
+from tuner.data import store
+from tuner.errors import ModelError, restore
+from tuner.launch import local
+from tuner.paths import Workspace
+from tuner.run_warnings import NOTHING, SAME
+
+KEPT = 12  # counts of one dataset version
+FORMAT = 1  # of the file and of what is counted: raised with every change of either
+
+
+@dataclass(frozen=True)
+class Side:
+    """Training rows or validation rows: `length` in tokens of each that can be used, `first`: the row is trained if more tokens than this
+    are left; of pairs `differs`: so many are the same; of questions the tokens of `question` and `context`. `left_out` {reason: rows}
+    whatever the length."""
+
+    columns: dict[str, np.ndarray]
+    left_out: dict[str, int]
+    labels: int = 0
+    unseen: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def length(self) -> np.ndarray:
+        return self.columns.get("length", np.zeros(0, np.int32))
+
+    def prepared(self, limit: int, each: int = 1) -> dict[str, Any]:
+        """{"rows", "cut", "left_out"} as a worker's summary says it; `each` is how many rows it makes of one."""
+        length, left = self.length, dict(self.left_out)
+        lost = self.columns.get("first", length) >= limit if len(length) else np.zeros(0, bool)
+        same = ~lost & (self.columns["differs"] >= limit) if "differs" in self.columns else np.zeros(len(length), bool)
+        for why, n in ((NOTHING, int(lost.sum())), (SAME, int(same.sum()))):
+            if n:
+                left[why] = left.get(why, 0) + n
+        kept = ~(lost | same)
+        rows = int(self._windows(limit).sum()) if "context" in self.columns else int(kept.sum()) * each
+        return {"rows": rows, "cut": self._cut(limit), "left_out": left}
+
+    def _cut(self, limit: int) -> int:
+        if "question" in self.columns:  # a text is read in several windows; a question longer than half of one loses its end
+            return int((self.columns["question"] > limit // 2).sum())
+        return int((self.length > limit).sum())
+
+    def _windows(self, limit: int) -> np.ndarray:
+        """How many windows each text is read in; see workers/tokenization.py."""
+        question, context = np.minimum(self.columns["question"], limit // 2), self.columns["context"]
+        own = self.length - self.columns["question"] - context
+        room = np.maximum(1, limit - question - own)
+        step = np.maximum(1, room - np.minimum(limit // 4, room // 2))
+        return 1 + np.maximum(0, -(-(context - room) // step))
+
+
+@dataclass(frozen=True)
+class Counts:
+    """The rows of a dataset for one model and objective. `sample`: of some rows only. `each`: rows that training makes of one (KTO makes
+    a good and a bad answer of a pair)."""
+
+    train: Side
+    held: Side
+    sample: bool = False
+    each: int = 1
+
+    def lengths(self) -> np.ndarray:
+        """Tokens of all usable rows, ascending."""
+        return np.sort(np.concatenate([self.train.length, self.held.length]))
+
+    def prepared(self, limit: int) -> dict[str, Any]:
+        """What a run with this maximum length will say of its rows: {"rows", "cut", "left_out", "notes", "unseen", "held_out": {...}}."""
+        held = self.held.prepared(limit, self.each)
+        told = self.train.prepared(limit, self.each) | {"notes": self.train.notes, "unseen": self.train.unseen}
+        return told | {"held_out": {k: held[k] for k in ("rows", "cut", "left_out")}}
+
+
+@lru_cache(maxsize=16)
+def _read(file: str, changed: int, each: int) -> Counts:
+    with np.load(file, allow_pickle=False) as held:
+        about = json.loads(str(held["about"]))
+        columns = {side: {k.removeprefix(f"{side}_"): held[k] for k in held.files if k.startswith(side)} for side in ("train", "held")}
+    sides = {side: Side(columns[side], **about[side]) for side in columns}
+    return Counts(**sides, sample=about["sample"], each=each)
+
+
+# --- what is asked --------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is to be counted. `folder`: where the tokenizer lies; None: not on this computer yet."""
+
+    ds: store.Dataset
+    folder: Path | None
+    objective: str
+    template: str | None = None
+    fold_system: bool = False
+    loss: str | None = None
+
+    @property
+    def each(self) -> int:
+        return 2 if self.singly and self.ds.kind == "preference" else 1
+
+    @property
+    def singly(self) -> bool:
+        return self.objective == "preference" and bool(self.loss) and losses.get(self.loss).singly
+
+    @property
+    def file(self) -> Path:
+        """Where the answer lies when it is there."""
+        about = {
+            "data": [self.ds.ref, self.ds.created, self.ds.sha256, self.ds.share, self.ds.seed, self.ds.rows],
+            "tokenizer": [str(self.folder.resolve()), tokenizer_files(self.folder)],
+            "how": [self.objective, self.template, self.fold_system, self.singly, FORMAT, __version__],
+        }
+        key = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:16]
+        return self.ds.folder / "token_counts" / f"{key}.npz"
+
+
+def question(ds: store.Dataset, model: models.Model, values: dict[str, Any]) -> Question:
+    """What to count for a request: `values` are its settings, those that a person chose at least."""
+    objective = values.get("objective") or objectives.natural(ds.kind, model.facts.family)
+    loss = values.get("preference_loss") or losses.natural(ds.kind, False)[0] if objective == "preference" else None
+    if ds.kind not in objectives.get(objective).kinds or objectives.refusal(objective, model.facts):
+        return Question(ds, None, objective)  # the planner says why this can't be
+    folder = model.adapter if model.adapter and (model.adapter / "tokenizer.json").exists() else _local(model)
+    template = None if model.facts.has_template else values.get("chat_template")
+    return Question(ds, folder, objective, template, bool(values.get("fold_system")), loss)
+
+
+def _local(model: models.Model) -> Path | None:
+    folder = Path(model.base) if Path(model.base).is_dir() else models.cached_snapshot(model.base)
+    return folder if folder and tokenizer_files(folder) else None
+
+
+def tokenizer_files(folder: Path) -> list:
+    """[name, size, time of change] of what tells one tokenizer from another that came in its place."""
+    wanted = [f for pattern in ("*token*", "*vocab*", "chat_template*", "*.model", "merges*") for f in folder.glob(pattern) if f.is_file()]
+    return sorted([f.name, f.stat().st_size, f.stat().st_mtime_ns] for f in set(wanted))
+
+
+# --- asking ---------------------------------------------------------------------------------------------------------------------
+
+
+def look(q: Question, ws: Workspace, wait: float | None = 0.0, each: Callable[[dict], None] | None = None) -> Counts | None:
+    """The counts of all rows; a sample or None while they are counted and `wait` seconds (None: until the end) are over; None when the
+    tokenizer is not here. `each({"done", "total"})` is called on the way. The child's error is raised."""
+    if q.folder is None:
+        return None
+    if (found := _there(q, q.file)) is not None:
+        return found
+    end = None if wait is None else time.monotonic() + wait
+    child, tries = _child(), 2
+    id = child.ask(q, ws)
+    while True:
+        state = child.state(id)
+        if state["state"] == "cancelled" and not child.alive and (tries := tries - 1):  # it left because nothing was asked for long
+            child = _child()
+            child.ask(q, ws)
+            continue
+        if state["state"] == "failed":
+            raise restore(state["errors"])
+        if state["state"] == "done" and (found := _there(q, q.file)) is not None:
+            return found
+        if state["state"] in ("done", "cancelled"):
+            raise _lost(q)
+        if end is not None and time.monotonic() > end:
+            return _there(q, _sample_of(q.file))
+        if each:
+            each(state)
+        child.changed(0.1 if end is None else min(0.1, max(0.01, end - time.monotonic())))
+
+
+def progress(q: Question) -> dict[str, Any] | None:
+    """{"done", "total"} of a count under way, else None; starts nothing."""
+    if q.folder is None or not _children or q.file.is_file():
+        return None
+    state = _children[0].state(str(q.file))
+    return state if state["state"] in ("running", "sample") else None
+
+
+def _sample_of(file: Path) -> Path:
+    return file.with_name(f"sample-{file.name}")
+
+
+def _there(q: Question, file: Path) -> Counts | None:
+    try:
+        return _read(str(file), file.stat().st_mtime_ns, q.each)
+    except (OSError, ValueError, KeyError):  # not there, or not whole
+        return None
+
+
+def _lost(q: Question) -> ModelError:
+    return ModelError(
+        "Counting the tokens of all rows ended before it was done.",
+        asked=q.ds.ref,
+        available="a count that runs to its end",
+        remedy="Try again; if it ends again, the computer may have too little memory.",
+    )
+
+
+class Child:
+    """The process that counts, and what it said last of each question."""
+
+    def __init__(self):
+        log = paths.machine_folder() / "token_counts.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with open(log, "wb") as errors:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "tuner.workers.count"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                env=local.environment("cpu", True),
+            )
+        self.said: dict[str, dict[str, Any]] = {}
+        self.news = threading.Condition()
+        threading.Thread(target=self._hear, daemon=True).start()
+
+    @property
+    def alive(self) -> bool:
+        return self.process.poll() is None
+
+    def _hear(self) -> None:
+        for line in self.process.stdout:
+            with self.news, contextlib.suppress(ValueError):
+                said = json.loads(line)
+                before = self.said.get(said["id"], {})
+                self.said[said["id"]] = before | said
+                self.news.notify_all()
+        with self.news:  # it is gone
+            for state in self.said.values():
+                if state["state"] in ("running", "sample"):
+                    state["state"] = "cancelled"
+            self.news.notify_all()
+
+    def ask(self, q: Question, ws: Workspace) -> str:
+        """The id of the question, which is asked now unless it was already."""
+        id = str(q.file)
+        with self.news:
+            if self.said.get(id, {}).get("state") in ("running", "sample"):
+                return id
+            self.said[id] = {"state": "running", "done": 0, "total": q.ds.rows}
+        _tidy(q.file.parent)
+        about = {"home": str(ws.home.resolve()), "owner": ws.owner, "data": q.ds.ref, "folder": str(q.folder.resolve()), "rows": q.ds.rows}
+        how = {"objective": q.objective, "template": q.template, "fold_system": q.fold_system, "singly": q.singly}
+        self._say({"id": id, "file": id, "sample": str(_sample_of(q.file))} | about | how)
+        return id
+
+    def _say(self, document: dict[str, Any]) -> None:
+        with self.news, contextlib.suppress(BrokenPipeError):  # a child that died is told of by `_hear`
+            self.process.stdin.write((json.dumps(document) + "\n").encode())
+            self.process.stdin.flush()
+
+    def state(self, id: str) -> dict[str, Any]:
+        with self.news:
+            return dict(self.said.get(id) or {"state": "cancelled"})
+
+    def changed(self, seconds: float) -> None:
+        """Wait until it says something, or for so long."""
+        with self.news:
+            self.news.wait(seconds)
+
+    def cancel(self, id: str) -> None:
+        self._say({"cancel": id})
+
+
+_children: list[Child] = []
+_starting = threading.Lock()
+
+
+def _child() -> Child:
+    with _starting:
+        if not _children or not _children[0].alive:
+            _children[:] = [Child()]
+        return _children[0]
+
+
+def cancel(q: Question) -> None:
+    """Nobody waits for this count any more."""
+    if q.folder is not None and _children:
+        _children[0].cancel(str(q.file))
+
+
+def _tidy(folder: Path) -> None:
+    """Keep the counts that were made last."""
+    found = sorted(folder.glob("*.npz"), key=lambda f: f.stat().st_mtime) if folder.is_dir() else []
+    for old in found[: max(0, len(found) - KEPT)]:
+        old.unlink(missing_ok=True)
