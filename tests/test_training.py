@@ -161,9 +161,14 @@ def test_a_run_goes_on_from_a_run(house):
 
 
 def test_a_run_whose_validation_rows_are_all_left_out_does_not_pass_for_validated(ws, tmp_path):
-    """It ends before the first step, and says which rows and what to do; without validation rows it may run."""
+    """It is refused; and if a plan did not know, it ends before the first step. Without validation rows it may run."""
     data = divided(ws, tmp_path, chat_rows(40), [chat(f"What is {i}? " * 50, "It is a number.") for i in range(40)])
-    run = training.wait(ws, start(ws, data, max_steps=2, max_length=64).id, poll=0.1)
+    with pytest.raises(SettingError, match="validation rows"):
+        start(ws, data, max_steps=2, max_length=64, accept_lost_rows=True)
+    plan, model, ds, asked = training.prepare(ws, QUICK | {"data": data.ref, "max_steps": 2, "max_length": 64})
+    run = runs.create(ws, training._wish(model, ds, None, asked), training._document(plan, model, ds, None), name="told nothing")
+    supervisor.submit(ws, "train", run.path, plan.device, plan.peak_bytes)
+    run = training.wait(ws, run.id, poll=0.1)
     assert run.state == "failed" and f"None of the {data.held_out} validation rows can be used" in run.status["reason"]
     assert "Raise the maximum length" in run.status["error"]["remedy"] and not run.progress.get("step")
     alone = store.remap(ws, data.ref, held_out=0.0)
@@ -175,7 +180,9 @@ def test_what_preparation_cut_and_left_out_is_told_everywhere(ws, tmp_path, caps
     """In the run's JSON, in the terminal and in the page: rows that lost their end, rows of which nothing is left."""
     rows = chat_rows(40) + [chat("Go on", "and on " * 80)] * 3 + [chat("Why? " * 80, "So.")] * 2
     data = store.add(ws, write_rows(tmp_path / "long.jsonl", rows), held_out=0)
-    run = finish(ws, start(ws, data, max_steps=2, max_length=64))
+    with pytest.raises(SettingError, match=r"2 of 45 rows \(4%\) are left out"):
+        start(ws, data, max_steps=2, max_length=64)
+    run = finish(ws, start(ws, data, max_steps=2, max_length=64, accept_lost_rows=True))
     told = {w["name"]: w for w in run.detail()["warnings"]}
     assert told["rows_cut"]["message"].startswith("5 of 45 rows (11%)") and "Raise the maximum length" in told["rows_cut"]["remedy"]
     assert told["rows_left_out"]["message"].startswith("2 of 45 rows (4%)")
@@ -549,7 +556,7 @@ def test_long_rows_are_cut_and_hopeless_ones_left_out(starter):
 def test_what_a_template_refuses_is_left_out_and_counted(starter):
     strict = copy_of(starter, "{% if messages[0]['role'] == 'system' %}{{ raise_exception('No system turns.') }}{% endif %}" + UNMARKED)
     out = prepare(strict, {"messages": TALK}, {"messages": TALK[1:]})
-    assert len(out) == 1 and list(out.left_out.values()) == [1] and "No system turns." in next(iter(out.left_out))
+    assert len(out) == 1 and list(out.left_out.values()) == [1] and run_warnings.NO_SYSTEM in out.left_out
 
 
 def test_other_kinds_are_learnt_as_chats(starter):
@@ -564,9 +571,10 @@ def test_other_kinds_are_learnt_as_chats(starter):
 def test_rows_are_what_the_plan_counted(house, starter):
     values = [r["value"] for r in store.iterate(house.data, held_out=False)]
     out = prepare(starter, *values)
-    assert out.summary() == {**house.run(house.lora).status["prepared"]}
-    facts = training.data_facts(house.data, models.resolve("starter").facts)
-    assert facts.rows == len(values) and abs(facts.longest - out.summary()["longest"]) <= 8
+    prepared = house.run(house.lora).status["prepared"]
+    assert out.summary() == {k: v for k, v in prepared.items() if k != "held_out"}
+    facts = training.data_facts(house.data, models.resolve("starter"), house.ws, wait=None)
+    assert facts.exact and facts.rows == len(values) and facts.longest >= out.summary()["longest"]
     assert replace(facts, mean=0).mean == 0 and facts.mean == pytest.approx(out.summary()["tokens"] / len(out), rel=0.25)
 
 

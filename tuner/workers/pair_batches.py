@@ -14,7 +14,9 @@ from tuner.workers.rows import Ragged, Rows
 
 def shuffled(rows: Rows, seed: int) -> Rows:
     """In an order of chance: KTO reads rows in the order in which they lie."""
-    return rows.select(np.random.default_rng(seed).permutation(len(rows)).tolist())
+    out = rows.select(np.random.default_rng(seed).permutation(len(rows)).tolist())
+    out.cut, out.left_out, out.notes, out.unseen = rows.cut, rows.left_out, rows.notes, rows.unseen
+    return out
 
 
 def as_dataset(rows: Rows) -> Dataset:

@@ -5,6 +5,7 @@ from pathlib import Path
 from tuner import models
 from tuner.chat_templates import PLAIN, TEMPLATES
 from tuner.errors import ModelError
+from tuner.untrusted import regular
 from tuner.workers import templates
 
 PLAIN_TEMPLATE = PLAIN
@@ -26,15 +27,41 @@ def local_folder(base: str) -> Path:
     return folder
 
 
+LARGEST = 200 << 20  # bytes of a tokenizer.json; the largest published has 35 MB
+
+
+def _read(folder: Path):
+    """The tokenizer as transformers reads it; ModelError when it can't."""
+    from transformers import AutoTokenizer
+
+    file = folder / "tokenizer.json"
+    if file.is_file() and (size := regular(file).st_size) > LARGEST:
+        raise _unread(folder, f"its tokenizer.json has {size / 1e6:,.0f} MB, of {LARGEST / 1e6:,.0f} MB at most")
+    try:
+        return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    except BaseException as error:  # the library throws bare Exceptions, and a panic of Rust's is none at all
+        if isinstance(error, (KeyboardInterrupt, SystemExit, MemoryError)):
+            raise
+        raise _unread(folder, f"{type(error).__name__}: {error}"[:300]) from error
+
+
+def _unread(folder: Path, why: str) -> ModelError:
+    return ModelError(
+        f"The tokenizer of {folder.name} can't be read: {why}.",
+        asked=str(folder),
+        available="a tokenizer as save_pretrained writes it",
+        remedy="Copy the model's own tokenizer files again.",
+        field="model",
+    )
+
+
 def tokenizer(folder: Path, template: str | None = None):
     """The model's tokenizer, with a padding token; one that can end what it writes gets a chat template if it has none:
     `template`, one of `chat_templates.TEMPLATES`. An encoder's ends nothing (it has a separator) and needs none.
 
     A template that nobody here knows is tried once in a process of its own; ModelError when it does not come to an end.
     """
-    from transformers import AutoTokenizer
-
-    tok = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    tok = _read(folder)
     if tok.eos_token is None and tok.sep_token is not None:
         return tok
     if tok.eos_token is None:
