@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from tuner import hardware, methods, model_files, objectives, paths, runs
+from tuner import hardware, methods, model_files, objectives, paths, run_warnings, runs
 from tuner.hardware import human_time
 
 LOAD_ADAPTER = """{first}from peft import PeftModel
@@ -91,6 +91,7 @@ def text(run: runs.Run, *, kind: str, base: str, here: str = ".") -> str:
             "",
             f"- Base model: {model['name']}" + (f" (revision `{model['revision']}`)" if model["revision"] else ""),
             f"- Data: {data['name']}, {data['rows'] - data['held_out']:,} rows to learn from, {data['held_out']:,} held out; sha256 `{data['sha256']}`",
+            *(f"- {run_warnings.sentence(w)}" for w in run.warnings if w["severity"] != "info"),
             f"- Method: {s['method']}, {plan['trainable_parameters']:,} of {plan['total_parameters']:,} parameters trained, {took} on {plan['device_name']}",
             *(
                 [f"- System prompt of all rows, to be given when it is used: {json.dumps(run.system, ensure_ascii=False)}"]

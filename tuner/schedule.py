@@ -108,7 +108,7 @@ def too_few_steps(c: Choices, data: DataFacts, steps: int) -> list[str]:
     if steps >= FEWEST:
         return []
     limited = c.values.get("max_steps") == steps
-    why = "max_steps ends it there" if limited else f"{data.rows:,} rows, {c['effective_batch']} in each step"
+    why = "max_steps ends it there" if limited else f"{data.usable(c['max_length']):,} rows, {c['effective_batch']} in each step"
     remedy = "Raise max_steps, or leave it out." if limited else "Train more epochs, or choose a smaller effective batch size."
     return [f"The run has only {steps} step{'s' * (steps > 1)} ({why}): the model will hardly change. {remedy}"]
 

@@ -52,9 +52,13 @@ class RowsView:
             f'<p class="ts-quiet">{draw.escape(run_warnings.sentence(w))}</p>' for w in plan.warnings if w["severity"] == "info"
         )
         if plan.question:
-            lines += (
-                "<p>Training will not start like this: take a fix, or choose “Train without the rows that are lost” in all settings.</p>"
+            accepted = any(q["field"] == "accept_lost_rows" for q in plan.question)
+            way = (
+                "take a fix, or choose “Train without the rows that are lost” in all settings"
+                if accepted
+                else "take a fix, or change the data"
             )
+            lines += f"<p>Training will not start like this: {way}.</p>"
         titles = [gr.update(value=f["title"], visible=True) for f in fixes]
         card = f'<div class="ts-card"><b>What becomes of the rows</b>{lines}</div>' if lines else ""
         return [card, fixes, pending, *titles, *[gr.update(visible=False)] * (BUTTONS - len(fixes))]
