@@ -1,6 +1,5 @@
 """Base models and tuned models: what they are, from config.json and safetensors headers, never from weights."""
 
-import json
 import os
 import re
 from dataclasses import dataclass, field, replace
@@ -11,8 +10,8 @@ from typing import Any
 
 import yaml
 
-from tuner import hub_token, model_config, paths, shapes
-from tuner.errors import ModelError, NetworkError, NotFoundError, translate
+from tuner import hub_token, model_config, model_files, model_formats, model_tokenizer, paths, shapes
+from tuner.errors import ModelError, NotFoundError, TunerError
 from tuner.model_files import check_parts, count_parameters, document, has_template, header, missing_shards  # noqa: F401 (header is used by export)
 
 HUB_ID = re.compile(r"(?!.*(--|\.\.))[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
@@ -139,6 +138,7 @@ def resolve(ref: str, ws: paths.Workspace | None = None, *, need_weights: bool =
         if is_adapter(folder):
             return _from_adapter(folder, need_weights)
         return Model(str(folder), "folder", folder_facts(folder, need_weights=need_weights), str(folder))
+    model_formats.check_reference(ref)
     if HUB_ID.fullmatch(ref):
         return _from_hub(ref, ws.token if ws else None)
     raise NotFoundError(
@@ -151,17 +151,33 @@ def resolve(ref: str, ws: paths.Workspace | None = None, *, need_weights: bool =
 
 
 def _folder(ref: str) -> Path | None:
-    """`ref` as a path when it is written like one, or there is such a folder."""
+    """`ref` as a path when it is written like one, or there is such a folder; ModelError for a file."""
     try:
         folder = Path(ref).expanduser()
         is_folder = folder.is_dir()  # raises here, and not later on, where no path can be so
+        if folder.is_file():
+            raise _a_file(folder)
         return folder.resolve() if ref.startswith(("/", "~", ".")) or "\\" in ref or is_folder else None
     except (OSError, RuntimeError, ValueError):  # a name too long, the home of nobody, a null byte
         return None
 
 
+def _a_file(file: Path) -> ModelError:
+    model_formats.check_reference(str(file))
+    return ModelError(
+        f"{file.name} is a file, and a model is a folder.",
+        asked=str(file)[:200],
+        available="folders with config.json, a tokenizer and *.safetensors",
+        remedy=f"Choose the folder that holds it: {file.parent}.",
+        field="model",
+    )
+
+
 def is_adapter(folder: Path) -> bool:
-    return (folder / "adapter_config.json").is_file() and not (folder / "config.json").exists()
+    """Whether a folder holds an adapter alone: some programs save a config.json beside it, but no weights of the model."""
+    if not (folder / "adapter_config.json").is_file():
+        return False
+    return not (folder / "config.json").exists() or bool(list(folder.glob("adapter_model.*"))) and not model_files.weights(folder)
 
 
 def _from_adapter(folder: Path, need_weights: bool) -> Model:
@@ -178,8 +194,8 @@ def _from_adapter(folder: Path, need_weights: bool) -> Model:
             else "Save it again with save_pretrained.",
             field="model",
         )
-    beside = _folder(str(folder / named)) or folder
-    if any(found and is_adapter(found) for found in (beside if beside != folder else None, _folder(named))) or beside == folder:
+    base = _base_of(folder, named)
+    if (found := _folder(base)) is not None and is_adapter(found):
         raise ModelError(
             f"{folder.name} holds an adapter that stands on another adapter.",
             asked=named[:200],
@@ -187,8 +203,30 @@ def _from_adapter(folder: Path, need_weights: bool) -> Model:
             remedy="Merge the first one into its base, and name that.",
             field="model",
         )
-    start = resolve(str(beside) if beside.is_dir() else named, need_weights=need_weights)
+    try:
+        start = resolve(base, need_weights=need_weights)
+    except TunerError as error:
+        raise _no_base(folder, named, error) from error
     return Model(str(folder), start.kind, start.facts, start.base, adapter=folder, revision=start.revision)
+
+
+def _base_of(folder: Path, named: str) -> str:
+    """The base that an adapter names: a path without a beginning is relative to the adapter's folder, and to no other."""
+    beside = _folder(str(folder / named))
+    if beside is not None and (beside.is_dir() or named.startswith(".")):
+        return str(beside)
+    return named
+
+
+def _no_base(folder: Path, named: str, error: TunerError) -> ModelError:
+    remedy = f'{error.remedy.rstrip()} Or write where the base lies into "base_model_name_or_path" of adapter_config.json.'
+    return ModelError(
+        f"The adapter in {folder.name} stands on {named[:200]}, which can't be used: {error.message}",
+        asked=named[:200],
+        available=error.available,
+        remedy=remedy,
+        field="model",
+    )
 
 
 def _from_run(id: str, ws: paths.Workspace) -> Model:
@@ -215,7 +253,9 @@ def _from_hub(id: str, token: str | None) -> Model:
         return Model(id, "hub", facts, id, revision=folder.name)
     if entry:
         return Model(entry["id"], "hub", catalog_facts(entry), entry["id"])
-    return Model(id, "hub", _hub_facts(id, hub_token.for_calls(token)), id)
+    from tuner import hub_models  # which counts with this module
+
+    return Model(id, "hub", hub_models.facts(id, hub_token.for_calls(token)), id)
 
 
 def cached_snapshot(id: str) -> Path | None:
@@ -228,40 +268,7 @@ def cached_snapshot(id: str) -> Path | None:
     if not isinstance(config, str):
         return None
     folder = Path(config).parent
-    return folder if list(folder.glob("*.safetensors")) and not missing_shards(folder) else None
-
-
-def _hub_facts(id: str, token: str | bool) -> ModelFacts:
-    import httpx
-    from huggingface_hub import HfApi, constants, hf_hub_download
-
-    try:
-        if not constants.HF_HUB_OFFLINE:
-            httpx.head(constants.ENDPOINT, timeout=5)  # without a network the download alone tries for 23 s
-        config = json.loads(Path(hf_hub_download(id, "config.json", etag_timeout=5, token=token)).read_text(encoding="utf-8"))
-        facts = replace(facts_from_config(config, name=id), has_template=_hub_template(id, token))
-        if facts.notes:  # a kind that can't be counted from its config: the headers of its weights tell
-            facts = replace(facts, parameters=sum(HfApi().get_safetensors_metadata(id, token=token).parameter_count.values()))
-        return facts
-    except Exception as error:
-        raise translate(error) or NetworkError(
-            f"{id} can't be looked up on the Hub.",
-            asked=id,
-            available="models on this computer",
-            remedy="Check the network and the spelling.",
-        ) from error
-
-
-def _hub_template(id: str, token: str | bool) -> bool:
-    """Whether a model that is still on the Hub has a chat template, from two small files; no weights are fetched."""
-    from huggingface_hub import HfApi, hf_hub_download
-    from huggingface_hub.errors import EntryNotFoundError
-
-    try:
-        told = json.loads(Path(hf_hub_download(id, "tokenizer_config.json", etag_timeout=5, token=token)).read_text(encoding="utf-8"))
-    except EntryNotFoundError:
-        told = {}
-    return bool(told.get("chat_template")) or HfApi().file_exists(id, "chat_template.jinja", token=token)
+    return folder if model_files.weights(folder) and not missing_shards(folder) else None
 
 
 FLAT = {
@@ -299,7 +306,8 @@ def folder_facts(folder: Path, *, need_weights: bool = False, name: str | None =
             remedy="Check the path; the folder must hold config.json.",
             field="model",
         )
-    if (folder / "adapter_config.json").exists() and not (folder / "config.json").exists():
+    files = model_files.names(folder)
+    if is_adapter(folder):
         raise ModelError(
             f"{folder.name} holds an adapter, not a whole model.",
             asked=str(folder),
@@ -307,6 +315,7 @@ def folder_facts(folder: Path, *, need_weights: bool = False, name: str | None =
             remedy="Choose the base model it was made from, or a run of this workspace.",
             field="model",
         )
+    model_formats.check_files(files, folder.name, str(folder), document(folder / "config.json"))
     if not os.path.lexists(folder / "config.json"):
         raise ModelError(
             f"{folder.name} holds no config.json, so it is not a model.",
@@ -315,14 +324,23 @@ def folder_facts(folder: Path, *, need_weights: bool = False, name: str | None =
             remedy="Point to the folder that holds config.json, the tokenizer and *.safetensors.",
             field="model",
         )
-    config = document(folder / "config.json")
-    weights = sorted(folder.glob("*.safetensors"))
-    if need_weights:
-        check_parts(folder, weights)
-    more: dict[str, Any] = {"path": str(folder) if weights else None, "has_template": has_template(folder)}
-    if weights:
-        more["parameters"], more["bytes_per_weight"] = count_parameters(weights)
-    return facts_from_config(config, name=name or folder.name, **more)
+    config, found = document(folder / "config.json"), model_files.weights(folder)
+    check_config(config, files, name or folder.name)
+    if need_weights or found:
+        check_parts(folder, found, files)
+    more: dict[str, Any] = {"path": str(folder) if found else None, "has_template": has_template(folder)}
+    if found:
+        more["parameters"], more["bytes_per_weight"] = count_parameters(found)
+    facts = facts_from_config(config, name=name or folder.name, **more)
+    if found:
+        model_tokenizer.check(folder, facts.config, found, name or folder.name)
+    return facts
+
+
+def check_config(config: dict[str, Any], files: set[str], name: str) -> None:
+    """ModelError for what config.json and the names of the files tell that can't be trained."""
+    model_formats.check_purpose(config, files, name)
+    model_formats.check_quantization(config, files, name)
 
 
 # what families call the same size in config.json, the more telling name first
