@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -191,7 +192,8 @@ def test_the_hub_is_asked_for_the_list_and_two_small_files(tmp_path, monkeypatch
 
     folder, asked = model_folder(tmp_path / "there"), []
     monkeypatch.setattr(httpx, "head", lambda *a, **k: None)
-    monkeypatch.setattr(huggingface_hub.HfApi, "list_repo_files", lambda self, id, token=None: sorted(WHOLE | {"tokenizer_config.json"}))
+    listed = SimpleNamespace(siblings=[SimpleNamespace(rfilename=n) for n in WHOLE | {"tokenizer_config.json"}])
+    monkeypatch.setattr(huggingface_hub.HfApi, "model_info", lambda self, id, token=None: listed)
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", lambda id, name, **_: asked.append(name) or str(folder / name))
     facts = models.resolve("some/thing").facts
     assert facts.model_type == "llama" and facts.path is None and asked == ["config.json", "tokenizer_config.json"]

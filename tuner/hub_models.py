@@ -17,7 +17,7 @@ def facts(id: str, token: str | bool) -> models.ModelFacts:
     try:
         if not constants.HF_HUB_OFFLINE:
             httpx.head(constants.ENDPOINT, timeout=5)  # without a network the download alone tries for 23 s
-        files = set(HfApi().list_repo_files(id, token=token))
+        files = {f.rfilename for f in HfApi().model_info(id, token=token).siblings or []}
         config = _document(id, "config.json", files, token)
         check(id, files, config)
         told = _document(id, "tokenizer_config.json", files, token)
