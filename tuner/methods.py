@@ -186,13 +186,32 @@ def refusal(method: str, objective: str, facts: ModelFacts, settings: dict[str, 
     if no:
         return no
     kind = facts.model_type
+    if facts.packed and method not in ("lora", "qlora"):
+        return f"{facts.name} is stored {STORED[facts.packed]}, and such weights can't be trained themselves: choose LoRA or QLoRA, or the 16-bit model it was made from."
+    if facts.packed and objectives.get(objective).task != "CAUSAL_LM":
+        return f"{facts.name} is stored {STORED[facts.packed]}, where no head for {objective} finds a place: choose the 16-bit model it was made from."
     if at_fault := setting_refusal(method, facts, settings):
         return at_fault[2]
     return CELLS.get((method, objective, facts.family)) or CELLS.get((method, objective, kind)) or CELLS.get((method, "*", kind))
 
 
+STORED = {"nf4": "in 4 bits (bitsandbytes)", "int8": "in 8 bits (bitsandbytes)"}
+
+
+def merge_refusal(facts: ModelFacts) -> str | None:
+    """Why what is trained on this model can't be merged into it, with what to do instead; None when it can."""
+    if not facts.packed:
+        return None
+    return (
+        f"{facts.name} is stored {STORED[facts.packed]}, so the result can't be merged into it: export the adapter, or train from the 16-bit "
+        "model it was made from."
+    )
+
+
 def setting_refusal(method: str, facts: ModelFacts, settings: dict[str, Any]) -> tuple[str, list, str] | None:
     """(setting, what it may be, why) where a technique would work but for one of its settings."""
+    if facts.packed and settings.get("quantization") not in (None, facts.packed):
+        return "quantization", [facts.packed], f"{facts.name} is stored {STORED[facts.packed]} already: leave quantization out."
     if method == "qlora" and settings.get("use_dora") and settings.get("quantization") == "int8":
         return "use_dora", [False], "DoRA does not work on weights packed into 8 bits: choose nf4, or leave DoRA off."
     if method == "lora" and settings.get("use_dora") and settings.get("lora_init", "default") != "default":

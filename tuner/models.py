@@ -79,6 +79,7 @@ class ModelFacts:
     family: str = "decoder"  # see objectives.FAMILIES
     decoder_layers: int = 0  # of an encoder-decoder, beside the `layers` of its encoder
     notes: tuple[str, ...] = field(default=())
+    packed: str | None = None  # nf4 or int8: how bitsandbytes stored the weights
     config: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)  # config.json as it is, for `shapes`
 
     @property
@@ -329,8 +330,8 @@ def folder_facts(folder: Path, *, need_weights: bool = False, name: str | None =
     if need_weights or found:
         check_parts(folder, found, files)
     more: dict[str, Any] = {"path": str(folder) if found else None, "has_template": has_template(folder)}
-    if found:
-        more["parameters"], more["bytes_per_weight"] = count_parameters(found)
+    if found and not model_formats.quantization(config):
+        more["parameters"], more["bytes_per_weight"] = count_parameters(found)  # of quantized weights the headers count bytes
     facts = facts_from_config(config, name=name or folder.name, **more)
     if found:
         model_tokenizer.check(folder, facts.config, found, name or folder.name)
@@ -374,7 +375,8 @@ def facts_from_config(config: dict[str, Any], *, name: str, **more: Any) -> Mode
         raise model_config.wrong(name, "one of its sizes", str(error)[:100], "sizes as save_pretrained writes them") from error
     if sizes["head_dim"] < 1:
         raise model_config.wrong(name, "num_attention_heads", sizes["heads"], f"at most hidden_size, {sizes['hidden']:,}")
-    facts = ModelFacts(name=name, model_type=kind, family=family, parameters=0, notes=_notes(kind, family), config=text, **sizes)
+    packed = model_formats.packed(config)
+    facts = ModelFacts(name, kind, parameters=0, family=family, packed=packed, notes=_notes(kind, family), config=text, **sizes)
     return replace(facts, **{"parameters": _counted(facts), **more})
 
 

@@ -8,7 +8,7 @@ import torch
 import transformers
 from transformers import BitsAndBytesConfig
 
-from tuner import hardware, model_files, objectives
+from tuner import hardware, model_files, model_formats, objectives
 from tuner.errors import ModelError
 from tuner.workers import layers
 from tuner.workers.tokens import PLAIN_TEMPLATE, local_folder, tokenizer
@@ -54,7 +54,11 @@ def base_model(
     """
     auto = getattr(transformers, objectives.get(objective).auto)
     more = head(folder, labels or (len(names) if names else None), names, problem)
-    if quantization:
+    stored = model_formats.packed(model_files.document(folder / "config.json"))
+    if stored:  # by bitsandbytes, which says in the config how: it stays so
+        quantization = stored
+        more["device_map"] = {"": torch_device(device)}
+    elif quantization:
         more |= {"quantization_config": packed(quantization, precision, left_whole(auto, folder)), "device_map": {"": torch_device(device)}}
     try:
         model, told = auto.from_pretrained(
