@@ -30,8 +30,7 @@ def kinds(run: runs.Run) -> list[str]:
 
 def packed(run: runs.Run) -> bool:
     """Whether the base of a run is stored in a few bits, into which nothing can be merged."""
-    base = run.plan["model"]["base"]
-    folder = Path(base) if Path(base).is_dir() else models.cached_snapshot(base)
+    folder = models.base_folder(run.plan["model"]["base"])
     return folder is not None and model_formats.packed(model_files.document(folder / "config.json")) is not None
 
 

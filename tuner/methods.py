@@ -188,11 +188,25 @@ def refusal(method: str, objective: str, facts: ModelFacts, settings: dict[str, 
     kind = facts.model_type
     if facts.packed and method not in ("lora", "qlora"):
         return f"{facts.name} is stored {STORED[facts.packed]}, and such weights can't be trained themselves: choose LoRA or QLoRA, or the 16-bit model it was made from."
+    if facts.outer and objectives.get(objective).task != "CAUSAL_LM":
+        return f"{facts.name} is multimodal ({facts.outer}), and its text part learns to write alone: choose chat, text or preference, or a plain language model."
     if facts.packed and objectives.get(objective).task != "CAUSAL_LM":
         return f"{facts.name} is stored {STORED[facts.packed]}, where no head for {objective} finds a place: choose the 16-bit model it was made from."
+    if method == "prefix" and _hybrid(facts):
+        return f"Prefix tuning puts keys and values into every layer, and some layers of {facts.name} have none: choose LoRA or P-tuning."
     if at_fault := setting_refusal(method, facts, settings):
         return at_fault[2]
     return CELLS.get((method, objective, facts.family)) or CELLS.get((method, objective, kind)) or CELLS.get((method, "*", kind))
+
+
+HYBRID = "bamba falcon_h1 granitemoehybrid jamba kimi_linear lfm2 lfm2_moe minimax nemotron_h olmo_hybrid qwen3_next recurrent_gemma zamba zamba2"
+
+
+def _hybrid(facts: ModelFacts) -> bool:
+    """Whether some layers keep a state instead of keys and values."""
+    kinds = facts.config.get("layer_types")
+    said = isinstance(kinds, list) and any(isinstance(k, str) and not k.endswith("attention") or k == "linear_attention" for k in kinds)
+    return said or facts.model_type in HYBRID.split() or facts.model_type.startswith("qwen3_5")
 
 
 STORED = {"nf4": "in 4 bits (bitsandbytes)", "int8": "in 8 bits (bitsandbytes)"}
@@ -233,6 +247,7 @@ CELLS: dict[tuple[str, str, str], str] = {
         for method in SOFT
         for objective in ("classification", "regression")
     },
+    **{(m, "*", "llama4_text"): "PEFT finds no place for virtual tokens in a Llama 4: choose LoRA." for m in ("prompt", "p_tuning")},
     **{
         ("prefix", "*", kind): "This kind of encoder takes no prefixes: choose P-tuning or LoRA."
         for kind in ("modernbert", "distilbert", "deberta-v2")

@@ -22,6 +22,7 @@ COUNTS = {  # the most of each whole number that is used, well above any publish
     **dict.fromkeys(("relative_attention_num_buckets", "conv_kernel_size", "conv_groups"), 1 << 16),
 }
 FROM_ONE = ("conv_groups",)  # something is divided by it
+SIDE = (("hidden_size", "embed_dim", "d_model"), ("num_hidden_layers", "depth", "encoder_layers", "num_layers"))  # of a vision_config
 TEXTS = ("model_type", "feed_forward_proj")
 LISTS = {"architectures": str, "mlp_only_layers": int, "pos_att_type": str}
 PARAMETERS = 10**15  # of a whole model: two petabytes
@@ -51,6 +52,18 @@ def checked(config: Any, name: str) -> dict[str, Any]:
     for key, kind in LISTS.items():
         _check_list(text.get(key), key, kind, name)
     return text
+
+
+def towers(config: dict[str, Any]) -> int:
+    """About how many parameters stand beside the language model, where only the config tells: transformers of 4 H^2 + 2 H I a layer."""
+    total = 0
+    for key, inner in config.items():
+        if key.endswith("_config") and key not in ("text_config", "quantization_config") and isinstance(inner, dict):
+            hidden, layers = (next((v for n in names if type(v := inner.get(n)) is int), 0) for names in SIDE)
+            wide = inner.get("intermediate_size") if type(inner.get("intermediate_size")) is int else 4 * hidden
+            if 0 < hidden <= WIDTH and 0 < layers <= 4096 and 0 <= wide <= 8 * WIDTH:
+                total += layers * (4 * hidden * hidden + 2 * hidden * wide)
+    return total
 
 
 def _count(value: Any, key: str, most: int, name: str) -> int:

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import re
 import struct
 from itertools import islice
 from pathlib import Path
@@ -96,6 +97,16 @@ def count_parameters(weights: list[Path]) -> tuple[int, int]:
             n = math.prod(tensor["shape"])
             total, stored = total + n, stored + n * BYTES.get(tensor["dtype"], 2)
     return total, max(1, round(stored / max(1, total)))
+
+
+BESIDE = re.compile(  # names of tensors with which a multimodal model sees or hears
+    r"(^|\.)(\w*(vision|visual|image|video|audio|speech|sound)\w*|multi_modal_projector|mm_projector|connector|aligner|projector|merger|qformer|perceiver)\."
+)
+
+
+def count_still(weights: list[Path]) -> int:
+    """Parameters of a multimodal model beside its language model, from the names in the headers."""
+    return sum(math.prod(t["shape"]) for path in weights for name, t in header(path).items() if BESIDE.search(name))
 
 
 def header(path: Path) -> dict[str, Any]:

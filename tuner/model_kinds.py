@@ -8,13 +8,16 @@ import importlib.metadata
 import importlib.util
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 LISTS = {  # family: transformers' list of the kinds that have such a class
     "decoder": "MODEL_FOR_CAUSAL_LM_MAPPING_NAMES",
     "encoder-decoder": "MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES",
     "encoder": "MODEL_FOR_MASKED_LM_MAPPING_NAMES",
     "multimodal": "MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES",
+    "sound": "MODEL_FOR_MULTIMODAL_LM_MAPPING_NAMES",
 }
+MULTIMODAL = "AutoModelForMultimodalLM"  # transformers' class for both of the last
 
 
 @cache
@@ -52,6 +55,18 @@ def _pairs(node: ast.AST):
 
 def _plain(node: ast.AST | None) -> bool:
     return isinstance(node, ast.Constant)
+
+
+def is_multimodal(kind: object) -> bool:
+    """Whether models of this kind see or hear beside a language model that writes."""
+    lists = installed()
+    return kind in lists.get("multimodal", ()) or kind in lists.get("sound", ())
+
+
+def outer(config: dict[str, Any]) -> str:
+    """The kind of a multimodal model, by the whole of its config.json; "" for a plain one."""
+    kind = config.get("model_type")
+    return kind if isinstance(kind, str) and is_multimodal(kind) and not config.get("is_encoder_decoder") else ""
 
 
 def known(kind: str) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from tuner import hub_token, model_config, model_files, model_formats, model_tokenizer, paths, shapes
+from tuner import hub_token, model_config, model_files, model_formats, model_kinds, model_tokenizer, paths, shapes
 from tuner.errors import ModelError, NotFoundError, TunerError
 from tuner.model_files import check_parts, count_parameters, document, has_template, header, missing_shards  # noqa: F401 (header is used by export)
 
@@ -79,6 +79,8 @@ class ModelFacts:
     family: str = "decoder"  # see objectives.FAMILIES
     decoder_layers: int = 0  # of an encoder-decoder, beside the `layers` of its encoder
     notes: tuple[str, ...] = field(default=())
+    outer: str = ""  # the kind of the multimodal model whose text part this is; "" for a plain language model
+    still: int = 0  # parameters that see or hear, which are loaded and never trained
     packed: str | None = None  # nf4 or int8: how bitsandbytes stored the weights
     config: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)  # config.json as it is, for `shapes`
 
@@ -259,6 +261,19 @@ def _from_hub(id: str, token: str | None) -> Model:
     return Model(id, "hub", hub_models.facts(id, hub_token.for_calls(token)), id)
 
 
+def auto_class(folder: Path | None, objective: str) -> str:
+    """transformers' class of a model for an objective; of a multimodal checkpoint the one that holds all of its parts."""
+    from tuner import objectives  # which is written in the terms of this module
+
+    usual, kind = objectives.get(objective), document(folder / "config.json").get("model_type") if folder else None
+    return model_kinds.MULTIMODAL if usual.task == "CAUSAL_LM" and model_kinds.is_multimodal(kind) else usual.auto
+
+
+def base_folder(base: str) -> Path | None:
+    """Where the weights of a base lie on this computer: the folder itself, or the snapshot of a Hub id; None when they don't."""
+    return Path(base) if Path(base).is_dir() else cached_snapshot(base)
+
+
 def cached_snapshot(id: str) -> Path | None:
     """The folder of a model that was downloaded before, by this or another program; None when it isn't complete."""
     from huggingface_hub import try_to_load_from_cache
@@ -332,6 +347,7 @@ def folder_facts(folder: Path, *, need_weights: bool = False, name: str | None =
     more: dict[str, Any] = {"path": str(folder) if found else None, "has_template": has_template(folder)}
     if found and not model_formats.quantization(config):
         more["parameters"], more["bytes_per_weight"] = count_parameters(found)  # of quantized weights the headers count bytes
+        more |= {"still": model_files.count_still(found)} if model_kinds.outer(config) else {}
     facts = facts_from_config(config, name=name or folder.name, **more)
     if found:
         model_tokenizer.check(folder, facts.config, found, name or folder.name)
@@ -358,7 +374,8 @@ NAMES = {
 def facts_from_config(config: dict[str, Any], *, name: str, **more: Any) -> ModelFacts:
     """Facts from a config.json as a dict; ModelError for what belongs to no family that this app can train."""
     text = model_config.checked(config, name)
-    kind, family = text.get("model_type") or "unknown", shapes.family_of(text)
+    kind, family, outer = text.get("model_type") or "unknown", shapes.family_of(text), model_kinds.outer(config)
+    family = "decoder" if outer else family
     if family is None:
         raise ModelError(
             f"{name} is of the kind {kind!r}, which can't be trained here.",
@@ -376,8 +393,11 @@ def facts_from_config(config: dict[str, Any], *, name: str, **more: Any) -> Mode
     if sizes["head_dim"] < 1:
         raise model_config.wrong(name, "num_attention_heads", sizes["heads"], f"at most hidden_size, {sizes['hidden']:,}")
     packed = model_formats.packed(config)
-    facts = ModelFacts(name, kind, parameters=0, family=family, packed=packed, notes=_notes(kind, family), config=text, **sizes)
-    return replace(facts, **{"parameters": _counted(facts), **more})
+    facts = ModelFacts(
+        name, kind, parameters=0, family=family, outer=outer, packed=packed, notes=_notes(kind, family), config=text, **sizes
+    )
+    still = more.get("still", model_config.towers(config) if outer else 0)
+    return replace(facts, **{"parameters": _counted(facts) + still, "still": still, **more})
 
 
 def _counted(facts: ModelFacts) -> int:

@@ -98,7 +98,7 @@ class Answer:
                 model.device
             )
             self.prompt_tokens = inputs["input_ids"].shape[1]
-            room = (getattr(model.config, "max_position_embeddings", None) or 4096) - self.prompt_tokens
+            room = (getattr(model.config.get_text_config(), "max_position_embeddings", None) or 4096) - self.prompt_tokens
             if room < 1:
                 raise RequestError(
                     f"The conversation has {self.prompt_tokens} tokens, more than this model reads.",

@@ -63,7 +63,7 @@ def put_on(model, settings: dict[str, Any], facts: ModelFacts, *, objective: str
         model, start = merged(with_saved(model, start)), None
     if method == "full":
         _whole(model)
-        return model.requires_grad_(True)
+        return layers.train_all(model)
     if method == "last_layers":
         _whole(model)
         model = layers.train_last(layers.put(model, start) if start else model, settings)
