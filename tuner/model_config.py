@@ -10,9 +10,30 @@ from tuner.errors import ModelError
 WIDTH = 1 << 20  # of a layer; the widest published has 53,248
 COUNTS = {  # the most of each whole number that is used, well above any published model
     **dict.fromkeys(
-        ("num_hidden_layers", "n_layer", "num_layers", "n_layers", "encoder_layers", "decoder_layers", "num_decoder_layers"), 4096
+        (
+            "num_hidden_layers",
+            "n_layer",
+            "num_layers",
+            "n_layers",
+            "encoder_layers",
+            "decoder_layers",
+            "num_decoder_layers",
+            "num_encoder_layers",
+        ),
+        4096,
     ),
-    **dict.fromkeys(("num_attention_heads", "n_head", "num_heads", "n_heads", "encoder_attention_heads", "num_key_value_heads"), 4096),
+    **dict.fromkeys(
+        (
+            "num_attention_heads",
+            "n_head",
+            "num_heads",
+            "n_heads",
+            "encoder_attention_heads",
+            "num_key_value_heads",
+            "num_encoder_attention_heads",
+        ),
+        4096,
+    ),
     **dict.fromkeys(("hidden_size", "n_embd", "d_model", "dim", "embedding_size", "word_embed_proj_dim"), WIDTH),
     **dict.fromkeys(("intermediate_size", "n_inner", "ffn_dim", "d_ff", "encoder_ffn_dim", "decoder_ffn_dim", "hidden_dim"), 8 * WIDTH),
     **dict.fromkeys(("head_dim", "d_kv", "moe_intermediate_size"), WIDTH),
@@ -24,7 +45,7 @@ COUNTS = {  # the most of each whole number that is used, well above any publish
 FROM_ONE = ("conv_groups",)  # something is divided by it
 SIDE = (("hidden_size", "embed_dim", "d_model"), ("num_hidden_layers", "depth", "encoder_layers", "num_layers"))  # of a vision_config
 TEXTS = ("model_type", "feed_forward_proj")
-LISTS = {"architectures": str, "mlp_only_layers": int, "pos_att_type": str}
+LISTS = {"architectures": str, "layer_types": str, "layers_block_type": str, "mlp_only_layers": int, "pos_att_type": str}
 PARAMETERS = 10**15  # of a whole model: two petabytes
 FOREIGN = (
     TypeError,

@@ -224,8 +224,18 @@ def check_kind(config: dict[str, Any], name: str) -> None:
             remedy="Copy the model's own config.json again.",
             field="model",
         )
-    if not isinstance(kind, str) or model_kinds.known(kind):
-        return  # what is no text is told by `model_config.checked`
+    if not isinstance(kind, str):
+        return  # which is told by `model_config.checked`
+    if why := model_kinds.decisions().get(kind):
+        raise ModelError(
+            f"{name} is of the kind {kind!r}, which can't be trained here: {why}.",
+            asked=kind,
+            available="models that write, encoders, encoder-decoders, and the text part of multimodal models",
+            remedy="Choose a model such as SmolLM2, Qwen or Llama (for chats), BERT (for labels) or T5 (for one text from another).",
+            field="model",
+        )
+    if model_kinds.known(kind):
+        return
     custom = config.get("auto_map")
     if custom:
         message = f"{name} needs code of its own (it is of the kind {kind!r}), and Tunesmith never runs a model's code."

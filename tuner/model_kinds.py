@@ -10,6 +10,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import yaml
+
+from tuner import paths
+
 LISTS = {  # family: transformers' list of the kinds that have such a class
     "decoder": "MODEL_FOR_CAUSAL_LM_MAPPING_NAMES",
     "encoder-decoder": "MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES",
@@ -18,6 +22,19 @@ LISTS = {  # family: transformers' list of the kinds that have such a class
     "sound": "MODEL_FOR_MULTIMODAL_LM_MAPPING_NAMES",
 }
 MULTIMODAL = "AutoModelForMultimodalLM"  # transformers' class for both of the last
+
+
+@cache
+def decisions() -> dict[str, str | None]:
+    """{kind: why it is refused, or None where it is trained here}, of presets/kinds.yaml."""
+    read = yaml.safe_load((paths.PRESETS / "kinds.yaml").read_text(encoding="utf-8"))
+    refused = {kind: told["because"] for told in read["refused"] for kind in told["kinds"]}
+    return dict.fromkeys((kind for kinds in read["works"].values() for kind in kinds), None) | refused
+
+
+def family(kind: str) -> str | None:
+    """decoder, encoder or encoder-decoder, by the class that transformers has for this kind; None where it has none that reads text."""
+    return next((f for f in ("encoder-decoder", "encoder", "decoder") if kind in installed().get(f, ())), None)
 
 
 @cache

@@ -364,8 +364,8 @@ def check_config(config: dict[str, Any], files: set[str], name: str) -> None:
 NAMES = {
     "hidden": ("hidden_size", "n_embd", "d_model", "dim"),
     "mlp": ("intermediate_size", "n_inner", "ffn_dim", "d_ff", "encoder_ffn_dim", "hidden_dim"),
-    "layers": ("encoder_layers", "num_hidden_layers", "n_layer", "num_layers", "n_layers"),
-    "heads": ("encoder_attention_heads", "num_attention_heads", "n_head", "num_heads", "n_heads"),
+    "layers": ("encoder_layers", "num_hidden_layers", "n_layer", "num_layers", "n_layers", "num_encoder_layers"),
+    "heads": ("encoder_attention_heads", "num_attention_heads", "n_head", "num_heads", "n_heads", "num_encoder_attention_heads"),
     "decoder_layers": ("num_decoder_layers", "decoder_layers"),
     "context": ("max_position_embeddings", "n_positions"),
 }
@@ -431,7 +431,7 @@ def _notes(kind: str, family: str) -> tuple[str, ...]:
 def _sizes(kind: str, family: str, config: dict[str, Any]) -> dict[str, Any]:
     """The sizes of `ModelFacts`; KeyError for what the config doesn't say."""
     c = {**shapes.FALLBACK.get(kind, {}), **config}
-    hidden, layers, heads = (_first(c, n) for n in ("hidden", "layers", "heads"))
+    hidden, layers, heads = _first(c, "hidden"), _first(c, "layers", len(c.get("layers_block_type") or ()) or None), _first(c, "heads")
     halves = family == "encoder-decoder"
     return {
         "hidden": hidden,

@@ -24,6 +24,7 @@ KEYS_VALUES = {  # what families call the maps of keys and values, alone or fuse
     *("k", "v", "key", "value", "k_proj", "v_proj", "key_proj", "value_proj", "k_lin", "v_lin"),
     *("Wqkv", "c_attn", "qkv_proj", "query_key_value"),
 }
+MAMBA, OF_MAMBA = ("out_proj", "conv1d"), ("falcon_h1", "nemotron_h")  # whose fused kernels read these weights past LoRA: PEFT refuses them
 KEPT = "tensors_of_the_base"  # the attribute of a model that holds what was swapped out
 
 
@@ -70,7 +71,9 @@ def named(model: nn.Module, wanted: list[str], known: list[str]) -> list[str]:
 def linears(model: nn.Module) -> list[str]:
     """Full names of all linear maps inside the layers."""
     within = tuple(stack + "." for stack, _ in stacks(model))
-    return [name for name, module in model.named_modules() if is_linear(module) and name.startswith(within)]
+    left = MAMBA if getattr(model.config.get_text_config(), "model_type", None) in OF_MAMBA else ()
+    found = [name for name, module in model.named_modules() if is_linear(module) and name.startswith(within)]
+    return [name for name in found if name.rsplit(".", 1)[-1] not in left]
 
 
 def ia3_places(model: nn.Module) -> tuple[list[str], list[str]]:
