@@ -8,7 +8,7 @@ from transformers.models.auto import modeling_auto
 from tests.tiny_kinds import shrink
 from tuner import model_formats, model_kinds, models
 from tuner.errors import ModelError
-from tuner.workers import layers, towers
+from tuner.workers import adapters, layers, towers
 
 LISTS = {
     "decoder": modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
@@ -61,7 +61,8 @@ def step(kind: str) -> str | None:
     towers.text_only(model)
     targets = layers.linears(model)
     if not targets:
-        return "no layers for LoRA"
+        attends = any(adapters.ATTENTION.search(type(m).__name__) for m in model.modules())
+        return "no layers for LoRA" if attends else "not small: no attention in so few layers"
     model, ids = get_peft_model(model, LoraConfig(r=2, target_modules=targets)).train(), torch.randint(5, 100, (2, 12))
     more = {"decoder_input_ids": ids} if auto(kind).endswith("Seq2SeqLM") else {}
     try:

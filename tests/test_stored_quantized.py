@@ -105,3 +105,39 @@ def test_it_is_trained_asked_and_exported_as_an_adapter(ws, base):
     assert made["check"]["passed"] and taken["base_model_name_or_path"] == "./base"
     on = models.resolve(made["path"], ws, need_weights=True)
     assert on.facts.packed == "nf4" and model_formats.packed(on.facts.config) == "nf4"
+
+
+OF_FOUR_BITS = """
+import json, shutil, sys, torch, transformers
+from pathlib import Path
+from safetensors.torch import load_file, save_file
+from tuner import models
+from tuner.workers import load
+place, kinds = Path(sys.argv[1]), ["sliding_attention", "full_attention"]
+sizes = dict(hidden_size=32, intermediate_size=32, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, head_dim=8, vocab_size=4096)
+config = transformers.GptOssConfig(**sizes, num_local_experts=2, num_experts_per_tok=1, layer_types=kinds, pad_token_id=0, eos_token_id=2)
+model = transformers.AutoModelForCausalLM.from_config(config).to(torch.bfloat16)
+model.save_pretrained(place)
+stored = {}
+for name, tensor in load_file(place / "model.safetensors").items():
+    if name.endswith(("gate_up_proj", "down_proj")):
+        experts, inputs, outputs = tensor.shape
+        stored[name + "_blocks"] = torch.randint(0, 256, (experts, outputs, inputs // 32, 16), dtype=torch.uint8)
+        stored[name + "_scales"] = torch.randint(120, 128, (experts, outputs, inputs // 32), dtype=torch.uint8)
+    else:
+        stored[name] = tensor
+save_file(stored, place / "model.safetensors", metadata={"format": "pt"})
+told = json.loads((place / "config.json").read_text()) | {"quantization_config": {"quant_method": "mxfp4"}}
+(place / "config.json").write_text(json.dumps(told))
+for file in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja"):
+    shutil.copy(Path(sys.argv[2]) / file, place)
+facts = models.resolve(str(place), need_weights=True).facts
+read = load.base_model(place, "fp32", "cpu")
+whole = all(p.dtype == torch.float32 for p in read.parameters()) and not getattr(read, "is_quantized", False)
+print(facts.packed, facts.bytes_per_weight, facts.parameters == sum(p.numel() for p in model.parameters()), whole)
+"""
+
+
+def test_the_four_bits_of_gpt_oss_are_made_sixteen_when_it_is_loaded(tmp_path):
+    """Its experts are stored in MXFP4, beside which nothing learns; the plan counts them whole."""
+    assert fresh(OF_FOUR_BITS, str(tmp_path / "oss"), str(paths.STARTER)).split()[-4:] == ["None", "2", "True", "True"]

@@ -11,6 +11,7 @@ PEFT has no such method. This file stands alone (torch and peft are all it needs
     model = PeftModel.from_pretrained(base, folder)
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -22,6 +23,7 @@ from torch import nn
 
 BOTTLENECK = "BOTTLENECK"  # its peft_type in adapter_config.json
 ACTIVATIONS = {"relu": nn.functional.relu, "gelu": nn.functional.gelu, "silu": nn.functional.silu, "tanh": torch.tanh}
+ATTENTION = re.compile("Attention|MLA$")  # what classes of attention are called; LongCat's by its kind, multi-head latent attention
 OUTPUTS = ("o_proj", "out_proj", "out_lin", "c_proj", "dense", "o", "Wo", "wo")  # what families call the last map of an attention
 
 
@@ -139,7 +141,7 @@ def hidden_size(model: nn.Module) -> int:
 def is_linear(module: nn.Module) -> bool:
     """A linear map, packed into few bits or not; GPT-2 writes its own as Conv1D. A router of experts that answers with more is none."""
     inner = module.base_layer if isinstance(module, BaseTunerLayer) else module
-    plain = isinstance(inner, nn.Linear) and type(inner).forward is nn.Linear.forward
+    plain = isinstance(inner, nn.Linear) and "Router" not in type(inner).__name__  # Llama 4's answers with two tensors
     return plain or type(inner).__name__ in ("Conv1D", "Linear4bit", "Linear8bitLt")
 
 
@@ -169,7 +171,7 @@ def stacks(model: nn.Module) -> list[tuple[str, nn.ModuleList]]:
         if not name.startswith(part):
             continue
         inside = any(name.startswith(outer + ".") for outer, _ in found)
-        if isinstance(module, nn.ModuleList) and not inside and any("Attention" in type(m).__name__ for m in module.modules()):
+        if isinstance(module, nn.ModuleList) and not inside and any(ATTENTION.search(type(m).__name__) for m in module.modules()):
             found.append((name, module))
     return found
 

@@ -58,6 +58,8 @@ def base_model(
     if stored:  # by bitsandbytes, which says in the config how: it stays so
         quantization = stored
         more["device_map"] = {"": torch_device(device)}
+    elif model_formats.quantization(model_files.document(folder / "config.json")) in model_formats.UNPACKED:
+        more["quantization_config"] = transformers.Mxfp4Config(dequantize=True)  # gpt-oss; beside its own 4 bits nothing learns
     elif quantization:
         more |= {"quantization_config": packed(quantization, precision, left_whole(auto, folder)), "device_map": {"": torch_device(device)}}
     try:
