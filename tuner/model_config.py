@@ -39,6 +39,8 @@ COUNTS = {  # the most of each whole number that is used, well above any publish
     **dict.fromkeys(("head_dim", "d_kv", "moe_intermediate_size"), WIDTH),
     **dict.fromkeys(("vocab_size", "type_vocab_size"), 1 << 27),
     **dict.fromkeys(("max_position_embeddings", "n_positions", "sliding_window"), 1 << 31),
+    **dict.fromkeys(("linear_num_key_heads", "linear_num_value_heads", "linear_key_head_dim", "linear_value_head_dim"), 4096),
+    **dict.fromkeys(("full_attention_interval", "linear_conv_kernel_dim"), 4096),
     **dict.fromkeys(("num_experts", "num_local_experts", "decoder_sparse_step"), 1 << 16),
     **dict.fromkeys(("relative_attention_num_buckets", "conv_kernel_size", "conv_groups"), 1 << 16),
 }

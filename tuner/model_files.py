@@ -99,8 +99,8 @@ def count_parameters(weights: list[Path]) -> tuple[int, int]:
     return total, max(1, round(stored / max(1, total)))
 
 
-BESIDE = re.compile(  # names of tensors with which a multimodal model sees or hears
-    r"(^|\.)(\w*(vision|visual|image|video|audio|speech|sound)\w*|multi_modal_projector|mm_projector|connector|aligner|projector|merger|qformer|perceiver)\."
+BESIDE = re.compile(  # names of tensors with which a multimodal model sees or hears, or drafts (mtp: transformers does not load these)
+    r"(^|\.)(\w*(vision|visual|image|video|audio|speech|sound)\w*|multi_modal_projector|mm_projector|connector|aligner|projector|merger|qformer|perceiver|mtp)\."
 )
 
 

@@ -22,7 +22,22 @@ BERT = {"q": "query", "k": "key", "v": "value", "o": "attention.output.dense", "
 OPT = {"q": "q_proj", "k": "k_proj", "v": "v_proj", "o": "out_proj", "up": "fc1", "down": "fc2"}
 TARGETS: dict[str, dict[str, str]] = {
     **dict.fromkeys(
-        ("llama", "qwen2", "qwen3", "mistral", "gemma", "gemma2", "gemma3_text", "smollm3", "olmo2", "granite", "stablelm"), LLAMA
+        (
+            "llama",
+            "qwen2",
+            "qwen3",
+            "mistral",
+            "gemma",
+            "gemma2",
+            "gemma3_text",
+            "smollm3",
+            "olmo2",
+            "olmo3",
+            "qwen3_5_text",
+            "granite",
+            "stablelm",
+        ),
+        LLAMA,
     ),
     **dict.fromkeys(("mixtral", "qwen3_moe", "gpt_oss"), {k: LLAMA[k] for k in "qkvo"}),  # their experts are no linear maps
     **dict.fromkeys(("bert", "roberta", "xlm-roberta", "electra"), BERT),
@@ -304,7 +319,9 @@ FLAT = {
 def catalog_facts(entry: dict[str, Any]) -> ModelFacts:
     config = {theirs: entry[ours] for ours, theirs in FLAT.items() if ours in entry}
     more = {"licence": entry["licence"], "gated": entry.get("gated", False), "context": entry["context"]}
-    return facts_from_config({**config, **entry.get("config", {})}, name=entry["id"], **more)
+    facts = facts_from_config({**config, **entry.get("config", {})}, name=entry["id"], **more)
+    still = entry.get("still", 0)
+    return replace(facts, outer=entry.get("outer", ""), still=still, parameters=facts.parameters + still)
 
 
 def catalog_of(family: str) -> list[dict[str, Any]]:

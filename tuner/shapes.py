@@ -20,6 +20,10 @@ FALLBACK = {
     "gemma2": {"head_dim": 256, "num_key_value_heads": 4},
     "gemma3_text": {"head_dim": 256, "num_key_value_heads": 4},
     "qwen3": {"head_dim": 128},
+    "qwen3_5_text": {
+        **{"head_dim": 256, "num_key_value_heads": 4, "linear_num_key_heads": 16, "linear_num_value_heads": 32},
+        **{"linear_key_head_dim": 128, "linear_value_head_dim": 128},
+    },
     "gpt_oss": {"head_dim": 64, "num_key_value_heads": 8, "attention_bias": True, "num_local_experts": 128},
     "mistral": {"num_key_value_heads": 8},
     "mixtral": {"num_key_value_heads": 8, "num_local_experts": 8},
