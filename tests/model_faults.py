@@ -138,6 +138,10 @@ def bad_tokenizer(folder: Path) -> None:
     (folder / "tokenizer.json").write_text('{"model": ')
 
 
+def no_tokenizer(folder: Path) -> None:
+    (folder / "tokenizer.json").unlink()
+
+
 def no_merges(folder: Path) -> None:
     (folder / "tokenizer.json").unlink()
     paths.write_json(folder / "vocab.json", {"a": 0, "b": 1})
@@ -223,6 +227,7 @@ FAULTS: dict[str, tuple[Callable[[Path], None], str, str]] = {  # name: (what is
     ),
     "an empty SentencePiece": (sentencepiece(b""), "tokenizer.model", "again"),
     "a tokenizer cut short": (bad_tokenizer, "tokenizer.json", "again"),
+    "no tokenizer": (no_tokenizer, "no tokenizer", "save_pretrained"),
     "a vocabulary without merges": (no_merges, "merges.txt", "merges.txt"),
     "a template without its token": (no_bos, "bos_token", "tokenizer_config.json"),
     "a template cut short": (broken_template, "broken at line 1", "template"),

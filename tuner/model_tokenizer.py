@@ -15,6 +15,7 @@ from tuner.model_files import DOCUMENT, FOREIGN, document, header, regular_size,
 LARGEST = 200 << 20  # bytes of a tokenizer.json; the largest published has 35 MB
 SENTENCEPIECE = ("tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "source.spm")
 WORDS = ("vocab.json", "vocab.txt", "tekken.json", "tokenizer.tiktoken")
+FILES = ("tokenizer.json", *SENTENCEPIECE, *WORDS)
 SPECIAL = ("bos_token", "eos_token", "unk_token", "pad_token", "sep_token", "cls_token", "mask_token")
 EMBEDDING = re.compile(r"(^|\.)(embed_tokens|wte|embed_in|word_embeddings|tok_embeddings|shared)\.weight$")
 BESIDE = re.compile(r"per_layer|vision|visual|audio")
@@ -41,7 +42,7 @@ def _check_there(folder: Path, told: dict[str, Any], name: str) -> None:
     if (folder / "tokenizer.json").exists():
         _tokens(folder / "tokenizer.json")
         return
-    found = next((f for f in (*SENTENCEPIECE, *WORDS) if (folder / f).exists()), None)
+    found = next((f for f in FILES if (folder / f).exists()), None)
     if found is None:
         raise _error(
             f"{name} holds no tokenizer.",

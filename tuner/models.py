@@ -155,7 +155,8 @@ def resolve(ref: str, ws: paths.Workspace | None = None, *, need_weights: bool =
     if (folder := _folder(ref)) is not None:
         if is_adapter(folder):
             return _from_adapter(folder, need_weights)
-        return Model(str(folder), "folder", folder_facts(folder, need_weights=need_weights), str(folder))
+        there = bool(model_files.weights(folder))  # what is planned with weights is to be trained
+        return Model(str(folder), "folder", folder_facts(folder, need_weights=need_weights or there), str(folder))
     model_formats.check_reference(ref)
     if HUB_ID.fullmatch(ref):
         return _from_hub(ref, ws.token if ws else None)
@@ -267,7 +268,7 @@ def _from_run(id: str, ws: paths.Workspace) -> Model:
 def _from_hub(id: str, token: str | None) -> Model:
     entry = next((e for e in catalog() if e["id"].lower() == id.lower()), None)
     if (folder := cached_snapshot(id)) is not None:
-        facts = folder_facts(folder, name=id)
+        facts = folder_facts(folder, name=id, need_weights=True)
         return Model(id, "hub", facts, id, revision=folder.name)
     if entry:
         return Model(entry["id"], "hub", catalog_facts(entry), entry["id"])
@@ -366,7 +367,7 @@ def folder_facts(folder: Path, *, need_weights: bool = False, name: str | None =
         more["parameters"], more["bytes_per_weight"] = count_parameters(found)  # of quantized weights the headers count bytes
         more |= {"still": model_files.count_still(found)} if model_kinds.outer(config) else {}
     facts = facts_from_config(config, name=name or folder.name, **more)
-    if found:
+    if need_weights or any((folder / f).exists() for f in model_tokenizer.FILES):
         model_tokenizer.check(folder, facts.config, found, name or folder.name)
     return facts
 
