@@ -261,7 +261,7 @@ def test_what_is_known_of_a_model_before_it_is_downloaded(tmp_path):
     """config.json, whether it has a chat template, and for a kind that can't be counted the headers of its weights; with the login."""
     config = json.loads((paths.STARTER / "config.json").read_text())
     code = "from tuner import models; f = models.resolve('owner/tiny').facts; print(f.parameters, f.has_template, f.path)"
-    strange = config | {"model_type": "unheard-of", "architectures": ["UnheardOfForCausalLM"]}
+    strange = config | {"model_type": "exaone4", "architectures": ["Exaone4ForCausalLM"]}
     small = write_tensors(tmp_path / "small.safetensors", {"a": [10, 16], "b": [3]}).read_bytes()
     for about, told, expected in (
         (config, {"tokenizer_config.json": b'{"chat_template": "x"}'}, "4065536 True None"),

@@ -287,7 +287,7 @@ def test_without_data_a_guess_is_made():
 def test_sentences_for_the_start():
     small = replace(CPU, total=8 * 10**8, free=7 * 10**8)
     assert offers.capacity(CARD).startswith(
-        "This computer can teach models of up to 15 billion parameters (4-bit), and change all of one of"
+        "This computer can teach models of up to 27 billion parameters (4-bit), and change all of one of"
     )
     assert "starter" in offers.capacity(small)
     names = [e["id"] for e in models.catalog()]

@@ -14,6 +14,7 @@ SIX = {"d_model": 16, "d_ff": 40, "d_kv": 8, "num_layers": 3, "num_decoder_layer
 HALVES = {"d_model": 16, "encoder_ffn_dim": 40, "decoder_ffn_dim": 24, "encoder_layers": 3, "decoder_layers": 2, "vocab_size": 97}
 HALVES |= {"encoder_attention_heads": 4, "decoder_attention_heads": 4, "max_position_embeddings": 64, "pad_token_id": 1}
 DEBERTA = SMALL | {"relative_attention": True, "position_buckets": 8, "norm_rel_ebd": "layer_norm", "position_biased_input": False}
+LINEAR = {"linear_num_key_heads": 2, "linear_num_value_heads": 4, "linear_key_head_dim": 8, "linear_value_head_dim": 4}
 KINDS = {
     "llama": GROUPED,
     "llama biased": GROUPED | {"attention_bias": True, "mlp_bias": True, "tie_word_embeddings": True},
@@ -28,6 +29,9 @@ KINDS = {
     "phi3": PLAIN,
     "smollm3": PLAIN,
     "olmo2": PLAIN,
+    "olmo3": PLAIN,
+    "qwen3_5_text": GROUPED | LINEAR,
+    "qwen3_5_text said": GROUPED | LINEAR | {"layer_types": ["full_attention", "linear_attention", "linear_attention", "linear_attention"]},
     "granite": PLAIN,
     "stablelm": PLAIN | {"use_qkv_bias": True},
     "stablelm qk": PLAIN | {"qk_layernorm": True, "use_parallel_residual": True},

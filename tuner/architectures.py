@@ -71,7 +71,7 @@ def layered(prefix: str, stack: str, n: int, parts: Iterable[Part]) -> list[Part
 FOUR_NORMS = ("input_layernorm", "post_attention_layernorm", "pre_feedforward_layernorm", "post_feedforward_layernorm")
 NORMS = {
     **dict.fromkeys(("gemma2", "gemma3_text"), FOUR_NORMS),
-    "olmo2": ("post_attention_layernorm", "post_feedforward_layernorm"),
+    **dict.fromkeys(("olmo2", "olmo3"), ("post_attention_layernorm", "post_feedforward_layernorm")),
     "phi": ("input_layernorm",),
 }
 
@@ -106,7 +106,7 @@ NORMED = 128  # heads that have a norm each: one part each, where the largest St
 def _query_norms(kind: str, f: Any, c: dict) -> list[Part]:
     if kind in ("qwen3", "qwen3_moe", "gemma3_text"):
         return [norm(f"self_attn.{n}_norm", f.head_dim) for n in "qk"]
-    if kind == "olmo2":
+    if kind in ("olmo2", "olmo3"):
         return [norm("self_attn.q_norm", f.q), norm("self_attn.k_norm", f.kv)]
     if kind == "phi" and c.get("qk_layernorm"):
         return [norm(f"self_attn.{n}_layernorm", f.head_dim, True) for n in "qk"]
@@ -151,6 +151,33 @@ def _experts(kind: str, f: Any, c: dict) -> list[Part]:
     parts = [replace(p, layers=sparse) for p in parts] if sparse else []
     parts += [replace(p, layers=dense) for p in _mlp("llama", f, {})] if dense else []
     return layered("layers", "decoder", f.layers, parts)
+
+
+def qwen3_5(kind: str, f: Any, c: dict) -> list[Part]:
+    """Qwen3.5: of four layers three keep a state (gated delta networks, Yang et al. 2024, arXiv:2412.06464), one attends, with a gate."""
+    told = c.get("layer_types") or [
+        "full_attention" if (i + 1) % (c.get("full_attention_interval") or 4) == 0 else "" for i in range(f.layers)
+    ]
+    full = tuple(i for i, t in enumerate(told[: f.layers]) if t == "full_attention")
+    state = tuple(i for i in range(f.layers) if i not in frozenset(full))
+    attention = [linear("self_attn.q_proj", "attention", f.hidden, 2 * f.q), *_attention("llama", f, {})[1:]]
+    attention += [norm(f"self_attn.{n}_norm", f.head_dim) for n in "qk"]
+    mixers = [replace(p, layers=full) for p in attention if full] + [replace(p, layers=state) for p in _delta(f, c) if state]
+    layer = [*mixers, *_mlp("llama", f, {}), *(norm(n, f.hidden) for n in FOUR_NORMS[:2])]
+    return [embedding("embed_tokens", f.vocabulary, f.hidden), *layered("layers", "decoder", f.layers, layer), norm("norm", f.hidden)]
+
+
+def _delta(f: Any, c: dict) -> list[Part]:
+    H, heads = f.hidden, c["linear_num_value_heads"]
+    values, mixed = heads * c["linear_value_head_dim"], 2 * c["linear_num_key_heads"] * c["linear_key_head_dim"]
+    maps = (("in_proj_qkv", mixed + values), ("in_proj_z", values), ("in_proj_b", heads), ("in_proj_a", heads))
+    return [
+        *(linear(f"linear_attn.{n}", "attention", H, size) for n, size in maps),
+        linear("linear_attn.out_proj", "attention", values, H),
+        tensor("linear_attn.conv1d.weight", "attention", mixed + values, c.get("linear_conv_kernel_dim") or 4),
+        *(tensor(f"linear_attn.{n}", "attention", heads) for n in ("dt_bias", "A_log")),
+        norm("linear_attn.norm", c["linear_value_head_dim"]),
+    ]
 
 
 def gpt2(kind: str, f: Any, c: dict) -> list[Part]:
@@ -343,9 +370,12 @@ def _bart_layer(H: int, wide: int, crosses: bool) -> list[Part]:
     return parts
 
 
-LIKE_LLAMA = "llama qwen2 qwen3 mistral gemma gemma2 gemma3_text phi phi3 smollm3 olmo2 granite stablelm mixtral qwen3_moe gpt_oss".split()
+LIKE_LLAMA = (
+    "llama qwen2 qwen3 mistral gemma gemma2 gemma3_text phi phi3 smollm3 olmo2 olmo3 granite stablelm mixtral qwen3_moe gpt_oss".split()
+)
 BUILDERS = {
     **dict.fromkeys(LIKE_LLAMA, ("decoder", llama, "model")),
+    "qwen3_5_text": ("decoder", qwen3_5, "model"),
     "gpt2": ("decoder", gpt2, "transformer"),
     "gpt_neox": ("decoder", gpt_neox, "gpt_neox"),
     "opt": ("decoder", opt, "model"),

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from tuner import hardware, methods, model_files, objectives, paths, run_warnings, runs
+from tuner import hardware, methods, model_files, models, objectives, paths, run_warnings, runs
 from tuner.hardware import human_time
 
 LOAD_ADAPTER = """{first}from peft import PeftModel
@@ -39,7 +39,7 @@ def lines(kind: str, plan: dict, *, here: str = ".", base: str = "./base", label
         here=here,
         base=base,
         dtype=dtype_of(plan),
-        auto=objectives.get(settings["objective"]).auto,
+        auto=models.auto_class(models.base_folder(plan["model"].get("base") or ""), settings["objective"]),
         first="import adapters  # adapters.py of this folder: PEFT has no such adapters of its own\n" if own else "",
         head=f", id2label={dict(enumerate(labels))}" if labels else "",
     )

@@ -123,7 +123,7 @@ def settle(c: Choices, model: models.Model, data: DataFacts, device: Device) -> 
     if model.adapter:
         _start(c, model, problems)
     _contradictions(c, facts, problems)
-    _device(c, device, problems)
+    _device(c, facts, device, problems)
     raise_all(problems)
 
 
@@ -145,7 +145,7 @@ def _objective(c: Choices, facts: models.ModelFacts, data: DataFacts, problems: 
 
 def _new_language(c: Choices, facts: models.ModelFacts, data: DataFacts) -> None:
     """Pairs of texts on a toy: it writes neither language yet, so a small addition and a few passes teach it nothing."""
-    if facts.parameters >= TINY or data.kind != "seq2seq" or not c.open("method"):
+    if facts.parameters >= TINY or facts.packed or data.kind != "seq2seq" or not c.open("method"):
         return
     c.put("method", "full", "planner", "A model this small can't write the other text yet: it learns to when all of it may change.")
     c.decide("learning_rate", 1e-3, "Twice the usual for a toy: it has a language to learn.")
@@ -155,6 +155,8 @@ def _new_language(c: Choices, facts: models.ModelFacts, data: DataFacts) -> None
 
 def _method(c: Choices, facts: models.ModelFacts, data: DataFacts, problems: list) -> None:
     """The cell itself: this technique, for this objective, on this model."""
+    if facts.packed and c["method"] in ("lora", "qlora") and not c.values.get("quantization"):
+        c.put("quantization", facts.packed, "planner", "The model is stored so.")
     if c["method"] == "lora" and c.values.get("quantization"):
         c.put("method", "qlora", c.by["method"][0], "LoRA on packed weights is QLoRA.")
     if c["method"] == "qlora":
@@ -226,6 +228,9 @@ def _start(c: Choices, model: models.Model, problems: list) -> None:
         )
         return
     if not additions.same(model.adapter, method, objective):
+        if no := methods.merge_refusal(model.facts):  # a run of another technique begins with a merge
+            can = [m for m in methods.METHODS if additions.same(model.adapter, m, objective)]
+            problems.append(SettingError(no, asked=method, available=can or ["its base model"], remedy="Choose that.", field="method"))
         return
     for name, value in additions.pinned(model.adapter, method).items():
         if c.by.get(name, ("",))[0] == "you" and c[name] != value:
@@ -302,12 +307,16 @@ def _contradictions(c: Choices, facts: models.ModelFacts, problems: list) -> Non
         )
 
 
-def _device(c: Choices, device: Device, problems: list) -> None:
+def _device(c: Choices, facts: models.ModelFacts, device: Device, problems: list) -> None:
     """What this device can't do at all."""
     if device.packs:
         return
     why = f"{device.name} has no packed weights and no 8-bit optimizers (bitsandbytes)."
-    if c["method"] == "qlora":
+    if facts.packed:
+        told = f"{facts.name} is stored {methods.STORED[facts.packed]}, and {device.name} can't read such weights."
+        remedy = "Choose the 16-bit model it was made from, or a computer with an NVIDIA card."
+        problems.append(SettingError(told, asked=facts.packed, available="16-bit weights", remedy=remedy, field="model"))
+    elif c["method"] == "qlora":
         others = [m for m in methods.METHODS if m != "qlora"]
         problems.append(SettingError(why, asked="qlora", available=others, remedy="Choose LoRA.", field="method"))
     if "8bit" in c["optimizer"]:

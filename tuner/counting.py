@@ -24,7 +24,7 @@ def trainable(facts: ModelFacts, settings: dict[str, Any], objective: str = "cha
     labels = 1 if objective in ("regression", "reward") else labels
     found, method = shapes.parts(facts, head, labels), settings["method"]
     if method == "full":
-        return facts.parameters if head == "lm" and facts.path else shapes.total(found)
+        return facts.parameters - facts.still if head == "lm" and facts.path else shapes.total(found)
     if method == "last_layers":
         return _last_layers(facts, settings, found)
     task = sum(p.parameters for p in found if _beside(facts, p))

@@ -10,7 +10,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from tuner import card, hardware, locks, methods, models, paths, runs, supervisor
+from tuner import card, hardware, locks, methods, model_files, model_formats, models, paths, runs, supervisor
 from tuner.errors import ModelError, RequestError, WorkError, translate
 from tuner.paths import Workspace
 
@@ -25,7 +25,13 @@ def kinds(run: runs.Run) -> list[str]:
     if not run.can_answer:
         return []
     method = methods.get(run.plan["settings"]["method"])
-    return (["adapter"] if methods.is_peft(method.name) else []) + (["merged"] if method.merges else [])
+    return (["adapter"] if methods.is_peft(method.name) else []) + (["merged"] if method.merges and not packed(run) else [])
+
+
+def packed(run: runs.Run) -> bool:
+    """Whether the base of a run is stored in a few bits, into which nothing can be merged."""
+    folder = models.base_folder(run.plan["model"]["base"])
+    return folder is not None and model_formats.packed(model_files.document(folder / "config.json")) is not None
 
 
 def size(run: runs.Run, kind: str) -> int:
@@ -52,6 +58,14 @@ def make(ws: Workspace, id: str, kind: str, out: Path | None = None, *, waiting=
     if kind not in KINDS:
         raise RequestError(
             f"There is no export called {kind!r}.", asked=kind, available=list(KINDS), remedy=f"Choose {' or '.join(KINDS)}.", field="to"
+        )
+    if kind == "merged" and "adapter" in kinds(run) and packed(run):
+        raise ModelError(
+            f"{run.plan['model']['name']}, the base of {run.name}, is stored in a few bits, and nothing can be merged into such weights.",
+            asked=kind,
+            available=kinds(run),
+            remedy="Export the adapter; for a merged model, train again from the 16-bit model that the base was made from.",
+            field="to",
         )
     if kind not in kinds(run):
         raise ModelError(

@@ -186,13 +186,46 @@ def refusal(method: str, objective: str, facts: ModelFacts, settings: dict[str, 
     if no:
         return no
     kind = facts.model_type
+    if facts.packed and method not in ("lora", "qlora"):
+        return f"{facts.name} is stored {STORED[facts.packed]}, and such weights can't be trained themselves: choose LoRA or QLoRA, or the 16-bit model it was made from."
+    if facts.outer and objectives.get(objective).task != "CAUSAL_LM":
+        return f"{facts.name} is multimodal ({facts.outer}), and its text part learns to write alone: choose chat, text or preference, or a plain language model."
+    if facts.packed and objectives.get(objective).task != "CAUSAL_LM":
+        return f"{facts.name} is stored {STORED[facts.packed]}, where no head for {objective} finds a place: choose the 16-bit model it was made from."
+    if method == "prefix" and _hybrid(facts):
+        return f"Prefix tuning puts keys and values into every layer, and some layers of {facts.name} have none: choose LoRA or P-tuning."
     if at_fault := setting_refusal(method, facts, settings):
         return at_fault[2]
     return CELLS.get((method, objective, facts.family)) or CELLS.get((method, objective, kind)) or CELLS.get((method, "*", kind))
 
 
+HYBRID = "bamba falcon_h1 granitemoehybrid jamba kimi_linear lfm2 lfm2_moe minimax nemotron_h olmo_hybrid qwen3_next recurrent_gemma zamba zamba2"
+
+
+def _hybrid(facts: ModelFacts) -> bool:
+    """Whether some layers keep a state instead of keys and values."""
+    kinds = facts.config.get("layer_types")
+    said = isinstance(kinds, list) and any(isinstance(k, str) and not k.endswith("attention") or k == "linear_attention" for k in kinds)
+    return said or facts.model_type in HYBRID.split() or facts.model_type.startswith("qwen3_5")
+
+
+STORED = {"nf4": "in 4 bits (bitsandbytes)", "int8": "in 8 bits (bitsandbytes)"}
+
+
+def merge_refusal(facts: ModelFacts) -> str | None:
+    """Why what is trained on this model can't be merged into it, with what to do instead; None when it can."""
+    if not facts.packed:
+        return None
+    return (
+        f"{facts.name} is stored {STORED[facts.packed]}, so the result can't be merged into it: export the adapter, or train from the 16-bit "
+        "model it was made from."
+    )
+
+
 def setting_refusal(method: str, facts: ModelFacts, settings: dict[str, Any]) -> tuple[str, list, str] | None:
     """(setting, what it may be, why) where a technique would work but for one of its settings."""
+    if facts.packed and settings.get("quantization") not in (None, facts.packed):
+        return "quantization", [facts.packed], f"{facts.name} is stored {STORED[facts.packed]} already: leave quantization out."
     if method == "qlora" and settings.get("use_dora") and settings.get("quantization") == "int8":
         return "use_dora", [False], "DoRA does not work on weights packed into 8 bits: choose nf4, or leave DoRA off."
     if method == "lora" and settings.get("use_dora") and settings.get("lora_init", "default") != "default":
@@ -214,6 +247,7 @@ CELLS: dict[tuple[str, str, str], str] = {
         for method in SOFT
         for objective in ("classification", "regression")
     },
+    **{(m, "*", "llama4_text"): "PEFT finds no place for virtual tokens in a Llama 4: choose LoRA." for m in ("prompt", "p_tuning")},
     **{
         ("prefix", "*", kind): "This kind of encoder takes no prefixes: choose P-tuning or LoRA."
         for kind in ("modernbert", "distilbert", "deberta-v2")

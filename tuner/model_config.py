@@ -10,20 +10,44 @@ from tuner.errors import ModelError
 WIDTH = 1 << 20  # of a layer; the widest published has 53,248
 COUNTS = {  # the most of each whole number that is used, well above any published model
     **dict.fromkeys(
-        ("num_hidden_layers", "n_layer", "num_layers", "n_layers", "encoder_layers", "decoder_layers", "num_decoder_layers"), 4096
+        (
+            "num_hidden_layers",
+            "n_layer",
+            "num_layers",
+            "n_layers",
+            "encoder_layers",
+            "decoder_layers",
+            "num_decoder_layers",
+            "num_encoder_layers",
+        ),
+        4096,
     ),
-    **dict.fromkeys(("num_attention_heads", "n_head", "num_heads", "n_heads", "encoder_attention_heads", "num_key_value_heads"), 4096),
+    **dict.fromkeys(
+        (
+            "num_attention_heads",
+            "n_head",
+            "num_heads",
+            "n_heads",
+            "encoder_attention_heads",
+            "num_key_value_heads",
+            "num_encoder_attention_heads",
+        ),
+        4096,
+    ),
     **dict.fromkeys(("hidden_size", "n_embd", "d_model", "dim", "embedding_size", "word_embed_proj_dim"), WIDTH),
     **dict.fromkeys(("intermediate_size", "n_inner", "ffn_dim", "d_ff", "encoder_ffn_dim", "decoder_ffn_dim", "hidden_dim"), 8 * WIDTH),
     **dict.fromkeys(("head_dim", "d_kv", "moe_intermediate_size"), WIDTH),
     **dict.fromkeys(("vocab_size", "type_vocab_size"), 1 << 27),
     **dict.fromkeys(("max_position_embeddings", "n_positions", "sliding_window"), 1 << 31),
+    **dict.fromkeys(("linear_num_key_heads", "linear_num_value_heads", "linear_key_head_dim", "linear_value_head_dim"), 4096),
+    **dict.fromkeys(("full_attention_interval", "linear_conv_kernel_dim"), 4096),
     **dict.fromkeys(("num_experts", "num_local_experts", "decoder_sparse_step"), 1 << 16),
     **dict.fromkeys(("relative_attention_num_buckets", "conv_kernel_size", "conv_groups"), 1 << 16),
 }
 FROM_ONE = ("conv_groups",)  # something is divided by it
+SIDE = (("hidden_size", "embed_dim", "d_model"), ("num_hidden_layers", "depth", "encoder_layers", "num_layers"))  # of a vision_config
 TEXTS = ("model_type", "feed_forward_proj")
-LISTS = {"architectures": str, "mlp_only_layers": int, "pos_att_type": str}
+LISTS = {"architectures": str, "layer_types": str, "layers_block_type": str, "mlp_only_layers": int, "pos_att_type": str}
 PARAMETERS = 10**15  # of a whole model: two petabytes
 FOREIGN = (
     TypeError,
@@ -51,6 +75,18 @@ def checked(config: Any, name: str) -> dict[str, Any]:
     for key, kind in LISTS.items():
         _check_list(text.get(key), key, kind, name)
     return text
+
+
+def towers(config: dict[str, Any]) -> int:
+    """About how many parameters stand beside the language model, where only the config tells: transformers of 4 H^2 + 2 H I a layer."""
+    total = 0
+    for key, inner in config.items():
+        if key.endswith("_config") and key not in ("text_config", "quantization_config") and isinstance(inner, dict):
+            hidden, layers = (next((v for n in names if type(v := inner.get(n)) is int), 0) for names in SIDE)
+            wide = inner.get("intermediate_size") if type(inner.get("intermediate_size")) is int else 4 * hidden
+            if 0 < hidden <= WIDTH and 0 < layers <= 4096 and 0 <= wide <= 8 * WIDTH:
+                total += layers * (4 * hidden * hidden + 2 * hidden * wide)
+    return total
 
 
 def _count(value: Any, key: str, most: int, name: str) -> int:

@@ -3,12 +3,15 @@
 import json
 import math
 import os
+import re
 import struct
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import orjson
 
+from tuner import model_formats
 from tuner.errors import ModelError, TunerError
 from tuner.untrusted import DEPTH, regular, shown, too_deep
 
@@ -17,21 +20,33 @@ BYTES |= {"F8_E4M3": 1, "F8_E5M2": 1, "F8_E8M0": 1, "C64": 8}
 DOCUMENT = 64 << 20  # bytes of one JSON file; the index of a model of 200,000 tensors has 20 MB
 HEADER, HEADERS = 32 << 20, 64 << 20  # bytes of the header of one weights file, and of all in a folder: some 500,000 tensors
 SIDES = 16  # dimensions of a tensor
+ENTRIES = 10_000  # files of a folder that are looked at
 LABELS = 100_000  # names of labels
 
 
-def check_parts(folder: Path, weights: list[Path]) -> None:
-    if not weights:
-        pickled = [*folder.glob("*.bin"), *folder.glob("*.pt"), *folder.glob("*.pth")]
+def names(folder: Path) -> set[str]:
+    """The files of a model's folder as a repository on the Hub lists them: at the top, and one folder down."""
+    out: set[str] = set()
+    for entry in islice(os.scandir(folder), ENTRIES):
+        if entry.is_dir(follow_symlinks=False):
+            out |= {f"{entry.name}/{e.name}" for e in islice(os.scandir(entry.path), ENTRIES)} if os.access(entry.path, os.R_OK) else set()
+        out.add(entry.name)
+    return out
+
+
+def weights(folder: Path) -> list[Path]:
+    """The safetensors files of the model in a folder; see `model_formats.weights`."""
+    return [folder / n for n in model_formats.weights(p.name for p in folder.glob("*.safetensors"))]
+
+
+def check_parts(folder: Path, found: list[Path], files: set[str]) -> None:
+    """ModelError for weights that are not there, not whole, or not under the names by which they are looked for."""
+    if not found:
         raise ModelError(
-            f"{folder.name} holds its weights as {pickled[0].name}, a format that can run code."
-            if pickled
-            else f"{folder.name} holds no weights.",
+            f"{folder.name} holds no weights.",
             asked=str(folder),
             available="*.safetensors files",
-            remedy="Save it again with save_pretrained (safe_serialization)."
-            if pickled
-            else "Copy the weights (*.safetensors) into the folder.",
+            remedy="Copy the weights (*.safetensors) into the folder.",
             field="model",
         )
     if missing := missing_shards(folder):
@@ -42,21 +57,25 @@ def check_parts(folder: Path, weights: list[Path]) -> None:
             remedy="Copy or download the rest.",
             field="model",
         )
-    if not any((folder / f).exists() for f in ("tokenizer.json", "tokenizer.model", "vocab.json", "spiece.model", "vocab.txt")):
-        raise ModelError(
-            f"{folder.name} holds no tokenizer.",
-            asked=str(folder),
-            available="folders with tokenizer.json or tokenizer.model",
-            remedy="Save the tokenizer beside the model: tokenizer.save_pretrained(folder).",
-            field="model",
-        )
+    model_formats.check_names(files, folder.name, str(folder))
+    _check_index(folder, found)
+
+
+def _check_index(folder: Path, found: list[Path]) -> None:
+    """Each tensor that the index names lies in its file: transformers would fill the gap with noise."""
+    listed = document(folder / "model.safetensors.index.json").get("weight_map") or {}
+    if (folder / "model.safetensors").exists():
+        return  # which is read instead of the index
+    there = {path.name: header(path) for path in found}
+    if gone := next((t for t, file in listed.items() if t not in there.get(file, ())), None):
+        raise wrong_file(folder / listed[gone], f"it does not hold {gone[:100]}, which the index says it does", damaged=True)
 
 
 def missing_shards(folder: Path) -> list[str]:
     """Names of weights files that the index lists and the folder lacks. ModelError for an index that is none."""
     listed = document(folder / "model.safetensors.index.json").get("weight_map") or {}
     if not isinstance(listed, dict) or not all(isinstance(f, str) and f == Path(f).name and len(f) < 256 for f in listed.values()):
-        raise _wrong(folder / "model.safetensors.index.json", 'its "weight_map" is no list of files in the same folder')
+        raise wrong_file(folder / "model.safetensors.index.json", 'its "weight_map" is no list of files in the same folder')
     return sorted({f for f in listed.values() if "\0" in f or not (folder / f).exists()})
 
 
@@ -73,11 +92,21 @@ def count_parameters(weights: list[Path]) -> tuple[int, int]:
         tensors, size = _header(path)
         read += size
         if read > HEADERS:
-            raise _wrong(path, f"the headers of this folder are larger than {HEADERS >> 20} MB together")
+            raise wrong_file(path, f"the headers of this folder are larger than {HEADERS >> 20} MB together")
         for tensor in tensors.values():
             n = math.prod(tensor["shape"])
             total, stored = total + n, stored + n * BYTES.get(tensor["dtype"], 2)
     return total, max(1, round(stored / max(1, total)))
+
+
+BESIDE = re.compile(  # names of tensors with which a multimodal model sees or hears, or drafts (mtp: transformers does not load these)
+    r"(^|\.)(\w*(vision|visual|image|video|audio|speech|sound)\w*|multi_modal_projector|mm_projector|connector|aligner|projector|merger|qformer|perceiver|mtp)\."
+)
+
+
+def count_still(weights: list[Path]) -> int:
+    """Parameters of a multimodal model beside its language model, from the names in the headers."""
+    return sum(math.prod(t["shape"]) for path in weights for name, t in header(path).items() if BESIDE.search(name))
 
 
 def header(path: Path) -> dict[str, Any]:
@@ -87,7 +116,8 @@ def header(path: Path) -> dict[str, Any]:
 
 def _header(path: Path) -> tuple[dict[str, Any], int]:
     """(tensors, bytes of the header)."""
-    total = _regular(path)
+    if not (total := regular_size(path)):
+        raise wrong_file(path, "it is empty", damaged=True)
     try:
         with open(path, "rb") as f:
             (size,) = struct.unpack("<Q", f.read(8))
@@ -102,7 +132,7 @@ def _header(path: Path) -> tuple[dict[str, Any], int]:
         if (room := total - 8 - size) < (said := sum(t["data_offsets"][1] - t["data_offsets"][0] for t in tensors.values())):
             raise ValueError(f"its tensors take {said:,} bytes and the file holds {room:,}")
     except FOREIGN as error:
-        raise _wrong(path, str(error)[:200], damaged=True) from error
+        raise wrong_file(path, str(error)[:200], damaged=True) from error
     return tensors, size
 
 
@@ -138,17 +168,17 @@ def document(path: Path, most: int = DOCUMENT) -> dict[str, Any]:
     """
     if not os.path.lexists(path):
         return {}
-    if (size := _regular(path)) > most:
-        raise _wrong(path, f"it has {size / 1e6:,.0f} MB, of {most / 1e6:,.0f} MB at most")
+    if (size := regular_size(path)) > most:
+        raise wrong_file(path, f"it has {size / 1e6:,.0f} MB, of {most / 1e6:,.0f} MB at most")
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except FOREIGN as error:
         why = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)[:200] or type(error).__name__
-        raise _wrong(path, why) from error
+        raise wrong_file(path, why) from error
     if not isinstance(found, dict):
-        raise _wrong(path, "it is not a list of names and values")
+        raise wrong_file(path, "it is not a list of names and values")
     if too_deep(found):
-        raise _wrong(path, f"it is nested more than {DEPTH} deep")
+        raise wrong_file(path, f"it is nested more than {DEPTH} deep")
     return found
 
 
@@ -157,24 +187,25 @@ def head(folder: Path) -> dict[str, Any]:
     about = document(folder / "labels.json")
     names = about.get("names")
     if names is not None and not (isinstance(names, list) and len(names) <= LABELS and all(isinstance(n, str) for n in names)):
-        raise _wrong(folder / "labels.json", f'its "names" are no list of up to {LABELS:,} texts')
+        raise wrong_file(folder / "labels.json", f'its "names" are no list of up to {LABELS:,} texts')
     return about
 
 
-def _regular(path: Path) -> int:
+def regular_size(path: Path) -> int:
     """The size of a file that can be read to an end; ModelError for a folder, a pipe, a device, or what may not be read."""
     try:
         return regular(path, available="a regular file").st_size
     except TunerError as error:
-        raise _wrong(path, error.message) from error
+        raise wrong_file(path, error.message) from error
 
 
-def _wrong(path: Path, why: str, damaged: bool = False) -> ModelError:
+def wrong_file(path: Path, why: str, damaged: bool = False) -> ModelError:
+    """The error of one file of a model that is damaged (weights) or can't be read (the rest)."""
     name, folder = shown(path.name)[:100], shown(path.parent.name)[:100]
     return ModelError(
         f"The weights file {name} is damaged: {why}." if damaged else f"The {name} in {folder} can't be read: {why}".rstrip(".") + ".",
         asked=why[:120],
-        available="whole safetensors files" if damaged else "JSON as save_pretrained writes it",
-        remedy="Copy or download it again." if damaged else "Copy the model again, or save it anew with save_pretrained.",
+        available="whole safetensors files" if damaged else "files as save_pretrained writes them",
+        remedy="Copy or download it again." if damaged else "Copy it again, or save the model anew with save_pretrained.",
         field="model",
     )

@@ -1,6 +1,5 @@
 """Base models and tuned models: what they are, from config.json and safetensors headers, never from weights."""
 
-import json
 import os
 import re
 from dataclasses import dataclass, field, replace
@@ -11,8 +10,8 @@ from typing import Any
 
 import yaml
 
-from tuner import hub_token, model_config, paths, shapes
-from tuner.errors import ModelError, NetworkError, NotFoundError, translate
+from tuner import hub_token, model_config, model_files, model_formats, model_kinds, model_tokenizer, paths, shapes
+from tuner.errors import ModelError, NotFoundError, TunerError
 from tuner.model_files import check_parts, count_parameters, document, has_template, header, missing_shards  # noqa: F401 (header is used by export)
 
 HUB_ID = re.compile(r"(?!.*(--|\.\.))[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
@@ -23,7 +22,22 @@ BERT = {"q": "query", "k": "key", "v": "value", "o": "attention.output.dense", "
 OPT = {"q": "q_proj", "k": "k_proj", "v": "v_proj", "o": "out_proj", "up": "fc1", "down": "fc2"}
 TARGETS: dict[str, dict[str, str]] = {
     **dict.fromkeys(
-        ("llama", "qwen2", "qwen3", "mistral", "gemma", "gemma2", "gemma3_text", "smollm3", "olmo2", "granite", "stablelm"), LLAMA
+        (
+            "llama",
+            "qwen2",
+            "qwen3",
+            "mistral",
+            "gemma",
+            "gemma2",
+            "gemma3_text",
+            "smollm3",
+            "olmo2",
+            "olmo3",
+            "qwen3_5_text",
+            "granite",
+            "stablelm",
+        ),
+        LLAMA,
     ),
     **dict.fromkeys(("mixtral", "qwen3_moe", "gpt_oss"), {k: LLAMA[k] for k in "qkvo"}),  # their experts are no linear maps
     **dict.fromkeys(("bert", "roberta", "xlm-roberta", "electra"), BERT),
@@ -80,6 +94,9 @@ class ModelFacts:
     family: str = "decoder"  # see objectives.FAMILIES
     decoder_layers: int = 0  # of an encoder-decoder, beside the `layers` of its encoder
     notes: tuple[str, ...] = field(default=())
+    outer: str = ""  # the kind of the multimodal model whose text part this is; "" for a plain language model
+    still: int = 0  # parameters that see or hear, which are loaded and never trained
+    packed: str | None = None  # nf4 or int8: how bitsandbytes stored the weights
     config: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)  # config.json as it is, for `shapes`
 
     @property
@@ -138,7 +155,9 @@ def resolve(ref: str, ws: paths.Workspace | None = None, *, need_weights: bool =
     if (folder := _folder(ref)) is not None:
         if is_adapter(folder):
             return _from_adapter(folder, need_weights)
-        return Model(str(folder), "folder", folder_facts(folder, need_weights=need_weights), str(folder))
+        there = bool(model_files.weights(folder))  # what is planned with weights is to be trained
+        return Model(str(folder), "folder", folder_facts(folder, need_weights=need_weights or there), str(folder))
+    model_formats.check_reference(ref)
     if HUB_ID.fullmatch(ref):
         return _from_hub(ref, ws.token if ws else None)
     raise NotFoundError(
@@ -151,17 +170,33 @@ def resolve(ref: str, ws: paths.Workspace | None = None, *, need_weights: bool =
 
 
 def _folder(ref: str) -> Path | None:
-    """`ref` as a path when it is written like one, or there is such a folder."""
+    """`ref` as a path when it is written like one, or there is such a folder; ModelError for a file."""
     try:
         folder = Path(ref).expanduser()
         is_folder = folder.is_dir()  # raises here, and not later on, where no path can be so
+        if folder.is_file():
+            raise _a_file(folder)
         return folder.resolve() if ref.startswith(("/", "~", ".")) or "\\" in ref or is_folder else None
     except (OSError, RuntimeError, ValueError):  # a name too long, the home of nobody, a null byte
         return None
 
 
+def _a_file(file: Path) -> ModelError:
+    model_formats.check_reference(str(file))
+    return ModelError(
+        f"{file.name} is a file, and a model is a folder.",
+        asked=str(file)[:200],
+        available="folders with config.json, a tokenizer and *.safetensors",
+        remedy=f"Choose the folder that holds it: {file.parent}.",
+        field="model",
+    )
+
+
 def is_adapter(folder: Path) -> bool:
-    return (folder / "adapter_config.json").is_file() and not (folder / "config.json").exists()
+    """Whether a folder holds an adapter alone: some programs save a config.json beside it, but no weights of the model."""
+    if not (folder / "adapter_config.json").is_file():
+        return False
+    return not (folder / "config.json").exists() or bool(list(folder.glob("adapter_model.*"))) and not model_files.weights(folder)
 
 
 def _from_adapter(folder: Path, need_weights: bool) -> Model:
@@ -178,8 +213,8 @@ def _from_adapter(folder: Path, need_weights: bool) -> Model:
             else "Save it again with save_pretrained.",
             field="model",
         )
-    beside = _folder(str(folder / named)) or folder
-    if any(found and is_adapter(found) for found in (beside if beside != folder else None, _folder(named))) or beside == folder:
+    base = _base_of(folder, named)
+    if (found := _folder(base)) is not None and is_adapter(found):
         raise ModelError(
             f"{folder.name} holds an adapter that stands on another adapter.",
             asked=named[:200],
@@ -187,8 +222,30 @@ def _from_adapter(folder: Path, need_weights: bool) -> Model:
             remedy="Merge the first one into its base, and name that.",
             field="model",
         )
-    start = resolve(str(beside) if beside.is_dir() else named, need_weights=need_weights)
+    try:
+        start = resolve(base, need_weights=need_weights)
+    except TunerError as error:
+        raise _no_base(folder, named, error) from error
     return Model(str(folder), start.kind, start.facts, start.base, adapter=folder, revision=start.revision)
+
+
+def _base_of(folder: Path, named: str) -> str:
+    """The base that an adapter names: a path without a beginning is relative to the adapter's folder, and to no other."""
+    beside = _folder(str(folder / named))
+    if beside is not None and (beside.is_dir() or named.startswith(".")):
+        return str(beside)
+    return named
+
+
+def _no_base(folder: Path, named: str, error: TunerError) -> ModelError:
+    remedy = f'{error.remedy.rstrip()} Or write where the base lies into "base_model_name_or_path" of adapter_config.json.'
+    return ModelError(
+        f"The adapter in {folder.name} stands on {named[:200]}, which can't be used: {error.message}",
+        asked=named[:200],
+        available=error.available,
+        remedy=remedy,
+        field="model",
+    )
 
 
 def _from_run(id: str, ws: paths.Workspace) -> Model:
@@ -211,11 +268,26 @@ def _from_run(id: str, ws: paths.Workspace) -> Model:
 def _from_hub(id: str, token: str | None) -> Model:
     entry = next((e for e in catalog() if e["id"].lower() == id.lower()), None)
     if (folder := cached_snapshot(id)) is not None:
-        facts = folder_facts(folder, name=id)
+        facts = folder_facts(folder, name=id, need_weights=True)
         return Model(id, "hub", facts, id, revision=folder.name)
     if entry:
         return Model(entry["id"], "hub", catalog_facts(entry), entry["id"])
-    return Model(id, "hub", _hub_facts(id, hub_token.for_calls(token)), id)
+    from tuner import hub_models  # which counts with this module
+
+    return Model(id, "hub", hub_models.facts(id, hub_token.for_calls(token)), id)
+
+
+def auto_class(folder: Path | None, objective: str) -> str:
+    """transformers' class of a model for an objective; of a multimodal checkpoint the one that holds all of its parts."""
+    from tuner import objectives  # which is written in the terms of this module
+
+    usual, kind = objectives.get(objective), document(folder / "config.json").get("model_type") if folder else None
+    return model_kinds.MULTIMODAL if usual.task == "CAUSAL_LM" and model_kinds.is_multimodal(kind) else usual.auto
+
+
+def base_folder(base: str) -> Path | None:
+    """Where the weights of a base lie on this computer: the folder itself, or the snapshot of a Hub id; None when they don't."""
+    return Path(base) if Path(base).is_dir() else cached_snapshot(base)
 
 
 def cached_snapshot(id: str) -> Path | None:
@@ -228,40 +300,7 @@ def cached_snapshot(id: str) -> Path | None:
     if not isinstance(config, str):
         return None
     folder = Path(config).parent
-    return folder if list(folder.glob("*.safetensors")) and not missing_shards(folder) else None
-
-
-def _hub_facts(id: str, token: str | bool) -> ModelFacts:
-    import httpx
-    from huggingface_hub import HfApi, constants, hf_hub_download
-
-    try:
-        if not constants.HF_HUB_OFFLINE:
-            httpx.head(constants.ENDPOINT, timeout=5)  # without a network the download alone tries for 23 s
-        config = json.loads(Path(hf_hub_download(id, "config.json", etag_timeout=5, token=token)).read_text(encoding="utf-8"))
-        facts = replace(facts_from_config(config, name=id), has_template=_hub_template(id, token))
-        if facts.notes:  # a kind that can't be counted from its config: the headers of its weights tell
-            facts = replace(facts, parameters=sum(HfApi().get_safetensors_metadata(id, token=token).parameter_count.values()))
-        return facts
-    except Exception as error:
-        raise translate(error) or NetworkError(
-            f"{id} can't be looked up on the Hub.",
-            asked=id,
-            available="models on this computer",
-            remedy="Check the network and the spelling.",
-        ) from error
-
-
-def _hub_template(id: str, token: str | bool) -> bool:
-    """Whether a model that is still on the Hub has a chat template, from two small files; no weights are fetched."""
-    from huggingface_hub import HfApi, hf_hub_download
-    from huggingface_hub.errors import EntryNotFoundError
-
-    try:
-        told = json.loads(Path(hf_hub_download(id, "tokenizer_config.json", etag_timeout=5, token=token)).read_text(encoding="utf-8"))
-    except EntryNotFoundError:
-        told = {}
-    return bool(told.get("chat_template")) or HfApi().file_exists(id, "chat_template.jinja", token=token)
+    return folder if model_files.weights(folder) and not missing_shards(folder) else None
 
 
 FLAT = {
@@ -281,7 +320,9 @@ FLAT = {
 def catalog_facts(entry: dict[str, Any]) -> ModelFacts:
     config = {theirs: entry[ours] for ours, theirs in FLAT.items() if ours in entry}
     more = {"licence": entry["licence"], "gated": entry.get("gated", False), "context": entry["context"]}
-    return facts_from_config({**config, **entry.get("config", {})}, name=entry["id"], **more)
+    facts = facts_from_config({**config, **entry.get("config", {})}, name=entry["id"], **more)
+    still = entry.get("still", 0)
+    return replace(facts, outer=entry.get("outer", ""), still=still, parameters=facts.parameters + still)
 
 
 def catalog_of(family: str) -> list[dict[str, Any]]:
@@ -299,7 +340,8 @@ def folder_facts(folder: Path, *, need_weights: bool = False, name: str | None =
             remedy="Check the path; the folder must hold config.json.",
             field="model",
         )
-    if (folder / "adapter_config.json").exists() and not (folder / "config.json").exists():
+    files = model_files.names(folder)
+    if is_adapter(folder):
         raise ModelError(
             f"{folder.name} holds an adapter, not a whole model.",
             asked=str(folder),
@@ -307,6 +349,7 @@ def folder_facts(folder: Path, *, need_weights: bool = False, name: str | None =
             remedy="Choose the base model it was made from, or a run of this workspace.",
             field="model",
         )
+    model_formats.check_files(files, folder.name, str(folder), document(folder / "config.json"))
     if not os.path.lexists(folder / "config.json"):
         raise ModelError(
             f"{folder.name} holds no config.json, so it is not a model.",
@@ -315,22 +358,32 @@ def folder_facts(folder: Path, *, need_weights: bool = False, name: str | None =
             remedy="Point to the folder that holds config.json, the tokenizer and *.safetensors.",
             field="model",
         )
-    config = document(folder / "config.json")
-    weights = sorted(folder.glob("*.safetensors"))
-    if need_weights:
-        check_parts(folder, weights)
-    more: dict[str, Any] = {"path": str(folder) if weights else None, "has_template": has_template(folder)}
-    if weights:
-        more["parameters"], more["bytes_per_weight"] = count_parameters(weights)
-    return facts_from_config(config, name=name or folder.name, **more)
+    config, found = document(folder / "config.json"), model_files.weights(folder)
+    check_config(config, files, name or folder.name)
+    if need_weights or found:
+        check_parts(folder, found, files)
+    more: dict[str, Any] = {"path": str(folder) if found else None, "has_template": has_template(folder)}
+    if found and not model_formats.quantization(config):
+        more["parameters"], more["bytes_per_weight"] = count_parameters(found)  # of quantized weights the headers count bytes
+        more |= {"still": model_files.count_still(found)} if model_kinds.outer(config) else {}
+    facts = facts_from_config(config, name=name or folder.name, **more)
+    if need_weights or any((folder / f).exists() for f in model_tokenizer.FILES):
+        model_tokenizer.check(folder, facts.config, found, name or folder.name)
+    return facts
+
+
+def check_config(config: dict[str, Any], files: set[str], name: str) -> None:
+    """ModelError for what config.json and the names of the files tell that can't be trained."""
+    model_formats.check_purpose(config, files, name)
+    model_formats.check_quantization(config, files, name)
 
 
 # what families call the same size in config.json, the more telling name first
 NAMES = {
     "hidden": ("hidden_size", "n_embd", "d_model", "dim"),
     "mlp": ("intermediate_size", "n_inner", "ffn_dim", "d_ff", "encoder_ffn_dim", "hidden_dim"),
-    "layers": ("encoder_layers", "num_hidden_layers", "n_layer", "num_layers", "n_layers"),
-    "heads": ("encoder_attention_heads", "num_attention_heads", "n_head", "num_heads", "n_heads"),
+    "layers": ("encoder_layers", "num_hidden_layers", "n_layer", "num_layers", "n_layers", "num_encoder_layers"),
+    "heads": ("encoder_attention_heads", "num_attention_heads", "n_head", "num_heads", "n_heads", "num_encoder_attention_heads"),
     "decoder_layers": ("num_decoder_layers", "decoder_layers"),
     "context": ("max_position_embeddings", "n_positions"),
 }
@@ -339,7 +392,8 @@ NAMES = {
 def facts_from_config(config: dict[str, Any], *, name: str, **more: Any) -> ModelFacts:
     """Facts from a config.json as a dict; ModelError for what belongs to no family that this app can train."""
     text = model_config.checked(config, name)
-    kind, family = text.get("model_type") or "unknown", shapes.family_of(text)
+    kind, family, outer = text.get("model_type") or "unknown", shapes.family_of(text), model_kinds.outer(config)
+    family = "decoder" if outer else family
     if family is None:
         raise ModelError(
             f"{name} is of the kind {kind!r}, which can't be trained here.",
@@ -356,8 +410,12 @@ def facts_from_config(config: dict[str, Any], *, name: str, **more: Any) -> Mode
         raise model_config.wrong(name, "one of its sizes", str(error)[:100], "sizes as save_pretrained writes them") from error
     if sizes["head_dim"] < 1:
         raise model_config.wrong(name, "num_attention_heads", sizes["heads"], f"at most hidden_size, {sizes['hidden']:,}")
-    facts = ModelFacts(name=name, model_type=kind, family=family, parameters=0, notes=_notes(kind, family), config=text, **sizes)
-    return replace(facts, **{"parameters": _counted(facts), **more})
+    packed = model_formats.packed(config)
+    facts = ModelFacts(
+        name, kind, parameters=0, family=family, outer=outer, packed=packed, notes=_notes(kind, family), config=text, **sizes
+    )
+    still = more.get("still", model_config.towers(config) if outer else 0)
+    return replace(facts, **{"parameters": _counted(facts) + still, "still": still, **more})
 
 
 def _counted(facts: ModelFacts) -> int:
@@ -391,7 +449,7 @@ def _notes(kind: str, family: str) -> tuple[str, ...]:
 def _sizes(kind: str, family: str, config: dict[str, Any]) -> dict[str, Any]:
     """The sizes of `ModelFacts`; KeyError for what the config doesn't say."""
     c = {**shapes.FALLBACK.get(kind, {}), **config}
-    hidden, layers, heads = (_first(c, n) for n in ("hidden", "layers", "heads"))
+    hidden, layers, heads = _first(c, "hidden"), _first(c, "layers", len(c.get("layers_block_type") or ()) or None), _first(c, "heads")
     halves = family == "encoder-decoder"
     return {
         "hidden": hidden,

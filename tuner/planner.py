@@ -102,7 +102,7 @@ def plan(
         "you" if asked.device else "planner",
         "Your choice." if asked.device else f"The fastest device here: {device.name}.",
     )
-    notes = _learning(c, facts, data, model, device)
+    notes = _learning(c, facts, data, model, device) + [note for note in (methods.merge_refusal(facts),) if note]
     schedule.length(c, facts, data, device)
     ladder.precision(c, facts, device)
     schedule.packing(c, data, device)

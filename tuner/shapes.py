@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
+from tuner import model_kinds
 from tuner.architectures import BUILDERS, PLAIN, Part, linear, norm, opt_width
 
 HEADS = ("base", "lm", "classification", "tokens", "qa")
@@ -19,6 +20,10 @@ FALLBACK = {
     "gemma2": {"head_dim": 256, "num_key_value_heads": 4},
     "gemma3_text": {"head_dim": 256, "num_key_value_heads": 4},
     "qwen3": {"head_dim": 128},
+    "qwen3_5_text": {
+        **{"head_dim": 256, "num_key_value_heads": 4, "linear_num_key_heads": 16, "linear_num_value_heads": 32},
+        **{"linear_key_head_dim": 128, "linear_value_head_dim": 128},
+    },
     "gpt_oss": {"head_dim": 64, "num_key_value_heads": 8, "attention_bias": True, "num_local_experts": 128},
     "mistral": {"num_key_value_heads": 8},
     "mixtral": {"num_key_value_heads": 8, "num_local_experts": 8},
@@ -29,15 +34,16 @@ FALLBACK = {
 
 
 def family_of(config: dict[str, Any]) -> str | None:
-    """decoder, encoder or encoder-decoder, by the kind of model, else by its class; None when neither is known."""
+    """decoder, encoder or encoder-decoder, by the kind of model, else by its class or what transformers has for it; None when none is known."""
     if (kind := config.get("model_type")) in BUILDERS:
         return BUILDERS[kind][0]
     classes = config.get("architectures") or []
+    usual = model_kinds.family(kind) if isinstance(kind, str) else None
     if config.get("is_encoder_decoder"):
-        return "encoder-decoder" if any("ConditionalGeneration" in a for a in classes) else None
+        return "encoder-decoder" if usual == "encoder-decoder" or any("ConditionalGeneration" in a for a in classes) else None
     if any("CausalLM" in a or "LMHead" in a for a in classes):
         return "decoder"
-    return "encoder" if any("MaskedLM" in a for a in classes) else None
+    return "encoder" if any("MaskedLM" in a for a in classes) else usual
 
 
 def parts(facts: Any, head: str = "lm", labels: int = 2) -> list[Part]:

@@ -11,6 +11,7 @@ PEFT has no such method. This file stands alone (torch and peft are all it needs
     model = PeftModel.from_pretrained(base, folder)
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -22,6 +23,7 @@ from torch import nn
 
 BOTTLENECK = "BOTTLENECK"  # its peft_type in adapter_config.json
 ACTIVATIONS = {"relu": nn.functional.relu, "gelu": nn.functional.gelu, "silu": nn.functional.silu, "tanh": torch.tanh}
+ATTENTION = re.compile("Attention|MLA$")  # what classes of attention are called; LongCat's by its kind, multi-head latent attention
 OUTPUTS = ("o_proj", "out_proj", "out_lin", "c_proj", "dense", "o", "Wo", "wo")  # what families call the last map of an attention
 
 
@@ -137,9 +139,10 @@ def hidden_size(model: nn.Module) -> int:
 
 
 def is_linear(module: nn.Module) -> bool:
-    """A linear map, packed into few bits or not; GPT-2 writes its own as Conv1D."""
+    """A linear map, packed into few bits or not; GPT-2 writes its own as Conv1D. A router of experts that answers with more is none."""
     inner = module.base_layer if isinstance(module, BaseTunerLayer) else module
-    return isinstance(inner, nn.Linear) or type(inner).__name__ in ("Conv1D", "Linear4bit", "Linear8bitLt")
+    plain = isinstance(inner, nn.Linear) and "Router" not in type(inner).__name__  # Llama 4's answers with two tensors
+    return plain or type(inner).__name__ in ("Conv1D", "Linear4bit", "Linear8bitLt")
 
 
 def width(module: nn.Module) -> int | None:
@@ -147,12 +150,28 @@ def width(module: nn.Module) -> int | None:
     return getattr(module, "out_features", None) or getattr(module, "nf", None)
 
 
+def text_part(model: nn.Module) -> str:
+    """The beginning of the names of the language model inside a multimodal one ("model.language_model."); "" where all is language model.
+
+    What stands beside it sees or hears, and stays as it is.
+    """
+    base = model.get_base_model() if hasattr(model, "get_base_model") else model
+    config = getattr(base, "config", None)
+    if not hasattr(config, "get_text_config") or config.get_text_config() is config or getattr(config, "is_encoder_decoder", False):
+        return ""
+    decoder = base.get_decoder()
+    return next((name + "." for name, module in model.named_modules() if module is decoder and name), "")
+
+
 def stacks(model: nn.Module) -> list[tuple[str, nn.ModuleList]]:
     """(name, layers) of each stack of layers, the encoder's before the decoder's: the outermost lists that hold attention."""
     found: list[tuple[str, nn.ModuleList]] = []
+    part = text_part(model)
     for name, module in model.named_modules():
+        if not name.startswith(part):
+            continue
         inside = any(name.startswith(outer + ".") for outer, _ in found)
-        if isinstance(module, nn.ModuleList) and not inside and any("Attention" in type(m).__name__ for m in module.modules()):
+        if isinstance(module, nn.ModuleList) and not inside and any(ATTENTION.search(type(m).__name__) for m in module.modules()):
             found.append((name, module))
     return found
 

@@ -11,7 +11,7 @@ import torch
 
 from tuner import locks, objectives, paths, settling
 from tuner.errors import ModelError, translate
-from tuner.workers import ending, load, techniques
+from tuner.workers import ending, load, techniques, towers
 
 PROBES = ("Hello", "What is the capital of France?", "1 2 3 4 5", "Write a short letter to a friend.")
 MOST = 0.05  # nats of KL, or the share by which a number may differ
@@ -69,6 +69,7 @@ def merge(folder: Path, request: dict) -> dict:
     merged = techniques.merged(model)
     merged.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
+    towers.copy_processor(base, folder)
     after = scores(load.base_model(folder, request["precision"], "cpu", objective=objective).eval(), tokenizer, objective)
     return judged(before, after, objective)
 

@@ -17,13 +17,14 @@ from torch import nn
 from tuner import paths
 from tuner.additions import ABOUT
 from tuner.errors import ModelError
-from tuner.workers.adapters import is_linear, places, stacks
+from tuner.workers.adapters import is_linear, places, stacks, text_part
 
 CHANGED = "changed.safetensors"
 KEYS_VALUES = {  # what families call the maps of keys and values, alone or fused
     *("k", "v", "key", "value", "k_proj", "v_proj", "key_proj", "value_proj", "k_lin", "v_lin"),
     *("Wqkv", "c_attn", "qkv_proj", "query_key_value"),
 }
+MAMBA, OF_MAMBA = ("out_proj", "conv1d"), ("falcon_h1", "nemotron_h")  # whose fused kernels read these weights past LoRA: PEFT refuses them
 KEPT = "tensors_of_the_base"  # the attribute of a model that holds what was swapped out
 
 
@@ -33,7 +34,7 @@ def heads(model: nn.Module) -> list[str]:
     To these belongs what the checkpoint didn't hold, such as the pooler of a BERT that was only pretrained (`fresh_modules`).
     A model for text has none: its choice of words is `lm_head`, which belongs to the model.
     """
-    if model.get_output_embeddings() is not None:
+    if model.get_output_embeddings() is not None or text_part(model):
         return []
     beside = [n for n, m in model.named_children() if n != model.base_model_prefix and next(m.parameters(), None) is not None]
     return list(dict.fromkeys([*beside, *(n for n in getattr(model, "fresh_modules", ()) if n.split(".")[0] not in beside)]))
@@ -41,11 +42,12 @@ def heads(model: nn.Module) -> list[str]:
 
 def norms(model: nn.Module) -> list[str]:
     """Full names of all normalisations with weights, those of the embeddings too; not those inside a head."""
-    beside = heads(model)
+    beside, part = heads(model), text_part(model)
     return [
         name
         for name, module in model.named_modules()
-        if "norm" in type(module).__name__.lower()
+        if name.startswith(part)
+        and "norm" in type(module).__name__.lower()
         and isinstance(getattr(module, "weight", None), nn.Parameter)
         and not any(name == h or name.startswith(h + ".") for h in beside)
     ]
@@ -56,10 +58,10 @@ def named(model: nn.Module, wanted: list[str], known: list[str]) -> list[str]:
 
     BERT's MLP ends in output.dense, and so does attention.output.dense: without the rule one would stand for both.
     """
-    ends = sorted({*wanted, *known}, key=len, reverse=True)
+    ends, part = sorted({*wanted, *known}, key=len, reverse=True), text_part(model)
     found = []
     for name, module in model.named_modules():
-        if is_linear(module):
+        if is_linear(module) and name.startswith(part):
             end = next((e for e in ends if name == e or name.endswith("." + e)), None)
             if end in wanted:
                 found.append(name)
@@ -69,13 +71,25 @@ def named(model: nn.Module, wanted: list[str], known: list[str]) -> list[str]:
 def linears(model: nn.Module) -> list[str]:
     """Full names of all linear maps inside the layers."""
     within = tuple(stack + "." for stack, _ in stacks(model))
-    return [name for name, module in model.named_modules() if is_linear(module) and name.startswith(within)]
+    left = MAMBA if getattr(model.config.get_text_config(), "model_type", None) in OF_MAMBA else ()
+    found = [name for name, module in model.named_modules() if is_linear(module) and name.startswith(within)]
+    return [name for name in found if name.rsplit(".", 1)[-1] not in left]
 
 
 def ia3_places(model: nn.Module) -> tuple[list[str], list[str]]:
     """Where IA3's factors stand (Liu et al. 2022, arXiv:2205.05638): after the maps of keys and values, before the last map of the MLP."""
     down = [n for n in places(model, "pfeiffer") if is_linear(model.get_submodule(n))]
     return [n for n in linears(model) if n.rsplit(".", 1)[-1] in KEYS_VALUES], down
+
+
+def train_all(model: nn.Module) -> nn.Module:
+    """Every weight of the language model may change; what a multimodal model sees and hears with stays as it is."""
+    model.requires_grad_(True)
+    part, out = text_part(model), model.get_output_embeddings()
+    words = {id(p) for p in out.parameters()} if out is not None else set()
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(not part or name.startswith(part) or id(parameter) in words)
+    return model
 
 
 # --- the last layers ----------------------------------------------------------------------------------------------------------

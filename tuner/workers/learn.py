@@ -19,7 +19,7 @@ from tuner import additions, card, checkpoints, models, objectives, pace, paths,
 from tuner.data import store
 from tuner.errors import DataError, ModelError
 from tuner.paths import Workspace
-from tuner.workers import dry, load, techniques, usage
+from tuner.workers import dry, load, techniques, towers, usage
 from tuner.workers.report import Report, Reporter
 
 ENOUGH = 8  # steps that tell how fast a machine is
@@ -122,6 +122,7 @@ def own_base(run: runs.Run, base: Path, start: Path) -> Path:
         model = load.base_model(base, s["precision"], "cpu", objective=before, **load.head_of(start))
         techniques.merged(techniques.with_saved(model, start)).save_pretrained(new)
         load.tokenizer(start if (start / "tokenizer.json").exists() else base, s.get("chat_template")).save_pretrained(new)
+        towers.copy_processor(base, new)
         if (start / "labels.json").exists():
             shutil.copy(start / "labels.json", new)
         new.rename(folder)
@@ -369,6 +370,8 @@ def save(job: Job, model) -> None:
     model.config.use_cache = True
     techniques.save(model, new, job.settings)
     job.tokenizer.save_pretrained(new)
+    if (new / "config.json").exists():
+        towers.copy_processor(job.base, new)
     for name, document in job.notes.items():
         paths.write_json(new / name, document)
     if not list(new.glob("*.safetensors")):

@@ -8,9 +8,9 @@ import torch
 import transformers
 from transformers import BitsAndBytesConfig
 
-from tuner import hardware, model_files, objectives
+from tuner import hardware, model_files, model_formats, models, objectives
 from tuner.errors import ModelError
-from tuner.workers import layers
+from tuner.workers import layers, towers
 from tuner.workers.tokens import PLAIN_TEMPLATE, local_folder, tokenizer
 
 __all__ = ["PLAIN_TEMPLATE", "base_model", "head_of", "hold_share", "local_folder", "tokenizer", "torch_device", "use_cores"]
@@ -52,9 +52,15 @@ def base_model(
     `problem_type`; `quantization` packs the weights of the layers into 4 bits (nf4) or 8 (int8). The attention is torch's own
     (sdpa), which transformers chooses where the class has it.
     """
-    auto = getattr(transformers, objectives.get(objective).auto)
+    auto = getattr(transformers, models.auto_class(folder, objective))
     more = head(folder, labels or (len(names) if names else None), names, problem)
-    if quantization:
+    stored = model_formats.packed(model_files.document(folder / "config.json"))
+    if stored:  # by bitsandbytes, which says in the config how: it stays so
+        quantization = stored
+        more["device_map"] = {"": torch_device(device)}
+    elif model_formats.quantization(model_files.document(folder / "config.json")) in model_formats.UNPACKED:
+        more["quantization_config"] = transformers.Mxfp4Config(dequantize=True)  # gpt-oss; beside its own 4 bits nothing learns
+    elif quantization:
         more |= {"quantization_config": packed(quantization, precision, left_whole(auto, folder)), "device_map": {"": torch_device(device)}}
     try:
         model, told = auto.from_pretrained(
@@ -70,6 +76,7 @@ def base_model(
             remedy="Choose another objective, or another model.",
             field="objective",
         ) from error
+    towers.text_only(model)
     model.fresh_modules = sorted({key.rpartition(".")[0] for key in told["missing_keys"]})
     if objectives.get(objective).task == "SEQ_CLS":
         pad(model, folder)

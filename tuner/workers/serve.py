@@ -96,7 +96,7 @@ class Answer:
             model, tokenizer, adapted = self.models.ready(self.q.model)
             inputs = writer.prompt(tokenizer, self.q.messages, return_tensors="pt", return_dict=True).to(model.device)
             self.prompt_tokens = inputs["input_ids"].shape[1]
-            room = (getattr(model.config, "max_position_embeddings", None) or 4096) - self.prompt_tokens
+            room = (getattr(model.config.get_text_config(), "max_position_embeddings", None) or 4096) - self.prompt_tokens
             if room < 1:
                 raise RequestError(
                     f"The conversation has {self.prompt_tokens} tokens, more than this model reads.",

@@ -63,7 +63,7 @@ def put_on(model, settings: dict[str, Any], facts: ModelFacts, *, objective: str
         model, start = merged(with_saved(model, start)), None
     if method == "full":
         _whole(model)
-        return model.requires_grad_(True)
+        return layers.train_all(model)
     if method == "last_layers":
         _whole(model)
         model = layers.train_last(layers.put(model, start) if start else model, settings)
@@ -378,7 +378,11 @@ def merged(model):
     if f"peft:{getattr(model.peft_type, 'value', model.peft_type)}" not in additions.MERGE:
         raise _refused("What was learnt this way can't be merged into the model.", "Go on with the same technique.", "method")
     if getattr(model.get_base_model(), "is_quantized", False):
-        raise _refused("Merging into packed weights would lose too much.", "Leave quantization off, or choose QLoRA.", "quantization")
+        raise _refused(
+            "Nothing can be merged into weights of a few bits.",
+            "Go on with the adapter, or train from the 16-bit model that the base was made from.",
+            "model",
+        )
     return _unwrapped(model, learnt=True).merge_and_unload(
         safe_merge=True
     )  # PEFT stumbles over heads of several parts, or leaves them wrapped

@@ -1,0 +1,64 @@
+"""Models that are still on the Hub: what they are, and whether they can be trained, from small files alone."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from tuner import model_formats, models
+from tuner.errors import ModelError, NetworkError, translate
+from tuner.model_files import document
+
+
+def facts(id: str, token: str | bool) -> models.ModelFacts:
+    """Facts of a model that is still on the Hub: from the list of its files and two small ones; no weights are fetched."""
+    import httpx
+    from huggingface_hub import HfApi, constants
+
+    try:
+        if not constants.HF_HUB_OFFLINE:
+            httpx.head(constants.ENDPOINT, timeout=5)  # without a network the download alone tries for 23 s
+        files = {f.rfilename for f in HfApi().model_info(id, token=token).siblings or []}
+        config = _document(id, "config.json", files, token)
+        check(id, files, config)
+        told = _document(id, "tokenizer_config.json", files, token)
+        template = bool(told.get("chat_template")) or bool({"chat_template.jinja", "chat_template.json"} & files)
+        found = models.facts_from_config(config, name=id, has_template=template)
+        if found.notes:  # a kind that can't be counted from its config: the headers of its weights tell
+            found = replace(found, parameters=sum(HfApi().get_safetensors_metadata(id, token=token).parameter_count.values()))
+        return found
+    except Exception as error:
+        raise translate(error) or NetworkError(
+            f"{id} can't be looked up on the Hub.",
+            asked=id,
+            available="models on this computer",
+            remedy="Check the network and the spelling.",
+        ) from error
+
+
+def check(id: str, files: set[str], config: dict[str, Any]) -> None:
+    """ModelError for what the names of a repository's files, and its config.json, tell that can't be trained."""
+    if "adapter_config.json" in files and not model_formats.weights(files):
+        raise ModelError(
+            f"{id} holds an adapter, not a whole model.",
+            asked=id,
+            available="whole models, and adapters in a folder on this computer",
+            remedy="Choose the base model that its page names, or download the adapter and choose its folder.",
+            field="model",
+        )
+    model_formats.check_files(files, id, id, config)
+    if "config.json" not in files or not model_formats.weights(files):
+        raise ModelError(
+            f"{id} holds no {'weights' if 'config.json' in files else 'config.json, so it is not a model'}.",
+            asked=id,
+            available="models with config.json, a tokenizer and *.safetensors",
+            remedy="Check the id, or choose another model.",
+            field="model",
+        )
+    model_formats.check_names(files, id, id)
+    models.check_config(config, files, id)
+
+
+def _document(id: str, file: str, files: set[str], token: str | bool) -> dict[str, Any]:
+    from huggingface_hub import hf_hub_download
+
+    return document(Path(hf_hub_download(id, file, etag_timeout=5, token=token))) if file in files else {}
