@@ -1,8 +1,7 @@
 """Shapes with labels: one, several in a list or a cell, a yes-or-no column for each, or a number."""
 
-from collections import Counter
-
 from tuner.data.cells import SPLIT, number_of, unpack
+from tuner.data.label_lists import SPELLED, mark_of, spelled
 from tuner.data.names import PAIRS
 from tuner.data.recognition import Recognition
 from tuner.data.table import ASIDE, Table, bare, names_of, quoted, raw, verdicts
@@ -80,10 +79,23 @@ def by_kind(t: Table, text, label: str, confidence: float, ask: str | None = Non
     reason = f"{quoted(text)} with {t.distinct(label)} labels in {quoted(label)}."
     mapping = {"text": text, "label": label}
     if mark:
-        mapping["label"] = f"{{{label}}}{SPLIT}{mark}"
-        reason = f"{quoted(text)} with several labels in {quoted(label)}, parted by {mark!r}."
-        ask = ask or (None if sure else f"Does {mark!r} part several labels in {quoted(label)}? If not, remove `{SPLIT.strip()} {mark}`.")
+        mapping["label"] = f"{{{label}}}{SPLIT}{spelled(mark)}"
+        reason = f"{quoted(text)} with several labels in {quoted(label)}, separated by {_named(mark)}."
+    ask = ask or (None if sure else _several_or_one(label, mark))
     return Recognition("labelled", "classification", mapping, reason, min(confidence, 0.5) if ask else confidence, [ask] if ask else [])
+
+
+def _named(mark: str) -> str:
+    """A sign as a sentence names it: a space, `;`."""
+    return f"a {spelled(mark)}" if spelled(mark) in SPELLED else f"`{spelled(mark)}`"
+
+
+def _several_or_one(label: str, mark: str | None) -> str:
+    if mark:
+        return (
+            f"Does {_named(mark)} separate several labels in {quoted(label)}? If it is one label, choose the plain column {quoted(label)}."
+        )
+    return f"Is each cell of {quoted(label)} one label? If it holds several, write `{{{label}}}{SPLIT}` and the sign between them (or `space`)."
 
 
 def _measured(t: Table, label: str, numbers: list[float]) -> bool:
@@ -96,19 +108,9 @@ def _measured(t: Table, label: str, numbers: list[float]) -> bool:
 
 def _mark(t: Table, label: str) -> tuple[str | None, bool]:
     """(what parts several labels in a cell, or None; whether that is certain)."""
-    cells = [raw(v) for v in t.values(label)]
     if any(isinstance(unpack(v), (list, dict)) for v in t.values(label)) or t.numbers(label):
         return None, True
-    for mark in (";", "|", ","):
-        parted = [[part.strip() for part in text.split(mark) if part.strip()] for text in cells]
-        if sum(len(parts) > 1 for parts in parted) < 0.2 * len(cells) or any(len(part) > 40 for parts in parted for part in parts):
-            continue
-        across = Counter(part for parts in {tuple(parts) for parts in parted} for part in parts)
-        again = sum(n > 1 for n in across.values()) / len(across)
-        if mark != "," or again >= 0.5:
-            return mark, again > 0.2 or mark == "|"
-        return (None, True) if len(set(cells)) <= max(2, len(cells) // 2) else (",", False)
-    return None, True
+    return mark_of([raw(v) for v in t.values(label)], t.bare[label])
 
 
 def one_column_each(t: Table) -> Recognition | None:

@@ -1,9 +1,11 @@
 """Texts with labels, with several labels, or with a number."""
 
 import math
+from typing import Any
 
 from tuner.data.cells import SPLIT, Column, RowProblem, cell, option, plain, text_of, unpack
 from tuner.data.conversation import NO, YES
+from tuner.data.label_lists import bracketed, parted
 
 
 def classified(value: dict, mapping: dict, notes: list[str]) -> dict:
@@ -11,14 +13,27 @@ def classified(value: dict, mapping: dict, notes: list[str]) -> dict:
     text, column = text_of(value, mapping, "text"), mapping.get("label")
     if isinstance(column, (list, tuple)) and len(column) > 1:
         return {"text": text, "label": [c for c in column if _is_so(value, c)]}
-    if isinstance(column, str) and SPLIT in column:
-        column, mark = option(column, SPLIT)
-        if mark:
-            return {"text": text, "label": [part.strip() for part in plain(cell(value, column)).split(mark.strip() or ",") if part.strip()]}
-    label = unpack(cell(value, column))
+    column, mark = option(column, SPLIT)
+    if mark is not None:
+        return {"text": text, "label": _split(cell(value, column), mark.strip() or ",")}
+    label = listed(cell(value, column))
+    return {"text": text, "label": text_of(value, mapping, "label").strip() if label is None else label}
+
+
+def listed(content: Any) -> list[str] | None:
+    """The labels of a cell that holds a list: as JSON, as Python or a database writes it, or by names with 0 and 1; else None."""
+    label = unpack(content)
+    if isinstance(label, dict) and label and all(said in (0, 1) for said in label.values()):
+        return [name for name, said in label.items() if said]
     if isinstance(label, list):
-        return {"text": text, "label": [plain(item) for item in label]}
-    return {"text": text, "label": text_of(value, mapping, "label").strip()}
+        return list(dict.fromkeys(plain(item) for item in label))
+    return parted(content) if isinstance(content, str) and bracketed(content) is not None and not isinstance(label, dict) else None
+
+
+def _split(content: Any, mark: str) -> list[str]:
+    """The labels of a cell that are separated by a sign; a list stays the list it is."""
+    label = unpack(content)
+    return listed(content) or [] if isinstance(label, (list, dict)) else parted(plain(content), mark)
 
 
 def _is_so(value: dict, column: str) -> bool:
