@@ -82,3 +82,63 @@ def test_brackets_are_no_part_of_a_label_whatever_the_mapping():
     row = {"t": "x", "l": "[red, blue]"}
     assert convert(row, "classification", {"text": "t", "label": "l"})["label"] == ["red", "blue"]
     assert convert(row | {"l": "[red]"}, "classification", {"text": "t", "label": "{l} split at ,"})["label"] == ["red"]
+
+
+# ---- vectors of 0 and 1
+
+
+HOT = [[0, 1, 1.0], [1, 0, 0], [0, 0, 0], [1, 1, 0]] * 4
+NAMED = [["2", "3"], ["1"], [], ["1", "2"]] * 4
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda v: v,
+        json.dumps,
+        lambda v: [str(said) for said in v],
+        lambda v: [bool(said) for said in v],
+        lambda v: " ".join(map(str, v)),
+        lambda v: f"[{' '.join(f'{said:.0f}.' for said in v)}]",
+        lambda v: ",".join(f"{said:.0f}" for said in v),
+    ],
+)
+def test_a_position_of_a_vector_is_a_label(tmp_path, write):
+    rows = [json.dumps({"text": f"some words {n}", "labels": write(v)}) for n, v in enumerate(HOT)]
+    (tmp_path / "a.jsonl").write_text("\n".join(rows))
+    found, rows, tally = read(tmp_path / "a.jsonl")
+    assert found.kind == "classification" and not found.questions and tally.usable == 16, found
+    assert [row["label"] for row in rows] == NAMED
+
+
+def test_positions_are_named_by_the_list_beside_them(tmp_path):
+    rows = [json.dumps({"text": f"some words {n}", "labels": v, "label_names": ["joy", "fear", "rage"]}) for n, v in enumerate(HOT)]
+    (tmp_path / "a.jsonl").write_text("\n".join(rows))
+    assert [row["label"] for row in read(tmp_path / "a.jsonl")[1]][:2] == [["fear", "rage"], ["joy"]]
+    mapping = {"text": "text", "label": "{labels} by position: a, b, c"}
+    assert [row["label"] for row in read(tmp_path / "a.jsonl", mapping=mapping)[1]][:2] == [["b", "c"], ["a"]]
+
+
+def test_long_vectors_and_rows_that_are_none(tmp_path):
+    rows = [{"text": f"some words {n}", "labels": [int(i in (n, n + 1)) for i in range(60)]} for n in range(40)]
+    rows += [{"text": "one more", "labels": [0, 1, 2]}, {"text": "one less", "labels": "none"}]
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    _, rows, tally = read(tmp_path / "a.jsonl")
+    assert rows[3]["label"] == ["4", "5"] and tally.usable == 40 and [p["row"] for p in tally.problems] == [41, 42]
+    assert "0 and 1" in tally.problems[0]["message"]
+
+
+def test_numbers_of_labels_are_no_positions(tmp_path):
+    rows = [{"text": f"some words {n}", "labels": labels} for n, labels in enumerate([[0], [1], [0, 1], [0, 1]] * 3)]
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    assert [row["label"] for row in read(tmp_path / "a.jsonl")[1]][:3] == [["0"], ["1"], ["0", "1"]]
+    rows = [{"text": f"some words {n}", "labels": ["0", "1"]} for n in range(9)]
+    (tmp_path / "b.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    assert read(tmp_path / "b.jsonl")[1][0]["label"] == ["0", "1"]
+
+
+def test_a_column_of_0_and_1_for_each_label(tmp_path):
+    (tmp_path / "a.csv").write_text(
+        "text,price,priority,topic\n" + "".join(f"words {n},{n % 2},{1 - n % 2}.0,{n % 3 // 2}\n" for n in range(9))
+    )
+    assert [row["label"] for row in read(tmp_path / "a.csv")[1]][:3] == [["priority"], ["price"], ["priority", "topic"]]

@@ -9,6 +9,7 @@ from typing import Any
 
 Column = str | list[str] | None
 SPLIT, FROM_ONE = " split at ", " counted from 1"  # "{genres} split at ;" is a list of labels, "{answer} counted from 1" a number
+BY_POSITION = " by position"  # "{labels} by position" is a vector of 0 and 1; " of {names}" or ": joy, anger" behind it names its labels
 
 
 class RowProblem(Exception):

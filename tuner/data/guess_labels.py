@@ -1,8 +1,9 @@
 """Shapes with labels: one, several in a list or a cell, a yes-or-no column for each, or a number."""
 
-from tuner.data.cells import SPLIT, number_of, unpack
+from tuner.data.cells import BY_POSITION, SPLIT, number_of, unpack
 from tuner.data.label_lists import SPELLED, mark_of, spelled
 from tuner.data.names import PAIRS
+from tuner.data.positions import names_beside, width
 from tuner.data.recognition import Recognition
 from tuner.data.table import ASIDE, Table, bare, names_of, quoted, raw, verdicts
 
@@ -31,7 +32,9 @@ LONG = 1500
 
 def labelled(t: Table) -> Recognition | None:
     """A text and its label in columns that are named so."""
-    label = next((c for name in names_of("label") if (c := t.named(name)) and t.length(c) <= 80 and _may_be(t, c)), None) or _partly(t)
+    label = next(
+        (c for name in names_of("label") if (c := t.named(name)) and (t.length(c) <= 80 or width(t.values(c))) and _may_be(t, c)), None
+    ) or _partly(t)
     text = label and judged(t, label)
     if not text or t.bare[label] == "target" and not t.repeated(label) and t.numbers(label) is None and not t.listed(label):
         return None
@@ -72,6 +75,8 @@ def judged(t: Table, label: str) -> str | list[str] | None:
 
 def by_kind(t: Table, text, label: str, confidence: float, ask: str | None = None) -> Recognition:
     """Regression for measured numbers, classification for anything else."""
+    if n := width(t.values(label)):
+        return _by_position(t, text, label, n, confidence, ask)
     if (numbers := t.numbers(label)) and _measured(t, label, numbers):
         reason = f"{quoted(label)} holds a number for each {quoted(text)}."
         return Recognition("labelled", "regression", {"text": text, "label": label}, reason, confidence, [ask] if ask else [])
@@ -83,6 +88,14 @@ def by_kind(t: Table, text, label: str, confidence: float, ask: str | None = Non
         reason = f"{quoted(text)} with several labels in {quoted(label)}, separated by {_named(mark)}."
     ask = ask or (None if sure else _several_or_one(label, mark))
     return Recognition("labelled", "classification", mapping, reason, min(confidence, 0.5) if ask else confidence, [ask] if ask else [])
+
+
+def _by_position(t: Table, text, label: str, n: int, confidence: float, ask: str | None) -> Recognition:
+    names = names_beside(t.records, [c for c in t.columns if c != label and t.listed(c)], n)
+    called = f"named in {quoted(names)}" if names else f"numbered from 1 to {n}"
+    reason = f"{quoted(label)} holds {n} positions of 0 and 1 for each {quoted(text)}: {n} labels, {called}."
+    mapping = {"text": text, "label": f"{{{label}}}{BY_POSITION}" + (f" of {{{names}}}" if names else "")}
+    return Recognition("labelled", "classification", mapping, reason, confidence, [ask] if ask else [])
 
 
 def _named(mark: str) -> str:
@@ -117,7 +130,7 @@ def one_column_each(t: Table) -> Recognition | None:
     """A text and several columns with 0 and 1: each row may have several labels (Jigsaw, GoEmotions)."""
     said = [c for c in t.columns if {raw(v).strip().lower() for v in t.values(c)} <= {"0", "1", "0.0", "1.0"} and t.values(c)]
     said = said or [c for c in t.columns if {raw(v).strip().lower() for v in t.values(c)} <= {"true", "false"} and t.values(c)]
-    if any(t.bare[c] in STRONG for c in t.columns if t.values(c)):
+    if any(t.bare[c] in STRONG and not (c in said and len(said) > 2) for c in t.columns if t.values(c)):
         return None
     said = [c for c in said if t.bare[c] != "weight" and not ASIDE.search(c.replace("_", " "))]
     wordy = [c for c in t.columns if t.wordy(c)]

@@ -3,19 +3,23 @@
 import math
 from typing import Any
 
-from tuner.data.cells import SPLIT, Column, RowProblem, cell, option, plain, text_of, unpack
+from tuner.data.cells import BY_POSITION, SPLIT, Column, RowProblem, cell, option, plain, text_of, unpack
 from tuner.data.conversation import NO, YES
 from tuner.data.label_lists import bracketed, parted
+from tuner.data.positions import labels_at
 
 
 def classified(value: dict, mapping: dict, notes: list[str]) -> dict:
-    """{"text", "label"}: a list of labels when the cell holds a list, or when there is a yes-or-no column for each label."""
+    """{"text", "label"}: a list of labels when the cell holds several, a vector of 0 and 1, or when there is a column for each."""
     text, column = text_of(value, mapping, "text"), mapping.get("label")
     if isinstance(column, (list, tuple)) and len(column) > 1:
         return {"text": text, "label": [c for c in column if _is_so(value, c)]}
     column, mark = option(column, SPLIT)
     if mark is not None:
         return {"text": text, "label": _split(cell(value, column), mark.strip() or ",")}
+    column, named = option(column, BY_POSITION)
+    if named is not None:
+        return {"text": text, "label": labels_at(value, column, named)}
     label = listed(cell(value, column))
     return {"text": text, "label": text_of(value, mapping, "label").strip() if label is None else label}
 
