@@ -9,6 +9,7 @@ from typing import Any
 
 Column = str | list[str] | None
 SPLIT, FROM_ONE = " split at ", " counted from 1"  # "{genres} split at ;" is a list of labels, "{answer} counted from 1" a number
+COMMAS = {"decimal": " with decimal commas", "thousands": " with commas between thousands"}  # what a comma is in a column of numbers
 BY_POSITION = " by position"  # "{labels} by position" is a vector of 0 and 1; " of {names}" or ": joy, anger" behind it names its labels
 
 
@@ -171,12 +172,3 @@ def text_of(value: dict, mapping: dict, role: str) -> str:
         raise RowProblem(f"No column is the {role}.", "Choose one.")
     named = " and ".join(column) if isinstance(column, list) else column
     raise RowProblem(f"{named} is empty.", "Fill it in or leave the row out.", empty=True)
-
-
-def number_of(content: Any) -> float | None:
-    """A finite number, or None."""
-    try:
-        number = None if isinstance(content, (list, dict)) else float(content)
-        return number if number is not None and math.isfinite(number) else None
-    except (TypeError, ValueError, OverflowError):
-        return None

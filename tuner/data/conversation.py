@@ -4,6 +4,7 @@ from typing import Any
 
 from tuner.data.cells import RowProblem, cell, plain, text_of, unpack
 from tuner.data.choices import choice
+from tuner.data.decimals import number_of
 from tuner.data.order import closed, joined, opened, ordered, said
 from tuner.data.tool_calls import as_calls, tools_of, unasked
 from tuner.data.transcripts import OPENINGS, transcript
@@ -143,10 +144,8 @@ def _verdict(value: dict, mapping: dict) -> bool:
         if text in YES or text in NO:
             return text in YES
         raise RowProblem(f"The label {text[:40]!r} is neither good nor bad.", "Use true or false (or 1 and 0, yes and no).")
-    try:
-        number = float(text)
-    except ValueError:
-        raise RowProblem(f"The rating {text[:40]!r} is not a number.", "Use a number from 1 to 5.") from None
+    if (number := number_of(text)) is None:
+        raise RowProblem(f"The rating {text[:40]!r} is not a finite number.", "Use a number from 1 to 5.")
     good, bad = (number >= 4, number <= 2) if number <= 5 else (number >= 7, False)
     if not (good or bad):
         raise RowProblem(

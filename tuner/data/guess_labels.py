@@ -1,7 +1,8 @@
 """Shapes with labels: one, several in a list or a cell, a yes-or-no column for each, or a number."""
 
-from tuner.data.cells import BY_POSITION, SPLIT, number_of, unpack
-from tuner.data.label_lists import SPELLED, mark_of, spelled
+from tuner.data.cells import BY_POSITION, COMMAS, SPLIT, unpack
+from tuner.data.decimals import number_of
+from tuner.data.label_lists import LISTS, SPELLED, mark_of, spelled
 from tuner.data.names import PAIRS
 from tuner.data.positions import names_beside, width
 from tuner.data.recognition import Recognition
@@ -28,6 +29,10 @@ ASIDE_LABELS = (
     "categories",
 )
 LONG = 1500
+MEASURES = (
+    "score rating stars price grade value points salary mark note bewertung punkte preis wert nota prix prezzo precio similarity relevance "
+    "overall toxicity target y weight temperature length amount betrag quality helpfulness"
+).split()
 
 
 def labelled(t: Table) -> Recognition | None:
@@ -77,9 +82,8 @@ def by_kind(t: Table, text, label: str, confidence: float, ask: str | None = Non
     """Regression for measured numbers, classification for anything else."""
     if n := width(t.values(label)):
         return _by_position(t, text, label, n, confidence, ask)
-    if (numbers := t.numbers(label)) and _measured(t, label, numbers):
-        reason = f"{quoted(label)} holds a number for each {quoted(text)}."
-        return Recognition("labelled", "regression", {"text": text, "label": label}, reason, confidence, [ask] if ask else [])
+    if (numbers := _numbers(t, label)) and _measured(t, label, numbers):
+        return numbered(t, text, label, confidence, ask)
     mark, sure = _mark(t, label)
     reason = f"{quoted(text)} with {t.distinct(label)} labels in {quoted(label)}."
     mapping = {"text": text, "label": label}
@@ -111,6 +115,28 @@ def _several_or_one(label: str, mark: str | None) -> str:
     return f"Is each cell of {quoted(label)} one label? If it holds several, write `{{{label}}}{SPLIT}` and the sign between them (or `space`)."
 
 
+def numbered(t: Table, text, label: str, confidence: float, ask: str | None = None) -> Recognition:
+    """Regression; what a comma is in the numbers is said, and asked where it could be either."""
+    commas, sure = t.commas(label)
+    reason = f"{quoted(label)} holds a number for each {quoted(text)}" + (f"{COMMAS[commas]}." if commas else ".")
+    if commas and not sure:
+        ask = (
+            ask
+            or f"Do the commas in {quoted(label)} stand between thousands? If decimals follow them, write `{{{label}}}{COMMAS['decimal']}`."
+        )
+    elif commas == "decimal" and t.bare[label] not in MEASURES:
+        ask = (
+            ask or f"Are the cells of {quoted(label)} numbers with decimal commas? If they are several labels, write `{{{label}}}{SPLIT},`."
+        )
+    mapping = {"text": text, "label": f"{{{label}}}{COMMAS[commas]}" if commas else label}
+    return Recognition("labelled", "regression", mapping, reason, min(confidence, 0.5) if ask else confidence, [ask] if ask else [])
+
+
+def _numbers(t: Table, label: str) -> list[float] | None:
+    """The cells as numbers; None as well where commas stand in a column whose name speaks for several labels."""
+    return None if t.bare[label] in LISTS and t.commas(label)[0] else t.numbers(label)
+
+
 def _measured(t: Table, label: str, numbers: list[float]) -> bool:
     return (
         any(n != int(n) for n in numbers)
@@ -121,7 +147,7 @@ def _measured(t: Table, label: str, numbers: list[float]) -> bool:
 
 def _mark(t: Table, label: str) -> tuple[str | None, bool]:
     """(what parts several labels in a cell, or None; whether that is certain)."""
-    if any(isinstance(unpack(v), (list, dict)) for v in t.values(label)) or t.numbers(label):
+    if any(isinstance(unpack(v), (list, dict)) for v in t.values(label)) or _numbers(t, label):
         return None, True
     return mark_of([raw(v) for v in t.values(label)], t.bare[label])
 

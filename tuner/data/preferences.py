@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from tuner.data.cells import FROM_ONE, Column, RowProblem, cell, number_of, option, plain, text_of, unpack
+from tuner.data.cells import FROM_ONE, Column, RowProblem, cell, option, plain, text_of, unpack
 from tuner.data.conversation import conversation, offered, written
+from tuner.data.decimals import number_of
 from tuner.data.order import joined, opened, ordered
 from tuner.data.tool_calls import unasked
 from tuner.data.transcripts import OPENINGS, transcript

@@ -1,0 +1,90 @@
+"""Numbers as people and programs write them: decimal commas, thousands, and what is not finite."""
+
+import json
+import math
+
+import pytest
+
+from tests.test_cases import read
+from tuner.data.convert import RowProblem, convert
+from tuner.data.decimals import commas_of, number_of
+
+REGRESSION = {"text": "text", "label": "score"}
+
+
+def table(tmp_path, cells, column="score", mark=";"):
+    rows = [f"text{mark}{column}", *(f"this is text {n}{mark}{cell}" for n, cell in enumerate(cells))]
+    (tmp_path / "a.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return read(tmp_path / "a.csv")
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("3,5", 3.5), ("-0,25", -0.25), ("0,123", 0.123), ("1234,567", 1234.567), ("12,3456", 12.3456), ("1.234,5", 1234.5), ("1,234.5", 1234.5),
+        ("1,234,567", 1234567.0), ("1 234,5", 1234.5), ("1'234.5", 1234.5), ("\u22123", -3.0), ("1,234", None), ("1,2,3", None), ("Infinity", None),
+        ("-inf", None), ("nan", None), ("1e400", None), ("7", 7.0), (True, 1.0), ("1e3", 1000.0), ("", None), ([1], None),
+    ],
+)  # fmt: skip
+def test_a_number_is_what_leaves_no_doubt(text, number):
+    assert number_of(text) == number
+
+
+def test_what_a_comma_is_in_a_column():
+    assert commas_of(["3,5", "4", "1,234"]) == ("decimal", True) and number_of("1,234", "decimal") == 1.234
+    assert commas_of(["1,234", "999", "12,000"]) == ("thousands", False) and commas_of(["1,234", "3.5"]) == ("thousands", True)
+    assert commas_of(["3,5", "3.5"]) == (None, True) == commas_of([1.5, "2"]) and number_of("1.234", "decimal") == 1234
+
+
+def test_a_column_with_decimal_commas(tmp_path):
+    found, rows, tally = table(tmp_path, ["3,5", "4,0", "2", "0,25", "1,234", "1.234,5"] * 5)
+    assert found.kind == "regression" and found.mapping["label"] == "{score} with decimal commas" and not found.questions
+    assert "decimal commas" in found.reason and tally.usable == 30
+    assert [row["label"] for row in rows[:6]] == [3.5, 4.0, 2.0, 0.25, 1.234, 1234.5]
+
+
+def test_commas_that_can_mean_either_are_asked_about(tmp_path):
+    found, rows, _ = table(tmp_path, [f"{n},{n + 234}" for n in range(1, 30)])
+    assert found.kind == "regression" and "thousands" in found.questions[0] and rows[0]["label"] == 1235.0
+    assert table(tmp_path, ["1,234", "2.5"] * 5)[1][0]["label"] == 1234.0
+    with pytest.raises(RowProblem, match="1,234"):
+        convert({"text": "a", "score": "1,234"}, "regression", REGRESSION)
+
+
+def test_decimals_and_labels_are_told_apart_by_the_name(tmp_path):
+    cells = ["1,3", "2", "1,2", "3"] * 5
+    assert table(tmp_path, cells, "tags")[1][0]["label"] == ["1", "3"]
+    found, rows, _ = table(tmp_path, cells, "label")
+    assert rows[0]["label"] == 1.3 and found.questions and "several labels" in found.questions[0]
+
+
+NOT_FINITE = ["NaN", "nan", "Infinity", "-Infinity", "inf", "-inf", "1e999"]
+
+
+@pytest.mark.parametrize("bad", NOT_FINITE)
+@pytest.mark.parametrize("quoted", [True, False])
+def test_what_is_not_finite_is_a_problem_of_its_row(tmp_path, bad, quoted):
+    if not quoted and bad in ("nan", "inf", "-inf"):
+        bad = "NaN"  # JSON has no such word
+    cells = [str(n + 0.5) for n in range(20)] + [json.dumps(bad) if quoted else bad]
+    (tmp_path / "a.jsonl").write_text("\n".join(f'{{"text": "this is text {n}", "score": {cell}}}' for n, cell in enumerate(cells)))
+    found, rows, tally = read(tmp_path / "a.jsonl")
+    assert found.kind == "regression" and tally.usable == 20 and all(math.isfinite(row["label"]) for row in rows)
+    assert [p["row"] for p in tally.problems] == [21] and "not a finite number" in tally.problems[0]["message"] and tally.empty == 0
+
+
+@pytest.mark.parametrize("bad", NOT_FINITE)
+def test_what_is_not_finite_in_a_table(tmp_path, bad):
+    found, rows, tally = table(tmp_path, ["3,5", "4,25", "2", bad] * 5)
+    assert found.kind == "regression" and tally.usable == 15 and [p["row"] for p in tally.problems[:2]] == [4, 8]
+
+
+@pytest.mark.parametrize("bad", ["Infinity", "-inf", "nan"])
+def test_a_rating_and_a_weight_that_are_not_finite(bad):
+    mapping = {"prompt": "q", "answer": "a", "rating": "r"}
+    with pytest.raises(RowProblem):
+        convert({"q": "x", "a": "y", "r": bad}, "rated", mapping)
+    with pytest.raises(RowProblem, match="weight"):
+        convert({"text": "x", "w": float(bad)}, "text", {"text": "text", "weight": "w"})
+    assert convert({"q": "x", "a": "y", "r": "4,5"}, "rated", mapping)["label"] is True
+    assert convert({"text": "x", "w": "0,5"}, "text", {"text": "text", "weight": "w"})["weight"] == 0.5
