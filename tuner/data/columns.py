@@ -63,6 +63,7 @@ def suits(reader, found: Recognition) -> bool:
         or reader.format not in FORMATS
         or reader._fold
         or reader._headless
+        or reader._above
         or media.columns(reader.columns)
     ):
         return False

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import orjson
 
+from tuner.data import headers
 from tuner.data.bounds import FIELD, refuse_columns, refuse_rows, refuse_table
 from tuner.data.cells import RowProblem
 from tuner.data.jsonstream import CHUNK, LARGEST, NESTED, Broken, Cursor, decode, documents
@@ -81,9 +82,14 @@ class Reader:
         said = SUFFIXES.get(suffix(self.name))
         if said and said != self.format and {said, self.format} != {"csv", "tsv"}:
             notes.append(f"Its name ends in {suffix(self.name)}, but it holds {self.format.upper()}, and was read so.")
-        self._headless, self._fold = False, None
+        self._headless, self._fold, self._above, self._header_note = False, None, 0, None
+        if self.format in ("csv", "tsv"):
+            self._above = headers.above_csv(text if len(text) < HEAD else text.rpartition("\n")[0], self.delimiter)
+        elif self.format == "xlsx":
+            self._above = headers.above(list(islice(self._sheet.rows(), headers.LOOKED_AT)), sheet=True)
         self.head = list(islice(self, PEEK))
         self._settle()
+        notes += [self._header_note] if self._header_note else []
         if fold := self._folding():
             self._fold, self.columns = fold, fold.columns
             self.head = list(islice(self, PEEK))
@@ -107,6 +113,10 @@ class Reader:
             )
         self.columns = self.columns or list(dict.fromkeys(key for value in good for key in value))
         refuse_columns(self.name, len(self.columns))
+
+    def _said_above(self, skipped: list[str], number: int, unit: str) -> None:
+        if skipped:
+            self._header_note = headers.note(skipped, number, unit)
 
     @property
     def position(self) -> int:
@@ -167,9 +177,11 @@ class Reader:
                 first = next(lines, "")
             lines.back.appendleft(first)
             lines.taken.clear()
+            lines.number -= 1
             rows = csv.reader(lines, delimiter=self.delimiter)
             try:
-                header = next((cells for cells in rows if cells), [])
+                filled = ((lines.number, cells) for cells in rows if cells)
+                skipped, header, number = headers.below(filled, self._above)
             except csv.Error as error:
                 raise DataError(
                     f"The header of {self.name} can't be read: {error}.",
@@ -177,6 +189,7 @@ class Reader:
                     available=READABLE,
                     remedy="Give the first line one short name per column.",
                 ) from error
+            self._said_above(skipped, number, "line")
             self._headless = any(len(cell) > 120 or "\n" in cell.strip() for cell in header)
             refuse_columns(self.name, len(header))
             self.columns = named([""] * len(header) if self._headless else header)
@@ -299,10 +312,11 @@ class Reader:
 
     def _workbook(self) -> Iterator[Record]:
         rows = self._sheet.rows()
-        header = next(rows, [])
+        skipped, header, number = headers.below(rows, self._above)
+        self._said_above(skipped, number, "row")
         self.columns = named(header)
         total = max(1, self._sheet.sheet.height if self._sheet.sheet else 1)
-        for row, cells in enumerate(rows, 1):
+        for row, (_, cells) in enumerate(rows, 1):
             self._done = self.bytes * row // total
             if extra := len(cells) - len(self.columns):
                 if extra > 0:
@@ -316,7 +330,7 @@ class _Lines:
     """Lines for `csv` that can be given back: a stray quote swallows the lines after it."""
 
     def __init__(self, stream):
-        self.stream, self.back, self.taken = stream, deque(), []
+        self.stream, self.back, self.taken, self.number = stream, deque(), [], 0
 
     def __iter__(self):
         return self
@@ -326,6 +340,7 @@ class _Lines:
         if not line:
             raise StopIteration
         self.taken.append(line)
+        self.number += 1
         return line
 
     def return_swallowed(self, width: int, delimiter: str) -> None:

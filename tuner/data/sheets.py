@@ -38,14 +38,14 @@ class Sheet:
             ) from error
         self.name, self.names = (filled[0] if filled else None), filled[1:]
 
-    def rows(self) -> Iterator[list[str]]:
-        """Cells as text, without empty rows and without what is empty at a row's end."""
-        for cells in self.sheet.iter_rows() if self.sheet else ():
+    def rows(self) -> Iterator[tuple[int, list[str]]]:
+        """(number of the row in the sheet, its cells as text), without empty rows and without what is empty at a row's end."""
+        for number, cells in enumerate(self.sheet.iter_rows() if self.sheet else (), 1):
             texts = [text(cell) for cell in cells]
             while texts and not texts[-1].strip():
                 texts.pop()
             if texts:
-                yield texts
+                yield number, texts
 
     @property
     def note(self) -> str | None:
