@@ -16,6 +16,7 @@ import orjson
 from tuner.data import headers
 from tuner.data.bounds import FIELD, refuse_columns, refuse_rows, refuse_table
 from tuner.data.cells import RowProblem
+from tuner.data.doubles import Doubles, counted, named
 from tuner.data.jsonstream import CHUNK, LARGEST, NESTED, Broken, Cursor, decode, documents
 from tuner.data.opened import binary, is_packed, suffix
 from tuner.data.sheets import Sheet
@@ -51,6 +52,8 @@ class Reader:
         self.path, self.name, self._raw, self._done = Path(path), shown(name or Path(path).name), None, 0
         self.bytes = _size(self.path, self.name)
         self.columns: list[str] = []
+        self.doubles = Doubles()
+        self._decoder = json.JSONDecoder(strict=False, object_pairs_hook=self.doubles.pairs)
         self.encoding: str | None = None
         notes = []
         packed = is_packed(self.path)
@@ -94,7 +97,12 @@ class Reader:
             self._fold, self.columns = fold, fold.columns
             self.head = list(islice(self, PEEK))
             notes.append(fold.note)
-        self.note = " ".join(notes + ["It has no header, so its columns were numbered."] * self._headless) or None
+        self._notes = notes + ["It has no header, so its columns were numbered."] * self._headless
+
+    @property
+    def note(self) -> str | None:
+        """How the file was read, as far as it has been read."""
+        return " ".join(self._notes + [self.doubles.note] * bool(self.doubles.note)) or None
 
     def _folding(self) -> Fold | None:
         """How records become rows; None as well where the records are too strange to be asked."""
@@ -192,7 +200,7 @@ class Reader:
             self._said_above(skipped, number, "line")
             self._headless = any(len(cell) > 120 or "\n" in cell.strip() for cell in header)
             refuse_columns(self.name, len(header))
-            self.columns = named([""] * len(header) if self._headless else header)
+            self.columns = named([""] * len(header) if self._headless else header, self.doubles.columns)
             if self._headless:
                 lines.back.extendleft(reversed(lines.taken))
             lines.taken.clear()
@@ -231,7 +239,7 @@ class Reader:
     def _json(self) -> Iterator[Record]:
         row = 0
         with self._open() as stream:
-            for value in documents(Cursor(stream)):
+            for value in documents(Cursor(stream, self._decoder)):
                 row += 1
                 if isinstance(value, Broken):
                     yield Record(row, None, f"The JSON breaks at {value}.", "Correct that place. " + ONE_LINE)
@@ -255,7 +263,7 @@ class Reader:
                 continue
             row += 1
             try:
-                yield _record(row, _parsed(line.strip("\ufeff \t\r\n\x00")))
+                yield _record(row, _parsed(line.strip("\ufeff \t\r\n\x00"), self._decoder))
             except (json.JSONDecodeError, RecursionError) as error:
                 why = f"{error.msg} at character {error.pos + 1}" if isinstance(error, json.JSONDecodeError) else NESTED
                 yield Record(
@@ -294,11 +302,11 @@ class Reader:
             with pq.ParquetFile(self.path) as file:
                 total, size = max(1, file.metadata.num_rows), 0
                 refuse_rows(self.name, total)
-                self.columns = list(file.schema_arrow.names)
+                self.columns = named(file.schema_arrow.names, self.doubles.columns)
                 refuse_columns(self.name, len(self.columns))
                 for batch in file.iter_batches(batch_size=128):
                     size = refuse_table(self.name, self.bytes, size, batch)
-                    for value in arrow_rows(batch):
+                    for value in arrow_rows(batch.rename_columns(self.columns)):
                         row += 1
                         yield Record(row, value)
                     self._done = self.bytes * row // total
@@ -314,7 +322,7 @@ class Reader:
         rows = self._sheet.rows()
         skipped, header, number = headers.below(rows, self._above)
         self._said_above(skipped, number, "row")
-        self.columns = named(header)
+        self.columns = named(header, self.doubles.columns)
         total = max(1, self._sheet.sheet.height if self._sheet.sheet else 1)
         for row, (_, cells) in enumerate(rows, 1):
             self._done = self.bytes * row // total
@@ -349,7 +357,7 @@ class _Lines:
             self.back.extendleft(reversed(rest))
 
 
-def _parsed(line: str):
+def _parsed(line: str, decoder: json.JSONDecoder):
     """orjson is three times as fast; what it refuses (NaN, numbers that are too long, raw tabs) the standard library may take.
 
     Raises json.JSONDecodeError, RecursionError (nested beyond DEPTH).
@@ -357,14 +365,16 @@ def _parsed(line: str):
     try:
         value = orjson.loads(line)
     except orjson.JSONDecodeError:
-        value, end = decode(line)
+        value, end = decode(line, 0, decoder)
         if rest := line[end:].strip():
             raise json.JSONDecodeError("Extra data", line, len(line) - len(rest)) from None
         return value
     if line.count("[") + line.count("{") > DEPTH and too_deep(value):
         raise RecursionError(NESTED)
     if isinstance(value, dict) and any(type(v) is float and abs(v) >= EXACT for v in value.values()):
-        return decode(line)[0]  # a whole number of more than 64 bits, of which orjson keeps the first 17 digits
+        return decode(line, 0, decoder)[0]  # a whole number of more than 64 bits, of which orjson keeps the first 17 digits
+    if isinstance(value, dict) and line.count('":') != counted(value):
+        return decode(line, 0, decoder)[0]  # a key may stand twice, of which orjson keeps the last
     return value
 
 
@@ -408,19 +418,6 @@ def _paragraphs(stream) -> Iterator[str]:
             kept.append(line)
             size += len(line)
     yield "".join(kept)
-
-
-def named(header: list[str]) -> list[str]:
-    """Column names that are neither empty nor doubled."""
-    taken: dict[str, None] = {}
-    next_of: dict[str, int] = {}  # by base: 100,000 columns of one name must not try each number from 2 on
-    for i, cell in enumerate(header, 1):
-        base = name = cell.strip("\ufeff \t\r\n") or f"column {i}"
-        n = next_of.get(base, 2)
-        while name in taken:
-            name, n = f"{base} {n}", n + 1
-        taken[name], next_of[base] = None, n
-    return list(taken)
 
 
 def _size(path: Path, name: str) -> int:
