@@ -15,6 +15,7 @@ GUESSES = (
     guess_preferences.chosen_and_rejected,
     guess_preferences.ranked_list,
     guess_preferences.listed_pair,
+    guess_preferences.two_answers,
     guess_chat.multiple_choice,
     guess_preferences.twins,
     guess_others.tags,
