@@ -2,12 +2,18 @@
 
 import json
 import math
+import zipfile
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from tests.test_cases import read
+from tests.test_read import workbook
+from tuner.data import sheets
 from tuner.data.convert import RowProblem, convert
 from tuner.data.decimals import commas_of, number_of
+from tuner.data.read import Reader
 
 REGRESSION = {"text": "text", "label": "score"}
 
@@ -88,3 +94,47 @@ def test_a_rating_and_a_weight_that_are_not_finite(bad):
         convert({"text": "x", "w": float(bad)}, "text", {"text": "text", "weight": "w"})
     assert convert({"q": "x", "a": "y", "r": "4,5"}, "rated", mapping)["label"] is True
     assert convert({"text": "x", "w": "0,5"}, "text", {"text": "text", "weight": "w"})["weight"] == 0.5
+
+
+# ---- all digits
+
+
+DIGITS = {
+    1e15: "1000000000000000", 123456789012345678.0: "123456789012345680", 12345678901234567890.0: "12345678901234567000", -2e20: "-200000000000000000000",
+    1e-7: "0.0000001", 3.0: "3", 2.5: "2.5", -0.0: "0", 1e300: "1" + "0" * 300,
+}  # fmt: skip
+SHEET = """<?xml version="1.0"?><office:document-content xmlns:office="urn:oasis:names:tc:opendocument:xmlns:office:1.0"
+ xmlns:text="urn:oasis:names:tc:opendocument:xmlns:text:1.0" xmlns:table="urn:oasis:names:tc:opendocument:xmlns:table:1.0">
+<office:body><office:spreadsheet><table:table table:name="A">{}</table:table></office:spreadsheet></office:body></office:document-content>"""
+
+
+def ods(path, rows):
+    cells = [
+        "".join(f'<table:table-cell office:value-type="float" office:value="{cell!r}"/>' if isinstance(cell, float)
+                else f'<table:table-cell office:value-type="string"><text:p>{cell}</text:p></table:table-cell>' for cell in row)
+        for row in rows
+    ]  # fmt: skip
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet")
+        archive.writestr(
+            "META-INF/manifest.xml", '<manifest:manifest xmlns:manifest="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0"/>'
+        )
+        archive.writestr("content.xml", SHEET.format("".join(f"<table:table-row>{row}</table:table-row>" for row in cells)))
+    return path
+
+
+@pytest.mark.parametrize("ending", ["xlsx", "ods"])
+def test_numbers_of_a_workbook_keep_their_digits(tmp_path, ending):
+    rows = [["text", "id"], *([f"this is text {n}", number] for n, number in enumerate(DIGITS))]
+    path = workbook(tmp_path / "a.xlsx", A=rows) if ending == "xlsx" else ods(tmp_path / "a.ods", rows)
+    shown = [r.value["id"] for r in Reader(path)]
+    close = [float(text) for text in shown]  # a writer of workbooks may leave out the last digit
+    assert all("e" not in text for text in shown) and close == pytest.approx(list(DIGITS), rel=1e-15)
+    assert ending == "xlsx" or shown == list(DIGITS.values())
+    assert {sheets.text(number): number for number in DIGITS} == {text: number for number, text in DIGITS.items()}
+
+
+def test_numbers_of_other_files_keep_their_digits(tmp_path):
+    pq.write_table(pa.table({"text": ["aa bb"] * 3, "label": [1e19, 2e15, 1e19]}), tmp_path / "a.parquet")
+    rows = read(tmp_path / "a.parquet", kind="classification", mapping={"text": "text", "label": "label"})[1]
+    assert [row["label"] for row in rows] == ["10000000000000000000", "2000000000000000", "10000000000000000000"]

@@ -7,6 +7,8 @@ import re
 from functools import lru_cache
 from typing import Any
 
+from tuner.data.decimals import digits
+
 Column = str | list[str] | None
 SPLIT, FROM_ONE = " split at ", " counted from 1"  # "{genres} split at ;" is a list of labels, "{answer} counted from 1" a number
 COMMAS = {"decimal": " with decimal commas", "thousands": " with commas between thousands"}  # what a comma is in a column of numbers
@@ -72,8 +74,8 @@ def plain(content: Any) -> str:
         return ""
     if isinstance(content, bool):
         return str(content).lower()
-    if isinstance(content, float) and content.is_integer() and abs(content) < 1e15:
-        return str(int(content))
+    if isinstance(content, float):
+        return digits(content)
     if is_typed(content):
         return "\n".join(_part(part) for part in content if part_type(part) not in THOUGHTS)
     if isinstance(content, (dict, list)):

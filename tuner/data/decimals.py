@@ -2,6 +2,7 @@
 
 import math
 import re
+from decimal import Decimal
 from typing import Any, Literal
 
 Commas = Literal["decimal", "thousands"] | None
@@ -64,3 +65,12 @@ def commas_of(cells: list) -> tuple[Commas, bool]:
     if decimal:
         return "decimal", True
     return ("thousands", english) if all(EITHER.fullmatch(text) or ENGLISH.fullmatch(text) for text in held) else (None, True)
+
+
+def digits(number: float) -> str:
+    """A number as a person writes it: 3 for 3.0, and all the digits that a float has in place of an exponent."""
+    if not math.isfinite(number):
+        return str(number)
+    text = repr(number)
+    text = format(Decimal(text), "f") if "e" in text else text
+    return "0" if number == 0 else text.removesuffix(".0")
