@@ -13,6 +13,7 @@ Column = str | list[str] | None
 SPLIT, FROM_ONE = " split at ", " counted from 1"  # "{genres} split at ;" is a list of labels, "{answer} counted from 1" a number
 COMMAS = {"decimal": " with decimal commas", "thousands": " with commas between thousands"}  # what a comma is in a column of numbers
 BEST_FIRST, BEST_LAST = " best first", " best last"  # "{output} best first" is a list of answers in order
+ANSWERED_BY = " answered by "  # "{messages} answered by Anna": her turns are the assistant's
 BY_POSITION = " by position"  # "{labels} by position" is a vector of 0 and 1; " of {names}" or ": joy, anger" behind it names its labels
 
 

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from tuner.data.cells import RowProblem, cell, plain, text_of, unpack
+from tuner.data.cells import ANSWERED_BY, RowProblem, cell, option, plain, text_of, unpack
 from tuner.data.choices import choice
 from tuner.data.decimals import number_of
 from tuner.data.order import closed, joined, opened, ordered, said
 from tuner.data.tool_calls import as_calls, tools_of, unasked
 from tuner.data.transcripts import OPENINGS, transcript
-from tuner.data.turns import Messages, turns
+from tuner.data.turns import Messages, answered_by, turns
 
 SEPARATORS = ("\n\n###\n\n", "\n\n###", "\n###\n", " ->", "\n\n->", "\n\n=>")
 STOPS = (" END", "\nEND", "[END]", " ###", "\n###", "<|endoftext|>", "</s>")
@@ -34,7 +34,9 @@ def conversation(value: dict, mapping: dict) -> Messages:
 
 
 def _whole(value: dict, column: str | list[str]) -> Messages:
+    column, by = option(column, ANSWERED_BY)
     content = unpack(cell(value, column))
+    content = answered_by(content, by) if by else content
     if content in (None, "", [], {}):
         raise RowProblem(f"{column} is empty.", "Fill it in or leave the row out.", empty=True)
     if (messages := turns(content)) is None:

@@ -13,10 +13,11 @@ from typing import NamedTuple
 
 import orjson
 
-from tuner.data import headers
+from tuner.data import exports, headers
 from tuner.data.bounds import FIELD, refuse_columns, refuse_rows, refuse_table
 from tuner.data.cells import RowProblem
 from tuner.data.doubles import Doubles, counted, named
+from tuner.data.exports import people, whatsapp
 from tuner.data.jsonstream import CHUNK, LARGEST, NESTED, Broken, Cursor, decode, documents
 from tuner.data.opened import binary, is_packed, suffix
 from tuner.data.sheets import Sheet
@@ -52,7 +53,7 @@ class Reader:
         self.path, self.name, self._raw, self._done = Path(path), shown(name or Path(path).name), None, 0
         self.bytes = _size(self.path, self.name)
         self.columns: list[str] = []
-        self.doubles = Doubles()
+        self.doubles, self._dates = Doubles(), None
         self._decoder = json.JSONDecoder(strict=False, object_pairs_hook=self.doubles.pairs)
         self.encoding: str | None = None
         notes = []
@@ -82,6 +83,8 @@ class Reader:
                 raise _empty(self.name, "holds only blank lines")
             self._blank_lines = bool(re.search(r"\n[ \t]*\r?\n", text.strip()))
             self.format, self.delimiter = format_of(text, suffix(self.name), len(text) < HEAD)
+            if self.format in ("text", "csv") and (dates := whatsapp.dated(text)):
+                self.format, self.delimiter, self._dates = "text", "", dates
         said = SUFFIXES.get(suffix(self.name))
         if said and said != self.format and {said, self.format} != {"csv", "tsv"}:
             notes.append(f"Its name ends in {suffix(self.name)}, but it holds {self.format.upper()}, and was read so.")
@@ -107,7 +110,8 @@ class Reader:
     def _folding(self) -> Fold | None:
         """How records become rows; None as well where the records are too strange to be asked."""
         with contextlib.suppress(RowProblem, TypeError, ValueError, AttributeError, LookupError, RecursionError):
-            return folding([r.value for r in self.head if r.value is not None])
+            records = [r.value for r in self.head if r.value is not None]
+            return people.WHATSAPP if self._dates else exports.folding(records) or folding(records)
 
     def _settle(self) -> None:
         """Name the columns, and refuse a file without any record."""
@@ -288,6 +292,9 @@ class Reader:
     def _passages(self) -> Iterator[Record]:
         row = 0
         with self._open() as stream:
+            if self._dates:
+                yield from (Record(*item) for item in enumerate(whatsapp.messages(_each_line(stream), self._dates), 1))
+                return
             for text in _paragraphs(stream) if self._blank_lines else iter(lambda: stream.readline(LARGEST), ""):
                 if text := text.strip("\ufeff\r\n\x00").rstrip():
                     row += 1
@@ -403,6 +410,10 @@ def _record(row: int, value) -> Record:
         f"The record is {'a list' if isinstance(value, list) else f'the bare value {value!r}'[:60]}, not an object with named fields.",
         'Write it as {"column": "text", ...}.',
     )
+
+
+def _each_line(stream) -> Iterator[str]:
+    return iter(lambda: stream.readline(LARGEST), "")
 
 
 def _paragraphs(stream) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from tuner.data import guess_chat, guess_labels, guess_others, guess_preferences
+from tuner.data import guess_chat, guess_labels, guess_others, guess_people, guess_preferences
 from tuner.data.cells import RowProblem, unpack
 from tuner.data.convert import convert
 from tuner.data.guess_labels import by_kind
@@ -22,6 +22,7 @@ GUESSES = (
     guess_others.spans,
     guess_others.passages,
     guess_preferences.single,
+    guess_people.named_speakers,
     guess_chat.conversations,
     guess_chat.single_turns,
     guess_chat.columns_sure,
