@@ -5,6 +5,7 @@ import json
 import pytest
 
 from tests.test_cases import read
+from tuner.data import store
 from tuner.data.convert import convert
 from tuner.data.label_lists import mark_of, parted
 
@@ -142,3 +143,21 @@ def test_a_column_of_0_and_1_for_each_label(tmp_path):
         "text,price,priority,topic\n" + "".join(f"words {n},{n % 2},{1 - n % 2}.0,{n % 3 // 2}\n" for n in range(9))
     )
     assert [row["label"] for row in read(tmp_path / "a.csv")[1]][:3] == [["priority"], ["price"], ["priority", "topic"]]
+
+
+def test_a_column_that_is_chosen_is_read_by_position_as_well(tmp_path):
+    rows = [json.dumps({"t": f"some words {n}", "marks": v, "other": "a"}) for n, v in enumerate(HOT)]
+    (tmp_path / "a.jsonl").write_text("\n".join(rows))
+    found, rows, _ = read(tmp_path / "a.jsonl", kind="classification", mapping={"text": "t", "label": "marks"})
+    assert found.mapping["label"] == "{marks} by position" and [row["label"] for row in rows] == NAMED
+
+
+@pytest.mark.parametrize("write", [json.dumps, lambda labels: f"[{', '.join(labels)}]", " ".join, lambda v: [0, 1, len(v) % 2]])
+def test_labels_are_the_same_when_they_are_exported_and_read_again(ws, tmp_path, write):
+    rows = [json.dumps({"text": f"This is sample number {n}", "labels": write(labels)}) for n, labels in enumerate(SEVERAL)]
+    (tmp_path / "a.jsonl").write_text("\n".join(rows))
+    first = store.add(ws, tmp_path / "a.jsonl")
+    assert store.export(first, tmp_path / "b.jsonl") == 20
+    again = store.add(ws, tmp_path / "b.jsonl")
+    assert again.kind == "classification" and [r["value"] for r in store.rows(again)] == [r["value"] for r in store.rows(first)]
+    assert all(isinstance(r["value"]["label"], list) for r in store.rows(again))

@@ -138,3 +138,10 @@ def test_numbers_of_other_files_keep_their_digits(tmp_path):
     pq.write_table(pa.table({"text": ["aa bb"] * 3, "label": [1e19, 2e15, 1e19]}), tmp_path / "a.parquet")
     rows = read(tmp_path / "a.parquet", kind="classification", mapping={"text": "text", "label": "label"})[1]
     assert [row["label"] for row in rows] == ["10000000000000000000", "2000000000000000", "10000000000000000000"]
+
+
+def test_a_kind_that_is_chosen_reads_the_commas_as_well(tmp_path):
+    cells = ["3,5", "1,234", "2"] * 5
+    assert [row["label"] for row in table(tmp_path, cells, "grade")[1]][:3] == [3.5, 1.234, 2.0]
+    for options in ({"kind": "regression"}, {"mapping": {"text": "text", "label": "grade"}, "kind": "regression"}):
+        assert [row["label"] for row in read(tmp_path / "a.csv", **options)[1]][:3] == [3.5, 1.234, 2.0]

@@ -132,6 +132,17 @@ def numbered(t: Table, text, label: str, confidence: float, ask: str | None = No
     return Recognition("labelled", "regression", mapping, reason, min(confidence, 0.5) if ask else confidence, [ask] if ask else [])
 
 
+def with_options(t: Table, kind: str, mapping: dict) -> dict:
+    """The mapping with what a plain label column leaves no doubt about: positions of 0 and 1, and what a comma is in its numbers."""
+    label = mapping.get("label")
+    if not isinstance(label, str) or label not in t.columns:
+        return mapping
+    if kind == "classification" and (n := width(t.values(label))):
+        return mapping | {"label": _by_position(t, mapping.get("text"), label, n, 1.0, None).mapping["label"]}
+    commas, sure = t.commas(label)
+    return mapping | {"label": f"{{{label}}}{COMMAS[commas]}"} if kind == "regression" and commas and sure else mapping
+
+
 def _numbers(t: Table, label: str) -> list[float] | None:
     """The cells as numbers; None as well where commas stand in a column whose name speaks for several labels."""
     return None if t.bare[label] in LISTS and t.commas(label)[0] else t.numbers(label)

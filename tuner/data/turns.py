@@ -59,9 +59,10 @@ def _of_person(turn: dict, role: str, text: str, by: str, many: bool) -> dict:
     who = plain(turn.get(role))
     if who.strip().lower() == by.strip().lower():
         return turn | {role: "assistant"}
-    if ROLE_NAMES.get(_bare(who)) in ("system", "tool"):
+    known = ROLE_NAMES.get(_bare(who))
+    if known in ("system", "tool"):
         return turn
-    return turn | {role: "user"} | ({text: f"{who}: {plain(turn.get(text))}"} if many else {})
+    return turn | {role: "user"} | ({text: f"{who}: {plain(turn.get(text))}"} if many and known != "user" else {})
 
 
 def _alternating(texts: list[str]) -> Messages:
