@@ -69,6 +69,8 @@ def test_problems_keep_their_rows(tmp_path):
         ("sep=;\nFAQ\n\nquestion;answer\nx;y\n", ["question", "answer"]),
         (",\nx,y\nz,w\n", ["column 1", "column 2"]),
         ("prompt\nanswer\nlabel\n", ["prompt"]),
+        ("# made by a tool, version 2\n# 2024\nprompt,answer\na,b\nc,d\n", ["prompt", "answer"]),
+        ("#,text,label\n1,text,label\n2,c,d\n", ["#", "text", "label"]),
     ],
 )
 def test_headers_that_are_none_the_less(tmp_path, text, columns):

@@ -43,7 +43,7 @@ def test_several_labels(tmp_path, write, column):
     assert not found.questions
 
 
-@pytest.mark.parametrize("mark", ["/", " ", "&", " & ", "+", "·", "\\", "-", " - ", "\t", " and "])
+@pytest.mark.parametrize("mark", ["/", " ", "&", " & ", "+", "·", "\\", "-", " - ", "\t", " and ", " or ", ":", "::", ">", "_"])
 def test_signs_that_labels_hold_themselves_are_asked_about(tmp_path, mark):
     found, rows, _ = table(tmp_path, mark.join, "label")
     assert found.questions and found.confidence < 0.6 and [row["label"] for row in rows] == SEVERAL
@@ -60,6 +60,8 @@ def test_signs_that_labels_hold_themselves_are_asked_about(tmp_path, mark):
         ["B-PER", "I-PER", "B-LOC", "I-LOC", "O"],
         ["N/A", "yes", "no"],
         ["C#", "F#", "Java"],
+        ["card_arrival", "card_lost", "pin_blocked", "pin_lost"],
+        ["transport:taxi", "transport:bus", "food:order"],
         ["Sales, Europe", "Law"],
         ["R&D", "Sales"],
         ["spam", "ham"],
@@ -71,6 +73,7 @@ def test_one_label_of_several_words_is_not_asked_about(cells):
 
 def test_what_can_be_either_is_asked_about():
     assert mark_of(["and", "or", "and/or"] * 4, "label") == ("/", False)
+    assert mark_of(["and/or", "neither", "both"] * 4, "label") == (None, False) == mark_of(["New York", "red blue", "Boston"] * 4, "labels")
     assert mark_of(["red", "blue", "green"] * 20 + ["red/blue"], "label") == ("/", False)
 
 

@@ -29,9 +29,10 @@ def above(rows: list[Row], sheet: bool = False) -> int:
 
 
 def _below_pairs(rows: list[Row], width: int) -> int:
-    """Notes as wide as the table ("Exported on", "2024-01-01"): the header is the first row with known names, after a blank line."""
+    """Notes as wide as the table ("Exported on", "2024-01-01"): the header is the first row with known names, after a blank line or a #."""
     for at, (number, cells) in enumerate(rows[:ABOVE]):
-        if at and number - rows[at - 1][0] > 1 and len(cells) == width > 1 and _known(cells) > 1 and _is_header(cells):
+        apart = at and (number - rows[at - 1][0] > 1 or all(before[0].lstrip().startswith("#") for _, before in rows[:at]))
+        if apart and len(cells) == width > 1 and _known(cells) > 1 and _is_header(cells):
             return 0 if any(_known(before) or len(before) > width for _, before in rows[:at]) else at
     return 0
 

@@ -12,9 +12,26 @@ SPELLED = {"space": " ", "tab": "\t", "line break": "\n"}  # how a mapping names
 LISTS = ("labels", "tags", "genres", "topics", "themes", "categories", "emotions", "intents", "classes", "keywords")
 STRONG = (";", "|", "；", "\n", "•")  # seldom part of a label
 LIKELY = (",", "、", "，", "#")
-WEAK = ("/", "&", "+", "·", "~", "\\", "\t", " - ", " and ", "-", " ")  # as often part of a label as between two
-SILENT = ("-", " and ")  # so often part of a label that only certain cases are taken
-WORDS = frozenset("very not no non slightly somewhat highly extremely strongly mostly rather new old other".split())
+WEAK = (
+    "/",
+    "&",
+    "+",
+    "·",
+    "~",
+    "\\",
+    "\t",
+    " - ",
+    " and ",
+    " or ",
+    "::",
+    ":",
+    ">",
+    "-",
+    "_",
+    " ",
+)  # as often part of a label as between two
+SILENT = ("-", " and ", " or ", "::", ":", ">", "_")  # so often part of a label that only certain cases are taken
+WORDS = frozenset("very not no non slightly somewhat highly extremely strongly mostly rather other".split())
 QUOTED = re.compile(r"""\s*(?:"((?:[^"\\]|\\.|"")*)"|'((?:[^'\\]|\\.|'')*)')\s*""")
 LONGEST = 40
 
@@ -110,12 +127,15 @@ def _likely(cells: list[str], mark: str, column: str, again: float) -> tuple[str
 
 
 def _weak(several: list[tuple], mark: str, column: str, again: float, free: float) -> tuple[str | None, bool]:
-    """A sign that stands within labels as well: taken when most parts move freely, asked about when half of them do."""
+    """A sign that stands within labels as well: taken when most parts move freely, asked about when half do or the name says several."""
     if mark == " " and WORDS & {part.lower() for parts in several for part in parts}:
         return None, True
     if again >= (0.75 if mark == " " else 0.5) and free >= 0.6:
         return mark, column in LISTS and len(set(several)) > 2
-    return None, again < 0.5 or free < 0.5 or mark in SILENT
+    if mark in SILENT:
+        return None, True
+    either = column in LISTS or mark == "/" and again < 0.2 and ("N", "A") not in {tuple(map(str.upper, parts)) for parts in several}
+    return None, not either and (again < 0.5 or free < 0.5)
 
 
 def _recombined(combinations: set[tuple]) -> tuple[float, float]:
