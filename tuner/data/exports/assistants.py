@@ -12,7 +12,7 @@ from tuner.data.media import ENDING
 from tuner.data.unfold import Fold, each
 from tuner.errors import DataError
 
-CITED = re.compile("\ue200.*?\ue201", re.S)  # how ChatGPT marks a source in an answer
+CITED = re.compile("\ue200[^\ue200\ue201]*\ue201")  # how ChatGPT marks a source in an answer
 HIDDEN = ("user_editable_context", "model_editable_context", "reasoning_recap")
 PICTURE = {"type": "image"}
 BLOCKS = ("text", "thinking", "tool_use", "tool_result", "voice_note")

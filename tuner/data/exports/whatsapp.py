@@ -16,7 +16,7 @@ LEFT_OUT = re.compile(
     r"(?:image|video|audio|sticker|gif|document|contact card) omitted)\.?|\S+\.(?:jpe?g|png|webp|mp4|opus|m4a|pdf|vcf) \([^)\n]+\)",
     re.I,
 )
-EDITED = re.compile(rf"\s*[{MARKS}]?<[^<>\n]*edited[^<>\n]*>\s*$", re.I)
+EDITED = re.compile(rf"[{MARKS}]?<[^<>\n]*edited[^<>\n]*>\s*$", re.I)
 ORDERS = ((0, 1, 2), (1, 0, 2), (2, 1, 0))  # where day, month and year stand
 
 
