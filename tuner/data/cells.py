@@ -7,8 +7,14 @@ import re
 from functools import lru_cache
 from typing import Any
 
+from tuner.data.decimals import digits
+
 Column = str | list[str] | None
 SPLIT, FROM_ONE = " split at ", " counted from 1"  # "{genres} split at ;" is a list of labels, "{answer} counted from 1" a number
+COMMAS = {"decimal": " with decimal commas", "thousands": " with commas between thousands"}  # what a comma is in a column of numbers
+BEST_FIRST, BEST_LAST = " best first", " best last"  # "{output} best first" is a list of answers in order
+ANSWERED_BY = " answered by "  # "{messages} answered by Anna": her turns are the assistant's
+BY_POSITION = " by position"  # "{labels} by position" is a vector of 0 and 1; " of {names}" or ": joy, anger" behind it names its labels
 
 
 class RowProblem(Exception):
@@ -69,8 +75,8 @@ def plain(content: Any) -> str:
         return ""
     if isinstance(content, bool):
         return str(content).lower()
-    if isinstance(content, float) and content.is_integer() and abs(content) < 1e15:
-        return str(int(content))
+    if isinstance(content, float):
+        return digits(content)
     if is_typed(content):
         return "\n".join(_part(part) for part in content if part_type(part) not in THOUGHTS)
     if isinstance(content, (dict, list)):
@@ -170,12 +176,3 @@ def text_of(value: dict, mapping: dict, role: str) -> str:
         raise RowProblem(f"No column is the {role}.", "Choose one.")
     named = " and ".join(column) if isinstance(column, list) else column
     raise RowProblem(f"{named} is empty.", "Fill it in or leave the row out.", empty=True)
-
-
-def number_of(content: Any) -> float | None:
-    """A finite number, or None."""
-    try:
-        number = None if isinstance(content, (list, dict)) else float(content)
-        return number if number is not None and math.isfinite(number) else None
-    except (TypeError, ValueError, OverflowError):
-        return None

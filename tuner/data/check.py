@@ -13,11 +13,13 @@ from xxhash import xxh3_64_intdigest
 from tuner.data.bounds import refuse_rows
 from tuner.data.cells import NO_MEDIA
 from tuner.data.convert import RowProblem, convert, template_columns
+from tuner.data.guess_labels import with_options
 from tuner.data.names import KINDS
 from tuner.data.plain import Plain, digest, texts
 from tuner.data.read import Reader
 from tuner.data.recognise import Recognition, kind_of, missing, recognise
 from tuner.data.split import about
+from tuner.data.table import Table
 from tuner.errors import DataError, SettingError, raise_all
 
 SHOWN = 200
@@ -208,6 +210,7 @@ def settled(reader: Reader, kind: str | None, mapping: dict | None) -> Recogniti
     if missing(kind, mapping):
         mapping = {role: c for role, c in guess.mapping.items() if role in KINDS[kind][1] + KINDS[kind][2]} | mapping
     _check_mapping(kind, mapping, reader.columns)
+    mapping = with_options(Table(reader.columns, records), kind, mapping)
     return replace(guess, mapping=mapping, reason="You chose which column is what.", confidence=1.0, questions=[])
 
 

@@ -21,8 +21,9 @@ from tuner.data import media, plain
 from tuner.data.bounds import refuse_table
 from tuner.data.check import Progress, Tally, beat, each_row, settled_row
 from tuner.data.convert import RowProblem
+from tuner.data.doubles import named
 from tuner.data.opened import binary
-from tuner.data.read import Reader, Record, arrow_rows, named
+from tuner.data.read import Reader, Record, arrow_rows
 from tuner.data.recognise import Recognition
 from tuner.data.rows import Writer
 
@@ -63,6 +64,9 @@ def suits(reader, found: Recognition) -> bool:
         or reader.format not in FORMATS
         or reader._fold
         or reader._headless
+        or reader._above
+        or reader.format == "parquet"
+        and reader.doubles.columns
         or media.columns(reader.columns)
     ):
         return False

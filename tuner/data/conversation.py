@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from tuner.data.cells import RowProblem, cell, plain, text_of, unpack
+from tuner.data.cells import ANSWERED_BY, RowProblem, cell, option, plain, text_of, unpack
 from tuner.data.choices import choice
+from tuner.data.decimals import number_of
 from tuner.data.order import closed, joined, opened, ordered, said
 from tuner.data.tool_calls import as_calls, tools_of, unasked
 from tuner.data.transcripts import OPENINGS, transcript
-from tuner.data.turns import Messages, turns
+from tuner.data.turns import Messages, answered_by, turns
 
 SEPARATORS = ("\n\n###\n\n", "\n\n###", "\n###\n", " ->", "\n\n->", "\n\n=>")
 STOPS = (" END", "\nEND", "[END]", " ###", "\n###", "<|endoftext|>", "</s>")
@@ -33,7 +34,9 @@ def conversation(value: dict, mapping: dict) -> Messages:
 
 
 def _whole(value: dict, column: str | list[str]) -> Messages:
+    column, by = option(column, ANSWERED_BY)
     content = unpack(cell(value, column))
+    content = answered_by(content, by) if by else content
     if content in (None, "", [], {}):
         raise RowProblem(f"{column} is empty.", "Fill it in or leave the row out.", empty=True)
     if (messages := turns(content)) is None:
@@ -143,10 +146,8 @@ def _verdict(value: dict, mapping: dict) -> bool:
         if text in YES or text in NO:
             return text in YES
         raise RowProblem(f"The label {text[:40]!r} is neither good nor bad.", "Use true or false (or 1 and 0, yes and no).")
-    try:
-        number = float(text)
-    except ValueError:
-        raise RowProblem(f"The rating {text[:40]!r} is not a number.", "Use a number from 1 to 5.") from None
+    if (number := number_of(text)) is None:
+        raise RowProblem(f"The rating {text[:40]!r} is not a finite number.", "Use a number from 1 to 5.")
     good, bad = (number >= 4, number <= 2) if number <= 5 else (number >= 7, False)
     if not (good or bad):
         raise RowProblem(

@@ -1,9 +1,10 @@
 """Shapes with labels: one, several in a list or a cell, a yes-or-no column for each, or a number."""
 
-from collections import Counter
-
-from tuner.data.cells import SPLIT, number_of, unpack
+from tuner.data.cells import BY_POSITION, COMMAS, SPLIT, unpack
+from tuner.data.decimals import number_of
+from tuner.data.label_lists import LISTS, SPELLED, mark_of, spelled
 from tuner.data.names import PAIRS
+from tuner.data.positions import names_beside, width
 from tuner.data.recognition import Recognition
 from tuner.data.table import ASIDE, Table, bare, names_of, quoted, raw, verdicts
 
@@ -28,11 +29,17 @@ ASIDE_LABELS = (
     "categories",
 )
 LONG = 1500
+MEASURES = (
+    "score rating stars price grade value points salary mark note bewertung punkte preis wert nota prix prezzo precio similarity relevance "
+    "overall toxicity target y weight temperature length amount betrag quality helpfulness"
+).split()
 
 
 def labelled(t: Table) -> Recognition | None:
     """A text and its label in columns that are named so."""
-    label = next((c for name in names_of("label") if (c := t.named(name)) and t.length(c) <= 80 and _may_be(t, c)), None) or _partly(t)
+    label = next(
+        (c for name in names_of("label") if (c := t.named(name)) and (t.length(c) <= 80 or width(t.values(c))) and _may_be(t, c)), None
+    ) or _partly(t)
     text = label and judged(t, label)
     if not text or t.bare[label] == "target" and not t.repeated(label) and t.numbers(label) is None and not t.listed(label):
         return None
@@ -73,17 +80,72 @@ def judged(t: Table, label: str) -> str | list[str] | None:
 
 def by_kind(t: Table, text, label: str, confidence: float, ask: str | None = None) -> Recognition:
     """Regression for measured numbers, classification for anything else."""
-    if (numbers := t.numbers(label)) and _measured(t, label, numbers):
-        reason = f"{quoted(label)} holds a number for each {quoted(text)}."
-        return Recognition("labelled", "regression", {"text": text, "label": label}, reason, confidence, [ask] if ask else [])
+    if n := width(t.values(label)):
+        return _by_position(t, text, label, n, confidence, ask)
+    if (numbers := _numbers(t, label)) and _measured(t, label, numbers):
+        return numbered(t, text, label, confidence, ask)
     mark, sure = _mark(t, label)
     reason = f"{quoted(text)} with {t.distinct(label)} labels in {quoted(label)}."
     mapping = {"text": text, "label": label}
     if mark:
-        mapping["label"] = f"{{{label}}}{SPLIT}{mark}"
-        reason = f"{quoted(text)} with several labels in {quoted(label)}, parted by {mark!r}."
-        ask = ask or (None if sure else f"Does {mark!r} part several labels in {quoted(label)}? If not, remove `{SPLIT.strip()} {mark}`.")
+        mapping["label"] = f"{{{label}}}{SPLIT}{spelled(mark)}"
+        reason = f"{quoted(text)} with several labels in {quoted(label)}, separated by {_named(mark)}."
+    ask = ask or (None if sure else _several_or_one(label, mark))
     return Recognition("labelled", "classification", mapping, reason, min(confidence, 0.5) if ask else confidence, [ask] if ask else [])
+
+
+def _by_position(t: Table, text, label: str, n: int, confidence: float, ask: str | None) -> Recognition:
+    names = names_beside(t.records, [c for c in t.columns if c != label and t.listed(c)], n)
+    called = f"named in {quoted(names)}" if names else f"numbered from 1 to {n}"
+    reason = f"{quoted(label)} holds {n} positions of 0 and 1 for each {quoted(text)}: {n} labels, {called}."
+    mapping = {"text": text, "label": f"{{{label}}}{BY_POSITION}" + (f" of {{{names}}}" if names else "")}
+    return Recognition("labelled", "classification", mapping, reason, confidence, [ask] if ask else [])
+
+
+def _named(mark: str) -> str:
+    """A sign as a sentence names it: a space, `;`."""
+    return f"a {spelled(mark)}" if spelled(mark) in SPELLED else f"`{spelled(mark)}`"
+
+
+def _several_or_one(label: str, mark: str | None) -> str:
+    if mark:
+        return (
+            f"Does {_named(mark)} separate several labels in {quoted(label)}? If it is one label, choose the plain column {quoted(label)}."
+        )
+    return f"Is each cell of {quoted(label)} one label? If it holds several, write `{{{label}}}{SPLIT}` and the sign between them (or `space`)."
+
+
+def numbered(t: Table, text, label: str, confidence: float, ask: str | None = None) -> Recognition:
+    """Regression; what a comma is in the numbers is said, and asked where it could be either."""
+    commas, sure = t.commas(label)
+    reason = f"{quoted(label)} holds a number for each {quoted(text)}" + (f"{COMMAS[commas]}." if commas else ".")
+    if commas and not sure:
+        ask = (
+            ask
+            or f"Do the commas in {quoted(label)} stand between thousands? If decimals follow them, write `{{{label}}}{COMMAS['decimal']}`."
+        )
+    elif commas == "decimal" and t.bare[label] not in MEASURES:
+        ask = (
+            ask or f"Are the cells of {quoted(label)} numbers with decimal commas? If they are several labels, write `{{{label}}}{SPLIT},`."
+        )
+    mapping = {"text": text, "label": f"{{{label}}}{COMMAS[commas]}" if commas else label}
+    return Recognition("labelled", "regression", mapping, reason, min(confidence, 0.5) if ask else confidence, [ask] if ask else [])
+
+
+def with_options(t: Table, kind: str, mapping: dict) -> dict:
+    """The mapping with what a plain label column leaves no doubt about: positions of 0 and 1, and what a comma is in its numbers."""
+    label = mapping.get("label")
+    if not isinstance(label, str) or label not in t.columns:
+        return mapping
+    if kind == "classification" and (n := width(t.values(label))):
+        return mapping | {"label": _by_position(t, mapping.get("text"), label, n, 1.0, None).mapping["label"]}
+    commas, sure = t.commas(label)
+    return mapping | {"label": f"{{{label}}}{COMMAS[commas]}"} if kind == "regression" and commas and sure else mapping
+
+
+def _numbers(t: Table, label: str) -> list[float] | None:
+    """The cells as numbers; None as well where commas stand in a column whose name speaks for several labels."""
+    return None if t.bare[label] in LISTS and t.commas(label)[0] else t.numbers(label)
 
 
 def _measured(t: Table, label: str, numbers: list[float]) -> bool:
@@ -96,26 +158,16 @@ def _measured(t: Table, label: str, numbers: list[float]) -> bool:
 
 def _mark(t: Table, label: str) -> tuple[str | None, bool]:
     """(what parts several labels in a cell, or None; whether that is certain)."""
-    cells = [raw(v) for v in t.values(label)]
-    if any(isinstance(unpack(v), (list, dict)) for v in t.values(label)) or t.numbers(label):
+    if any(isinstance(unpack(v), (list, dict)) for v in t.values(label)) or _numbers(t, label):
         return None, True
-    for mark in (";", "|", ","):
-        parted = [[part.strip() for part in text.split(mark) if part.strip()] for text in cells]
-        if sum(len(parts) > 1 for parts in parted) < 0.2 * len(cells) or any(len(part) > 40 for parts in parted for part in parts):
-            continue
-        across = Counter(part for parts in {tuple(parts) for parts in parted} for part in parts)
-        again = sum(n > 1 for n in across.values()) / len(across)
-        if mark != "," or again >= 0.5:
-            return mark, again > 0.2 or mark == "|"
-        return (None, True) if len(set(cells)) <= max(2, len(cells) // 2) else (",", False)
-    return None, True
+    return mark_of([raw(v) for v in t.values(label)], t.bare[label])
 
 
 def one_column_each(t: Table) -> Recognition | None:
     """A text and several columns with 0 and 1: each row may have several labels (Jigsaw, GoEmotions)."""
     said = [c for c in t.columns if {raw(v).strip().lower() for v in t.values(c)} <= {"0", "1", "0.0", "1.0"} and t.values(c)]
     said = said or [c for c in t.columns if {raw(v).strip().lower() for v in t.values(c)} <= {"true", "false"} and t.values(c)]
-    if any(t.bare[c] in STRONG for c in t.columns if t.values(c)):
+    if any(t.bare[c] in STRONG and not (c in said and len(said) > 2) for c in t.columns if t.values(c)):
         return None
     said = [c for c in said if t.bare[c] != "weight" and not ASIDE.search(c.replace("_", " "))]
     wordy = [c for c in t.columns if t.wordy(c)]

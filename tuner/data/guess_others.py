@@ -3,6 +3,7 @@
 import re
 
 from tuner.data.cells import cell, plain, unpack
+from tuner.data.guess_labels import numbered
 from tuner.data.names import LANGUAGES
 from tuner.data.recognition import Recognition
 from tuner.data.spans import marked
@@ -113,8 +114,7 @@ def texts(t: Table) -> Recognition | None:
     value = next((c for c in t.columns if VALUES.search(t.bare[c]) and t.numbers(c) and t.distinct(c) > 1), None)
     if value and (text or len(wordy) == 1):
         ask = f"Is the number in {quoted(value)} to be learnt for each text? If not, choose the kind text."
-        reason = f"{quoted(value)} holds a number for each text."
-        return Recognition("labelled", "regression", {"text": text or wordy[0], "label": value}, reason, 0.5, [ask])
+        return numbered(t, text or wordy[0], value, 0.5, ask)
     if text and t.wordy(text) and (wordy == [text] or t.bare[text] in ("text", "content")):
         return Recognition("text", "text", {"text": text}, f"Plain texts in {quoted(text)}.", 0.95 if wordy == [text] else 0.8)
     if len(wordy) != 1 or t.repeated(wordy[0]):

@@ -2,12 +2,13 @@
 
 import re
 
-from tuner.data.cells import FROM_ONE, RowProblem, cell, unpack
+from tuner.data.cells import BEST_FIRST, BEST_LAST, FROM_ONE, RowProblem, cell, unpack
 from tuner.data.names import ANSWER_LISTS, ANSWER_STEMS, WINNERS
 from tuner.data.preferences import SCORES, TEXTS, ending, ranked
 from tuner.data.recognition import Recognition, answered, asked
 from tuner.data.table import Table, bare, is_turns, most, names_of, quoted, raw, verdicts
 
+TWO_ANSWERS = "output outputs response responses completion completions generations candidates replies".split()
 PARALLEL = ("scores", "score", "ratings", "rating", "ranks", "rank", "ranking", "rankings", "rewards", "labels")
 
 
@@ -45,6 +46,29 @@ def ranked_list(t: Table) -> Recognition | None:
         f"{quoted(column)} holds several answers with {scored}: the best and the worst make a pair.",
         0.9,
     )
+
+
+def two_answers(t: Table) -> Recognition | None:
+    """A list of two answers as the output (LLaMA-Factory's first form of preferences): the first is the better one."""
+    column = next((c for name in TWO_ANSWERS for c in t.columns if t.bare[c] == name and most(_is_two, t.values(c))), None)
+    mapping = column and asked(t, (column,), sure=False)
+    if not mapping or not all(mapping.values()):
+        return None
+    ask = f"Is the first of the two answers in {quoted(column)} the better one? If it is the last, write `{{{column}}}{BEST_LAST}`."
+    reason = f"{quoted(column)} holds two answers to one prompt: the first is taken as the better one."
+    return Recognition("compared", "preference", mapping | {"answers": f"{{{column}}}{BEST_FIRST}"}, reason, 0.5, [ask])
+
+
+def _is_two(value) -> bool:
+    """Two different answers, as texts or as messages of the assistant."""
+    two = unpack(value)
+    if not isinstance(two, list) or len(two) != 2 or two[0] == two[1]:
+        return False
+    return all(isinstance(x, str) and x.strip() for x in two) or all(isinstance(x, dict) and _answers(x) for x in two)
+
+
+def _answers(turn: dict) -> bool:
+    return str(turn.get("role", turn.get("from", ""))).lower() in ("assistant", "gpt", "model")
 
 
 def _scored(record: dict, column: str, rating: str | None) -> bool:

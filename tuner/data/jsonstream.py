@@ -27,13 +27,13 @@ class Broken(Exception):
         super().__init__(f"line {line}, column {column}: {reason}")
 
 
-def decode(text: str, at: int = 0) -> tuple:
+def decode(text: str, at: int = 0, decoder: json.JSONDecoder = DECODER) -> tuple:
     """(the JSON value that begins at `at`, where it ends). A whole number too long for Python's `int` stays the text it is.
 
     Raises json.JSONDecodeError, RecursionError (lists within lists beyond DEPTH).
     """
     try:
-        value, end = DECODER.raw_decode(text, at)
+        value, end = decoder.raw_decode(text, at)
     except json.JSONDecodeError:
         raise
     except ValueError:  # the digits of one number exceed what Python reads as one
@@ -46,7 +46,8 @@ def decode(text: str, at: int = 0) -> tuple:
 class Cursor:
     """A cursor over a stream of JSON text that holds one value at a time and knows its line."""
 
-    def __init__(self, stream):
+    def __init__(self, stream, decoder: json.JSONDecoder = DECODER):
+        self.decoder = decoder
         self.stream, self.text, self.at, self.line, self.column, self.ended, self.indent = stream, "", 0, 1, 1, False, None
 
     def more(self) -> None:
@@ -78,7 +79,7 @@ class Cursor:
         self.peek()
         while True:
             try:
-                value, end = decode(self.text, self.at)
+                value, end = decode(self.text, self.at, self.decoder)
                 if end < len(self.text) or self.ended:
                     self.at = end
                     return value
@@ -134,7 +135,7 @@ def documents(text: Cursor) -> Iterator:
                 yield value
             if not found:
                 text.stream.seek(0)
-                yield from _whole(Cursor(text.stream))
+                yield from _whole(Cursor(text.stream, text.decoder))
         else:
             yield text.broken("neither an object {...} nor a list [...]")
     except Broken as error:

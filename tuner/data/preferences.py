@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from tuner.data.cells import FROM_ONE, Column, RowProblem, cell, number_of, option, plain, text_of, unpack
+from tuner.data.cells import BEST_FIRST, BEST_LAST, FROM_ONE, Column, RowProblem, cell, option, plain, text_of, unpack
 from tuner.data.conversation import conversation, offered, written
+from tuner.data.decimals import number_of
 from tuner.data.order import joined, opened, ordered
 from tuner.data.tool_calls import unasked
 from tuner.data.transcripts import OPENINGS, transcript
@@ -72,6 +73,11 @@ def _side(content: Any, name: Any) -> Messages:
 
 def _compared(value: dict, mapping: dict) -> tuple[Any, Any]:
     """(the best answer, one that is clearly worse): by their scores, or by the name or number of the better of two."""
+    for mark, (best, worst) in {BEST_FIRST: (0, -1), BEST_LAST: (-1, 0)}.items():
+        column, ordered_so = option(mapping["answers"], mark)
+        if ordered_so is not None:
+            answers = _in_order(cell(value, column), column)
+            return answers[best], answers[worst]
     answers, scores = ranked(value, mapping["answers"], mapping.get("rating"))
     if len(answers) < 2:
         raise RowProblem("There are not two answers to compare.", "Give at least two answers in each row.", empty=not answers)
@@ -83,6 +89,14 @@ def _compared(value: dict, mapping: dict) -> tuple[Any, Any]:
     if max(scores) == min(scores):
         raise RowProblem("All answers have the same score, so none is better.", "Leave the row out, or score them differently.")
     return answers[scores.index(max(scores))], answers[scores.index(min(scores))]
+
+
+def _in_order(content: Any, column: str) -> list:
+    """A list of two answers or more, of which the order says which is better."""
+    answers = unpack(content)
+    if not isinstance(answers, list) or len(answers) < 2:
+        raise RowProblem(f"{column} is no list of two answers.", "Give at least two answers in each row.", empty=not answers)
+    return answers
 
 
 def ranked(value: dict, columns: Column, rating: Column) -> tuple[list, list[float | None]]:

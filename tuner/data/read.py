@@ -13,8 +13,11 @@ from typing import NamedTuple
 
 import orjson
 
+from tuner.data import exports, headers
 from tuner.data.bounds import FIELD, refuse_columns, refuse_rows, refuse_table
 from tuner.data.cells import RowProblem
+from tuner.data.doubles import Doubles, counted, named
+from tuner.data.exports import people, whatsapp
 from tuner.data.jsonstream import CHUNK, LARGEST, NESTED, Broken, Cursor, decode, documents
 from tuner.data.opened import binary, is_packed, suffix
 from tuner.data.sheets import Sheet
@@ -50,6 +53,8 @@ class Reader:
         self.path, self.name, self._raw, self._done = Path(path), shown(name or Path(path).name), None, 0
         self.bytes = _size(self.path, self.name)
         self.columns: list[str] = []
+        self.doubles, self._dates = Doubles(), None
+        self._decoder = json.JSONDecoder(strict=False, object_pairs_hook=self.doubles.pairs)
         self.encoding: str | None = None
         notes = []
         packed = is_packed(self.path)
@@ -78,22 +83,35 @@ class Reader:
                 raise _empty(self.name, "holds only blank lines")
             self._blank_lines = bool(re.search(r"\n[ \t]*\r?\n", text.strip()))
             self.format, self.delimiter = format_of(text, suffix(self.name), len(text) < HEAD)
+            if self.format in ("text", "csv") and (dates := whatsapp.dated(text)):
+                self.format, self.delimiter, self._dates = "text", "", dates
         said = SUFFIXES.get(suffix(self.name))
         if said and said != self.format and {said, self.format} != {"csv", "tsv"}:
             notes.append(f"Its name ends in {suffix(self.name)}, but it holds {self.format.upper()}, and was read so.")
-        self._headless, self._fold = False, None
+        self._headless, self._fold, self._above, self._header_note = False, None, 0, None
+        if self.format in ("csv", "tsv"):
+            self._above = headers.above_csv(text if len(text) < HEAD else text.rpartition("\n")[0], self.delimiter)
+        elif self.format == "xlsx":
+            self._above = headers.above(list(islice(self._sheet.rows(), headers.LOOKED_AT)), sheet=True)
         self.head = list(islice(self, PEEK))
         self._settle()
+        notes += [self._header_note] if self._header_note else []
         if fold := self._folding():
             self._fold, self.columns = fold, fold.columns
             self.head = list(islice(self, PEEK))
             notes.append(fold.note)
-        self.note = " ".join(notes + ["It has no header, so its columns were numbered."] * self._headless) or None
+        self._notes = notes + ["It has no header, so its columns were numbered."] * self._headless
+
+    @property
+    def note(self) -> str | None:
+        """How the file was read, as far as it has been read."""
+        return " ".join(self._notes + [self.doubles.note] * bool(self.doubles.note)) or None
 
     def _folding(self) -> Fold | None:
         """How records become rows; None as well where the records are too strange to be asked."""
         with contextlib.suppress(RowProblem, TypeError, ValueError, AttributeError, LookupError, RecursionError):
-            return folding([r.value for r in self.head if r.value is not None])
+            records = [r.value for r in self.head if r.value is not None]
+            return people.WHATSAPP if self._dates else exports.folding(records) or folding(records)
 
     def _settle(self) -> None:
         """Name the columns, and refuse a file without any record."""
@@ -107,6 +125,10 @@ class Reader:
             )
         self.columns = self.columns or list(dict.fromkeys(key for value in good for key in value))
         refuse_columns(self.name, len(self.columns))
+
+    def _said_above(self, skipped: list[str], number: int, unit: str) -> None:
+        if skipped:
+            self._header_note = headers.note(skipped, number, unit)
 
     @property
     def position(self) -> int:
@@ -167,9 +189,11 @@ class Reader:
                 first = next(lines, "")
             lines.back.appendleft(first)
             lines.taken.clear()
+            lines.number -= 1
             rows = csv.reader(lines, delimiter=self.delimiter)
             try:
-                header = next((cells for cells in rows if cells), [])
+                filled = ((lines.number, cells) for cells in rows if cells)
+                skipped, header, number = headers.below(filled, self._above)
             except csv.Error as error:
                 raise DataError(
                     f"The header of {self.name} can't be read: {error}.",
@@ -177,9 +201,10 @@ class Reader:
                     available=READABLE,
                     remedy="Give the first line one short name per column.",
                 ) from error
+            self._said_above(skipped, number, "line")
             self._headless = any(len(cell) > 120 or "\n" in cell.strip() for cell in header)
             refuse_columns(self.name, len(header))
-            self.columns = named([""] * len(header) if self._headless else header)
+            self.columns = named([""] * len(header) if self._headless else header, self.doubles.columns)
             if self._headless:
                 lines.back.extendleft(reversed(lines.taken))
             lines.taken.clear()
@@ -218,7 +243,7 @@ class Reader:
     def _json(self) -> Iterator[Record]:
         row = 0
         with self._open() as stream:
-            for value in documents(Cursor(stream)):
+            for value in documents(Cursor(stream, self._decoder)):
                 row += 1
                 if isinstance(value, Broken):
                     yield Record(row, None, f"The JSON breaks at {value}.", "Correct that place. " + ONE_LINE)
@@ -242,7 +267,7 @@ class Reader:
                 continue
             row += 1
             try:
-                yield _record(row, _parsed(line.strip("\ufeff \t\r\n\x00")))
+                yield _record(row, _parsed(line.strip("\ufeff \t\r\n\x00"), self._decoder))
             except (json.JSONDecodeError, RecursionError) as error:
                 why = f"{error.msg} at character {error.pos + 1}" if isinstance(error, json.JSONDecodeError) else NESTED
                 yield Record(
@@ -267,6 +292,9 @@ class Reader:
     def _passages(self) -> Iterator[Record]:
         row = 0
         with self._open() as stream:
+            if self._dates:
+                yield from (Record(*item) for item in enumerate(whatsapp.messages(_each_line(stream), self._dates), 1))
+                return
             for text in _paragraphs(stream) if self._blank_lines else iter(lambda: stream.readline(LARGEST), ""):
                 if text := text.strip("\ufeff\r\n\x00").rstrip():
                     row += 1
@@ -281,11 +309,11 @@ class Reader:
             with pq.ParquetFile(self.path) as file:
                 total, size = max(1, file.metadata.num_rows), 0
                 refuse_rows(self.name, total)
-                self.columns = list(file.schema_arrow.names)
+                self.columns = named(file.schema_arrow.names, self.doubles.columns)
                 refuse_columns(self.name, len(self.columns))
                 for batch in file.iter_batches(batch_size=128):
                     size = refuse_table(self.name, self.bytes, size, batch)
-                    for value in arrow_rows(batch):
+                    for value in arrow_rows(batch.rename_columns(self.columns)):
                         row += 1
                         yield Record(row, value)
                     self._done = self.bytes * row // total
@@ -299,10 +327,11 @@ class Reader:
 
     def _workbook(self) -> Iterator[Record]:
         rows = self._sheet.rows()
-        header = next(rows, [])
-        self.columns = named(header)
+        skipped, header, number = headers.below(rows, self._above)
+        self._said_above(skipped, number, "row")
+        self.columns = named(header, self.doubles.columns)
         total = max(1, self._sheet.sheet.height if self._sheet.sheet else 1)
-        for row, cells in enumerate(rows, 1):
+        for row, (_, cells) in enumerate(rows, 1):
             self._done = self.bytes * row // total
             if extra := len(cells) - len(self.columns):
                 if extra > 0:
@@ -316,7 +345,7 @@ class _Lines:
     """Lines for `csv` that can be given back: a stray quote swallows the lines after it."""
 
     def __init__(self, stream):
-        self.stream, self.back, self.taken = stream, deque(), []
+        self.stream, self.back, self.taken, self.number = stream, deque(), [], 0
 
     def __iter__(self):
         return self
@@ -326,6 +355,7 @@ class _Lines:
         if not line:
             raise StopIteration
         self.taken.append(line)
+        self.number += 1
         return line
 
     def return_swallowed(self, width: int, delimiter: str) -> None:
@@ -334,7 +364,7 @@ class _Lines:
             self.back.extendleft(reversed(rest))
 
 
-def _parsed(line: str):
+def _parsed(line: str, decoder: json.JSONDecoder):
     """orjson is three times as fast; what it refuses (NaN, numbers that are too long, raw tabs) the standard library may take.
 
     Raises json.JSONDecodeError, RecursionError (nested beyond DEPTH).
@@ -342,14 +372,16 @@ def _parsed(line: str):
     try:
         value = orjson.loads(line)
     except orjson.JSONDecodeError:
-        value, end = decode(line)
+        value, end = decode(line, 0, decoder)
         if rest := line[end:].strip():
             raise json.JSONDecodeError("Extra data", line, len(line) - len(rest)) from None
         return value
     if line.count("[") + line.count("{") > DEPTH and too_deep(value):
         raise RecursionError(NESTED)
     if isinstance(value, dict) and any(type(v) is float and abs(v) >= EXACT for v in value.values()):
-        return decode(line)[0]  # a whole number of more than 64 bits, of which orjson keeps the first 17 digits
+        return decode(line, 0, decoder)[0]  # a whole number of more than 64 bits, of which orjson keeps the first 17 digits
+    if isinstance(value, dict) and line.count('":') != counted(value):
+        return decode(line, 0, decoder)[0]  # a key may stand twice, of which orjson keeps the last
     return value
 
 
@@ -380,6 +412,10 @@ def _record(row: int, value) -> Record:
     )
 
 
+def _each_line(stream) -> Iterator[str]:
+    return iter(lambda: stream.readline(LARGEST), "")
+
+
 def _paragraphs(stream) -> Iterator[str]:
     """Blocks between blank lines, cut at a line's end where they grow long; a Markdown heading stays with what follows."""
     kept, size = [], 0
@@ -393,19 +429,6 @@ def _paragraphs(stream) -> Iterator[str]:
             kept.append(line)
             size += len(line)
     yield "".join(kept)
-
-
-def named(header: list[str]) -> list[str]:
-    """Column names that are neither empty nor doubled."""
-    taken: dict[str, None] = {}
-    next_of: dict[str, int] = {}  # by base: 100,000 columns of one name must not try each number from 2 on
-    for i, cell in enumerate(header, 1):
-        base = name = cell.strip("\ufeff \t\r\n") or f"column {i}"
-        n = next_of.get(base, 2)
-        while name in taken:
-            name, n = f"{base} {n}", n + 1
-        taken[name], next_of[base] = None, n
-    return list(taken)
 
 
 def _size(path: Path, name: str) -> int:

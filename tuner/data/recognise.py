@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
-from tuner.data import guess_chat, guess_labels, guess_others, guess_preferences
+from tuner.data import guess_chat, guess_labels, guess_others, guess_people, guess_preferences
 from tuner.data.cells import RowProblem, unpack
 from tuner.data.convert import convert
-from tuner.data.guess_labels import by_kind
+from tuner.data.guess_labels import by_kind, with_options
 from tuner.data.names import INSTEAD, KINDS, ROLES, ROW_WEIGHTS, TOOLS
 from tuner.data.recognition import Recognition, asked
 from tuner.data.table import Table, quoted
@@ -15,12 +15,14 @@ GUESSES = (
     guess_preferences.chosen_and_rejected,
     guess_preferences.ranked_list,
     guess_preferences.listed_pair,
+    guess_preferences.two_answers,
     guess_chat.multiple_choice,
     guess_preferences.twins,
     guess_others.tags,
     guess_others.spans,
     guess_others.passages,
     guess_preferences.single,
+    guess_people.named_speakers,
     guess_chat.conversations,
     guess_chat.single_turns,
     guess_chat.columns_sure,
@@ -150,7 +152,7 @@ def _forced(t: Table, kind: str) -> Recognition:
         if guess:
             mapping[role] = guess
             used.append(guess)
-    lacking = missing(kind, mapping)
+    mapping, lacking = with_options(t, kind, mapping), missing(kind, mapping)
     questions = [f"Which column is the {role}? {ROLES[role]}" for role in lacking] or ["Is each column in its place?"]
     return Recognition(
         "chosen", kind, mapping, f"You chose {KINDS[kind][0].lower()}; the columns are a guess.", 0.3 if lacking else 0.55, questions

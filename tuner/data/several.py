@@ -23,8 +23,11 @@ class Several:
         self.format, self.encoding = first.format, first.encoding
         self.bytes = sum(r.bytes for r in readers)
         self.head = [record for r in readers for record in r.head[: max(1, PEEK // len(readers))]]
-        notes = [f"{r.name}: {r.note}" for r in readers if r.note]
-        self.note = " ".join([f"{len(readers)} files were read as one.", *notes])
+
+    @property
+    def note(self) -> str:
+        """How the files were read, as far as they have been."""
+        return " ".join([f"{len(self.readers)} files were read as one.", *(f"{r.name}: {r.note}" for r in self.readers if r.note)])
 
     @property
     def testing(self) -> bool:

@@ -1,12 +1,13 @@
 """Workbooks (XLSX, XLS, XLSB, ODS) as rows of text, by calamine (Rust, MIT): 30 times as fast as openpyxl, and it reads all four."""
 
 from collections.abc import Iterator
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time
 from pathlib import Path
 
 from tuner.data import grid
 from tuner.data.bounds import WORKBOOK as MOST
 from tuner.data.bounds import refuse_columns
+from tuner.data.decimals import digits
 from tuner.errors import DataError
 from tuner.launch import limits
 
@@ -38,14 +39,14 @@ class Sheet:
             ) from error
         self.name, self.names = (filled[0] if filled else None), filled[1:]
 
-    def rows(self) -> Iterator[list[str]]:
-        """Cells as text, without empty rows and without what is empty at a row's end."""
-        for cells in self.sheet.iter_rows() if self.sheet else ():
+    def rows(self) -> Iterator[tuple[int, list[str]]]:
+        """(number of the row in the sheet, its cells as text), without empty rows and without what is empty at a row's end."""
+        for number, cells in enumerate(self.sheet.iter_rows() if self.sheet else (), 1):
             texts = [text(cell) for cell in cells]
             while texts and not texts[-1].strip():
                 texts.pop()
             if texts:
-                yield texts
+                yield number, texts
 
     @property
     def note(self) -> str | None:
@@ -55,19 +56,13 @@ class Sheet:
 
 
 def text(cell) -> str:
-    """A cell as a person sees it: 3 and not 3.0, dates as 2026-11-23."""
+    """A cell as a person sees it: 3 and not 3.0, large numbers digit for digit, dates as 2026-11-23."""
     if isinstance(cell, bool):
         return "true" if cell else "false"
-    if isinstance(cell, float) and cell.is_integer() and abs(cell) < 1e15:
-        return str(int(cell))
+    if isinstance(cell, float):
+        return digits(cell)
     if isinstance(cell, datetime):
         return cell.isoformat(sep=" ") if cell.time() != time() else cell.date().isoformat()
-    return (
-        cell.isoformat()
-        if isinstance(cell, (date, time))
-        else str(cell)
-        if isinstance(cell, timedelta)
-        else ""
-        if cell is None
-        else str(cell)
-    )
+    if isinstance(cell, (date, time)):
+        return cell.isoformat()
+    return "" if cell is None else str(cell)

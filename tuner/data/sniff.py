@@ -7,6 +7,7 @@ import re
 import zipfile
 from pathlib import Path
 
+from tuner.data import headers
 from tuner.data.bounds import FIELD
 from tuner.data.encodings import ESCAPES, detect, sampled
 from tuner.data.jsonstream import decode
@@ -229,8 +230,11 @@ def _count_bytes(path: Path) -> tuple[int, int, bool, list[bytes]]:
     return wrong, right, undefined, pieces
 
 
-def delimiter_of(text: str, whole: bool) -> tuple[str, bool]:
-    """(the delimiter that gives most rows as many cells as the header, whether that is beyond doubt)."""
+def delimiter_of(text: str, whole: bool, table: bool = False) -> tuple[str, bool]:
+    """(the delimiter that gives most rows as many cells as the header, whether that is beyond doubt).
+
+    What is a `table` by its name may have a title and notes above the header.
+    """
     best, chosen, certain = (0.0, 0), ",", False
     csv.field_size_limit(max(csv.field_size_limit(), FIELD))
     for mark in ",\t;|":
@@ -239,6 +243,9 @@ def delimiter_of(text: str, whole: bool) -> tuple[str, bool]:
         except csv.Error:
             continue
         cells = cells if whole or len(cells) < 2 else cells[:-1]
+        if table and cells:
+            numbered = [(2 * i, row) for i, row in enumerate(cells[: headers.LOOKED_AT]) if any(map(str.strip, row))]
+            cells = [row for _, row in numbered[headers.above(numbered) :]] + cells[headers.LOOKED_AT :]  # two apart: by blank lines
         if not cells or len(cells[0]) < 2:
             continue
         share = sum(len(r) == len(cells[0]) for r in cells[1:]) / max(1, len(cells) - 1)
@@ -255,7 +262,7 @@ def format_of(text: str, suffix: str, whole: bool) -> tuple[str, str]:
         return _json_or_lines(lines, said), ""
     if match := re.match(r"sep=(.)\r?\n", text):
         return ("tsv" if match[1] == "\t" else "csv"), match[1]
-    mark, certain = delimiter_of(text, whole)
+    mark, certain = delimiter_of(text, whole, said in ("csv", "tsv"))
     if said == "text":
         return ("tsv", mark) if certain and mark == "\t" and len(lines) > 2 else ("text", "")
     if said in ("json", "jsonl") and (not certain or text.lstrip()[:1] in "[{"):

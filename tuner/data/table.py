@@ -6,8 +6,9 @@ import unicodedata
 from collections.abc import Callable
 from functools import cache, lru_cache
 
-from tuner.data.cells import RowProblem, cell, number_of, plain, unpack
+from tuner.data.cells import RowProblem, cell, plain, unpack
 from tuner.data.conversation import NO, YES
+from tuner.data.decimals import Commas, commas_of, finite, number_of
 from tuner.data.names import SYNONYMS
 from tuner.data.turns import turns
 
@@ -84,9 +85,14 @@ class Table:
         return len({raw(v).strip() for v in self.values(column)})
 
     def numbers(self, column: str) -> list[float] | None:
-        """Its cells as numbers, or None when some are none."""
-        found = [number_of(v) for v in self.values(column)]
+        """Its cells as numbers, or None when some are none. NaN and the infinite are problems of their rows, not of the column."""
+        commas, _ = self.commas(column)
+        found = [number_of(v, commas) for v in self.values(column) if finite(v)]
         return found if found and None not in found else None
+
+    def commas(self, column: str) -> tuple[Commas, bool]:
+        """What a comma is in its numbers, and whether that is certain."""
+        return commas_of(self.values(column))
 
     def turned(self, column: str) -> bool:
         """Most of its values are conversations."""

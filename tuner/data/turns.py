@@ -45,6 +45,26 @@ def turns(content: Any) -> Messages | None:
     return messages
 
 
+def answered_by(content: Any, by: str) -> Any:
+    """Turns of people with one of them as the assistant and the others as the user, by name where they are several."""
+    if not isinstance(content, list) or not all(isinstance(turn, dict) for turn in content):
+        return content
+    role = next((k for k in TURN_ROLE if all(k in turn for turn in content)), TURN_ROLE[0])
+    text = next((k for k in TURN_TEXT if all(k in turn for turn in content)), TURN_TEXT[0])
+    others = {plain(turn.get(role)) for turn in content} - {by}
+    return [_of_person(turn, role, text, by, len(others) > 1) for turn in content]
+
+
+def _of_person(turn: dict, role: str, text: str, by: str, many: bool) -> dict:
+    who = plain(turn.get(role))
+    if who.strip().lower() == by.strip().lower():
+        return turn | {role: "assistant"}
+    known = ROLE_NAMES.get(_bare(who))
+    if known in ("system", "tool"):
+        return turn
+    return turn | {role: "user"} | ({text: f"{who}: {plain(turn.get(text))}"} if many and known != "user" else {})
+
+
 def _alternating(texts: list[str]) -> Messages:
     return [{"role": ("user", "assistant")[i % 2], "content": plain(text)} for i, text in enumerate(texts)]
 

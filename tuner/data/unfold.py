@@ -35,7 +35,7 @@ def folding(records: list[dict]) -> Fold | None:
     return _squad(t) or _tree(t) or _messages(t) or _talk(t) or _words(t)
 
 
-def _each(explode: Callable[[dict], Iterable[dict]]) -> Callable[[Pairs], Iterator[tuple[int, dict]]]:
+def each(explode: Callable[[dict], Iterable[dict]]) -> Callable[[Pairs], Iterator[tuple[int, dict]]]:
     return lambda pairs: ((number, row) for number, record in pairs for row in _exploded(explode, record))
 
 
@@ -53,7 +53,7 @@ def _squad(t: Table) -> Fold | None:
     if not (isinstance(inner, list) and inner and isinstance(inner[0], dict) and isinstance(inner[0].get("qas"), list)):
         return None
     note = "The questions stand nested in paragraphs (SQuAD): each became a row."
-    return Fold(["title", "context", "question", "answers"], note, _each(squad_rows))
+    return Fold(["title", "context", "question", "answers"], note, each(squad_rows))
 
 
 def squad_rows(record: dict) -> Iterator[dict]:
@@ -75,7 +75,7 @@ def _tree(t: Table) -> Fold | None:
     first = t.records[0].get("prompt") if t.records else None
     if not (isinstance(first, dict) and "replies" in first):
         return None
-    return Fold(["messages"], "The file holds trees of messages: each way from a question to a last answer became a row.", _each(tree_rows))
+    return Fold(["messages"], "The file holds trees of messages: each way from a question to a last answer became a row.", each(tree_rows))
 
 
 def tree_rows(record: dict) -> Iterator[dict]:

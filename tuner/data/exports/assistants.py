@@ -1,0 +1,149 @@
+"""The conversations that ChatGPT and Claude hand out (`conversations.json`), as messages.
+
+Both are trees: an edited question or a second answer is a branch. The branch that was current is the conversation; what was hidden
+from the person (settings, empty system nodes) is no turn of it, and its title is no text to train.
+"""
+
+import re
+from typing import Any
+
+from tuner.data.cells import plain, unpack
+from tuner.data.media import ENDING
+from tuner.data.unfold import Fold, each
+from tuner.errors import DataError
+
+CITED = re.compile("\ue200[^\ue200\ue201]*\ue201")  # how ChatGPT marks a source in an answer
+HIDDEN = ("user_editable_context", "model_editable_context", "reasoning_recap")
+PICTURE = {"type": "image"}
+BLOCKS = ("text", "thinking", "tool_use", "tool_result", "voice_note")
+
+
+def chatgpt(records: list[dict]) -> Fold | None:
+    """ChatGPT's export; DataError for the list of shared links that lies beside the conversations."""
+    if all({"conversation_id", "title", "is_anonymous"} <= record.keys() and "mapping" not in record for record in records):
+        raise DataError(
+            "This is ChatGPT's list of shared links; the conversations are not in it.",
+            asked="shared_conversations.json",
+            available="conversations.json of the same export",
+            remedy="Choose conversations.json, which lies in the same archive.",
+        )
+    if not _most(records, lambda r: isinstance(r.get("mapping"), dict) and any(map(_is_node, r["mapping"].values()))):
+        return None
+    note = "ChatGPT's export: the current branch of each conversation became a row."
+    return Fold(["messages"], note, each(lambda record: [{"messages": _chatgpt(record)}]))
+
+
+def _is_node(node: Any) -> bool:
+    return isinstance(node, dict) and "message" in node and ("parent" in node or "children" in node)
+
+
+def _most(records: list[dict], test) -> bool:
+    return sum(map(bool, map(test, records))) >= 0.6 * len(records)
+
+
+def _chatgpt(record: dict) -> list[dict]:
+    messages, thoughts = [], []
+    for node in branch(record["mapping"], record.get("current_node")):
+        message = node.get("message")
+        if not isinstance(message, dict) or (message.get("metadata") or {}).get("is_visually_hidden_from_conversation"):
+            continue
+        content = message.get("content") or {}
+        if content.get("content_type") == "thoughts":
+            thoughts += [plain(t.get("content")) for t in content.get("thoughts") or []]
+        elif turn := _turn(message, content, messages):
+            if thoughts and turn["role"] == "assistant":
+                turn["reasoning_content"], thoughts = "\n\n".join(filter(None, thoughts)), []
+            messages.append(turn)
+    return messages
+
+
+def branch(mapping: dict, current: Any) -> list[dict]:
+    """The nodes from the root to the current one; without a current one, to the last answer of the last branch."""
+    if current not in mapping:
+        current = next((k for k, node in mapping.items() if node.get("parent") not in mapping), None)
+        while children := [c for c in (mapping.get(current) or {}).get("children") or [] if c in mapping and c != current]:
+            current = children[-1]
+    path: list[dict] = []
+    while (node := mapping.get(current)) and len(path) <= len(mapping):
+        path.append(node)
+        current = node.get("parent")
+    return path[::-1]
+
+
+def _turn(message: dict, content: dict, before: list[dict]) -> dict | None:
+    """One turn; None for an empty node, and for a result that no call was kept for."""
+    role, to = (message.get("author") or {}).get("role"), message.get("recipient") or "all"
+    said = _content(content)
+    if role == "tool":
+        called = before and (before[-1].get("tool_calls") or before[-1]["role"] == "tool")
+        name = plain((message.get("author") or {}).get("name"))
+        return {"role": "tool", "content": said, "name": name} if called else None
+    if not said or content.get("content_type") in HIDDEN:
+        return None
+    if role != "assistant" or to == "all":
+        return {"role": role, "content": said}
+    given = unpack(said) if isinstance(said, str) else said
+    arguments = given if isinstance(given, dict) else {"input": given}
+    return {"role": role, "content": "", "tool_calls": [{"function": {"name": plain(to), "arguments": arguments}}]}
+
+
+def _content(content: dict) -> str | list:
+    """The text of a message, or its parts where a picture or sound without a transcript is among them."""
+    parts = content.get("parts")
+    if not isinstance(parts, list):
+        return _uncited(plain(content.get("text") or content.get("result") or ""))
+    heard = any(isinstance(p, dict) and p.get("content_type") == "audio_transcription" for p in parts)
+    found: list = []
+    for part in parts:
+        kind = part.get("content_type", "") if isinstance(part, dict) else ""
+        if "asset_pointer" in kind or kind == "video_container":
+            found += [] if heard and "image" not in kind else [PICTURE]
+        else:
+            found.append(_uncited(plain(part.get("text") if isinstance(part, dict) else part)))
+    return found if PICTURE in found else "\n".join(filter(str.strip, found))
+
+
+def _uncited(text: str) -> str:
+    return CITED.sub("", text).strip()
+
+
+def claude(records: list[dict]) -> Fold | None:
+    """Claude's export."""
+    if not _most(records, lambda r: isinstance(r.get("chat_messages"), list)):
+        return None
+    note = "Claude's export: the current branch of each conversation became a row."
+    return Fold(["messages"], note, each(lambda record: [{"messages": _claude(record)}]))
+
+
+def _claude(record: dict) -> list[dict]:
+    messages = _current(record["chat_messages"], record.get("current_leaf_message_uuid"))
+    return [turn for message in messages for turn in _segments(message)]
+
+
+def _current(messages: list[dict], leaf: Any) -> list[dict]:
+    """The messages of the branch that ends with the leaf, or with the last message; all where no message names its parent."""
+    by = {m["uuid"]: m for m in messages if m.get("uuid")}
+    if not any(m.get("parent_message_uuid") in by for m in messages):
+        return messages
+    path, at = [], by.get(leaf) or messages[-1]
+    while at and len(path) <= len(messages):
+        path.append(at)
+        at = by.get(at.get("parent_message_uuid"))
+    return path[::-1]
+
+
+def _segments(message: dict) -> list[dict]:
+    """The turns of a message: what is said after a tool's result is a turn of its own."""
+    blocks = [b for b in message.get("content") or [] if isinstance(b, dict) and b.get("type") in BLOCKS]
+    blocks = [b | {"type": "text"} if b["type"] == "voice_note" else b for b in blocks] or [{"type": "text", "text": message.get("text")}]
+    blocks += [{"type": "text", "text": a["extracted_content"]} for a in message.get("attachments") or [] if a.get("extracted_content")]
+    blocks += [PICTURE for file in message.get("files") or [] if isinstance(file, dict) and ENDING.search(plain(file.get("file_name")))]
+    turns: list[dict] = []
+    for block in blocks:
+        role = "tool" if block["type"] == "tool_result" else message.get("sender")
+        if block["type"] == "text" and not plain(block.get("text")).strip():
+            continue
+        if not turns or turns[-1]["role"] != role:
+            turns.append({"role": role, "content": []})
+        turns[-1]["content"].append({k: v for k, v in block.items() if v is not None})
+    return turns
