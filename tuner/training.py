@@ -163,14 +163,7 @@ def start(
     if model.kind in ("folder", "hub") and (model.facts.path or model.kind == "folder"):
         models.folder_facts(Path(model.facts.path or model.base), need_weights=True)
     if not plan.fits and not anyway:
-        raise SettingError(
-            f"This needs {hardware.human_bytes(plan.peak_bytes)}; {hardware.human_bytes(plan.free_bytes)} are free on {plan.device}.",
-            asked=plan.peak_bytes,
-            available=plan.free_bytes,
-            remedy="; ".join(f"{r['title']} ({hardware.human_bytes(r['peak_bytes'])})" for r in plan.remedies if r["fits"])
-            or "Choose a smaller model.",
-            field="model",
-        )
+        raise _unfit(plan)
     if plan.question:
         raise restore(plan.question)
     document, wish = _document(plan, model, ds, preset), _wish(model, ds, preset, asked)
@@ -181,6 +174,18 @@ def start(
         (run.path / "measure").touch()
     supervisor.submit(ws, "train", run.path, plan.device, plan.peak_bytes)
     return run
+
+
+def _unfit(plan: planner.Plan) -> SettingError:
+    """The error of a plan that does not fit, with what would."""
+    return SettingError(
+        f"This needs {hardware.human_bytes(plan.peak_bytes)}; {hardware.human_bytes(plan.free_bytes)} are free on {plan.device}.",
+        asked=plan.peak_bytes,
+        available=plan.free_bytes,
+        remedy="; ".join(f"{r['title']} ({hardware.human_bytes(r['peak_bytes'])})" for r in plan.remedies if r["fits"])
+        or "Choose a smaller model.",
+        field="model",
+    )
 
 
 def _wish(model: models.Model, ds: store.Dataset, preset: str | None, asked: config.RunConfig) -> dict[str, Any]:
@@ -253,8 +258,12 @@ def replan(ws: Workspace, id: str) -> None:
     run = runs.get(ws, id)
     preset = run.config.get("preset")
     plan, model, ds, _ = prepare(ws, {k: v for k, v in run.config.items() if k != "preset"}, preset=preset, need_data=True)
+    if not plan.fits and run.plan["fits"]:
+        raise _unfit(plan)
     if plan.question:
         raise restore(plan.question)
+    if dry_run.near(plan):
+        (run.path / "measure").touch()
     paths.write_json(run.path / "plan.json", run.plan | _document(plan, model, ds, preset))
     runs.write_status(run.path, warnings=plan.warnings)
 

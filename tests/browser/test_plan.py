@@ -1,6 +1,7 @@
 """What a person with a card of 8 GB sees before they train: what fits, what would make it fit with one click, other cards, a preset of theirs."""
 
 import re
+import shutil
 import sys
 
 import pytest
@@ -8,6 +9,8 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import end_all, free_port, running
 from tests.browser.test_journey import LONG, tab
+from tests.conftest import chat_rows, write_rows
+from tuner import paths
 from tuner.data import store
 from tuner.paths import Workspace
 
@@ -95,3 +98,31 @@ def test_a_preset_of_ones_own(page):
     expect(page.locator("#preset-told")).to_contain_text("can't be called 'Balanced'", timeout=LONG)
     page.click("#forget-preset")
     expect(page.locator("#preset")).not_to_contain_text("Long letters", timeout=LONG)
+
+
+def test_rows_that_would_be_lost_are_said_and_mended_with_one_click(tmp_path, browser):
+    """A template that takes no system turns: counts before the start, one click folds them in; a large dataset is counted in view."""
+    home, folder = tmp_path / "home", tmp_path / "strict"
+    ws = Workspace(home, machine=home / "machine").prepare()
+    shutil.copytree(paths.STARTER, folder)
+    template = (folder / "chat_template.jinja").read_text()
+    refuses = "{% if messages[0]['role'] == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}"
+    (folder / "chat_template.jinja").write_text(refuses + template)
+    rows = [{"messages": [{"role": "system", "content": "Be kind."}] * (i % 2) + chat_rows(1)[0]["messages"]} for i in range(40)]
+    store.add(ws, write_rows(tmp_path / "halves.jsonl", rows), held_out=0.2)
+    with running(home) as app:
+        page = browser.new_page(viewport={"width": 1280, "height": 1000})
+        page.goto(app.url)
+        tab(page, "Train")
+        expect(page.locator("#plan-card")).to_contain_text("to learn from", timeout=LONG)
+        page.locator("#train-model input").fill(str(folder))
+        page.keyboard.press("Enter")
+        expect(page.locator("#plan-rows")).to_contain_text("takes no system turn", timeout=LONG)
+        expect(page.locator("#plan-rows")).to_contain_text("Training will not start like this")
+        page.click("#start-training")
+        expect(page.locator("body")).to_contain_text("fold_system=true", timeout=LONG)
+        page.click("#fix-0")
+        expect(page.locator("#fix-0")).to_be_hidden(timeout=LONG)
+        expect(page.locator("#plan-card")).not_to_contain_text("(of ")
+        page.close()
+    end_all(tmp_path)
