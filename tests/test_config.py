@@ -59,7 +59,7 @@ def test_all_problems_at_once_each_beside_its_field():
     assert {p.field for p in found} == {"epochs", "lora_rank", "precision", "learnign_rate", "device"}
     unknown = next(p for p in found if p.field == "learnign_rate")
     assert "learning_rate" in unknown.remedy and "learning_rate" in unknown.available
-    assert next(p for p in found if p.field == "precision").available == "bf16 or fp32"
+    assert next(p for p in found if p.field == "precision").available == "bf16 or fp16 or fp32"
 
 
 def test_a_list_for_a_number_is_one_problem():

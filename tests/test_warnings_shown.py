@@ -25,7 +25,7 @@ PLANS = {  # warning -> (cell of test_plan_truth, settings) whose plan has it
     "rows_changed": ("late, cut", {}),
     "settings_ignored": ("plain", {"class_weights": True, "chat_template": "alpaca"}),
 }
-RUNS = {"best_changed", "checkpoint_damaged", "lengths_guessed", "tool_calls_not_seen"} | set(PLANS)
+RUNS = {"best_changed", "checkpoint_damaged", "lengths_guessed", "tool_calls_not_seen", "fp16_overflow"} | set(PLANS)
 
 
 def names_in_source() -> set[str]:

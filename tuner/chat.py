@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from tuner import hardware, locks, models, paths, runs, supervisor
+from tuner import hardware, locks, mixed_precision, models, paths, runs, supervisor
 from tuner.errors import DeviceError, ModelError, TunerError, WorkError
 from tuner.paths import Workspace
 
@@ -60,7 +60,10 @@ def known_as(ws: Workspace, ref: str, base: bool = False) -> dict[str, Any]:
 
 
 def _precision(settings: dict[str, Any], fast: bool) -> str:
-    return "bf16" if settings["precision"] == "bf16" or (settings["method"] == "full" and fast) else "fp32"
+    asked, whole = settings["precision"], settings["method"] in mixed_precision.WHOLE
+    if asked == "fp16" and not whole and not fast:
+        return "fp16" if hardware.devices()[0].kind == "cuda" else "fp32"
+    return "bf16" if asked == "bf16" or fast and (settings["method"] == "full" or asked == "fp16" and not whole) else "fp32"
 
 
 def folder(ws: Workspace, device: str) -> Path:

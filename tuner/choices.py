@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tuner import additions, config, losses, methods, models, objectives, presets, token_counts
+from tuner import additions, config, losses, methods, mixed_precision, models, objectives, presets, token_counts
 from tuner.errors import SettingError, TunerError, raise_all
 from tuner.hardware import Device
 
@@ -309,6 +309,9 @@ def _contradictions(c: Choices, facts: models.ModelFacts, problems: list) -> Non
 
 def _device(c: Choices, facts: models.ModelFacts, device: Device, problems: list) -> None:
     """What this device can't do at all."""
+    if c.values.get("precision") == "fp16" and (no := mixed_precision.refusal(facts, device)):
+        can = ["bf16", "fp32"] if device.bf16 else ["fp32"]
+        problems.append(SettingError(no, asked="fp16", available=can, remedy=f"Choose {can[0]}.", field="precision"))
     if device.packs:
         return
     why = f"{device.name} has no packed weights and no 8-bit optimizers (bitsandbytes)."

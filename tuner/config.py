@@ -191,8 +191,11 @@ class RunConfig(BaseModel):
         None, "Save memory by computing twice (gradient checkpointing)", "Halves the working memory for about a third more time.", "memory"
     )
     packing: bool | None = setting(None, "Packing", "Puts several short rows side by side so that no room is wasted.", "memory")
-    precision: Literal["bf16", "fp32"] | None = setting(
-        None, "Precision", "bf16 takes half the memory of fp32 and is as good for this.", "memory"
+    precision: Literal["bf16", "fp16", "fp32"] | None = setting(
+        None,
+        "Precision",
+        "bf16 takes half the memory of fp32 and is as good for this; fp16 with a loss scaler is for cards that have no bf16.",
+        "memory",
     )
     adapter_precision: Literal["fp32", "bf16"] = setting(
         "fp32",

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tuner import counting, losses, memory, methods, models, pace, peaks
+from tuner import counting, losses, memory, methods, mixed_precision, models, pace, peaks
 from tuner.choices import TINY, Choices, DataFacts
 from tuner.hardware import Device
 
@@ -76,13 +76,27 @@ def fit(case: Case) -> bool:
 def precision(c: Choices, facts: models.ModelFacts, device: Device) -> None:
     """Decides how wide weights are, from what the device computes in and what is trained."""
     if not device.bf16:
-        c.decide("precision", "fp32", f"This {'processor' if device.kind == 'cpu' else 'card'} has no arithmetic in bf16.")
+        c.decide("precision", *_without_bf16(c["method"], facts, device))
     elif device.kind == "cpu" and facts.parameters < TINY:
         c.decide("precision", "fp32", "On a processor it is faster than bf16 for a model this small, and takes less memory.")
     elif c["method"] in memory.WHOLE:
         c.decide("precision", "fp32", "There is room, and steps this small get lost in bf16 when the weights themselves are trained.")
     else:
         c.decide("precision", "bf16", "Half the memory of fp32, and as good here.")
+
+
+def _without_bf16(method: str, facts: models.ModelFacts, device: Device) -> tuple[str, str]:
+    """(precision, why) on a device that does not compute in bf16."""
+    if device.kind == "cpu":
+        return "fp32", "This processor has no arithmetic in bf16."
+    if no := mixed_precision.refusal(facts, device):
+        return "fp32", f"This card has no arithmetic in bf16, and fp16 is not for this model. {no}"
+    if method in mixed_precision.WHOLE:
+        return (
+            "fp16",
+            "This card has no bf16: products are computed in fp16 with a loss scaler, and the weights that are trained stay in fp32.",
+        )
+    return "fp16", "This card has no bf16: the base lies in fp16, what is trained in fp32, and a loss scaler keeps small gradients."
 
 
 def rungs(case: Case) -> Iterator[dict[str, tuple[Any, str]]]:
@@ -173,7 +187,7 @@ def remedies(case: Case, asked: Choices) -> list[dict[str, Any]]:
         c.leave(*freed)
         for name, value in change.items():
             c.put(name, value, "you", "Your choice.")
-        if "method" in change and c.open("precision"):
+        if ("method" in change or case.device.kind == "cuda" and not case.device.bf16) and c.open("precision"):
             c.leave("precision")
             precision(c, case.facts, case.device)
         other = replace(case, c=c)

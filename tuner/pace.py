@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from statistics import NormalDist, median
 from typing import Any
 
-from tuner import ceilings, memory, paths
+from tuner import ceilings, memory, mixed_precision, paths
 from tuner.ceilings import Ceilings
 from tuner.choices import PACKS, DataFacts
 from tuner.errors import SettingError
@@ -116,8 +116,9 @@ class _Work:
         self.sides = 2 if memory.paired(s) else 1  # answers to a row
         self.asked = memory.refers(s)  # the reference, beside the model
         self.scored = SCORED.get(s["objective"], 0.0)
-        self.wide = 2 if s["precision"] == "bf16" else 4
-        self.bf16 = self.wide == 2 or (device.kind == "cuda" and device.bf16)  # cards compute in it over fp32 weights, too
+        self.wide = mixed_precision.width(s["precision"], s["method"])
+        self.fp16 = s["precision"] == "fp16"
+        self.bf16 = s["precision"] == "bf16" or (device.kind == "cuda" and device.bf16)  # cards compute in it over fp32 weights, too
 
     def step(self) -> float:
         """Seconds of one step of the optimizer."""
@@ -163,6 +164,8 @@ class _Work:
     def rate(self, tokens: float) -> float:
         """FLOP/s that products of this size reach: small ones don't fill the device."""
         ceiling = self.ceiling.bf16 if self.bf16 else self.ceiling.fp32
+        if self.fp16:  # as fast as bf16 where there is bf16; where there is none, what the card's sheet says of 16 bits
+            ceiling = max(self.ceiling.bf16, ceilings.NARROW * self.ceiling.fp32)
         higher = (
             max(1.0, ceiling / self.ceiling.fp32) if self.kind == "cpu" else 1.0
         )  # the higher the ceiling, the more it takes to reach it

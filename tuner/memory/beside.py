@@ -1,5 +1,6 @@
 """What is taken beside training: talking, serving many, writing tests, merging, files on disk. In bytes."""
 
+from tuner import mixed_precision
 from tuner.memory import still
 from tuner.models import ModelFacts
 
@@ -37,7 +38,7 @@ def serving(
     additions: int = 0,
 ) -> int:
     """To answer `streams` conversations at once; `additions` parameters of adapters lie beside the model."""
-    b = 2 if precision == "bf16" else 4
+    b = mixed_precision.width(precision)
     weights = sum(still.weights(facts, b, quantization).values())
     words = 4 * streams * facts.vocabulary * 4  # the scores of the next word, and copies that sampling makes of them
     return int(weights + 4 * additions + streams * cache(facts, context, b) + words + CONTEXT[device])
@@ -51,7 +52,7 @@ def generation(facts: ModelFacts, *, rows: int, length: int, b: int) -> int:
 
 def merging(facts: ModelFacts, *, precision: str = "bf16") -> tuple[int, int]:
     """(memory, disk) to add what was learnt into a copy of the base: the weights, and the change of the largest map in float32."""
-    b = 2 if precision == "bf16" else 4
+    b = mixed_precision.width(precision)
     return facts.parameters * b + 3 * 4 * facts.hidden * max(facts.mlp, facts.q) + CONTEXT["cpu"], facts.parameters * b
 
 
@@ -67,6 +68,6 @@ def gguf(facts: ModelFacts, kind: str = "q8_0") -> tuple[int, int]:
 def checkpoint(facts: ModelFacts, *, method: str, trainable: int, precision: str) -> int:
     """One checkpoint on disk: what is learnt, with the optimizer's two states."""
     if method in still.WHOLE:
-        b = 2 if precision == "bf16" else 4
+        b = mixed_precision.width(precision, method)
         return facts.parameters * b + 2 * b * trainable
     return 12 * trainable

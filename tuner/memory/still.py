@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from tuner import counting, losses, shapes
+from tuner import counting, losses, mixed_precision, shapes
 from tuner.models import ModelFacts
 
-WHOLE = ("full", "last_layers")  # change the weights themselves
+WHOLE = mixed_precision.WHOLE  # change the weights themselves
 PACKED = {  # bytes per packed weight, and of its constants: nf4 in blocks of 64 whose constants are packed in blocks of 256
     "nf4": (0.5, 1 / 64 + 4 / (64 * 256)),  # Dettmers et al. 2023, arXiv:2305.14314, section 3
     "int8": (1.0, 0.001),  # a float32 for each row
@@ -18,7 +18,7 @@ ADAMW_8BIT = 2.03  # bytes for both states of a weight: a byte each, and a float
 
 def width(settings: dict[str, Any]) -> int:
     """Bytes of a weight that is not packed."""
-    return 2 if settings["precision"] == "bf16" else 4
+    return mixed_precision.width(settings["precision"], settings["method"])
 
 
 def learnt_width(settings: dict[str, Any]) -> int:

@@ -61,16 +61,18 @@ def merge(folder: Path, request: dict) -> dict:
     tokenizer = load.tokenizer(run)
     whole = request.get("method") == "full" or techniques.kind(run) == "whole"
     head = {} if whole else load.head_of(run)
-    model = load.base_model(
-        run if whole else base, request["precision"], "cpu", objective=objective, **head
-    )  # never packed: unpacked it is exact
+    fp16 = request["precision"] == "fp16"
+    wide = "fp32" if fp16 else request["precision"]  # fp16 is not for the processor, where this is computed
+    model = load.base_model(run if whole else base, wide, "cpu", objective=objective, **head)  # never packed: unpacked it is exact
     model = (model if whole else techniques.with_saved(model, run)).eval()
     before = scores(model, tokenizer, objective)
     merged = techniques.merged(model)
+    if fp16 and getattr(merged, "stored_dtype", None) is not None:  # as wide as its base
+        merged = merged.to(torch.float16)
     merged.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     towers.copy_processor(base, folder)
-    after = scores(load.base_model(folder, request["precision"], "cpu", objective=objective).eval(), tokenizer, objective)
+    after = scores(load.base_model(folder, wide, "cpu", objective=objective).eval(), tokenizer, objective)
     return judged(before, after, objective)
 
 

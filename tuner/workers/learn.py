@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from transformers import TrainingArguments, set_seed
 
-from tuner import additions, card, checkpoints, models, objectives, pace, paths, peaks, run_warnings, runs, scoring
+from tuner import additions, card, checkpoints, mixed_precision, models, objectives, pace, paths, peaks, run_warnings, runs, scoring
 from tuner.data import store
 from tuner.errors import DataError, ModelError
 from tuner.paths import Workspace
@@ -119,16 +119,21 @@ def own_base(run: runs.Run, base: Path, start: Path) -> Path:
         new = folder.with_name("base.new")
         shutil.rmtree(new, ignore_errors=True)
         before = additions.objective_of(start) or s["objective"]  # its own head, not the one that is to be learnt now
-        model = load.base_model(base, s["precision"], "cpu", objective=before, **load.head_of(start))
+        model = load.base_model(base, merged_in(s), "cpu", objective=before, **load.head_of(start))
         techniques.merged(techniques.with_saved(model, start)).save_pretrained(new)
         load.tokenizer(start if (start / "tokenizer.json").exists() else base, s.get("chat_template")).save_pretrained(new)
         towers.copy_processor(base, new)
         if (start / "labels.json").exists():
             shutil.copy(start / "labels.json", new)
         new.rename(folder)
-    about |= {"base": str(folder), "adapter": None, "kind": "run", "bytes_per_weight": 2 if s["precision"] == "bf16" else 4}
+    about |= {"base": str(folder), "adapter": None, "kind": "run", "bytes_per_weight": 2 if merged_in(s) == "bf16" else 4}
     paths.write_json(run.path / "plan.json", run.plan)
     return folder
+
+
+def merged_in(s: dict[str, Any]) -> str:
+    """The precision in which a base of the run's own is made, on the processor: fp16 is for cards."""
+    return "fp32" if s["precision"] == "fp16" else s["precision"]
 
 
 def needs_places(job: Job, what: str) -> None:
@@ -158,7 +163,7 @@ def build(job: Job, *, names: list[str] | None = None, problem: str | None = Non
     set_seed(s["seed"])
     model = load.base_model(
         job.base,
-        s["precision"],
+        mixed_precision.stored(s["precision"], s["method"]),
         s["device"],
         objective=s["objective"],
         labels=len(names) if names else None,
@@ -170,6 +175,10 @@ def build(job: Job, *, names: list[str] | None = None, problem: str | None = Non
     job.fresh_head = task in ("SEQ_CLS", "TOKEN_CLS", "QUESTION_ANS") and job.start is None and bool(model.fresh_modules)
     facts = models.folder_facts(job.base)
     model = techniques.build(model, s, facts, objective=s["objective"], tokenizer=job.tokenizer, start=job.start)
+    if s["precision"] == "fp16":
+        for parameter in model.parameters():  # a scaler unscales gradients of fp32 alone
+            if parameter.requires_grad and parameter.dtype == torch.float16:
+                parameter.data = parameter.data.float()
     model.config.use_cache = False
     if job.run.plan["model"]["bytes_per_weight"] == 2:
         model.stored_dtype = torch.bfloat16  # a whole model is written as wide as its base was
@@ -194,6 +203,7 @@ def arguments(s: dict[str, Any], steps: int, folder: Path, test: bool, kind: typ
         seed=s["seed"],
         optim=optimizer(s),
         bf16=_autocast(s),
+        fp16=s["precision"] == "fp16",
         use_cpu=cpu,
         gradient_checkpointing=s["gradient_checkpointing"],
         eval_strategy="steps" if test else "no",
@@ -222,7 +232,7 @@ def optimizer(s: dict[str, Any]) -> str:
 
 def _autocast(s: dict[str, Any]) -> bool:
     """Whether products are computed in bf16: on cards that can, over fp32 weights as well, which then keep the small steps."""
-    if s["device"] == "cpu":
+    if s["device"] == "cpu" or s["precision"] == "fp16":
         return False
     return torch.cuda.is_bf16_supported(including_emulation=False) if torch.cuda.is_available() else s["precision"] == "bf16"
 

@@ -15,7 +15,7 @@ from tuner.workers.tokens import PLAIN_TEMPLATE, local_folder, tokenizer
 
 __all__ = ["PLAIN_TEMPLATE", "base_model", "head_of", "hold_share", "local_folder", "tokenizer", "torch_device", "use_cores"]
 
-WIDTHS = {"bf16": torch.bfloat16, "fp32": torch.float32}
+WIDTHS = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
 
 
 def use_cores() -> None:

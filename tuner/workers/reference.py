@@ -16,7 +16,11 @@ from tuner import methods
 from tuner.errors import ModelError
 from tuner.workers import techniques
 
-NEAR = {torch.float32: 1e-3, torch.bfloat16: 5e-2}  # nats a token by which two ways of computing the same model may differ
+NEAR = {
+    torch.float32: 1e-3,
+    torch.bfloat16: 5e-2,
+    torch.float16: 2e-2,
+}  # nats a token by which two ways of computing the same model may differ
 
 
 class Reference:
@@ -108,7 +112,7 @@ def check(trainer, precision: str) -> None:
     """ModelError when the model does not begin as its reference: it would be held to another one than the one it comes from."""
     if trainer.reference.begins_elsewhere:
         return
-    found, most = apart(trainer), NEAR[torch.bfloat16 if precision == "bf16" else torch.float32]
+    found, most = apart(trainer), NEAR[{"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision, torch.float32)]
     if not found <= most:
         raise ModelError(
             f"Before the first step the model and its reference already differ by {found:.3g} nats a token, so preferences would be "

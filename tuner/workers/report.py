@@ -10,7 +10,7 @@ from typing import Any
 import psutil
 from transformers import TrainerCallback
 
-from tuner import checkpoints, locks, losses, paths, runs, scoring
+from tuner import checkpoints, locks, losses, paths, run_warnings, runs, scoring
 from tuner.errors import ConflictError, DivergedError, MemoryShortError, translate
 from tuner.eta import Eta
 from tuner.workers import ending, usage
@@ -68,6 +68,9 @@ class Reporter:
         self.db.close()
 
 
+OVERFLOWS = 25  # steps in a row; to halve the scale from 2^16 to 1 takes 16
+
+
 class Report(TrainerCallback):
     """The Trainer's events as lines of status.json and metrics.db; stops it at a step boundary when asked to."""
 
@@ -91,7 +94,7 @@ class Report(TrainerCallback):
         self.eta = Eta(paths.read_json(reporter.folder / "plan.json") or {})
         self.began = self.logged_at = time.monotonic()
         self.paused = 0.0  # spent testing and saving since the last log: not the training's speed
-        self.peak = 0
+        self.peak = self.left_out = 0
         self.prefix_seen: set[str] = set()
 
     def on_train_begin(self, args, state, control, **_):
@@ -152,6 +155,15 @@ class Report(TrainerCallback):
                 remedy="Start again with a learning rate of a third, or with precision fp32.",
                 field="learning_rate",
             )
+
+    def on_optimizer_step(self, args, state, control, optimizer=None, **_):
+        """fp16: the scaler leaves out steps whose gradients overflowed. A few are its way of finding the scale; many in a row train nothing."""
+        self.left_out = self.left_out + 1 if getattr(optimizer, "step_was_skipped", False) else 0
+        if self.left_out == OVERFLOWS:
+            told = f"{OVERFLOWS} steps in a row were left out because their gradients overflowed in fp16: nothing is trained in them."
+            warning = run_warnings.make("fp16_overflow", told, "Start again with precision fp32.", step=state.global_step + 1)
+            before = paths.read_json(self.r.folder / "status.json", {}).get("warnings")
+            self.r.say(warnings=run_warnings.add(before, [warning]))
 
     def on_prediction_step(self, args, state, control, **_):
         self._test_began = getattr(self, "_test_began", None) or time.monotonic()
