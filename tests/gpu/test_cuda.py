@@ -8,11 +8,14 @@ from tuner.data import store
 pytestmark = pytest.mark.skipif(not hardware.cards(), reason="no NVIDIA card that torch can use")
 
 
-@pytest.mark.parametrize("method", ["lora", "full"])
-def test_a_run_on_the_card(ws, method):
+@pytest.mark.parametrize(
+    "method, precision", [("lora", None), ("full", None), ("lora", "fp16"), ("full", "fp16"), ("last_layers", "fp16"), ("adapter", "fp16")]
+)
+def test_a_run_on_the_card(ws, method, precision):
+    """With fp16 the scaler is at work on any card, also on one that has bf16."""
     card = hardware.cards()[0]
     ds = store.add_sample(ws, "persona")
-    values = {"model": "starter", "data": ds.ref, "method": method, "max_steps": 40}
+    values = {"model": "starter", "data": ds.ref, "method": method, "max_steps": 40} | ({"precision": precision} if precision else {})
     run = training.wait(ws, training.start(ws, values).id)
     assert run.state == "finished", runs.log_tail(run)
     assert run.plan["device"] == card.id and run.best < run.status["baseline"]["eval_loss"]
@@ -25,3 +28,6 @@ def test_a_run_on_the_card(ws, method):
         chat.known_as(ws, run.id), [{"role": "user", "content": "What sound does a cow make?"}], temperature=0
     )
     assert answer.text and answer.completion_tokens
+    if precision == "fp16":
+        assert not any(w["name"] == "fp16_overflow" for w in run.warnings)
+        assert all((c / "scaler.pt").is_file() for c in runs.checkpoints(run.path)), "a resumed run goes on with its scale"
