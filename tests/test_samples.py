@@ -105,6 +105,7 @@ def test_tickets_are_sorted(ws):
     assert run.status["best"]["accuracy"] > 0.95 and run.status["baseline"]["accuracy"] < 0.5
 
 
+@pytest.mark.long
 def test_a_translator_beats_its_base(ws):
     """The starter knows no German; written out greedily, held-out sentences come near to what is right."""
     from tuner import chat, scoring

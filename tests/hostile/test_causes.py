@@ -31,8 +31,9 @@ def small(ws, tmp_path):
 def test_a_full_disk_while_training(small, undisturbed):
     ws, data = small
     run = begin(ws, data)
+    (worker,) = faults.at_work(ws, "workers.sft")  # looked for before: the run is short
     at_step(ws, run, 7)
-    with faults.paused(faults.at_work(ws, "workers.sft")[0]):
+    with faults.paused(worker):
         filler = faults.fill(ws.root)
     run = training.wait(ws, run.id)
     assert run.state == "failed" and run.status["error"]["code"] == "disk" and "The disk is full" in run.status["reason"], run.status

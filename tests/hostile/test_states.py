@@ -85,7 +85,7 @@ def test_supervisor_and_training_worker(ws, data, undisturbed):
     assert "step 12" in told["best_changed"]["message"] and "step 6" in told["best_changed"]["message"]
 
 
-WARNING = {"name", "step", "severity", "message", "remedy"}
+WARNING = {"name", "step", "severity", "message", "remedy", "fixes"}
 
 
 def test_supervisor_and_a_run_that_only_waits(ws, data):

@@ -132,7 +132,7 @@ def done(folder: Path) -> None:
     if not (folder / "plan.json").exists():
         runs.write_status(folder, state="finished", reason=None)
         return
-    if paths.read_json(folder / "plan.json").get("rows") is None:
+    if (plan := paths.read_json(folder / "plan.json")).get("data") and plan.get("rows", ...) is None:
         runs.write_status(folder, reason="Counting the tokens of all rows.")
         training.replan(Workspace(folder.parents[2], folder.parents[1].name), folder.name)
     (folder / "fetch").unlink()  # before it waits again: with the mark it would be fetched again
