@@ -56,7 +56,23 @@ def test_seven_billion_fit_a_t4():
     assert p.fits and p.settings["precision"] == "fp16" and p.settings["quantization"] == "nf4"
 
 
-@pytest.mark.parametrize("kind", ["t5", "mt5", "umt5", "longt5", "gemma2", "gemma3_text", "gemma3", "gemma3n_text", "gemma4_text"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "t5",
+        "mt5",
+        "umt5",
+        "longt5",
+        "gemma2",
+        "gemma3_text",
+        "gemma3",
+        "gemma3n_text",
+        "gemma4_text",
+        "t5gemma2_text",
+        "shieldgemma2",
+        "vaultgemma",
+    ],
+)
 def test_what_overflows_is_kept_in_fp32_and_refused_when_asked(kind):
     model = like(kind)
     p = plan(model, V100)
@@ -68,6 +84,29 @@ def test_what_overflows_is_kept_in_fp32_and_refused_when_asked(kind):
     with pytest.raises(TunerError) as caught:
         plan(model, L4, precision="fp16")
     assert "bf16" in caught.value.as_list()[0]["remedy"]
+
+
+def test_an_adapter_in_bf16_has_no_scaler():
+    """Asked for on a T4, asked for both on an L4, and taken by the planner where memory is short: none of the three."""
+    for device, wish in ((T4, {"adapter_precision": "bf16"}), (L4, {"adapter_precision": "bf16", "precision": "fp16"})):
+        with pytest.raises(TunerError) as caught:
+            plan(QWEN, device, **wish)
+        assert caught.value.as_list()[0]["field"] == "adapter_precision"
+    short = replace(L4, free=int(8.2 * GB))
+    for rank in (64, 512):
+        assert plan(QWEN, short, precision="fp16", lora_rank=rank).settings["adapter_precision"] == "fp32"
+
+
+def test_the_card_and_the_chat_agree(monkeypatch):
+    from tuner import card
+
+    names = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32"}
+    for device in (T4, L4, replace(hardware.cpu(), bf16=False), replace(hardware.cpu(), bf16=True)):
+        monkeypatch.setattr(hardware, "devices", lambda device=device: [device])
+        for method in ("lora", "full", "last_layers"):
+            settings = {"precision": "fp16", "method": method}
+            told = card.dtype_of({"settings": settings, "model": {"bytes_per_weight": 2}})
+            assert told == names[chat._precision(settings, device.bf16)], (device.name, method)
 
 
 @pytest.mark.parametrize("kind", ["llama", "gemma", "qwen2", "gpt2", "mistral", "t5ish"])

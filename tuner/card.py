@@ -122,8 +122,10 @@ def write(folder: Path) -> None:
 def dtype_of(plan: dict) -> str:
     """The width in which the model was chatted with here (`chat.known_as`), so that the card's lines give the same answers."""
     own = methods.is_peft(plan["settings"]["method"])
-    if plan["settings"]["precision"] == "fp16" and own:
-        return "float16"
+    if plan["settings"]["precision"] == "fp16":  # as `chat` does
+        here = hardware.devices()[0]
+        narrow = "bfloat16" if here.bf16 else "float16" if here.kind == "cuda" and own else "float32"
+        return narrow if own or plan["settings"]["method"] == "full" else "float32"
     wide = plan["settings"]["precision"] == "fp32" and (own or not hardware.devices()[0].bf16 or plan["model"]["bytes_per_weight"] != 2)
     return "float32" if wide else "bfloat16"
 

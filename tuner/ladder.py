@@ -114,7 +114,7 @@ def rungs(case: Case) -> Iterator[dict[str, tuple[Any, str]]]:
             "method": ("qlora", "LoRA with the model's own weights packed, so that it fits."),
             "quantization": ("nf4", "4 bits with packed constants: a quarter of the memory, nearly as exact."),
         }
-    if c.open("adapter_precision") and method in ("lora", "qlora") and case.device.bf16 and case.device.kind == "cuda":
+    if c.open("adapter_precision") and _narrows(case, method):
         yield {
             "adapter_precision": (
                 "bf16",
@@ -124,6 +124,12 @@ def rungs(case: Case) -> Iterator[dict[str, tuple[Any, str]]]:
     if c.open("max_length"):
         for length in (n for n in SHORTER if n < c["max_length"] and case.data.cut(n) <= MOST_CUT):
             yield {"max_length": (length, f"Shorter, so that it fits; that cuts {case.data.cut(length):.0%} of the rows.")}
+
+
+def _narrows(case: Case, method: str) -> bool:
+    """Whether LoRA's matrices may be in bf16: not beside fp16, whose scaler unscales gradients of fp32 alone."""
+    able = case.device.bf16 and case.device.kind == "cuda"
+    return able and method in ("lora", "qlora") and case.c["precision"] != "fp16"
 
 
 def _packs(case: Case) -> bool:
@@ -241,7 +247,7 @@ def _works(case: Case, name: str, method: methods.Method) -> bool:
     if name == "gradient_checkpointing":
         return method.checkpointing
     if name == "adapter_precision":
-        return method.name in ("lora", "qlora") and case.device.bf16 and case.device.kind == "cuda"
+        return _narrows(case, method.name)
     return case.device.bf16 if name == "precision" else case.device.packs and case.device.kind == "cuda"
 
 

@@ -10,26 +10,17 @@ from tuner.models import ModelFacts
 NARROW = ("bf16", "fp16")  # two bytes a weight
 WHOLE = ("full", "last_layers")  # methods that train the weights themselves
 OVERFLOW = "their activations grow beyond 65,504, the largest number of fp16, and the loss is no number any more"
-BREAKS = {  # kinds of models, by how their `model_type` begins -> why fp16 is not for them
-    "t5": "T5 models were trained in bf16: " + OVERFLOW,
-    "mt5": "T5 models were trained in bf16: " + OVERFLOW,
-    "umt5": "T5 models were trained in bf16: " + OVERFLOW,
-    "longt5": "T5 models were trained in bf16: " + OVERFLOW,
-    "switch_transformers": "T5 models were trained in bf16: " + OVERFLOW,
-    "gemma2": "Gemma 2 was trained in bf16: " + OVERFLOW,
-    "gemma3": "Gemma 3 was trained in bf16: " + OVERFLOW,
-    "gemma4": "Gemma 4 was trained in bf16: " + OVERFLOW,
-    "t5gemma": "T5Gemma was trained in bf16: " + OVERFLOW,
-}
-LONGEST_FIRST = sorted(BREAKS, key=len, reverse=True)
+T5 = ("t5", "mt5", "umt5", "longt5", "switch_transformers")
+FINE = ("gemma",)  # the first Gemma alone; those after it, and what is built on them, overflow or were never tried in fp16
 
 
 def breaks(facts: ModelFacts) -> str | None:
     """Return why this kind of model can't be computed in fp16; None when it can."""
-    for kind in (facts.model_type, facts.outer):
-        for name in LONGEST_FIRST:
-            if kind == name or kind.startswith((f"{name}_", f"{name}n")):
-                return BREAKS[name] + "."
+    for kind in filter(None, (facts.model_type, facts.outer)):
+        if kind in T5 or kind.startswith(("t5gemma", "t5_gemma")):
+            return f"T5 models were trained in bf16: {OVERFLOW}."
+        if "gemma" in kind and kind not in FINE:
+            return f"Gemma 2 and later were trained in bf16: {OVERFLOW}."
     return None
 
 

@@ -28,6 +28,7 @@ from tuner import (
 )
 from tuner.choices import HEADS, TINY, Choices, DataFacts, matters, settle
 from tuner.config import RunConfig
+from tuner.errors import SettingError
 from tuner.hardware import Device
 
 ATTENTION = {  # no setting: there is nothing better to choose
@@ -105,6 +106,14 @@ def plan(
     notes = _learning(c, facts, data, model, device) + [note for note in (methods.merge_refusal(facts),) if note]
     schedule.length(c, facts, data, device)
     ladder.precision(c, facts, device)
+    if c["precision"] == "fp16" and c["adapter_precision"] == "bf16" and c["method"] in ("lora", "qlora"):
+        raise SettingError(
+            "An adapter in bf16 can't be trained in fp16: the loss scaler unscales gradients of fp32 alone.",
+            asked="bf16",
+            available=["fp32"],
+            remedy="Leave the adapter in fp32.",
+            field="adapter_precision",
+        )
     schedule.packing(c, data, device)
     case, asked_for = ladder.Case(c, facts, data, device, free, fresh=model.adapter is None), c.copy()
     fits = ladder.fit(case)

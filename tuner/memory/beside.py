@@ -52,7 +52,7 @@ def generation(facts: ModelFacts, *, rows: int, length: int, b: int) -> int:
 
 def merging(facts: ModelFacts, *, precision: str = "bf16") -> tuple[int, int]:
     """(memory, disk) to add what was learnt into a copy of the base: the weights, and the change of the largest map in float32."""
-    b = mixed_precision.width(precision)
+    b = 2 if precision == "bf16" else 4  # fp16 is merged in fp32: this is the processor's work
     return facts.parameters * b + 3 * 4 * facts.hidden * max(facts.mlp, facts.q) + CONTEXT["cpu"], facts.parameters * b
 
 

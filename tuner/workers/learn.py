@@ -177,7 +177,7 @@ def build(job: Job, *, names: list[str] | None = None, problem: str | None = Non
     model = techniques.build(model, s, facts, objective=s["objective"], tokenizer=job.tokenizer, start=job.start)
     if s["precision"] == "fp16":
         for parameter in model.parameters():  # a scaler unscales gradients of fp32 alone
-            if parameter.requires_grad and parameter.dtype == torch.float16:
+            if parameter.requires_grad and parameter.is_floating_point() and parameter.dtype != torch.float32:
                 parameter.data = parameter.data.float()
     model.config.use_cache = False
     if job.run.plan["model"]["bytes_per_weight"] == 2:
