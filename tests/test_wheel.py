@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from tests.conftest import ROOT
 from tuner import paths
 
 
@@ -42,3 +43,9 @@ def test_the_demo_runs_from_a_wheel(installed, tmp_path):
     assert not any(a["before"].startswith("Ahoy") for a in answers["answers"])
     plan = json.loads((tmp_path / "home" / "me" / "runs" / answers["run"] / "plan.json").read_text())
     assert plan["model"]["base"].startswith(str(installed))
+
+
+def test_every_package_of_the_engine_is_in_the_wheel(installed):
+    """A room that is new must be listed in pyproject.toml, too."""
+    here = {p.parent.relative_to(ROOT) for top in ("tuner", "ui") for p in (ROOT / top).rglob("*.py")}
+    assert not sorted(str(p) for p in here if not (installed / p).is_dir())
