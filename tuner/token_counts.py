@@ -281,9 +281,6 @@ class Child:
         with self.news:
             self.news.wait(seconds)
 
-    def cancel(self, id: str) -> None:
-        self._say({"cancel": id})
-
 
 _children: list[Child] = []
 _starting = threading.Lock()
@@ -294,12 +291,6 @@ def _child() -> Child:
         if not _children or not _children[0].alive:
             _children[:] = [Child()]
         return _children[0]
-
-
-def cancel(q: Question) -> None:
-    """Nobody waits for this count any more."""
-    if q.folder is not None and _children:
-        _children[0].cancel(str(q.file))
 
 
 def _tidy(folder: Path) -> None:

@@ -17,7 +17,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from tuner import __version__, locks, models, paths, reserve
+from tuner import __version__, locks, models, paths, reserve, token_counts
 from tuner.data import store
 from tuner.errors import DataError, ModelError, NotFoundError, RequestError, translate
 from tuner.launch import local
@@ -61,7 +61,7 @@ def start(ws: Workspace, data: str, model: str, *, objective: str | None = None,
         "created": ds.created,
         "model": found.ref,
         "folder": str(folder.resolve()),
-        "files": _files(folder),
+        "files": token_counts.tokenizer_files(folder),
         "objective": objective,
         "measure": measure,
         "version": __version__,
@@ -79,12 +79,6 @@ def start(ws: Workspace, data: str, model: str, *, objective: str | None = None,
     paths.write_json(place / "job.json", asked)
     _launch(place)
     return job
-
-
-def _files(folder: Path) -> list:
-    """What tells one tokenizer from another that came in its place."""
-    wanted = [f for pattern in ("*token*", "*vocab*", "chat_template*", "*.model", "merges*") for f in folder.glob(pattern) if f.is_file()]
-    return sorted([f.name, f.stat().st_size, f.stat().st_mtime_ns] for f in set(wanted))
 
 
 def _launch(place: Path) -> None:

@@ -31,10 +31,6 @@ LABELLED = ("classification", "tokens")  # objectives whose validation rows need
 SMALL, SAMPLE, BLOCKS = 20_000, 1000, 20  # rows: up to `SMALL` are counted at once; of more than that a sample comes first
 
 
-class Cancelled(Exception):
-    """Nobody waits for the answer any more."""
-
-
 # --- one side of a dataset ------------------------------------------------------------------------------------------------------
 
 
@@ -165,7 +161,7 @@ def labels_of(value: dict) -> set[str]:
 
 
 class Counting:
-    """One question at work. `step` is called between batches: it tells how far it is, and raises Cancelled."""
+    """One question at work. `step` is called between batches and tells how far it is."""
 
     def __init__(self, ask: dict[str, Any], step):
         self.ask, self.step = ask, step
@@ -217,7 +213,6 @@ class Server:
     def __init__(self):
         self.lines: queue.Queue = queue.Queue()
         self.waiting: dict[str, dict] = {}
-        self.gone: set[str] = set()
         threading.Thread(target=self._read, daemon=True).start()
 
     def _read(self) -> None:
@@ -231,11 +226,7 @@ class Server:
             while True:
                 said = self.lines.get(timeout=seconds) if seconds else self.lines.get_nowait()
                 seconds = 0.0
-                if "cancel" in said:
-                    self.gone.add(said["cancel"])
-                    self.waiting.pop(said["cancel"], None)
-                else:
-                    self.waiting[said["id"]] = said
+                self.waiting[said["id"]] = said
         except queue.Empty:
             return
 
@@ -256,8 +247,6 @@ class Server:
                 tell(ask, state="sample")
             counting.whole()
             tell(ask, state="done")
-        except Cancelled:
-            tell(ask, state="cancelled")
         except Exception as error:  # one question must not end the others
             traceback.print_exc()
             tell(ask, state="failed", errors=errors_of(error))
@@ -273,8 +262,6 @@ class Server:
             told = time.monotonic()
             tell(ask, state="running", done=done, total=total)
             self.hear()
-            if ask["id"] in self.gone:
-                raise Cancelled
             if ask["rows"] > SMALL:
                 for small in [a for a in self.waiting.values() if a["rows"] <= SMALL]:
                     self.answer(small)
