@@ -20,9 +20,10 @@ import numpy as np
 
 from bench.trace.cases import config
 from bench.trace.step import Case, trace
-from tuner import models, shapes
-from tuner.architectures import PLAIN
-from tuner.memory import layers
+from tuner import models
+from tuner.models import tensor_shapes
+from tuner.models.architectures import PLAIN
+from tuner.planning.memory import activations
 
 SAMPLES = 400  # shapes among which the operations are chosen
 CLOSE = 0.002  # what may be lost by keeping fewer operations
@@ -63,10 +64,10 @@ def ways(device: str) -> dict[str, dict[str, Any]]:
 
 def case_of(kind: str, settings: dict[str, Any], device: str, again: bool) -> Case:
     """Three layers (the first two differ from those that follow them), sizes without common factors, a little more than one tile."""
-    family = shapes.family_of({"model_type": kind})
+    family = tensor_shapes.family_of({"model_type": kind})
     H = 33 * (48 if kind in OWN_DIM else 56)
-    experts = {"num_experts_per_tok": 3, "num_local_experts": EXPERTS, "num_experts": EXPERTS} if kind in layers.MIXTURES else {}
-    made = config(kind, H, 3848, 3, 33, 3, 56, layers.TILE[1] + 424, True, **experts)
+    experts = {"num_experts_per_tok": 3, "num_local_experts": EXPERTS, "num_experts": EXPERTS} if kind in activations.MIXTURES else {}
+    made = config(kind, H, 3848, 3, 33, 3, 56, activations.TILE[1] + 424, True, **experts)
     more = {"lora_rank": 20, "adapter_size": 20, "virtual_tokens": VIRTUAL, "gradient_checkpointing": again}
     return Case(made, settings | more | {"objective": OBJECTIVE[family]}, 3, 1367, family != "decoder", device)
 
@@ -74,7 +75,7 @@ def case_of(kind: str, settings: dict[str, Any], device: str, again: bool) -> Ca
 def sizes_of(case: Case, facts: models.ModelFacts, rows: int, length: int, rank: int) -> dict[str, int]:
     method = case.settings["method"]
     before, shift = (VIRTUAL if method == "prefix" else 0), (VIRTUAL if method == "prompt" else 0)
-    return layers.sizes(facts, rows, length + shift, rank=rank, before=before)
+    return activations.sizes(facts, rows, length + shift, rank=rank, before=before)
 
 
 def samples(case: Case) -> list[dict[str, int]]:
@@ -197,7 +198,7 @@ def fitted(kind: str, way: str, settings: dict[str, Any], device: str, again: bo
         return {}
     at = sizes_of(case, case.facts, case.rows, case.length, case.settings["lora_rank"])
     others = [
-        layers.sizes(case.facts, 3, 1367 + n, before=b)
+        activations.sizes(case.facts, 3, 1367 + n, before=b)
         for n, b in itertools.product((0, -1, VIRTUAL, VIRTUAL - 1), (0, 1, VIRTUAL, VIRTUAL + 1))
     ]
     reader, some = Reader(at, others), samples(case)
@@ -242,17 +243,17 @@ def main() -> None:
     ask.add_argument("--only", default="", help="ways of this name")
     args = ask.parse_args()
     device = "cpu" if args.cpu else "cuda"
-    every = list(PLAIN.values()) if args.cpu else [k for k in models.TARGETS if k not in layers.LIKE]
+    every = list(PLAIN.values()) if args.cpu else [k for k in models.TARGETS if k not in activations.LIKE]
     for kind in args.kinds or every:
         begun, found = time.monotonic(), {}
         for way, settings in ways(device).items():
             for again in (False, True):
                 if args.only in ("", way) and (fit := fitted(kind, way, settings, device, again)):
                     found[way + (" again" if again else "")] = fit
-        table = json.loads(layers.TABLE.read_text(encoding="utf-8")) if layers.TABLE.exists() else {}
+        table = json.loads(activations.TABLE.read_text(encoding="utf-8")) if activations.TABLE.exists() else {}
         table[kind] = table.get(kind, {}) | found
-        layers.TABLE.parent.mkdir(exist_ok=True)
-        layers.TABLE.write_text(compact(table), encoding="utf-8")
+        activations.TABLE.parent.mkdir(exist_ok=True)
+        activations.TABLE.write_text(compact(table), encoding="utf-8")
         print(f"{kind}: {len(found)} ways in {time.monotonic() - begun:.0f} s", file=sys.stderr, flush=True)
 
 

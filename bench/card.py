@@ -53,7 +53,7 @@ def pack(model, quantization: str) -> None:
     """bitsandbytes' own layers; the weights are packed when they are moved to the card."""
     import bitsandbytes as bnb
 
-    from tuner.workers import layers
+    from tuner.workers.modelling import layers
 
     for name in layers.linears(model):
         old = model.get_submodule(name)

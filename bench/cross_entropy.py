@@ -9,7 +9,7 @@ import time
 import torch
 from torch.nn import functional as F
 
-from tuner.workers.learner import token_losses
+from tuner.workers.training.trainer import token_losses
 
 
 def transposed(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:

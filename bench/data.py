@@ -15,7 +15,7 @@ OURS = """
 import resource, sys, time
 from pathlib import Path
 import pyarrow.csv, pyarrow.json, pyarrow.parquet
-from tuner.data import store
+from tuner.data.store import store
 from tuner.paths import Workspace
 idle = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 begun = time.monotonic()

@@ -14,7 +14,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from tuner.data import health, store
+from tuner.data.quality import report
+from tuner.data.store import store
 from tuner.paths import Workspace
 
 
@@ -53,7 +54,7 @@ def main() -> None:
         make(path, args.rows, args.characters)
         ds = store.add(Workspace(Path(folder) / "home"), path)
         before, marks = peak(), [time.perf_counter()]
-        found = health.report(ds, each=lambda findings: marks.append(time.perf_counter()))
+        found = report.report(ds, each=lambda findings: marks.append(time.perf_counter()))
         for name, a, b in zip(("each row", "personal data", "near-duplicates and leaks"), marks, marks[1:], strict=False):
             print(f"{name:<28}{b - a:7.1f} s {args.rows / (b - a):12,.0f} rows/s")
         print(f"{'together':<28}{marks[-1] - marks[0]:7.1f} s, {peak() - before:,.0f} MB above the import")

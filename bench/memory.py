@@ -15,13 +15,14 @@ from typing import Any
 
 from bench.trace.cases import judged
 from bench.trace.step import Case, settings, trace_by_two
-from tuner import counting, memory
+from tuner.planning import memory
+from tuner.planning.memory import parameter_counts
 
 
 def predicted(case: Case) -> memory.Estimate:
     s = settings(case)
     s |= {"max_length": case.length, "micro_batch": case.rows}
-    trained = counting.trainable(case.facts, s, s["objective"], case.labels)
+    trained = parameter_counts.trainable(case.facts, s, s["objective"], case.labels)
     return memory.training(case.facts, s, trainable=trained, device=case.device)
 
 

@@ -16,8 +16,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from tuner import ceilings, hardware, paths, runs, training
-from tuner.data import store
+from tuner import devices, paths, runs
+from tuner.data.store import store
+from tuner.devices import roofline
+from tuner.jobs import benchmarks, training
 from tuner.paths import Workspace
 
 CASES = {  # sample, settings
@@ -61,8 +63,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         ws = Workspace(Path(folder) / "home", machine=Path(folder) / "machine").prepare()
         os.environ["TUNESMITH_MACHINE"] = str(ws.machine)
-        print(f"on paper {ceilings.of(hardware.cpu())}")
-        print(f"measured {ceilings.measure(ws, hardware.cpu())}")
+        print(f"on paper {roofline.of(devices.cpu())}")
+        print(f"measured {benchmarks.measure(ws, devices.cpu())}")
         refs = {sample: store.add(ws, paths.SAMPLES / sample).ref for sample, _ in CASES.values()}
         for round_ in range(2 if args.again else 1):
             ratios = []

@@ -17,9 +17,12 @@ import time
 from pathlib import Path
 
 from presets.recipe import quality, samples, world
-from tuner import chat, config, paths, runs, training
-from tuner.data import store
+from tuner import paths, runs
+from tuner.data.store import store
+from tuner.jobs import training
 from tuner.paths import Workspace
+from tuner.serving import chat_client
+from tuner.settings import run_config
 
 QUESTIONS, SEED = 50, 4242
 SAMPLE = Path(samples.SAMPLES) / "preferences.jsonl"
@@ -63,17 +66,19 @@ def likelier(run: runs.Run, rows: list[dict]) -> float:
     """The share of pairs whose better answer is the likelier one per token."""
     import torch
 
-    from tuner.workers import load, pair_batches, pairs, techniques
+    from tuner.workers.modelling import load, peft_methods
+    from tuner.workers.tokenization import preference_rows
+    from tuner.workers.training import preference_batches
 
     about = run.plan["model"]
     base = load.local_folder(about["base"])
     tokenizer = load.tokenizer(run.path / "model")
-    model = techniques.with_saved(load.base_model(base, "fp32", "cpu"), run.path / "model").eval()
+    model = peft_methods.with_saved(load.base_model(base, "fp32", "cpu"), run.path / "model").eval()
     values = [{"prompt": [{"role": "user", "content": r["prompt"]}]} | {k: answer(r[k]) for k in ("chosen", "rejected")} for r in rows]
-    kept = pairs.tokenised(tokenizer, values, "preference", 512)
+    kept = preference_rows.tokenised(tokenizer, values, "preference", 512)
     right = 0
     for i in range(len(kept)):
-        batch = pair_batches.Batch(tokenizer.pad_token_id, "dpo")([kept[i]])
+        batch = preference_batches.Batch(tokenizer.pad_token_id, "dpo")([kept[i]])
         with torch.no_grad():
             logits = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
         each = logits[:, :-1].log_softmax(-1).gather(-1, batch["input_ids"][:, 1:, None]).squeeze(-1)
@@ -88,8 +93,8 @@ def answer(text: str) -> list[dict]:
 
 
 def measure(ws: Workspace, run: runs.Run, asked: list[tuple[world.Item, dict]]) -> dict:
-    client = chat.Client(ws)
-    known = chat.known_as(ws, run.id)
+    client = chat_client.Client(ws)
+    known = chat_client.known_as(ws, run.id)
     said = [client.answer(known, [{"role": "user", "content": item.prompt}], temperature=0, max_tokens=80).text for item, _ in asked]
     kind = [kindly(text) for text in said]
     good = [k and right(item, text) for k, (item, _), text in zip(kind, asked, said, strict=True)]
@@ -114,7 +119,7 @@ def main() -> None:
         few.write_text("".join(SAMPLE.read_text(encoding="utf-8").splitlines(keepends=True)[: args.pairs]), encoding="utf-8")
     data = store.add(ws, few if args.pairs else SAMPLE)
     began = time.time()
-    values = {"model": first.id, "data": data.ref, **config.from_pairs(args.s)}
+    values = {"model": first.id, "data": data.ref, **run_config.from_pairs(args.s)}
     run = training.wait(ws, training.start(ws, values, name="bench").id)
     took = time.time() - began
     if run.state != "finished":

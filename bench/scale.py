@@ -29,8 +29,9 @@ import httpx
 import psutil
 
 from tests.browser.conftest import CHROMIUM, FLAGS, free_port
-from tuner import paths, runs, training
-from tuner.data import store
+from tuner import paths, runs
+from tuner.data.store import sample_data
+from tuner.jobs import training
 from tuner.paths import Workspace
 
 TABS = ("on_open_runs", "on_open_chat", "on_open_data", "on_open_take", "on_open_train")
@@ -44,7 +45,7 @@ SLOW = 60.0  # seconds after which a client gives up
 def workspace(home: Path, n: int, datasets: int) -> Workspace:
     """`n` finished runs, each with its files and a short metrics.db, and `datasets` copies of a sample."""
     ws = Workspace(home, machine=home / "machine").prepare()
-    ds = store.add_sample(ws, "helpdesk")
+    ds = sample_data.add(ws, "helpdesk")
     plan, model, ds, asked = training.prepare(ws, {"model": "starter", "data": ds.ref, "device": "cpu"}, preset="balanced")
     wish, document = training._wish(model, ds, "balanced", asked), training._document(plan, model, ds, "balanced")
     first = runs.create(ws, wish, document, name="run 0")

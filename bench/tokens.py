@@ -16,8 +16,8 @@ import sys
 import time
 from pathlib import Path
 
-from tuner import hardware, paths
-from tuner.data import store
+from tuner import devices, paths
+from tuner.data.store import store
 
 UNMARKED = (
     "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
@@ -26,7 +26,7 @@ UNMARKED = (
 
 
 def sample(name: str) -> list[list[dict]]:
-    from tuner.data import convert
+    from tuner.data.schema import convert
 
     return [convert.as_messages(value, kind) for value, kind in _values(name)]
 
@@ -74,9 +74,9 @@ def bare(tokenizer, texts: list[str], threads: bool) -> None:
 
 
 def ours(tokenizer, rows: list[dict]) -> None:
-    from tuner.workers import prepare
+    from tuner.workers.tokenization import lm_rows
 
-    prepare.prepare(tokenizer, rows, kind="chat", objective="chat", max_length=1024)
+    lm_rows.prepare(tokenizer, rows, kind="chat", objective="chat", max_length=1024)
 
 
 def main() -> None:
@@ -89,12 +89,12 @@ def main() -> None:
     if args.cores:
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: args.cores])
     sys.modules.setdefault("torch", None)  # as in the preview's worker
-    from tuner.workers import tokens
-    from tuner.workers.masks import Masker
+    from tuner.workers.tokenization import tokenizer_loader
+    from tuner.workers.tokenization.loss_mask import Masker
 
-    print(f"{args.rows:,} rows, {args.model.name}, {len(os.sched_getaffinity(0))} of {hardware.cores()} cores")
+    print(f"{args.rows:,} rows, {args.model.name}, {len(os.sched_getaffinity(0))} of {devices.cores()} cores")
     for name, rows in chats(args.rows).items():
-        tokenizer = tokens.tokenizer(args.model)
+        tokenizer = tokenizer_loader.tokenizer(args.model)
         tokenizer.chat_template = UNMARKED if name == "unmarked" else tokenizer.chat_template
         texts = [row.text for batch in Masker(tokenizer, kind="chat", objective="chat").stream(rows) for row in batch]
         seconds: dict[str, list[tuple[float, float]]] = {"bare": [], "bare, own threads": [], "ours": []}

@@ -16,11 +16,12 @@ import tempfile
 import time
 from pathlib import Path
 
-from tuner import hardware, paths, runs, training
-from tuner.data import store
+from tuner import devices, paths, runs
+from tuner.data.store import store
+from tuner.jobs import training
 from tuner.paths import Workspace
 
-PRECISION = "bf16" if hardware.bf16_is_fast() else "fp32"  # of both
+PRECISION = "bf16" if devices.bf16_is_fast() else "fp32"  # of both
 SETTINGS = {"micro_batch": 8, "effective_batch": 8, "learning_rate": 2e-3, "lora_rank": 16, "max_length": 256}
 
 
@@ -46,7 +47,7 @@ def bare(rows: Path, steps: int, out: Path) -> dict:
         "model": str(paths.STARTER),
         "steps": steps,
         "out": str(out),
-        "threads": hardware.cores(),
+        "threads": devices.cores(),
         "bf16": PRECISION == "bf16",
         **SETTINGS,
     }

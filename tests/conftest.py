@@ -20,8 +20,9 @@ os.environ["HF_HUB_OFFLINE"] = "1"  # before anything imports the Hub's library,
 os.environ["HF_HOME"] = tempfile.mkdtemp(prefix="tunesmith-test-hub-")
 
 from tests.browsing import app, browser, pytest_runtest_makereport  # noqa: F401 (fixtures of browser and hostile tests)
-from tuner import paths, runs, training
-from tuner.data import store
+from tuner import paths, runs
+from tuner.data.store import store
+from tuner.jobs import training
 from tuner.paths import Workspace
 
 ROOT = Path(__file__).resolve().parent.parent

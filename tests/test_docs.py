@@ -1,7 +1,7 @@
 """What is generated agrees with what it is generated from."""
 
 from tools import docs
-from tuner import config
+from tuner.settings import run_config
 from ui import routes
 
 
@@ -9,7 +9,7 @@ def test_requirements_and_settings_table_are_current():
     assert (docs.ROOT / "requirements.txt").read_text() == docs.requirements()
     text = (docs.ROOT / "README.md").read_text(encoding="utf-8")
     assert docs.readme(text) == text
-    assert all(f"| `{name}` |" in text for name in config.FIELDS)
+    assert all(f"| `{name}` |" in text for name in run_config.FIELDS)
 
 
 def test_the_tables_of_what_is_let_in_are_current():

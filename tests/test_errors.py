@@ -14,7 +14,7 @@ import pytest
 
 from tests.conftest import ROOT, fresh
 from tuner import errors, paths
-from tuner.errors import Problems, RequestError, SettingError, TunerError, raise_all, translate
+from tuner.errors import Problems, RequestError, SettingError, TunerError, kinds, raise_all, translate
 
 SOURCES = sorted([*(ROOT / "tuner").rglob("*.py"), *(ROOT / "ui").rglob("*.py"), ROOT / "app.py"])
 OURS = {n: c for n, c in vars(errors).items() if isinstance(c, type) and issubclass(c, TunerError)}
@@ -61,7 +61,7 @@ def test_no_remedy_is_empty_and_messages_are_sentences():
 
 def test_the_tree_in_the_docstring_is_the_tree_of_classes():
     drawn, above = {}, []
-    for line in errors.__doc__.splitlines():
+    for line in kinds.__doc__.splitlines():
         if match := re.match(r"( {4}[ │├└─]*)([A-Z]\w+)", line):
             depth = len(match[1]) // 4 - 1
             above[depth:] = [match[2]]
@@ -86,7 +86,7 @@ def test_as_dict_and_the_code_of_each_class():
         "remedy": "Choose fewer.",
     }
     assert str(error) == "Too many. Choose fewer." and error.as_list() == [error.as_dict()]
-    codes = {errors._code(c) for c in OURS.values()}
+    codes = {kinds.code_of(c) for c in OURS.values()}
     assert len(codes) == len(OURS) and {"memory_short", "not_found", "problems"} <= codes
 
 

@@ -31,7 +31,7 @@ def test_the_engine_loads_no_gradio():
     assert not modules & {"gradio", "gradio_client", "ui", "app", *HEAVY} and "tuner.cli" in modules
 
 
-@pytest.mark.parametrize("module", ["tuner.supervisor", "tuner.workers.ingest", "tuner.workers.fetch"])
+@pytest.mark.parametrize("module", ["tuner.jobs.supervisor", "tuner.workers.data_tasks", "tuner.workers.download"])
 def test_processes_without_models_stay_light(module):
     assert not loaded_by(module) & {*HEAVY, "gradio"}
 
@@ -59,8 +59,8 @@ def test_imports_run_one_way_in_the_sources_too():
     def wrong_in_tuner(file, name):
         worker = "workers" in file.parts
         return (
-            under(name, "ui", "gradio")
-            or (under(name, "app") and file.name != "cli.py")
+            under(name, "app", "gradio")
+            or (under(name, "ui") and file.parent.name != "cli")
             or (not worker and (under(name, *HEAVY) or under(name, "tuner.workers")))
         )
 
@@ -72,7 +72,7 @@ def test_imports_run_one_way_in_the_sources_too():
 
 
 def test_every_process_of_the_supervisor_exists():
-    from tuner import supervisor
+    from tuner.jobs import supervisor
 
     for module in supervisor.WORKERS.values():
         assert (ROOT / (module.replace(".", "/") + ".py")).is_file()

@@ -9,7 +9,8 @@ import shutil
 import tomllib
 from pathlib import Path
 
-from tuner import config, connections, losses, methods, objectives
+from tuner.network import connections
+from tuner.settings import losses, methods, objectives, run_config
 from ui import gradio_options, routes
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -29,7 +30,7 @@ def readme(text: str) -> str:
     """The README with the table of settings as `RunConfig` has them now, and the matrix and the losses of the registries."""
     text = MATRIX.sub(lambda m: m[1] + matrix() + m[2], text)
     text = LOSSES.sub(lambda m: m[1] + losses.table() + m[2], text)
-    return TABLE.sub(lambda m: m[1] + config.settings_table() + m[2], text)
+    return TABLE.sub(lambda m: m[1] + run_config.settings_table() + m[2], text)
 
 
 def security(text: str) -> str:

@@ -7,9 +7,13 @@ from typing import Any
 
 from packaging.requirements import Requirement
 
-from tuner import __version__, ceilings, hardware, offers
+from tuner import __version__, devices
+from tuner.devices import roofline
 from tuner.errors import TunerError
+from tuner.formatting import human_bytes
+from tuner.jobs import benchmarks
 from tuner.paths import Workspace
+from tuner.planning import model_suggestions
 
 MIN_FREE = 2_000_000_000  # bytes on the workspace's disk below which a run may not end well
 
@@ -18,8 +22,8 @@ def look(ws: Workspace, *, probe: bool = False) -> dict[str, Any]:
     """{"devices", "versions", "workspace", "problems": [{"message", "remedy"}], "summary"}; nothing is changed. With `probe` each device
     is measured now, which takes some seconds."""
     problems = libraries()
-    versions = hardware.versions()
-    if command := hardware.gpu_without_torch():
+    versions = devices.versions()
+    if command := devices.gpu_without_torch():
         problems.append({"message": "There is an NVIDIA card, but the installed torch can only use the CPU.", "remedy": command})
     try:
         ws.prepare()
@@ -27,31 +31,31 @@ def look(ws: Workspace, *, probe: bool = False) -> dict[str, Any]:
         if free < MIN_FREE:
             problems.append(
                 {
-                    "message": f"The disk of the workspace has {hardware.human_bytes(free)} left.",
+                    "message": f"The disk of the workspace has {human_bytes(free)} left.",
                     "remedy": "Free some space, or set TUNESMITH_HOME.",
                 }
             )
     except TunerError as error:
         free = None
         problems.append({"message": error.message, "remedy": error.remedy})
-    devices = hardware.devices()
+    found = devices.listing()
     if probe:
-        for device in devices:
-            ceilings.measure(ws, device)
+        for device in found:
+            benchmarks.measure(ws, device)
     return {
         "tunesmith": __version__,
         "python": sys.version.split()[0],
         "devices": [
-            {"id": d.id, "name": d.name, "total_bytes": d.total, "free_bytes": d.free, "ceilings": reached(ceilings.of(d))} for d in devices
+            {"id": d.id, "name": d.name, "total_bytes": d.total, "free_bytes": d.free, "ceilings": reached(roofline.of(d))} for d in found
         ],
         "versions": versions,
         "workspace": {"path": str(ws.root), "free_bytes": free},
         "problems": problems,
-        "summary": offers.capacity(devices[0]),
+        "summary": model_suggestions.capacity(found[0]),
     }
 
 
-def reached(found: ceilings.Ceilings) -> dict[str, Any] | None:
+def reached(found: roofline.Roofline) -> dict[str, Any] | None:
     """What a device reaches, in its units, and when that was measured; None before."""
     if found.measured is None:
         return None

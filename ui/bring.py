@@ -8,8 +8,9 @@ from typing import NamedTuple
 import gradio as gr
 
 from tuner import paths
-from tuner.data import jobs, store
+from tuner.data.store import sample_data
 from tuner.errors import NotAllowedError, SettingError
+from tuner.jobs import data_jobs
 from ui.session import House
 
 SHAPES = {
@@ -42,7 +43,7 @@ class Bring:
         gr.Markdown("Or start with a sample:" if own else "Start with a sample (this public page takes no files):")
         with gr.Row():
             self.samples = [
-                (s.path.stem, gr.Button(s.title, size="sm", min_width=120, elem_id=f"sample-{s.path.stem}")) for s in store.samples()
+                (s.path.stem, gr.Button(s.title, size="sm", min_width=120, elem_id=f"sample-{s.path.stem}")) for s in sample_data.listing()
             ]
         with gr.Accordion(
             "Other ways: paste or write rows, a file's path, the Hub, a mixture", open=False, visible=own, elem_id="other-ways"
@@ -122,10 +123,10 @@ class Bring:
 
     def ways(self) -> list[Way]:
         taken = {"limit_bytes": self.house.limit_bytes}
-        samples = [Way(b.click, [], lambda ws, name=name: store.add_sample(ws, name), own=False) for name, b in self.samples]
+        samples = [Way(b.click, [], lambda ws, name=name: sample_data.add(ws, name), own=False) for name, b in self.samples]
         return [
-            Way(self.file.upload, [self.file], lambda ws, files: jobs.start(ws, files, name=_name(files), **taken) if files else None),
-            Way(self.paste.click, [self.text], lambda ws, text: jobs.start_paste(ws, text or "", "pasted rows")),
+            Way(self.file.upload, [self.file], lambda ws, files: data_jobs.start(ws, files, name=_name(files), **taken) if files else None),
+            Way(self.paste.click, [self.text], lambda ws, text: data_jobs.start_paste(ws, text or "", "pasted rows")),
             Way(self.write.click, [self.shape, self.sheet], _written),
             Way(self.both.click, [self.learn, self.test], self._with_test),
             Way(self.by_path.click, [self.path], self._by_path),
@@ -143,7 +144,7 @@ class Bring:
                 available="one of each",
                 remedy="Drop both.",
             )
-        return jobs.start(ws, files, name=_name(files), limit_bytes=self.house.limit_bytes, test_file=test)
+        return data_jobs.start(ws, files, name=_name(files), limit_bytes=self.house.limit_bytes, test_file=test)
 
     def _here(self) -> None:
         """Hidden controls can still be called: a public page opens no path of its server and fetches nothing for a visitor."""
@@ -158,7 +159,7 @@ class Bring:
     def _by_path(self, ws, text: str):
         self._here()
         path = paths.typed(text or "")
-        return jobs.start(ws, path, name=_name([path.name]), reference=True, limit_bytes=10**12)
+        return data_jobs.start(ws, path, name=_name([path.name]), reference=True, limit_bytes=10**12)
 
     def _from_hub(self, ws, id: str, split: str, config: str):
         self._here()
@@ -167,18 +168,18 @@ class Bring:
                 "No dataset was named.", asked=id, available="an id such as owner/name", remedy="Write it as on the Hub.", field="hub"
             )
         wish = {"id": id.strip(), "split": (split or "").strip() or None, "config": (config or "").strip() or None}
-        return jobs.begin(ws, "hub", **wish, limit_bytes=self.house.limit_bytes)
+        return data_jobs.begin(ws, "hub", **wish, limit_bytes=self.house.limit_bytes)
 
 
 def _written(ws, kind: str, cells: list[list]):
     columns = SHAPES[kind][1]
     rows = [dict(zip(columns, map(str, line), strict=False)) for line in cells or [] if any(str(c or "").strip() for c in line)]
     text = "\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
-    return jobs.start_paste(ws, text, "written by hand", kind=kind, mapping={c: c for c in columns})
+    return data_jobs.start_paste(ws, text, "written by hand", kind=kind, mapping={c: c for c in columns})
 
 
 def _mixed(ws, parts: list[str] | None, weights: str):
-    return jobs.begin(ws, "mix", parts=_weighted(parts or [], weights or ""))
+    return data_jobs.begin(ws, "mix", parts=_weighted(parts or [], weights or ""))
 
 
 def _name(files: list[str]) -> str:

@@ -6,7 +6,8 @@
 import math
 from html import escape
 
-from tuner import objectives, runs
+from tuner import runs
+from tuner.settings import objectives
 
 METRICS = tuple(dict.fromkeys(name for o in objectives.OBJECTIVES.values() for name in o.metrics if name != "margin"))
 MOST = 300  # points a line: as many as a chart is wide

@@ -6,11 +6,14 @@ from pathlib import Path
 
 import gradio as gr
 
-from tuner import chat, hardware, offers, paths, runs
-from tuner.chat_templates import THINKING
-from tuner.data import convert, store
+from tuner import devices, paths, runs
+from tuner.data.schema import convert
+from tuner.data.store import store
 from tuner.errors import RequestError
+from tuner.models.chat_templates import THINKING
 from tuner.paths import Workspace
+from tuner.planning import model_suggestions
+from tuner.serving import chat_client
 from ui import draw, lists
 from ui.feedback_view import FeedbackView, clean, plain
 from ui.session import House, Screen
@@ -202,9 +205,9 @@ class ChatTab:
             self.house.require_model(ws, str(who), request)
             system = settings[0] or trained_with(ws, who)
             yield now('<p class="ts-quiet">Waking the model up: the first answer takes some seconds.</p>')
-            client = chat.Client(ws)
+            client = chat_client.Client(ws)
             for side in [s for s in ("tuned", "original") if s in sides]:
-                known = chat.known_as(ws, who, base=side == "original")
+                known = chat_client.known_as(ws, who, base=side == "original")
                 messages = ([{"role": "system", "content": system}] if system else []) + sides[side]
                 sides[side] = [*sides[side], {"role": "assistant", "content": ""}]
                 drawn = 0.0
@@ -272,10 +275,10 @@ def about(ws: Workspace, id: str) -> str:
             run_text += " It is a second whole model: both stay in memory if they fit, else they are loaded in turn, which takes longer."
         if run.plan["model"]["base"] != str(paths.STARTER):
             return f'<p class="ts-quiet">{draw.escape(run_text)}</p>'
-    device = hardware.devices()[0]
+    device = devices.listing()[0]
     toy = (
         f"The starter is a toy of four million parameters that shows the way: it knows animals, food, countries, small sums and short stories. "
-        f"For real work on this computer choose {offers.recommended(device).id} in the Train tab."
+        f"For real work on this computer choose {model_suggestions.recommended(device).id} in the Train tab."
     )
     return f'<p class="ts-quiet">{draw.escape(run_text + " " + toy)}</p>'
 

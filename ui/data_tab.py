@@ -5,9 +5,11 @@ import time
 import gradio as gr
 
 from tuner import runs
-from tuner.data import jobs, names, store
-from tuner.data.sniff import ENCODINGS
-from tuner.hardware import human_bytes, human_time
+from tuner.data.readers.file_format import ENCODINGS
+from tuner.data.schema import column_aliases
+from tuner.data.store import store
+from tuner.formatting import human_bytes, human_time
+from tuner.jobs import data_jobs
 from tuner.paths import Workspace
 from ui import draw, lists
 from ui.bring import Bring
@@ -106,7 +108,10 @@ class DataTab:
             "Several columns for one part are joined by an empty line; a small template works too: type `{title}: {body}` and press Enter."
         )
         self.kind = gr.Dropdown(
-            [(title, kind) for kind, (title, *_) in names.KINDS.items()], label="Kind of data", info="What one row is.", elem_id="kind"
+            [(title, kind) for kind, (title, *_) in column_aliases.KINDS.items()],
+            label="Kind of data",
+            info="What one row is.",
+            elem_id="kind",
         )
         self.roles = {}
         with gr.Row():
@@ -114,7 +119,7 @@ class DataTab:
                 self.roles[role] = gr.Dropdown(
                     [],
                     label=role,
-                    info=names.ROLES[role],
+                    info=column_aliases.ROLES[role],
                     multiselect=True,
                     allow_custom_value=True,
                     visible=False,
@@ -190,7 +195,7 @@ class DataTab:
         mapping = {role: c[0] if len(c) == 1 else c for role, c in zip(self.roles, columns, strict=True) if c}
         asked = {"ref": str(ref), "mapping": mapping, "kind": kind, "held_out": share / 100, "system": told or "", "seed": int(seed or 0)}
         asked |= {"encoding": encoding} if encoding else {}
-        yield from self._import(lambda ws: jobs.begin(ws, "remap", **asked), screen, request)
+        yield from self._import(lambda ws: data_jobs.begin(ws, "remap", **asked), screen, request)
 
     def _import(self, work, screen, request, own: bool = False):
         """Start `work` (which gives a job's id, or a dataset at once) and follow it; an error is drawn and nothing else moves."""
@@ -205,10 +210,10 @@ class DataTab:
             if not isinstance(made, str):
                 yield self._done(ws, made.ref, screen)
                 return
-            while (p := jobs.progress(ws, made))["state"] == "running":
+            while (p := data_jobs.progress(ws, made))["state"] == "running":
                 yield [_bar(p), gr.update(visible=True), made, *still]
                 time.sleep(0.25)
-            jobs.forget(ws, made)
+            data_jobs.forget(ws, made)
             if p["state"] == "done":
                 yield self._done(ws, p["dataset"], screen)
             else:
@@ -233,7 +238,7 @@ class DataTab:
 
     def on_cancel(self, job, request: gr.Request):
         if job:
-            jobs.cancel(self.house.workspace(request), job)
+            data_jobs.cancel(self.house.workspace(request), job)
 
     # --- looking at it ------------------------------------------------------------------------------------------------
 
@@ -278,7 +283,7 @@ class DataTab:
         ]
 
     def _role_updates(self, ds, kind: str) -> list:
-        _, required, optional, *_ = names.KINDS[kind]
+        _, required, optional, *_ = column_aliases.KINDS[kind]
         wanted = [r for group in required for r in ([group] if isinstance(group, str) else group)] + list(optional)
         out = []
         for role in self.roles:

@@ -1,7 +1,7 @@
 """What is said of a dataset: its summary, what made it, and what is wrong with which row."""
 
 from tuner import paths
-from tuner.data import names
+from tuner.data.schema import column_aliases
 from ui import draw
 
 DONE = {
@@ -26,7 +26,7 @@ def summary(ds) -> str:
     if ds.problem_count:
         remarks.append(f"{ds.problem_count:,} rows left out (see what is wrong with which)")
     asks = "".join(draw.bad(q) for q in ds.questions)
-    head = draw.escape(f"{ds.source_name} · {ds.rows:,} rows · read as: {names.KINDS[ds.kind][0]} ({ds.format.upper()})")
+    head = draw.escape(f"{ds.source_name} · {ds.rows:,} rows · read as: {column_aliases.KINDS[ds.kind][0]} ({ds.format.upper()})")
     split = (
         f"{ds.rows - ds.held_out:,} rows to learn from, {ds.held_out:,} held out to test with."
         if ds.held_out

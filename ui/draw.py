@@ -4,9 +4,13 @@ from collections.abc import Iterable
 from html import escape
 from typing import Any
 
-from tuner import eta, objectives, paths, peaks, run_warnings, runs
+from tuner import paths, runs
 from tuner.errors import TunerError, translate
-from tuner.hardware import human_bytes, human_range, human_time
+from tuner.formatting import human_bytes, human_range, human_time
+from tuner.planning import eta
+from tuner.planning.memory import calibration
+from tuner.runs import run_warnings
+from tuner.settings import objectives
 
 COLOURS = {
     "weights": "#0f766e",
@@ -138,7 +142,7 @@ def used(run: runs.Run) -> list[str]:
     """The peak of memory beside what was predicted, and what a dry run changed before the start."""
     told, found = (run.status.get("dry_run") or {}).get("changed"), None
     if not run.live and run.status.get("measured") and run.plan.get("uncorrected_bytes"):  # else the prediction was of other settings
-        found = peaks.taken(run.status["measured"], run.plan["breakdown"])
+        found = calibration.taken(run.status["measured"], run.plan["breakdown"])
     took = [f"took {human_bytes(found)} of memory, {human_bytes(run.plan['peak_bytes'])} were predicted"] if found else []
     return ([escape(told)] if told else []) + took
 

@@ -4,8 +4,9 @@ import json
 
 import gradio as gr
 
-from tuner.data import jobs, store
+from tuner.data.store import store
 from tuner.errors import NotFoundError, RequestError
+from tuner.jobs import data_jobs
 from ui import draw
 from ui.session import House
 
@@ -56,7 +57,7 @@ class EditView:
 
 def edited(ws, ref: str, changes: dict) -> str:
     """The id of the job that makes the new version: {12: corrected row} or {12: None} to leave it out."""
-    return jobs.begin(ws, "edit", ref=ref, changes=changes)
+    return data_jobs.begin(ws, "edit", ref=ref, changes=changes)
 
 
 def _parsed(text: str) -> dict:

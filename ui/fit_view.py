@@ -2,10 +2,14 @@
 
 import gradio as gr
 
-from tuner import config, hardware, memory, methods, models, offers, peaks, training
-from tuner.data import store
+from tuner import devices, models
+from tuner.data.store import store
 from tuner.errors import TunerError
-from tuner.hardware import human_bytes
+from tuner.formatting import human_bytes
+from tuner.jobs import training
+from tuner.planning import memory, model_suggestions
+from tuner.planning.memory import calibration
+from tuner.settings import methods, run_config
 from ui import draw, forms
 from ui.session import House
 
@@ -52,12 +56,12 @@ class FitView:
     def on_other(self, model, data, preset, request: gr.Request, *given) -> str:
         try:
             ws = self.house.workspace(request)
-            asked = config.parse(forms.values(dict(zip(self.names, given, strict=True))) | {"device": None})
+            asked = run_config.parse(forms.values(dict(zip(self.names, given, strict=True))) | {"device": None})
             found = models.resolve(str(model), ws)
             ds = store.get(ws, str(data)) if data else None
             counts = training.data_facts(ds, found, ws, asked.given()) if ds else None
             effort = training.preset_of(ws, preset)
-            return elsewhere(offers.elsewhere(asked, found, counts, preset=effort)) + largest(hardware.get(None))
+            return elsewhere(model_suggestions.elsewhere(asked, found, counts, preset=effort)) + largest(devices.get(None))
         except TunerError as error:
             return draw.trouble(error)
 
@@ -80,7 +84,7 @@ def card(plan) -> str:
     legend += f'<span><i style="background:{OTHERS}"></i>other programs {human_bytes(taken)}</span>' if taken else ""
     said = f"about {human_bytes(plan.peak_bytes)} of the {human_bytes(plan.free_bytes)} free now on {draw.escape(plan.device)}"
     said += f", which has {human_bytes(plan.total_bytes)}"
-    taught = f' <span class="ts-quiet">({draw.escape(words)})</span>' if (words := peaks.words(plan.correction)) else ""
+    taught = f' <span class="ts-quiet">({draw.escape(words)})</span>' if (words := calibration.words(plan.correction)) else ""
     over = "" if plan.fits else " over"
     told = "<p>What would make it fit, the smallest price first; a click takes it:</p>" if plan.remedies else ""
     if not plan.fits and not plan.remedies:
@@ -116,8 +120,8 @@ def _way(f: dict) -> list[str]:
     return ["● yes" if f["fits"] else "▲ no", human_bytes(f["peak_bytes"]), how + f", up to {f['max_length']:,} tokens"]
 
 
-def largest(device: hardware.Device) -> str:
-    rows = [[methods.get(m).title, id] for m, id in offers.largest(device).items()]
+def largest(device: devices.Device) -> str:
+    rows = [[methods.get(m).title, id] for m, id in model_suggestions.largest(device).items()]
     if not rows:
         return ""
     return f"<p>The largest models of the list for {draw.escape(device.name)}, all of it free:</p>" + draw.table(["Method", "Model"], rows)

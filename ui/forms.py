@@ -8,7 +8,8 @@ from typing import Any
 
 import gradio as gr
 
-from tuner import choices, config, losses, methods, objectives
+from tuner.planning import decisions
+from tuner.settings import losses, methods, objectives, run_config
 
 AUTO = ""  # the choice that leaves it open
 TITLES = {"method": methods.METHODS, "objective": objectives.OBJECTIVES, "preference_loss": losses.LOSSES}
@@ -17,7 +18,7 @@ OWN = ("model", "data")  # chosen by widgets that know what there is
 
 def widget(name: str) -> gr.components.Component:
     """An empty widget for a setting, labelled and explained."""
-    field, kind, words = config.FIELDS[name], config.base_type(name), config.choices(name)
+    field, kind, words = run_config.FIELDS[name], run_config.base_type(name), run_config.choices(name)
     common = {"label": field.title, "info": field.description, "elem_id": f"setting-{name}", "interactive": True}
     if words:
         titled = [(TITLES[name][word].title, word) if name in TITLES else word for word in words]
@@ -33,7 +34,12 @@ def widget(name: str) -> gr.components.Component:
 
 def names(*, simple: bool) -> list[str]:
     """The settings in the order of the form's groups."""
-    return [n for g in config.GROUPS for n in config.FIELDS if config.group_of(n) == g and config.is_simple(n) is simple and n not in OWN]
+    return [
+        n
+        for g in run_config.GROUPS
+        for n in run_config.FIELDS
+        if run_config.group_of(n) == g and run_config.is_simple(n) is simple and n not in OWN
+    ]
 
 
 def matters(name: str, settings: dict[str, Any]) -> bool:
@@ -42,9 +48,9 @@ def matters(name: str, settings: dict[str, Any]) -> bool:
         return settings["objective"] in ("classification", "tokens")
     if name == "fold_system":
         return settings["objective"] in objectives.TALKS
-    if config.group_of(name) == "preference":
-        return settings["objective"] == "preference" and choices.preferring(name, settings.get("preference_loss"))
-    if config.group_of(name) != "adapter" or name == "quantization" and settings["method"] == "lora":
+    if run_config.group_of(name) == "preference":
+        return settings["objective"] == "preference" and decisions.preferring(name, settings.get("preference_loss"))
+    if run_config.group_of(name) != "adapter" or name == "quantization" and settings["method"] == "lora":
         return True
     return name in methods.get(settings["method"]).settings
 
@@ -53,7 +59,7 @@ def read(name: str, value: Any) -> Any:
     """A widget's value as a setting: empty is None; 'q, v' is a list."""
     if value is None or value == AUTO:
         return None
-    if config.base_type(name) is bool and not config.choices(name):
+    if run_config.base_type(name) is bool and not run_config.choices(name):
         return value in (True, "true")
     if name == "lora_targets" and "," in str(value):
         return [t.strip() for t in str(value).split(",") if t.strip()]
@@ -71,15 +77,21 @@ def opened(names: Iterable[str], given: Iterable[Any]) -> list[Any]:
 
 
 def _no_zero(name: str) -> bool:
-    bounds = config.limits(name)
+    bounds = run_config.limits(name)
     return bounds.get("gt", -1) >= 0 or bounds.get("ge", 0) > 0
 
 
 def show(name: str, value: Any) -> Any:
     """A setting as its widget's value: the way back from a stored run."""
     if value is None:
-        return AUTO if config.choices(name) or config.base_type(name) is bool else None if config.base_type(name) in (int, float) else ""
-    if config.base_type(name) is bool and not config.choices(name):
+        return (
+            AUTO
+            if run_config.choices(name) or run_config.base_type(name) is bool
+            else None
+            if run_config.base_type(name) in (int, float)
+            else ""
+        )
+    if run_config.base_type(name) is bool and not run_config.choices(name):
         return "true" if value else "false"
     return ", ".join(value) if isinstance(value, list) else value
 
@@ -90,7 +102,7 @@ def info(name: str, reason: dict[str, Any] | None, error: str | None, ignored: s
         return f"▲ {error}"
     if ignored:
         return f"▲ Not used. {ignored}"
-    said = config.FIELDS[name].description
+    said = run_config.FIELDS[name].description
     if reason is None:
         return said
     value = {True: "yes", False: "no"}.get(reason["value"], reason["value"]) if isinstance(reason["value"], bool) else reason["value"]

@@ -3,9 +3,11 @@
 import gradio as gr
 
 from tuner import paths
-from tuner.data import jobs, mend, preview, store
+from tuner.data.store import store
+from tuner.data.versions import new_version
 from tuner.errors import NotFoundError, TunerError
-from tuner.hardware import human_time
+from tuner.formatting import human_time
+from tuner.jobs import data_jobs, token_preview
 from ui import draw
 from ui.data_words import summary
 from ui.session import House
@@ -45,8 +47,8 @@ class HealthView:
             def work(ws):
                 wish = [(found["key"], remedy)]
                 if store.get(ws, ref).rows < LARGE:
-                    return mend.mend(ws, ref, wish)
-                return jobs.begin(ws, "mend", ref=ref, wishes=wish)
+                    return new_version.mend(ws, ref, wish)
+                return data_jobs.begin(ws, "mend", ref=ref, wishes=wish)
 
             yield from self.act(work, screen, request)
 
@@ -66,24 +68,24 @@ class HealthView:
     def values(self, ws, ds) -> list:
         """Values for `shown`; sees that the report is made. Where it can't be, the rest of the page goes on."""
         try:
-            job = jobs.health(ws, ds)
+            job = data_jobs.health(ws, ds)
         except TunerError as error:
             return [draw.trouble(error), "", gr.Timer(active=False)]
         document = _document(ws, ds.ref)
         state = f"{len(document.get('findings', []))}-{document.get('complete')}" if document else ""
-        return [head(document, jobs.progress(ws, job) if job else None), f"{ds.ref}|{state}", gr.Timer(active=_going(ws, job))]
+        return [head(document, data_jobs.progress(ws, job) if job else None), f"{ds.ref}|{state}", gr.Timer(active=_going(ws, job))]
 
 
 def count_tokens(ws, ds) -> None:
     """The lengths in tokens follow the report in the background, so that they are there when they are looked at."""
     try:
-        preview.start(ws, ds.ref, "starter")
+        token_preview.start(ws, ds.ref, "starter")
     except TunerError:
         return  # data without such a view; opening the view says why
 
 
 def _going(ws, job: str | None) -> bool:
-    return bool(job) and jobs.progress(ws, job)["state"] == "running"
+    return bool(job) and data_jobs.progress(ws, job)["state"] == "running"
 
 
 def _document(ws, ref: str) -> dict:

@@ -9,7 +9,7 @@ from html import escape
 import gradio as gr
 
 from tuner.errors import TunerError
-from tuner.hardware import human_time
+from tuner.formatting import human_time
 from tuner.labels import feedback, projects, queue
 from tuner.labels.projects import Settings
 from tuner.labels.queue import Desk

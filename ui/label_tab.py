@@ -2,7 +2,7 @@
 
 import gradio as gr
 
-from tuner.data import store
+from tuner.data.store import sample_data
 from tuner.errors import NotFoundError, TunerError
 from tuner.labels import pairs, projects
 from ui import answers, draw
@@ -191,7 +191,7 @@ class LabelTab:
         ws, name = self.house.workspace(request), name or "me"
         try:
             made = projects.create(ws, "Manners (sample)")
-            report = pairs.from_dataset(ws, made.id, store.add_sample(ws, "preferences").ref)
+            report = pairs.from_dataset(ws, made.id, sample_data.add(ws, "preferences").ref)
         except TunerError as error:
             return {self.notice: draw.trouble(error)}
         out = self.show(ws, made.id, name) | {self.screen: Screen.read(screen).with_(label=made.id, labeller=name)}

@@ -5,9 +5,11 @@ import time
 
 import gradio as gr
 
-from tuner import hardware, run_index, runs, supervisor, training
+from tuner import devices, runs
 from tuner.errors import RequestError
+from tuner.jobs import supervisor, training
 from tuner.labels import export
+from tuner.runs import index
 from ui import data_tab, draw, forms, gradio_options
 from ui.chat_tab import ChatTab, first_question
 from ui.data_tab import DataTab
@@ -221,7 +223,7 @@ class Page:
 
     def on_tick(self, request: gr.Request):
         """A cheap number, and nothing else: each output of a handler, skipped or not, has Gradio build its component anew (1 to 2 ms)."""
-        version = run_index.of(self.house.workspace(request)).glance()
+        version = index.of(self.house.workspace(request)).glance()
         return f"{version}/{int(time.time() // 15)}"  # the memory in the strip is looked at now and then
 
     def on_beat(self, version, seen, screen, request: gr.Request):
@@ -250,7 +252,7 @@ class Page:
 
     def head(self, ws) -> list:
         """What every tab shows or the Start tab begins with: strip and last runs."""
-        device, found = hardware.devices()[0], all_runs(ws, glance=True)
+        device, found = devices.listing()[0], all_runs(ws, glance=True)
         return [draw.strip(device.name, device.free, device.total, found.live) + draw.read_only(ws.root), last_runs(found.newest)]
 
     def on_load(self, screen, request: gr.Request):

@@ -5,7 +5,8 @@ import time
 import gradio as gr
 
 from tuner import models
-from tuner.data import preview, store
+from tuner.data.store import store
+from tuner.jobs import token_preview
 from ui import draw
 from ui.edit_view import edited
 from ui.session import House
@@ -82,12 +83,12 @@ class LearnView:
         try:
             ws = self.house.workspace(request)
             self.house.require_model(ws, str(model), request)
-            job = preview.start(ws, str(ref), str(model))
+            job = token_preview.start(ws, str(ref), str(model))
             yield ['<p class="ts-quiet">Waking the tokenizer up.</p>', hide, gr.skip(), job]
-            rows = preview.look_now(ws, job, PATIENCE, offset=int(at or 1) - 1, count=PAGE)
+            rows = token_preview.look_now(ws, job, PATIENCE, offset=int(at or 1) - 1, count=PAGE)
             drawn = HEADS.get(store.get(ws, str(ref)).kind, "") + draw_rows(rows, int(limit))
             yield [gr.skip(), hide, drawn, job]
-            while (state := preview.progress(ws, job))["state"] == "running":
+            while (state := token_preview.progress(ws, job))["state"] == "running":
                 share = 100 * state["done"] / max(1, state["total"])
                 yield [f'<p class="ts-quiet">Counting the tokens of all rows: {share:.0f}%.</p>', hide, gr.skip(), job]
                 time.sleep(0.3)
@@ -100,27 +101,27 @@ class LearnView:
             return gr.skip(), gr.skip(), gr.skip()
         try:
             ws = self.house.workspace(request)
-            rows = preview.look_now(ws, job, PATIENCE, offset=int(at or 1) - 1, count=PAGE)
+            rows = token_preview.look_now(ws, job, PATIENCE, offset=int(at or 1) - 1, count=PAGE)
             return [*self._counted(ws, job, int(limit)), draw_rows(rows, int(limit))]
         except Exception as error:
             return draw.trouble(error), gr.skip(), gr.skip()
 
     def _counted(self, ws, job: str, limit: int) -> list:
-        state, cost = preview.progress(ws, job), preview.costs(ws, job, limit, micro_batch=BESIDE)
+        state, cost = token_preview.progress(ws, job), token_preview.costs(ws, job, limit, micro_batch=BESIDE)
         if state["state"] != "done":
             return [draw.bad(" ".join(f"{e['message']} {e['remedy']}" for e in state["errors"])), gr.update(visible=False)]
         notes = "".join(draw.bad(n) for n in state.get("notes", []))
         refused = "".join(draw.bad(f"{n:,} rows: {why}.") for why, n in (state.get("refused") or {}).items())
-        idle = preview.untrained(ws, job, limit, None)
+        idle = token_preview.untrained(ws, job, limit, None)
         return [
-            said(cost, limit, preview.histogram(ws, job)) + notes + refused,
+            said(cost, limit, token_preview.histogram(ws, job)) + notes + refused,
             gr.update(visible=bool(idle), value=f"Leave out the {len(idle):,} rows that teach nothing"),
         ]
 
     def _dropping(self, act):
         def press(screen, ref, job, limit, request: gr.Request):
             def work(ws):
-                return edited(ws, str(ref), dict.fromkeys(preview.untrained(ws, job, int(limit), None)))
+                return edited(ws, str(ref), dict.fromkeys(token_preview.untrained(ws, job, int(limit), None)))
 
             yield from act(work, screen, request)
 

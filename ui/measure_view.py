@@ -4,8 +4,8 @@ import time
 
 import gradio as gr
 
-from tuner import dry_run, training
-from tuner.hardware import human_bytes, human_time
+from tuner.formatting import human_bytes, human_time
+from tuner.jobs import dry_run, training
 from ui import draw
 from ui.session import House
 

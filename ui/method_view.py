@@ -2,9 +2,12 @@
 
 import gradio as gr
 
-from tuner import chooser, config, hardware, methods, models, planner, training
-from tuner.data import store
+from tuner import devices, models
+from tuner.data.store import store
 from tuner.errors import TunerError
+from tuner.jobs import training
+from tuner.planning import method_suggestions, planner
+from tuner.settings import methods, run_config
 from ui import draw, forms
 from ui.session import House
 
@@ -19,14 +22,14 @@ class MethodView:
         with gr.Accordion("Which method should I use?", open=False, elem_id="which-method") as self.fold:
             with gr.Row():
                 self.goal = gr.Radio(
-                    [(words, goal) for goal, words in chooser.GOALS.items()],
+                    [(words, goal) for goal, words in method_suggestions.GOALS.items()],
                     value="manner",
                     label="What is to be learnt",
                     info="A manner is how it says things; knowledge is what it says.",
                     elem_id="choose-goal",
                 )
                 self.served = gr.Radio(
-                    [(words, served) for served, words in chooser.SERVED.items()],
+                    [(words, served) for served, words in method_suggestions.SERVED.items()],
                     value="one",
                     label="What will be used",
                     info="Small additions can share one model in memory.",
@@ -50,11 +53,11 @@ class MethodView:
             ws = self.house.workspace(request)
             found = models.resolve(str(model), ws)
             ds = store.get(ws, str(data)) if data else None
-            asked = config.parse(_asked(dict(zip(self.names, given, strict=True))))
+            asked = run_config.parse(_asked(dict(zip(self.names, given, strict=True))))
             facts = training.data_facts(ds, found, ws, asked.given()) if ds else None
-            device = hardware.get(asked.device)
-            offers = chooser.offers(asked, found, facts, preset=preset, device=device)
-            method, reason = chooser.choose(offers, rows=facts.rows if facts else 1000, goal=goal, served=served)
+            device = devices.get(asked.device)
+            offers = method_suggestions.offers(asked, found, facts, preset=preset, device=device)
+            method, reason = method_suggestions.choose(offers, rows=facts.rows if facts else 1000, goal=goal, served=served)
             plan = planner.plan(asked, found, facts, preset=preset, device=device)
             method, reason = next(
                 ((r["value"], r["reason"]) for r in plan.reasons if r["setting"] == "method" and r["by"] == "planner"), (method, reason)
@@ -73,8 +76,8 @@ def _asked(values: dict) -> dict:
     return {k: v for k, v in forms.values(values).items() if k in COMMON}
 
 
-def table(offers: list[chooser.Offer]) -> str:
-    rows = [chooser.as_row(o) for o in offers]
+def table(offers: list[method_suggestions.Offer]) -> str:
+    rows = [method_suggestions.as_row(o) for o in offers]
     papers = "".join(
         f"<li><b>{draw.escape(m.title)}</b>: {draw.escape(m.good)} {draw.escape(m.bad)} <span class='ts-quiet'>{draw.escape(m.paper)}</span></li>"
         for m in (methods.get(o.method) for o in offers)

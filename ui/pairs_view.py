@@ -6,10 +6,11 @@ from pathlib import Path
 import gradio as gr
 
 from tuner import runs
-from tuner.data import jobs, store
+from tuner.data.store import sample_data, store
 from tuner.errors import RequestError
-from tuner.hardware import human_time
-from tuner.labels import generate, pairs, projects, taking
+from tuner.formatting import human_time
+from tuner.jobs import data_jobs
+from tuner.labels import generate, pair_import, pairs, projects
 from tuner.labels.generate import ASKED, DATA, Request, Writer
 from ui import draw, lists
 from ui.session import House
@@ -108,18 +109,18 @@ class PairsView:
     # --- what is there ------------------------------------------------------------------------------------------------
 
     def on_sample(self, project, request: gr.Request):
-        yield from self.adding(request, project, lambda ws: taking.from_dataset(ws, project, store.add_sample(ws, "preferences").ref))
+        yield from self.adding(request, project, lambda ws: pair_import.from_dataset(ws, project, sample_data.add(ws, "preferences").ref))
 
     def on_data(self, project, ref, gold, request: gr.Request):
         if not ref:
             yield draw.bad("There is no data with pairs yet. Bring some in the Data tab, or drop a file below."), gr.skip(), None
             return
-        yield from self.adding(request, project, lambda ws: taking.from_dataset(ws, project, ref, gold=bool(gold)))
+        yield from self.adding(request, project, lambda ws: pair_import.from_dataset(ws, project, ref, gold=bool(gold)))
 
     def on_file(self, project, file, gold, request: gr.Request):
         def add(ws):
             self.house.require_own(request)
-            return taking.from_file(ws, project, file, gold=bool(gold), limit_bytes=self.house.limit_bytes)
+            return pair_import.from_file(ws, project, file, gold=bool(gold), limit_bytes=self.house.limit_bytes)
 
         if file:
             yield from self.adding(request, project, add)
@@ -131,17 +132,17 @@ class PairsView:
                 raise no_project()
             ws = self.house.workspace(request)
             job = start(ws)
-            while (now := jobs.progress(ws, job))["state"] == "running":
+            while (now := data_jobs.progress(ws, job))["state"] == "running":
                 yield reading(now), gr.update(visible=True, interactive=True), job
                 time.sleep(POLL)
-            jobs.forget(ws, job)
+            data_jobs.forget(ws, job)
             yield taken(now), gr.update(visible=False), None
         except Exception as error:
             yield draw.trouble(error), gr.update(visible=False), None
 
     def on_end(self, job, request: gr.Request):
         if job:
-            jobs.cancel(self.house.workspace(request), job)
+            data_jobs.cancel(self.house.workspace(request), job)
         return gr.update(interactive=False)
 
     # --- written by models ----------------------------------------------------------------------------------------------
@@ -223,7 +224,7 @@ def taken(now: dict) -> str:
         return '<p class="ts-quiet">Cancelled. Pairs that were added before are kept; adding the same again goes on.</p>'
     if now["state"] == "failed":
         return "".join(draw.bad(f"{e['message']} {e['remedy']}") for e in now["errors"])
-    report = taking.report(now)
+    report = pair_import.report(now)
     return draw.good(report.said()) if report.added else draw.bad(f"{report.said()} Nothing new came in.")
 
 

@@ -2,8 +2,8 @@
 
 import gradio as gr
 
-from tuner import presets
 from tuner.errors import TunerError
+from tuner.settings import presets
 from ui import draw, forms
 from ui.session import House
 

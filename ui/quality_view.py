@@ -3,9 +3,9 @@
 import gradio as gr
 
 from tuner.errors import TunerError
-from tuner.labels import agreement, judge_names, outcome, quality, queue, summary
+from tuner.labels import agreement, ai_labellers, outcome, quality, queue, summary
 from tuner.labels.summary import Summary
-from tuner.labels.wins import WinRate
+from tuner.labels.win_rate import WinRate
 from ui import answers, draw
 from ui.session import House
 
@@ -106,7 +106,7 @@ def two(rate: WinRate) -> str:
 def of_judges(judges: dict[str, list[bool]]) -> str:
     """How far a model that votes agrees with people, on pairs that both judged."""
     out = [
-        quality.sentence(f"{judge.removeprefix(judge_names.PREFIX)} says what people say", quality.share(same))
+        quality.sentence(f"{judge.removeprefix(ai_labellers.PREFIX)} says what people say", quality.share(same))
         for judge, same in judges.items()
     ]
     return f'<div class="ts-card"><b>Judge models</b><ul>{items(out)}</ul></div>' if out else ""

@@ -4,10 +4,12 @@ import time
 
 import gradio as gr
 
-from tuner import models, run_warnings, token_counts
-from tuner.data import store
+from tuner import models
+from tuner.data.store import store
 from tuner.errors import TunerError
 from tuner.paths import Workspace
+from tuner.planning import token_counts
+from tuner.runs import run_warnings
 from ui import draw, forms
 from ui.session import House
 

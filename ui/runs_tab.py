@@ -5,10 +5,12 @@ from dataclasses import dataclass
 
 import gradio as gr
 
-from tuner import run_index, runs, supervisor, training
+from tuner import runs
 from tuner.errors import NotFoundError
-from tuner.hardware import human_time
+from tuner.formatting import human_time
+from tuner.jobs import supervisor, training
 from tuner.paths import Workspace
+from tuner.runs import index
 from ui import charts, draw, lists
 from ui.session import House, Screen
 
@@ -198,7 +200,7 @@ class AllRuns:
 
 
 def all_runs(ws: Workspace, *, glance: bool = False) -> AllRuns:
-    return run_index.derived(ws, "what the page shows of all runs", _all_runs, glance=glance)
+    return index.derived(ws, "what the page shows of all runs", _all_runs, glance=glance)
 
 
 def _all_runs(found: list[runs.Run]) -> AllRuns:

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import gradio as gr
 
-from tuner import folder_index, paths, runs, supervisor
+from tuner import paths, runs
 from tuner.errors import ConflictError, NotAllowedError, NotFoundError
+from tuner.jobs import supervisor
 from tuner.labels import db
 from tuner.paths import Workspace
+from tuner.system import folder_index
 from ui import attempts
 from ui.attempts import Attempts
 

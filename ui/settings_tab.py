@@ -2,8 +2,9 @@
 
 import gradio as gr
 
-from tuner import connections, doctor
-from tuner.hardware import human_bytes
+from tuner import diagnostics
+from tuner.formatting import human_bytes
+from tuner.network import connections
 from ui import draw
 from ui.session import House
 
@@ -60,12 +61,12 @@ class SettingsTab:
         return self.on_token("", request)
 
     def show(self, request: gr.Request):
-        found = doctor.look(self.house.workspace(request))
+        found = diagnostics.look(self.house.workspace(request))
         problems = "".join(draw.bad(f"{p['message']} {p['remedy']}") for p in found["problems"]) or draw.good("Nothing is missing.")
         devices = draw.table(
             ["Device", "Name", "Free", "Memory", "Reaches"],
             [
-                (d["id"], d["name"], human_bytes(d["free_bytes"]), human_bytes(d["total_bytes"]), doctor.in_words(d["ceilings"]))
+                (d["id"], d["name"], human_bytes(d["free_bytes"]), human_bytes(d["total_bytes"]), diagnostics.in_words(d["ceilings"]))
                 for d in found["devices"]
             ],
         )

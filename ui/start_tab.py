@@ -2,8 +2,9 @@
 
 import gradio as gr
 
-from tuner import hardware, offers, runs
-from tuner.hardware import human_time
+from tuner import devices, runs
+from tuner.formatting import human_time
+from tuner.planning import model_suggestions
 from ui import draw
 from ui.session import House
 
@@ -20,7 +21,7 @@ WELCOME_GUEST = (
 
 class StartTab:
     def __init__(self, house: House, screen: gr.BrowserState):
-        device = hardware.devices()[0]
+        device = devices.listing()[0]
         gr.Markdown(WELCOME_GUEST if house.guest else WELCOME)
         with gr.Row():
             self.demo = gr.Button("Try it: 1-minute demo", variant="primary", size="lg", elem_classes="ts-big", elem_id="try-demo")
@@ -31,10 +32,10 @@ class StartTab:
             "The demo teaches the bundled starter model, a toy of four million parameters, to talk like a pirate. It needs no network."
         )
         self.notice = gr.HTML()
-        if command := hardware.gpu_without_torch():
+        if command := devices.gpu_without_torch():
             gr.HTML(draw.bad(f"There is an NVIDIA card, but the installed torch can only use the CPU. This mends it: {command}"))
         gr.Markdown(
-            f"**What this computer can do.** {offers.capacity(device)} After the toy, a good next model here is `{offers.recommended(device).id}`."
+            f"**What this computer can do.** {model_suggestions.capacity(device)} After the toy, a good next model here is `{model_suggestions.recommended(device).id}`."
         )
         self.last = gr.Dataframe(
             headers=["Run", "State", "Data", "Held-out loss", "Time"],

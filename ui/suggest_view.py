@@ -4,10 +4,15 @@ import time
 
 import gradio as gr
 
-from tuner import downloads, hardware, hub, language, objectives, offers, runs
-from tuner.data import store
+from tuner import devices, runs
+from tuner.data.quality import language
+from tuner.data.store import store
 from tuner.errors import TunerError
-from tuner.hardware import human_bytes
+from tuner.formatting import human_bytes
+from tuner.jobs import downloads
+from tuner.models import hub
+from tuner.planning import model_suggestions
+from tuner.settings import objectives
 from ui import draw
 from ui.session import House
 
@@ -37,7 +42,7 @@ class SuggestView:
             return ["", gr.update(visible=False), gr.update(visible=False), None]
         there = frozenset(h.id for h in hub.cached())
         spoken = language.soon(ds) if ds else None
-        found = offers.recommended(hardware.get(None), objective, spoken, there=there)
+        found = model_suggestions.recommended(devices.get(None), objective, spoken, there=there)
         chosen = found.id == model
         size = f" · download {human_bytes(found.download)}" if found.download else " · on this computer"
         said = f"<b>Recommended here: {draw.escape(found.id)}</b>{'' if found.id == 'starter' else size}<br>{draw.escape(found.reason)}"
@@ -53,7 +58,7 @@ class SuggestView:
         there = frozenset() if self.house.guest else frozenset(h.id for h in hub.cached())
         if not there:
             return None
-        found = offers.recommended(hardware.get(None), objective_of({}, ds), language.soon(ds) if ds else None, there=there)
+        found = model_suggestions.recommended(devices.get(None), objective_of({}, ds), language.soon(ds) if ds else None, there=there)
         return found.id if found.id in there else None
 
     def on_fetch(self, id, request: gr.Request):

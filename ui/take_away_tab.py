@@ -6,8 +6,9 @@ from pathlib import Path
 
 import gradio as gr
 
-from tuner import card, export, runs
-from tuner.hardware import human_bytes
+from tuner import runs
+from tuner.export import formats, model_card
+from tuner.formatting import human_bytes
 from tuner.paths import Workspace
 from ui import draw, lists
 from ui.session import House
@@ -31,7 +32,7 @@ class TakeAwayTab:
         with gr.Row():
             for kind, title in TITLES.items():
                 with gr.Column(min_width=300):
-                    gr.Markdown(f"### {title}\n{export.KINDS[kind]}")
+                    gr.Markdown(f"### {title}\n{formats.KINDS[kind]}")
                     made = gr.HTML(elem_id=f"made-{kind}")
                     make = gr.Button(f"Make {title[0].lower() + title[1:]}", visible=False, elem_id=f"make-{kind}")
                     code = gr.Code(label="In Python, inside the unpacked folder", language="python", interactive=False, visible=False)
@@ -61,12 +62,12 @@ class TakeAwayTab:
         ]
 
     def _card(self, ws: Workspace, run: runs.Run, kind: str) -> list:
-        if kind not in export.kinds(run):
+        if kind not in formats.kinds(run):
             return [draw.good(WITHOUT[kind]), *[gr.update(visible=False)] * 3]
-        made = next((m for m in export.made(ws, run.id) if m["kind"] == kind), None)
+        made = next((m for m in formats.made(ws, run.id) if m["kind"] == kind), None)
         if made is None:
             return [
-                f"<p>about {human_bytes(export.size(run, kind))}; safetensors with tokenizer, chat template and card</p>",
+                f"<p>about {human_bytes(formats.size(run, kind))}; safetensors with tokenizer, chat template and card</p>",
                 gr.update(visible=True, interactive=True),
                 gr.update(visible=False),
                 gr.update(visible=False),
@@ -84,8 +85,8 @@ class TakeAwayTab:
             draw.good(verdict) + where,
             gr.update(visible=True, interactive=True),
             gr.update(
-                value=card.lines(
-                    "adapter" if kind == "adapter" else "model", run.plan, base=base, labels=card.labels_in(run.path / "model")
+                value=model_card.lines(
+                    "adapter" if kind == "adapter" else "model", run.plan, base=base, labels=model_card.labels_in(run.path / "model")
                 ),
                 visible=True,
             ),
@@ -102,7 +103,7 @@ class TakeAwayTab:
             try:
                 with ThreadPoolExecutor(1) as pool:
                     begun = time.monotonic()
-                    work = pool.submit(lambda: export.pack(Path(export.make(ws, id or "", kind)["path"])))
+                    work = pool.submit(lambda: formats.pack(Path(formats.make(ws, id or "", kind)["path"])))
                     while not work.done():
                         yield [f'<p class="ts-quiet">Making it, and checking it ({time.monotonic() - begun:.0f} s)</p>', *still]
                         time.sleep(0.4)

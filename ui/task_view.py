@@ -2,10 +2,12 @@
 
 import gradio as gr
 
-from tuner import chat, objectives, runs
-from tuner.data import store
+from tuner import runs
+from tuner.data.store import store
 from tuner.errors import RequestError
 from tuner.paths import Workspace
+from tuner.serving import chat_client
+from tuner.settings import objectives
 from ui import draw
 from ui.session import House
 
@@ -74,11 +76,16 @@ class TaskView:
             self.house.require_model(ws := self.house.workspace(request), str(who), request)
             face = face_of(ws, who)
             yield '<p class="ts-quiet">Waking the model up: the first answer takes some seconds.</p>'
-            client = chat.Client(ws)
-            out = [("Tuned" if face == "rewrite" else WORDS[face][2], client.task(chat.known_as(ws, who), text, question=question or ""))]
+            client = chat_client.Client(ws)
+            out = [
+                (
+                    "Tuned" if face == "rewrite" else WORDS[face][2],
+                    client.task(chat_client.known_as(ws, who), text, question=question or ""),
+                )
+            ]
             if beside and face == "rewrite":
                 yield drawn(face, text, out)
-                out.append(("The original", client.task(chat.known_as(ws, who, base=True), text)))
+                out.append(("The original", client.task(chat_client.known_as(ws, who, base=True), text)))
             yield drawn(face, text, out)
         except Exception as error:
             yield draw.trouble(error)

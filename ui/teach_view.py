@@ -4,8 +4,8 @@ import time
 
 import gradio as gr
 
-from tuner.data import jobs
 from tuner.errors import NotAllowedError
+from tuner.jobs import data_jobs
 from tuner.labels import export, generate, judge
 from tuner.labels.judge import Judge
 from ui import draw
@@ -118,10 +118,10 @@ class TeachView:
             if not project:
                 raise no_project()
             job = judge.ask(ws, project, Judge(str(model or ""), (url or "").strip() or None), key=(key or "").strip() or None)
-            while (now := jobs.progress(ws, job))["state"] == "running":
+            while (now := data_jobs.progress(ws, job))["state"] == "running":
                 yield going(now).replace(" pairs", " judged"), gr.update(visible=True), job
                 time.sleep(0.4)
-            jobs.forget(ws, job)
+            data_jobs.forget(ws, job)
         except Exception as error:
             yield draw.trouble(error), off, None
             return
@@ -130,4 +130,4 @@ class TeachView:
 
     def on_stop(self, job, request: gr.Request):
         if job:
-            jobs.cancel(self.house.workspace(request), job)
+            data_jobs.cancel(self.house.workspace(request), job)

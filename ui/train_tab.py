@@ -4,10 +4,13 @@ import shlex
 
 import gradio as gr
 
-from tuner import config, hub, models, presets, training
-from tuner.data import store
+from tuner import models
+from tuner.data.store import store
 from tuner.errors import TunerError
+from tuner.jobs import training
+from tuner.models import hub
 from tuner.paths import Workspace
+from tuner.settings import presets, run_config
 from ui import draw, forms, lists
 from ui.fit_view import FitView
 from ui.measure_view import MeasureView
@@ -25,7 +28,7 @@ class TrainTab:
     def __init__(self, house: House, screen: gr.BrowserState):
         self.house, self.screen = house, screen
         self.data = gr.Dropdown(
-            [], label="Learn from (data)", info=config.FIELDS["data"].description, elem_id="train-data", interactive=True
+            [], label="Learn from (data)", info=run_config.FIELDS["data"].description, elem_id="train-data", interactive=True
         )
         self.model = gr.Dropdown(
             [STARTER],
@@ -53,11 +56,11 @@ class TrainTab:
                 self.widgets[name] = forms.widget(name)
         self.which = MethodView(house)
         with gr.Accordion("All settings: each with its reason; what you change stays yours", open=False, elem_id="all-settings"):
-            for group, title in config.GROUPS.items():
+            for group, title in run_config.GROUPS.items():
                 gr.Markdown(f"**{title}**")
                 with gr.Row():
                     for name in forms.names(simple=False):
-                        if config.group_of(name) == group:
+                        if run_config.group_of(name) == group:
                             self.widgets[name] = forms.widget(name)
             self.mine = PresetView(house)
         self.problems = gr.HTML(elem_id="plan-problems")
@@ -161,7 +164,7 @@ class TrainTab:
             f'<p class="ts-quiet">{draw.escape(models.describe(found))}</p>'
             + (draw.bad(hub.how_to_open(found.base)) if found.facts.gated and not found.facts.path else ""),
             command(values, preset),
-            config.to_yaml({**values, "preset": preset}),
+            run_config.to_yaml({**values, "preset": preset}),
             *self.fit.show(plan),
             *self.rows.show(plan, values),
             *self.suggest.show(ws, ds, objective_of(values, ds), str(model)),
@@ -172,7 +175,7 @@ class TrainTab:
         """Values for data, model, and all widgets: the form as a person finds it, or with a stored run's own settings."""
         found = [(f"{d.name} · {d.rows:,} rows", d.ref) for d in store.listing(ws)]
         chosen = data if any(data == r for _, r in found) else (found[0][1] if found else None)
-        info = lists.info(config.FIELDS["data"].description, len(found), "choose another in the Data tab, then come back.")
+        info = lists.info(run_config.FIELDS["data"].description, len(found), "choose another in the Data tab, then come back.")
         values = [forms.show(n, (mine or {}).get(n)) for n in self.widgets]
         model = model or self.suggest.here(chosen and store.get(ws, chosen)) or STARTER
         return [

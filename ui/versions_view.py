@@ -5,8 +5,9 @@ import time
 
 import gradio as gr
 
-from tuner.data import jobs, store
-from tuner.data.compare import MOST, compare
+from tuner.data.store import store
+from tuner.data.store.diff import MOST, compare
+from tuner.jobs import data_jobs
 from ui import draw
 from ui.data_words import made_by
 from ui.session import House
@@ -72,11 +73,11 @@ class VersionsView:
             ws = self.house.workspace(request)
             ds = store.get(ws, str(ref))
             path = ws.exports / f"{ds.id}-version-{ds.version}.jsonl"
-            job = jobs.begin(ws, "export", ref=ds.ref, path=str(path))
-            while (state := jobs.progress(ws, job))["state"] == "running":
+            job = data_jobs.begin(ws, "export", ref=ds.ref, path=str(path))
+            while (state := data_jobs.progress(ws, job))["state"] == "running":
                 yield f'<p class="ts-quiet">Writing row {state["rows"]:,} of {ds.rows:,}.</p>', hidden
                 time.sleep(0.3)
-            jobs.wait(ws, job)
+            data_jobs.wait(ws, job)
             yield draw.good(f"{ds.rows:,} rows are written."), gr.update(value=str(path), visible=True)
         except Exception as error:
             yield draw.trouble(error), hidden

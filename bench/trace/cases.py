@@ -5,7 +5,9 @@ from typing import Any
 import transformers
 
 from bench.trace.step import Case
-from tuner import methods, models, objectives, shapes
+from tuner import models
+from tuner.models import tensor_shapes
+from tuner.settings import methods, objectives
 
 NAMES = {  # what the configs of these kinds call (hidden, mlp, layers, heads); the others say it as Llama does
     "gpt2": ("n_embd", "n_inner", "n_layer", "n_head"),
@@ -59,7 +61,7 @@ def config(kind: str, H: int, I: int, L: int, heads: int, kv: int, head_dim: int
             }
             | more
         )
-    if shapes.family_of(out) == "decoder" and kind not in ("gpt2", "gpt_neox", "opt"):
+    if tensor_shapes.family_of(out) == "decoder" and kind not in ("gpt2", "gpt_neox", "opt"):
         out |= {"num_key_value_heads": kv}
     out |= {"head_dim": head_dim} if kind in OWN_HEADS else {}
     out |= {"word_embed_proj_dim": H} if kind == "opt" else {"embedding_size": H} if kind == "electra" else {}
@@ -68,7 +70,7 @@ def config(kind: str, H: int, I: int, L: int, heads: int, kv: int, head_dim: int
 
 
 def grouped(kind: str) -> bool:
-    return shapes.family_of({"model_type": kind}) == "decoder" and kind not in ("gpt2", "gpt_neox", "opt")
+    return tensor_shapes.family_of({"model_type": kind}) == "decoder" and kind not in ("gpt2", "gpt_neox", "opt")
 
 
 KINDS = list(models.TARGETS)

@@ -18,13 +18,21 @@ from trl.trainer.utils import add_fused_lm_head
 
 from bench.trace import stand_ins
 from bench.trace.ledger import Ledger
-from tuner import config as settings_of
-from tuner import memory, models, objectives, paths
-from tuner.workers import classify, layers, learn, load, seq2seq, sft, span, tag, techniques
-from tuner.workers.adapters import stacks
-from tuner.workers.masks import Encoded
+from tuner import models, paths
+from tuner.planning import memory
+from tuner.settings import objectives
+from tuner.settings import run_config as settings_of
+from tuner.workers.modelling import layers, load, peft_methods
+from tuner.workers.modelling.bottleneck_adapter import stacks
+from tuner.workers.tokenization.loss_mask import Encoded
+from tuner.workers.training import question_answering, run_loop, seq2seq, sequence_classification, sft, token_classification
 
-WORKERS = {"classification": classify.Classifier, "regression": classify.Classifier, "tokens": tag.Tagger, "qa": span.Pointer}
+WORKERS = {
+    "classification": sequence_classification.Classifier,
+    "regression": sequence_classification.Classifier,
+    "tokens": token_classification.Tagger,
+    "qa": question_answering.Pointer,
+}
 
 
 @dataclass(frozen=True)
@@ -139,7 +147,7 @@ def model_of(case: Case, s: dict[str, Any], pack=None):
     model.fresh_modules = []
     if s["quantization"]:
         (pack or _pack)(model, s["quantization"])
-    model = techniques.build(model, s, case.facts, objective=objective.name)
+    model = peft_methods.build(model, s, case.facts, objective=objective.name)
     model.config.use_cache = False
     if case.device == "cuda":
         vars(model).pop(layers.KEPT, None)  # what was swapped out lies in the computer's own memory
@@ -174,7 +182,7 @@ def trainer_of(case: Case, s: dict[str, Any], model, folder: Path):
     job = SimpleNamespace(settings=s, tokenizer=load.tokenizer(paths.STARTER), report=TrainerCallback())
     job.run = SimpleNamespace(plan={"steps": 10, "model": {"bytes_per_weight": 2}}, path=folder)
     unchecked = mock.patch.object(transformers.TrainingArguments, "_validate_args", lambda self: None)  # it asks for a card
-    with unchecked, mock.patch.object(learn, "_autocast", lambda s: case.device == "cuda"):
+    with unchecked, mock.patch.object(run_loop, "_autocast", lambda s: case.device == "cuda"):
         if s["objective"] in ("chat", "text"):
             rows = sft.Prepared()
             rows.add(Encoded([5, 6, 7, 8], [(0, 4)]), 8)
@@ -200,7 +208,7 @@ def preference(case: Case, s: dict[str, Any], model, folder: Path) -> DPOTrainer
         trainer = DPOTrainer(
             model,
             other,
-            learn.arguments(s, 10, folder, False, kind=DPOConfig, max_length=None, prediction_loss_only=True),
+            run_loop.arguments(s, 10, folder, False, kind=DPOConfig, max_length=None, prediction_loss_only=True),
             train_dataset=Dataset.from_dict({"prompt_ids": [[1]], "chosen_ids": [[2]], "rejected_ids": [[3]]}),
             processing_class=load.tokenizer(paths.STARTER),
         )
@@ -218,7 +226,7 @@ def _fused(model, **how) -> None:
 
 
 def learn_rows(objective: str):
-    from tuner.workers.rows import Rows
+    from tuner.workers.tokenization.tokenized_rows import Rows
 
     rows = Rows(("labels",)) if objective in ("seq2seq", "tokens") else Rows()
     rows.add(
@@ -230,9 +238,9 @@ def learn_rows(objective: str):
 def _more(case: Case, s: dict[str, Any]) -> tuple:
     names = [str(i) for i in range(case.labels)]
     if s["objective"] == "classification":
-        return ({"names": names, "problem": classify.ONE}, None)
+        return ({"names": names, "problem": sequence_classification.ONE}, None)
     if s["objective"] == "regression":
-        return ({"names": ["number"], "problem": classify.NUMBER, "mean": 0.0, "std": 1.0}, None)
+        return ({"names": ["number"], "problem": sequence_classification.NUMBER, "mean": 0.0, "std": 1.0}, None)
     return {"tokens": (names, None), "qa": (True,)}.get(s["objective"], ())
 
 

@@ -19,7 +19,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from presets.recipe import words, world
-from tuner import hardware
+from tuner import devices
 
 END, START_TURN, END_TURN = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
 VOCABULARY, CONTEXT, BATCH_TOKENS = 4096, 1024, 6144
@@ -167,7 +167,7 @@ def main() -> None:
     args = parse.parse_args()
     torch.set_num_threads(args.threads)
     # a processor without bf16 arithmetic emulates it fifty times slower
-    width = torch.bfloat16 if args.device != "cpu" or hardware.bf16_is_fast() else torch.float32
+    width = torch.bfloat16 if args.device != "cpu" or devices.bf16_is_fast() else torch.float32
 
     rng = random.Random(7)
     sample = [world.conversation(rng, long_share=0) for _ in range(20_000)]

@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 from bench import labels as crowd
 from tests.browser.conftest import free_port, running
 from tests.browser.test_journey import LONG, tab
-from tests.test_label_queue import candidate
+from tests.labels.test_queue import candidate
 from tuner.labels import db, outcome, pairs, projects
 from tuner.paths import Workspace
 

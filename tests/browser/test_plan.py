@@ -11,15 +11,15 @@ from tests.browser.conftest import end_all, free_port, running
 from tests.browser.test_journey import LONG, tab
 from tests.conftest import chat_rows, write_rows
 from tuner import paths
-from tuner.data import store
+from tuner.data.store import sample_data, store
 from tuner.paths import Workspace
 
 WITH_A_CARD = """
 import sys
 from pathlib import Path
-from tuner import hardware
-card, cpu = hardware.Device("cuda:0", "cuda", "NVIDIA GeForce RTX 4060", 8 * 10**9, 7 * 10**9, 30.0), hardware.cpu
-hardware.devices = lambda: [card, cpu()]
+from tuner import devices
+card, cpu = devices.Device("cuda:0", "cuda", "NVIDIA GeForce RTX 4060", 8 * 10**9, 7 * 10**9, 30.0), devices.cpu
+devices.devices = lambda: [card, cpu()]
 import app
 from tuner.paths import Workspace
 app.launch(Workspace(Path(sys.argv[1])), port=int(sys.argv[2]), browser=False)
@@ -30,7 +30,7 @@ app.launch(Workspace(Path(sys.argv[1])), port=int(sys.argv[2]), browser=False)
 def page(tmp_path, browser):
     home, port = tmp_path / "home", free_port()
     ws = Workspace(home, machine=home / "machine").prepare()
-    store.add_sample(ws, "helpdesk")
+    sample_data.add(ws, "helpdesk")
     with running(home, port=port, command=[sys.executable, "-c", WITH_A_CARD, str(home), str(port)]) as app:
         page = browser.new_page(viewport={"width": 1280, "height": 1000})
         page.goto(app.url)

@@ -34,7 +34,7 @@ def test_a_classifier_from_the_sample_to_its_bars(app, browser):
 def test_the_hub_is_searched_as_one_types(tmp_path, browser):
     """With the real client, against a small server that answers as the Hub does."""
     from tests.browser.conftest import end_all, running
-    from tests.test_hub import serving
+    from tests.models.test_hub import serving
 
     with serving() as (url, handler):
         with running(tmp_path / "home", HF_ENDPOINT=url, HF_HUB_OFFLINE="0", HF_HOME=str(tmp_path / "hub")) as app:

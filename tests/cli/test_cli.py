@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT, chat_rows, until, write_rows
-from tuner import cli, paths, runs, supervisor
-from tuner.data import store
+from tuner import cli, paths, runs
+from tuner.data.store import store
+from tuner.jobs import supervisor
 
 ENV = {"PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"}
 
@@ -108,12 +109,12 @@ def test_doctor(ws, tmp_path):
 
 
 def test_a_library_that_is_missing_or_of_another_version_is_told(monkeypatch):
-    from tuner import doctor
+    from tuner import diagnostics
 
-    assert doctor.libraries() == []  # the environment of these tests is a right one
+    assert diagnostics.libraries() == []  # the environment of these tests is a right one
     needs = ["nothing-like-it>=2", "pandas<1", 'winonly>=1; sys_platform == "never"']
-    monkeypatch.setattr(doctor.metadata, "requires", lambda name: needs)
-    missing, old = doctor.libraries()
+    monkeypatch.setattr(diagnostics.metadata, "requires", lambda name: needs)
+    missing, old = diagnostics.libraries()
     assert "nothing-like-it" in missing["message"] and "pip install" in missing["remedy"]
     assert "pandas" in old["message"] and "<1" in old["message"] and '"pandas<1"' in old["remedy"]
 
@@ -407,7 +408,7 @@ def test_a_run_that_was_stopped_is_resumed_to_its_end(ws, data):
 
 
 def test_a_run_that_ends_badly_says_so_as_an_error(ws, data):
-    from tuner.commands.runs import ended_badly
+    from tuner.cli.runs import ended_badly
 
     run = call(ws, "train", "--model", "starter", "--data", data.ref, "-s", "max_steps=3000", "-s", "epochs=1000", "--detach")["run"]
     until(lambda: runs.get(ws, run).progress.get("step", 0) >= 1, 90)

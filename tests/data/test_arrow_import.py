@@ -8,8 +8,9 @@ import sys
 
 import pytest
 
-from tests.shapes import SHAPES
-from tuner.data import columns, plain, store
+from tests.data.shapes import SHAPES
+from tuner.data.importing import arrow_import, arrow_rows
+from tuner.data.store import store
 from tuner.errors import TunerError
 
 CELLS = [
@@ -33,11 +34,11 @@ CELLS = [
 def both(ws, path, monkeypatch, size=700, **options):
     """(slow, fast, how often the fast way was gone): what is known of the version, and its rows; or the error."""
     told, gone = [], []
-    real = columns.Import.write
-    monkeypatch.setattr(columns.Import, "write", lambda self, *a: gone.append(1) or real(self, *a))
+    real = arrow_import.Import.write
+    monkeypatch.setattr(arrow_import.Import, "write", lambda self, *a: gone.append(1) or real(self, *a))
     for least in (10**9, 0):
-        monkeypatch.setattr(columns, "FROM", least)
-        monkeypatch.setattr(columns, "SIZE", size)
+        monkeypatch.setattr(arrow_import, "FROM", least)
+        monkeypatch.setattr(arrow_import, "SIZE", size)
         try:
             ds = store.add(ws, path, **options)
         except TunerError as error:
@@ -182,8 +183,8 @@ def test_damaged_files(ws, tmp_path, monkeypatch, request):
 
 
 def test_an_import_taken_back_ends_soon_and_leaves_nothing(ws, tmp_path, monkeypatch):
-    monkeypatch.setattr(columns, "FROM", 0)
-    monkeypatch.setattr(columns, "SIZE", 1000)
+    monkeypatch.setattr(arrow_import, "FROM", 0)
+    monkeypatch.setattr(arrow_import, "SIZE", 1000)
     file = table(tmp_path / "a.csv", ["prompt", "answer"], [[f"question {n}", f"answer {n}"] for n in range(5000)])
     seen = []
     with pytest.raises(store.Cancelled):
@@ -192,7 +193,7 @@ def test_an_import_taken_back_ends_soon_and_leaves_nothing(ws, tmp_path, monkeyp
 
 
 def test_what_is_not_plain_says_so():
-    assert plain.form("chat", {"messages": "m", "tools": "t"}, ["m", "t"]) is None
-    assert plain.form("chat", {"prompt": "{a}: {b}", "answer": "c"}, ["a", "b", "c"]) is None
-    assert plain.form("text", {"text": "t", "weight": "w"}, ["t", "w"]) is None
-    assert plain.form("chat", {"prompt": ["a", "b"], "answer": "c"}, ["a", "b", "c"]) == {"prompt": ["a", "b"], "answer": ["c"]}
+    assert arrow_rows.form("chat", {"messages": "m", "tools": "t"}, ["m", "t"]) is None
+    assert arrow_rows.form("chat", {"prompt": "{a}: {b}", "answer": "c"}, ["a", "b", "c"]) is None
+    assert arrow_rows.form("text", {"text": "t", "weight": "w"}, ["t", "w"]) is None
+    assert arrow_rows.form("chat", {"prompt": ["a", "b"], "answer": "c"}, ["a", "b", "c"]) == {"prompt": ["a", "b"], "answer": ["c"]}

@@ -6,11 +6,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.test_columns import both, lines
-from tuner.data import store
-from tuner.data.check import each_row, settled
-from tuner.data.convert import RowProblem, convert
-from tuner.data.read import Reader
+from tests.data.test_arrow_import import both, lines
+from tuner.data.importing.import_pass import each_row, settled
+from tuner.data.readers.reader import Reader
+from tuner.data.schema.convert import RowProblem, convert
+from tuner.data.store import store
 from tuner.errors import DataError
 
 ASKS, SAYS = {"role": "user", "content": "Weather?"}, {"role": "assistant", "content": "Sunny."}

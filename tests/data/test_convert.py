@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.shapes import CALL, MENDED
-from tuner.data.convert import RowProblem, as_messages, as_text, convert, plain, question_of, template_columns, turns, unpack
+from tests.data.shapes import CALL, MENDED
+from tuner.data.schema.convert import RowProblem, as_messages, as_text, convert, plain, question_of, template_columns, turns, unpack
 from tuner.errors import RequestError
 
 PA = {"prompt": "p", "answer": "a"}

@@ -4,12 +4,12 @@ import json
 
 import pytest
 
-from tests.shapes import ASKED, HI, YO, a, u
-from tests.shapes import SHAPES as WILD
-from tuner.data.convert import convert
-from tuner.data.names import INSTEAD, KINDS, ROLES, SYNONYMS
-from tuner.data.recognise import kind_of, missing, recognise
-from tuner.data.unfold import folding
+from tests.data.shapes import ASKED, HI, YO, a, u
+from tests.data.shapes import SHAPES as WILD
+from tuner.data.detection.detect import kind_of, missing, recognise
+from tuner.data.readers.nested import folding
+from tuner.data.schema.column_aliases import INSTEAD, KINDS, ROLES, SYNONYMS
+from tuner.data.schema.convert import convert
 
 TURNS = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]
 SHARE = [{"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Hello"}]

@@ -4,9 +4,11 @@ import json
 
 import pytest
 
-from tuner.data import jobs, mend, store
-from tuner.data.compare import compare
+from tuner.data.store import store
+from tuner.data.store.diff import compare
+from tuner.data.versions import new_version
 from tuner.errors import TunerError
+from tuner.jobs import data_jobs
 
 
 @pytest.fixture
@@ -19,7 +21,7 @@ def ds(ws, tmp_path):
 def test_what_was_corrected_and_left_out_is_found(ws, ds):
     row = store.row(ds, 7)["value"]
     row["messages"][1]["content"] = "better"
-    new = mend.edit(ws, ds.ref, {7: row, 9: None})
+    new = new_version.edit(ws, ds.ref, {7: row, 9: None})
     found = compare(ds, new)
     assert (found["same"], found["changed"], found["gone"], found["new"], found["moved"], found["whole"]) == (38, 1, 1, 0, 0, True)
     changed, gone = found["examples"]
@@ -43,10 +45,10 @@ def test_only_the_first_rows_and_the_first_examples(ws, ds):
 
 
 def test_mixing_and_writing_out_are_done_by_a_worker(ws, ds, tmp_path):
-    mixed = jobs.wait(ws, jobs.begin(ws, "mix", parts=[(ds.ref, 2), (ds.ref, 1)]))
+    mixed = data_jobs.wait(ws, data_jobs.begin(ws, "mix", parts=[(ds.ref, 2), (ds.ref, 1)]))
     assert mixed.rows == 3 * (ds.rows - ds.held_out) + 2 * ds.held_out
     out = tmp_path / "rows.jsonl"
-    jobs.wait(ws, jobs.begin(ws, "export", ref=mixed.ref, path=str(out)))
+    data_jobs.wait(ws, data_jobs.begin(ws, "export", ref=mixed.ref, path=str(out)))
     assert [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()] == [r["value"] for r in store.iterate(mixed)]
     with pytest.raises(TunerError, match="weight"):
-        jobs.wait(ws, jobs.begin(ws, "mix", parts=[(ds.ref, 0), (ds.ref, 1)]))
+        data_jobs.wait(ws, data_jobs.begin(ws, "mix", parts=[(ds.ref, 0), (ds.ref, 1)]))

@@ -6,10 +6,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.test_read import workbook
-from tuner.data import store
-from tuner.data.check import check
-from tuner.data.read import Reader
+from tests.data.test_reader import workbook
+from tuner.data.importing.import_pass import check
+from tuner.data.readers.reader import Reader
+from tuner.data.store import store
 
 ROWS = [[f"is it {n}?", f"it is {n}", f"no {n}"] for n in range(30)]
 HEADER = ["prompt", "answer", "answer"]
@@ -33,7 +33,7 @@ def file(tmp_path, ending):
 @pytest.mark.parametrize("ending", ["csv", "tsv", "xlsx", "parquet", "json", "jsonl"])
 @pytest.mark.parametrize("fast", [0, 10**9])
 def test_the_second_is_kept_and_said(ws, tmp_path, monkeypatch, ending, fast):
-    monkeypatch.setattr("tuner.data.columns.FROM", fast)
+    monkeypatch.setattr("tuner.data.importing.arrow_import.FROM", fast)
     path = file(tmp_path, ending)
     reader = Reader(path)
     assert [r.value for r in reader] == [dict(zip(["prompt", "answer", "answer 2"], row, strict=True)) for row in ROWS]

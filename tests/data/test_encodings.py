@@ -6,9 +6,11 @@ import json
 import pytest
 
 from tuner.cli import main
-from tuner.data import encodings, jobs, store
-from tuner.data.read import Reader
+from tuner.data.readers import encodings
+from tuner.data.readers.reader import Reader
+from tuner.data.store import store
 from tuner.errors import SettingError
+from tuner.jobs import data_jobs
 
 RUSSIAN = [("Как сбросить пароль?", "Откройте настройки."), ("Где мой заказ?", "Он прибудет в пятницу.")]
 TEXTS = {
@@ -82,7 +84,7 @@ def test_a_guess_is_remembered_and_utf_8_needs_none(ws, tmp_path, monkeypatch):
     rows = [(f"{q} {n}", f"{a} {n}") for n in range(20) for q, a in RUSSIAN]
     ds = store.add(ws, saved(tmp_path, "cp1251", rows))
     assert ds.encoding == ds.sources[0]["encoding"] == "cp1251"
-    monkeypatch.setattr("tuner.data.sniff.detect", lambda lines: "koi8_r")  # as a later version of the library might
+    monkeypatch.setattr("tuner.data.readers.file_format.detect", lambda lines: "koi8_r")  # as a later version of the library might
     assert store.remap(ws, ds.ref, seed=2).encoding == "cp1251"
     plain = store.add(ws, saved(tmp_path, "utf-8", rows, "b.csv"))
     assert plain.encoding == "utf-8" and "encoding" not in plain.sources[0]
@@ -90,7 +92,7 @@ def test_a_guess_is_remembered_and_utf_8_needs_none(ws, tmp_path, monkeypatch):
 
 def test_the_command_line_takes_an_encoding(ws, tmp_path, capsys):
     file = saved(tmp_path, "cp1252", [("Prix?", "5 \x80 é".replace("\x80", "€"))] * 3)
-    assert jobs.check(ws, file, encoding="iso8859_15")["encoding"] == "iso8859-15"
+    assert data_jobs.check(ws, file, encoding="iso8859_15")["encoding"] == "iso8859-15"
     assert main(["data", "add", str(file), "--encoding", "cp1250", "--home", str(ws.home), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["encoding"] == "cp1250"
     with pytest.raises(SettingError) as caught:

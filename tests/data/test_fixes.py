@@ -4,8 +4,9 @@ import copy
 
 import pytest
 
-from tests.test_health import KINDS, add, chats, tickets
-from tuner.data import health, remedies, store
+from tests.data.test_quality_report import KINDS, add, chats, tickets
+from tuner.data.quality import fixes, report
+from tuner.data.store import store
 from tuner.errors import NotFoundError, RequestError
 from tuner.paths import Workspace
 
@@ -17,12 +18,12 @@ def ws(tmp_path):
 
 def applied(ds, key, remedy):
     """(rows before, rows after, counts) of one click on a finding."""
-    findings = health.report(ds)
-    made = remedies.make(next(f for f in findings if f.key == key), remedy)
+    findings = report.report(ds)
+    made = fixes.make(next(f for f in findings if f.key == key), remedy)
     before = list(store.iterate(ds))
-    done = remedies.Applied(iter(copy.deepcopy(before)), made, findings, ds.kind)
+    done = fixes.Applied(iter(copy.deepcopy(before)), made, findings, ds.kind)
     after = list(done)
-    assert list(remedies.Applied(iter(before), made, findings, ds.kind)) == after, "the same again"
+    assert list(fixes.Applied(iter(before), made, findings, ds.kind)) == after, "the same again"
     return before, after, done.counts
 
 
@@ -77,12 +78,12 @@ def test_labels_are_spelled_alike(ws):
     _, after, counts = applied(ds, "spellings", "unify")
     assert {r["value"]["label"] for r in after} == {"spam", "ham"} and counts["changed"] == 3
     several = {"row": 1, "held_out": False, "value": {"text": "x", "label": ["SPAM", "spam", "ham"]}}
-    done = remedies.Applied([several], {"key": "unify", "finding": "spellings", "labels": {"SPAM": "spam"}}, [], "classification")
+    done = fixes.Applied([several], {"key": "unify", "finding": "spellings", "labels": {"SPAM": "spam"}}, [], "classification")
     assert [r["value"]["label"] for r in done] == [["spam", "ham"]]
 
 
 def one(value, kind, remedy):
-    done = remedies.Applied([{"row": 1, "held_out": False, "value": value}], remedy, [], kind)
+    done = fixes.Applied([{"row": 1, "held_out": False, "value": value}], remedy, [], kind)
     return [r["value"] for r in done], done.counts
 
 
@@ -117,23 +118,23 @@ def test_words_keep_their_tags_and_names_their_form():
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_remedy_that_is_offered_can_be_taken(ws, kind):
     ds = add(ws, [KINDS[kind]] * 20, kind=kind)
-    findings = health.report(ds)
+    findings = report.report(ds)
     for finding in findings:
         for offer in finding.remedies:
-            done = remedies.Applied(store.iterate(ds), remedies.make(finding, offer["key"]), findings, ds.kind)
+            done = fixes.Applied(store.iterate(ds), fixes.make(finding, offer["key"]), findings, ds.kind)
             assert len(list(done)) == 20 - done.counts["dropped"] and offer["title"]
 
 
 def test_wrong_requests_name_what_there_is(ws):
     rows = chats()
-    findings = health.report(add(ws, rows + rows[:5]))
+    findings = report.report(add(ws, rows + rows[:5]))
     with pytest.raises(RequestError) as caught:
-        remedies.make(findings[0], "mask")
+        fixes.make(findings[0], "mask")
     assert caught.value.available == ["keep_first"]
     with pytest.raises(NotFoundError):
-        remedies.Applied([], {"key": "drop", "finding": "gone"}, findings, "chat")
+        fixes.Applied([], {"key": "drop", "finding": "gone"}, findings, "chat")
     with pytest.raises(RequestError):
-        remedies.Applied([], {"key": "burn", "finding": "duplicates"}, findings, "chat")
+        fixes.Applied([], {"key": "burn", "finding": "duplicates"}, findings, "chat")
 
 
 def test_rows_stream():
@@ -145,5 +146,5 @@ def test_rows_stream():
             asked.append(i)
             yield {"row": i, "held_out": False, "value": {"text": f"a{i}@b.com"}}
 
-    for n, row in enumerate(remedies.Applied(rows(), MASK, [], "text")):
+    for n, row in enumerate(fixes.Applied(rows(), MASK, [], "text")):
         assert len(asked) == n + 1 and row["value"]["text"] == "[email]"

@@ -5,10 +5,10 @@ import json
 import openpyxl
 import pytest
 
-from tests.test_cases import read
-from tests.test_read import workbook
-from tuner.data import store
-from tuner.data.read import Reader
+from tests.data.test_cases import read
+from tests.data.test_reader import workbook
+from tuner.data.readers.reader import Reader
+from tuner.data.store import store
 
 HEADER, BODY = ["Question", "Answer", "Nr"], [[f"Q {n}?", f"A {n}", str(n)] for n in range(12)]
 TITLES = {
@@ -88,7 +88,7 @@ def test_a_sheet_that_begins_in_its_middle(tmp_path):
 
 
 def test_a_large_table_with_a_title(ws, tmp_path, monkeypatch):
-    monkeypatch.setattr("tuner.data.columns.FROM", 0)
+    monkeypatch.setattr("tuner.data.importing.arrow_import.FROM", 0)
     (tmp_path / "a.csv").write_text("FAQ 2024\n\nquestion,answer\n" + "".join(f"why {n}?,because {n}\n" for n in range(300)))
     data = store.add(ws, tmp_path / "a.csv")
     assert data.rows == 300 and any("FAQ 2024" in note for note in data.notes) and json.dumps(data.problems) == "[]"

@@ -7,9 +7,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tuner.data import jobs, store
+from tuner.data.store import store
 from tuner.errors import NetworkError, NotFoundError, SettingError, TunerError
-from tuner.workers import hub
+from tuner.jobs import data_jobs
+from tuner.workers import hub_datasets
 
 
 @pytest.fixture(autouse=True)
@@ -32,9 +33,9 @@ def repository(tmp_path):
 
 
 def test_a_split_of_several_files(ws, repository):
-    ds = hub.add(ws, str(repository))
+    ds = hub_datasets.add(ws, str(repository))
     assert (ds.name, ds.rows, ds.kind, ds.format) == ("repo", 60, "chat", "parquet")
-    assert hub.add(ws, str(repository), split="test", name="mine").rows == 30
+    assert hub_datasets.add(ws, str(repository), split="test", name="mine").rows == 30
 
 
 def test_configurations_are_named(ws, tmp_path):
@@ -43,16 +44,16 @@ def test_configurations_are_named(ws, tmp_path):
     wish = [{"config_name": n, "data_files": f"{n}.jsonl"} for n in ("small", "large")]
     (tmp_path / "README.md").write_text("---\nconfigs: " + json.dumps(wish) + "\n---\n")
     with pytest.raises(SettingError, match="several configurations"):
-        hub.add(ws, str(tmp_path))
-    assert hub.add(ws, str(tmp_path), config="large").rows == 12
+        hub_datasets.add(ws, str(tmp_path))
+    assert hub_datasets.add(ws, str(tmp_path), config="large").rows == 12
 
 
 def test_what_can_not_be_had(ws, repository):
     with pytest.raises(NotFoundError, match="no split 'nose'") as caught:
-        hub.add(ws, str(repository), split="nose")
+        hub_datasets.add(ws, str(repository), split="nose")
     assert set(caught.value.available) == {"train", "test"}
     with pytest.raises(NetworkError):
-        hub.add(ws, "nobody/nothing")
+        hub_datasets.add(ws, "nobody/nothing")
 
 
 def test_pickles_and_scripts_are_never_opened(ws, tmp_path):
@@ -66,14 +67,14 @@ def test_pickles_and_scripts_are_never_opened(ws, tmp_path):
     (tmp_path / "b/b.py").write_text(f"open({str(tmp_path / 'opened')!r}, 'w')")
     for folder in ("a", "b"):
         with pytest.raises(TunerError):
-            hub.add(ws, str(tmp_path / folder))
+            hub_datasets.add(ws, str(tmp_path / folder))
     assert not (tmp_path / "opened").exists() and store.listing(ws) == []
 
 
 def test_by_a_worker(ws, repository):
     told = []
-    job = jobs.begin(ws, "hub", id=str(repository), split="test", config=None)
-    assert jobs.wait(ws, job, lambda *a: told.append(a)).rows == 30 and told
+    job = data_jobs.begin(ws, "hub", id=str(repository), split="test", config=None)
+    assert data_jobs.wait(ws, job, lambda *a: told.append(a)).rows == 30 and told
     with pytest.raises(NotFoundError, match="no split") as caught:
-        jobs.wait(ws, jobs.begin(ws, "hub", id=str(repository), split="nose"))
+        data_jobs.wait(ws, data_jobs.begin(ws, "hub", id=str(repository), split="nose"))
     assert set(caught.value.available) == {"train", "test"} and caught.value.field == "split"

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from tests.test_cases import read
-from tuner.data import store
-from tuner.data.convert import convert
-from tuner.data.label_lists import mark_of, parted
+from tests.data.test_cases import read
+from tuner.data.schema.convert import convert
+from tuner.data.schema.label_lists import mark_of, parted
+from tuner.data.store import store
 
 RED, BLUE, GREEN = ["red"], ["red", "blue"], ["green", "blue"]
 SEVERAL = [RED, BLUE, GREEN, ["green"], ["red", "green"]] * 4

@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from tuner import language
-from tuner.data import store
+from tuner.data.quality import language
+from tuner.data.store import sample_data
 
 TEXTS = {
     "en": "Where is my order? I have been waiting for three weeks and nobody has answered me yet.",
@@ -25,7 +25,7 @@ def test_too_little_says_nothing():
 
 
 def test_the_samples_are_english_and_the_page_does_not_wait(ws):
-    ds = store.add_sample(ws, "helpdesk")
+    ds = sample_data.add(ws, "helpdesk")
     end = time.monotonic() + 60
     while (found := language.soon(ds)) is None and time.monotonic() < end:
         time.sleep(0.05)

@@ -4,8 +4,8 @@ import random
 
 import pytest
 
-from tuner.data.parts import bare
-from tuner.data.similar import Index, jaccard, shingles
+from tuner.data.quality.near_duplicates import Index, jaccard, shingles
+from tuner.data.schema.fields import bare
 
 
 def groups(texts, keys=None, beat=lambda done: None):

@@ -4,8 +4,11 @@ import json
 
 import pytest
 
-from tuner.data import finding, health, jobs, mend, store
+from tuner.data.quality import finding, report
+from tuner.data.store import store
+from tuner.data.versions import new_version
 from tuner.errors import ConflictError, DataError, NotFoundError, RequestError
+from tuner.jobs import data_jobs
 
 
 @pytest.fixture
@@ -17,12 +20,12 @@ def ds(ws, tmp_path):
 
 @pytest.fixture
 def looked(ws, ds):
-    finding.save(ds.path, health.report(ds), complete=True)
+    finding.save(ds.path, report.report(ds), complete=True)
     return ds
 
 
 def test_a_remedy_makes_a_version_that_says_what_made_it(ws, looked):
-    new = mend.mend(ws, looked.ref, [("duplicates", "keep_first"), ("privacy_email", "mask")])
+    new = new_version.mend(ws, looked.ref, [("duplicates", "keep_first"), ("privacy_email", "mask")])
     assert (new.version, new.rows, new.records, looked.rows) == (2, 60, 64, 64)
     assert [(m["from"], m["key"], m["dropped"], m["changed"]) for m in new.made_by] == [(1, "keep_first", 4, 0), (1, "mask", 0, 60)]
     texts = [r["value"]["messages"][1]["content"] for r in store.rows(new, 0, 100)]
@@ -37,20 +40,20 @@ def test_a_remedy_makes_a_version_that_says_what_made_it(ws, looked):
 
 def test_wishes_that_can_not_be(ws, ds):
     with pytest.raises(ConflictError, match="still being looked through"):
-        mend.mend(ws, ds.ref, [("duplicates", "keep_first")])
-    finding.save(ds.path, health.report(ds), complete=True)
+        new_version.mend(ws, ds.ref, [("duplicates", "keep_first")])
+    finding.save(ds.path, report.report(ds), complete=True)
     with pytest.raises(NotFoundError, match="no finding 'nose'"):
-        mend.mend(ws, ds.ref, [("nose", "drop")])
+        new_version.mend(ws, ds.ref, [("nose", "drop")])
     with pytest.raises(RequestError):
-        mend.mend(ws, ds.ref, [("duplicates", "mask")])
+        new_version.mend(ws, ds.ref, [("duplicates", "mask")])
     with pytest.raises(DataError, match="Nothing of a would be left"):
-        mend.mend(ws, ds.ref, [("privacy_email", "drop")])
+        new_version.mend(ws, ds.ref, [("privacy_email", "drop")])
     assert [d.version for d in store.history(ws, ds.id)] == [1] and not list((ws.dataset(ds.id) / "versions").glob(".*"))
 
 
 def test_rows_by_hand(ws, ds):
     talk = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Ho"}]
-    new = mend.edit(ws, ds.ref, {3: None, 5: {"messages": talk}})
+    new = new_version.edit(ws, ds.ref, {3: None, 5: {"messages": talk}})
     found = {r["row"]: r["value"] for r in store.iterate(new)}
     assert new.rows == 63 and 3 not in found and found[5] == {"messages": talk}
     assert new.made_by == [{"from": 1, "key": "edit", "rows": [3, 5], "changed": 1, "dropped": 1, "moved": 0}]
@@ -61,23 +64,23 @@ def test_rows_by_hand(ws, ds):
 )
 def test_rows_by_hand_that_are_none(ws, ds, value):
     with pytest.raises(RequestError, match="Row 5"):
-        mend.edit(ws, ds.ref, {5: value})
+        new_version.edit(ws, ds.ref, {5: value})
     with pytest.raises(NotFoundError, match="no row 99"):
-        mend.edit(ws, ds.ref, {99: None})
+        new_version.edit(ws, ds.ref, {99: None})
     assert len(store.history(ws, ds.id)) == 1
 
 
 def test_the_report_is_made_by_a_worker_and_once(ws, ds):
-    job = jobs.health(ws, ds)
-    assert jobs.health(ws, ds) in (job, None), "asked again while it runs"
-    assert jobs.wait(ws, job).ref == ds.ref and jobs.health(ws, ds) is None
+    job = data_jobs.health(ws, ds)
+    assert data_jobs.health(ws, ds) in (job, None), "asked again while it runs"
+    assert data_jobs.wait(ws, job).ref == ds.ref and data_jobs.health(ws, ds) is None
     document = json.loads((ds.path / "health.json").read_text())
     assert document["complete"] and document["score"] == "Needs a decision" and "teach" in document["teaches"]
     assert {f["key"] for f in document["findings"]} >= {"duplicates", "privacy_email"}
-    new = jobs.wait(ws, jobs.begin(ws, "mend", ref=ds.ref, wishes=[("duplicates", "keep_first")]))
-    assert new.rows == 60 and jobs.health(ws, new), "a new version has a report of its own"
+    new = data_jobs.wait(ws, data_jobs.begin(ws, "mend", ref=ds.ref, wishes=[("duplicates", "keep_first")]))
+    assert new.rows == 60 and data_jobs.health(ws, new), "a new version has a report of its own"
 
 
 def test_rows_by_hand_in_a_process_of_its_own(ws, ds):
-    new = jobs.wait(ws, jobs.begin(ws, "edit", ref=ds.ref, changes={3: None}))
+    new = data_jobs.wait(ws, data_jobs.begin(ws, "edit", ref=ds.ref, changes={3: None}))
     assert new.rows == 63 and 3 not in {r["row"] for r in store.iterate(new)}

@@ -8,12 +8,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.test_cases import read
-from tests.test_read import workbook
-from tuner.data import sheets
-from tuner.data.convert import RowProblem, convert
-from tuner.data.decimals import commas_of, number_of
-from tuner.data.read import Reader
+from tests.data.test_cases import read
+from tests.data.test_reader import workbook
+from tuner.data.readers import excel
+from tuner.data.readers.reader import Reader
+from tuner.data.schema.convert import RowProblem, convert
+from tuner.data.schema.numbers import commas_of, number_of
 
 REGRESSION = {"text": "text", "label": "score"}
 
@@ -131,7 +131,7 @@ def test_numbers_of_a_workbook_keep_their_digits(tmp_path, ending):
     close = [float(text) for text in shown]  # a writer of workbooks may leave out the last digit
     assert all("e" not in text for text in shown) and close == pytest.approx(list(DIGITS), rel=1e-15)
     assert ending == "xlsx" or shown == list(DIGITS.values())
-    assert {sheets.text(number): number for number in DIGITS} == {text: number for number, text in DIGITS.items()}
+    assert {excel.text(number): number for number in DIGITS} == {text: number for number, text in DIGITS.items()}
 
 
 def test_numbers_of_other_files_keep_their_digits(tmp_path):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tuner.data import privacy
+from tuner.data.quality import pii
 
 FOUND = {
     "email": ["j.doe@mail.com", "Jürgen@firma.de", "a+b@x.co.uk", "jane.doe@example.com"],
@@ -79,29 +79,29 @@ ORDINARY = [
 @pytest.mark.parametrize(("type", "text"), [(type, text) for type, texts in FOUND.items() for text in texts])
 def test_it_is_found_masked_and_shown_masked(type, text):
     whole = f"Here it is: {text}, as you asked."
-    (match,) = privacy.find(whole)
+    (match,) = pii.find(whole)
     assert (match.type, match.text) == (type, text)
-    assert privacy.mask(whole) == f"Here it is: [{type}], as you asked."
+    assert pii.mask(whole) == f"Here it is: [{type}], as you asked."
     assert text not in match.masked and "*" in match.masked and len(match.masked) < 30
-    assert privacy.mask(whole, [t for t in privacy.TYPES if t != type]) == whole or type == "card"
+    assert pii.mask(whole, [t for t in pii.TYPES if t != type]) == whole or type == "card"
 
 
 @pytest.mark.parametrize("text", ORDINARY)
 def test_ordinary_numbers_are_left_alone(text):
     for whole in (text, f"It is {text}.", f"({text})"):
-        assert privacy.find(whole) == [] and privacy.mask(whole) == whole
+        assert pii.find(whole) == [] and pii.mask(whole) == whole
 
 
 def test_examples_shown():
-    shown = {m.type: m.masked for m in privacy.find("j.doe@mail.com, 4111 1111 1111 1111, +49 30 1234567 and AKIAIOSFODNN7EXAMPLE")}
+    shown = {m.type: m.masked for m in pii.find("j.doe@mail.com, 4111 1111 1111 1111, +49 30 1234567 and AKIAIOSFODNN7EXAMPLE")}
     assert shown == {"email": "j***@***.com", "card": "**** 1111", "phone": "+49*** 67", "key": "AKIA***"}
 
 
 def test_several_in_one_text_and_twice_masked_is_once_masked():
     text = "Mail j@x.com or k@y.org, call me at 5551234567, pay to DE89370400440532013000. postgres://me:hunter22@db.host/x"
-    masked = privacy.mask(text)
+    masked = pii.mask(text)
     assert masked == "Mail [email] or [email], call me at [phone], pay to [iban]. postgres://[key]@db.host/x"
-    assert privacy.mask(masked) == masked and privacy.mask(text, ["iban"]).count("[") == 1
+    assert pii.mask(masked) == masked and pii.mask(text, ["iban"]).count("[") == 1
 
 
 @pytest.mark.timeout(30)
@@ -109,4 +109,4 @@ def test_several_in_one_text_and_twice_masked_is_once_masked():
     "text", ["eyJ", "DE12", "+49 ", "a.", "1 ", "a@", "://a:", "0", "(0", "-----BEGIN PRIVATE KEY-----", "AKIA", "1-", "sk-", "a@a."]
 )
 def test_no_text_takes_long(text):
-    assert privacy.mask(text * 50_000 + "@") is not None
+    assert pii.mask(text * 50_000 + "@") is not None

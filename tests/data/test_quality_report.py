@@ -6,10 +6,11 @@ import random
 import numpy as np
 import pytest
 
-from tests.test_similar import passages
-from tuner.data import health, store
-from tuner.data.checks import checks
-from tuner.data.survey import Survey, histogram
+from tests.data.test_near_duplicates import passages
+from tuner.data.quality import report
+from tuner.data.quality.profile import Survey, histogram
+from tuner.data.quality.rules import checks
+from tuner.data.store import store
 from tuner.errors import DataError
 from tuner.paths import Workspace
 
@@ -43,12 +44,12 @@ def chats(n=60, seed=2):
 
 
 def found(ws, rows, **options):
-    return {f.key: f for f in health.report(add(ws, rows, **options))}
+    return {f.key: f for f in report.report(add(ws, rows, **options))}
 
 
 def test_rows_without_trouble_are_ready(ws):
     ds = add(ws, chats())
-    assert health.report(ds) == [] and health.score([], ds) == "Ready"
+    assert report.report(ds) == [] and report.score([], ds) == "Ready"
 
 
 def test_repeated_and_nearly_repeated_rows_are_told_apart(ws):
@@ -65,7 +66,7 @@ def test_repeated_and_nearly_repeated_rows_are_told_apart(ws):
 def test_a_held_out_row_that_nearly_repeats_a_training_row(ws):
     rows = chats(300)
     ds = add(ws, rows + [r | {"prompt": "Please: " + r["prompt"]} for r in rows], held_out=0.3)
-    (leak,) = [f for f in health.report(ds) if f.key == "near_leaks"]
+    (leak,) = [f for f in report.report(ds) if f.key == "near_leaks"]
     side = {r["row"]: r["held_out"] for r in store.iterate(ds)}
     straddling = [i for i in range(1, 301) if side[i] != side[i + 300]]
     assert sorted(leak.members) == sorted(i if side[i] else i + 300 for i in straddling) and len(straddling) > 50
@@ -120,7 +121,7 @@ def test_a_row_with_one_trouble(ws, key, answer):
     by_key = found(ws, [*chats(), {"prompt": "And how is it?", "completion": answer}])
     assert set(by_key) == {key} and by_key[key].members == by_key[key].rows == [61] and by_key[key].count == 1
     assert by_key[key].why and by_key[key].remedies and "{n}" not in by_key[key].title
-    assert answer not in json.dumps(health.as_dict(list(by_key.values())))
+    assert answer not in json.dumps(report.as_dict(list(by_key.values())))
 
 
 @pytest.mark.parametrize(
@@ -142,7 +143,7 @@ def test_good_rows_are_left_alone(ws, answer):
 
 def test_boilerplate(ws):
     rows = [r | {"completion": "Thank you for asking. " + r["completion"]} if i % 2 else r for i, r in enumerate(chats())]
-    (finding,) = health.report(add(ws, rows))
+    (finding,) = report.report(add(ws, rows))
     assert (finding.key, finding.count, finding.details["beginning"]) == ("beginnings", 30, "Thank you for asking.")
     rows = [r | {"completion": "Please read the manual of the lamp first."} if i < 12 else r for i, r in enumerate(chats())]
     assert found(ws, rows)["same_answers"].members == list(range(1, 13))
@@ -182,11 +183,11 @@ def test_one_address_in_all_rows_is_only_remarked(ws):
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_has_a_report_and_a_lesson(ws, kind):
     ds = add(ws, [KINDS[kind]] * 30, kind=kind)
-    by_key = {f.key: f for f in health.report(ds)}
+    by_key = {f.key: f for f in report.report(ds)}
     assert by_key["duplicates"].count == 29 and by_key["duplicates"].severity == "decide" and "near_duplicates" not in by_key
-    assert health.score(list(by_key.values()), ds) == "Needs a decision"
-    assert health.teaches(ds).startswith(f"{ds.rows - ds.held_out} ") and health.teaches(ds).endswith(".")
-    assert sum(bar["count"] for bar in health.charts(ds)["lengths"]) == 30
+    assert report.score(list(by_key.values()), ds) == "Needs a decision"
+    assert report.teaches(ds).startswith(f"{ds.rows - ds.held_out} ") and report.teaches(ds).endswith(".")
+    assert sum(bar["count"] for bar in report.charts(ds)["lengths"]) == 30
 
 
 def test_a_ranking_is_no_contradiction(ws):
@@ -211,7 +212,7 @@ def test_findings_come_in_stages_and_progress_only_grows(ws):
         [],
         [],
     )
-    last = health.report(ds, progress=lambda *a: told.append(a), each=lambda f: stages.append([x.key for x in f]))
+    last = report.report(ds, progress=lambda *a: told.append(a), each=lambda f: stages.append([x.key for x in f]))
     assert [len(s) for s in stages] == sorted(len(s) for s in stages) and len(stages) == 3
     assert "duplicates" in stages[0] and "privacy_email" in stages[1] and "near_duplicates" in stages[2]
     assert [f.key for f in last] == stages[2] and told == sorted(told) and told[-1][0] == told[-1][1]
@@ -220,36 +221,36 @@ def test_findings_come_in_stages_and_progress_only_grows(ws):
 def test_it_can_be_taken_back_in_every_stage(ws):
     ds = add(ws, chats(600))
     calls = []
-    health.report(ds, cancelled=lambda: calls.append(1))
+    report.report(ds, cancelled=lambda: calls.append(1))
     for at in np.linspace(1, len(calls), 6).astype(int).tolist():
         heard = []
         with pytest.raises(store.Cancelled):
-            health.report(ds, cancelled=lambda heard=heard, at=at: heard.append(1) or len(heard) >= at)
+            report.report(ds, cancelled=lambda heard=heard, at=at: heard.append(1) or len(heard) >= at)
 
 
 def test_saved_and_loaded(ws):
     rows = chats(300)
     ds = add(ws, rows + rows[:250])
-    findings = health.report(ds)
-    health.save(ds.path, findings, score=health.score(findings))
-    again = health.load(ds.path)
+    findings = report.report(ds)
+    report.save(ds.path, findings, score=report.score(findings))
+    again = report.load(ds.path)
     assert again == findings and len(again[0].rows) == 200 and len(again[0].members) == 500 and again[0].later == list(range(301, 551))
-    assert health.from_dict(json.loads((ds.path / "health.json").read_text()))[0].as_dict() == findings[0].as_dict()
+    assert report.from_dict(json.loads((ds.path / "health.json").read_text()))[0].as_dict() == findings[0].as_dict()
     (ds.path / "health.npz").write_bytes(b"torn")
-    assert health.load(ds.path) is None
+    assert report.load(ds.path) is None
 
 
 def test_score_and_lessons(ws):
-    remark = {"repeated": health.Finding("x", "x", 1, "x"), "decide": health.Finding("y", "y", 1, "y", severity="decide")}
-    assert health.score([remark["repeated"]]) == "Ready, with 1 remark"
-    assert health.score([remark["repeated"]] * 3) == "Ready, with 3 remarks"
-    assert health.score(list(remark.values())) == "Needs a decision"
+    remark = {"repeated": report.Finding("x", "x", 1, "x"), "decide": report.Finding("y", "y", 1, "y", severity="decide")}
+    assert report.score([remark["repeated"]]) == "Ready, with 1 remark"
+    assert report.score([remark["repeated"]] * 3) == "Ready, with 3 remarks"
+    assert report.score(list(remark.values())) == "Needs a decision"
     ds = add(ws, chats(300), held_out=0)
-    assert health.teaches(ds) == "300 question-answer rows teach a manner and a form; they do not reliably teach facts such as prices."
+    assert report.teaches(ds) == "300 question-answer rows teach a manner and a form; they do not reliably teach facts such as prices."
 
 
 def test_charts(ws):
-    charts = health.charts(add(ws, tickets(["a"] * 30 + ["b"] * 10), kind="classification"))
+    charts = report.charts(add(ws, tickets(["a"] * 30 + ["b"] * 10), kind="classification"))
     assert charts["labels"] == [{"label": "a", "count": 30}, {"label": "b", "count": 10}]
     draw = random.Random(1)
     bins = histogram([draw.randint(1, 900) for _ in range(1000)] + [50_000])
@@ -261,4 +262,4 @@ def test_a_damaged_version_says_so(ws):
     ds = add(ws, chats())
     (ds.path / "rows.parquet").write_bytes(b"torn")
     with pytest.raises(DataError):
-        health.report(ds)
+        report.report(ds)

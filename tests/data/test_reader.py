@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tuner.data import sheets
-from tuner.data.opened import Unpacked
-from tuner.data.read import Reader
+from tuner.data.readers import excel
+from tuner.data.readers.decompress import Unpacked
+from tuner.data.readers.reader import Reader
 from tuner.errors import DataError, NotFoundError, SettingError
 
 
@@ -322,6 +322,6 @@ def test_workbooks_that_hold_nothing_or_are_none(tmp_path):
 
 
 def test_a_workbook_is_unpacked_within_bounds(tmp_path, monkeypatch):
-    monkeypatch.setattr(sheets, "MOST", 1000)
+    monkeypatch.setattr(excel, "MOST", 1000)
     with pytest.raises(DataError, match="unpacks to"):
         Reader(workbook(tmp_path / "a.xlsx", A=[["prompt", "answer"], ["a", "b"]]))

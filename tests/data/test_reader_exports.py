@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.test_cases import read
-from tuner.data.exports import whatsapp
-from tuner.data.read import Reader
+from tests.data.test_cases import read
+from tuner.data.readers.exports import whatsapp
+from tuner.data.readers.reader import Reader
 from tuner.errors import DataError
 
 

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tuner.data import store
+from tuner.data.store import store
 from tuner.errors import TunerError
 
 WORDS = ["yes", "no 7", "é\u2028ü", '"quoted"', "a\nb", "tab\there", "日本", "x" * 300, "{brace}", "<b>bold</b>", "1.5", "\U0001f600 ok"]

@@ -89,10 +89,10 @@ def test_the_check_of_quality_sees_what_is_wrong():
 
 
 def tuned(ws, name: str):
-    from tuner import training
-    from tuner.data import store
+    from tuner.data.store import sample_data
+    from tuner.jobs import training
 
-    run = training.start(ws, {"model": "starter", "data": store.add_sample(ws, name).ref}, preset="balanced", name=name)
+    run = training.start(ws, {"model": "starter", "data": sample_data.add(ws, name).ref}, preset="balanced", name=name)
     run = training.wait(ws, run.id)
     assert run.state == "finished", run.status
     print(f"{name}: {run.progress['elapsed_seconds']:.0f} s, {run.status['best']}")
@@ -108,15 +108,17 @@ def test_tickets_are_sorted(ws):
 @pytest.mark.long
 def test_a_translator_beats_its_base(ws):
     """The starter knows no German; written out greedily, held-out sentences come near to what is right."""
-    from tuner import chat, scoring
-    from tuner.data import convert, store
+    from tuner.data.schema import convert
+    from tuner.data.store import store
+    from tuner.evaluation import scoring
+    from tuner.serving import chat_client
 
     run = tuned(ws, "translation")
     assert run.plan["settings"]["method"] == "full" and run.best < run.status["baseline"]["eval_loss"] / 10
-    data, client, found = store.get(ws, run.config["data"]), chat.Client(ws), {}
+    data, client, found = store.get(ws, run.config["data"]), chat_client.Client(ws), {}
     talks = [convert.as_messages(r["value"], data.kind) for r in store.rows(data, 0, 15, held_out=True)]
     for base in (True, False):
-        who = chat.known_as(ws, run.id, base=base)
+        who = chat_client.known_as(ws, run.id, base=base)
         said = [client.answer(who, talk[:-1], temperature=0.0, max_tokens=40).text for talk in talks]
         found[base] = scoring.rewritten(said, [talk[-1]["content"] for talk in talks])["chrf"]
     print(found)

@@ -7,7 +7,8 @@ from collections import Counter
 
 import pytest
 
-from tuner.data import sources, store
+from tuner.data.importing import sources
+from tuner.data.store import store
 from tuner.errors import ConflictError, DataError, NotFoundError, Problems, RequestError, SettingError
 
 

@@ -6,8 +6,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from tuner.data import store
-from tuner.data.split import sides
+from tuner.data.importing.split import sides
+from tuner.data.store import store
 
 
 def keys(n, seed=0):

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tuner import paths
-from tuner.data import store
+from tuner.data.store import sample_data, store
 from tuner.errors import ConflictError, DataError, NotFoundError, RequestError, SettingError
 from tuner.paths import Workspace
 
@@ -231,7 +231,7 @@ def test_a_cancelled_import_leaves_nothing(ws, tmp_path):
 @pytest.mark.skipif(os.name == "nt", reason="kill -9")
 def test_a_killed_import_leaves_nothing(ws, tmp_path):
     slow = (
-        "import sys, time\nfrom pathlib import Path\nfrom tuner.data import store\nfrom tuner.paths import Workspace\n"
+        "import sys, time\nfrom pathlib import Path\nfrom tuner.data.store import store\nfrom tuner.paths import Workspace\n"
         "store.add(Workspace(Path(sys.argv[1])), sys.argv[2], progress=lambda *a: (print(a, flush=True), a[2] and time.sleep(60)))"
     )
     child = subprocess.Popen(
@@ -257,14 +257,14 @@ def test_samples_are_imported_once(ws, tmp_path, monkeypatch):
     folder.mkdir()
     shutil.copy(csv(tmp_path), folder / "helpdesk.csv")
     monkeypatch.setattr(paths, "SAMPLES", folder)
-    assert [s.name for s in store.samples()] == ["helpdesk"] and store.samples()[0].sentence
-    first = store.add_sample(ws, "helpdesk")
-    assert first.sample and store.add_sample(ws, "helpdesk") == first and len(store.listing(ws)) == 1
+    assert [s.name for s in sample_data.listing()] == ["helpdesk"] and sample_data.listing()[0].sentence
+    first = sample_data.add(ws, "helpdesk")
+    assert first.sample and sample_data.add(ws, "helpdesk") == first and len(store.listing(ws)) == 1
     with pytest.raises(NotFoundError):
-        store.add_sample(ws, "../helpdesk")
+        sample_data.add(ws, "../helpdesk")
 
 
-@pytest.mark.parametrize("sample", store.samples(), ids=lambda s: s.name)
+@pytest.mark.parametrize("sample", sample_data.listing(), ids=lambda s: s.name)
 def test_bundled_samples_are_recognised(sample):
     kinds = {"persona": "chat", "helpdesk": "chat", "tickets": "classification", "preferences": "preference", "translation": "seq2seq"}
     report = store.check(sample.path)

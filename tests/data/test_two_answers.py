@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.test_cases import read
+from tests.data.test_cases import read
 
 
 def _greetings(two, **more):

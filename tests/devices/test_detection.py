@@ -6,7 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from tuner import doctor, hardware
+from tuner import diagnostics
+from tuner.devices import detection
 from tuner.errors import DeviceError
 
 
@@ -52,7 +53,7 @@ def machine(monkeypatch):
 
     def become(*cards, torch=None):
         monkeypatch.setitem(sys.modules, "pynvml", NVML(*cards))
-        monkeypatch.setattr(hardware, "torch_build", lambda: {"version": "2.13.0", "cuda": None, "hip": None} | (torch or {}))
+        monkeypatch.setattr(detection, "torch_build", lambda: {"version": "2.13.0", "cuda": None, "hip": None} | (torch or {}))
 
     return become
 
@@ -62,24 +63,24 @@ L4, T4 = ("NVIDIA L4", 24 * 10**9, 20 * 10**9, (8, 9)), ("Tesla T4", 16 * 10**9,
 
 def test_cards_are_told_with_what_they_can_do(machine):
     machine(L4, None, T4, torch={"cuda": "12.8"})
-    first, second = hardware.cards()  # the one that fell off the bus is no device
+    first, second = detection.cards()  # the one that fell off the bus is no device
     assert (first.id, first.name, first.free, first.bf16, first.tflops) == ("cuda:0", "NVIDIA L4", 20 * 10**9, True, 121)
     assert (second.id, second.bf16, second.packs) == ("cuda:2", False, True)
-    assert (first.watts, second.watts, first.bandwidth, second.bandwidth) == (72, 0, 300e9, 320e9) and hardware.cpu().watts > 0
-    assert [d.id for d in hardware.devices()] == ["cuda:0", "cuda:2", "cpu"]
+    assert (first.watts, second.watts, first.bandwidth, second.bandwidth) == (72, 0, 300e9, 320e9) and detection.cpu().watts > 0
+    assert [d.id for d in detection.listing()] == ["cuda:0", "cuda:2", "cpu"]
     with pytest.raises(DeviceError) as caught:
-        hardware.get("cuda:1")
+        detection.get("cuda:1")
     assert caught.value.available == ["cuda:0", "cuda:2", "cpu"]
 
 
 def test_a_card_beside_a_torch_for_processors_is_told_with_the_command_that_mends_it(machine):
     machine(L4)
-    assert hardware.cards() == [] and "pip install" in hardware.gpu_without_torch() and "cu128" in hardware.gpu_without_torch()
-    (told,) = [p for p in doctor.look(Workspace()).get("problems") if "NVIDIA card" in p["message"]]
-    assert told["remedy"] == hardware.gpu_without_torch()
+    assert detection.cards() == [] and "pip install" in detection.gpu_without_torch() and "cu128" in detection.gpu_without_torch()
+    (told,) = [p for p in diagnostics.look(Workspace()).get("problems") if "NVIDIA card" in p["message"]]
+    assert told["remedy"] == detection.gpu_without_torch()
     for cards, torch in (((L4,), {"cuda": "12.8"}), ((), None), ((L4,), {"hip": "6.4"})):
         machine(*cards, torch=torch)
-        assert hardware.gpu_without_torch() is None
+        assert detection.gpu_without_torch() is None
 
 
 class Workspace:
@@ -99,32 +100,32 @@ def test_amds_cards_are_read_from_sysfs(machine, tmp_path):
         (tmp_path / name / "device").mkdir(parents=True)
         for file, text in files.items():
             (tmp_path / name / "device" / file).write_text(text + "\n")
-    (card,) = hardware._amd_cards(tmp_path)
+    (card,) = detection._amd_cards(tmp_path)
     assert (card.id, card.kind, card.total, card.free) == ("cuda:0", "cuda", 25753026560, 24753026560)
     assert card.name == "Radeon (ROCm, not yet tried)"
     machine(L4, torch={"hip": "6.4"})
-    assert all("ROCm" in d.name for d in hardware.cards()), "a ROCm build can't use NVIDIA's cards"
+    assert all("ROCm" in d.name for d in detection.cards()), "a ROCm build can't use NVIDIA's cards"
 
 
 def test_an_apple_says_that_it_is_untried_and_packs_nothing(machine, monkeypatch):
     machine()
-    monkeypatch.setattr(hardware.sys, "platform", "darwin")
-    monkeypatch.setattr(hardware.platform, "machine", lambda: "arm64")
-    apple = hardware.devices()[0]
+    monkeypatch.setattr(detection.sys, "platform", "darwin")
+    monkeypatch.setattr(detection.platform, "machine", lambda: "arm64")
+    apple = detection.listing()[0]
     assert (apple.id, apple.packs) == ("mps", False) and "not yet tried" in apple.name and apple.free <= apple.total
 
 
 @pytest.mark.parametrize("flags, fast", [("avx2 avx512f", False), ("avx512_bf16", True), ("amx_bf16", True), ("asimd bf16", True)])
 def test_a_processor_with_bf16_is_known_by_its_flags(monkeypatch, flags, fast):
-    monkeypatch.setattr(hardware.Path, "read_text", lambda self, *_, **__: f"flags : fpu {flags}\n")
-    assert hardware.bf16_is_fast() is fast
+    monkeypatch.setattr(detection.Path, "read_text", lambda self, *_, **__: f"flags : fpu {flags}\n")
+    assert detection.bf16_is_fast() is fast
 
 
 def test_the_build_of_torch_is_read_without_importing_it():
     import subprocess
 
-    hardware.torch_build.cache_clear()
+    detection.torch_build.cache_clear()
     built = subprocess.run(
         [sys.executable, "-c", "import torch; print(torch.version.cuda, torch.version.hip)"], capture_output=True, text=True, timeout=120
     )
-    assert [str(hardware.torch_build()[k]) for k in ("cuda", "hip")] == built.stdout.split()
+    assert [str(detection.torch_build()[k]) for k in ("cuda", "hip")] == built.stdout.split()

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from tuner import scoring
+from tuner.evaluation import scoring
 
 
 def test_one_label():

@@ -8,10 +8,13 @@ import zipfile
 import pytest
 
 from tests.conftest import fresh
-from tuner import chat, export, models, runs, training
-from tuner.data import store
+from tuner import models, runs
+from tuner.data.store import sample_data
 from tuner.errors import DiskError, ModelError, NotFoundError, RequestError, WorkError
+from tuner.export import formats
+from tuner.jobs import training
 from tuner.paths import read_json
+from tuner.serving import chat_client
 
 PROMPTS = ["What is 3 plus 3?", "How are you?", "Name two flowers.", "What is 31 plus 31?"]
 ASK = """
@@ -36,7 +39,7 @@ def answers_of(folder) -> list[str]:
 
 
 def chatted(house, id: str) -> list[str]:
-    client, known = chat.Client(house.ws, "cpu"), chat.known_as(house.ws, id)
+    client, known = chat_client.Client(house.ws, "cpu"), chat_client.known_as(house.ws, id)
     return [client.answer(known, [{"role": "user", "content": p}], temperature=0.0, max_tokens=24).text for p in PROMPTS]
 
 
@@ -48,7 +51,7 @@ def names(folder) -> set[str]:
 def test_taken_away_it_answers_as_it_did_here(house, tmp_path, which, kind):
     id = getattr(house, which)
     told = []
-    made = export.make(house.ws, id, kind, waiting=told.append)
+    made = formats.make(house.ws, id, kind, waiting=told.append)
     folder = house.ws.exports / id / kind
     assert made["path"] == str(folder) and made["check"]["passed"] is True and bool(told) is ((which, kind) == ("lora", "merged"))
     there = names(folder)
@@ -60,11 +63,11 @@ def test_taken_away_it_answers_as_it_did_here(house, tmp_path, which, kind):
     assert answers_of(moved) == chatted(house, id)
     text = "".join((moved / n).read_text() for n in there if n.endswith((".md", ".json")) and n != "tokenizer.json")
     assert str(house.ws.home) not in text and str(models.paths.PRESETS) not in text, "the way to this computer is nobody's business"
-    assert kind in {m["kind"] for m in export.made(house.ws, id)}
+    assert kind in {m["kind"] for m in formats.made(house.ws, id)}
 
 
 def test_the_card_of_an_export(house):
-    export.make(house.ws, house.lora, "adapter")
+    formats.make(house.ws, house.lora, "adapter")
     run, card = house.run(house.lora), (house.ws.exports / house.lora / "adapter" / "README.md").read_text()
     assert card.startswith("---\nlibrary_name: peft\n") and f"# {run.name}" in card
     for fact in (
@@ -80,12 +83,12 @@ def test_the_card_of_an_export(house):
 
 
 def test_made_again_in_place_and_packed(house):
-    first = export.make(house.ws, house.lora, "adapter")
+    first = formats.make(house.ws, house.lora, "adapter")
     folder = house.ws.exports / house.lora / "adapter"
     (folder / "left over").write_text("of a former export")
-    again = export.make(house.ws, house.lora, "adapter")
+    again = formats.make(house.ws, house.lora, "adapter")
     assert again["path"] == first["path"] and "left over" not in names(folder)
-    packed = export.pack(folder)
+    packed = formats.pack(folder)
     with zipfile.ZipFile(packed) as z:
         assert z.testzip() is None and set(z.namelist()) == {f"{house.lora}/{n}" for n in names(folder)}
         assert z.read(f"{house.lora}/README.md") == (folder / "README.md").read_bytes()
@@ -96,44 +99,44 @@ def test_an_occupied_folder_is_left_alone(house, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("ten years")
     with pytest.raises(RequestError) as caught:
-        export.make(house.ws, house.lora, "adapter", tmp_path / "mine")
+        formats.make(house.ws, house.lora, "adapter", tmp_path / "mine")
     assert caught.value.field == "out" and (tmp_path / "mine" / "thesis.txt").read_text() == "ten years"
     assert {f.name for f in tmp_path.iterdir()} == {"mine"}
     (tmp_path / "file").write_text("")
     for place in (tmp_path / "file", tmp_path / "file" / "below"):
         with pytest.raises((RequestError, DiskError, WorkError)):
-            export.make(house.ws, house.lora, "adapter", place)
+            formats.make(house.ws, house.lora, "adapter", place)
     (tmp_path / "empty").mkdir()
-    assert export.make(house.ws, house.lora, "adapter", tmp_path / "empty")["path"] == str(tmp_path / "empty")
-    assert export.make(house.ws, house.lora, "adapter", tmp_path / "empty")["bytes"] > 1000  # a former export makes room
+    assert formats.make(house.ws, house.lora, "adapter", tmp_path / "empty")["path"] == str(tmp_path / "empty")
+    assert formats.make(house.ws, house.lora, "adapter", tmp_path / "empty")["bytes"] > 1000  # a former export makes room
 
 
 def test_what_can_not_be_made_is_told(house):
     with pytest.raises(RequestError) as caught:
-        export.make(house.ws, house.lora, "gguf2")
+        formats.make(house.ws, house.lora, "gguf2")
     assert caught.value.field == "to" and caught.value.available == ["adapter", "merged"] and caught.value.exit_code == 2
     with pytest.raises(ModelError) as caught:
-        export.make(house.ws, house.full, "adapter")
+        formats.make(house.ws, house.full, "adapter")
     assert caught.value.available == ["merged"]
     for id in ("nobody", "../..", ""):
         with pytest.raises(NotFoundError):
-            export.make(house.ws, id, "adapter")
+            formats.make(house.ws, id, "adapter")
 
 
 def test_a_run_without_a_model_has_nothing_to_take_away(house):
     place = house.ws.runs / "unfinished"
     shutil.copytree(house.ws.runs / house.lora, place, ignore=shutil.ignore_patterns("model", "checkpoints", "lock"))
     try:
-        assert export.kinds(runs.get(house.ws, "unfinished")) == [] and export.made(house.ws, "unfinished") == []
+        assert formats.kinds(runs.get(house.ws, "unfinished")) == [] and formats.made(house.ws, "unfinished") == []
         with pytest.raises(ModelError, match="can't be taken away"):
-            export.make(house.ws, "unfinished", "adapter")
+            formats.make(house.ws, "unfinished", "adapter")
     finally:
         runs.delete(house.ws, "unfinished")
 
 
 def test_sizes_are_told_before(house):
     for id, kind in ((house.lora, "adapter"), (house.full, "merged")):
-        told, real = export.size(house.run(id), kind), export.make(house.ws, id, kind)["bytes"]
+        told, real = formats.size(house.run(id), kind), formats.make(house.ws, id, kind)["bytes"]
         assert 0.8 < told / real < 1.25, (kind, told, real)
 
 
@@ -144,7 +147,7 @@ def test_a_merge_that_fails_is_told_and_leaves_nothing(house):
     weights.write_bytes(weights.read_bytes()[:5000])
     try:
         with pytest.raises(WorkError) as caught:
-            export.make(house.ws, "harmed", "merged")
+            formats.make(house.ws, "harmed", "merged")
         assert "damaged" in caught.value.message and caught.value.remedy
         assert not list((house.ws.exports / "harmed").iterdir()) and read_json(place / "status.json")["state"] == "finished"
     finally:
@@ -161,15 +164,15 @@ print(type(model).__name__, max(zip(out, model.config.id2label.values())))
 
 @pytest.mark.parametrize(("method", "kind"), [("adapter", "adapter"), ("last_layers", "merged")])
 def test_a_classifier_taken_away_loads_by_the_lines_of_its_card(ws, tmp_path, method, kind):
-    ds = store.add_sample(ws, "tickets")
+    ds = sample_data.add(ws, "tickets")
     settings = {"model": "starter", "data": ds.ref, "method": method, "max_steps": 3, "eval_steps": 3, "device": "cpu"}
     run = training.wait(ws, training.start(ws, settings).id)
     assert run.state == "finished", (run.status, runs.log_tail(run))
-    export.make(ws, run.id, kind, tmp_path / "out")
+    formats.make(ws, run.id, kind, tmp_path / "out")
     name, score, label = fresh(LABELLED, cwd=tmp_path / "out").replace("(", "").replace(")", "").replace(",", "").split()
-    said = chat.Client(ws).task(chat.known_as(ws, run.id), "My parcel has not arrived")["labels"][0]
+    said = chat_client.Client(ws).task(chat_client.known_as(ws, run.id), "My parcel has not arrived")["labels"][0]
     assert name.endswith("ForSequenceClassification") and label.strip("'") == said["label"]
     assert float(score) == pytest.approx(said["score"], abs=5e-3)
-    for other in export.KINDS.keys() - {kind}:
+    for other in formats.KINDS.keys() - {kind}:
         with pytest.raises(ModelError, match=f"Choose {kind}"):
-            export.make(ws, run.id, other)
+            formats.make(ws, run.id, other)

@@ -2,10 +2,12 @@
 
 import pytest
 
-from tuner import chat, hardware, runs, training
-from tuner.data import store
+from tuner import devices, runs
+from tuner.data.store import sample_data
+from tuner.jobs import training
+from tuner.serving import chat_client
 
-pytestmark = pytest.mark.skipif(not hardware.cards(), reason="no NVIDIA card that torch can use")
+pytestmark = pytest.mark.skipif(not devices.cards(), reason="no NVIDIA card that torch can use")
 
 
 @pytest.mark.parametrize(
@@ -13,8 +15,8 @@ pytestmark = pytest.mark.skipif(not hardware.cards(), reason="no NVIDIA card tha
 )
 def test_a_run_on_the_card(ws, method, precision):
     """With fp16 the scaler is at work on any card, also on one that has bf16."""
-    card = hardware.cards()[0]
-    ds = store.add_sample(ws, "persona")
+    card = devices.cards()[0]
+    ds = sample_data.add(ws, "persona")
     values = {"model": "starter", "data": ds.ref, "method": method, "max_steps": 40} | ({"precision": precision} if precision else {})
     run = training.wait(ws, training.start(ws, values).id)
     assert run.state == "finished", runs.log_tail(run)
@@ -24,8 +26,8 @@ def test_a_run_on_the_card(ws, method, precision):
         f"{method}: reserved {measured / 1e6:.0f} MB, predicted {predicted / 1e6:.0f} MB (with the driver's part), {run.progress['elapsed_seconds']} s"
     )
     assert 0 < measured < card.total
-    answer = chat.Client(ws, card.id).answer(
-        chat.known_as(ws, run.id), [{"role": "user", "content": "What sound does a cow make?"}], temperature=0
+    answer = chat_client.Client(ws, card.id).answer(
+        chat_client.known_as(ws, run.id), [{"role": "user", "content": "What sound does a cow make?"}], temperature=0
     )
     assert answer.text and answer.completion_tokens
     if precision == "fp16":

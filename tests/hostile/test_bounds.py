@@ -7,10 +7,11 @@ import time
 import pytest
 
 from tests.hostile.monsters import TABLE, cell, deep, workbook
-from tuner.data import bounds, check, jsonstream, read, sources
-from tuner.data.read import Reader, named
+from tuner.data.importing import import_pass, sources
+from tuner.data.readers import bounds, json_stream, reader
+from tuner.data.readers.reader import Reader, named
 from tuner.errors import DataError, NotFoundError
-from tuner.untrusted import DEPTH, too_deep
+from tuner.system.untrusted import DEPTH, too_deep
 
 
 def made(folder, name: str, content: bytes | str):
@@ -20,7 +21,7 @@ def made(folder, name: str, content: bytes | str):
 
 
 def test_a_line_that_is_too_long_is_the_problem_of_its_row_alone(tmp_path, monkeypatch):
-    monkeypatch.setattr(read, "LARGEST", 10_000)
+    monkeypatch.setattr(reader, "LARGEST", 10_000)
     rows = '{"text": "a"}\n' * 300 + '{"text": "' + "x" * 50_000 + '"}\n' + '{"text": "b"}\n' * 300
     found = list(Reader(made(tmp_path, "a.jsonl", rows)))
     assert len(found) == 601 and [r.row for r in found if r.value is None] == [301] and found[-1].value == {"text": "b"}
@@ -35,7 +36,7 @@ def test_whole_numbers_of_any_length_are_read_digit_for_digit(tmp_path, name, di
     content = "\n".join(lines) if name.endswith("l") else "[" + ",\n".join(lines) + "]"
     values = [r.value for r in Reader(made(tmp_path, name, content))]
     assert len(values) == 11 and values[5]["label"] == (int(number) if digits <= 4300 else number)
-    assert check.check(tmp_path / name)["rows"] == 11
+    assert import_pass.check(tmp_path / name)["rows"] == 11
 
 
 @pytest.mark.parametrize("name", ["a.jsonl", "a.json"])
@@ -44,7 +45,7 @@ def test_nesting_is_the_problem_of_its_row_alone(tmp_path, name, depth):
     row = json.dumps({"prompt": "a", "answer": "b"})
     lines = [row] * 20 + [row[:-1] + ', "more": ' + "[" * depth + "]" * depth + "}"] + [row] * 20
     content = "\n".join(lines) if name.endswith("l") else "[" + ",\n".join(lines) + "]"
-    document = check.check(made(tmp_path, name, content))
+    document = import_pass.check(made(tmp_path, name, content))
     assert document["usable"] == 40 and f"nested more than {DEPTH} deep" in document["problems"][0]["message"]
 
 
@@ -82,7 +83,7 @@ def test_a_cell_far_away_is_named_and_a_coloured_one_is_no_cell(tmp_path):
 
 
 def test_one_row_that_breaks_the_reader_breaks_no_other(tmp_path, monkeypatch):
-    from tuner.data import check as checking
+    from tuner.data.importing import import_pass as checking
 
     real = checking.convert
 
@@ -93,7 +94,7 @@ def test_one_row_that_breaks_the_reader_breaks_no_other(tmp_path, monkeypatch):
 
     monkeypatch.setattr(checking, "convert", odd)
     content = "prompt,answer\n" + "".join(f"{i},answer {i}\n" for i in range(20))
-    document = check.check(made(tmp_path, "a.csv", content))
+    document = import_pass.check(made(tmp_path, "a.csv", content))
     assert document["usable"] == 19 and document["problems"][0]["row"] == 8 and document["problems"][0]["remedy"]
 
 
@@ -110,4 +111,4 @@ def test_a_file_that_vanishes_or_may_not_be_read(tmp_path):
 
 
 def test_the_limits_stand_in_one_place():
-    assert jsonstream.LARGEST == read.LARGEST == bounds.LINE
+    assert json_stream.LARGEST == reader.LARGEST == bounds.LINE

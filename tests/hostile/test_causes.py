@@ -10,10 +10,14 @@ import pytest
 from tests.conftest import ROOT, chat_rows, until, write_rows
 from tests.hostile import faults
 from tests.hostile.test_states import LONGER, at_step, begin, begin_quietly, cli, finish, weights
-from tuner import checkpoints, locks, paths, reserve, runs, settling, training
-from tuner.data import jobs, store
+from tuner import locks, paths, runs
+from tuner.data.store import store
 from tuner.errors import DiskError, TunerError
+from tuner.evaluation import checkpoints
+from tuner.jobs import data_jobs, training
 from tuner.paths import Workspace
+from tuner.runs import settling
+from tuner.system import disk_reserve
 
 SIZE = 24_000_000  # bytes of a small disk
 
@@ -63,24 +67,24 @@ def test_nothing_can_be_written_and_nobody_sees_the_exit_code(ws, data):
 import errno, sys
 from pathlib import Path
 from tuner import locks, paths
-from tuner.workers import ending
+from tuner.jobs import worker_exit
 folder = Path(sys.argv[1])
 locks.hold(folder / "lock")
 def full(path, value):
     raise OSError(errno.ENOSPC, "No space left on device", str(path))
 paths.write_json = full
-raise SystemExit(ending.failed(folder, MemoryError()))
+raise SystemExit(worker_exit.failed(folder, MemoryError()))
 """
     done = subprocess.run([sys.executable, "-c", code, str(run.path)], env=os.environ | {"PYTHONPATH": str(ROOT)})
     assert done.returncode == settling.code_of({"code": "memory_short"}) != 1
     assert paths.read_json(run.path / "status.json")["state"] == "running"
     found = runs.get(ws, run.id)
-    assert found.state == "failed" and found.status["error"]["code"] == "memory_short" and not (run.path / reserve.NAME).exists()
+    assert found.state == "failed" and found.status["error"]["code"] == "memory_short" and not (run.path / disk_reserve.NAME).exists()
 
 
 def test_too_little_memory_for_the_libraries(ws, data):
     run = begin_quietly(ws, data, state="preparing")
-    worker = [sys.executable, "-m", "tuner.workers.sft", str(run.path)]
+    worker = [sys.executable, "-m", "tuner.workers.training.sft", str(run.path)]
     with open(run.path / "worker.log", "ab") as log:
         child = faults.memory_limit(worker, 400_000_000, stdout=log, stderr=log, env=os.environ | {"PYTHONPATH": str(ROOT)})
         child.wait(120)
@@ -92,14 +96,14 @@ STEP = """
 import sys
 from pathlib import Path
 from tuner import locks
-from tuner.workers import report
+from tuner.workers.training import callbacks
 def work(error):
     def raises(reporter):
         held = [bytearray(1 << 20)]
         raise error
     return raises
 for folder, error in zip(sys.argv[1:], (MemoryError(), OSError(28, "No space left on device"), ValueError("what"))):
-    report.guarded(Path(folder), work(error))
+    callbacks.guarded(Path(folder), work(error))
     locks.release(Path(folder) / "lock")
 """
 
@@ -134,9 +138,9 @@ def test_a_full_disk_while_importing(ws, tmp_path):
     rows = write_rows(tmp_path / "many.jsonl", chat_rows(150_000))
     with faults.small_disk(tmp_path / "disk", 3_000_000) as disk:
         there = Workspace(disk / "home", machine=ws.machine_folder()).prepare()
-        job = jobs.start(there, rows)
-        until(lambda: jobs.progress(there, job)["state"] != "running", 90)
-        now = jobs.progress(there, job)
+        job = data_jobs.start(there, rows)
+        until(lambda: data_jobs.progress(there, job)["state"] != "running", 90)
+        now = data_jobs.progress(there, job)
         assert now["state"] == "failed" and now["errors"][0]["code"] == "disk" and "full" in now["errors"][0]["message"], now
         assert store.listing(there) == []
 
@@ -199,8 +203,7 @@ def test_a_command_says_that_it_only_looks(locked):
 def test_one_run_that_can_only_be_read_does_not_end_the_supervisor(ws, data):
     """It looks after many workspaces, and goes on with the others."""
     stuck, other = begin_quietly(ws, data, "stuck"), begin_quietly(ws, data, "other")
-    from tuner import supervisor
-    from tuner.launch import handover
+    from tuner.jobs import handover, supervisor
 
     with faults.read_only(stuck.path):
         boss = supervisor.Supervisor(ws.machine_folder(), handover.Inbox(ws.machine_folder()))

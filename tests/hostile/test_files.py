@@ -13,9 +13,10 @@ import pytest
 from tests.conftest import write_rows
 from tests.hostile.monsters import MONSTERS, ROW, many
 from tests.hostile.warm import Warm
-from tuner.data import jobs, store
+from tuner.data.store import store
 from tuner.errors import TunerError
-from tuner.labels import projects, taking
+from tuner.jobs import data_jobs
+from tuner.labels import pair_import, projects
 
 NEVER = ("defect", "unforeseen", "Traceback", "code 1", "from outside")
 SECONDS, MEGABYTES = 20, 8
@@ -79,11 +80,11 @@ def test_a_worker_that_comes_to_no_end_is_ended(ws, tmp_path, monkeypatch):
     folder = tmp_path / "job"
     folder.mkdir()
     code = (
-        "import sys, re; from pathlib import Path; from tuner.launch import limits;"
+        "import sys, re; from pathlib import Path; from tuner.system import limits;"
         "limits.hold(Path(sys.argv[1]), still=1.0); re.match(r'(a+)+$', 'a' * 64 + 'b')"
     )
     assert ended(code, folder) == 1
-    from tuner.launch import limits
+    from tuner.system import limits
 
     told = limits.why(folder, "rows.csv", "Nothing was added.")
     assert "rows.csv made no progress for 1 seconds" in told.message and told.remedy
@@ -95,11 +96,11 @@ def test_memory_beyond_the_limit_is_an_error_or_the_end(tmp_path, grow):
     folder = tmp_path / "job"
     folder.mkdir()
     code = (
-        "import sys; from pathlib import Path; from tuner.launch import limits; limits.MOST = limits.LEAST = 300 << 20; limits.RESERVED = 1 << 28;"
+        "import sys; from pathlib import Path; from tuner.system import limits; limits.MOST = limits.LEAST = 300 << 20; limits.RESERVED = 1 << 28;"
         f"limits.hold(Path(sys.argv[1]))\ntry:\n    kept = {grow}\nexcept MemoryError:\n    sys.exit(7)"
     )
     code = ended(code, folder)
-    from tuner.launch import limits
+    from tuner.system import limits
 
     assert code == 7 or code == 3 and "more than the 0.3 GB" in limits.why(folder, "rows.csv", "Nothing was added.").message
 
@@ -114,11 +115,11 @@ def ended(code: str, folder) -> int:
 
 
 def test_a_library_that_breaks_is_told_with_the_file(tmp_path):
-    from tuner.launch import limits
+    from tuner.system import limits
 
     folder = tmp_path / "job"
     folder.mkdir()
-    code = "import sys, os; from pathlib import Path; from tuner.launch import limits; limits.hold(Path(sys.argv[1])); os.abort()"
+    code = "import sys, os; from pathlib import Path; from tuner.system import limits; limits.hold(Path(sys.argv[1])); os.abort()"
     assert ended(code, folder) < 0
     assert "broke the library" in limits.why(folder, "rows.xlsx", "Nothing was added.").message
 
@@ -158,7 +159,7 @@ def test_what_is_no_file_is_told_at_once_by_every_way(ws, tmp_path, what, monkey
         errors = json.loads(told.out)["errors"]
         assert code in (1, 2) and all(e["message"] and e["remedy"] and e["available"] for e in errors), (command, errors)
         assert not [word for word in NEVER if word in told.out + told.err] and time.monotonic() - begun < 5, (command, told)
-    for start in (lambda p: jobs.start(ws, p), lambda p: taking.from_file(ws, projects.ensure(ws, "p").id, p)):
+    for start in (lambda p: data_jobs.start(ws, p), lambda p: pair_import.from_file(ws, projects.ensure(ws, "p").id, p)):
         with pytest.raises(TunerError):
             start(path)
 
@@ -168,9 +169,9 @@ def test_a_name_that_is_no_text(ws, tmp_path):
     path = os.fsdecode(os.fsencode(str(tmp_path)) + b"/r\xff\xe9.csv")
     with open(path, "w") as f:
         f.write("prompt,answer\na,b\n")
-    ds = jobs.wait(ws, jobs.start(ws, path, reference=True))
+    ds = data_jobs.wait(ws, data_jobs.start(ws, path, reference=True))
     assert ds.rows == 1 and ds.source_name == "r??.csv" and json.dumps(ds.sources).encode()
-    assert jobs.check(ws, path)["usable"] == 1
+    assert data_jobs.check(ws, path)["usable"] == 1
 
 
 # --- no stranger's file is parsed by the page or the terminal ---------------------------------------------------------------------------
@@ -181,7 +182,7 @@ def nobody_reads(monkeypatch):
     """In this process every reader refuses; the workers are processes of their own, in which all is as ever."""
     import python_calamine
 
-    from tuner.data.read import Reader
+    from tuner.data.readers.reader import Reader
 
     def refuse(*_, **__):
         raise AssertionError(f"a stranger's file is parsed in process {os.getpid()}")
@@ -248,11 +249,11 @@ def test_the_page_parses_nothing_itself(ws, tmp_path, nobody_reads):
 def test_adding_pairs_can_be_cancelled(ws, tmp_path):
     rows = [PAIRS | {"prompt": f"Which of {i}?", "chosen": f"This, {i} times better. " * 20} for i in range(60_000)]
     id = projects.create(ws, "Many").id
-    job = taking.from_file(ws, id, write_rows(tmp_path / "rows.jsonl", rows))
-    while not (now := jobs.progress(ws, job))["rows"]:
+    job = pair_import.from_file(ws, id, write_rows(tmp_path / "rows.jsonl", rows))
+    while not (now := data_jobs.progress(ws, job))["rows"]:
         assert now["state"] == "running", now
         time.sleep(0.02)
-    jobs.cancel(ws, job)
-    while (now := jobs.progress(ws, job))["state"] == "running":
+    data_jobs.cancel(ws, job)
+    while (now := data_jobs.progress(ws, job))["state"] == "running":
         time.sleep(0.05)
     assert now["state"] == "cancelled" and 0 < projects.find(ws, id).pairs < 60_000, "what was added before stays"

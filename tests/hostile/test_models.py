@@ -64,7 +64,7 @@ def test_a_number_that_some_programs_write_as_a_fraction_is_one():
 def test_a_tokenizer_that_is_none_is_named(ws, tmp_path, data):
     """Lengths are counted with the model's own tokenizer, in the process of the plan."""
     from tests.conftest import chat_rows, model_folder, write_rows
-    from tuner.data import store
+    from tuner.data.store import store
 
     ds = store.add(ws, write_rows(tmp_path / "rows.jsonl", chat_rows()))
     for n, text in enumerate(("", "{", "[" * 100_000, '{"model": {"type": "BPE", "vocab": 7}}', "null")):

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from tests.conftest import ROOT, end_processes_of
-from tuner import connections
+from tuner.network import connections
 
 SECRETS = ("geheim-4711", "hf_typed_in_settings")
 
@@ -100,7 +100,7 @@ KEPT = """async () => {
 
 
 def test_a_path_that_is_typed_is_not_sent_to_the_hub(monkeypatch):
-    from tuner import hub
+    from tuner.models import hub
 
     sent = []
     monkeypatch.setattr(hub, "_search", lambda words: sent.append(words) or ())

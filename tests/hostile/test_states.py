@@ -11,10 +11,16 @@ import pytest
 
 from tests.conftest import ROOT, chat_rows, until, write_rows
 from tests.hostile import faults
-from tuner import chat, checkpoints, dry_run, export, locks, paths, reserve, runs, settling, supervisor, training
-from tuner.data import jobs, store
+from tuner import locks, paths, runs
+from tuner.data.store import store
 from tuner.errors import ConflictError, WorkError
+from tuner.evaluation import checkpoints
+from tuner.export import formats
+from tuner.jobs import data_jobs, dry_run, supervisor, training
 from tuner.paths import Workspace
+from tuner.runs import settling
+from tuner.serving import chat_client
+from tuner.system import disk_reserve
 
 WISH = {"model": "starter", "effective_batch": 4, "device": "cpu", "lora_rank": 4, "learning_rate": 3e-3, "lora_dropout": 0.1}
 RUN = WISH | {"epochs": 1000, "max_steps": 24, "eval_steps": 6}
@@ -111,11 +117,11 @@ def test_supervisor_and_dry_run(ws, data):
 
 def test_supervisor_and_serving_worker(ws):
     """The next question starts both anew."""
-    before = chat.endpoint(ws, "cpu")
+    before = chat_client.endpoint(ws, "cpu")
     faults.kill(*faults.at_work(ws, "supervisor", "workers.serve"))
     assert supervisor.serving(ws.machine_folder(), "cpu") == [], "a number in the queue is no process"
-    after = chat.endpoint(ws, "cpu")
-    assert after["key"] != before["key"] and locks.held(chat.folder(ws, "cpu") / "lock")
+    after = chat_client.endpoint(ws, "cpu")
+    assert after["key"] != before["key"] and locks.held(chat_client.folder(ws, "cpu") / "lock")
 
 
 def test_supervisor_and_export(house):
@@ -127,13 +133,13 @@ def test_supervisor_and_export(house):
         patch.setenv("TUNESMITH_MACHINE", str(ws.machine_folder()))
         supervisor.submit(ws, "export", place, "cpu")
         faults.kill(*faults.at_work(ws, "supervisor", "workers.export"))
-        assert export.made(ws, house.lora) == []
-        assert export.make(ws, house.lora, "merged")["check"]["passed"]
+        assert formats.made(ws, house.lora) == []
+        assert formats.make(ws, house.lora, "merged")["check"]["passed"]
 
 
 def test_supervisor_and_download(ws, tmp_path):
-    from tests.test_hub import serving
-    from tuner import downloads
+    from tests.models.test_hub import serving
+    from tuner.jobs import downloads
 
     with serving(slow=0.3) as (url, handler), pytest.MonkeyPatch.context() as patch:
         patch.delenv("HF_HUB_OFFLINE")
@@ -152,8 +158,8 @@ def test_supervisor_and_download(ws, tmp_path):
 
 def test_a_download_outlives_its_supervisor(ws, tmp_path):
     """Its ending is its own: nobody else has seen it end well."""
-    from tests.test_hub import serving
-    from tuner import downloads
+    from tests.models.test_hub import serving
+    from tuner.jobs import downloads
 
     with serving(slow=0.1) as (url, _), pytest.MonkeyPatch.context() as patch:
         patch.delenv("HF_HUB_OFFLINE")
@@ -180,9 +186,9 @@ def test_supervisor_and_rehearsal(ws, data, undisturbed):
 IMPORT = """
 import sys, time
 from pathlib import Path
-from tuner.data import jobs
+from tuner.jobs import data_jobs
 from tuner.paths import Workspace
-print(jobs.start(Workspace(Path(sys.argv[1]), machine=Path(sys.argv[2])), sys.argv[3]), flush=True)
+print(data_jobs.start(Workspace(Path(sys.argv[1]), machine=Path(sys.argv[2])), sys.argv[3]), flush=True)
 time.sleep(600)
 """
 
@@ -195,7 +201,7 @@ def test_importer_and_its_parent(ws, tmp_path):
     until(lambda: (ws.jobs / job / "progress.json").exists(), 60)
     faults.kill(parent.pid, *faults.at_work(ws, "workers.ingest"))
     parent.wait()
-    now = jobs.progress(ws, job)
+    now = data_jobs.progress(ws, job)
     assert now["state"] == "failed" and "stopped by the system" in now["errors"][0]["message"]
     assert store.listing(ws) == [] and not list(ws.datasets.glob(".import-*"))
 
@@ -227,7 +233,7 @@ def begin_quietly(ws, data, name: str = "quiet", **status) -> runs.Run:
 def test_a_live_state_without_a_lock_is_settled_by_whoever_reads_it(ws, data, state):
     run = begin_quietly(ws, data, state=state)
     assert runs.listing(ws)[0].state == "interrupted" == paths.read_json(run.path / "status.json")["state"]
-    assert not locks.held(run.path / "lock") and not (run.path / reserve.NAME).exists()
+    assert not locks.held(run.path / "lock") and not (run.path / disk_reserve.NAME).exists()
 
 
 def test_what_was_just_started_may_take_its_lock_first(ws, data):
@@ -316,8 +322,8 @@ def test_old_checkpoints_make_room_and_the_best_and_two_stay(three):
 
 def nonsense(ws, tmp_path) -> store.Dataset:
     """Rows whose training makes the validation loss worse at every step after the first, whose rate is zero."""
-    from tests.test_training import chat as talk
-    from tests.test_training import divided
+    from tests.jobs.test_training import chat as talk
+    from tests.jobs.test_training import divided
 
     sense = [talk(f"How much is {a} plus {b}?", f"{a} plus {b} is {a + b}.") for a in range(2, 9) for b in range(2, 9)]
     return divided(ws, tmp_path, [talk(f"What is {i}?", "zq " * 9) for i in range(60)], sense)

@@ -1,4 +1,4 @@
-"""One worker process that does job after job, as `python -m tuner.workers.ingest` does one: starting Python for each file takes longer than
+"""One worker process that does job after job, as `python -m tuner.workers.data_tasks` does one: starting Python for each file takes longer than
 the file. It writes each result where the job has its folder; when a limit ends it, the next one is started.
 
 `python -m tests.hostile.warm`: reads a job's folder from each line of its input, and answers with a line when its result is there.
@@ -10,9 +10,9 @@ import time
 from pathlib import Path
 
 from tuner import paths
-from tuner.data import jobs
-from tuner.launch import local
+from tuner.jobs import data_jobs
 from tuner.paths import Workspace
+from tuner.system import processes
 
 PATIENCE = 60  # seconds for one file, far beyond what the test asks for
 
@@ -37,7 +37,7 @@ class Warm:
             self.child.wait(PATIENCE)
         log = self.log.read_text(errors="replace")[-3000:] if self.log.exists() else ""
         (folder / "worker.log").write_text(log)  # what a process of its own would have left there
-        return jobs.progress(ws, folder.name) | {"log": log}
+        return data_jobs.progress(ws, folder.name) | {"log": log}
 
     def _started(self) -> subprocess.Popen:
         self.log.unlink(missing_ok=True)
@@ -48,7 +48,7 @@ class Warm:
                 stdout=subprocess.PIPE,
                 stderr=out,
                 text=True,
-                env=local.environment(None, True),
+                env=processes.environment(None, True),
                 cwd=Path(__file__).resolve().parents[2],
             )
 
@@ -59,8 +59,8 @@ class Warm:
 
 
 def main() -> None:
-    from tuner.launch import limits
-    from tuner.workers import ingest
+    from tuner.system import limits
+    from tuner.workers import data_tasks
 
     held = None
     for line in sys.stdin:
@@ -69,7 +69,7 @@ def main() -> None:
             limits.hold(folder)
             held = folder
         limits.move(folder)
-        paths.write_json(folder / "result.json", ingest.work(folder))
+        paths.write_json(folder / "result.json", data_tasks.work(folder))
         print("done", flush=True)
 
 

@@ -8,12 +8,15 @@ from types import SimpleNamespace
 import pytest
 
 from tests.conftest import fresh, until, write_rows
-from tests.test_objectives import MAPPING, asked, base, coloured, tokens  # noqa: F401
-from tuner import cli, dry_run, hardware, ladder, paths, runs, training
-from tuner.data import store
+from tests.workers.test_objectives import MAPPING, asked, base, coloured, tokens  # noqa: F401
+from tuner import cli, devices, paths, runs
+from tuner.data.store import store
 from tuner.errors import ConflictError, WorkError
-from tuner.workers import dry, load, rehearse
-from tuner.workers.rows import Rows
+from tuner.jobs import dry_run, training
+from tuner.planning import fitting
+from tuner.workers.modelling import load
+from tuner.workers.tokenization.tokenized_rows import Rows
+from tuner.workers.training import dry_run_steps, preflight
 from ui import draw, measure_view
 from ui.measure_view import MeasureView
 from ui.session import House
@@ -45,8 +48,8 @@ def ended(ws, run) -> runs.Run:
 
 def with_free(monkeypatch, free: int) -> None:
     """This computer has so many bytes free."""
-    cpu = hardware.cpu()
-    monkeypatch.setattr(hardware, "cpu", lambda: replace(cpu, free=free, total=max(free, cpu.total)))
+    cpu = devices.cpu()
+    monkeypatch.setattr(devices.detection, "cpu", lambda: replace(cpu, free=free, total=max(free, cpu.total)))
 
 
 # --- what is measured -----------------------------------------------------------------------------------------------------
@@ -96,15 +99,15 @@ def test_every_trainer_can_be_measured(ws, base, tmp_path, objective):  # noqa: 
     """In this process, whose peak tells nothing, on models of some thousand parameters."""
     import importlib
 
-    from tuner import objectives
-    from tuner.workers import report
+    from tuner.settings import objectives
+    from tuner.workers.training import callbacks
 
     model, rows = ROWS[objective]
     ds = store.add(ws, write_rows(tmp_path / "rows.jsonl", rows), kind=objective, mapping=MAPPING[objective], held_out=0.2)
     wish = {"model": str(base[model]), "data": ds.ref, "objective": objective, "device": "cpu", "effective_batch": 8, "micro_batch": 2}
     plan, found, ds, given = training.prepare(ws, wish, need_data=True)
     folder = dry_run.create(ws, training._document(plan, found, ds, None), training._wish(found, ds, None, given), "measure-x")
-    assert report.guarded(folder, importlib.import_module(f"tuner.workers.{objectives.get(objective).worker}").work) == 0
+    assert callbacks.guarded(folder, importlib.import_module(f"tuner.workers.{objectives.get(objective).worker}").work) == 0
     status = paths.read_json(folder / "status.json")
     assert status["state"] == "finished" and status["best"]["eval_loss"] > 0, "a test batch was tried"
     measured = dry_run.look(ws, "measure-x")["measured"]
@@ -114,27 +117,27 @@ def test_every_trainer_can_be_measured(ws, base, tmp_path, objective):  # noqa: 
 
 def test_the_longest_rows_are_taken_and_each_label_once():
     rows = [{"text": "x" * n, "label": "rare" if n == 3 else "usual"} for n in range(1, 60)]
-    kept = list(dry.longest_values(rows, 10))
+    kept = list(dry_run_steps.longest_values(rows, 10))
     assert [len(r["text"]) for r in kept] == [1, 3, *range(59, 49, -1)]
     assert {r["label"] for r in kept} == {"rare", "usual"}
-    assert dry.labels_of({"tags": ["B-PER", "O"]}) == {"B-PER", "O"} and dry.labels_of({"label": 0.5}) == set()
-    assert dry.characters({"messages": [{"role": "user", "content": "abc"}, {"content": None}]}) == 7
+    assert dry_run_steps.labels_of({"tags": ["B-PER", "O"]}) == {"B-PER", "O"} and dry_run_steps.labels_of({"label": 0.5}) == set()
+    assert dry_run_steps.characters({"messages": [{"role": "user", "content": "abc"}, {"content": None}]}) == 7
 
 
 def test_each_micro_batch_holds_the_longest():
     rows = Rows(("labels",))
     for n, m in ((3, 1), (5, 9), (6, 1), (2, 2)):
         rows.add(input_ids=[1] * n, labels=[1] * m, weight=1.0)
-    most = dry.repeated(dry.longest(rows, 2), 8)
+    most = dry_run_steps.repeated(dry_run_steps.longest(rows, 2), 8)
     assert most.lengths().tolist() == [5, 6] * 4, "a long target counts beside its source"
     from datasets import Dataset
 
-    some = dry.repeated(dry.longest(Dataset.from_dict({"input_ids": [[1], [1, 2, 3], [1, 2]]}), 2), 5)
+    some = dry_run_steps.repeated(dry_run_steps.longest(Dataset.from_dict({"input_ids": [[1], [1, 2, 3], [1, 2]]}), 2), 5)
     assert [len(r["input_ids"]) for r in some] == [3, 2, 3, 2, 3]
 
 
 def test_windows_are_tested_with_all_of_their_questions():
-    from tuner.workers.span import Windows
+    from tuner.workers.training.question_answering import Windows
 
     windows = Windows()
     windows.questions = [{"q": 0}, {"q": 1}]
@@ -154,8 +157,8 @@ import torch
 def backward(*args, **kwargs):
     raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
 torch.Tensor.backward = backward
-from tuner.workers import sft
-from tuner.workers.report import guarded
+from tuner.workers.training import sft
+from tuner.workers.training.callbacks import guarded
 print(guarded(Path(sys.argv[1]), sft.work))
 """
 
@@ -240,21 +243,21 @@ def test_one_at_a_time_on_a_device_and_taken_back_at_once(ws, data):
 @pytest.mark.parametrize(("share", "asked"), [(0.85, False), (0.9, True), (0.97, True), (1.0, True), (1.01, False)])
 def test_what_is_near(share, asked):
     free = 10**10
-    assert dry_run.near(SimpleNamespace(free_bytes=free, peak_bytes=share * ladder.ROOM * free)) is asked
+    assert dry_run.near(SimpleNamespace(free_bytes=free, peak_bytes=share * fitting.ROOM * free)) is asked
 
 
 def test_the_run_after_a_dry_run_is_the_same_to_the_byte(ws, data, monkeypatch):
     settings = wish(data, max_steps=4, eval_steps=2, lora_dropout=0.1)
     plain = training.start(ws, settings, name="plain")
     assert not (plain.path / "measure").exists() and ended(ws, plain).state == "finished"
-    with_free(monkeypatch, int(plain.plan["peak_bytes"] / ladder.ROOM / 0.95))
+    with_free(monkeypatch, int(plain.plan["peak_bytes"] / fitting.ROOM / 0.95))
     close = training.start(ws, settings, name="close")
     assert (close.path / "measure").exists() and close.plan["settings"] == plain.plan["settings"]
     reasons = set()
     until(lambda: reasons.add(runs.get(ws, close.id).status.get("reason")) or not runs.get(ws, close.id).live, 120)
     close = runs.get(ws, close.id)
     assert close.state == "finished", runs.log_tail(close)[-3000:]
-    assert any(r and r.startswith(rehearse.WORDS) for r in reasons), reasons
+    assert any(r and r.startswith(preflight.WORDS) for r in reasons), reasons
     found = close.detail()["dry_run"]
     assert found["fits"] and found["changed"] is None and found["peak_bytes"] > 200e6
     assert not (close.path / "measure").exists() and not list(ws.jobs.glob("measure*"))
@@ -304,13 +307,13 @@ def test_what_a_person_fixed_is_not_changed_and_fails_before_any_work(ws, data, 
 
 @pytest.mark.parametrize(("micro", "effective", "less"), [(16, 16, 8), (3, 6, 1), (6, 12, 3), (10, 30, 5), (1, 4, None)])
 def test_half_a_micro_batch_still_divides_the_rows_of_a_step(micro, effective, less):
-    assert rehearse.smaller(micro, effective) == less
+    assert preflight.smaller(micro, effective) == less
 
 
 def test_a_run_can_be_stopped_while_it_is_measured(ws, data, monkeypatch):
     monkeypatch.setattr(dry_run, "near", lambda plan: True)
     run = training.start(ws, wish(data))
-    until(lambda: (runs.get(ws, run.id).status.get("reason") or "").startswith(rehearse.WORDS), 60)
+    until(lambda: (runs.get(ws, run.id).status.get("reason") or "").startswith(preflight.WORDS), 60)
     runs.ask_to_stop(ws, run.id)
     run = ended(ws, run)
     assert run.state == "stopped" and "while memory was measured" in run.status["reason"] and not (run.path / "model").exists()

@@ -13,9 +13,11 @@ from dataclasses import replace
 import pytest
 
 from tests.conftest import chat_rows, fresh, until, write_rows
-from tuner import cli, hardware, locks, models, paths, run_warnings, runs, supervisor, training
-from tuner.data import store
+from tuner import cli, devices, locks, models, paths, runs
+from tuner.data.store import store
 from tuner.errors import ConflictError, DataError, DeviceError, DiskError, Problems, SettingError, TunerError
+from tuner.jobs import supervisor, training
+from tuner.runs import run_warnings
 from ui import draw
 
 QUICK = {"model": "starter", "effective_batch": 4, "device": "cpu", "lora_rank": 4, "learning_rate": 3e-3}
@@ -75,7 +77,7 @@ def supervisors(ws) -> list[int]:
     found = []
     for process in psutil.process_iter():
         try:
-            if "tuner.supervisor" in process.cmdline() and process.environ().get("TUNESMITH_MACHINE") == str(ws.machine_folder()):
+            if "tuner.jobs.supervisor" in process.cmdline() and process.environ().get("TUNESMITH_MACHINE") == str(ws.machine_folder()):
                 found.append(process.pid)
         except psutil.Error:
             continue
@@ -383,7 +385,7 @@ def test_a_device_that_is_not_there(ws, data):
     with pytest.raises(DeviceError) as caught:
         start(ws, data, device="cuda:7")
     assert caught.value.field == "device" and "cpu" in caught.value.available and runs.listing(ws) == []
-    assert hardware.get("cpu").kind == "cpu" and hardware.get(None).id
+    assert devices.get("cpu").kind == "cpu" and devices.get(None).id
 
 
 def test_a_device_that_vanished_while_the_run_waited(ws, data):
@@ -391,7 +393,7 @@ def test_a_device_that_vanished_while_the_run_waited(ws, data):
     run = make(ws, data, "vanished")
     settings = run.plan["settings"] | {"device": "cuda:0", "precision": "bf16"}
     paths.write_json(run.path / "plan.json", run.plan | {"device": "cuda:0", "settings": settings})
-    if any(d.kind == "cuda" for d in hardware.devices()):
+    if any(d.kind == "cuda" for d in devices.listing()):
         pytest.skip("there is a card here")
     supervisor.submit(ws, "train", run.path, "cuda:0")
     run = training.wait(ws, run.id)
@@ -444,7 +446,7 @@ def test_a_workspace_that_can_not_be_written(ws, data):
 
 @pytest.fixture(scope="module")
 def starter():
-    from tuner.workers import load
+    from tuner.workers.modelling import load
 
     return load.tokenizer(paths.STARTER)
 
@@ -475,7 +477,7 @@ UNMARKED = (
 
 
 def prepare(tokenizer, *rows, kind="chat", objective="chat", max_length=1024, **more):
-    from tuner.workers.prepare import prepare
+    from tuner.workers.tokenization.lm_rows import prepare
 
     return prepare(tokenizer, rows, kind=kind, objective=objective, max_length=max_length, **more)
 
@@ -497,7 +499,7 @@ def test_only_answers_are_learnt_with_the_token_that_ends_them(starter):
 
 
 def test_a_template_without_marks_is_learnt_by_prefixes(starter):
-    from tuner.workers.prepare import training_template
+    from tuner.workers.tokenization.lm_rows import training_template
 
     other = copy_of(starter, UNMARKED)
     assert training_template(other) is None
@@ -506,7 +508,7 @@ def test_a_template_without_marks_is_learnt_by_prefixes(starter):
 
 
 def test_a_model_without_a_template_gets_a_plain_one(starter, tmp_path):
-    from tuner.workers import load
+    from tuner.workers.modelling import load
 
     for name in ("tokenizer.json", "tokenizer_config.json"):
         shutil.copy(paths.STARTER / name, tmp_path)
@@ -517,7 +519,7 @@ def test_a_model_without_a_template_gets_a_plain_one(starter, tmp_path):
 
 
 def test_what_is_asked_later_is_what_was_learnt_from_token_by_token(starter, tmp_path):
-    from tuner.workers import load
+    from tuner.workers.modelling import load
 
     for tokenizer in (starter, copy_of(starter, UNMARKED), copy_of(starter, load.PLAIN_TEMPLATE)):
         asked = tokenizer.apply_chat_template(TALK[:2], add_generation_prompt=True, return_dict=True)["input_ids"]
@@ -527,7 +529,7 @@ def test_what_is_asked_later_is_what_was_learnt_from_token_by_token(starter, tmp
 
 def test_a_tokenizer_without_an_end_is_refused(tmp_path):
     from tuner.errors import ModelError
-    from tuner.workers import load
+    from tuner.workers.modelling import load
 
     shutil.copy(paths.STARTER / "tokenizer.json", tmp_path)
     config = json.loads((paths.STARTER / "tokenizer_config.json").read_text())
@@ -588,9 +590,9 @@ def test_the_lesser_of_epochs_and_steps_ends_a_run(ws, data):
 
 def test_a_run_goes_on_from_an_adapter_that_was_taken_away(house, tmp_path):
     """As from one made elsewhere: a folder with the base beside it."""
-    from tuner import export
+    from tuner.export import formats
 
-    export.make(house.ws, house.lora, "adapter", tmp_path / "mine")
+    formats.make(house.ws, house.lora, "adapter", tmp_path / "mine")
     common = {"model": str(tmp_path / "mine"), "data": house.data.ref, "effective_batch": 4, "device": "cpu", "max_steps": 2}
     run = training.wait(house.ws, training.start(house.ws, common).id)
     assert run.state == "finished", (run.status, runs.log_tail(run))
@@ -643,8 +645,8 @@ print(json.dumps(out))
 
 def test_another_technique_stands_on_a_base_of_its_own(house):
     """What the first run learnt is merged into the second's base: it is there when that is loaded, asked, and taken away."""
-    from tuner import chat as talk
-    from tuner import export
+    from tuner.export import formats
+    from tuner.serving import chat_client as talk
 
     run = training.start(
         house.ws, QUICK | {"data": house.data.ref, "model": house.lora, "method": "ln", "max_steps": 4, "learning_rate": 1e-3}
@@ -662,7 +664,7 @@ def test_another_technique_stands_on_a_base_of_its_own(house):
     first = client.answer(talk.known_as(house.ws, house.lora), question, **greedy).text
     assert client.answer(talk.known_as(house.ws, run.id, base=True), question, **greedy).text == first != ""
     assert client.answer(talk.known_as(house.ws, run.id), question, **greedy).text
-    assert export.make(house.ws, run.id, "merged")["check"]["passed"]
+    assert formats.make(house.ws, run.id, "merged")["check"]["passed"]
     runs.delete(house.ws, run.id)
 
 
@@ -696,21 +698,22 @@ from datasets import Dataset
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from trl import SFTConfig, SFTTrainer
 from pathlib import Path
-from tuner import config, models
-from tuner.workers import techniques
-from tuner.workers.sft import OwnLoss
+from tuner import models
+from tuner.settings import run_config
+from tuner.workers.modelling import peft_methods
+from tuner.workers.training.sft import OwnLoss
 
 torch.set_num_threads(1)
 folder, place, method = sys.argv[1:]
 tokenizer = AutoTokenizer.from_pretrained(folder)
-settings = {k: f.default for k, f in config.FIELDS.items()} | {"method": method, "virtual_tokens": 5, "gradient_checkpointing": False}
+settings = {k: f.default for k, f in run_config.FIELDS.items()} | {"method": method, "virtual_tokens": 5, "gradient_checkpointing": False}
 facts = models.folder_facts(Path(folder))
 rows = [{"input_ids": list(range(5, 5 + n)), "labels": [-100] * k + list(range(5 + k, 5 + n))} for n, k in ((12, 3), (7, 1), (20, 15), (9, 8))]
 found = {}
 for kind in (SFTTrainer, OwnLoss):
     torch.manual_seed(4)
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
-    model = techniques.build(model, settings, facts, objective="chat")
+    model = peft_methods.build(model, settings, facts, objective="chat")
     args = SFTConfig(output_dir=place, use_cpu=True, bf16=False, report_to="none", dataset_kwargs={"skip_prepare_dataset": True},
         per_device_train_batch_size=2, gradient_accumulation_steps=2, max_steps=1, learning_rate=0.1, max_grad_norm=1e9, optim="sgd",
         gradient_checkpointing=False, disable_tqdm=True, logging_steps=1, max_length=None)

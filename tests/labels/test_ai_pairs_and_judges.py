@@ -7,8 +7,9 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from tests.conftest import until
-from tuner.data import jobs, store
+from tuner.data.store import sample_data
 from tuner.errors import NotFoundError, RequestError
+from tuner.jobs import data_jobs
 from tuner.labels import db, export, generate, judge, outcome, pairs, projects, queue
 from tuner.labels.generate import DATA, Request, Writer
 from tuner.labels.judge import Judge
@@ -96,7 +97,7 @@ def test_what_can_not_be_made_is_said_at_once(ws, wish, why):
 
 
 def test_prompts_come_once_and_with_the_system_prompt(ws):
-    ds = store.add_sample(ws, "persona")
+    ds = sample_data.add(ws, "persona")
     wish = Request((Writer("starter"), Writer("starter")), ("Hi", " Hi ", ""), ds.ref, None, 5, system="Be brief.")
     found = [p for p, _, _ in generate.prompts_of(ws, wish)]
     assert len(found) == 5 and found[0] == [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"}]
@@ -154,7 +155,7 @@ class Endpoint(BaseHTTPRequestHandler):
 
 
 def test_a_judge_votes_beside_people_through_an_endpoint(ws, tmp_path):
-    from tests.test_label_queue import candidate, judge_all
+    from tests.labels.test_queue import candidate, judge_all
 
     project = projects.create(ws, "Judged").id
     pairs.put_in(ws, project, [candidate(n) for n in range(6)])
@@ -164,10 +165,10 @@ def test_a_judge_votes_beside_people_through_an_endpoint(ws, tmp_path):
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         job = judge.ask(ws, project, Judge("big", f"http://127.0.0.1:{server.server_port}/v1"), key="sk-secret")
-        until(lambda: jobs.progress(ws, job)["state"] != "running", 60)
+        until(lambda: data_jobs.progress(ws, job)["state"] != "running", 60)
     finally:
         server.shutdown()
-    assert jobs.progress(ws, job)["state"] == "done", jobs.progress(ws, job)
+    assert data_jobs.progress(ws, job)["state"] == "done", data_jobs.progress(ws, job)
     path, key, document = Endpoint.seen[0]
     assert (path, key, document["model"]) == ("/v1/chat/completions", "Bearer sk-secret", "big") and len(Endpoint.seen) == 12
     assert not any("sk-secret" in f.read_text(errors="replace") for f in (ws.jobs / job).iterdir() if f.is_file()), "the key is on no disk"
@@ -180,7 +181,7 @@ def test_a_judge_votes_beside_people_through_an_endpoint(ws, tmp_path):
 
 def test_a_judge_that_can_not_be_reached_keeps_what_it_said(ws):
     project = projects.create(ws, "x").id
-    from tests.test_label_queue import candidate
+    from tests.labels.test_queue import candidate
 
     pairs.put_in(ws, project, [candidate(1)])
     with pytest.raises(RequestError, match="no address"):
@@ -190,6 +191,6 @@ def test_a_judge_that_can_not_be_reached_keeps_what_it_said(ws):
     with pytest.raises(RequestError, match="no address"):
         judge.ask(ws, project, Judge("big", "http://me:secret@127.0.0.1:9/v1"))
     job = judge.ask(ws, project, Judge("big", "http://127.0.0.1:9/v1"))
-    until(lambda: jobs.progress(ws, job)["state"] != "running", 60)
-    found = jobs.progress(ws, job)
+    until(lambda: data_jobs.progress(ws, job)["state"] != "running", 60)
+    found = data_jobs.progress(ws, job)
     assert found["state"] == "failed" and "did not answer" in found["errors"][0]["message"] and found["errors"][0]["remedy"]

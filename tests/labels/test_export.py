@@ -4,9 +4,10 @@ import json
 
 import pytest
 
-from tests.test_label_queue import candidate
-from tuner.data import preview, store
+from tests.labels.test_queue import candidate
+from tuner.data.store import store
 from tuner.errors import ConflictError, DataError, RequestError
+from tuner.jobs import token_preview
 from tuner.labels import export, feedback, outcome, pairs, projects, queue, summary
 
 
@@ -96,7 +97,7 @@ def test_a_dataset_and_its_next_version(ws, judged):
     assert export.to_dataset(ws, id, "kto").kind == "rated" and export.to_dataset(ws, id, "chat").rows == 2
     with pytest.raises(ConflictError, match="Label tab"):
         store.remap(ws, two.ref, held_out=0.1)
-    assert preview.start  # the version is one like any other: it can be looked at
+    assert token_preview.start  # the version is one like any other: it can be looked at
     store.delete(ws, one.id)
     assert export.to_dataset(ws, id).ref == "judged@1", "a deleted dataset is made anew"
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.conftest import write_rows
 from tuner import cli, runs
-from tuner.data import store
+from tuner.data.store import sample_data
 from tuner.labels import pairs, projects
 
 
@@ -82,7 +82,7 @@ def test_the_whole_loop_from_a_terminal(house, tell, tmp_path):
 )
 def test_wrong_requests_exit_2_and_say_what_to_do(ws, monkeypatch, capsys, words):
     projects.create(ws, "There")
-    pairs.from_dataset(ws, "there", store.add_sample(ws, "preferences").ref, limit=2)
+    pairs.from_dataset(ws, "there", sample_data.add(ws, "preferences").ref, limit=2)
     code = cli.main(["--home", str(ws.home), "label", *words, "--json"])
     error = json.loads(capsys.readouterr().out)["errors"][0]
     assert code == 2 and error["remedy"] and error["message"]

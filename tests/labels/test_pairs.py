@@ -6,7 +6,7 @@ import pytest
 
 from tests.conftest import write_rows
 from tuner import paths
-from tuner.data import store
+from tuner.data.store import sample_data, store
 from tuner.errors import NotFoundError, Problems, RequestError, SettingError
 from tuner.labels import db, export, pairs, projects, queue
 
@@ -65,7 +65,7 @@ def test_wrong_settings_are_told_all_at_once(ws):
 
 
 def test_the_sample_becomes_pairs_once(ws):
-    ds = store.add_sample(ws, "preferences")
+    ds = sample_data.add(ws, "preferences")
     id = projects.create(ws, "Sample").id
     added = pairs.from_dataset(ws, id, ds.ref)
     again = pairs.from_dataset(ws, id, ds.ref)

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tuner.labels import agreement, quality, verdicts
-from tuner.labels.verdicts import Majority, Verdict
+from tuner.labels import agreement, judgments, quality
+from tuner.labels.judgments import Majority, Verdict
 
 
 def verdict(pair=0, who="ann", winner="first", left="first", when=0.0, **more):
@@ -49,15 +49,15 @@ def test_the_latest_verdict_counts_and_repeats_do_not():
         verdict(2, when=3, winner="skip"),
         verdict(1, "bob", "tie", when=4),
     ]
-    assert [(v.pair, v.labeller, v.winner) for v in verdicts.counted(said)] == [
+    assert [(v.pair, v.labeller, v.winner) for v in judgments.counted(said)] == [
         ("2", "ann", "skip"),
         ("1", "bob", "tie"),
         ("1", "ann", "second"),
     ]
-    assert list(verdicts.by_pair(said)) == ["1"] and list(verdicts.by_labeller(said)) == ["ann", "bob"]
-    assert np.array_equal(verdicts.table(said), [[-1], [0]])
-    assert np.array_equal(verdicts.table([*said, verdict(3, "bob", when=6)], "winner"), [[1, np.nan], [2, 0]], equal_nan=True)
-    assert verdicts.table([]).shape == (0, 0)
+    assert list(judgments.by_pair(said)) == ["1"] and list(judgments.by_labeller(said)) == ["ann", "bob"]
+    assert np.array_equal(judgments.table(said), [[-1], [0]])
+    assert np.array_equal(judgments.table([*said, verdict(3, "bob", when=6)], "winner"), [[1, np.nan], [2, 0]], equal_nan=True)
+    assert judgments.table([]).shape == (0, 0)
 
 
 @pytest.mark.parametrize(
@@ -74,8 +74,8 @@ def test_the_latest_verdict_counts_and_repeats_do_not():
     ],
 )
 def test_majority(winners, expected):
-    assert verdicts.majority(verdict(who=str(i), winner=w) for i, w in enumerate(winners)) == expected
-    assert quality.majority is verdicts.majority
+    assert judgments.majority(verdict(who=str(i), winner=w) for i, w in enumerate(winners)) == expected
+    assert quality.majority is judgments.majority
 
 
 def test_nobody_votes_twice():
@@ -194,8 +194,8 @@ def test_two_labellers_are_measured_by_kappa_and_three_by_ordinal_alpha():
     cy = [replace(v, labeller="cy", strength=2) for v in ann[:60]]
     alone, two, three = (quality.panel(v) for v in (ann, ann + bob, ann + bob + cy))
     assert alone.beyond is None and "nobody to compare with" in alone.said()[-1] and not alone.disagreements
-    assert two.measure == "kappa" and two.beyond == agreement.kappa(*verdicts.table(ann + bob, "winner")) and two.raw.value == 0.75
-    assert three.measure == "alpha" and three.beyond == agreement.alpha(verdicts.table(ann + bob + cy)) and three.raw.n == 120
+    assert two.measure == "kappa" and two.beyond == agreement.kappa(*judgments.table(ann + bob, "winner")) and two.raw.value == 0.75
+    assert three.measure == "alpha" and three.beyond == agreement.alpha(judgments.table(ann + bob + cy)) and three.raw.n == 120
     assert two.said()[-3:] == [
         f"Two labellers of a pair say the same in 75% ({100 * two.raw.low:.0f} to {100 * two.raw.high:.0f}%) of 120.",
         f"Agreement beyond chance, Cohen's kappa: {two.beyond.said()}: {agreement.grade(two.beyond.value)}.",

@@ -273,7 +273,7 @@ def test_a_crowd_gets_each_pair_once_and_loses_no_verdict(ws, tmp_path):
         given.append(judge_all(ws, made, name))
 
     code = (
-        "import sys; from pathlib import Path; from tests.test_label_queue import judge_all; from tuner.paths import Workspace;"
+        "import sys; from pathlib import Path; from tests.labels.test_queue import judge_all; from tuner.paths import Workspace;"
         "print(*judge_all(Workspace(Path(sys.argv[1])), sys.argv[2], sys.argv[3]))"
     )
     others = [  # writers of other processes beside the threads of this one

@@ -8,8 +8,9 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from tests.test_techniques import WAYS, family
-from tuner import methods, models, objectives
+from tests.workers.test_peft_methods import WAYS, family
+from tuner import models
+from tuner.settings import methods, objectives
 
 MODELS = ("llama", "gpt2", "qwen2", "gemma", "bert", "roberta", "modernbert", "t5", "bart")
 CHECKPOINTED = ("qwen2", "roberta", "bart")  # train these with gradient checkpointing, where the technique goes with it

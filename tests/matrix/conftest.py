@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_objectives import COLOURS, WORDS, asked, coloured
-from tests.test_techniques import BARE, CONFIGS, family
+from tests.workers.test_objectives import COLOURS, WORDS, asked, coloured
+from tests.workers.test_peft_methods import BARE, CONFIGS, family
 
 SIZE = 128  # rows of the models' embeddings; the tokenizer knows some words fewer
 LOUDER, ROWS = 5, 16

@@ -21,11 +21,14 @@ from safetensors.torch import save_file
 from tests.conftest import fresh
 from tests.matrix import cells
 from tests.matrix.conftest import SIZE, rows_for
-from tests.test_objectives import MAPPING, SETTINGS, make, table
-from tests.test_techniques import CONFIGS
-from tuner import config, losses, methods, models, objectives, paths, runs
+from tests.workers.test_objectives import MAPPING, SETTINGS, make, table
+from tests.workers.test_peft_methods import CONFIGS
+from tuner import models, paths, runs
 from tuner.paths import Workspace
-from tuner.workers import export, learn, load, report, techniques
+from tuner.settings import losses, methods, objectives, run_config
+from tuner.workers import merge
+from tuner.workers.modelling import load, peft_methods
+from tuner.workers.training import callbacks, run_loop
 
 MAPPING |= {"chat": {"messages": "messages"}, "text": {"text": "text"}, "preference": {k: k for k in ("prompt", "chosen", "rejected")}}
 STEPS, HALF = 20, 10
@@ -82,7 +85,7 @@ def digests(model) -> dict[str, str]:
 def settings_of(cell: cells.Cell) -> dict:
     method = methods.get(cell.method)
     checkpointing = cell.model in cells.CHECKPOINTED and method.checkpointing
-    own = {k: f.default for k, f in config.FIELDS.items() if k not in SETTINGS and k not in ("model", "data", "objective")}
+    own = {k: f.default for k, f in run_config.FIELDS.items() if k not in SETTINGS and k not in ("model", "data", "objective")}
     asked = {"method": cell.method, "max_steps": STEPS, "eval_steps": HALF, "learning_rate": rate_of(cell)}
     if cell.objective == "preference":
         loss = losses.get(cell.more.get("preference_loss", "sigmoid"))
@@ -99,15 +102,15 @@ def worked(run: runs.Run, patch) -> tuple[runs.Run, dict[str, str], torch.nn.Mod
         seen["before"] = digests(model)
         return model
 
-    patch.setattr(learn, "build", build)
+    patch.setattr(run_loop, "build", build)
     worker = importlib.import_module(f"tuner.workers.{objectives.get(run.plan['settings']['objective']).worker}")
-    code = report.guarded(run.path, worker.work)
+    code = callbacks.guarded(run.path, worker.work)
     run = runs.get(Workspace(run.path.parents[2], machine=run.path.parents[2] / "machine"), run.id)
     assert code == 0 and run.state == "finished", run.status
     return run, seen["before"], seen["model"]
 
 
-ORIGINAL = learn.build
+ORIGINAL = run_loop.build
 
 
 @torch.no_grad()
@@ -157,10 +160,10 @@ def test_a_cell(ws, tiny, tmp_path, saved, monkeypatch, cell, request):
 
     # merged
     tuned = outputs(model, family)
-    kind = KIND.get(techniques.kind(run.path / "model"), "")
+    kind = KIND.get(peft_methods.kind(run.path / "model"), "")
     if methods.get(cell.method).merges:
         wish = {"run": str(run.path), "base": str(base), "precision": "fp32", "objective": cell.objective, "method": cell.method}
-        check = export.merge(tmp_path / "merged", wish)
+        check = merge.merge(tmp_path / "merged", wish)
         assert check["passed"] and check["max_kl"] < 1e-4
         if cell.method != "qlora":
             whole = load.base_model(tmp_path / "merged", "fp32", "cpu", objective=cell.objective)
@@ -197,19 +200,20 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 from tests.matrix.test_matrix import outputs
-from tuner.workers import load, techniques
+from tuner.workers.modelling import load
+from tuner.workers.modelling import peft_methods
 
 torch.set_num_threads(1)
 wrong = {}
 for place in sorted(p for p in Path(sys.argv[1]).iterdir() if (p / "about.json").exists()):
     about = json.loads((place / "about.json").read_text())
-    whole = techniques.kind(place / "model") == "whole"
+    whole = peft_methods.kind(place / "model") == "whole"
     head = load.head_of(place / "model")
     torch.manual_seed(77)  # another head of chance than in training
     model = load.base_model(
         place / "model" if whole else Path(about["base"]), "fp32", "cpu", objective=about["objective"],
         quantization=None if whole else about["quantization"], **head)
-    model = model if whole else techniques.with_saved(model, place / "model")
+    model = model if whole else peft_methods.with_saved(model, place / "model")
     expected = load_file(place / "expected.safetensors")["outputs"]
     far = (outputs(model, about["family"]) - expected).abs().max().item() / max(1.0, expected.abs().max().item())
     if not far < 2e-5:

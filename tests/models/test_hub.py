@@ -15,8 +15,9 @@ from urllib.parse import parse_qs, unquote, urlparse
 import pytest
 
 from tests.conftest import write_tensors
-from tuner import downloads, paths, runs
+from tuner import paths, runs
 from tuner.errors import TunerError
+from tuner.jobs import downloads
 
 SHA = "a" * 40
 WEIGHTS = bytes(range(256)) * 32_000  # 8 MB
@@ -138,7 +139,7 @@ def run(ws):
 
 def fetch(run, url: str, home: Path) -> subprocess.Popen:
     return subprocess.Popen(
-        [sys.executable, "-m", "tuner.workers.fetch", str(run.path)],
+        [sys.executable, "-m", "tuner.workers.download", str(run.path)],
         env=environment(url, home),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -150,7 +151,7 @@ def blobs(home: Path) -> dict[str, bytes]:
 
 
 def test_search_lists_what_answers_to_the_words(tmp_path):
-    code = "from tuner import hub; print([hub.title(h) for h in hub.search('smol')], hub.search('sm'))"
+    code = "from tuner.models import hub; print([hub.title(h) for h in hub.search('smol')], hub.search('sm'))"
     with serving() as (url, handler):
         out = python(code, url, tmp_path)
         assert out.stdout.strip() == "['owner/smol-small · 7B', 'owner/gated-model · gated'] []", out.stderr[-2000:]
@@ -159,7 +160,7 @@ def test_search_lists_what_answers_to_the_words(tmp_path):
 
 
 def test_without_a_network_it_says_so(tmp_path):
-    code = "from tuner import hub, errors\ntry: hub.search('smol')\nexcept errors.NetworkError as e: print('told', e.remedy)"
+    code = "from tuner import errors\nfrom tuner.models import hub\ntry: hub.search('smol')\nexcept errors.NetworkError as e: print('told', e.remedy)"
     out = python(code, "http://127.0.0.1:9", tmp_path)
     assert out.stdout.startswith("told"), out.stderr[-2000:]
 
@@ -207,7 +208,7 @@ def test_a_gated_model_is_explained(run, tmp_path):
 
 def test_a_full_disk_is_told_before(run, tmp_path, monkeypatch):
     from tuner.errors import DiskError
-    from tuner.workers import fetch as worker
+    from tuner.workers import download as worker
 
     with pytest.raises(DiskError, match="takes 900.0 TB") as caught:
         worker.room(9 * 10**14, "owner/tiny")
@@ -217,7 +218,7 @@ def test_a_full_disk_is_told_before(run, tmp_path, monkeypatch):
 def test_what_is_on_this_computer_comes_first(run, tmp_path):
     with serving() as (url, _):
         assert fetch(run, url, tmp_path).wait(60) == 0
-        out = python("from tuner import hub; print([(h.id, h.cached > 8e6) for h in hub.cached()])", url, tmp_path)
+        out = python("from tuner.models import hub; print([(h.id, h.cached > 8e6) for h in hub.cached()])", url, tmp_path)
     assert out.stdout.strip() == "[('owner/tiny', True)]", out.stderr[-2000:]
 
 
@@ -247,17 +248,17 @@ def test_a_run_with_a_model_of_the_hub_from_its_id_to_its_end(ws, data, tmp_path
 
 def test_no_process_that_is_started_has_the_token_in_its_environment(tmp_path, monkeypatch):
     """Those that may use it are told through a pipe, the others not at all."""
-    from tuner.launch import local
+    from tuner.system import processes
 
     (tmp_path / "teller.py").write_text(
-        "import os; from tuner.launch import local\n"
-        "before = dict(os.environ); local.take_token(); print('HF_TOKEN' in before, os.environ.get('HF_TOKEN'))"
+        "import os; from tuner.system import processes\n"
+        "before = dict(os.environ); processes.take_token(); print('HF_TOKEN' in before, os.environ.get('HF_TOKEN'))"
     )
     monkeypatch.setenv("HF_TOKEN", SECRET)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     for offline, secrets in ((True, None), (False, None), (False, {"HF_TOKEN": SECRET})):
         log = tmp_path / f"{offline}-{bool(secrets)}.log"
-        assert local.start("teller", log=log, offline=offline, secrets=secrets).wait(30) == 0
+        assert processes.start("teller", log=log, offline=offline, secrets=secrets).wait(30) == 0
         assert log.read_text().split() == ["False", str(SECRET if secrets else None)]
 
 
@@ -287,7 +288,9 @@ def test_a_model_is_fetched_ahead_of_a_run_in_the_background(ws, tmp_path):
     code = """
 import sys, time
 from pathlib import Path
-from tuner import downloads, hub, models
+from tuner import models
+from tuner.jobs import downloads
+from tuner.models import hub
 from tuner.paths import Workspace
 ws = Workspace(Path(sys.argv[1]), machine=Path(sys.argv[2])).prepare()
 assert downloads.state(ws, "owner/tiny") == {}

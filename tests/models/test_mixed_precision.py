@@ -6,11 +6,16 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from tests.test_planner import QWEN
-from tuner import chat, config, hardware, memory, mixed_precision, models, pace, planner, run_warnings, runs
-from tuner.choices import DataFacts
+from tests.planning.test_planner import QWEN
+from tuner import devices, models, runs
+from tuner.devices import Device
 from tuner.errors import TunerError
-from tuner.hardware import Device
+from tuner.models import mixed_precision
+from tuner.planning import memory, planner, time_estimate
+from tuner.planning.decisions import DataFacts
+from tuner.runs import run_warnings
+from tuner.serving import chat_client
+from tuner.settings import run_config
 
 GB = 10**9
 T4 = Device("cuda:0", "cuda", "Tesla T4", 15 * GB, 14 * GB, 65.0, bf16=False)
@@ -20,7 +25,7 @@ ROWS = DataFacts("chat", 1000, 50, 200.0, 500)
 
 
 def plan(model, device, data=ROWS, **wish):
-    return planner.plan(config.parse(wish), model, data, device=device)
+    return planner.plan(run_config.parse(wish), model, data, device=device)
 
 
 def reason(p, setting="precision") -> str:
@@ -98,15 +103,15 @@ def test_an_adapter_in_bf16_has_no_scaler():
 
 
 def test_the_card_and_the_chat_agree(monkeypatch):
-    from tuner import card
+    from tuner.export import model_card
 
     names = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32"}
-    for device in (T4, L4, replace(hardware.cpu(), bf16=False), replace(hardware.cpu(), bf16=True)):
-        monkeypatch.setattr(hardware, "devices", lambda device=device: [device])
+    for device in (T4, L4, replace(devices.cpu(), bf16=False), replace(devices.cpu(), bf16=True)):
+        monkeypatch.setattr(devices.detection, "listing", lambda device=device: [device])
         for method in ("lora", "full", "last_layers"):
             settings = {"precision": "fp16", "method": method}
-            told = card.dtype_of({"settings": settings, "model": {"bytes_per_weight": 2}})
-            assert told == names[chat._precision(settings, device.bf16)], (device.name, method)
+            told = model_card.dtype_of({"settings": settings, "model": {"bytes_per_weight": 2}})
+            assert told == names[chat_client._precision(settings, device.bf16)], (device.name, method)
 
 
 @pytest.mark.parametrize("kind", ["llama", "gemma", "qwen2", "gpt2", "mistral", "t5ish"])
@@ -116,7 +121,7 @@ def test_others_are_not_refused(kind):
 
 def test_the_processor_refuses_it_and_a_card_with_bf16_takes_it_when_asked():
     with pytest.raises(TunerError) as caught:
-        plan(models.resolve("starter"), hardware.cpu(), precision="fp16")
+        plan(models.resolve("starter"), devices.cpu(), precision="fp16")
     assert caught.value.as_list()[0]["field"] == "precision"
     assert plan(QWEN, L4, precision="fp16").settings["precision"] == "fp16"
 
@@ -124,22 +129,22 @@ def test_the_processor_refuses_it_and_a_card_with_bf16_takes_it_when_asked():
 def test_it_is_as_fast_as_sixteen_bits_are_there(tmp_path, monkeypatch):
     monkeypatch.setenv("TUNESMITH_MACHINE", str(tmp_path))
     settings = plan(QWEN, T4, method="lora", micro_batch=1).settings
-    took = {p: pace.step_seconds(settings | {"precision": p}, QWEN.facts, ROWS, T4, 10**6) for p in ("fp16", "fp32")}
+    took = {p: time_estimate.step_seconds(settings | {"precision": p}, QWEN.facts, ROWS, T4, 10**6) for p in ("fp16", "fp32")}
     assert took["fp16"] < 0.5 * took["fp32"]
 
 
 def test_the_trainer_is_asked_for_a_scaler_and_never_for_both(tmp_path, monkeypatch):
-    from tuner.workers import learn
+    from tuner.workers.training import run_loop
 
-    monkeypatch.setattr(learn, "TrainingArguments", SimpleNamespace)
+    monkeypatch.setattr(run_loop, "TrainingArguments", SimpleNamespace)
     for device, precision in (("cuda:0", "fp16"), ("cpu", "fp32")):
         s = plan(QWEN, T4, method="lora").settings | {"device": device, "precision": precision}
-        made = learn.arguments(s, 10, tmp_path, True, kind=SimpleNamespace)
+        made = run_loop.arguments(s, 10, tmp_path, True, kind=SimpleNamespace)
         assert made.fp16 == (precision == "fp16") and not made.bf16
 
 
 def test_a_packed_base_computes_in_fp16():
-    from tuner.workers import load
+    from tuner.workers.modelling import load
 
     assert load.packed("nf4", "fp16", None).bnb_4bit_compute_dtype == torch.float16
     assert load.packed("nf4", "bf16", None).bnb_4bit_compute_dtype == torch.bfloat16
@@ -148,7 +153,7 @@ def test_a_packed_base_computes_in_fp16():
 def test_what_is_trained_beside_an_fp16_base_is_fp32(tmp_path):
     """As `learn.build` makes it, for each technique that leaves the base as it is."""
     from tuner import paths
-    from tuner.workers import learn
+    from tuner.workers.training import run_loop
 
     plan_of = {"model": {"bytes_per_weight": 4}}
     for method in ("lora", "adapter", "ia3", "ln", "prompt", "last_layers"):
@@ -157,10 +162,10 @@ def test_what_is_trained_beside_an_fp16_base_is_fp32(tmp_path):
             s |= {"adapter_precision": "fp32"}
         job = SimpleNamespace(settings=s, base=paths.STARTER, tokenizer=None, start=None, run=SimpleNamespace(plan=plan_of))
         if method == "prompt":
-            from tuner.workers import load
+            from tuner.workers.modelling import load
 
             job.tokenizer = load.tokenizer(paths.STARTER)
-        model = learn.build(job)
+        model = run_loop.build(job)
         trained = {p.dtype for p in model.parameters() if p.requires_grad}
         frozen = {p.dtype for p in model.parameters() if not p.requires_grad}
         assert trained == {torch.float32}, method
@@ -170,12 +175,12 @@ def test_what_is_trained_beside_an_fp16_base_is_fp32(tmp_path):
 def test_autocast_with_a_scaler_learns_and_its_state_survives():
     """What a card does, on the processor: torch's own scaler and autocast around a tiny model of fp16 weights with fp32 ones beside."""
     from tuner import paths
-    from tuner.workers import load, techniques
+    from tuner.workers.modelling import load, peft_methods
 
     torch.manual_seed(0)
     base = load.base_model(paths.STARTER, "fp16", "cpu")
     s = plan(models.resolve("starter"), replace(T4, free=4 * GB), method="lora").settings | {"lora_rank": 4}
-    model = techniques.build(base, s, models.folder_facts(paths.STARTER), objective="chat")
+    model = peft_methods.build(base, s, models.folder_facts(paths.STARTER), objective="chat")
     assert {p.dtype for p in model.parameters() if p.requires_grad} == {torch.float32}
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=3e-3)
     scaler = torch.amp.GradScaler("cpu", init_scale=2.0**32, growth_interval=1000)  # much too large: the first steps overflow
@@ -197,15 +202,15 @@ def test_autocast_with_a_scaler_learns_and_its_state_survives():
 
 
 def test_many_steps_left_out_in_a_row_are_told(house, monkeypatch):
-    from tuner.workers import report
+    from tuner.workers.training import callbacks
 
     run = house.run(house.lora)
     before, said = run.status.get("warnings"), []
     reporter = SimpleNamespace(folder=run.path, say=lambda **change: said.append(change))
-    told = report.Report(reporter)
+    told = callbacks.Report(reporter)
     skipped, taken = SimpleNamespace(step_was_skipped=True), SimpleNamespace(step_was_skipped=False)
     state = SimpleNamespace(global_step=7)
-    for optimizer in [skipped] * 10 + [taken] + [skipped] * (report.OVERFLOWS - 1):
+    for optimizer in [skipped] * 10 + [taken] + [skipped] * (callbacks.OVERFLOWS - 1):
         told.on_optimizer_step(None, state, None, optimizer=optimizer)
     assert not said, "a scaler looks for its scale, and finds it"
     told.on_optimizer_step(None, state, None, optimizer=skipped)
@@ -216,7 +221,7 @@ def test_many_steps_left_out_in_a_row_are_told(house, monkeypatch):
 
 def test_a_chat_uses_the_width_of_the_card_that_is_here(monkeypatch):
     settings = {"precision": "fp16", "method": "lora"}
-    for device, fast, width in ((T4, False, "fp16"), (L4, True, "bf16"), (hardware.cpu(), False, "fp32")):
-        monkeypatch.setattr(hardware, "devices", lambda device=device: [device])
-        assert chat._precision(settings, fast) == width
-    assert chat._precision({"precision": "fp16", "method": "full"}, False) == "fp32"
+    for device, fast, width in ((T4, False, "fp16"), (L4, True, "bf16"), (devices.cpu(), False, "fp32")):
+        monkeypatch.setattr(devices.detection, "listing", lambda device=device: [device])
+        assert chat_client._precision(settings, fast) == width
+    assert chat_client._precision({"precision": "fp16", "method": "full"}, False) == "fp32"

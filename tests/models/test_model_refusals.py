@@ -8,10 +8,11 @@ from types import SimpleNamespace
 import pytest
 
 from tests.conftest import fresh, model_folder, write_tensors
-from tests.model_faults import BNB, FAULTS, PACKINGS, config, tokenizer_config
-from tuner import hub_models, model_formats, models, paths
+from tests.models.model_faults import BNB, FAULTS, PACKINGS, config, tokenizer_config
+from tuner import models, paths
 from tuner.cli import main
 from tuner.errors import ModelError, NetworkError, TunerError
+from tuner.models import hub_facts, stored_formats
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -177,13 +178,13 @@ LLAMA = {"model_type": "llama", "architectures": ["LlamaForCausalLM"]}
 )
 def test_a_repository_is_refused_by_its_list_of_files(files, told, words):
     with pytest.raises(ModelError, match=words) as caught:
-        hub_models.check("owner/name", files, told)
+        hub_facts.check("owner/name", files, told)
     assert caught.value.field == "model" and caught.value.remedy and "owner/name" in caught.value.message
 
 
 def test_a_whole_repository_passes():
-    hub_models.check("owner/name", WHOLE, LLAMA)
-    hub_models.check("owner/name", WHOLE, LLAMA | {"quantization_config": BNB})
+    hub_facts.check("owner/name", WHOLE, LLAMA)
+    hub_facts.check("owner/name", WHOLE, LLAMA | {"quantization_config": BNB})
 
 
 def test_the_hub_is_asked_for_the_list_and_two_small_files(tmp_path, monkeypatch):
@@ -239,8 +240,8 @@ def test_what_is_wrong_with_the_base_is_told_of_the_adapter(tmp_path):
 
 
 def test_packings_are_told_apart():
-    assert model_formats.packed({"quantization_config": BNB}) == "nf4"
-    assert model_formats.packed({"quantization_config": {"quant_method": "bitsandbytes", "load_in_8bit": True}}) == "int8"
-    assert model_formats.packed({"text_config": {"quantization_config": BNB}}) == "nf4"
-    assert model_formats.packed({"quantization_config": PACKINGS["gptq"]}) is None and model_formats.packed({}) is None
-    assert model_formats.quantization({"quantization_config": {"quant_method": "mxfp4"}}) == "mxfp4"
+    assert stored_formats.packed({"quantization_config": BNB}) == "nf4"
+    assert stored_formats.packed({"quantization_config": {"quant_method": "bitsandbytes", "load_in_8bit": True}}) == "int8"
+    assert stored_formats.packed({"text_config": {"quantization_config": BNB}}) == "nf4"
+    assert stored_formats.packed({"quantization_config": PACKINGS["gptq"]}) is None and stored_formats.packed({}) is None
+    assert stored_formats.quantization({"quantization_config": {"quant_method": "mxfp4"}}) == "mxfp4"

@@ -5,10 +5,11 @@ import torch
 import transformers
 from transformers.models.auto import modeling_auto
 
-from tests.tiny_kinds import shrink
-from tuner import model_formats, model_kinds, models
+from tests.models.tiny_kinds import shrink
+from tuner import models
 from tuner.errors import ModelError
-from tuner.workers import adapters, layers, towers
+from tuner.models import model_types, stored_formats
+from tuner.workers.modelling import bottleneck_adapter, layers, multimodal
 
 LISTS = {
     "decoder": modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
@@ -18,7 +19,7 @@ LISTS = {
     "sound": modeling_auto.MODEL_FOR_MULTIMODAL_LM_MAPPING_NAMES,
 }
 EVERY = sorted({kind for kinds in LISTS.values() for kind in kinds})
-WORKS = [kind for kind in EVERY if kind in model_kinds.decisions() and model_kinds.decisions()[kind] is None]
+WORKS = [kind for kind in EVERY if kind in model_types.decisions() and model_types.decisions()[kind] is None]
 SAMPLE = (
     "llama",
     "qwen3",
@@ -40,7 +41,7 @@ UNSHRUNK = 30  # kinds whose config can't be made small by rule, and are decided
 
 
 def auto(kind: str) -> str:
-    return model_kinds.MULTIMODAL if model_kinds.is_multimodal(kind) else CLASSES[model_kinds.family(kind)]
+    return model_types.MULTIMODAL if model_types.is_multimodal(kind) else CLASSES[model_types.family(kind)]
 
 
 def config_of(kind: str) -> dict:
@@ -58,10 +59,10 @@ def step(kind: str) -> str | None:
         return "not small: too large"
     from peft import LoraConfig, get_peft_model
 
-    towers.text_only(model)
+    multimodal.text_only(model)
     targets = layers.linears(model)
     if not targets:
-        attends = any(adapters.ATTENTION.search(type(m).__name__) for m in model.modules())
+        attends = any(bottleneck_adapter.ATTENTION.search(type(m).__name__) for m in model.modules())
         return "no layers for LoRA" if attends else "not small: no attention in so few layers"
     model, ids = get_peft_model(model, LoraConfig(r=2, target_modules=targets)).train(), torch.randint(5, 100, (2, 12))
     more = {"decoder_input_ids": ids} if auto(kind).endswith("Seq2SeqLM") else {}
@@ -75,7 +76,7 @@ def step(kind: str) -> str | None:
 
 def test_the_lists_are_read_as_transformers_has_them():
     """They are read as text: the plan may not import transformers."""
-    read = model_kinds.installed()
+    read = model_types.installed()
     assert {family: dict(kinds) for family, kinds in LISTS.items() if family != "sound"} == {f: read[f] for f in LISTS if f != "sound"}
     assert set(read["sound"]) | set(read["multimodal"]) == set(LISTS["sound"]) and set(read["all"]) <= set(transformers.CONFIG_MAPPING)
 
@@ -83,18 +84,18 @@ def test_the_lists_are_read_as_transformers_has_them():
 @pytest.mark.parametrize("kind", EVERY)
 def test_each_kind_is_decided(kind):
     """Fails for each kind of a newer transformers, until somebody has looked at it and written it into presets/kinds.yaml."""
-    assert kind in model_kinds.decisions()
-    why = model_kinds.decisions()[kind]
+    assert kind in model_types.decisions()
+    why = model_types.decisions()[kind]
     if why:
         with pytest.raises(ModelError, match="can't be trained here: ") as told:
-            model_formats.check_kind({"model_type": kind}, "mine")
+            stored_formats.check_kind({"model_type": kind}, "mine")
         assert why in told.value.message and told.value.remedy
     else:
-        model_formats.check_kind({"model_type": kind}, "mine")
+        stored_formats.check_kind({"model_type": kind}, "mine")
 
 
 def test_no_kind_is_decided_that_is_not_there():
-    assert not set(model_kinds.decisions()) - set(EVERY)
+    assert not set(model_types.decisions()) - set(EVERY)
 
 
 @pytest.mark.parametrize("kind", WORKS)
@@ -102,7 +103,7 @@ def test_a_plan_can_count_what_works(kind):
     told = config_of(kind)
     facts = models.facts_from_config(told, name=kind)
     assert facts.parameters > 0 and facts.context > 0
-    assert facts.outer == (kind if model_kinds.is_multimodal(kind) and not told.get("is_encoder_decoder") else "")
+    assert facts.outer == (kind if model_types.is_multimodal(kind) and not told.get("is_encoder_decoder") else "")
 
 
 @pytest.mark.parametrize("kind", SAMPLE)

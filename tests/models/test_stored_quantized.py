@@ -6,12 +6,17 @@ import shutil
 import pytest
 
 from tests.conftest import fresh, model_folder
-from tests.model_faults import BNB, config
-from tuner import export, methods, model_formats, models, paths, planner, training
-from tuner.config import parse
-from tuner.data import store
+from tests.models.model_faults import BNB, config
+from tuner import models, paths
+from tuner.data.store import store
+from tuner.devices import Device
 from tuner.errors import ModelError, SettingError
-from tuner.hardware import Device
+from tuner.export import formats
+from tuner.jobs import training
+from tuner.models import stored_formats
+from tuner.planning import planner
+from tuner.settings import methods
+from tuner.settings.run_config import parse
 
 STORE = """
 import sys, torch, transformers
@@ -96,15 +101,15 @@ def test_it_is_trained_asked_and_exported_as_an_adapter(ws, base):
     run = training.wait(ws, training.start(ws, asked).id)
     assert run.state == "finished", run.status
     assert run.status["best"]["eval_loss"] < run.status["baseline"]["eval_loss"]
-    assert export.kinds(run) == ["adapter"]
+    assert formats.kinds(run) == ["adapter"]
     with pytest.raises(ModelError, match="can be merged into such weights") as told:
-        export.make(ws, run.id, "merged")
+        formats.make(ws, run.id, "merged")
     assert "Export the adapter" in told.value.remedy and "QLoRA" not in told.value.remedy
-    made = export.make(ws, run.id, "adapter")
+    made = formats.make(ws, run.id, "adapter")
     taken = json.loads((ws.exports / run.id / "adapter" / "adapter_config.json").read_text())
     assert made["check"]["passed"] and taken["base_model_name_or_path"] == "./base"
     on = models.resolve(made["path"], ws, need_weights=True)
-    assert on.facts.packed == "nf4" and model_formats.packed(on.facts.config) == "nf4"
+    assert on.facts.packed == "nf4" and stored_formats.packed(on.facts.config) == "nf4"
 
 
 OF_FOUR_BITS = """
@@ -112,7 +117,7 @@ import json, shutil, sys, torch, transformers
 from pathlib import Path
 from safetensors.torch import load_file, save_file
 from tuner import models
-from tuner.workers import load
+from tuner.workers.modelling import load
 place, kinds = Path(sys.argv[1]), ["sliding_attention", "full_attention"]
 sizes = dict(hidden_size=32, intermediate_size=32, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, head_dim=8, vocab_size=4096)
 config = transformers.GptOssConfig(**sizes, num_local_experts=2, num_experts_per_tok=1, layer_types=kinds, pad_token_id=0, eos_token_id=2)

@@ -5,7 +5,8 @@ import json
 import pytest
 
 from tests.conftest import fresh
-from tuner import models, shapes
+from tuner import models
+from tuner.models import tensor_shapes
 
 SMALL = {"hidden_size": 16, "intermediate_size": 40, "num_hidden_layers": 4, "num_attention_heads": 4, "vocab_size": 97}
 GROUPED = SMALL | {"num_key_value_heads": 2, "head_dim": 8, "pad_token_id": 0}
@@ -102,14 +103,14 @@ def built() -> dict:
 def test_sums_and_names_are_those_of_the_real_model(built, name):
     assert "lm" in built[name]
     for head, (total, linears) in built[name].items():
-        parts = shapes.parts(facts(name), head, 3)
+        parts = tensor_shapes.parts(facts(name), head, 3)
         assert sorted(n for p in parts if p.kind == "linear" for n in p.names()) == linears, head
-        assert shapes.total(parts) == total, head
+        assert tensor_shapes.total(parts) == total, head
 
 
 @pytest.mark.parametrize("kind", models.TARGETS)
 def test_each_kind_is_compared(kind):
-    assert kind in KINDS and shapes.family_of({"model_type": kind})
+    assert kind in KINDS and tensor_shapes.family_of({"model_type": kind})
 
 
 def test_an_untied_t5_has_a_matrix_more():
@@ -119,10 +120,10 @@ def test_an_untied_t5_has_a_matrix_more():
 
 
 def test_short_names_find_their_modules():
-    bert = shapes.parts(facts("bert"))
+    bert = tensor_shapes.parts(facts("bert"))
     known = models.TARGETS["bert"].values()
-    assert [p.name.split("{}.")[1] for p, n in shapes.matching(bert, ["output.dense"], known)] == ["output.dense"]
-    assert len(shapes.matching(bert, ["output.dense"])) == 2, "PEFT alone would take attention.output.dense as well"
+    assert [p.name.split("{}.")[1] for p, n in tensor_shapes.matching(bert, ["output.dense"], known)] == ["output.dense"]
+    assert len(tensor_shapes.matching(bert, ["output.dense"])) == 2, "PEFT alone would take attention.output.dense as well"
     assert models.lora_modules(facts("t5"), ["gate", "up"]) == ["gate", "wi"]
     assert models.lora_modules(facts("t5 gated"), ["gate", "up"]) == ["wi_0", "wi_1"]
 

@@ -7,14 +7,21 @@ import torch
 import transformers
 from peft import PeftModel
 
-from tests import multimodal
 from tests.conftest import chat_rows, fresh, write_rows
-from tests.test_techniques import quiet, settings  # noqa: F401 (a fixture)
-from tuner import chat, config, counting, export, methods, model_kinds, models, planner, training
-from tuner.data import store
+from tests.models import multimodal as made_multimodal
+from tests.workers.test_peft_methods import quiet, settings  # noqa: F401 (a fixture)
+from tuner import models
+from tuner.data.store import store
+from tuner.devices import Device
 from tuner.errors import SettingError
-from tuner.hardware import Device
-from tuner.workers import adapters, load, techniques, towers
+from tuner.export import formats
+from tuner.jobs import training
+from tuner.models import model_types
+from tuner.planning import planner
+from tuner.planning.memory import parameter_counts
+from tuner.serving import chat_client
+from tuner.settings import methods, objectives, run_config
+from tuner.workers.modelling import bottleneck_adapter, load, multimodal, peft_methods
 
 CARD = Device("cuda:0", "cuda", "A card", 24 << 30, 24 << 30, 100.0)
 SOME = ("gemma3", "qwen3_5", "llama4", "mistral3")
@@ -29,7 +36,7 @@ def made(tmp_path_factory):
 
     def folder(kind: str):
         if kind not in there:
-            there[kind] = multimodal.folder(base / kind, kind)
+            there[kind] = made_multimodal.folder(base / kind, kind)
         return there[kind]
 
     return folder
@@ -37,7 +44,7 @@ def made(tmp_path_factory):
 
 def beside(model) -> dict:
     """Tensors that are no part of the language model."""
-    part = adapters.text_part(model)
+    part = bottleneck_adapter.text_part(model)
     words = {id(p) for p in model.get_output_embeddings().parameters()}
     return {n: p for n, p in model.named_parameters() if not n.startswith(part) and id(p) not in words}
 
@@ -60,23 +67,23 @@ def logits(model) -> torch.Tensor:
 
 def tuned(folder, method: str):
     base = load.base_model(folder, "fp32", "cpu")
-    return techniques.build(base, settings(method), models.folder_facts(folder), objective="chat")
+    return peft_methods.build(base, settings(method), models.folder_facts(folder), objective="chat")
 
 
-@pytest.mark.parametrize("kind", multimodal.KINDS)
+@pytest.mark.parametrize("kind", made_multimodal.KINDS)
 def test_lora_is_trained_merged_and_read_again_in_plain_transformers(made, tmp_path, kind):
     folder = made(kind)
     model = tuned(folder, "lora")
     before = logits(model).clone()
-    assert all(adapters.text_part(model) in n for n, p in model.named_parameters() if p.requires_grad)
+    assert all(bottleneck_adapter.text_part(model) in n for n, p in model.named_parameters() if p.requires_grad)
     step(model)
     after = logits(model)
     assert (after - before).abs().max() > 1e-4, "it learns"
-    techniques.save(model, tmp_path / "adapter", settings("lora"))
+    peft_methods.save(model, tmp_path / "adapter", settings("lora"))
     plain = transformers.AutoModelForMultimodalLM.from_pretrained(folder, dtype=torch.float32)
     again = PeftModel.from_pretrained(plain, tmp_path / "adapter")
     torch.testing.assert_close(logits(again), after, atol=1e-4, rtol=1e-4)
-    whole = techniques.merged(model)
+    whole = peft_methods.merged(model)
     whole.save_pretrained(tmp_path / "merged")
     for auto in ("AutoModelForMultimodalLM", "AutoModelForImageTextToText"):
         read = getattr(transformers, auto).from_pretrained(tmp_path / "merged", dtype=torch.float32)
@@ -86,7 +93,7 @@ def test_lora_is_trained_merged_and_read_again_in_plain_transformers(made, tmp_p
     assert untouched and all(torch.equal(p, now[n]) for n, p in untouched.items())
 
 
-@pytest.mark.parametrize("kind", multimodal.KINDS)
+@pytest.mark.parametrize("kind", made_multimodal.KINDS)
 def test_full_changes_the_text_part_alone(made, kind):
     folder = made(kind)
     model = tuned(folder, "full")
@@ -94,7 +101,9 @@ def test_full_changes_the_text_part_alone(made, kind):
     assert eyes and not any(p.requires_grad for p in beside(model).values())
     facts = models.folder_facts(folder)
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    assert counting.trainable(facts, {"method": "full"}) == pytest.approx(trained, abs=8), "some keep a scalar of each layer as a buffer"
+    assert parameter_counts.trainable(facts, {"method": "full"}) == pytest.approx(trained, abs=8), (
+        "some keep a scalar of each layer as a buffer"
+    )
     assert facts.still == sum(p.numel() for p in eyes.values())
     before = logits(model).clone()
     step(model)
@@ -117,8 +126,8 @@ def test_each_method_trains_the_text_part_alone_or_is_refused(made, tmp_path, ki
     after = logits(model).clone()
     assert (after - before).abs().max() > 1e-6 and eyes
     assert all(torch.equal(p, eyes[n]) for n, p in model.named_parameters() if n in eyes)
-    techniques.save(model, tmp_path / "saved", settings(method))
-    again = techniques.with_saved(load.base_model(folder, "fp32", "cpu"), tmp_path / "saved")
+    peft_methods.save(model, tmp_path / "saved", settings(method))
+    again = peft_methods.with_saved(load.base_model(folder, "fp32", "cpu"), tmp_path / "saved")
     torch.testing.assert_close(logits(again), after, atol=1e-4, rtol=1e-4)
 
 
@@ -127,7 +136,7 @@ def test_each_method_trains_the_text_part_alone_or_is_refused(made, tmp_path, ki
 
 def test_the_plan_counts_eyes_as_still(made):
     model = models.resolve(str(made("gemma3")))
-    lora, full = (planner.plan(config.parse({"model": model.ref, "method": m}), model, None, device=CARD) for m in ("lora", "full"))
+    lora, full = (planner.plan(run_config.parse({"model": model.ref, "method": m}), model, None, device=CARD) for m in ("lora", "full"))
     assert lora.total_parameters == model.facts.parameters > model.facts.still > 0
     assert full.trainable_parameters == model.facts.parameters - model.facts.still
     assert lora.breakdown["weights"] >= 2 * model.facts.parameters
@@ -144,14 +153,14 @@ def test_from_a_config_alone_the_eyes_are_counted_too(made, tmp_path):
 def test_a_head_on_a_multimodal_model_is_refused_by_the_plan(made, objective):
     model = models.resolve(str(made("gemma3")))
     with pytest.raises(SettingError, match="multimodal") as told:
-        planner.plan(config.parse({"model": model.ref, "objective": objective}), model, None, device=CARD)
+        planner.plan(run_config.parse({"model": model.ref, "objective": objective}), model, None, device=CARD)
     assert "chat" in told.value.message
 
 
 def test_a_class_is_named_that_keeps_all_parts(made):
-    assert models.auto_class(made("qwen3_5"), "chat") == model_kinds.MULTIMODAL, "AutoModelForCausalLM would drop its eyes"
-    assert models.auto_class(made("qwen3_5"), "classification") == "AutoModelForSequenceClassification"
-    assert models.auto_class(None, "chat") == "AutoModelForCausalLM"
+    assert objectives.auto_class(made("qwen3_5"), "chat") == model_types.MULTIMODAL, "AutoModelForCausalLM would drop its eyes"
+    assert objectives.auto_class(made("qwen3_5"), "classification") == "AutoModelForSequenceClassification"
+    assert objectives.auto_class(None, "chat") == "AutoModelForCausalLM"
 
 
 def test_those_that_ask_which_tokens_are_images_are_told_none():
@@ -162,7 +171,7 @@ def test_those_that_ask_which_tokens_are_images_are_told_none():
     model = Asks()
     model.config = transformers.Gemma3Config()
     given = torch.ones(1, 6, dtype=torch.long)
-    types, mm = towers.text_only(model)(input_ids=IDS, token_type_ids=given)
+    types, mm = multimodal.text_only(model)(input_ids=IDS, token_type_ids=given)
     assert torch.equal(types, given) and mm.shape == IDS.shape and not mm.any()
 
 
@@ -193,11 +202,13 @@ def test_a_run_from_its_beginning_to_its_end(made, ws, kind, asked):
     run = training.wait(ws, training.start(ws, asked | {"device": "cpu", "learning_rate": 5e-3}).id)
     assert run.state == "finished", run.status
     assert run.status["best"]["eval_loss"] < run.status["baseline"]["eval_loss"]
-    answer = chat.Client(ws, "cpu").answer(chat.known_as(ws, run.id), [{"role": "user", "content": "Hello"}], max_tokens=4, temperature=0)
+    answer = chat_client.Client(ws, "cpu").answer(
+        chat_client.known_as(ws, run.id), [{"role": "user", "content": "Hello"}], max_tokens=4, temperature=0
+    )
     assert answer.completion_tokens and answer.stop_reason
-    assert export.make(ws, run.id, "merged")["check"]["passed"]
+    assert formats.make(ws, run.id, "merged")["check"]["passed"]
     taken = ws.exports / run.id / "merged"
     assert (taken / "preprocessor_config.json").exists() and json.loads((taken / "config.json").read_text())["model_type"] == kind
-    assert model_kinds.MULTIMODAL in (taken / "README.md").read_text()
+    assert model_types.MULTIMODAL in (taken / "README.md").read_text()
     assert fresh(READ, str(taken)).split()[-1] == "True"
     assert models.resolve(str(taken), ws, need_weights=True).facts.outer == kind

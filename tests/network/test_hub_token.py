@@ -10,10 +10,9 @@ from multiprocessing.connection import Client
 
 import pytest
 
-from tests.test_hub import SECRET, environment, serving
-from tuner import supervisor
+from tests.models.test_hub import SECRET, environment, serving
 from tuner.errors import ConflictError
-from tuner.launch import handover
+from tuner.jobs import handover, supervisor
 
 LATE = "hf_" + "z" * 34  # typed after the supervisor had started
 
@@ -24,7 +23,7 @@ def test_after_the_seal_no_library_finds_a_token_by_itself(tmp_path):
 import os, sys
 from huggingface_hub import get_token
 from huggingface_hub.utils import build_hf_headers
-from tuner import hub_token
+from tuner.network import hub_token
 assert get_token() == sys.argv[1] and sys.argv[1] in str(build_hf_headers())
 assert hub_token.seal(guests=False) == sys.argv[1]
 assert get_token() is None and "uthorization" not in str(build_hf_headers()) and "HF_TOKEN" not in os.environ
@@ -129,7 +128,8 @@ def test_a_token_typed_later_reaches_a_supervisor_that_runs(ws, tmp_path):
     code = """
 import sys, time
 from pathlib import Path
-from tuner import downloads, locks
+from tuner import locks
+from tuner.jobs import downloads
 from tuner.paths import Workspace
 def fetched(token):
     ws = Workspace(Path(sys.argv[1]), machine=Path(sys.argv[2]), token=token).prepare()

@@ -9,10 +9,10 @@ from types import SimpleNamespace
 import httpx
 import pytest
 
-from tests.test_hub import environment, fetch, run, serving  # noqa: F401 (fixture)
-from tuner import retries
+from tests.models.test_hub import environment, fetch, run, serving  # noqa: F401 (fixture)
 from tuner.labels import judge
 from tuner.labels.judge import Judge
+from tuner.network import retries
 
 
 def busy(code: int, after: str | None = None) -> httpx.HTTPStatusError:

@@ -7,18 +7,22 @@ from types import SimpleNamespace
 import pytest
 
 from tests.conftest import chat_rows, fresh, write_rows
-from tuner import config, ladder, memory, models, paths, peaks, planner, runs, training
-from tuner.choices import DataFacts
-from tuner.data import store
-from tuner.hardware import Device
-from tuner.peaks import Correction
-from tuner.workers import usage
+from tuner import models, paths, runs
+from tuner.data.store import store
+from tuner.devices import Device
+from tuner.jobs import training
+from tuner.planning import fitting, memory, planner
+from tuner.planning.decisions import DataFacts
+from tuner.planning.memory import calibration
+from tuner.planning.memory.calibration import Correction
+from tuner.settings import run_config
+from tuner.workers.training import memory_usage
 from ui import draw, fit_view
 
 CARD = Device("cuda:0", "cuda", "NVIDIA L4", 24 * 10**9, 24 * 10**9, 121)
 CHATS = DataFacts("chat", 2000, 100, 300.0, 1000)
 QWEN = models.Model("Qwen/Qwen2.5-1.5B-Instruct", "hub", models.resolve("Qwen/Qwen2.5-1.5B-Instruct").facts, "Qwen/Qwen2.5-1.5B-Instruct")
-LORA = peaks.bucket("lora", QWEN.facts.parameters)
+LORA = calibration.bucket("lora", QWEN.facts.parameters)
 
 
 @pytest.fixture(autouse=True)
@@ -27,28 +31,28 @@ def _machine(ws):
 
 
 def plan(device=CARD, memory=None, **settings):
-    return planner.plan(config.parse({"method": "lora"} | settings), QWEN, CHATS, device=device, device_memory=memory)
+    return planner.plan(run_config.parse({"method": "lora"} | settings), QWEN, CHATS, device=device, device_memory=memory)
 
 
 def learn(*ratios, device=CARD, method=LORA) -> None:
     for ratio in ratios:
-        peaks.learn(device.name, device.kind, method, ratio)
+        calibration.learn(device.name, device.kind, method, ratio)
 
 
 def correction(method=LORA, device=CARD) -> Correction:
-    return peaks.correction(device.name, device.kind, method)
+    return calibration.correction(device.name, device.kind, method)
 
 
 # --- what is remembered -----------------------------------------------------------------------------------------------------
 
 
 def test_without_runs_nothing_is_corrected():
-    assert correction() == Correction(1.0, 0) and peaks.words(correction()) == ""
+    assert correction() == Correction(1.0, 0) and calibration.words(correction()) == ""
 
 
 def test_the_middle_counts_and_one_odd_run_does_not():
     learn(1.02, 1.04, 3.5, 1.03, 1.03)
-    assert correction() == Correction(1.03, 5) and peaks.words(correction()) == "on this machine: +3% from 5 runs"
+    assert correction() == Correction(1.03, 5) and calibration.words(correction()) == "on this machine: +3% from 5 runs"
     assert correction(device=replace(CARD, name="other")).runs == correction(device=replace(CARD, kind="cpu")).runs == 0
 
 
@@ -57,34 +61,34 @@ def test_the_middle_is_that_of_ratios_and_not_of_differences():
     assert correction().factor == pytest.approx(1.0, abs=1e-3), "half as much again and two thirds cancel out"
 
 
-@pytest.mark.parametrize(("ratio", "factor"), [(100.0, peaks.FACTORS[1]), (1.1, 1.1)])
+@pytest.mark.parametrize(("ratio", "factor"), [(100.0, calibration.FACTORS[1]), (1.1, 1.1)])
 def test_what_can_not_be_is_bounded(ratio, factor):
     learn(ratio)
     (stored,) = paths.read_json(paths.machine_folder() / "peaks.json")["ratios"][f"{CARD.name}|cuda|{LORA}"]
-    assert correction() == Correction(factor, 1) and peaks.RATIOS[0] <= stored <= peaks.RATIOS[1]
-    assert peaks.words(correction()).endswith("from 1 run")
-    learn(*[1e-6] * peaks.KEPT)
-    assert correction() == Correction(peaks.FACTORS[0], peaks.KEPT)
+    assert correction() == Correction(factor, 1) and calibration.RATIOS[0] <= stored <= calibration.RATIOS[1]
+    assert calibration.words(correction()).endswith("from 1 run")
+    learn(*[1e-6] * calibration.KEPT)
+    assert correction() == Correction(calibration.FACTORS[0], calibration.KEPT)
 
 
 def test_less_is_believed_by_and_by():
     seen = []
-    for _ in range(peaks.KEPT):
+    for _ in range(calibration.KEPT):
         learn(0.8)
         seen.append(correction().factor)
     assert seen == sorted(seen, reverse=True) and seen[0] == pytest.approx(0.8**0.25, abs=1e-4) and 0.8 < seen[-1] < 0.83
 
 
 def test_old_runs_make_room():
-    learn(*[2.0] * 30, *[1.1] * peaks.KEPT)
-    assert correction() == Correction(1.1, peaks.KEPT)
+    learn(*[2.0] * 30, *[1.1] * calibration.KEPT)
+    assert correction() == Correction(1.1, calibration.KEPT)
 
 
 def test_runs_teach_their_like():
-    like = [peaks.bucket(m, n) for m, n in (("lora", 1_500_000_000), ("ia3", 900_000_000))]
-    unlike = {peaks.bucket(m, n) for m, n in (("lora", 4_000_000), ("qlora", 10**9), ("full", 10**9))}
+    like = [calibration.bucket(m, n) for m, n in (("lora", 1_500_000_000), ("ia3", 900_000_000))]
+    unlike = {calibration.bucket(m, n) for m, n in (("lora", 4_000_000), ("qlora", 10**9), ("full", 10**9))}
     assert like[0] == like[1] and like[0] not in unlike and len(unlike) == 3
-    assert peaks.bucket("full", 10**9) == peaks.bucket("last_layers", 10**9)
+    assert calibration.bucket("full", 10**9) == calibration.bucket("last_layers", 10**9)
 
 
 # --- what a run took ----------------------------------------------------------------------------------------------------------
@@ -93,12 +97,12 @@ def test_runs_teach_their_like():
 def test_what_counts_as_taken():
     parts = {"context": 500}
     on_cpu = {"allocated_bytes": None, "reserved_bytes": None, "process_bytes": 900}
-    assert peaks.taken(on_cpu, parts) == peaks.least(on_cpu, parts) == 900
+    assert calibration.taken(on_cpu, parts) == calibration.least(on_cpu, parts) == 900
     untold = {"allocated_bytes": 700, "reserved_bytes": 1000, "process_bytes": None}
-    assert peaks.taken(untold, parts) == 1500 and peaks.least(untold, parts) == 1200
-    assert peaks.taken(untold | {"process_bytes": 1400}, parts) == 1400, "the driver knows what the program itself takes"
-    assert peaks.taken(untold | {"process_bytes": 800}, parts) == 1000, "torch has given some of it back since"
-    assert peaks.taken({}, parts) is None
+    assert calibration.taken(untold, parts) == 1500 and calibration.least(untold, parts) == 1200
+    assert calibration.taken(untold | {"process_bytes": 1400}, parts) == 1400, "the driver knows what the program itself takes"
+    assert calibration.taken(untold | {"process_bytes": 800}, parts) == 1000, "torch has given some of it back since"
+    assert calibration.taken({}, parts) is None
 
 
 def run_of(**change) -> dict:
@@ -134,19 +138,19 @@ WHOLE = {"steps": 50, "epochs": 1.0, "longest": 1000}
     ],
 )
 def test_who_may_teach(bytes, change, teaches):
-    assert peaks.teach(run_of(), took(bytes), **WHOLE | change) is teaches
+    assert calibration.teach(run_of(), took(bytes), **WHOLE | change) is teaches
     stored = paths.read_json(paths.machine_folder() / "peaks.json", {"ratios": {}})["ratios"]
     assert stored == ({f"{CARD.name}|cuda|{LORA}": [bytes / 1000]} if teaches else {})
 
 
 def test_packed_rows_fill_their_place_whatever_their_length():
     packed = run_of(settings=run_of()["settings"] | {"packing": True})
-    assert peaks.teach(packed, took(900), **WHOLE | {"longest": 40})
+    assert calibration.teach(packed, took(900), **WHOLE | {"longest": 40})
 
 
 def test_plans_of_before_and_of_another_micro_batch_teach_nothing():
-    assert not peaks.teach(run_of(uncorrected_bytes=None), took(900), **WHOLE)
-    assert not peaks.teach(run_of(), {}, **WHOLE)
+    assert not calibration.teach(run_of(uncorrected_bytes=None), took(900), **WHOLE)
+    assert not calibration.teach(run_of(), {}, **WHOLE)
 
 
 def test_corrections_do_not_stand_on_each_other():
@@ -156,7 +160,7 @@ def test_corrections_do_not_stand_on_each_other():
         now = plan()
         document = now.as_dict() | {"device_name": CARD.name}
         known = took(round(truth) - now.breakdown["context"] + 400)
-        assert peaks.teach(document, known, steps=9, epochs=1, longest=now.settings["max_length"])
+        assert calibration.teach(document, known, steps=9, epochs=1, longest=now.settings["max_length"])
     assert plan().correction == Correction(1.2, 4) and plan().peak_bytes == pytest.approx(truth, rel=1e-3)
     assert plan().uncorrected_bytes == now.uncorrected_bytes
 
@@ -180,7 +184,7 @@ def test_a_corrected_estimate_adds_up(factor):
 
 
 def test_the_ladder_counts_with_what_was_learnt():
-    free = int(plan(micro_batch=4).peak_bytes / ladder.ROOM * 1.05)
+    free = int(plan(micro_batch=4).peak_bytes / fitting.ROOM * 1.05)
     assert plan(memory=free, micro_batch=4, gradient_checkpointing=False).fits
     learn(1.3)
     assert not plan(memory=free, micro_batch=4, gradient_checkpointing=False).fits and plan(memory=free).fits
@@ -197,13 +201,13 @@ def test_the_page_and_the_document_tell_it():
 
 
 GROWS = """
-from tuner.workers import usage
-before = usage.resident()
+from tuner.workers.training import memory_usage
+before = memory_usage.resident()
 block = bytearray(300_000_000)
 block[::4096] = b"1" * len(block[::4096])
-full = usage.resident()
+full = memory_usage.resident()
 del block
-print(full - before, usage.resident() - before, usage.peaks())
+print(full - before, memory_usage.resident() - before, memory_usage.peaks())
 """
 
 
@@ -224,16 +228,16 @@ def test_the_drivers_count_of_one_process(monkeypatch):
     monkeypatch.setattr(pynvml, "nvmlDeviceGetCount", lambda: 2)
     monkeypatch.setattr(pynvml, "nvmlDeviceGetHandleByIndex", lambda i: i)
     monkeypatch.setattr(pynvml, "nvmlDeviceGetComputeRunningProcesses", lambda i: found[i])
-    assert (usage.on_cards(1), usage.on_cards(2), usage.on_cards(3)) == (5, 70, None)
+    assert (memory_usage.on_cards(1), memory_usage.on_cards(2), memory_usage.on_cards(3)) == (5, 70, None)
     monkeypatch.setattr(sys, "platform", "win32")
-    assert usage.on_cards(1) is None
+    assert memory_usage.on_cards(1) is None
 
     def fails():
         raise pynvml.NVMLError(pynvml.NVML_ERROR_DRIVER_NOT_LOADED)
 
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setattr(pynvml, "nvmlInit", fails)
-    assert usage.on_cards(1) is None
+    assert memory_usage.on_cards(1) is None
 
 
 # --- real runs ------------------------------------------------------------------------------------------------------------------

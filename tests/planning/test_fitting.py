@@ -8,14 +8,18 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from tests.test_exact_loss import TALKS
-from tests.test_memory import SHAPES
-from tests.test_preferences import base, job_of, one_thread, tokenizer  # noqa: F401 (fixtures)
-from tuner import cli, config, counting, ladder, memory, methods, models, planner
-from tuner.hardware import Device
-from tuner.planner import DataFacts
-from tuner.workers import sft, techniques
-from tuner.workers.prepare import prepare
+from tests.planning.test_memory import SHAPES
+from tests.workers.test_exact_eval_loss import TALKS
+from tests.workers.test_preferences import base, job_of, one_thread, tokenizer  # noqa: F401 (fixtures)
+from tuner import cli, models
+from tuner.devices import Device
+from tuner.planning import fitting, memory, planner
+from tuner.planning.memory import parameter_counts
+from tuner.planning.planner import DataFacts
+from tuner.settings import methods, run_config
+from tuner.workers.modelling import peft_methods
+from tuner.workers.tokenization.lm_rows import prepare
+from tuner.workers.training import sft
 
 GB = 10**9
 DATA = DataFacts("chat", 9000, 200, 300.0, 2048, lengths=tuple(range(100, 2100, 20)))
@@ -26,10 +30,10 @@ def card(gigabytes: float) -> Device:
     return Device("cuda:0", "cuda", "a card", int(gigabytes * GB), int(gigabytes * GB), 100.0)
 
 
-def every_way(s: dict, case: ladder.Case) -> bool:
+def every_way(s: dict, case: fitting.Case) -> bool:
     """Whether any combination of what the planner may choose fits: a search without an order."""
     method, effective = s["method"], s["effective_batch"]
-    lengths = [s["max_length"], *(n for n in ladder.SHORTER if n < s["max_length"] and case.data.cut(n) <= ladder.MOST_CUT)]
+    lengths = [s["max_length"], *(n for n in fitting.SHORTER if n < s["max_length"] and case.data.cut(n) <= fitting.MOST_CUT)]
     lora = method in ("lora", "qlora")
     open_ = {
         "micro_batch": [d for d in range(1, effective + 1) if effective % d == 0],
@@ -41,7 +45,7 @@ def every_way(s: dict, case: ladder.Case) -> bool:
     }
     for values in itertools.product(*open_.values()):
         other = s | dict(zip(open_, values, strict=True))
-        n = counting.trainable(case.facts, other, "chat", 2)
+        n = parameter_counts.trainable(case.facts, other, "chat", 2)
         if memory.training(case.facts, other, trainable=n).peak <= case.budget:
             return True
     return False
@@ -63,10 +67,10 @@ def test_the_ladder_finds_what_brute_force_finds(request):
         facts = next(models.catalog_facts(e) for e in models.catalog() if e["id"] == id)
         if methods.refusal(method, "chat", facts, {}):
             continue
-        asked = config.parse({"method": method} | ({"quantization": "nf4"} if method == "qlora" else {}))
+        asked = run_config.parse({"method": method} | ({"quantization": "nf4"} if method == "qlora" else {}))
         p = planner.plan(asked, models.Model(id, "hub", facts, id), DATA, device=card(size), remedies=False)
         if not p.fits:
-            case = ladder.Case(None, facts, DATA, card(size), int(size * GB))
+            case = fitting.Case(None, facts, DATA, card(size), int(size * GB))
             start = p.settings | {"max_length": max(p.settings["max_length"], 2048)}
             assert not every_way(start, case), (id, method, size)
             tight += 1
@@ -91,7 +95,7 @@ def test_qlora_fits_as_published_with_nothing_else_fixed(name, size, unit, ws, t
 def test_what_a_person_fixed_is_offered_with_its_price():
     """A rank of 512, fp32 adapters and the plain optimizer, all chosen: each is offered otherwise, none is taken."""
     facts = models.catalog_facts(next(e for e in models.catalog() if e["id"] == "Qwen/Qwen2.5-7B-Instruct"))
-    asked = config.parse({"method": "qlora", "lora_rank": 512, "optimizer": "adamw", "adapter_precision": "fp32", "max_length": 1024})
+    asked = run_config.parse({"method": "qlora", "lora_rank": 512, "optimizer": "adamw", "adapter_precision": "fp32", "max_length": 1024})
     p = planner.plan(asked, models.Model("q", "hub", facts, "q"), DATA, device=card(12))
     assert not p.fits and p.settings["optimizer"] == "adamw" and p.settings["adapter_precision"] == "fp32"
     offered = [r["settings"] for r in p.remedies]
@@ -103,7 +107,7 @@ def test_what_a_person_fixed_is_offered_with_its_price():
 def test_a_processor_gets_no_cards_optimizer():
     facts = models.catalog_facts(next(e for e in models.catalog() if e["id"] == "Qwen/Qwen2.5-7B-Instruct"))
     cpu = Device("cpu", "cpu", "CPU", 8 * GB, 8 * GB, 1.0)
-    p = planner.plan(config.parse({"method": "lora"}), models.Model("q", "hub", facts, "q"), DATA, device=cpu)
+    p = planner.plan(run_config.parse({"method": "lora"}), models.Model("q", "hub", facts, "q"), DATA, device=cpu)
     assert not p.fits and p.settings["optimizer"] == "adamw" and p.settings["adapter_precision"] == "fp32"
 
 
@@ -115,9 +119,9 @@ def trained(folder, tok, place, steps: int, resume=None, **more):
     rows = prepare(tok, said, kind="chat", objective="chat", max_length=64)
     facts = models.folder_facts(folder)
     torch.manual_seed(3)
-    from tuner.workers import load
+    from tuner.workers.modelling import load
 
-    model = techniques.build(load.base_model(folder, "fp32", "cpu"), job.settings, facts, objective="chat", tokenizer=tok)
+    model = peft_methods.build(load.base_model(folder, "fp32", "cpu"), job.settings, facts, objective="chat", tokenizer=tok)
     trainer = sft.make_trainer(job, model, rows, prepare(tok, said[:0], kind="chat", objective="chat", max_length=64, needed=False))
     trainer.args.report_to, trainer.args.save_total_limit = [], None
     trainer.remove_callback(type(job.report))

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from tuner import cli, config, ladder, memory, models, objectives, offers, planner, presets
-from tuner.choices import DataFacts
+from tuner import cli, models
+from tuner.devices import Device
 from tuner.errors import TunerError
-from tuner.hardware import Device
+from tuner.planning import fitting, memory, model_suggestions, planner
+from tuner.planning.decisions import DataFacts
+from tuner.settings import objectives, presets, run_config
 
 GB, GiB = 10**9, 2**30
 CARDS = [Device("cuda:0", "cuda", f"a card with {g} GB", g * GB, g * GB, 100) for g in (4, 8, 16, 24, 80)]
@@ -128,7 +130,7 @@ def test_our_own_figures_for_an_8b():
     """Told in the README: QLoRA on an 8B at 2,048 tokens fits a card of 12 GB with one row at once, and of 16 GB with four."""
     paper = {"method": "qlora", "quantization": "nf4", "gradient_checkpointing": True}
     one, four = (need("Qwen/Qwen3-8B", rows, 2048, **paper).peak for rows in (1, 4))
-    assert one < 12 * GB * ladder.ROOM and four < 16 * GB * ladder.ROOM and one < four
+    assert one < 12 * GB * fitting.ROOM and four < 16 * GB * fitting.ROOM and one < four
 
 
 # --- the parts -------------------------------------------------------------------------------------------------------------------
@@ -203,13 +205,13 @@ def test_each_preset_on_each_model_and_device_fits_or_says_what_to_do(preset):
         f = models.catalog_facts(entry)
         kind = objectives.get({"decoder": "chat", "encoder": "classification", "encoder-decoder": "seq2seq"}[f.family]).kinds[0]
         data = DataFacts(kind, 2000, 100, 180.0, 900, lengths=tuple(range(60, 901, 12)))
-        p = planner.plan(config.parse({}), models.Model(f.name, "hub", f, f.name), data, preset=preset, device=device)
+        p = planner.plan(run_config.parse({}), models.Model(f.name, "hub", f, f.name), data, preset=preset, device=device)
         where = f"{preset} {f.name} {device.name} {device.total}"
-        assert sum(p.breakdown.values()) == p.peak_bytes and p.fits == (p.peak_bytes <= p.free_bytes * ladder.ROOM), where
+        assert sum(p.breakdown.values()) == p.peak_bytes and p.fits == (p.peak_bytes <= p.free_bytes * fitting.ROOM), where
         assert p.fits or any(r["fits"] for r in p.remedies), where
         if p.fits and p.settings["method"] == "qlora":
             with_lora = planner.plan(
-                config.parse({"method": "lora"}), models.Model(f.name, "hub", f, f.name), data, preset=preset, device=device
+                run_config.parse({"method": "lora"}), models.Model(f.name, "hub", f, f.name), data, preset=preset, device=device
             )
             dearer = with_lora.settings["max_length"] < p.settings["max_length"] or with_lora.settings["adapter_precision"] == "bf16"
             assert not with_lora.fits or dearer, where
@@ -217,11 +219,14 @@ def test_each_preset_on_each_model_and_device_fits_or_says_what_to_do(preset):
 
 def test_the_largest_models_are_planned_to_fit():
     for device in CARDS:
-        for method, id in offers.largest(device).items():
+        for method, id in model_suggestions.largest(device).items():
             f = models.resolve(id).facts
             try:
                 p = planner.plan(
-                    config.parse({"method": method}), models.Model(id, "hub", f, id), DataFacts("chat", 1000, 50, 300.0, 700), device=device
+                    run_config.parse({"method": method}),
+                    models.Model(id, "hub", f, id),
+                    DataFacts("chat", 1000, 50, 300.0, 700),
+                    device=device,
                 )
             except TunerError as error:
                 raise AssertionError(f"{id} {method}: {error}") from error

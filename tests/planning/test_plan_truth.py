@@ -8,12 +8,16 @@ import shutil
 import pytest
 
 from tests.conftest import chat_rows, write_rows
-from tests.test_objectives import COLOURS, base, sentence, table, tokens, trained  # noqa: F401 (fixtures)
-from tuner import config, paths, row_losses, run_warnings, runs, token_counts, training
-from tuner.chat_templates import CHATML
-from tuner.data import store
+from tests.workers.test_objectives import COLOURS, base, sentence, table, tokens, trained  # noqa: F401 (fixtures)
+from tuner import paths, runs
+from tuner.data.store import store
 from tuner.errors import SettingError, TunerError
-from tuner.workers import templates
+from tuner.jobs import training
+from tuner.models.chat_templates import CHATML
+from tuner.planning import dropped_rows, token_counts
+from tuner.runs import run_warnings
+from tuner.settings import run_config
+from tuner.workers.tokenization import template_sandbox
 
 CALL = {"type": "function", "function": {"name": "weather", "arguments": {"city": "Rome"}}}
 TOOL = {
@@ -169,9 +173,9 @@ def models(base, tmp_path_factory):  # noqa: F811
 
 @pytest.fixture(autouse=True)
 def tried(ws):
-    """The templates need no trial in each test; tests/test_templates.py tries them."""
+    """The templates need no trial in each test; tests/workers/test_template_sandbox.py tries them."""
     ws.machine_folder().mkdir(parents=True, exist_ok=True)
-    paths.write_json(ws.machine_folder() / "templates.json", {templates._key(t): True for t in TEMPLATES.values()})
+    paths.write_json(ws.machine_folder() / "templates.json", {template_sandbox._key(t): True for t in TEMPLATES.values()})
 
 
 def brought(ws, tmp_path, cell: str) -> store.Dataset:
@@ -222,7 +226,7 @@ def longest_of(ws, ds, run) -> int:
 @pytest.mark.parametrize("cell", CELLS)
 def test_the_counts_are_right_for_every_length(ws, tmp_path, models, cell):
     """Not for the plan's own length alone: a slider, a fallback and a person's own value read the same numbers."""
-    from tuner.workers import load
+    from tuner.workers.modelling import load
 
     ds, name, settings = brought(ws, tmp_path, cell), CELLS[cell][3], CELLS[cell][4]
     question = token_counts.question(ds, training.models.resolve(str(models[name]), ws), settings)
@@ -243,7 +247,8 @@ def tokenized(ds, tokenizer, s: dict) -> tuple:
     """Training and validation rows as the workers prepare them."""
     from types import SimpleNamespace
 
-    from tuner.workers import classify, preference, reward, sft, tag, tokenization
+    from tuner.workers.tokenization import task_rows
+    from tuner.workers.training import preference, reward, sequence_classification, sft, token_classification
 
     def values(held_out):
         return (r["value"] for r in store.iterate(ds, held_out=held_out))
@@ -253,18 +258,18 @@ def tokenized(ds, tokenizer, s: dict) -> tuple:
     if s["objective"] in workers:
         return tuple(workers[s["objective"]].rows_of(job, side) for side in (False, True))
     ways = {
-        "classification": lambda v: tokenization.texts(tokenizer, v, s["max_length"]),
-        "tokens": lambda v: tokenization.words(tokenizer, v, s["max_length"]),
-        "qa": lambda v: tokenization.windows(tokenizer, v, s["max_length"], True),
-        "seq2seq": lambda v: tokenization.text_pairs(tokenizer, v, "seq2seq", s["max_length"]),
+        "classification": lambda v: task_rows.texts(tokenizer, v, s["max_length"]),
+        "tokens": lambda v: task_rows.words(tokenizer, v, s["max_length"]),
+        "qa": lambda v: task_rows.windows(tokenizer, v, s["max_length"], True),
+        "seq2seq": lambda v: task_rows.text_pairs(tokenizer, v, "seq2seq", s["max_length"]),
     }
     train, held = (ways[s["objective"]](values(side)) for side in (False, True))
     if s["objective"] == "classification":
-        about = classify.meaning(train, "classification", {})
-        return train, classify.numbered(held, about)
+        about = sequence_classification.meaning(train, "classification", {})
+        return train, sequence_classification.numbered(held, about)
     if s["objective"] == "tokens":
         names = sorted({name for pairs in train.columns["words"] for _, name in pairs})
-        return tag.numbered(train, names), tag.numbered(held, names)
+        return token_classification.numbered(train, names), token_classification.numbered(held, names)
     return train, held
 
 
@@ -306,10 +311,10 @@ def test_what_a_persons_own_length_cuts_is_told_and_not_asked(ws, tmp_path, mode
     assert cut["name"] == "rows_cut" and not plan.question and cut["fixes"][0]["settings"]["max_length"] > 64
     whole, _ = planned(ws, ds, models["marked"], cut["fixes"][0]["settings"])
     assert not whole.warnings
-    asked = config.parse({"max_length": 64})
-    c = row_losses.Choices(asked.given(), None)
+    asked = run_config.parse({"max_length": 64})
+    c = dropped_rows.Choices(asked.given(), None)
     c.by["max_length"] = ("planner", "It would not fit otherwise.")
-    assert row_losses.asks(plan.rows, plan.warnings, c) == plan.warnings, "what nobody chose is asked"
+    assert dropped_rows.asks(plan.rows, plan.warnings, c) == plan.warnings, "what nobody chose is asked"
 
 
 def test_a_sample_speaks_for_a_large_dataset_until_all_is_counted(ws, tmp_path, monkeypatch):

@@ -5,22 +5,26 @@ from dataclasses import replace
 
 import pytest
 
-from tuner import config, hardware, ladder, memory, models, offers, pace, planner
-from tuner import language as language_of
+from tuner import models
+from tuner.data.quality import language as language_of
+from tuner.devices import Device
 from tuner.errors import Problems, SettingError, TunerError
-from tuner.hardware import Device
-from tuner.planner import DataFacts
+from tuner.formatting import parse_bytes
+from tuner.planning import fitting as memory_fitting
+from tuner.planning import memory, model_suggestions, planner, time_estimate
+from tuner.planning.planner import DataFacts
+from tuner.settings import run_config
 
 TERMS = "weights quantization adapters gradients optimizer activations head reference buffers context fragmentation".split()
 CARD = Device("cuda:0", "cuda", "NVIDIA L4", 24 * 10**9, 24 * 10**9, 121)
 CPU = Device("cpu", "cpu", "CPU with 2 cores", 16 * 10**9, 16 * 10**9, 0.05)
-CARD_SETTINGS = offers.settings_for("lora") | {"effective_batch": 16}
+CARD_SETTINGS = model_suggestions.settings_for("lora") | {"effective_batch": 16}
 CHATS = DataFacts("chat", 2000, 100, 300.0, 1000)
 QWEN = models.Model("Qwen/Qwen2.5-1.5B-Instruct", "hub", models.resolve("Qwen/Qwen2.5-1.5B-Instruct").facts, "Qwen/Qwen2.5-1.5B-Instruct")
 
 
 def plan(model=QWEN, data=CHATS, device=CARD, preset=None, memory=None, **settings):
-    return planner.plan(config.parse(settings), model, data, device=device, preset=preset, device_memory=memory)
+    return planner.plan(run_config.parse(settings), model, data, device=device, preset=preset, device_memory=memory)
 
 
 def chosen(p, name):
@@ -92,7 +96,7 @@ def price(p) -> tuple:
 def test_the_ladder_is_taken_in_order_as_memory_shrinks():
     plans = [plan(memory=tenths * 10**8) for tenths in range(800, 2, -4)]
     for p in plans:
-        assert p.fits == (p.peak_bytes <= p.free_bytes * ladder.ROOM)
+        assert p.fits == (p.peak_bytes <= p.free_bytes * memory_fitting.ROOM)
         assert p.settings["effective_batch"] == 16 and 16 % p.settings["micro_batch"] == 0
     fitting = [p for p in plans if p.fits]
     assert plans[: len(fitting)] == fitting and len(fitting) < len(plans)
@@ -114,11 +118,11 @@ def test_on_each_rung_the_fastest_way_that_fits_is_taken():
         p = plan(memory=tenths * 10**8, method="lora", max_length=1024)
         if not p.fits:
             continue
-        took.append(pace.step_seconds(p.settings, QWEN.facts, CHATS, CARD, p.trainable_parameters))
+        took.append(time_estimate.step_seconds(p.settings, QWEN.facts, CHATS, CARD, p.trainable_parameters))
         for micro in (m for m in (1, 2, 4, 8, 16) if m > p.settings["micro_batch"]):
             other = p.settings | {"micro_batch": micro}
-            faster = pace.step_seconds(other, QWEN.facts, CHATS, CARD, p.trainable_parameters) < took[-1] * 0.99
-            assert not faster or memory.training(QWEN.facts, other).peak > p.free_bytes * ladder.ROOM
+            faster = time_estimate.step_seconds(other, QWEN.facts, CHATS, CARD, p.trainable_parameters) < took[-1] * 0.99
+            assert not faster or memory.training(QWEN.facts, other).peak > p.free_bytes * memory_fitting.ROOM
     assert took == sorted(took, reverse=True) and len(set(took)) > 3
 
 
@@ -128,7 +132,7 @@ def test_what_does_not_fit_is_a_plan_with_remedies():
     assert [r["fits"] for r in p.remedies] == sorted((r["fits"] for r in p.remedies), reverse=True)
     for remedy in p.remedies:
         assert set(remedy) == {"title", "settings", "peak_bytes", "saves_bytes", "cost", "fits"}
-        assert remedy["title"] and remedy["cost"] and set(remedy["settings"]) <= set(config.FIELDS)
+        assert remedy["title"] and remedy["cost"] and set(remedy["settings"]) <= set(run_config.FIELDS)
         assert remedy["peak_bytes"] + remedy["saves_bytes"] == p.peak_bytes and remedy["saves_bytes"] > 0
         if "model" not in remedy["settings"]:
             again = plan(**({"method": "full"} | remedy["settings"]), memory=8 * 10**9)
@@ -164,13 +168,13 @@ def test_no_memory_at_all_does_not_fit():
 @pytest.mark.parametrize("method", ["lora", "full"])
 def test_every_setting_has_its_reason(preset, method):
     p = plan(preset=preset, method=method, lora_rank=4)
-    assert [r["setting"] for r in p.reasons] == [n for n in config.FIELDS if n in p.settings]
+    assert [r["setting"] for r in p.reasons] == [n for n in run_config.FIELDS if n in p.settings]
     for r in p.reasons:
         assert set(r) == {"setting", "value", "reason", "by"} and r["by"] in ("you", "preset", "planner", "default")
         assert r["value"] == p.settings[r["setting"]] and r["reason"].endswith(".")
-    assert config.parse(p.settings)  # what was decided could have been asked for
-    open_still = {n for n in config.FIELDS if n not in p.settings} - {"model", "data"}
-    judged = {n for n in config.FIELDS if config.group_of(n) == "preference"}
+    assert run_config.parse(p.settings)  # what was decided could have been asked for
+    open_still = {n for n in run_config.FIELDS if n not in p.settings} - {"model", "data"}
+    judged = {n for n in run_config.FIELDS if run_config.group_of(n) == "preference"}
     assert open_still - judged <= {"max_steps", "quantization", "prompt_text", "chat_template"}
 
 
@@ -232,7 +236,7 @@ def test_the_objective_follows_the_data(kind, objective):
 
 
 def test_data_that_a_model_can_not_learn_from():
-    """Chats are not for a model that writes nothing; tests/test_methods.py walks all cells."""
+    """Chats are not for a model that writes nothing; tests/settings/test_methods.py walks all cells."""
     facts = replace(QWEN.facts, family="encoder", model_type="bert")
     with pytest.raises(SettingError) as caught:
         plan(model=replace(QWEN, facts=facts))
@@ -286,41 +290,43 @@ def test_without_data_a_guess_is_made():
 
 def test_sentences_for_the_start():
     small = replace(CPU, total=8 * 10**8, free=7 * 10**8)
-    assert offers.capacity(CARD).startswith(
+    assert model_suggestions.capacity(CARD).startswith(
         "This computer can teach models of up to 27 billion parameters (4-bit), and change all of one of"
     )
-    assert "starter" in offers.capacity(small)
+    assert "starter" in model_suggestions.capacity(small)
     names = [e["id"] for e in models.catalog()]
-    order = [offers.recommended(d).id for d in (CPU, CARD, replace(CARD, tflops=989, total=10**12))]
-    assert offers.recommended(small).id == "starter" and "The smallest of the list" in offers.recommended(CPU).reason
+    order = [model_suggestions.recommended(d).id for d in (CPU, CARD, replace(CARD, tflops=989, total=10**12))]
+    assert model_suggestions.recommended(small).id == "starter" and "The smallest of the list" in model_suggestions.recommended(CPU).reason
     assert [names.index(o) for o in order] == sorted(names.index(o) for o in order)
     assert not any(e.get("gated") for e in models.catalog() if e["id"] in order) and order[-1] == "Qwen/Qwen3-32B"
 
 
 def test_the_recommended_model_speaks_the_language_and_does_the_task():
     for language in ("en", "de", "zh"):
-        found = offers.recommended(CARD, "chat", language)
+        found = model_suggestions.recommended(CARD, "chat", language)
         assert (
-            offers.speaks(next(e for e in models.catalog() if e["id"] == found.id), language)
+            model_suggestions.speaks(next(e for e in models.catalog() if e["id"] == found.id), language)
             and language_of.NAMES[language] in found.reason
         )
-        assert found.download > 10**8 and offers.recommended(CARD, "chat", language, there=frozenset([found.id])).download == 0
-    assert models.resolve(offers.recommended(CARD, "classification").id).facts.family == "encoder"
-    assert models.resolve(offers.recommended(CARD, "seq2seq", "de").id).facts.family == "encoder-decoder"
-    assert offers.recommended(CARD, "chat", "tlh").id in ("starter", offers.recommended(CARD, "chat").id)
+        assert found.download > 10**8 and model_suggestions.recommended(CARD, "chat", language, there=frozenset([found.id])).download == 0
+    assert models.resolve(model_suggestions.recommended(CARD, "classification").id).facts.family == "encoder"
+    assert models.resolve(model_suggestions.recommended(CARD, "seq2seq", "de").id).facts.family == "encoder-decoder"
+    assert model_suggestions.recommended(CARD, "chat", "tlh").id in ("starter", model_suggestions.recommended(CARD, "chat").id)
 
 
 def test_the_same_plan_on_other_cards():
-    found = offers.elsewhere(config.parse({}), QWEN, CHATS)
+    found = model_suggestions.elsewhere(run_config.parse({}), QWEN, CHATS)
     assert [f["gigabytes"] for f in found] == [8, 12, 16, 24, 48, 80] and all(f["fits"] for f in found)
     seconds = [
-        pace.step_seconds(CARD_SETTINGS | {k: v for k, v in f.items() if k in CARD_SETTINGS}, QWEN.facts, CHATS, CARD, 0) for f in found
+        time_estimate.step_seconds(CARD_SETTINGS | {k: v for k, v in f.items() if k in CARD_SETTINGS}, QWEN.facts, CHATS, CARD, 0)
+        for f in found
     ]
     assert seconds == sorted(seconds, reverse=True), "a larger card is filled"
     assert not any(
-        f["fits"] for f in offers.elsewhere(config.parse({"method": "full", "max_length": 4096, "micro_batch": 8}), QWEN, CHATS)[:2]
+        f["fits"]
+        for f in model_suggestions.elsewhere(run_config.parse({"method": "full", "max_length": 4096, "micro_batch": 8}), QWEN, CHATS)[:2]
     )
-    refused = offers.elsewhere(config.parse({"objective": "tokens"}), QWEN, replace(CHATS, kind="chat"))
+    refused = model_suggestions.elsewhere(run_config.parse({"objective": "tokens"}), QWEN, replace(CHATS, kind="chat"))
     assert all("why_not" in f for f in refused)
 
 
@@ -340,13 +346,13 @@ def test_the_same_plan_on_other_cards():
     ],
 )
 def test_amounts_of_memory(text, bytes):
-    assert hardware.parse_bytes(text) == bytes
+    assert parse_bytes(text) == bytes
 
 
 @pytest.mark.parametrize("text", ["", "much", "-1GB", "24XB", "1.2.3GB", ".", "24GB!", "GB", "nan", "1e9"])
 def test_amounts_that_are_none(text):
     with pytest.raises(SettingError) as caught:
-        hardware.parse_bytes(text)
+        parse_bytes(text)
     assert caught.value.field == "device_memory"
 
 
@@ -371,7 +377,7 @@ def test_what_a_device_can_not_do_is_not_offered():
 
 def test_each_choice_about_packing_has_its_true_reason():
     def packing(device=CARD, objective="chat", kind="chat", rows=5000, mean=40.0):
-        p = planner.plan(config.parse({"objective": objective}), QWEN, DataFacts(kind, rows, 50, mean, 1000), device=device)
+        p = planner.plan(run_config.parse({"objective": objective}), QWEN, DataFacts(kind, rows, 50, mean, 1000), device=device)
         return p.settings["packing"], next(r["reason"] for r in p.reasons if r["setting"] == "packing")
 
     assert packing(objective="text", kind="text", rows=500, mean=600.0)[0] is True
@@ -383,11 +389,11 @@ def test_each_choice_about_packing_has_its_true_reason():
 
 def test_t5_takes_larger_steps_and_prompts_begin_gently():
     t5 = models.Model("google-t5/t5-small", "hub", models.resolve("google-t5/t5-small").facts, "google-t5/t5-small")
-    p = planner.plan(config.parse({"method": "full"}), t5, DataFacts("seq2seq", 9000, 50, 40.0, 100), device=CARD)
+    p = planner.plan(run_config.parse({"method": "full"}), t5, DataFacts("seq2seq", 9000, 50, 40.0, 100), device=CARD)
     assert p.settings["learning_rate"] == 1e-4 and not any("learning rate" in n for n in p.notes)
-    p = planner.plan(config.parse({"method": "prompt"}), QWEN, DataFacts("chat", 9000, 50, 40.0, 100), device=CARD)
+    p = planner.plan(run_config.parse({"method": "prompt"}), QWEN, DataFacts("chat", 9000, 50, 40.0, 100), device=CARD)
     assert p.settings["warmup"] == 0.1 and next(r["by"] for r in p.reasons if r["setting"] == "warmup") == "planner"
-    p = planner.plan(config.parse({"method": "prompt", "warmup": 0.01}), QWEN, DataFacts("chat", 9000, 50, 40.0, 100), device=CARD)
+    p = planner.plan(run_config.parse({"method": "prompt", "warmup": 0.01}), QWEN, DataFacts("chat", 9000, 50, 40.0, 100), device=CARD)
     assert p.settings["warmup"] == 0.01
 
 
@@ -400,30 +406,32 @@ def test_settings_at_fault_are_named_themselves():
         ({"lora_targets": ["lm_head"]}, "lora_targets", None),
     ):
         with pytest.raises(TunerError) as caught:
-            planner.plan(config.parse(wish), QWEN, DataFacts("chat", 100, 5, 40.0, 100), device=CARD)
+            planner.plan(run_config.parse(wish), QWEN, DataFacts("chat", 100, 5, 40.0, 100), device=CARD)
         (error,) = caught.value.as_list()
         assert error["field"] == field and (available is None or error["available"] == available), error
     assert "last layers" in error["message"]
     with pytest.raises(TunerError) as caught:
         planner.plan(
-            config.parse({"method": "prompt", "virtual_tokens": 500}), bert, DataFacts("classification", 100, 5, 40.0, 100), device=CARD
+            run_config.parse({"method": "prompt", "virtual_tokens": 500}), bert, DataFacts("classification", 100, 5, 40.0, 100), device=CARD
         )
     assert caught.value.as_list()[0]["field"] == "virtual_tokens"
-    p = planner.plan(config.parse({"method": "full", "use_dora": True}), QWEN, DataFacts("chat", 100, 5, 40.0, 100), device=CARD)
+    p = planner.plan(run_config.parse({"method": "full", "use_dora": True}), QWEN, DataFacts("chat", 100, 5, 40.0, 100), device=CARD)
     assert "use_dora" in p.ignored and "use_dora" in p.warnings[0]["message"]
 
 
 def test_a_toy_learns_a_language_with_all_it_has():
     starter = models.resolve("starter")
-    p = planner.plan(config.parse({}), starter, DataFacts("seq2seq", 285, 15, 40.0, 60), preset="balanced", device=CPU)
+    p = planner.plan(run_config.parse({}), starter, DataFacts("seq2seq", 285, 15, 40.0, 60), preset="balanced", device=CPU)
     assert (
         p.settings["method"] == "full"
         and p.settings["epochs"] == 15
         and {"method", "epochs"} <= {r["setting"] for r in p.reasons if r["by"] == "planner"}
     )
-    mine = planner.plan(config.parse({"method": "lora"}), starter, DataFacts("seq2seq", 285, 15, 40.0, 60), preset="balanced", device=CPU)
+    mine = planner.plan(
+        run_config.parse({"method": "lora"}), starter, DataFacts("seq2seq", 285, 15, 40.0, 60), preset="balanced", device=CPU
+    )
     assert mine.settings["method"] == "lora" and mine.settings["epochs"] == 3
-    assert planner.plan(config.parse({}), QWEN, DataFacts("seq2seq", 285, 15, 40.0, 60), device=CARD).settings["method"] == "lora"
+    assert planner.plan(run_config.parse({}), QWEN, DataFacts("seq2seq", 285, 15, 40.0, 60), device=CARD).settings["method"] == "lora"
 
 
 # --- what a short run and rsLoRA need -------------------------------------------------------------------------------------------
@@ -435,7 +443,7 @@ def test_a_warm_up_never_takes_the_only_steps(steps, more):
     """A warm-up begins at a rate of 0: with one step of it a run of one step changes nothing."""
     for preset in (None, "quick", "quality"):
         p = planner.plan(
-            config.parse({"max_steps": steps, **more}), QWEN, DataFacts("chat", 9000, 50, 40.0, 100), device=CARD, preset=preset
+            run_config.parse({"max_steps": steps, **more}), QWEN, DataFacts("chat", 9000, 50, 40.0, 100), device=CARD, preset=preset
         )
         assert 2 * math.ceil(p.settings["warmup"] * steps) <= steps and p.steps == steps
         assert any(f"only {steps} step" in note for note in p.notes)
@@ -443,10 +451,10 @@ def test_a_warm_up_never_takes_the_only_steps(steps, more):
 
 def test_a_few_rows_make_few_steps_and_that_is_told():
     p = planner.plan(
-        config.parse({"epochs": 1, "effective_batch": 4}), QWEN, DataFacts("chat", 3, 0, 40.0, 100), device=CARD, preset="quick"
+        run_config.parse({"epochs": 1, "effective_batch": 4}), QWEN, DataFacts("chat", 3, 0, 40.0, 100), device=CARD, preset="quick"
     )
     assert p.steps == 1 and p.settings["warmup"] == 0 and any("3 rows, 4 in each step" in note for note in p.notes)
-    p = planner.plan(config.parse({}), QWEN, DataFacts("chat", 9000, 50, 40.0, 100), device=CARD)
+    p = planner.plan(run_config.parse({}), QWEN, DataFacts("chat", 9000, 50, 40.0, 100), device=CARD)
     assert p.settings["warmup"] > 0 and not any("only" in note and "step" in note for note in p.notes)
 
 
@@ -455,7 +463,10 @@ def test_an_update_is_as_strong_with_rslora(rank):
     """Kalajdzievski 2023: the update is scaled by alpha / sqrt(rank) instead of alpha / rank; the default makes both the same."""
     plain, rooted = (
         planner.plan(
-            config.parse({"method": "lora", "lora_rank": rank, "use_rslora": on}), QWEN, DataFacts("chat", 9000, 50, 40.0, 100), device=CARD
+            run_config.parse({"method": "lora", "lora_rank": rank, "use_rslora": on}),
+            QWEN,
+            DataFacts("chat", 9000, 50, 40.0, 100),
+            device=CARD,
         )
         for on in (False, True)
     )
@@ -465,7 +476,7 @@ def test_an_update_is_as_strong_with_rslora(rank):
 
 def test_the_rate_is_judged_by_how_strong_the_update_is():
     def notes(**more) -> str:
-        asked = config.parse({"method": "lora", "lora_rank": 64, "learning_rate": 1e-3, **more})
+        asked = run_config.parse({"method": "lora", "lora_rank": 64, "learning_rate": 1e-3, **more})
         return " ".join(planner.plan(asked, QWEN, DataFacts("chat", 9000, 50, 40.0, 100), device=CARD).notes)
 
     assert "learning rate" not in notes() and "learning rate" not in notes(use_rslora=True)

@@ -9,13 +9,16 @@ from dataclasses import replace
 import pytest
 
 from tests.conftest import until
-from tuner import ceilings, config, doctor, hardware, locks, models, pace, paths, planner, runs, supervisor
-from tuner.choices import DataFacts
-from tuner.commands.runs import Bar
+from tuner import devices, diagnostics, locks, models, paths, runs
+from tuner.cli.runs import Bar
+from tuner.devices import Device, roofline
 from tuner.errors import ConflictError, SettingError
-from tuner.eta import Eta, in_words
-from tuner.hardware import Device, human_range, human_time
-from tuner.launch import handover
+from tuner.formatting import human_range, human_time
+from tuner.jobs import benchmarks, handover, supervisor
+from tuner.planning import planner, time_estimate
+from tuner.planning.decisions import DataFacts
+from tuner.planning.eta import Eta, in_words
+from tuner.settings import run_config
 from ui import draw
 
 CARD = Device("cuda:0", "cuda", "NVIDIA L4", 24 * 10**9, 24 * 10**9, 121, watts=72)
@@ -38,15 +41,15 @@ def _machine(ws):
 
 
 def plan(model=QWEN, data=CHATS, device=CARD, **settings):
-    return planner.plan(config.parse(FIXED | settings), model, data, device=device, device_memory=10**12)
+    return planner.plan(run_config.parse(FIXED | settings), model, data, device=device, device_memory=10**12)
 
 
 def probed(device=CARD, **figures) -> None:
     """As if a probe had found these ceilings."""
-    place = ceilings.folder(device)
+    place = roofline.folder(device)
     place.mkdir(parents=True, exist_ok=True)
     known = {"fp32": 15e12, "bf16": 60e12, "bandwidth": 250e9, "layer": 4e-4, "measured": "2026-01-01T00:00:00+0000"}
-    paths.write_json(place / supervisor.PROBED, known | figures)
+    paths.write_json(place / roofline.RESULT, known | figures)
 
 
 def width(p) -> float:
@@ -82,14 +85,16 @@ def test_what_costs_less_takes_less():
 
 def test_rows_of_like_length_are_not_padded():
     same, unlike = replace(CHATS, longest=300), CHATS
-    lengths = [pace.padded(d, FIXED | {"method": "lora", "objective": "chat", "micro_batch": m}) for d in (same, unlike) for m in (1, 8)]
+    lengths = [
+        time_estimate.padded(d, FIXED | {"method": "lora", "objective": "chat", "micro_batch": m}) for d in (same, unlike) for m in (1, 8)
+    ]
     assert lengths[:2] == [300, 300] and lengths[2] == 300 and 300 < lengths[3] <= 1000
     assert plan(data=unlike).pace["tokens_per_second"] < plan(data=same).pace["tokens_per_second"]
 
 
 def test_of_experts_only_those_that_are_asked_count():
     facts = replace(QWEN.facts, config={"num_experts_per_tok": 2, "moe_intermediate_size": 100})
-    assert pace._active(facts) < facts.layer_parameters == pace._active(QWEN.facts)
+    assert time_estimate._active(facts) < facts.layer_parameters == time_estimate._active(QWEN.facts)
 
 
 def test_a_slower_device_takes_longer():
@@ -108,8 +113,8 @@ def test_the_range_narrows_with_a_probe_and_with_each_run():
     probed()
     widths.append(width(plan()))
     for factor in (1.3, 1.34, 1.28, 1.3, 1.31):
-        pace.learn(plan().pace["key"], factor)
-        pace.learn(f"{CARD.name}|{pace.STARTED}", 0.8)
+        time_estimate.learn(plan().pace["key"], factor)
+        time_estimate.learn(f"{CARD.name}|{time_estimate.STARTED}", 0.8)
         widths.append(width(plan()))
     assert widths == sorted(widths, reverse=True) and widths[0] > 2.5 > widths[1] > widths[2] and widths[-1] < 1.5
     assert plan().pace["factor"] == pytest.approx(1.3, rel=0.02)
@@ -118,7 +123,7 @@ def test_the_range_narrows_with_a_probe_and_with_each_run():
 def test_what_runs_taught_moves_the_middle_and_one_odd_run_does_not():
     before = plan()
     for factor in (2.0, 2.1, 40.0, 1.9, 2.0):
-        pace.learn(before.pace["key"], factor)
+        time_estimate.learn(before.pace["key"], factor)
     after = plan()
     assert after.pace["step"] == pytest.approx(2 * before.pace["step"]) and after.seconds > before.seconds
     assert after.pace["step"] / after.pace["factor"] == pytest.approx(before.pace["step"]), "what is learnt next stands on the same ground"
@@ -128,11 +133,11 @@ def test_other_methods_learn_a_little_and_another_device_nothing():
     probed(), probed(CPU)
     before, narrow = plan(method="full"), plan(method="lora").pace["key"]
     for _ in range(3):
-        pace.learn(narrow, 2.0)
+        time_estimate.learn(narrow, 2.0)
     near = plan(method="full")
     assert near.pace["factor"] == pytest.approx(2.0) and width(plan()) < width(near) <= width(before)
     assert plan(device=CPU).pace["factor"] == 1.0
-    pace.learn(near.pace["key"], 3.0)
+    time_estimate.learn(near.pace["key"], 3.0)
     assert plan(method="full").pace["factor"] == pytest.approx(3.0)
 
 
@@ -142,14 +147,14 @@ def test_the_memory_is_bounded_and_old_files_say_nothing():
     p = plan()
     assert p.pace["factor"] == 1.0
     for n in range(50):
-        pace.learn(p.pace["key"], 1 + n / 100)
-    pace.learn(p.pace["key"], 1e9)
+        time_estimate.learn(p.pace["key"], 1 + n / 100)
+    time_estimate.learn(p.pace["key"], 1e9)
     (kept,) = json.loads(file.read_text())["factors"].values()
-    assert len(kept) == pace.KEPT and kept[-2:] == [1.49, 50.0]
+    assert len(kept) == time_estimate.KEPT and kept[-2:] == [1.49, 50.0]
 
 
 def test_what_is_measured_does_not_correct_what_stands_on_paper():
-    pace.learn(plan().pace["key"], 5.0)
+    time_estimate.learn(plan().pace["key"], 5.0)
     assert plan().pace["factor"] == pytest.approx(5.0)
     probed()
     assert plan().pace["factor"] == 1.0
@@ -160,7 +165,7 @@ def test_what_is_measured_does_not_correct_what_stands_on_paper():
 
 def test_energy_and_cost_follow_from_time(monkeypatch):
     p = plan()
-    assert p.energy_wh == pytest.approx(72 * pace.SHARE["cuda"] * p.seconds / 3600) and p.cost is None
+    assert p.energy_wh == pytest.approx(72 * time_estimate.SHARE["cuda"] * p.seconds / 3600) and p.cost is None
     assert plan(device=replace(CARD, watts=0.0)).energy_wh is None
     monkeypatch.setenv("TUNESMITH_HOURLY_COST", "1.80 USD")
     p = plan()
@@ -230,12 +235,12 @@ def test_tests_and_saves_to_come_are_counted():
 def test_a_run_counts_what_is_to_come_and_leaves_tests_out_of_its_steps(ws, monkeypatch):
     from types import SimpleNamespace as Things
 
-    from tuner.workers import report
+    from tuner.workers.training import callbacks
 
     clock = Things(now=0.0)
-    monkeypatch.setattr(report.time, "monotonic", lambda: clock.now)
+    monkeypatch.setattr(callbacks.time, "monotonic", lambda: clock.now)
     run = runs.create(ws, {"model": "starter", "data": "x@1"}, {"settings": {}, "reasons": []}, name="timed")
-    told = report.Report(Things(folder=run.path, say=lambda *_, **__: None, progress=lambda **_: None, stop_asked=False))
+    told = callbacks.Report(Things(folder=run.path, say=lambda *_, **__: None, progress=lambda **_: None, stop_asked=False))
     args = Things(eval_strategy="steps", eval_steps=10, save_steps=10, output_dir=str(run.path))
     state = Things(global_step=0, max_steps=25, epoch=0.0, is_world_process_zero=True)
     told.on_train_begin(args, state, None)
@@ -282,16 +287,16 @@ def test_the_time_left_in_words_for_new_and_old_runs(ws):
 
 
 def test_a_real_probe_measures_what_can_be(tmp_path, monkeypatch):
-    from tuner.workers import probe
+    from tuner.workers import device_benchmark
 
-    monkeypatch.setitem(probe.SIDES, "cpu", (64, 128))
-    monkeypatch.setitem(probe.COPIED, "cpu", 1 << 20)
-    place = ceilings.folder(hardware.cpu())
+    monkeypatch.setitem(device_benchmark.SIDES, "cpu", (64, 128))
+    monkeypatch.setitem(device_benchmark.COPIED, "cpu", 1 << 20)
+    place = roofline.folder(devices.cpu())
     place.mkdir(parents=True)
-    assert probe.main("cpu", place / supervisor.PROBED, 0.5) == 0
-    found = ceilings.of(hardware.cpu())
+    assert device_benchmark.main("cpu", place / roofline.RESULT, 0.5) == 0
+    found = roofline.of(devices.cpu())
     assert found.measured and 1e8 < found.fp32 < 1e15 and 1e7 < found.bf16 < 1e15 and 1e7 < found.bandwidth < 1e13
-    assert 1e-6 < found.layer < 1 and "TFLOP/s" in doctor.in_words(doctor.reached(found))
+    assert 1e-6 < found.layer < 1 and "TFLOP/s" in diagnostics.in_words(diagnostics.reached(found))
     assert not list(place.glob(".*")), "written whole"
     locks.release(place / "lock")
 
@@ -299,7 +304,9 @@ def test_a_real_probe_measures_what_can_be(tmp_path, monkeypatch):
 @pytest.mark.parametrize("broken", [{"fp32": 0}, {"bf16": None}, {"layer": "x"}, {"bandwidth": -1}])
 def test_a_measurement_that_can_not_be_is_left_out(broken):
     probed(**broken)
-    assert ceilings.of(CARD) == ceilings.on_paper(CARD) and doctor.in_words(doctor.reached(ceilings.of(CARD))) == "not yet measured"
+    assert (
+        roofline.of(CARD) == roofline.on_paper(CARD) and diagnostics.in_words(diagnostics.reached(roofline.of(CARD))) == "not yet measured"
+    )
 
 
 def waiting(ws) -> list[tuple]:
@@ -309,19 +316,19 @@ def waiting(ws) -> list[tuple]:
 
 def test_a_probe_is_asked_for_once_and_never_by_accident(ws, monkeypatch):
     monkeypatch.setattr(supervisor, "ensure", lambda machine: None)
-    ceilings.ask(ws, CPU)
+    benchmarks.ask(ws, CPU)
     assert waiting(ws) == [], "tests forbid it"
     monkeypatch.setenv("TUNESMITH_PROBE", "1")
-    ceilings.ask(ws, CPU), ceilings.ask(ws, CPU)
+    benchmarks.ask(ws, CPU), benchmarks.ask(ws, CPU)
     assert waiting(ws) == [("probe", "cpu")]
     probed()
-    ceilings.ask(ws, CARD)
+    benchmarks.ask(ws, CARD)
     probed(others=0.9)
-    ceilings.ask(ws, CARD)
+    benchmarks.ask(ws, CARD)
     assert waiting(ws) == [("probe", "cpu")], "what is known is not measured again"
-    old = ceilings.folder(CARD) / supervisor.PROBED
+    old = roofline.folder(CARD) / roofline.RESULT
     os.utime(old, (0, 0))
-    ceilings.ask(ws, CARD)
+    benchmarks.ask(ws, CARD)
     assert waiting(ws) == [("probe", "cpu"), ("probe", "cuda:0")], "but what was measured beside other programs is, later"
 
 
@@ -362,11 +369,11 @@ def look_around(s) -> None:
 
 def test_a_run_never_waits_for_a_probe_nor_works_beside_it(ws, office):
     s, started = office
-    place = ceilings.folder(CPU)
+    place = roofline.folder(CPU)
     place.mkdir(parents=True)
     supervisor.submit(ws, "probe", place, "cpu")
     look_around(s)
-    assert started == [("tuner.workers.probe", "cpu", str(place / supervisor.PROBED))]
+    assert started == [("tuner.workers.device_benchmark", "cpu", str(place / roofline.RESULT))]
     probe = next(iter(s.children.values()))
     run = runs.create(ws, {"model": "starter", "data": "x@1"}, plan().as_dict() | {"model": {}}, name="urgent")
     supervisor.submit(ws, "train", run.path, "cpu")
@@ -377,12 +384,12 @@ def test_a_run_never_waits_for_a_probe_nor_works_beside_it(ws, office):
     next(iter(s.children.values())).code = 0
     runs.write_status(run.path, state="finished")
     look_around(s)
-    assert states(s) == {"probe": "running", "train": "done"} and started[-1][0] == "tuner.workers.probe"
+    assert states(s) == {"probe": "running", "train": "done"} and started[-1][0] == "tuner.workers.device_benchmark"
 
 
 def test_a_probe_lets_a_waiting_run_go_first(ws, office):
     s, started = office
-    place = ceilings.folder(CPU)
+    place = roofline.folder(CPU)
     place.mkdir(parents=True)
     run = runs.create(ws, {"model": "starter", "data": "x@1"}, plan().as_dict() | {"model": {}}, name="first")
     supervisor.submit(ws, "probe", place, "cpu")
@@ -394,7 +401,7 @@ def test_a_probe_lets_a_waiting_run_go_first(ws, office):
 def test_nobody_measures_by_hand_beside_a_run(ws):
     runs.create(ws, {"model": "starter", "data": "x@1"}, plan().as_dict(), name="live")
     with pytest.raises(ConflictError, match="live is under way"):
-        ceilings.measure(ws, CPU)
+        benchmarks.measure(ws, CPU)
 
 
 def test_measuring_by_hand_goes_through_the_queue(ws, monkeypatch):
@@ -407,5 +414,5 @@ def test_measuring_by_hand_goes_through_the_queue(ws, monkeypatch):
         Thread(target=probed, args=(CPU,)).start()
 
     monkeypatch.setattr(supervisor, "ensure", ensure)
-    assert ceilings.measure(ws, CPU).measured and asked == [ws.machine_folder()]
-    assert until(lambda: math.isclose(ceilings.of(CPU).bf16, 60e12), 5)
+    assert benchmarks.measure(ws, CPU).measured and asked == [ws.machine_folder()]
+    assert until(lambda: math.isclose(roofline.of(CPU).bf16, 60e12), 5)

@@ -8,9 +8,13 @@ import gradio as gr
 import pytest
 
 from tests.conftest import ROOT
-from tests.test_objectives import base, tokens  # noqa: F401 (fixtures)
-from tests.test_plan_truth import CELLS, brought, models, tried  # noqa: F401 (fixtures)
-from tuner import checkpoints, cli, config, run_warnings, runs, settling, training
+from tests.planning.test_plan_truth import CELLS, brought, models, tried  # noqa: F401 (fixtures)
+from tests.workers.test_objectives import base, tokens  # noqa: F401 (fixtures)
+from tuner import cli, runs
+from tuner.evaluation import checkpoints
+from tuner.jobs import training
+from tuner.runs import run_warnings, settling
+from tuner.settings import run_config
 from ui import draw
 from ui.forms import show
 from ui.session import House
@@ -85,8 +89,8 @@ def test_a_plans_warnings_are_in_the_page_the_terminal_and_the_json(ws, tmp_path
 def with_tools(ws, tmp_path):
     """Tools are offered and never called."""
     from tests.conftest import chat_rows, write_rows
-    from tests.test_plan_truth import TOOL
-    from tuner.data import store
+    from tests.planning.test_plan_truth import TOOL
+    from tuner.data.store import store
 
     return store.add(ws, write_rows(tmp_path / "offered.jsonl", [r | {"tools": [TOOL]} for r in chat_rows(30)]), held_out=0.2)
 
@@ -119,4 +123,4 @@ def test_ignored_settings_and_lost_rows_are_in_the_run_from_its_first_moment(ws,
     values = {"model": str(models["marked"]), "data": ds.ref, "device": "cpu", "max_length": 64, "class_weights": True}
     plan, model, ds, asked = training.prepare(ws, values)
     run = runs.create(ws, training._wish(model, ds, None, asked), training._document(plan, model, ds, None), name="new")
-    assert {w["name"] for w in run.warnings} == {"settings_ignored", "rows_cut"} and config.FIELDS["class_weights"]
+    assert {w["name"] for w in run.warnings} == {"settings_ignored", "rows_cut"} and run_config.FIELDS["class_weights"]

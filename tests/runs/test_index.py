@@ -11,11 +11,14 @@ from contextlib import contextmanager
 import pytest
 
 from tests.conftest import fresh, until
-from tests.test_runs import make
-from tuner import folder_index, paths, run_index, runs
-from tuner.data import store
+from tests.runs.test_runs import make
+from tuner import paths, runs
+from tuner.data.store import store
 from tuner.labels import projects
 from tuner.paths import Workspace
+from tuner.runs import index as run_index
+from tuner.runs import run_folder
+from tuner.system import folder_index
 
 
 @contextmanager
@@ -54,7 +57,7 @@ def ended(ws, n: int) -> list[runs.Run]:
 def parsed(monkeypatch) -> list[str]:
     """The runs whose files were read."""
     found, read = [], runs.read
-    monkeypatch.setattr(runs, "read", lambda folder, status: found.append(folder.name) or read(folder, status))
+    monkeypatch.setattr(run_folder, "read", lambda folder, status: found.append(folder.name) or read(folder, status))
     return found
 
 
@@ -142,6 +145,7 @@ OTHER = """
 import sys
 from pathlib import Path
 from tuner import runs
+from tuner.runs import run_folder
 from tuner.paths import Workspace
 ws = Workspace(Path(sys.argv[1]))
 runs.write_status(ws.runs / "run-2", state="failed")

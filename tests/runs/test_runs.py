@@ -11,10 +11,12 @@ from contextlib import closing
 import pytest
 
 from tests.conftest import ROOT, until
-from tuner import config, locks, models, paths, planner, runs, supervisor
+from tuner import locks, models, paths, runs
+from tuner.devices import Device
 from tuner.errors import ConflictError, DiskError, NotFoundError, TunerError
-from tuner.hardware import Device
-from tuner.launch import handover
+from tuner.jobs import handover, supervisor
+from tuner.planning import planner
+from tuner.settings import run_config
 
 CPU = Device("cpu", "cpu", "CPU", 16 * 10**9, 16 * 10**9, 0.05)
 
@@ -25,7 +27,7 @@ def made(ws) -> runs.Run:
 
 
 def make(ws, name: str = "my run", **wish) -> runs.Run:
-    plan = planner.plan(config.parse({}), models.resolve("starter"), None, device=CPU).as_dict()
+    plan = planner.plan(run_config.parse({}), models.resolve("starter"), None, device=CPU).as_dict()
     return runs.create(ws, {"model": "starter", "data": "sums@1", **wish}, plan | {"model": {"base": "x"}}, name=name)
 
 

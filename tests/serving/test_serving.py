@@ -12,8 +12,10 @@ import psutil
 import pytest
 
 from tests.conftest import fresh, until
-from tuner import chat, locks, paths, runs, supervisor
+from tuner import locks, paths, runs
 from tuner.errors import ModelError, WorkError
+from tuner.jobs import supervisor
+from tuner.serving import chat_client
 
 PROMPTS = ["What is 3 plus 3?", "How are you?", "Name two flowers."]
 GREEDY = {"temperature": 0.0, "max_tokens": 24}
@@ -40,16 +42,16 @@ print(json.dumps(out))
 
 @pytest.fixture(scope="module")
 def client(house):
-    return chat.Client(house.ws, "cpu")
+    return chat_client.Client(house.ws, "cpu")
 
 
 @pytest.fixture(scope="module")
 def known(house) -> dict[str, dict]:
     return {
-        "tuned": chat.known_as(house.ws, house.lora),
-        "base": chat.known_as(house.ws, house.lora, base=True),
-        "whole": chat.known_as(house.ws, house.full),
-        "starter": chat.known_as(house.ws, "starter"),
+        "tuned": chat_client.known_as(house.ws, house.lora),
+        "base": chat_client.known_as(house.ws, house.lora, base=True),
+        "whole": chat_client.known_as(house.ws, house.full),
+        "starter": chat_client.known_as(house.ws, "starter"),
     }
 
 
@@ -120,9 +122,9 @@ def test_a_thought_keeps_its_tags(known, tmp_path):
     import torch
     from transformers import AutoTokenizer
 
-    from tuner.chat_templates import opened
-    from tuner.workers.resident import Known, Models
-    from tuner.workers.serve import Answer, Question, Streamer
+    from tuner.models.chat_templates import opened
+    from tuner.workers.serving.model_cache import Known, Models
+    from tuner.workers.serving.server import Answer, Question, Streamer
 
     for text, tag in (("<s>user\nHi\nassistant\n<think>\n", "<think>"), ("<think> done </think> so", ""), ("", "")):
         assert opened(text) == tag
@@ -148,7 +150,7 @@ def test_a_thought_keeps_its_tags(known, tmp_path):
 
 
 def test_two_models_take_turns_where_they_do_not_fit_beside_each_other(known, monkeypatch, tmp_path):
-    from tuner.workers.resident import Known, Models
+    from tuner.workers.serving.model_cache import Known, Models
 
     second = tmp_path / "second"
     shutil.copytree(paths.STARTER, second)
@@ -206,7 +208,7 @@ def test_models_are_listed_as_openai_does(client, known):
 
 
 def test_the_secret_is_its_owners_and_the_port_is_on_loopback(house, client):
-    file = chat.folder(house.ws, "cpu") / "endpoint.json"
+    file = chat_client.folder(house.ws, "cpu") / "endpoint.json"
     if os.name == "posix":
         assert file.stat().st_mode & 0o077 == 0
     listening = [c for c in psutil.Process(serving_pid(house.ws)).net_connections() if c.status == psutil.CONN_LISTEN]
@@ -224,7 +226,7 @@ def test_a_run_without_a_model_has_nobody_to_talk_to(house, ws):
         for name in ("config.yaml", "plan.json", "about.json"):
             (house.ws.runs / "empty" / name).write_bytes((house.ws.runs / house.lora / name).read_bytes())
         runs.write_status(house.ws.runs / "empty", state="failed")
-        chat.known_as(house.ws, "empty")
+        chat_client.known_as(house.ws, "empty")
     assert caught.value.field == "run"
     runs.delete(house.ws, "empty")
 
@@ -233,7 +235,7 @@ def test_a_killed_worker_is_started_anew(house, client, known):
     """Last in this file: the client of the others is of no use afterwards."""
     before = client.answer(known["tuned"], ask(PROMPTS[0]), **GREEDY).text
     os.kill(serving_pid(house.ws), signal.SIGKILL)
-    until(lambda: not locks.held(chat.folder(house.ws, "cpu") / "lock"))
+    until(lambda: not locks.held(chat_client.folder(house.ws, "cpu") / "lock"))
     with pytest.raises(WorkError, match="stopped answering"):
         client.answer(known["tuned"], ask(PROMPTS[0]), **GREEDY)
-    assert chat.Client(house.ws, "cpu").answer(known["tuned"], ask(PROMPTS[0]), **GREEDY).text == before
+    assert chat_client.Client(house.ws, "cpu").answer(known["tuned"], ask(PROMPTS[0]), **GREEDY).text == before

@@ -4,10 +4,12 @@ import json
 
 import pytest
 
-from tests.test_planner import CARD, CPU
-from tuner import chooser, cli, config, methods, models, objectives, paths, planner
+from tests.planning.test_planner import CARD, CPU
+from tuner import cli, models, paths
 from tuner.errors import Problems, TunerError
-from tuner.planner import DataFacts
+from tuner.planning import method_suggestions, planner
+from tuner.planning.planner import DataFacts
+from tuner.settings import methods, objectives, run_config
 
 FACTS = {
     "decoder": models.resolve("starter").facts,
@@ -31,7 +33,7 @@ def model(family):
 
 def plan(family, objective, method, device=CARD, **settings):
     kind = objectives.get(objective).kinds[0]
-    asked = config.parse({"objective": objective, "method": method, **settings})
+    asked = run_config.parse({"objective": objective, "method": method, **settings})
     return planner.plan(asked, model(family), DataFacts(kind, 1000, 50, 60.0, 200), device=device)
 
 
@@ -96,10 +98,12 @@ def test_each_technique_has_its_rate_and_warns_outside_its_range(method):
     m = methods.get(method)
     assert m.rates[0] <= m.rate <= m.rates[1] and m.rates[0] <= m.toy <= m.rates[1] * 10
     assert m.good.endswith(".") and m.bad.endswith(".") and any(c.isdigit() for c in m.paper)
-    assert set(m.settings) <= set(config.FIELDS)
-    p = planner.plan(config.parse({"method": method}), _qwen(), DataFacts("chat", 1000, 50, 60.0, 200), device=CARD)
+    assert set(m.settings) <= set(run_config.FIELDS)
+    p = planner.plan(run_config.parse({"method": method}), _qwen(), DataFacts("chat", 1000, 50, 60.0, 200), device=CARD)
     assert p.settings["learning_rate"] == m.rate and not any("learning rate" in n for n in p.notes)
-    far = planner.plan(config.parse({"method": method, "learning_rate": 1.0}), _qwen(), DataFacts("chat", 1000, 50, 60.0, 200), device=CARD)
+    far = planner.plan(
+        run_config.parse({"method": method, "learning_rate": 1.0}), _qwen(), DataFacts("chat", 1000, 50, 60.0, 200), device=CARD
+    )
     assert any("far from what works" in n for n in far.notes)
 
 
@@ -111,25 +115,27 @@ def _qwen():
 
 def test_wrong_data_for_an_objective_names_what_fits():
     with pytest.raises(TunerError) as caught:
-        planner.plan(config.parse({"objective": "tokens"}), model("encoder"), DataFacts("classification", 100, 20, 10.0, 20), device=CPU)
+        planner.plan(
+            run_config.parse({"objective": "tokens"}), model("encoder"), DataFacts("classification", 100, 20, 10.0, 20), device=CPU
+        )
     assert caught.value.as_list()[0]["available"] == ["classification"]
 
 
 def test_a_method_is_proposed_with_its_reason():
     data = DataFacts("chat", 3000, 100, 60.0, 200)
-    found = chooser.offers(config.parse({}), _qwen(), data, preset="balanced", device=CARD)
+    found = method_suggestions.offers(run_config.parse({}), _qwen(), data, preset="balanced", device=CARD)
     assert {o.method for o in found} == set(methods.METHODS) and all(o.fits for o in found)
     by = {o.method: o for o in found}
     assert by["full"].trainable == by["full"].trainable > by["lora"].trainable > by["ia3"].trainable > 0
     assert by["qlora"].peak_bytes < by["lora"].peak_bytes < by["full"].peak_bytes
-    ask = lambda rows, goal, served, offers=found: chooser.choose(offers, rows=rows, goal=goal, served=served)  # noqa: E731
+    ask = lambda rows, goal, served, offers=found: method_suggestions.choose(offers, rows=rows, goal=goal, served=served)  # noqa: E731
     assert ask(3000, "knowledge", "one")[0] == "full" and ask(3000, "manner", "one")[0] == "lora"
     assert ask(80, "manner", "many")[0] == "ia3" and ask(80, "knowledge", "one")[0] == "lora"
     small = [o for o in found if o.method in ("qlora", "prompt")]
     method, reason = ask(3000, "manner", "one", small)
     assert method == "qlora" and "fit" in reason
     assert ask(3000, "manner", "one", [])[0] == "qlora"
-    assert all(len(chooser.as_row(o)) == 5 for o in found)
+    assert all(len(method_suggestions.as_row(o)) == 5 for o in found)
 
 
 def test_problems_are_told_all_at_once():

@@ -2,9 +2,12 @@
 
 import pytest
 
-from tuner import config, paths, planner, presets, training
-from tuner.data import store
+from tuner import paths
+from tuner.data.store import sample_data
 from tuner.errors import NotFoundError, SettingError
+from tuner.jobs import training
+from tuner.planning import planner
+from tuner.settings import presets, run_config
 
 
 def test_each_preset_explains_each_of_its_keys():
@@ -17,14 +20,14 @@ def test_each_preset_explains_each_of_its_keys():
 
 
 def test_a_preset_is_kept_from_the_form_and_used(ws):
-    ds = store.add_sample(ws, "persona")
+    ds = sample_data.add(ws, "persona")
     kept = presets.save(
         ws, "  Long   letters ", {"epochs": 7, "lora_targets": ["q", "v"], "learning_rate": 3e-4, "model": "starter", "device": "cpu"}
     )
     assert (kept.name, kept.title, kept.own) == ("long-letters", "Long letters", True)
     assert kept.settings == {"epochs": 7, "lora_targets": ["q", "v"], "learning_rate": 3e-4}, "model and device are no effort"
     text = (ws.presets / "long-letters.yaml").read_text(encoding="utf-8")
-    assert text.count("  # ") == 3 and config.FIELDS["epochs"].title in text
+    assert text.count("  # ") == 3 and run_config.FIELDS["epochs"].title in text
     assert [p.name for p in presets.listing(ws)] == [*presets.ORDER, "long-letters"] and len(presets.listing()) == 3
     plan, *_ = training.prepare(ws, {"model": "starter", "data": ds.ref}, preset="long-letters")
     assert plan.settings["epochs"] == 7
@@ -73,5 +76,5 @@ def test_a_file_that_can_not_be_read_is_left_out_and_says_why_by_name(ws, capsys
 
 def test_a_preset_is_handed_to_the_planner_as_it_is(ws):
     mine = presets.save(ws, "short", {"max_steps": 5})
-    found = planner.plan(config.parse({}), training.models.resolve("starter"), None, preset=mine)
+    found = planner.plan(run_config.parse({}), training.models.resolve("starter"), None, preset=mine)
     assert found.steps == 5

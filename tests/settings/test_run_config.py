@@ -6,9 +6,10 @@ import re
 import pytest
 
 from tests.conftest import ROOT
-from tuner import config, paths, presets
-from tuner.config import FIELDS, RunConfig
+from tuner import paths
 from tuner.errors import NotFoundError, Problems, SettingError
+from tuner.settings import presets, run_config
+from tuner.settings.run_config import FIELDS, RunConfig
 
 HERE = (  # the names of the design's command line that this engine has so far
     "objective method learning_rate epochs max_steps micro_batch effective_batch max_length seed lora_rank lora_alpha lora_dropout "
@@ -18,36 +19,36 @@ HERE = (  # the names of the design's command line that this engine has so far
 
 def problems_of(values: dict) -> list:
     with pytest.raises((Problems, SettingError)) as caught:
-        config.parse(values)
+        run_config.parse(values)
     return getattr(caught.value, "errors", [caught.value])
 
 
 @pytest.mark.parametrize("name", FIELDS)
 def test_a_field_is_complete(name):
     field = FIELDS[name]
-    assert field.title and field.description.endswith(".") and config.group_of(name) in config.GROUPS
-    assert isinstance(config.is_simple(name), bool)
-    bounds, default = config.limits(name), field.default
+    assert field.title and field.description.endswith(".") and run_config.group_of(name) in run_config.GROUPS
+    assert isinstance(run_config.is_simple(name), bool)
+    bounds, default = run_config.limits(name), field.default
     if default is not None:
-        assert RunConfig(**{name: default}) and (not config.choices(name) or default in config.choices(name))
+        assert RunConfig(**{name: default}) and (not run_config.choices(name) or default in run_config.choices(name))
         assert default > bounds.get("gt", float("-inf")) if isinstance(default, float) and "gt" in bounds else True
-    if config.base_type(name) in (int, float) and not config.choices(name):
+    if run_config.base_type(name) in (int, float) and not run_config.choices(name):
         assert bounds.keys() & {"gt", "ge"} and bounds.keys() & {"lt", "le"}, "a number has two ends"
-    assert config.available(name)
+    assert run_config.available(name)
 
 
-@pytest.mark.parametrize("name", [n for n in FIELDS if config.limits(n)])
+@pytest.mark.parametrize("name", [n for n in FIELDS if run_config.limits(n)])
 def test_limits_hold(name):
-    bounds = config.limits(name)
+    bounds = run_config.limits(name)
     inside = [bounds[k] for k in ("ge", "le") if k in bounds]
     outside = [bounds[k] for k in ("gt", "lt") if k in bounds]
     outside += [bounds["ge"] - 1] if "ge" in bounds else []
     outside += [bounds["le"] + 1] if "le" in bounds else []
     for value in inside:
-        assert getattr(config.parse({name: value}), name) == value
+        assert getattr(run_config.parse({name: value}), name) == value
     for value in (*outside, float("nan"), "many"):
         (problem,) = problems_of({name: value})
-        assert problem.field == name and problem.remedy == f"Choose {config.available(name)}." and FIELDS[name].title in problem.message
+        assert problem.field == name and problem.remedy == f"Choose {run_config.available(name)}." and FIELDS[name].title in problem.message
 
 
 def test_the_names_scripts_rely_on():
@@ -69,18 +70,18 @@ def test_a_list_for_a_number_is_one_problem():
 
 def test_what_is_no_mapping_is_refused():
     with pytest.raises(SettingError, match="not a list of names and values"):
-        config.parse(["epochs"])
+        run_config.parse(["epochs"])
 
 
 def test_empty_means_open():
-    asked = config.parse({"learning_rate": "", "epochs": 2})
+    asked = run_config.parse({"learning_rate": "", "epochs": 2})
     assert asked.learning_rate is None and asked.given() == {"learning_rate": None, "epochs": 2.0}
-    assert config.parse({"model": "starter", "data": "a@1", "seed": 1}).given() == {"seed": 1}
+    assert run_config.parse({"model": "starter", "data": "a@1", "seed": 1}).given() == {"seed": 1}
 
 
 def test_pairs_are_yaml():
     pairs = ["learning_rate=1e-4", "lora_targets=[q, v]", "max_steps=null", "use_dora=true", "objective=chat", "a=b=c", "epochs= 2.5 "]
-    assert config.from_pairs(pairs) == {
+    assert run_config.from_pairs(pairs) == {
         "learning_rate": 1e-4,
         "lora_targets": ["q", "v"],
         "max_steps": None,
@@ -93,17 +94,17 @@ def test_pairs_are_yaml():
 
 def test_bad_pairs_are_told_together():
     with pytest.raises(Problems) as caught:
-        config.from_pairs(["epochs", "lora_targets=[q,", "seed=1"])
+        run_config.from_pairs(["epochs", "lora_targets=[q,", "seed=1"])
     assert [e.field for e in caught.value.errors] == ["epochs", "lora_targets"]
 
 
 def test_files_are_read_as_pairs_are(tmp_path):
     file = tmp_path / "run.yaml"
     file.write_text("learning_rate: 1e-4\nlora_targets: [q, v]\nmodel: starter\n# a comment\nseed: 7\n")
-    assert config.load_yaml(file) == {"learning_rate": 1e-4, "lora_targets": ["q", "v"], "model": "starter", "seed": 7}
+    assert run_config.load_yaml(file) == {"learning_rate": 1e-4, "lora_targets": ["q", "v"], "model": "starter", "seed": 7}
     values = {"method": "lora", "lora_targets": ["q"], "learning_rate": 0.0002, "seed": None}
-    file.write_text(config.to_yaml(values))
-    assert config.load_yaml(file) == {k: v for k, v in values.items() if v is not None}
+    file.write_text(run_config.to_yaml(values))
+    assert run_config.load_yaml(file) == {k: v for k, v in values.items() if v is not None}
 
 
 @pytest.mark.parametrize("text", ["a: [b", "\t- x: y: z", "- just\n- a list\n", "only words", "\xff\xfe\x00"])
@@ -111,10 +112,10 @@ def test_broken_files_are_setting_errors(tmp_path, text):
     file = tmp_path / "run.yaml"
     file.write_bytes(text.encode("latin-1"))
     with pytest.raises(SettingError) as caught:
-        config.parse(config.load_yaml(file))
+        run_config.parse(run_config.load_yaml(file))
     assert caught.value.remedy
     with pytest.raises(SettingError, match="can't be read"):
-        config.load_yaml(tmp_path / "missing.yaml")
+        run_config.load_yaml(tmp_path / "missing.yaml")
 
 
 # --- one home ------------------------------------------------------------------------------------------------------------
@@ -135,15 +136,14 @@ def words_in(*files) -> set[str]:
 
 
 def test_every_setting_is_read_by_a_worker_or_the_planner():
-    engine = [ROOT / "tuner" / f for f in ("choices.py", "planner.py", "ladder.py", "schedule.py", "row_losses.py", "training.py")]
-    assert not set(FIELDS) - words_in(*engine, *(ROOT / "tuner" / "workers").glob("*.py"))
+    engine = [*(ROOT / "tuner" / "planning").glob("*.py"), ROOT / "tuner" / "jobs" / "training.py"]
+    assert not set(FIELDS) - words_in(*engine, *(ROOT / "tuner" / "workers").rglob("*.py"))
 
 
 def test_every_setting_of_the_worker_reaches_the_trainer_or_the_model():
     """What only the planner reads would be planned and then forgotten."""
     planner_only = {"model", "data", "device", "objective", "lora_targets", "accept_lost_rows"}
-    others = ("ingest.py", "hub.py", "preview.py", "count.py", "serve.py", "answers.py", "export.py", "fetch.py", "resident.py")
-    trained = words_in(*(f for f in (ROOT / "tuner" / "workers").glob("*.py") if f.name not in others))
+    trained = words_in(*(f for room in ("training", "modelling", "tokenization") for f in (ROOT / "tuner" / "workers" / room).glob("*.py")))
     assert not set(FIELDS) - trained - planner_only
 
 
@@ -158,15 +158,17 @@ def test_the_form_gives_back_what_it_shows():
     from ui import forms
 
     for name in FIELDS:
-        values = [*(config.choices(name) or []), *([True, False] if config.base_type(name) is bool else []), None]
+        values = [*(run_config.choices(name) or []), *([True, False] if run_config.base_type(name) is bool else []), None]
         values += [["q", "v"]] if name == "lora_targets" else []
         for value in values:
             assert forms.read(name, forms.show(name, value)) == value, name
 
 
 def test_the_table_names_every_setting():
-    table = config.settings_table().splitlines()
-    assert [re.match(r"\| `(\w+)`", line)[1] for line in table[2:]] == [n for g in config.GROUPS for n in FIELDS if config.group_of(n) == g]
+    table = run_config.settings_table().splitlines()
+    assert [re.match(r"\| `(\w+)`", line)[1] for line in table[2:]] == [
+        n for g in run_config.GROUPS for n in FIELDS if run_config.group_of(n) == g
+    ]
 
 
 # --- presets -------------------------------------------------------------------------------------------------------------
@@ -177,7 +179,7 @@ FILES = sorted(f for f in paths.PRESETS.glob("*.yaml") if f.name not in ("catalo
 @pytest.mark.parametrize("file", FILES, ids=lambda f: f.stem)
 def test_a_preset_loads_and_says_why(file):
     preset = presets.load(file.stem)
-    assert preset.title and preset.sentence.endswith(".") and config.parse(preset.settings)
+    assert preset.title and preset.sentence.endswith(".") and run_config.parse(preset.settings)
     lines = file.read_text(encoding="utf-8").splitlines()
     begin = lines.index("settings:")
     for above, line in zip(lines[begin:], lines[begin + 1 :], strict=False):

@@ -3,8 +3,9 @@
 import gradio as gr
 import pytest
 
-from tuner import config, runs
+from tuner import runs
 from tuner.errors import NotAllowedError, Problems, SettingError
+from tuner.settings import run_config
 from ui import charts, chat_tab, draw, forms
 from ui.bring import Bring
 from ui.session import House, Screen
@@ -36,7 +37,7 @@ def test_what_comes_from_people_data_and_models_is_escaped():
 
 def test_errors_stand_beside_their_fields():
     with pytest.raises(Problems) as raised:
-        config.parse({"epochs": 0, "lora_rank": 0, "seed": -1})
+        run_config.parse({"epochs": 0, "lora_rank": 0, "seed": -1})
     assert set(draw.field_errors(raised.value)) == {"epochs", "lora_rank", "seed"}
     assert forms.info("epochs", None, draw.field_errors(raised.value)["epochs"]).startswith("▲")
 
@@ -44,11 +45,11 @@ def test_errors_stand_beside_their_fields():
 VALUES = {str: "x", int: 3, float: 0.25, bool: True}
 
 
-@pytest.mark.parametrize("name", [n for n in config.FIELDS if n not in forms.OWN])
+@pytest.mark.parametrize("name", [n for n in run_config.FIELDS if n not in forms.OWN])
 def test_a_setting_goes_through_its_widget_and_back(name):
     forms.widget(name)
-    value = (config.choices(name) or [VALUES[config.base_type(name)]])[0]
-    for v in (value, None, *([False] if config.base_type(name) is bool else [])):
+    value = (run_config.choices(name) or [VALUES[run_config.base_type(name)]])[0]
+    for v in (value, None, *([False] if run_config.base_type(name) is bool else [])):
         assert forms.read(name, forms.show(name, v)) == v
 
 
@@ -62,7 +63,7 @@ def test_lists_and_numbers_survive_the_form_and_the_command_line():
 
     parts = shlex.split(line)
     pairs = [parts[i + 1] for i, p in enumerate(parts) if p == "-s"]
-    assert config.from_pairs(pairs) == {"learning_rate": 1e-4, "lora_targets": ["q", "v"], "packing": False}
+    assert run_config.from_pairs(pairs) == {"learning_rate": 1e-4, "lora_targets": ["q", "v"], "packing": False}
     assert parts[parts.index("--data") + 1] == "a b@1" and parts[parts.index("--method") + 1] == "full"
 
 

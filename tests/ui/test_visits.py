@@ -8,10 +8,13 @@ import gradio as gr
 import pytest
 from gradio import state_holder
 
-from tests.test_run_index import ended, old, opened
-from tests.test_runs import make
-from tuner import export, locks, run_index, runs, supervisor
+from tests.runs.test_index import ended, old, opened
+from tests.runs.test_runs import make
+from tuner import locks, runs
+from tuner.export import formats
+from tuner.jobs import supervisor
 from tuner.paths import Workspace
+from tuner.runs import index
 from ui import layout, lists, session
 from ui.session import House
 from ui.visits import LightState, Sessions, Visits
@@ -236,15 +239,15 @@ def test_the_lists_are_sent_once_and_again_when_they_change(ws, page):
     new = make(ws, "new").path
     assert locks.hold(new / "lock")  # as its worker does
     runs.write_status(new, state="running", progress={"elapsed_seconds": 5})
-    run_index.of(ws).look()
+    index.of(ws).look()
     beat = page.on_beat("2", seen, {"tab": "runs"}, Request())
     assert len(rows_sent(page, beat)[0]) == 6
     runs.write_status(ws.runs / "new", state="running", progress={"elapsed_seconds": 9})
-    run_index.of(ws).look()
+    index.of(ws).look()
     assert rows_sent(page, page.on_beat("3", beat[1], {"tab": "runs"}, Request())) == [], "a step of a live run redraws its progress alone"
     assert rows_sent(page, page.on_beat("4", beat[1], {"tab": "chat"}, Request())) == []
     runs.describe(ws, "run-1", notes="worth a look")
-    run_index.of(ws).look()
+    index.of(ws).look()
     assert "worth a look" in str(rows_sent(page, page.on_beat("5", beat[1], {"tab": "runs"}, Request())))
     locks.release(new / "lock")
 
@@ -259,6 +262,6 @@ def test_long_lists_are_cut_to_the_newest_and_say_so(ws, page, monkeypatch):
     assert len(pick["choices"]) == 4 and pick["value"] == "run" and "newest 3 of 8" in pick["info"] and len(table["value"]) == 8
     who = page.on_open_chat({"chat": "run"}, Request())[0]
     assert [v for _, v in who["choices"]][-2:] == ["run", "starter"] and len(who["choices"]) == 5 and who["value"] == "run"
-    monkeypatch.setattr(export, "size", lambda run, kind: 0)
+    monkeypatch.setattr(formats, "size", lambda run, kind: 0)
     assert len(page.on_open_take({"run": "run"}, Request())[0]["choices"]) == 4
     assert lists.info("A run.", 3, "x") == "A run." and lists.newest([("a", "a")], None) == [("a", "a")]

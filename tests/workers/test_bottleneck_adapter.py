@@ -8,8 +8,8 @@ import transformers
 from peft import PeftModel, get_peft_model
 
 from tests.conftest import fresh
-from tests.test_techniques import BARE, CONFIGS, batch, family, folder, outputs, quiet  # noqa: F401
-from tuner.workers import adapters
+from tests.workers.test_peft_methods import BARE, CONFIGS, batch, family, folder, outputs, quiet  # noqa: F401
+from tuner.workers.modelling import bottleneck_adapter
 
 logging.getLogger("transformers").setLevel(logging.ERROR)
 LAST = {  # the modules of the first layer after which adapters stand: houlsby; the last of them alone is pfeiffer's
@@ -47,14 +47,14 @@ def shaken(model, seed: int = 1):
 @pytest.mark.parametrize("kind", LAST)
 def test_where_they_stand(kind):
     model = bare(kind)
-    stack = adapters.stacks(model)[0][0]
-    assert [n for n in adapters.places(model, "houlsby") if n.startswith(f"{stack}.0.")] == [f"{stack}.0.{n}" for n in LAST[kind]]
-    assert [n for n in adapters.places(model, "pfeiffer") if n.startswith(f"{stack}.0.")] == [f"{stack}.0.{LAST[kind][-1]}"]
+    stack = bottleneck_adapter.stacks(model)[0][0]
+    assert [n for n in bottleneck_adapter.places(model, "houlsby") if n.startswith(f"{stack}.0.")] == [f"{stack}.0.{n}" for n in LAST[kind]]
+    assert [n for n in bottleneck_adapter.places(model, "pfeiffer") if n.startswith(f"{stack}.0.")] == [f"{stack}.0.{LAST[kind][-1]}"]
 
 
 def test_a_decoder_that_reads_another_text_has_three_places():
     for kind, cross in (("t5", "decoder.block.1.layer.1.EncDecAttention.o"), ("bart", "model.decoder.layers.1.encoder_attn.out_proj")):
-        places = adapters.places(bare(kind), "houlsby")
+        places = bottleneck_adapter.places(bare(kind), "houlsby")
         assert cross in places and len(places) == 2 * 2 + 2 * 3
 
 
@@ -62,16 +62,18 @@ def test_a_decoder_that_reads_another_text_has_three_places():
 def test_a_fresh_one_changes_nothing_and_has_the_size_of_the_paper(kind):
     model = bare(kind)
     plain = outputs(model, rows(kind))
-    tuned = get_peft_model(model, adapters.BottleneckConfig(size=8, placement="houlsby"))
+    tuned = get_peft_model(model, bottleneck_adapter.BottleneckConfig(size=8, placement="houlsby"))
     assert torch.equal(outputs(tuned, rows(kind)), plain)
     trained = sum(p.numel() for p in tuned.parameters() if p.requires_grad)
-    assert trained == len(adapters.places(bare(kind), "houlsby")) * (2 * 16 * 8 + 8 + 16)  # 2 H m + m + H each
+    assert trained == len(bottleneck_adapter.places(bare(kind), "houlsby")) * (2 * 16 * 8 + 8 + 16)  # 2 H m + m + H each
     assert not torch.equal(outputs(shaken(tuned), rows(kind)), plain)
 
 
 def test_it_computes_what_the_paper_says():
     torch.manual_seed(0)
-    layer = adapters.BottleneckLayer(torch.nn.Linear(16, 16), "default", adapters.BottleneckConfig(size=4, activation="tanh"), 16)
+    layer = bottleneck_adapter.BottleneckLayer(
+        torch.nn.Linear(16, 16), "default", bottleneck_adapter.BottleneckConfig(size=4, activation="tanh"), 16
+    )
     torch.nn.init.normal_(layer.bottleneck_up["default"].weight)
     x, down, up = torch.randn(2, 3, 16), layer.bottleneck_down["default"], layer.bottleneck_up["default"]
     h = layer.base_layer(x)
@@ -84,7 +86,7 @@ class Pair(torch.nn.Module):
 
 
 def test_of_a_tuple_the_first_is_adapted():
-    layer = adapters.BottleneckLayer(Pair(), "default", adapters.BottleneckConfig(size=4), 16)
+    layer = bottleneck_adapter.BottleneckLayer(Pair(), "default", bottleneck_adapter.BottleneckConfig(size=4), 16)
     torch.nn.init.ones_(layer.bottleneck_up["default"].bias)
     x = torch.randn(1, 2, 16)
     first, rest = layer(x)
@@ -95,9 +97,9 @@ def test_of_a_tuple_the_first_is_adapted():
 def test_several_by_name_switched_off_and_taken_away(kind, tmp_path):
     model = bare(kind)
     plain = outputs(model, rows(kind))
-    tuned = shaken(get_peft_model(model, adapters.BottleneckConfig(size=8)))
+    tuned = shaken(get_peft_model(model, bottleneck_adapter.BottleneckConfig(size=8)))
     one = outputs(tuned, rows(kind))
-    tuned.add_adapter("second", adapters.BottleneckConfig(size=4, placement="houlsby", activation="gelu"))
+    tuned.add_adapter("second", bottleneck_adapter.BottleneckConfig(size=4, placement="houlsby", activation="gelu"))
     assert torch.equal(outputs(tuned, rows(kind)), one)
     tuned.set_adapter("second")
     two = outputs(shaken(tuned, 2), rows(kind))
@@ -114,12 +116,12 @@ def test_several_by_name_switched_off_and_taken_away(kind, tmp_path):
 
 
 def test_merging_is_refused():
-    tuned = get_peft_model(bare("llama"), adapters.BottleneckConfig(size=8))
+    tuned = get_peft_model(bare("llama"), bottleneck_adapter.BottleneckConfig(size=8))
     for merge in (tuned.merge_and_unload, tuned.merge_adapter):
         with pytest.raises(ValueError, match="can't be merged"):
             merge()
     with pytest.raises(ValueError, match="houlsby or pfeiffer"):
-        adapters.BottleneckConfig(placement="everywhere")
+        bottleneck_adapter.BottleneckConfig(placement="everywhere")
 
 
 ALONE = """
@@ -134,13 +136,13 @@ print(model(input_ids=torch.tensor([[5, 6, 7]])).logits[0, -1, :4].tolist(), "tu
 
 
 def test_a_fresh_process_needs_this_file_alone(tmp_path):
-    from tests.test_techniques import settings
-    from tuner.workers import techniques
+    from tests.workers.test_peft_methods import settings
+    from tuner.workers.modelling import peft_methods
 
     model = bare("llama")
     model.save_pretrained(tmp_path / "base")
-    tuned = shaken(get_peft_model(model, adapters.BottleneckConfig(size=8, task_type="CAUSAL_LM")))
-    techniques.save(tuned, tmp_path / "run", settings("adapter"))
+    tuned = shaken(get_peft_model(model, bottleneck_adapter.BottleneckConfig(size=8, task_type="CAUSAL_LM")))
+    peft_methods.save(tuned, tmp_path / "run", settings("adapter"))
     expected = tuned(input_ids=torch.tensor([[5, 6, 7]])).logits[0, -1, :4].tolist()
     said = fresh(ALONE, str(tmp_path / "run"), str(tmp_path / "base")).splitlines()[-1]
     assert said.endswith(" False") and torch.allclose(torch.tensor(eval(said.removesuffix(" False"))), torch.tensor(expected), atol=1e-6)

@@ -5,11 +5,14 @@ import math
 import pytest
 import torch
 
-from tests.test_preferences import base, job_of, one_thread, tokenizer, values  # noqa: F401 (fixtures)
-from tuner import losses, scoring
-from tuner.workers import load, pairs, preference, reward, sft
-from tuner.workers.exact import rows_of
-from tuner.workers.prepare import prepare
+from tests.workers.test_preferences import base, job_of, one_thread, tokenizer, values  # noqa: F401 (fixtures)
+from tuner.evaluation import scoring
+from tuner.settings import losses
+from tuner.workers.modelling import load
+from tuner.workers.tokenization import preference_rows
+from tuner.workers.tokenization.lm_rows import prepare
+from tuner.workers.training import preference, reward, sft
+from tuner.workers.training.exact_eval_loss import rows_of
 
 BATCHES = (8, 4, 2, 1)
 BY_BATCH = ("aot", "aot_unpaired")  # they order the pairs of a batch: with one pair there is nothing to order
@@ -89,7 +92,7 @@ def test_preferences_by_pairs(name, base, tokenizer, tmp_path):  # noqa: F811
     loss, found = losses.get(name), []
     for size in BATCHES[:-1] if name == "kto" else BATCHES:  # TRL refuses batches of one: nothing to be compared with
         job = job_of(tmp_path, tokenizer, preference_loss=name, micro_batch=size, effective_batch=8, beta=0.3)
-        told = pairs.tokenised(tokenizer, values(ROWS), "preference", 64, singly=loss.singly)
+        told = preference_rows.tokenised(tokenizer, values(ROWS), "preference", 64, singly=loss.singly)
         old = load.base_model(base, "fp32", "cpu")
         trainer = preference.make_trainer(job, old, told, told)
         trainer.remove_callback(preference.Watch)  # tells a run, and there is none
@@ -108,7 +111,7 @@ def test_reward_models_by_pairs(base, tokenizer, tmp_path):  # noqa: F811
     found = []
     for size in BATCHES:
         job = job_of(tmp_path, tokenizer, objective="reward", micro_batch=size, effective_batch=8)
-        told = pairs.tokenised(tokenizer, values(ROWS), "preference", 64)
+        told = preference_rows.tokenised(tokenizer, values(ROWS), "preference", 64)
         torch.manual_seed(1)
         model = load.base_model(base, "fp32", "cpu", objective="reward", labels=1, names=["reward"], problem="regression")
         found.append(held_out_loss(reward.make_trainer(job, model, told, told)))

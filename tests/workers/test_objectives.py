@@ -11,7 +11,7 @@ import pytest
 
 from tests.conftest import ROOT, until, write_rows
 from tuner import paths, runs
-from tuner.data import store
+from tuner.data.store import store
 
 WORDS = "stone river paper window garden market bridge lamp forest street letter summer winter morning evening".split()
 COLOURS = "red green blue white black".split()
@@ -102,11 +102,11 @@ def trained(ws, run) -> runs.Run:
     """The run after its worker worked in this process, which spares the imports."""
     import importlib
 
-    from tuner import objectives
-    from tuner.workers import report
+    from tuner.settings import objectives
+    from tuner.workers.training import callbacks
 
     worker = importlib.import_module(f"tuner.workers.{objectives.get(run.plan['settings']['objective']).worker}")
-    code = report.guarded(run.path, worker.work)
+    code = callbacks.guarded(run.path, worker.work)
     run = runs.get(ws, run.id)
     assert code == 0 and run.state == "finished", run.status
     return run
@@ -178,45 +178,47 @@ def test_regression(ws, base, tmp_path):
 
 def test_labels_that_were_never_learnt_are_left_out_and_numbers_are_sorted_as_numbers():
     from tuner.errors import DataError
-    from tuner.workers import classify
+    from tuner.workers.training import sequence_classification
 
-    rows = classify.Rows()
+    rows = sequence_classification.Rows()
     for label in ("10", "9", "2", "9"):
         rows.add(input_ids=[1, 2], labels=label, weight=1.0)
-    about = classify.meaning(rows, "classification", {})
+    about = sequence_classification.meaning(rows, "classification", {})
     assert about == {"names": ["2", "9", "10"], "problem": "single_label_classification"}
-    held = classify.Rows()
+    held = sequence_classification.Rows()
     for label in ("9", "77"):
         held.add(input_ids=[1], labels=label, weight=1.0)
-    out = classify.numbered(held, about)
-    assert out.columns["labels"] == [1] and out.left_out == {classify.STRANGE: 1}
-    weights = classify.class_weights(classify.numbered(rows, about).columns["labels"], about)
+    out = sequence_classification.numbered(held, about)
+    assert out.columns["labels"] == [1] and out.left_out == {sequence_classification.STRANGE: 1}
+    weights = sequence_classification.class_weights(sequence_classification.numbered(rows, about).columns["labels"], about)
     assert weights.tolist() == pytest.approx([4 / 3, 4 / 6, 4 / 3])  # rows / (labels x count): their mean over the rows is 1
-    several = classify.class_weights([[1.0, 0.0], [1.0, 0.0], [1.0, 1.0]], {"names": ["a", "b"], "problem": classify.SEVERAL})
+    several = sequence_classification.class_weights(
+        [[1.0, 0.0], [1.0, 0.0], [1.0, 1.0]], {"names": ["a", "b"], "problem": sequence_classification.SEVERAL}
+    )
     assert several.tolist() == pytest.approx([0.1, 2.0])
-    assert classify.settled({"9", "2"}, about) == ["2", "9", "10"]
+    assert sequence_classification.settled({"9", "2"}, about) == ["2", "9", "10"]
     with pytest.raises(DataError, match="77"):
-        classify.settled({"77"}, about)
+        sequence_classification.settled({"77"}, about)
     with pytest.raises(DataError, match="same label"):
-        classify.settled({"77"}, {})
+        sequence_classification.settled({"77"}, {})
 
 
 def test_weights_of_rows_and_classes_change_the_loss(base, tmp_path):
     """The loss of a batch by hand: each unit times its row's weight and its class's, by the number of units."""
     import torch
 
-    from tuner.workers import classify, learner
+    from tuner.workers.training import sequence_classification, trainer
 
     class Fixed(torch.nn.Module):
         def forward(self, **_):
             return type("Out", (), {"logits": torch.tensor([[2.0, 0.0], [0.0, 1.0]])})
 
-    one = classify.Classifier.__new__(classify.Classifier)
-    one.about, one.weights = {"problem": classify.ONE}, None
+    one = sequence_classification.Classifier.__new__(sequence_classification.Classifier)
+    one.about, one.weights = {"problem": sequence_classification.ONE}, None
     one.args = type("Args", (), {"average_tokens_across_devices": False})
     batch = {"input_ids": torch.ones(2, 3), "labels": torch.tensor([0, 0]), "weight": torch.tensor([1.0, 1.0])}
     a, b = torch.nn.functional.cross_entropy(Fixed()().logits, batch["labels"], reduction="none").tolist()
-    loss = learner.Learner.compute_loss
+    loss = trainer.Learner.compute_loss
     assert float(loss(one, Fixed(), batch)) == pytest.approx((a + b) / 2)
     assert float(loss(one, Fixed(), batch | {"weight": torch.tensor([3.0, 0.0])})) == pytest.approx(3 * a / 2)
     one.weights = torch.tensor([0.5, 2.0])
@@ -227,7 +229,7 @@ def test_weights_of_rows_and_classes_change_the_loss(base, tmp_path):
 def test_batches_hold_rows_of_like_length_in_an_order_that_the_epoch_decides():
     import numpy as np
 
-    from tuner.workers.learner import ByLength
+    from tuner.workers.training.trainer import ByLength
 
     lengths = np.random.default_rng(0).integers(1, 100, 203)
     sampler = ByLength(lengths, 4, seed=7)
@@ -243,23 +245,25 @@ def test_batches_hold_rows_of_like_length_in_an_order_that_the_epoch_decides():
 
 
 def test_a_tag_is_learnt_at_the_first_sub_word(base):
-    from tuner.workers import load, tag, tokenization
+    from tuner.workers.modelling import load
+    from tuner.workers.tokenization import task_rows
+    from tuner.workers.training import token_classification
 
-    assert tokenization.first_tokens(["Ada", "Lovelace", "x"], [(0, 0), (0, 2), (2, 3), (4, 8), (8, 12), (13, 14), (0, 0)]) == [1, 3, 5]
-    assert tokenization.first_tokens(["a", "", "b"], [(0, 1), (3, 4)]) == [0, None, 1]
-    assert tokenization.first_tokens(["ab", "cd"], [(0, 4), (4, 5)]) == [
+    assert task_rows.first_tokens(["Ada", "Lovelace", "x"], [(0, 0), (0, 2), (2, 3), (4, 8), (8, 12), (13, 14), (0, 0)]) == [1, 3, 5]
+    assert task_rows.first_tokens(["a", "", "b"], [(0, 1), (3, 4)]) == [0, None, 1]
+    assert task_rows.first_tokens(["ab", "cd"], [(0, 4), (4, 5)]) == [
         0,
         1,
     ]  # a token over the border: the next word begins in what is its own
     tokenizer = load.tokenizer(base["bert"])
     row = {"tokens": ["redstone", "river", "lampstone"], "tags": ["A", "B", "A"]}
-    rows = tag.numbered(tokenization.words(tokenizer, [row], 64), ["A", "B"])[0]
+    rows = token_classification.numbered(task_rows.words(tokenizer, [row], 64), ["A", "B"])[0]
     pieces = tokenizer.convert_ids_to_tokens(rows["input_ids"])
     starts = [i for i, p in enumerate(pieces) if not p.startswith("##") and not p.startswith("[")]
     assert len(pieces) > 5 and [i for i, x in enumerate(rows["labels"]) if x != -100] == starts
     assert [rows["labels"][i] for i in starts] == [0, 1, 0]
     starter = load.tokenizer(paths.STARTER)  # whose tokens begin with the space before a word
-    rows = tag.numbered(tokenization.words(starter, [row], 64), ["A", "B"])[0]
+    rows = token_classification.numbered(task_rows.words(starter, [row], 64), ["A", "B"])[0]
     assert [x for x in rows["labels"] if x != -100] == [0, 1, 0]
     at = [i for i, x in enumerate(rows["labels"]) if x != -100]
     assert [starter.decode(rows["input_ids"][a:b]).strip() for a, b in zip(at, [*at[1:], None], strict=True)] == row["tokens"]
@@ -300,7 +304,9 @@ def test_windows(base):
     import numpy as np
     import torch
 
-    from tuner.workers import load, span, tokenization
+    from tuner.workers.modelling import batches, load
+    from tuner.workers.tokenization import task_rows
+    from tuner.workers.training import question_answering
 
     tokenizer = load.tokenizer(base["bert"])
     words = ["stone"] * 60
@@ -310,7 +316,7 @@ def test_windows(base):
         {"context": text, "question": "which colour is it?", "answers": {"text": ["blue"], "answer_start": [text.index("blue")]}},
         {"context": "stone river", "question": "which colour is it?", "answers": {"text": [], "answer_start": []}},
     ]
-    windows = tokenization.windows(tokenizer, rows, 48, keep=True)
+    windows = task_rows.windows(tokenizer, rows, 48, keep=True)
     assert windows.columns["row"][-1] == 1 and len(windows) >= 3 and windows.unanswered == 1 and windows.cut == 0
     found = [i for i in range(len(windows)) if windows[i]["labels"] != [0, 0]]
     assert 0 not in found and windows[len(windows) - 1]["labels"] == [0, 0]
@@ -319,12 +325,12 @@ def test_windows(base):
         assert text[windows[i]["begins"][a] : windows[i]["ends"][b]] == "blue"
     guesses = np.array([[1, 1, 0.0, 9.0]] * len(windows))
     guesses[found[0]] = [*windows[found[0]]["labels"], 8.0, 1.0]
-    assert span.answers(windows, guesses, nothing=True) == ["blue", ""]
+    assert question_answering.answers(windows, guesses, nothing=True) == ["blue", ""]
     assert windows.select(range(1)).questions == windows.questions[:1] and set(windows.select(range(1)).columns["row"]) == {0}
     start, end = torch.zeros(1, 6), torch.zeros(1, 6)
     start[0, 4], end[0, 2], end[0, 5], start[0, 0] = 5.0, 9.0, 3.0, 20.0  # the best end lies before the best begin
-    assert span.best_spans(start, end, torch.tensor([[2, 6]]), 9).tolist() == [[2, 2, 9.0, 20.0]]
-    assert span.best_spans(start, end, torch.tensor([[3, 6]]), 9).tolist() == [[4, 5, 8.0, 20.0]]
+    assert batches.best_spans(start, end, torch.tensor([[2, 6]]), 9).tolist() == [[2, 2, 9.0, 20.0]]
+    assert batches.best_spans(start, end, torch.tensor([[3, 6]]), 9).tolist() == [[4, 5, 8.0, 20.0]]
 
 
 def test_answers_are_found_in_long_texts(ws, base, tmp_path):
@@ -341,13 +347,13 @@ def test_answers_are_found_in_long_texts(ws, base, tmp_path):
 
 
 def test_a_conversation_as_a_pair():
-    from tuner.workers import tokenization
+    from tuner.workers.tokenization import task_rows
 
     talk = [{"role": r, "content": c} for r, c in (("user", "Hi"), ("assistant", "Hello"), ("user", "Red?"), ("assistant", "rot"))]
-    assert tokenization.as_pair({"messages": talk[:2]}, "chat") == ("Hi", "Hello")
-    assert tokenization.as_pair({"messages": talk}, "chat") == ("user: Hi\nassistant: Hello\nuser: Red?", "rot")
-    assert tokenization.as_pair({"messages": talk[:1]}, "chat") == ("", "")
-    assert tokenization.as_pair({"source": "a", "target": "b"}, "seq2seq") == ("a", "b")
+    assert task_rows.as_pair({"messages": talk[:2]}, "chat") == ("Hi", "Hello")
+    assert task_rows.as_pair({"messages": talk}, "chat") == ("user: Hi\nassistant: Hello\nuser: Red?", "rot")
+    assert task_rows.as_pair({"messages": talk[:1]}, "chat") == ("", "")
+    assert task_rows.as_pair({"source": "a", "target": "b"}, "seq2seq") == ("a", "b")
 
 
 def test_translation(ws, base, tmp_path):
@@ -368,7 +374,9 @@ def test_translation(ws, base, tmp_path):
 def worker(run, log) -> subprocess.Popen:
     env = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     with open(log, "ab") as out:
-        return subprocess.Popen([sys.executable, "-m", "tuner.workers.classify", str(run.path)], stdout=out, stderr=out, env=env)
+        return subprocess.Popen(
+            [sys.executable, "-m", "tuner.workers.training.sequence_classification", str(run.path)], stdout=out, stderr=out, env=env
+        )
 
 
 def test_a_killed_run_goes_on_and_ends_as_if_it_had_not_been_killed(ws, base, tmp_path):

@@ -13,9 +13,12 @@ import torch
 import transformers
 from transformers import Trainer, TrainingArguments
 
-from tuner import config, methods, models, objectives, paths
+from tuner import models, paths
 from tuner.errors import ModelError
-from tuner.workers import export, layers, load, resident, techniques
+from tuner.settings import methods, objectives, run_config
+from tuner.workers import merge
+from tuner.workers.modelling import layers, load, peft_methods
+from tuner.workers.serving import model_cache
 
 V = 300
 SIZES = {"hidden_size": 16, "intermediate_size": 40, "num_hidden_layers": 2, "num_attention_heads": 4, "vocab_size": V, "pad_token_id": 0}
@@ -111,7 +114,7 @@ def base(where: Path, objective: str, packed: str | None = None):
 
 def settings(method: str, **more) -> dict:
     small = {"lora_rank": 4, "lora_alpha": 16.0, "adapter_size": 8, "virtual_tokens": 5, "last_layers": 1, "gradient_checkpointing": False}
-    return {k: f.default for k, f in config.FIELDS.items()} | {"method": method} | small | more
+    return {k: f.default for k, f in run_config.FIELDS.items()} | {"method": method} | small | more
 
 
 def batch(kind: str, objective: str) -> dict:
@@ -168,11 +171,11 @@ def test_a_cell(folder, tmp_path, kind, objective, method, more):
     facts, packed = models.folder_facts(where), more.get("quantization")
     if refused(kind, objective, method, s, facts):
         with pytest.raises((ValueError, RuntimeError, NotImplementedError, ModelError)):  # the library's word: else the refusal can go
-            learn(techniques.build(base(where, objective), s, facts, objective=objective), rows, method, steps=1)
+            learn(peft_methods.build(base(where, objective), s, facts, objective=objective), rows, method, steps=1)
         return
     model = base(where, objective, packed)
     plain = outputs(model, rows)
-    model = techniques.build(model, s, facts, objective=objective)
+    model = peft_methods.build(model, s, facts, objective=objective)
     trained, before, began = {n for n, p in model.named_parameters() if p.requires_grad}, contents(model), loss_of(model, rows)
     learn(model, rows, method, steps=24 if method in methods.SOFT else 8)
     after = contents(model)
@@ -181,18 +184,18 @@ def test_a_cell(folder, tmp_path, kind, objective, method, more):
     tuned = outputs(model, rows)
     mutated = s["lora_init"] != "default"
     if method != "full" and not mutated:  # these take their start out of the base
-        with techniques.off(model):
+        with peft_methods.off(model):
             assert torch.equal(outputs(model, rows), plain), "switched off it is the base"
         assert torch.equal(outputs(model, rows), tuned)
-    techniques.save(model, tmp_path, s)
+    peft_methods.save(model, tmp_path, s)
     assert list(tmp_path.glob("*.safetensors")) and not list(tmp_path.glob("*.bin"))
-    again = techniques.with_saved(base(where, objective, packed), tmp_path)
+    again = peft_methods.with_saved(base(where, objective, packed), tmp_path)
     near = 2e-5 if mutated else 1e-6
     torch.testing.assert_close(outputs(again, rows), tuned, atol=near, rtol=near)
     if method != "full":
-        assert torch.equal(outputs(techniques.taken_off(again), rows), plain), "taken off it is the base"
+        assert torch.equal(outputs(peft_methods.taken_off(again), rows), plain), "taken off it is the base"
     if methods.get(method).merges and not packed:
-        whole = techniques.merged(techniques.with_saved(base(where, objective), tmp_path))
+        whole = peft_methods.merged(peft_methods.with_saved(base(where, objective), tmp_path))
         whole.save_pretrained(tmp_path / "whole")
         plainly = type(whole).from_pretrained(tmp_path / "whole")
         torch.testing.assert_close(outputs(plainly, rows), tuned, atol=1e-4, rtol=1e-4)
@@ -208,7 +211,7 @@ def test_computing_twice_gives_the_same_gradients(folder, kind, method):
     for twice in (False, True):
         model = base(folder(kind), objective)
         torch.manual_seed(4)
-        model = techniques.build(model, settings(method), models.folder_facts(folder(kind)), objective=objective)
+        model = peft_methods.build(model, settings(method), models.folder_facts(folder(kind)), objective=objective)
         if twice:
             model.gradient_checkpointing_enable()
         model.train()
@@ -220,7 +223,7 @@ def test_computing_twice_gives_the_same_gradients(folder, kind, method):
 
 def test_prefixes_refuse_computing_twice(folder):
     with pytest.raises(ModelError) as caught:
-        techniques.build(
+        peft_methods.build(
             base(folder("llama"), "chat"),
             settings("prefix", gradient_checkpointing=True),
             models.folder_facts(folder("llama")),
@@ -233,7 +236,7 @@ def test_prefixes_refuse_computing_twice(folder):
 @pytest.mark.parametrize("method", methods.SOFT)
 def test_padding_does_not_change_what_is_read_behind_invisible_words(folder, kind, method):
     rows = batch(kind, "classification")
-    model = techniques.build(
+    model = peft_methods.build(
         base(folder(kind), "classification"), settings(method), models.folder_facts(folder(kind)), objective="classification"
     )
     alone = {"input_ids": rows["input_ids"][1:2, :8], "attention_mask": rows["attention_mask"][1:2, :8]}
@@ -248,10 +251,10 @@ GOING_ON = ["lora", "adapter", "ia3", "ln", "prompt", "p_tuning", "prefix", "las
 def test_going_on_begins_where_the_last_run_ended(folder, tmp_path, kind, method):
     objective, method, projected = NATURAL[family(kind)], method.split("+")[0], "+" in method
     rows, s, facts = batch(kind, objective), settings(method, prefix_projection=projected), models.folder_facts(folder(kind))
-    model = techniques.build(base(folder(kind), objective), s, facts, objective=objective)
+    model = peft_methods.build(base(folder(kind), objective), s, facts, objective=objective)
     learn(model, rows, method, steps=3)
-    techniques.save(model, tmp_path, s)
-    again = techniques.build(base(folder(kind), objective), s, facts, objective=objective, start=tmp_path)
+    peft_methods.save(model, tmp_path, s)
+    again = peft_methods.build(base(folder(kind), objective), s, facts, objective=objective, start=tmp_path)
     torch.testing.assert_close(outputs(again, rows), outputs(model, rows), atol=1e-6, rtol=1e-6)
     assert {n for n, p in again.named_parameters() if p.requires_grad} == {n for n, p in model.named_parameters() if p.requires_grad}
     for m in (model, again):
@@ -263,15 +266,15 @@ def test_going_on_begins_where_the_last_run_ended(folder, tmp_path, kind, method
 def test_what_another_technique_learnt_is_merged_first_or_refused(folder, tmp_path):
     rows, facts = batch("llama", "chat"), models.folder_facts(folder("llama"))
     for method in ("lora", "ia3", "last_layers", "adapter", "prompt"):
-        model = techniques.build(base(folder("llama"), "chat"), settings(method), facts, objective="chat")
+        model = peft_methods.build(base(folder("llama"), "chat"), settings(method), facts, objective="chat")
         learn(model, rows, method, steps=3)
-        techniques.save(model, tmp_path / method, settings(method))
+        peft_methods.save(model, tmp_path / method, settings(method))
         if not methods.get(method).merges:
             with pytest.raises(ModelError) as caught:
-                techniques.build(base(folder("llama"), "chat"), settings("ln"), facts, objective="chat", start=tmp_path / method)
+                peft_methods.build(base(folder("llama"), "chat"), settings("ln"), facts, objective="chat", start=tmp_path / method)
             assert caught.value.field == "method" and caught.value.remedy
             continue
-        on = techniques.build(base(folder("llama"), "chat"), settings("ln"), facts, objective="chat", start=tmp_path / method)
+        on = peft_methods.build(base(folder("llama"), "chat"), settings("ln"), facts, objective="chat", start=tmp_path / method)
         torch.testing.assert_close(outputs(on, rows), outputs(model, rows), atol=1e-5, rtol=1e-5)
 
 
@@ -293,7 +296,7 @@ def test_a_trainers_checkpoint_resumes_exactly(folder, tmp_path, method):
 
     def run(steps, resume=None):
         torch.manual_seed(7)
-        model = techniques.build(base(folder("llama"), "chat"), s, models.folder_facts(folder("llama")), objective="chat")
+        model = peft_methods.build(base(folder("llama"), "chat"), s, models.folder_facts(folder("llama")), objective="chat")
         arguments = TrainingArguments(
             output_dir=str(tmp_path),
             max_steps=4,
@@ -310,7 +313,7 @@ def test_a_trainers_checkpoint_resumes_exactly(folder, tmp_path, method):
         return outputs(model, batch("llama", "chat"))
 
     whole = run(4)
-    assert (tmp_path / "checkpoint-2" / techniques.EXTRA).exists() is (method in ("p_tuning", "prefix"))
+    assert (tmp_path / "checkpoint-2" / peft_methods.EXTRA).exists() is (method in ("p_tuning", "prefix"))
     torch.testing.assert_close(run(4, str(tmp_path / "checkpoint-2")), whole, atol=1e-6, rtol=1e-6)
 
 
@@ -322,12 +325,12 @@ def test_what_can_not_be_built_is_told(folder, tmp_path):
         (settings("lora", use_dora=True, lora_init="pissa"), "use_dora"),
     ):
         with pytest.raises(ModelError) as caught:
-            techniques.build(base(folder("llama"), "chat"), s, facts, objective="chat")
+            peft_methods.build(base(folder("llama"), "chat"), s, facts, objective="chat")
         assert caught.value.field == field and caught.value.available and caught.value.remedy
     with pytest.raises(ModelError, match="Packed"):
-        techniques.build(base(folder("llama"), "chat", "nf4"), settings("full"), facts, objective="chat")
+        peft_methods.build(base(folder("llama"), "chat", "nf4"), settings("full"), facts, objective="chat")
     with pytest.raises(ModelError, match="nothing that was learnt"):
-        techniques.kind(tmp_path)
+        peft_methods.kind(tmp_path)
     with pytest.raises(ModelError, match="can't learn qa"):
         load.base_model(folder("gemma"), "fp32", "cpu", objective="qa")
 
@@ -365,7 +368,7 @@ def test_a_prompt_begins_with_a_text(served):
     ids = tokenizer("Be kind.", add_special_tokens=False)["input_ids"]
     words = model.get_input_embeddings().weight[torch.tensor((ids * 5)[:5])]
     s = settings("prompt", prompt_text="Be kind.")
-    tuned = techniques.build(model, s, models.folder_facts(served), objective="chat", tokenizer=tokenizer)
+    tuned = peft_methods.build(model, s, models.folder_facts(served), objective="chat", tokenizer=tokenizer)
     assert torch.equal(tuned.prompt_encoder["default"].embedding.weight, words)
 
 
@@ -378,9 +381,9 @@ def run_folder(base_folder: Path, where: Path, method: str, objective: str = "ch
     """A run's model folder, learnt in a few steps."""
     torch.manual_seed(8)
     model = load.base_model(base_folder, "fp32", "cpu", objective=objective, **HEADS.get(objective, {}))
-    model = techniques.build(model, settings(method), models.folder_facts(base_folder), objective=objective)
+    model = peft_methods.build(model, settings(method), models.folder_facts(base_folder), objective=objective)
     learn(model, batch("llama", objective), method, steps=4)
-    techniques.save(model, where / "model", settings(method))
+    peft_methods.save(model, where / "model", settings(method))
     if objective in HEADS:
         paths.write_json(where / "model" / "labels.json", HEADS[objective])
     return with_tokenizer(where / "model")
@@ -389,32 +392,34 @@ def run_folder(base_folder: Path, where: Path, method: str, objective: str = "ch
 def test_runs_of_all_techniques_take_turns_on_one_base(served, tmp_path):
     rows = {k: v for k, v in batch("llama", "chat").items() if k != "labels"}
     ways = ["lora", "ia3", "prompt", "last_layers", "adapter", "lora", "prefix", "ln", "last_layers"]
-    known, expected = resident.Models("cpu"), {}
+    known, expected = model_cache.Models("cpu"), {}
     for i, method in enumerate(ways):
         folder = run_folder(served, tmp_path / str(i), method)
-        known.known[str(i)] = resident.Known(id=str(i), base=str(served), adapter=str(folder), precision="fp32")
-        expected[str(i)] = outputs(techniques.with_saved(load.base_model(served, "fp32", "cpu"), folder), rows)
-    known.known["base"] = resident.Known(id="base", base=str(served), precision="fp32")
+        known.known[str(i)] = model_cache.Known(id=str(i), base=str(served), adapter=str(folder), precision="fp32")
+        expected[str(i)] = outputs(peft_methods.with_saved(load.base_model(served, "fp32", "cpu"), folder), rows)
+    known.known["base"] = model_cache.Known(id="base", base=str(served), precision="fp32")
     plain = outputs(load.base_model(served, "fp32", "cpu"), rows)
     for id in [*expected, *reversed(expected), "0", "5", "0"]:
         model, tokenizer, adapted = known.ready(id)
         assert adapted and tokenizer.pad_token and torch.equal(outputs(model, rows), expected[id]), ways[int(id)]
         model, _, adapted = known.ready("base")
-        with techniques.off(model):
+        with peft_methods.off(model):
             assert not adapted and torch.equal(outputs(model, rows), plain), ways[int(id)]
     assert len(known.bases) == 1
 
 
 def test_a_run_with_labels_is_served_with_its_own_head(served, tmp_path):
     rows = {k: v for k, v in batch("llama", "classification").items() if k != "labels"}
-    known = resident.Models("cpu")
+    known = model_cache.Models("cpu")
     for method in ("lora", "p_tuning", "last_layers"):
         folder = run_folder(served, tmp_path / method, method, "classification")
-        known.known[method] = resident.Known(id=method, base=str(served), adapter=str(folder), precision="fp32", objective="classification")
+        known.known[method] = model_cache.Known(
+            id=method, base=str(served), adapter=str(folder), precision="fp32", objective="classification"
+        )
         own = load.base_model(served, "fp32", "cpu", objective="classification", **load.head_of(folder))
         model, _, _ = known.ready(method)
         assert model.config.id2label == {0: "a", 1: "b", 2: "c"}
-        assert torch.equal(outputs(model, rows), outputs(techniques.with_saved(own, folder), rows))
+        assert torch.equal(outputs(model, rows), outputs(peft_methods.with_saved(own, folder), rows))
 
 
 @pytest.mark.parametrize("objective", ["chat", "classification", "tokens"])
@@ -422,18 +427,18 @@ def test_a_run_with_labels_is_served_with_its_own_head(served, tmp_path):
 def test_merging_is_checked_against_what_was_tuned(served, tmp_path, objective, method):
     run_folder(served, tmp_path / "run", method, objective)
     request = {"run": str(tmp_path / "run"), "base": str(served), "precision": "fp32", "objective": objective, "method": method}
-    check = export.merge(tmp_path / "out", request)
+    check = merge.merge(tmp_path / "out", request)
     assert check["passed"] and check["max_kl"] < 1e-4 and check["same_choice"] == 1.0
     merged = load.base_model(tmp_path / "out", "fp32", "cpu", objective=objective)
     assert objective == "chat" or merged.config.id2label == {0: "a", 1: "b", 2: "c"}
     assert not (tmp_path / "out" / "adapter_config.json").exists()
-    found = export.scores(merged, load.tokenizer(served), objective)
+    found = merge.scores(merged, load.tokenizer(served), objective)
     with pytest.raises(ModelError, match="does not answer"):
-        export.judged(found, [5 * torch.randn_like(s) for s in found], objective)
+        merge.judged(found, [5 * torch.randn_like(s) for s in found], objective)
 
 
 def test_what_does_not_merge_is_told(served, tmp_path):
     run_folder(served, tmp_path / "run", "adapter")
     with pytest.raises(ModelError, match="can't be merged"):
-        export.merge(tmp_path / "out", {"run": str(tmp_path / "run"), "base": str(served), "precision": "fp32", "method": "adapter"})
+        merge.merge(tmp_path / "out", {"run": str(tmp_path / "run"), "base": str(served), "precision": "fp32", "method": "adapter"})
     shutil.rmtree(tmp_path / "out", ignore_errors=True)

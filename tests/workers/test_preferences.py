@@ -12,13 +12,19 @@ import transformers
 
 from tests.matrix.conftest import made_tokenizer, rows_for
 from tests.matrix.test_matrix import MAPPING, SMALL, checkpoint
-from tests.test_objectives import make, table
-from tests.test_planner import CARD, CPU
-from tests.test_techniques import CONFIGS, settings
-from tuner import cli, config, losses, memory, methods, models, over_optimisation, planner, runs
+from tests.planning.test_planner import CARD, CPU
+from tests.workers.test_objectives import make, table
+from tests.workers.test_peft_methods import CONFIGS, settings
+from tuner import cli, models, runs
 from tuner.errors import DataError, ModelError, TunerError
-from tuner.planner import DataFacts
-from tuner.workers import answers, load, pair_batches, pairs, preference, reference, report, reward, talks, techniques
+from tuner.evaluation import over_optimization
+from tuner.planning import memory, planner
+from tuner.planning.planner import DataFacts
+from tuner.settings import losses, methods, run_config
+from tuner.workers.modelling import load, peft_methods
+from tuner.workers.serving import task_predict
+from tuner.workers.tokenization import preference_rows, reward_text
+from tuner.workers.training import callbacks, preference, preference_batches, reference_model, reward
 
 MAPPING |= {"rated": {"prompt": "prompt", "answer": "answer", "label": "label"}}
 FACTS = models.facts_from_config(CONFIGS["llama"]().to_dict(), name="llama")
@@ -71,7 +77,7 @@ def values(rows=ROWS) -> list[dict]:
     ]
 
 
-class Quiet(report.TrainerCallback):
+class Quiet(callbacks.TrainerCallback):
     tokens = 0
 
 
@@ -93,7 +99,7 @@ def job_of(tmp_path, tokenizer, start=None, **more) -> SimpleNamespace:
 
 def trainer_of(job, model, rows=None):
     loss = losses.get(job.settings["preference_loss"])
-    told = pairs.tokenised(job.tokenizer, rows or values(), "preference", 64, singly=loss.singly)
+    told = preference_rows.tokenised(job.tokenizer, rows or values(), "preference", 64, singly=loss.singly)
     trainer = preference.make_trainer(job, model, told, told.select([]))
     trainer.model.eval()
     return trainer
@@ -173,7 +179,7 @@ def test_a_loss_is_its_papers(name, base, tokenizer, tmp_path):
                 other = logps(plain, *own)[0] - logps(old, *own)[0]
             wanted = kto(name, now, before, other, batch["label"], KNOBS["beta"]).item()
         else:
-            dpo = pair_batches.Batch(0, "dpo")([trainer.train_dataset[i] for i in range(len(ROWS))])
+            dpo = preference_batches.Batch(0, "dpo")([trainer.train_dataset[i] for i in range(len(ROWS))])
             ids, which, n = dpo["input_ids"], dpo["completion_mask"], len(ROWS)
             (now, size), (before, _) = logps(plain, ids, which), logps(old, ids, which)
             all_of, tokens = logps(plain, ids[:n], dpo["attention_mask"][:n])
@@ -216,7 +222,7 @@ WAYS = [
 def built(base, s, tokenizer, start=None):
     torch.manual_seed(0)
     model = load.base_model(base, "fp32", "cpu", quantization=s.get("quantization"))
-    return techniques.build(model, s, FACTS, objective="preference", tokenizer=tokenizer, start=start)
+    return peft_methods.build(model, s, FACTS, objective="preference", tokenizer=tokenizer, start=start)
 
 
 def moved(model, by=0.3, seed=1) -> None:
@@ -231,8 +237,8 @@ def moved(model, by=0.3, seed=1) -> None:
 def asked(trainer) -> tuple[torch.Tensor, torch.Tensor]:
     """Log-probabilities of the answers of all rows: by the model, and by its reference."""
     batch = trainer.data_collator([trainer.train_dataset[i] for i in range(len(trainer.train_dataset))])
-    now = reference.answers(trainer, batch["input_ids"], batch["attention_mask"], batch["completion_mask"])
-    told = reference.beside(trainer, batch)
+    now = reference_model.answers(trainer, batch["input_ids"], batch["attention_mask"], batch["completion_mask"])
+    told = reference_model.beside(trainer, batch)
     return now, torch.cat([told["ref_chosen_logps"], told["ref_rejected_logps"]])
 
 
@@ -242,7 +248,9 @@ def test_the_reference_is_where_the_run_begins_and_stays_there(method, more, bas
     s = settings(method, **SMALL) | {"gradient_checkpointing": False, "preference_loss": "sigmoid"} | more
     known = {k: s.get(k) for k in ("method", "gradient_checkpointing", "preference_loss", "lora_init")}
     bare = load.base_model(base, "fp32", "cpu", quantization=s.get("quantization")).eval()
-    batch = pair_batches.Batch(0, "dpo")(list(pair_batches.as_dataset(pairs.tokenised(tokenizer, values(), "preference", 64))))
+    batch = preference_batches.Batch(0, "dpo")(
+        list(preference_batches.as_dataset(preference_rows.tokenised(tokenizer, values(), "preference", 64)))
+    )
     with torch.no_grad():
         of_base = logps(bare, batch["input_ids"], batch["completion_mask"])[0]
 
@@ -251,14 +259,14 @@ def test_the_reference_is_where_the_run_begins_and_stays_there(method, more, bas
     torch.testing.assert_close(before, of_base, atol=2e-4, rtol=2e-4)
     if method not in methods.SOFT:  # words of chance stand before the text from the start
         torch.testing.assert_close(now, before, atol=2e-4, rtol=2e-4)
-    reference.check(fresh, "fp32")
+    reference_model.check(fresh, "fp32")
     moved(fresh.model)
     now, before = asked(fresh)
     assert (now - before).abs().max() > 1e-2
     torch.testing.assert_close(before, of_base, atol=2e-4, rtol=2e-4)
 
     start = tmp_path / "sft"
-    techniques.save(fresh.model, start, s)
+    peft_methods.save(fresh.model, start, s)
     if method == "full":
         base, start = start, None  # a whole model is a base
     s = s | {"lora_init": "default"}
@@ -268,7 +276,7 @@ def test_the_reference_is_where_the_run_begins_and_stays_there(method, more, bas
     torch.testing.assert_close(of_run, now, atol=2e-3, rtol=2e-3)  # where the earlier run ended ...
     torch.testing.assert_close(before, of_run, atol=1e-5, rtol=1e-5)  # ... is the reference
     assert (before - of_base).abs().max() > 1e-2
-    reference.check(again, "fp32")
+    reference_model.check(again, "fp32")
     moved(again.model, seed=2)
     now, before = asked(again)
     assert (now - of_run).abs().max() > 1e-3
@@ -285,12 +293,12 @@ def test_another_model_as_the_reference_is_refused(base, tokenizer, tmp_path):
     s = settings("ia3", gradient_checkpointing=False)
     first = built(base, s, tokenizer)
     moved(first)
-    techniques.save(first, tmp_path / "sft", s)
+    peft_methods.save(first, tmp_path / "sft", s)
     known = {k: s[k] for k in ("gradient_checkpointing", "lora_init")} | {"method": "ia3", "preference_loss": "sigmoid"}
     model = built(base, s, tokenizer, tmp_path / "sft")
     trainer = trainer_of(job_of(tmp_path, tokenizer, **known), model)  # as if it began fresh
     with pytest.raises(ModelError, match=r"reference already differ by .* nats"):
-        reference.check(trainer, "fp32")
+        reference_model.check(trainer, "fp32")
 
 
 def test_asked_beforehand_it_says_the_same(base, tokenizer, tmp_path):
@@ -299,13 +307,13 @@ def test_asked_beforehand_it_says_the_same(base, tokenizer, tmp_path):
     trainer = trainer_of(job, load.base_model(base, "fp32", "cpu"))
     assert trainer.reference.kept is None
     of_base, told = asked(trainer)[0], []
-    trainer.train_dataset = reference.asked_beforehand(trainer, trainer.train_dataset, told.append)
-    reference.check(trainer, "fp32")
+    trainer.train_dataset = reference_model.asked_beforehand(trainer, trainer.train_dataset, told.append)
+    reference_model.check(trainer, "fp32")
     moved(trainer.model)
     assert told == [0] and (asked(trainer)[0] - of_base).abs().max() > 1e-2
     torch.testing.assert_close(asked(trainer)[1], of_base, atol=1e-5, rtol=1e-5)
     with pytest.raises(ModelError):
-        reference.check(trainer, "fp32")  # it has moved on
+        reference_model.check(trainer, "fp32")  # it has moved on
 
 
 # --- rows --------------------------------------------------------------------------------------------------------------------
@@ -314,33 +322,35 @@ def test_asked_beforehand_it_says_the_same(base, tokenizer, tmp_path):
 def test_only_the_last_answers_are_compared(tokenizer):
     talk = [{"role": "user", "content": "red"}, {"role": "assistant", "content": "green"}, {"role": "user", "content": "blue"}]
     row = {"prompt": talk, "chosen": [{"role": "assistant", "content": "white"}], "rejected": [{"role": "assistant", "content": "black"}]}
-    rows = pairs.tokenised(tokenizer, [row], "preference", 64)
+    rows = preference_rows.tokenised(tokenizer, [row], "preference", 64)
     learnt = [[i for i in rows[0][k] if i != -100] for k in ("labels", "rejected_labels")]
     assert [tokenizer.decode(ids) for ids in learnt] == ["white [SEP]", "black [SEP]"]
-    begin = pair_batches.begins(rows[0]["labels"])
-    assert begin == pair_batches.begins(rows[0]["rejected_labels"]) and "green" in tokenizer.decode(rows[0]["input_ids"][:begin])
+    begin = preference_batches.begins(rows[0]["labels"])
+    assert begin == preference_batches.begins(rows[0]["rejected_labels"]) and "green" in tokenizer.decode(rows[0]["input_ids"][:begin])
 
 
 def test_what_is_too_long_is_cut_or_left_out_and_counted(tokenizer):
     long = ("red " * 40, "green", "blue")  # the question alone fills the length
     alike = ("red", "green " * 30 + "blue", "green " * 30 + "white")  # cut, both answers are the same
     cut = ("red", "green " * 60, "white")
-    rows = pairs.tokenised(tokenizer, values([ROWS[0], long, alike, cut]), "preference", 32)
+    rows = preference_rows.tokenised(tokenizer, values([ROWS[0], long, alike, cut]), "preference", 32)
     assert len(rows) == 2 and rows.cut == 3 and set(rows.left_out.values()) == {1} and len(rows.left_out) == 2
     assert rows.summary()["longest"] == 32
     with pytest.raises(DataError, match="None of the 1 rows"):
-        pairs.tokenised(tokenizer, values([long]), "preference", 32).needed(32)
+        preference_rows.tokenised(tokenizer, values([long]), "preference", 32).needed(32)
 
 
 def test_rated_answers_lie_singly_and_pairs_are_taken_apart(tokenizer):
     rated = [{"prompt": v["prompt"], "answer": v["chosen"], "label": i % 2 == 0} for i, v in enumerate(values())]
-    rows = pairs.tokenised(tokenizer, rated, "rated", 64, singly=True)
+    rows = preference_rows.tokenised(tokenizer, rated, "rated", 64, singly=True)
     assert rows.columns["label"] == [True, False, True, False] and "rejected_labels" not in rows.columns
-    both = pairs.tokenised(tokenizer, values(), "preference", 64, singly=True)
+    both = preference_rows.tokenised(tokenizer, values(), "preference", 64, singly=True)
     assert both.columns["label"] == [True, False] * 4
-    data = pair_batches.with_others(pair_batches.as_dataset(both), 3)  # batches of 3, 3 and 2
-    answer = [row["input_ids"][pair_batches.begins(row["labels"]) :] for row in data]
-    assert [row["other_ids"][pair_batches.begins(row["other_labels"]) :] for row in data] == [answer[i] for i in (2, 0, 1, 5, 3, 4, 7, 6)]
+    data = preference_batches.with_others(preference_batches.as_dataset(both), 3)  # batches of 3, 3 and 2
+    answer = [row["input_ids"][preference_batches.begins(row["labels"]) :] for row in data]
+    assert [row["other_ids"][preference_batches.begins(row["other_labels"]) :] for row in data] == [
+        answer[i] for i in (2, 0, 1, 5, 3, 4, 7, 6)
+    ]
 
 
 # --- reward models -----------------------------------------------------------------------------------------------------------
@@ -349,7 +359,7 @@ def test_rated_answers_lie_singly_and_pairs_are_taken_apart(tokenizer):
 def test_a_reward_models_loss_knows_margins(base, tokenizer, tmp_path):
     job = job_of(tmp_path, tokenizer, objective="reward")
     model = load.base_model(base, "fp32", "cpu", objective="reward", names=["reward"], problem="regression")
-    rows = pairs.tokenised(tokenizer, [v | {"margin": 0.5 * i} for i, v in enumerate(values())], "preference", 64)
+    rows = preference_rows.tokenised(tokenizer, [v | {"margin": 0.5 * i} for i, v in enumerate(values())], "preference", 64)
     trainer = reward.make_trainer(job, model, rows, rows.select([]))
     trainer.model.eval()
     batch = trainer.data_collator([trainer.train_dataset[i] for i in range(4)])
@@ -368,20 +378,23 @@ def test_a_reward_model_is_asked_as_it_was_taught(base, tokenizer):
     """A question and its answer, or a talk in words, make the tokens of training: for models that chat and for those that don't."""
     value = values()[1]
     bare = made_tokenizer()
-    for tok, made in ((tokenizer, pairs.tokenised(tokenizer, [value], "preference", 64)), (bare, talks.tokenised(bare, [value], 64))):
-        assert talks.ids_of(tok, value["prompt"] + value["chosen"], 64) == made[0]["input_ids"]
+    for tok, made in (
+        (tokenizer, preference_rows.tokenised(tokenizer, [value], "preference", 64)),
+        (bare, reward_text.tokenised(bare, [value], 64)),
+    ):
+        assert reward_text.ids_of(tok, value["prompt"] + value["chosen"], 64) == made[0]["input_ids"]
     model = load.base_model(base, "fp32", "cpu", objective="reward", names=["reward"], problem="regression").eval()
-    one = answers.answer(model, tokenizer, "reward", "red", question="which colour")
-    assert one == answers.answer(model, tokenizer, "reward", "User: which colour\nAssistant: red") and isinstance(one["value"], float)
+    one = task_predict.answer(model, tokenizer, "reward", "red", question="which colour")
+    assert one == task_predict.answer(model, tokenizer, "reward", "User: which colour\nAssistant: red") and isinstance(one["value"], float)
     with pytest.raises(TunerError, match="no answer to judge"):
-        answers.answer(model, tokenizer, "reward", "red")
+        task_predict.answer(model, tokenizer, "reward", "red")
 
 
 # --- whole runs --------------------------------------------------------------------------------------------------------------
 
 
 def worked(run: runs.Run, worker=preference) -> runs.Run:
-    code = report.guarded(run.path, worker.work)
+    code = callbacks.guarded(run.path, worker.work)
     run = runs.read(run.path, json.loads((run.path / "status.json").read_text()))
     assert code == 0 and run.state == "finished", run.status
     return run
@@ -390,7 +403,7 @@ def worked(run: runs.Run, worker=preference) -> runs.Run:
 def test_rated_answers_are_learnt_whole_and_a_resume_ends_in_the_same_bytes(ws, base, tmp_path):
     """KTO, going on from an addition of an earlier run, through the worker."""
     rows = [{"prompt": r["prompt"], "answer": r[k], "label": k == "chosen"} for r in rows_for("preference") for k in ("chosen", "rejected")]
-    own = {k: f.default for k, f in config.FIELDS.items() if k not in ("model", "data", "objective")}
+    own = {k: f.default for k, f in run_config.FIELDS.items() if k not in ("model", "data", "objective")}
     s = own | SMALL | {"method": "ia3", "preference_loss": "kto", "beta": 0.5, "learning_rate": 2e-2, "max_steps": 12, "eval_steps": 6}
     s |= {
         "device": "cpu",
@@ -403,7 +416,7 @@ def test_rated_answers_are_learnt_whole_and_a_resume_ends_in_the_same_bytes(ws, 
     }
     model = built(base, s, None)
     moved(model, by=0.1)
-    techniques.save(model, tmp_path / "sft", s)
+    peft_methods.save(model, tmp_path / "sft", s)
     run = make(ws, base, rows, "rated", "preference", tmp_path, learnt_tests=True, **s)
     run.plan["model"]["adapter"] = str(tmp_path / "sft")
     (run.path / "plan.json").write_text(json.dumps(run.plan))
@@ -447,7 +460,7 @@ def plan(kind="preference", device=CARD, big=True, **settings):
     facts = models.catalog_facts(models.catalog_of("decoder")[0]) if big else models.resolve("starter").facts
     model = models.Model("m", "hub", facts, "m")
     return planner.plan(
-        config.parse(settings), model, DataFacts(kind, 1000, 50, 60.0, 200), device=device, preset=settings.pop("preset", None)
+        run_config.parse(settings), model, DataFacts(kind, 1000, 50, 60.0, 200), device=device, preset=settings.pop("preset", None)
     )
 
 
@@ -483,7 +496,9 @@ def test_what_a_plan_chooses_for_preferences():
 
 @pytest.mark.parametrize("preset", ["quick", "balanced", "quality"])
 def test_the_presets_fit_preferences(preset):
-    s = planner.plan(config.RunConfig(), models.resolve("starter"), DataFacts("preference", 500, 50, 40.0, 90), preset=preset, device=CPU)
+    s = planner.plan(
+        run_config.RunConfig(), models.resolve("starter"), DataFacts("preference", 500, 50, 40.0, 90), preset=preset, device=CPU
+    )
     assert s.settings["objective"] == "preference" and s.steps > 0 and s.fits
 
 
@@ -496,21 +511,21 @@ def rows_of(**series) -> list[tuple[int, str, float]]:
 
 def test_signs_of_over_optimisation_are_told_and_good_runs_are_left_alone():
     steady = {"eval_log_ratio__chosen": {10: 2.0}, "eval_log_ratio__rejected": {10: -9.0}, "eval_logps__chosen": {10: -40.0}}
-    assert over_optimisation.signs(rows_of(**steady)) == [] == over_optimisation.signs([])
+    assert over_optimization.signs(rows_of(**steady)) == [] == over_optimization.signs([])
     sunk = steady | {"eval_log_ratio__chosen": {10: -8.0}}
-    assert "away from both" in over_optimisation.signs(rows_of(**sunk))[0]
+    assert "away from both" in over_optimization.signs(rows_of(**sunk))[0]
     few = steady | {"eval_log_ratio__chosen": {10: -1.0}}
-    assert over_optimisation.signs(rows_of(**few)) == []
+    assert over_optimization.signs(rows_of(**few)) == []
     long = {"eval_length__written": {0: 20.0, 10: 50.0}, "eval_length__chosen": {10: 22.0}}
-    assert "2.5 times as long (20 to 50 tokens" in over_optimisation.signs(rows_of(**long))[0]
-    assert over_optimisation.signs(rows_of(**long | {"eval_length__chosen": {10: 48.0}})) == []  # as the good answers are
+    assert "2.5 times as long (20 to 50 tokens" in over_optimization.signs(rows_of(**long))[0]
+    assert over_optimization.signs(rows_of(**long | {"eval_length__chosen": {10: 48.0}})) == []  # as the good answers are
     learnt = {"rewards__margins": {s: s / 10 for s in range(1, 41)}}
     falling = learnt | {"eval_rewards__margins": {10: 1.0, 20: 2.0, 30: 1.2, 40: 0.9}}
-    assert "fell from 2.00 to 0.90" in over_optimisation.signs(rows_of(**falling))[0]
-    assert over_optimisation.signs(rows_of(**learnt, eval_rewards__margins={10: 1.0, 20: 2.0, 30: 2.1, 40: 2.0})) == []
+    assert "fell from 2.00 to 0.90" in over_optimization.signs(rows_of(**falling))[0]
+    assert over_optimization.signs(rows_of(**learnt, eval_rewards__margins={10: 1.0, 20: 2.0, 30: 2.1, 40: 2.0})) == []
     once = {"rewards__accuracies": {s: float(s > 1) for s in range(1, 31)}}
-    assert "told apart after the first step" in over_optimisation.signs(rows_of(**once))[0]
-    assert over_optimisation.signs(rows_of(rewards__accuracies={s: 0.6 if s < 6 else 1.0 for s in range(1, 31)})) == []
+    assert "told apart after the first step" in over_optimization.signs(rows_of(**once))[0]
+    assert over_optimization.signs(rows_of(rewards__accuracies={s: 0.6 if s < 6 else 1.0 for s in range(1, 31)})) == []
 
 
 def test_memory_knows_what_is_kept_twice():

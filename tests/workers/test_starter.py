@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from presets.recipe import quality, samples
-from tuner import models, paths, training
+from tuner import models, paths
+from tuner.jobs import training
 
 
 @pytest.fixture(scope="module")

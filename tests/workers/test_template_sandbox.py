@@ -9,8 +9,8 @@ import pytest
 
 from tuner import paths
 from tuner.errors import ModelError
-from tuner.workers import templates, tokens, watch
-from tuner.workers.prepare import prepare
+from tuner.workers.tokenization import template_sandbox, timeout, tokenizer_loader
+from tuner.workers.tokenization.lm_rows import prepare
 
 TALK = [{"role": "user", "content": "What is 1 plus 1?"}, {"role": "assistant", "content": "It is 2."}]
 GOOD = "{% for m in messages %}[{{ m['role'] }}] {{ m['content'] }}{{ eos_token }}\n{% endfor %}"
@@ -20,7 +20,7 @@ SLOW_ON_LONG = "{% if messages[0]['content'] | length > 3000 %}" + ENDLESS + "{%
 
 @pytest.fixture(scope="module")
 def starter():
-    return tokens.tokenizer(paths.STARTER)
+    return tokenizer_loader.tokenizer(paths.STARTER)
 
 
 @pytest.fixture
@@ -30,20 +30,20 @@ def machine(tmp_path, monkeypatch):
 
 
 def attempt(template: str) -> dict:
-    return templates.attempt(template, {"eos_token": "<e>", "bos_token": "<b>"})
+    return template_sandbox.attempt(template, {"eos_token": "<e>", "bos_token": "<b>"})
 
 
 def test_a_good_template_passes_and_is_remembered(machine, monkeypatch):
-    templates.check(GOOD, {"eos_token": "<e>"})
-    monkeypatch.setattr(templates, "attempt", lambda *_: pytest.fail("tried twice"))
-    templates.check(GOOD, {"eos_token": "<e>"})
+    template_sandbox.check(GOOD, {"eos_token": "<e>"})
+    monkeypatch.setattr(template_sandbox, "attempt", lambda *_: pytest.fail("tried twice"))
+    template_sandbox.check(GOOD, {"eos_token": "<e>"})
     assert len(paths.read_json(machine / "templates.json")) == 1
 
 
 def test_what_is_known_is_not_tried(machine, starter, monkeypatch):
-    monkeypatch.setattr(templates, "attempt", lambda *_: pytest.fail("tried"))
-    templates.check(starter.chat_template, {})
-    templates.check({"default": tokens.PLAIN_TEMPLATE, "tool_use": next(iter(templates.of_trl()))}, {})
+    monkeypatch.setattr(template_sandbox, "attempt", lambda *_: pytest.fail("tried"))
+    template_sandbox.check(starter.chat_template, {})
+    template_sandbox.check({"default": tokenizer_loader.PLAIN_TEMPLATE, "tool_use": next(iter(template_sandbox.of_trl()))}, {})
     assert not (machine / "templates.json").exists()
 
 
@@ -76,10 +76,10 @@ def test_a_model_with_an_endless_template_is_refused(machine, tmp_path):
         shutil.copy(paths.STARTER / name, folder)
     (folder / "chat_template.jinja").write_text(ENDLESS)
     with pytest.raises(ModelError, match="does not come to an end") as caught:
-        tokens.tokenizer(folder)
+        tokenizer_loader.tokenizer(folder)
     assert caught.value.field == "model" and caught.value.remedy and not (machine / "templates.json").exists()
     (folder / "chat_template.jinja").write_text(GOOD)
-    assert tokens.tokenizer(folder).chat_template == GOOD
+    assert tokenizer_loader.tokenizer(folder).chat_template == GOOD
 
 
 def test_a_batch_that_hangs_ends_with_words(starter):
@@ -95,10 +95,10 @@ def test_a_batch_that_hangs_ends_with_words(starter):
 
 
 def test_a_limit_that_is_kept_leaves_no_trace():
-    with watch.limited("nothing", 0.05):
+    with timeout.limited("nothing", 0.05):
         pass
     time.sleep(0.1)
-    with pytest.raises(KeyError), watch.limited("nothing", 5):
+    with pytest.raises(KeyError), timeout.limited("nothing", 5):
         raise KeyError
 
 
@@ -106,25 +106,25 @@ def test_marked_copies_are_those_of_trl(starter):
     """Read without importing TRL, and the same as what TRL itself answers."""
     from trl.chat_template_utils import get_training_chat_template
 
-    twins = templates.of_trl()
+    twins = template_sandbox.of_trl()
     assert sum(twin is not None for twin in twins.values()) > 20
     for text, twin in twins.items():
-        if templates.MARK.search(text):
-            assert templates.marked(text) == (text, "own")
+        if template_sandbox.MARK.search(text):
+            assert template_sandbox.marked(text) == (text, "own")
         elif twin:
             other = copy.deepcopy(starter)
             other.chat_template = text
-            assert templates.marked(text) == (twin, "trl") and get_training_chat_template(other) == twin
-            assert templates.training_template(other) == twin
+            assert template_sandbox.marked(text) == (twin, "trl") and get_training_chat_template(other) == twin
+            assert template_sandbox.training_template(other) == twin
         else:
-            assert templates.marked(text) == (None, "prefixes")
+            assert template_sandbox.marked(text) == (None, "prefixes")
 
 
 def test_the_trial_runs_without_torch():
     from tests.conftest import fresh
 
     code = (
-        "import sys, json, io\nsys.modules['torch'] = None\nfrom tuner.workers import templates\n"
-        "print(json.dumps([templates._attempt(sys.argv[1], {})['works'], sys.modules['torch'] is None]))"
+        "import sys, json, io\nsys.modules['torch'] = None\nfrom tuner.workers.tokenization import template_sandbox\n"
+        "print(json.dumps([template_sandbox._attempt(sys.argv[1], {})['works'], sys.modules['torch'] is None]))"
     )
     assert json.loads(fresh(code, GOOD).splitlines()[-1]) == [True, True]

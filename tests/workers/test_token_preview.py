@@ -11,12 +11,14 @@ import pytest
 
 from tests.conftest import chat_rows, fresh, until, write_rows
 from tuner import cli, paths
-from tuner.data import measures, preview, store
+from tuner.data import length_statistics
+from tuner.data.store import store
 from tuner.errors import DataError, ModelError, NotFoundError, RequestError
-from tuner.run_warnings import NO_CALLS, NO_SYSTEM
-from tuner.workers import templates, tokens
-from tuner.workers.masks import Masker
-from tuner.workers.prepare import IGNORED, prepare
+from tuner.jobs import token_preview
+from tuner.runs.run_warnings import NO_CALLS, NO_SYSTEM
+from tuner.workers.tokenization import template_sandbox, tokenizer_loader
+from tuner.workers.tokenization.lm_rows import IGNORED, prepare
+from tuner.workers.tokenization.loss_mask import Masker
 
 PLAIN = (
     "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
@@ -59,7 +61,7 @@ TALKS = [
 
 @pytest.fixture(scope="module")
 def starter():
-    return tokens.tokenizer(paths.STARTER)
+    return tokenizer_loader.tokenizer(paths.STARTER)
 
 
 def with_template(tokenizer, template):
@@ -106,7 +108,7 @@ def as_mask(row) -> list[int]:
 
 
 @pytest.mark.parametrize(
-    "template", [None, SPACED, RICH, tokens.PLAIN_TEMPLATE, TWICE], ids=["starter", "spaced", "rich", "plain", "twice"]
+    "template", [None, SPACED, RICH, tokenizer_loader.PLAIN_TEMPLATE, TWICE], ids=["starter", "spaced", "rich", "plain", "twice"]
 )
 def test_marked_templates_give_what_transformers_gives(starter, template):
     tokenizer = with_template(starter, template or starter.chat_template)
@@ -120,8 +122,8 @@ def test_marked_templates_give_what_transformers_gives(starter, template):
 
 def test_trls_training_templates_give_what_transformers_gives(starter):
     tried = 0
-    for text, twin in templates.of_trl().items():
-        if not twin or templates.MARK.search(text):
+    for text, twin in template_sandbox.of_trl().items():
+        if not twin or template_sandbox.MARK.search(text):
             continue
         tokenizer = with_template(starter, text)
         for messages in TALKS[:3]:
@@ -218,7 +220,7 @@ def test_a_program_of_a_stranger_may_fail_on_a_row(starter):
 
 
 def viewed(tokenizer, *rows, **more):
-    from tuner.workers.preview import view
+    from tuner.workers.token_preview import view
 
     masker, out = masked(tokenizer, *rows, **more)
     return [view(row, tokenizer, masker.special) for row in out], out
@@ -255,7 +257,7 @@ def test_what_the_model_is_trained_on_is_what_was_shown(starter, tmp_path, objec
     from transformers import AutoModelForCausalLM
     from trl import SFTTrainer
 
-    from tuner.workers import sft
+    from tuner.workers.training import sft
 
     rows = [{"messages": m} if objective == "chat" else {"text": m[-1]["content"]} for m in (*TALKS[:2], *TALKS[3:5])]
     kind = "chat" if objective == "chat" else "text"
@@ -307,77 +309,83 @@ def some_rows(n=300):
 @pytest.mark.parametrize("limit", [1, 7, 100, 333, 500, 9999])
 def test_costs_are_what_cutting_each_row_shows(limit):
     rows = some_rows()
-    held = measures.arrays(rows)
-    got = measures.costs(held, limit, micro_batch=4)
+    held = length_statistics.arrays(rows)
+    got = length_statistics.costs(held, limit, micro_batch=4)
     left = [[(a, min(b, limit)) for a, b in ranges if a < limit] for *_, ranges in rows]
     assert got["trained_tokens"] == sum(b - a for ranges in left for a, b in ranges)
     assert got["lost_trained"] == sum(b - a for *_, r in rows for a, b in r) - got["trained_tokens"]
     assert got["tokens"] == sum(min(n, limit) for (_, _, n, _), ranges in zip(rows, left, strict=True) if ranges)
     assert got["cut_rows"] == sum(n > limit for _, _, n, _ in rows) and got["lost_tokens"] == sum(max(0, n - limit) for _, _, n, _ in rows)
     assert got["untrained_rows"] == sum(not r for r in left) and got["refused"] == sum(not n for _, _, n, _ in rows)
-    assert measures.untrained(held, limit) == [n for (n, *_), ranges in zip(rows, left, strict=True) if not ranges]
-    assert 0 <= got["padding"] < 1 and measures.costs(held, limit)["padding"] == 0
-    sides = [measures.costs(held, limit, held_out=side) for side in (True, False)]
+    assert length_statistics.untrained(held, limit) == [n for (n, *_), ranges in zip(rows, left, strict=True) if not ranges]
+    assert 0 <= got["padding"] < 1 and length_statistics.costs(held, limit)["padding"] == 0
+    sides = [length_statistics.costs(held, limit, held_out=side) for side in (True, False)]
     assert all(
         sum(s[k] for s in sides) == got[k] for k in ("rows", "tokens", "trained_tokens", "lost_trained", "cut_rows", "untrained_rows")
     )
 
 
 def test_the_curve_is_the_costs_at_many_limits():
-    held = measures.arrays(some_rows())
-    curve = measures.curve(held, 50)
+    held = length_statistics.arrays(some_rows())
+    curve = length_statistics.curve(held, 50)
     for i, limit in enumerate(curve["limit"]):
-        exact = measures.costs(held, limit)
+        exact = length_statistics.costs(held, limit)
         assert {k: curve[k][i] for k in curve if k != "limit"} == {k: exact[k] for k in curve if k != "limit"}
-    assert sum(measures.histogram(held)["counts"]) == int((held["length"] > 0).sum())
-    empty = measures.arrays([])
-    assert measures.costs(empty, 10, 4)["rows"] == 0 and measures.curve(empty)["limit"] == [] and measures.histogram(empty)["counts"]
+    assert sum(length_statistics.histogram(held)["counts"]) == int((held["length"] > 0).sum())
+    empty = length_statistics.arrays([])
+    assert (
+        length_statistics.costs(empty, 10, 4)["rows"] == 0
+        and length_statistics.curve(empty)["limit"] == []
+        and length_statistics.histogram(empty)["counts"]
+    )
 
 
 def test_padding_without_packing():
-    assert measures.padding(np.array([10, 10, 10, 10]), 2) == 0 and measures.padding(np.array([10, 30]), 2) == pytest.approx(
-        1 / 3, abs=1e-4
-    )
+    assert length_statistics.padding(np.array([10, 10, 10, 10]), 2) == 0 and length_statistics.padding(
+        np.array([10, 30]), 2
+    ) == pytest.approx(1 / 3, abs=1e-4)
 
 
 # --- the job --------------------------------------------------------------------------------------------------------------
 
 
 def test_a_preview_from_start_to_end(ws, data, starter):
-    job = preview.start(ws, data.ref, "starter")
-    rows = preview.look_now(ws, job, offset=2, count=3)
+    job = token_preview.start(ws, data.ref, "starter")
+    rows = token_preview.look_now(ws, job, offset=2, count=3)
     values = [r["value"] for r in store.rows(data, 2, 3)]
     views, _ = viewed(starter, *values)
     assert rows == [{"row": r["row"], "held_out": r["held_out"]} | v for r, v in zip(store.rows(data, 2, 3), views, strict=True)]
-    state = preview.wait(ws, job, 60)
+    state = token_preview.wait(ws, job, 60)
     assert (state["state"], state["rows"], state["how"], state["notes"], state["refused"]) == ("done", 40, "own", [], {})
-    assert preview.start(ws, data.ref, "starter") == job
+    assert token_preview.start(ws, data.ref, "starter") == job
     out = prepare(starter, [r["value"] for r in store.iterate(data)], kind="chat", objective="chat", max_length=1024)
-    got = preview.costs(ws, job, 1024, micro_batch=2)
+    got = token_preview.costs(ws, job, 1024, micro_batch=2)
     assert (got["rows"], got["tokens"], got["trained_tokens"], got["longest"]) == (40, len(out.ids), out.learnt, out.longest)
-    assert preview.costs(ws, job, 12)["untrained_rows"] == 40 and preview.untrained(ws, job, 12) == list(range(1, 41))
-    assert preview.curve(ws, job)["limit"][-1] == out.longest and sum(preview.histogram(ws, job)["counts"]) == 40
-    (shown,) = until(lambda: preview.look_at(ws, job, [{"messages": [u("Hi"), a("Hey, you")]}]))
+    assert token_preview.costs(ws, job, 12)["untrained_rows"] == 40 and token_preview.untrained(ws, job, 12) == list(range(1, 41))
+    assert token_preview.curve(ws, job)["limit"][-1] == out.longest and sum(token_preview.histogram(ws, job)["counts"]) == 40
+    (shown,) = until(lambda: token_preview.look_at(ws, job, [{"messages": [u("Hi"), a("Hey, you")]}]))
     assert "".join(t["text"] for t in shown["tokens"] if t["trained"]) == "Hey, you<|im_end|>"
-    child = preview._children[job]
+    child = token_preview._children[job]
     os.kill(child.pid, signal.SIGKILL)
     child.wait()
-    assert preview.look_now(ws, job, offset=9, count=1)[0]["row"] == 10, "a worker that left is started again"
-    preview.forget(ws, job)
+    assert token_preview.look_now(ws, job, offset=9, count=1)[0]["row"] == 10, "a worker that left is started again"
+    token_preview.forget(ws, job)
     with pytest.raises(NotFoundError):
-        preview.progress(ws, job)
+        token_preview.progress(ws, job)
 
 
 def test_a_preview_can_be_cancelled_and_begun_again(ws, tmp_path):
     ds = store.add(ws, write_rows(tmp_path / "many.jsonl", chat_rows(30_000)))
-    job = preview.start(ws, ds.ref, "starter")
-    until(lambda: preview.progress(ws, job)["done"])
-    preview.cancel(ws, job)
-    assert until(lambda: preview.progress(ws, job)["state"] != "running" and preview.progress(ws, job), 5)["state"] == "cancelled"
+    job = token_preview.start(ws, ds.ref, "starter")
+    until(lambda: token_preview.progress(ws, job)["done"])
+    token_preview.cancel(ws, job)
+    assert (
+        until(lambda: token_preview.progress(ws, job)["state"] != "running" and token_preview.progress(ws, job), 5)["state"] == "cancelled"
+    )
     with pytest.raises(DataError, match="cancelled"):
-        preview.costs(ws, job, 100)
-    assert preview.start(ws, ds.ref, "starter") == job and preview.progress(ws, job)["state"] == "running"
-    preview.cancel(ws, job)
+        token_preview.costs(ws, job, 100)
+    assert token_preview.start(ws, ds.ref, "starter") == job and token_preview.progress(ws, job)["state"] == "running"
+    token_preview.cancel(ws, job)
 
 
 def test_rows_that_can_not_be_learnt_say_why(ws, tmp_path):
@@ -390,29 +398,29 @@ def test_rows_that_can_not_be_learnt_say_why(ws, tmp_path):
     )
     rows = [{"messages": TALKS[0]}, {"messages": [{"role": "system", "content": "Be kind."}, *TALKS[0]]}]
     ds = store.add(ws, write_rows(tmp_path / "two.jsonl", rows), held_out=0)
-    job = preview.start(ws, ds.ref, str(folder))
-    state = preview.wait(ws, job, 60)
+    job = token_preview.start(ws, ds.ref, str(folder))
+    state = token_preview.wait(ws, job, 60)
     assert state["refused"] == {NO_SYSTEM: 1} and state["how"] == "prefixes" and state["notes"]
-    shown = preview.look_now(ws, job)
+    shown = token_preview.look_now(ws, job)
     assert shown[0]["problem"] is None and NO_SYSTEM in shown[1]["problem"] and shown[1]["tokens"] == []
-    assert preview.costs(ws, job, 99)["refused"] == 1 and preview.untrained(ws, job, 99) == [2]
+    assert token_preview.costs(ws, job, 99)["refused"] == 1 and token_preview.untrained(ws, job, 99) == [2]
     (folder / "chat_template.jinja").write_text("{{ raise_exception('Never.') }}")
-    other = preview.start(ws, ds.ref, str(folder))
-    state = preview.wait(ws, other, 60)
+    other = token_preview.start(ws, ds.ref, str(folder))
+    state = token_preview.wait(ws, other, 60)
     assert (
         other != job and state["state"] == "failed" and state["errors"][0]["code"] == "model" and "Never." in state["errors"][0]["message"]
     )
     with pytest.raises(ModelError, match="Never"):
-        preview.look(ws, other)
+        token_preview.look(ws, other)
 
 
 def test_what_can_not_be_shown_is_refused_at_once(ws, data):
     with pytest.raises(ModelError, match="not on this computer"):
-        preview.start(ws, data.ref, "HuggingFaceTB/SmolLM2-135M-Instruct")
+        token_preview.start(ws, data.ref, "HuggingFaceTB/SmolLM2-135M-Instruct")
     with pytest.raises(NotFoundError):
-        preview.start(ws, "nothing", "starter")
+        token_preview.start(ws, "nothing", "starter")
     with pytest.raises(RequestError):
-        preview.start(ws, data.ref, "starter", objective="classification")
+        token_preview.start(ws, data.ref, "starter", objective="classification")
 
 
 def test_the_command_line_shows_the_same(ws, data, starter, capsys):
@@ -425,7 +433,8 @@ def test_the_command_line_shows_the_same(ws, data, starter, capsys):
 
 def test_the_worker_needs_no_torch():
     code = (
-        "import sys\nsys.modules['torch'] = None\nfrom tuner import paths\nfrom tuner.workers import preview, tokens, masks, prepare\n"
-        "tokenizer = tokens.tokenizer(paths.STARTER)\nprint(sys.modules['torch'], len([m for m in sys.modules if m.startswith(('trl', 'peft'))]))"
+        "import sys\nsys.modules['torch'] = None\nfrom tuner import paths\nfrom tuner.workers import token_preview\n"
+        "from tuner.workers.tokenization import lm_rows, loss_mask, tokenizer_loader\n"
+        "tokenizer = tokenizer_loader.tokenizer(paths.STARTER)\nprint(sys.modules['torch'], len([m for m in sys.modules if m.startswith(('trl', 'peft'))]))"
     )
     assert fresh(code).splitlines()[-1] == "None 0"

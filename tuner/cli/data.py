@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from tuner import paths
-from tuner.commands.words import Refused, say
+from tuner.cli.output import Refused, say
 from tuner.paths import Workspace
 
 
@@ -25,15 +25,15 @@ def _reading(done: int, total: int, rows: int) -> None:
 
 
 def check(ws: Workspace, args):
-    from tuner.data import jobs
+    from tuner.jobs import data_jobs
 
-    document = jobs.check(ws, paths.typed(args.file), _reading, mapping=_mapping(args), kind=args.kind, encoding=args.encoding)
+    document = data_jobs.check(ws, paths.typed(args.file), _reading, mapping=_mapping(args), kind=args.kind, encoding=args.encoding)
     say("")
     return (0 if document["usable"] else 1), document
 
 
 def add(ws: Workspace, args) -> dict:
-    from tuner.data import jobs
+    from tuner.jobs import data_jobs
 
     options = {
         "name": args.name,
@@ -46,18 +46,18 @@ def add(ws: Workspace, args) -> dict:
     if args.encoding:
         options["encoding"] = args.encoding
     if args.file[0].startswith("hub:"):
-        job = jobs.begin(ws, "hub", id=args.file[0].removeprefix("hub:"), split=args.split, config=args.config, **options)
+        job = data_jobs.begin(ws, "hub", id=args.file[0].removeprefix("hub:"), split=args.split, config=args.config, **options)
     else:
         files = [paths.typed(f) for f in args.file]
         test = paths.typed(args.test_file) if args.test_file else None
-        job = jobs.start(ws, files, reference=args.reference, test_file=test, **options)
-    ds = jobs.wait(ws, job, _reading)
+        job = data_jobs.start(ws, files, reference=args.reference, test_file=test, **options)
+    ds = data_jobs.wait(ws, job, _reading)
     say("")
     return _dataset(ds)
 
 
 def export(ws: Workspace, args) -> dict:
-    from tuner.data import store
+    from tuner.data.store import store
 
     ds = store.get(ws, args.data)
     path = Path(args.out or f"{ds.id}.jsonl").expanduser().resolve()
@@ -71,13 +71,13 @@ def export(ws: Workspace, args) -> dict:
 
 
 def compare(ws: Workspace, args) -> dict:
-    from tuner.data import compare, store
+    from tuner.data.store import diff, store
 
-    return compare.compare(store.get(ws, args.old), store.get(ws, args.new), most=None)
+    return diff.compare(store.get(ws, args.old), store.get(ws, args.new), most=None)
 
 
 def mix(ws: Workspace, args) -> dict:
-    from tuner.data import store
+    from tuner.data.store import store
 
     parts = [part.rpartition("=") if "=" in part else (part, "=", "1") for part in args.part]
     return _dataset(store.mix(ws, [(ref, _weight(weight)) for ref, _, weight in parts], name=args.name))
@@ -97,7 +97,7 @@ def _dataset(ds) -> dict:
 
 
 def listing(ws: Workspace, args) -> dict:
-    from tuner.data import store
+    from tuner.data.store import store
 
     return {
         "datasets": [
@@ -108,13 +108,13 @@ def listing(ws: Workspace, args) -> dict:
 
 
 def show(ws: Workspace, args) -> dict:
-    from tuner.data import store
+    from tuner.data.store import store
 
     return _dataset(store.get(ws, args.data))
 
 
 def preview(ws: Workspace, args) -> dict:
-    from tuner.data import store
+    from tuner.data.store import store
 
     ds = store.get(ws, args.data)
     if args.model:
@@ -124,16 +124,18 @@ def preview(ws: Workspace, args) -> dict:
 
 def _tokens(ws: Workspace, ds, model: str, rows: int) -> dict:
     """Rows of tokens as the trainer's own lines make them, and beside them what is known of each row."""
-    from tuner.data import preview
+    from tuner.jobs import token_preview
 
-    job = preview.start(ws, ds.ref, model, measure=False)
+    job = token_preview.start(ws, ds.ref, model, measure=False)
     try:
         seen = [
-            row for at in range(0, rows, preview.MOST) for row in preview.look_now(ws, job, offset=at, count=min(preview.MOST, rows - at))
+            row
+            for at in range(0, rows, token_preview.MOST)
+            for row in token_preview.look_now(ws, job, offset=at, count=min(token_preview.MOST, rows - at))
         ]
-        state = preview.wait(ws, job, 60)
+        state = token_preview.wait(ws, job, 60)
     finally:
-        preview.forget(ws, job)
+        token_preview.forget(ws, job)
     about = [{k: row[k] for k in ("row", "held_out", "length", "learnt", "problem")} for row in seen]
     return {
         "dataset": ds.ref,

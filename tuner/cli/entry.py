@@ -12,14 +12,16 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from tuner import __version__, config, hub_token, paths
-from tuner.commands import data as data_commands
-from tuner.commands import label as label_commands
-from tuner.commands import plan as plan_command
-from tuner.commands import runs as run_commands
-from tuner.commands.words import Refused, say
+from tuner import __version__, paths
+from tuner.cli import data as data_commands
+from tuner.cli import label as label_commands
+from tuner.cli import plan as plan_command
+from tuner.cli import runs as run_commands
+from tuner.cli.output import Refused, say
 from tuner.errors import translate
+from tuner.network import hub_token
 from tuner.paths import Workspace
+from tuner.settings import run_config
 
 
 class Parser(argparse.ArgumentParser):
@@ -236,19 +238,19 @@ def _finite(value: Any) -> Any:
 
 
 def _in_words(document: Any) -> str:
-    return document if isinstance(document, str) else config.to_yaml(json.loads(json.dumps(document, default=str)))
+    return document if isinstance(document, str) else run_config.to_yaml(json.loads(json.dumps(document, default=str)))
 
 
 def app(ws: Workspace, args) -> None:
-    from app import launch  # the page; only this command needs gradio
+    from ui.server import launch  # the page; only this command needs gradio
 
     launch(ws, host=args.host, port=args.port, allow_hosts=args.allow_host, browser=not args.no_browser)
 
 
 def demo(ws: Workspace, args) -> dict:
-    from tuner import chat as talk
-    from tuner import training
-    from tuner.data import store
+    from tuner.data.store import store
+    from tuner.jobs import training
+    from tuner.serving import chat_client as talk
 
     say("Training the starter model on the persona sample.")
     run = training.demo(ws)
@@ -274,15 +276,16 @@ def demo(ws: Workspace, args) -> dict:
 
 def demo_questions(ds) -> list[str]:
     """Three questions of the sample that were held out."""
-    from tuner.data import convert, store
+    from tuner.data.schema import convert
+    from tuner.data.store import store
 
     return [convert.question_of(r["value"], ds.kind) for r in store.rows(ds, 0, 3, held_out=True)]
 
 
 def doctor(ws: Workspace, args) -> dict:
-    from tuner import doctor
+    from tuner import diagnostics
 
-    return doctor.look(ws, probe=args.probe)
+    return diagnostics.look(ws, probe=args.probe)
 
 
 def entry() -> None:
@@ -292,7 +295,3 @@ def entry() -> None:
     code = main()
     sys.stdout.flush()
     sys.exit(code)
-
-
-if __name__ == "__main__":
-    entry()

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from tuner import paths
-from tuner.commands.words import Refused, say
+from tuner.cli.output import Refused, say
+from tuner.data.store import sample_data
 from tuner.paths import Workspace
 
 POLL = 0.3  # seconds
@@ -79,8 +80,7 @@ def listing(ws: Workspace, args) -> dict:
 
 
 def bring(ws: Workspace, args) -> dict:
-    from tuner.data import store
-    from tuner.labels import projects, taking
+    from tuner.labels import pair_import, projects
 
     path = paths.typed(args.source)
     if args.source != "sample" and not _is_file(path):
@@ -89,12 +89,12 @@ def bring(ws: Workspace, args) -> dict:
     if args.overlap is not None:
         projects.change(ws, p.id, overlap_share=args.overlap, overlap_labellers=args.labellers)
     if args.source == "sample":
-        job = taking.from_dataset(ws, p.id, store.add_sample(ws, "preferences").ref, gold=args.gold)
+        job = pair_import.from_dataset(ws, p.id, sample_data.add(ws, "preferences").ref, gold=args.gold)
     elif _is_file(path):
-        job = taking.from_file(ws, p.id, path, gold=args.gold)
+        job = pair_import.from_file(ws, p.id, path, gold=args.gold)
     else:
-        job = taking.from_dataset(ws, p.id, args.source, gold=args.gold)
-    added = taking.follow(ws, job)
+        job = pair_import.from_dataset(ws, p.id, args.source, gold=args.gold)
+    added = pair_import.follow(ws, job)
     say(added.said())
     return {"project": p.id, **added.as_dict(), "problems": added.unread, "pairs": projects.find(ws, p.id).pairs}
 
@@ -108,7 +108,7 @@ def _is_file(path: Path) -> bool:
 
 
 def _known(ws: Workspace, ref: str) -> None:
-    from tuner.data import store
+    from tuner.data.store import store
     from tuner.errors import NotFoundError
 
     try:
@@ -123,7 +123,7 @@ def _known(ws: Workspace, ref: str) -> None:
 
 
 def generate(ws: Workspace, args) -> Any:
-    from tuner.data import jobs
+    from tuner.jobs import data_jobs
     from tuner.labels import generate as making
     from tuner.labels import projects
 
@@ -150,7 +150,7 @@ def generate(ws: Workspace, args) -> Any:
         return 1, {"project": p.id, "generation": id, "state": "cancelled"}
     say("")
     if now["state"] == "done":
-        jobs.forget(ws, making.job_of(p.id, id)) if (ws.jobs / making.job_of(p.id, id) / "job.json").exists() else None
+        data_jobs.forget(ws, making.job_of(p.id, id)) if (ws.jobs / making.job_of(p.id, id) / "job.json").exists() else None
         return {"project": p.id, "generation": id, **now["report"], "pairs": projects.find(ws, p.id).pairs}
     for e in now["errors"]:
         say(f"{e['message']} {e['remedy']}")
@@ -264,14 +264,14 @@ def stats(ws: Workspace, args) -> dict:
 def judge(ws: Workspace, args) -> Any:
     import os
 
-    from tuner.data import jobs
+    from tuner.jobs import data_jobs
     from tuner.labels import judge as judging
 
     job = judging.ask(ws, args.project, judging.Judge(args.model, args.url), key=os.environ.get(judging.KEY), limit=args.limit)
-    while (now := jobs.progress(ws, job))["state"] == "running":
+    while (now := data_jobs.progress(ws, job))["state"] == "running":
         say(f"\r  {now['done']:,} of {now['total']:,}", end="")
         time.sleep(POLL)
     say("")
-    jobs.forget(ws, job)
+    data_jobs.forget(ws, job)
     document = {"project": args.project, "state": now["state"], "judged": now["rows"]}
     return document if now["state"] == "done" else (1, document | {"errors": now["errors"]})

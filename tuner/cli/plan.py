@@ -3,30 +3,33 @@
 import time
 from typing import Any
 
-from tuner import config, dry_run, hardware, memory, methods, offers, run_warnings, training
-from tuner.commands.words import say
-from tuner.hardware import human_bytes, human_range
+from tuner.cli.output import say
+from tuner.formatting import human_bytes, human_range, human_time, parse_bytes
+from tuner.jobs import dry_run, training
 from tuner.paths import Workspace
+from tuner.planning import memory, model_suggestions
+from tuner.runs import run_warnings
+from tuner.settings import methods, run_config
 
 WIDE = 30  # characters of the bar
 
 
 def plan(ws: Workspace, args) -> dict | str:
     values = request(args)
-    room = hardware.parse_bytes(args.device_memory) if args.device_memory else None
+    room = parse_bytes(args.device_memory) if args.device_memory else None
     found, model, ds, asked = training.prepare(ws, values, preset=args.preset, device_memory=room, each=Counted())
     document = _measured(ws, values, args.preset, room) if args.measure else found.as_dict()
     if args.data and not args.measure and found.seconds_high > dry_run.LONG:
         say("Such a run takes long: with --measure two real steps on the longest rows tell the true memory first.")
     if args.cards:
         counts = training.data_facts(ds, model, ws, training.chosen(asked, None)) if ds else None
-        document["cards"] = offers.elsewhere(asked, model, counts, preset=training.preset_of(ws, args.preset))
+        document["cards"] = model_suggestions.elsewhere(asked, model, counts, preset=training.preset_of(ws, args.preset))
     return document if args.as_json else page(document, model.facts.name)
 
 
 def request(args) -> dict[str, Any]:
     """What the words of a command ask of a run."""
-    values = config.from_pairs(args.s)
+    values = run_config.from_pairs(args.s)
     return values | {k: v for k in ("model", "data", "objective", "method") if (v := getattr(args, k)) is not None}
 
 
@@ -66,7 +69,7 @@ class DryBar:
     def __call__(self, now: dict[str, Any]) -> None:
         if now["reason"] != self.last:
             self.last = now["reason"]
-            left = f", about {hardware.human_time(now['eta_seconds'])} left" if now["eta_seconds"] else ""
+            left = f", about {human_time(now['eta_seconds'])} left" if now["eta_seconds"] else ""
             say(f"measuring: {self.last}{left}")
 
 

@@ -4,19 +4,20 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tuner import config
-from tuner.commands.plan import Counted, request
-from tuner.commands.words import say
+from tuner.cli.output import say
+from tuner.cli.plan import Counted, request
 from tuner.errors import RequestError
 from tuner.paths import Workspace
+from tuner.settings import run_config
 
 
 def train(ws: Workspace, args):
-    from tuner import run_warnings, training
+    from tuner.jobs import training
+    from tuner.runs import run_warnings
 
     values, preset = request(args), args.preset
     if args.config:
-        stored = config.load_yaml(Path(args.config).expanduser())
+        stored = run_config.load_yaml(Path(args.config).expanduser())
         preset = preset or stored.pop("preset", None)
         stored.pop("preset", None)
         values = stored | values
@@ -28,7 +29,9 @@ def train(ws: Workspace, args):
 
 
 def _wait(ws: Workspace, id: str):
-    from tuner import run_warnings, runs, training
+    from tuner import runs
+    from tuner.jobs import training
+    from tuner.runs import run_warnings
 
     try:
         run = training.wait(ws, id, each=Bar())
@@ -67,7 +70,8 @@ class Bar:
         self.last = ""
 
     def __call__(self, run) -> None:
-        from tuner import eta, runs
+        from tuner import runs
+        from tuner.planning import eta
 
         p = run.progress
         line = f"{run.state}: {run.status.get('reason') or runs.SENTENCES[run.state]}"
@@ -85,7 +89,8 @@ class Bar:
 
 
 def listing(ws: Workspace, args) -> dict:
-    from tuner import runs, supervisor
+    from tuner import runs
+    from tuner.jobs import supervisor
 
     found = runs.listing(ws)
     supervisor.attend(ws, found)
@@ -93,7 +98,8 @@ def listing(ws: Workspace, args) -> dict:
 
 
 def show(ws: Workspace, args) -> dict:
-    from tuner import runs, supervisor
+    from tuner import runs
+    from tuner.jobs import supervisor
 
     run = runs.get(ws, args.run_id)
     supervisor.attend(ws, [run])
@@ -114,7 +120,8 @@ def logs(ws: Workspace, args) -> dict | str:
 
 
 def stop(ws: Workspace, args) -> dict:
-    from tuner import runs, supervisor
+    from tuner import runs
+    from tuner.jobs import supervisor
 
     run = runs.ask_to_stop(ws, args.run_id)
     supervisor.submit(ws, "train", run.path, run.plan["device"], run.plan["peak_bytes"])
@@ -122,7 +129,7 @@ def stop(ws: Workspace, args) -> dict:
 
 
 def resume(ws: Workspace, args):
-    from tuner import training
+    from tuner.jobs import training
 
     run = training.resume(ws, args.run_id)
     return {"run": run.id, "state": run.state} if args.detach else _wait(ws, run.id)
@@ -136,8 +143,8 @@ def delete(ws: Workspace, args) -> dict:
 
 
 def chat(ws: Workspace, args):
-    from tuner import chat as talk
-    from tuner import objectives
+    from tuner.serving import chat_client as talk
+    from tuner.settings import objectives
 
     if args.as_json and args.prompt is None:
         raise RequestError(
@@ -180,7 +187,7 @@ def chat(ws: Workspace, args):
 
 def _tell(ws: Workspace, args, objective):
     """A model that does not chat: what it says of a text."""
-    from tuner import chat as talk
+    from tuner.serving import chat_client as talk
 
     client = talk.Client(ws, waiting=lambda s: say(f"\r  loading the model ({s:.0f} s)", end=""))
 
@@ -207,7 +214,7 @@ def _question() -> str:
 
 
 def export(ws: Workspace, args) -> dict:
-    from tuner import export as ex
+    from tuner.export import formats as ex
 
     return ex.make(
         ws,

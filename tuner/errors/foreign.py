@@ -1,4 +1,4 @@
-"""Foreign errors that we know: how each is told, and our words for it. `errors.translate` reads this; the first that tells wins.
+"""Foreign errors that we know: how each is told, and our words for it. `translation.translate` reads this; the first that tells wins.
 
 Told by number or class where the library gives one, and by its text where it does not (torch's and Rust's writers). What is not here is a
 defect of our own.
@@ -8,7 +8,7 @@ import errno
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tuner.errors import (
+from tuner.errors.kinds import (
     ConflictError,
     DataError,
     DeviceError,
@@ -20,7 +20,7 @@ from tuner.errors import (
     TunerError,
     WorkError,
 )
-from tuner.retries import status_of
+from tuner.network.retries import status_of
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Every error a person may read, and the one border where foreign errors become ours.
+"""Every error that a person may read.
 
     TunerError
     ├── RequestError            the request was wrong; nothing was started (exit code 2)
@@ -19,7 +19,6 @@
 Each says what was asked, what is possible and what to do. Anything else that is raised is a defect.
 """
 
-import os
 from typing import Any
 
 
@@ -37,7 +36,7 @@ class TunerError(Exception):
 
     def as_dict(self) -> dict:
         return {
-            "code": _code(type(self)),
+            "code": code_of(type(self)),
             "field": self.field,
             "message": self.message,
             "asked": _plain(self.asked),
@@ -128,62 +127,12 @@ def raise_all(errors: list[TunerError]) -> None:
         raise Problems(errors)
 
 
-def translate(error: BaseException) -> TunerError | None:
-    """The border: a library's error as one of ours, or None when it is a defect of our own."""
-    if isinstance(error, TunerError):
-        return error
-    from tuner.foreign import KNOWN  # which names our classes
-    from tuner.retries import status_of
-
-    file = getattr(error, "filename", None)
-    text = _plain_text(error)
-    for known in KNOWN:
-        if known.tell(error, type(error).__name__, text.lower()):
-            asked = file if known.kind is DiskError else text[:300]
-            return _worded(known, file, asked, status_of(error))
-    return None
-
-
-def example(code: str) -> TunerError:
-    """The first error of a kind that the border knows, by its code: for a cause of which nothing but the kind is known."""
-    from tuner.foreign import KNOWN
-
-    return _worded(next(k for k in KNOWN if _code(k.kind) == code), None, None)
-
-
-def _worded(known: Any, file: Any, asked: Any, status: int | None = None) -> TunerError:
-    name = None if file is None else _printable(file)[-200:]
-    message = known.message.format(file=name or "the workspace", document=name or "A document", status=status)
-    return known.kind(message, asked=asked and _printable(asked), available=known.available, remedy=known.remedy)
-
-
-def _plain_text(error: BaseException) -> str:
-    """An error's text, whatever it is made of: those of some libraries can't be printed themselves."""
-    try:
-        return _printable(str(error))
-    except Exception as second:
-        return f"{type(error).__name__} that can't be printed ({type(second).__name__})"
-
-
-def _printable(text: Any) -> str:
-    """Text that every file and terminal takes: lone surrogates as escapes."""
-    text = os.fsdecode(text) if isinstance(text, (bytes, os.PathLike)) else str(text)
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-def disk_is_full(error: BaseException) -> bool:
-    """Whether an error of the system or of a library means that nothing more can be written."""
-    from tuner import foreign
-
-    return foreign.disk_is_full(error, type(error).__name__, _plain_text(error).lower())
-
-
 def restore(documents: list[dict]) -> TunerError:
     """The error, or `Problems`, whose `as_list` came from another process."""
     kinds, queue = {}, [TunerError]
     while queue:
         cls = queue.pop()
-        kinds[_code(cls)] = cls
+        kinds[code_of(cls)] = cls
         queue += cls.__subclasses__()
     errors = [
         kinds.get(d["code"], WorkError)(d["message"], asked=d["asked"], available=d["available"], remedy=d["remedy"], field=d["field"])
@@ -192,7 +141,8 @@ def restore(documents: list[dict]) -> TunerError:
     return errors[0] if len(errors) == 1 else Problems(errors)
 
 
-def _code(cls: type) -> str:
+def code_of(cls: type) -> str:
+    """Return the `code` of a class of errors in documents: memory_short for MemoryShortError."""
     name = cls.__name__.removesuffix("Error")
     return "".join("_" + c.lower() if c.isupper() else c for c in name).lstrip("_")
 

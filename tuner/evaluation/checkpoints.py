@@ -12,7 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tuner import objectives, paths, run_warnings, runs, scoring
+from tuner import paths, runs
+from tuner.evaluation import scoring
+from tuner.runs import run_warnings
+from tuner.settings import objectives
 
 LEAST = 2  # whole checkpoints that are never undercut
 DROPPED = ".dropped-"  # a checkpoint that is being deleted: renamed first, so that a kill leaves nothing that looks damaged

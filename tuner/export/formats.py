@@ -10,9 +10,15 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from tuner import card, hardware, locks, methods, model_files, model_formats, models, paths, runs, supervisor
+from tuner import locks, models, paths, runs
 from tuner.errors import ModelError, RequestError, WorkError, translate
+from tuner.export import model_card
+from tuner.formatting import human_bytes
+from tuner.jobs import supervisor
+from tuner.models import model_files, stored_formats
 from tuner.paths import Workspace
+from tuner.settings import methods
+from tuner.system import machine
 
 KINDS = {
     "adapter": "What was learnt alone, small: it works together with the base model.",
@@ -31,7 +37,7 @@ def kinds(run: runs.Run) -> list[str]:
 def packed(run: runs.Run) -> bool:
     """Whether the base of a run is stored in a few bits, into which nothing can be merged."""
     folder = models.base_folder(run.plan["model"]["base"])
-    return folder is not None and model_formats.packed(model_files.document(folder / "config.json")) is not None
+    return folder is not None and stored_formats.packed(model_files.document(folder / "config.json")) is not None
 
 
 def size(run: runs.Run, kind: str) -> int:
@@ -109,7 +115,7 @@ def _room(target: Path, need: int) -> None:
     free = shutil.disk_usage(there).free
     if free < need * 1.1:
         raise WorkError(
-            f"The export takes {hardware.human_bytes(need)}; the disk has {hardware.human_bytes(free)} free.",
+            f"The export takes {human_bytes(need)}; the disk has {human_bytes(free)} free.",
             asked=need,
             available=free,
             remedy="Free some space, or choose a folder on another disk.",
@@ -127,7 +133,7 @@ def _adapter(run: runs.Run, new: Path) -> dict[str, Any]:
     config["base_model_name_or_path"] = base
     config["revision"] = about["revision"] if about["kind"] == "hub" else config.get("revision")
     paths.write_json(new / "adapter_config.json", config)
-    (new / "README.md").write_text(card.text(run, kind="adapter", base=base), encoding="utf-8")
+    (new / "README.md").write_text(model_card.text(run, kind="adapter", base=base), encoding="utf-8")
     weights = "adapter_model.safetensors"
     same = paths.sha256(new / weights) == paths.sha256(run.path / "model" / weights)
     if not same:
@@ -140,7 +146,7 @@ def _adapter(run: runs.Run, new: Path) -> dict[str, Any]:
 def _merged(ws: Workspace, run: runs.Run, new: Path, waiting) -> dict[str, Any]:
     if run.plan["settings"]["method"] == "full":
         shutil.copytree(run.path / "model", new, dirs_exist_ok=True)
-        (new / "README.md").write_text(card.text(run, kind="model", base=""), encoding="utf-8")
+        (new / "README.md").write_text(model_card.text(run, kind="model", base=""), encoding="utf-8")
         return {"kind": "the trained weights themselves", "passed": True}
     settings = run.plan["settings"]
     request = {k: settings[k] for k in ("precision", "objective", "method")}
@@ -150,7 +156,7 @@ def _merged(ws: Workspace, run: runs.Run, new: Path, waiting) -> dict[str, Any]:
     while True:
         if time.monotonic() - looked > 5:  # the supervisor may have been killed before it began
             looked = time.monotonic()
-            supervisor.ensure(ws.machine_folder())
+            machine.ensure(ws.machine_folder())
         working = locks.held(new / "lock")  # asked before the result: a worker may write it and leave in between
         if (new / "result.json").exists():
             break
@@ -171,7 +177,7 @@ def _merged(ws: Workspace, run: runs.Run, new: Path, waiting) -> dict[str, Any]:
         )
     for file in ("request.json", "result.json", "worker.log", "lock"):
         (new / file).unlink(missing_ok=True)
-    (new / "README.md").write_text(card.text(run, kind="model", base=""), encoding="utf-8")
+    (new / "README.md").write_text(model_card.text(run, kind="model", base=""), encoding="utf-8")
     return result["check"]
 
 

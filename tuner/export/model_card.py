@@ -3,8 +3,11 @@
 import json
 from pathlib import Path
 
-from tuner import hardware, methods, model_files, models, objectives, paths, run_warnings, runs
-from tuner.hardware import human_time
+from tuner import devices, models, paths, runs
+from tuner.formatting import human_time
+from tuner.models import model_files
+from tuner.runs import run_warnings
+from tuner.settings import methods, objectives
 
 LOAD_ADAPTER = """{first}from peft import PeftModel
 from transformers import {auto}, AutoTokenizer
@@ -39,7 +42,7 @@ def lines(kind: str, plan: dict, *, here: str = ".", base: str = "./base", label
         here=here,
         base=base,
         dtype=dtype_of(plan),
-        auto=models.auto_class(models.base_folder(plan["model"].get("base") or ""), settings["objective"]),
+        auto=objectives.auto_class(models.base_folder(plan["model"].get("base") or ""), settings["objective"]),
         first="import adapters  # adapters.py of this folder: PEFT has no such adapters of its own\n" if own else "",
         head=f", id2label={dict(enumerate(labels))}" if labels else "",
     )
@@ -123,10 +126,10 @@ def dtype_of(plan: dict) -> str:
     """The width in which the model was chatted with here (`chat.known_as`), so that the card's lines give the same answers."""
     own = methods.is_peft(plan["settings"]["method"])
     if plan["settings"]["precision"] == "fp16":  # as `chat` does
-        here = hardware.devices()[0]
+        here = devices.listing()[0]
         narrow = "bfloat16" if here.bf16 else "float16" if here.kind == "cuda" and own else "float32"
         return narrow if own or plan["settings"]["method"] == "full" else "float32"
-    wide = plan["settings"]["precision"] == "fp32" and (own or not hardware.devices()[0].bf16 or plan["model"]["bytes_per_weight"] != 2)
+    wide = plan["settings"]["precision"] == "fp32" and (own or not devices.listing()[0].bf16 or plan["model"]["bytes_per_weight"] != 2)
     return "float32" if wide else "bfloat16"
 
 

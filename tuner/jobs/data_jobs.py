@@ -3,7 +3,7 @@
 jobs/<id>/job.json       what was asked            jobs/<id>/progress.json  how far it is, rewritten by the worker
 jobs/<id>/result.json    how it ended, written last jobs/<id>/cancel        put there to take the import back
 jobs/<id>/lock           held by the worker as long as it lives
-jobs/<id>/limits.json, fault.log  see tuner/launch/limits.py
+jobs/<id>/limits.json, fault.log  see tuner/system/limits.py
 """
 
 import secrets
@@ -11,16 +11,16 @@ import shutil
 import time
 from pathlib import Path
 
-from tuner import locks, paths, reserve
-from tuner.data import store
-from tuner.data.check import Progress, unread
-from tuner.data.sniff import READABLE
-from tuner.data.sources import LIMIT, check_upload
-from tuner.data.store import Dataset
+from tuner import locks, paths
+from tuner.data.importing.import_pass import Progress, unread
+from tuner.data.importing.sources import LIMIT, check_upload
+from tuner.data.readers.file_format import READABLE
+from tuner.data.store import store
+from tuner.data.store.store import Dataset
 from tuner.errors import DataError, NotFoundError, TunerError, restore, translate
-from tuner.launch import limits, local
 from tuner.paths import Workspace
-from tuner.untrusted import regular, shown
+from tuner.system import disk_reserve, limits, processes
+from tuner.system.untrusted import regular, shown
 
 __all__ = [
     "begin",
@@ -41,7 +41,7 @@ __all__ = [
 PASTED = "pasted"
 STARTING, KEPT = 60, 24 * 3600
 KEEPS = ("generate", "judge", "pairs")  # tasks whose work so far stays when they are ended
-_children = local.Children()
+_children = processes.Children()
 
 
 def start(
@@ -80,7 +80,7 @@ def health(ws: Workspace, ds: Dataset) -> str | None:
 def begin(
     ws: Workspace, task: str, job: str | None = None, *, hidden: dict[str, str] | None = None, text: str | None = None, **arguments
 ) -> str:
-    """Start a task of workers/ingest.py (its TASKS) with these arguments in a process of its own; the id of the job.
+    """Start a task of workers/data_tasks.py (its TASKS) with these arguments in a process of its own; the id of the job.
 
     The process is told `hidden` without its being written anywhere. `text` is laid into the job's folder, for the task "paste".
     """
@@ -92,7 +92,7 @@ def begin(
         folder.mkdir()
     except FileExistsError:
         return job  # somebody else was quicker
-    reserve.keep(folder)
+    disk_reserve.keep(folder)
     if text is not None:
         (folder / PASTED).write_text(text, encoding="utf-8", errors="replace", newline="")
         arguments |= {"folder": str(folder.resolve())}
@@ -100,8 +100,8 @@ def begin(
     if task == "hub" and ws.token:
         hidden = {"HF_TOKEN": ws.token} | (hidden or {})
     try:
-        _children[job] = local.start(
-            "tuner.workers.ingest", str(folder.resolve()), log=folder / "worker.log", offline=task != "hub", secrets=hidden
+        _children[job] = processes.start(
+            "tuner.workers.data_tasks", str(folder.resolve()), log=folder / "worker.log", offline=task != "hub", secrets=hidden
         )
     except OSError as error:
         shutil.rmtree(folder, ignore_errors=True)
@@ -120,7 +120,7 @@ def progress(ws: Workspace, job: str) -> dict:
         return state
     if result is None:
         store.sweep(ws)
-        said = reserve.said(folder)  # what it could write nowhere else
+        said = disk_reserve.said(folder)  # what it could write nowhere else
         errors = [said] if said else _died(folder).as_list()
         result = {"state": "cancelled"} if (folder / "cancel").exists() else {"state": "failed", "errors": errors}
         if paths.writable(folder) and not said:
@@ -152,7 +152,7 @@ def follow(ws: Workspace, job: str, tell: Progress | None = None) -> dict:
 
 
 def check(ws: Workspace, path: str | Path, tell: Progress | None = None, **options) -> dict:
-    """The document of `data check` (see `tuner.data.check.check`), made in a process of its own. Raises NotFoundError, SettingError."""
+    """The document of `data check` (see `tuner.data.importing.import_pass.check`), made in a process of its own. Raises NotFoundError, SettingError."""
     try:
         regular(path, available=f"one file: {READABLE}")
     except DataError as error:

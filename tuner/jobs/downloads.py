@@ -3,9 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-from tuner import models, paths, runs, settling, supervisor
+from tuner import models, paths, runs
 from tuner.errors import ModelError
+from tuner.jobs import supervisor
 from tuner.paths import Workspace
+from tuner.runs import settling
 
 
 def folder(ws: Workspace, id: str) -> Path:

@@ -1,7 +1,7 @@
 """A dry run: two real steps on the longest rows and one test batch, on the actual device; what it took is the true figure.
 
 It lies in jobs/measure-<id>/, a folder like a run's, and the run's own trainer works on it with `"dry_run": true` in its plan.json; nothing
-is saved there. A run whose estimate is close to the limit carries the mark `measure` until its dry run is done (workers/rehearse.py).
+is saved there. A run whose estimate is close to the limit carries the mark `measure` until its dry run is done (workers/training/preflight.py).
 """
 
 import secrets
@@ -11,10 +11,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tuner import ladder, locks, paths, peaks, planner, runs, settling, supervisor
+from tuner import locks, paths, runs
 from tuner.errors import MemoryShortError, TunerError, WorkError, restore
-from tuner.hardware import human_bytes
+from tuner.formatting import human_bytes
+from tuner.jobs import supervisor
 from tuner.paths import Workspace
+from tuner.planning import fitting, planner
+from tuner.planning.memory import calibration
+from tuner.runs import settling
+from tuner.system import machine
 
 STEPS = 2  # the first makes the optimizer's states, the second works beside them
 TOGETHER = 2  # micro-batches of a step at most: in the second one the gradients of the first lie there already
@@ -27,7 +32,7 @@ SHORT = "memory_short"  # the code of an error, see tuner.errors
 
 def near(plan: planner.Plan) -> bool:
     """Whether the estimate fits so barely that it must be measured before the run."""
-    room = ladder.ROOM * plan.free_bytes
+    room = fitting.ROOM * plan.free_bytes
     return NEAR * room <= plan.peak_bytes <= room
 
 
@@ -102,10 +107,10 @@ def outcome(plan: dict[str, Any], status: dict[str, Any]) -> dict[str, Any] | No
     if status["state"] != "finished" and not short:
         return None
     measured, free, parts = status.get("measured") or {}, plan["free_bytes"], plan["breakdown"]
-    took = peaks.taken(measured, parts) or (free if short else 0)
+    took = calibration.taken(measured, parts) or (free if short else 0)
     on_card = measured.get("allocated_bytes") is not None
-    room = free if on_card else ladder.ROOM * free  # a heap grows further under rows of changing length (measured: by 1 to 11%)
-    fits = not short and (peaks.least(measured, parts) or 0) <= room
+    room = free if on_card else fitting.ROOM * free  # a heap grows further under rows of changing length (measured: by 1 to 11%)
+    fits = not short and (calibration.least(measured, parts) or 0) <= room
     counts = {k: measured.get(k) for k in ("step_seconds", "allocated_bytes", "reserved_bytes", "process_bytes")}
     about = {"free_bytes": free, "predicted_bytes": plan["peak_bytes"], "micro_batch": plan["settings"]["micro_batch"]}
     return {"fits": fits, "peak_bytes": took, "more": short} | about | counts
@@ -160,7 +165,7 @@ def wait(ws: Workspace, id: str, each: Callable[[dict], None] | None = None, pol
             each(now)
         if time.monotonic() - looked > 5:
             looked = time.monotonic()
-            supervisor.ensure(ws.machine_folder())
+            machine.ensure(ws.machine_folder())
         time.sleep(poll)
     if now["state"] != "done":
         raise restore(now["errors"]) if now["errors"] else _taken_back(id)

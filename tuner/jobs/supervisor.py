@@ -3,11 +3,11 @@
 A probe, which measures a device, is started only while nothing else is at work or waits, and makes way for a run at once. A dry run
 (`measure`) takes its device like a run, by the same trainer, and is ended at once when it is taken back.
 
-`python -m tuner.supervisor` exits at once when another holds the lock, and by itself when there is nothing left to do.
+`python -m tuner.jobs.supervisor` exits at once when another holds the lock, by itself when there is nothing left to do, and between two
+jobs when a program of another version asks it to (`system/machine.py`).
 It can be killed at any time: the queue is a file, workers go on, and the next supervisor finds them by their locks.
 """
 
-import os
 import sqlite3
 import subprocess
 import sys
@@ -18,24 +18,27 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from tuner import locks, objectives, paths, runs
+from tuner import locks, paths, runs
+from tuner.devices import roofline
 from tuner.errors import disk_is_full
-from tuner.launch import handover, local
+from tuner.jobs import handover
 from tuner.paths import Workspace
-from tuner.settling import Machine, settle, young
+from tuner.runs.settling import settle, young
+from tuner.settings import objectives
+from tuner.system import processes
+from tuner.system.machine import Machine, announce, asked_to_leave, ensure, relieve
 
 IDLE = 20.0  # seconds without work before it exits
 TICK = 0.15
 FULL = 10.0  # seconds to wait for somebody to free some of a full disk
 WORKERS = {
-    "serve": "tuner.workers.serve",
-    "export": "tuner.workers.export",
-    "fetch": "tuner.workers.fetch",
-    "probe": "tuner.workers.probe",
-    "rehearse": "tuner.workers.rehearse",
+    "serve": "tuner.workers.serving.server",
+    "export": "tuner.workers.merge",
+    "fetch": "tuner.workers.download",
+    "probe": "tuner.workers.device_benchmark",
+    "rehearse": "tuner.workers.training.preflight",
 }
 LEARN = ("train", "measure")  # one of them at a time on a device
-PROBED = "ceilings.json"  # what a probe writes in its folder
 
 
 def queue(machine: Path) -> sqlite3.Connection:
@@ -50,6 +53,7 @@ def queue(machine: Path) -> sqlite3.Connection:
 def submit(ws: Workspace, kind: str, folder: Path, device: str, bytes: int = 0) -> None:
     """Put work into the queue, once, and see that somebody looks at it."""
     machine = ws.machine_folder()
+    relieve(machine)  # before the work is there: it could start a module that has moved
     if ws.token and (kind == "fetch" or (folder / "fetch").exists()):
         ensure(machine)
         handover.tell(machine, folder, "HF_TOKEN", ws.token)
@@ -66,19 +70,10 @@ def submit(ws: Workspace, kind: str, folder: Path, device: str, bytes: int = 0) 
     ensure(machine)
 
 
-def ensure(machine: Path) -> None:
-    """Start a supervisor unless one is at work."""
-    if not locks.held(machine / "supervisor.lock"):
-        env_machine = os.environ.get("TUNESMITH_MACHINE")
-        os.environ["TUNESMITH_MACHINE"] = str(machine)
-        try:
-            local.start("tuner.supervisor", log=machine / "supervisor.log", offline=False)
-        finally:
-            os.environ.pop("TUNESMITH_MACHINE") if env_machine is None else os.environ.__setitem__("TUNESMITH_MACHINE", env_machine)
-
-
 def watch_again(ws: Workspace) -> None:
     """After a crash or a restart: have a supervisor look at whatever in this workspace waits or is under way."""
+    if paths.writable(machine := ws.machine_folder()):
+        relieve(machine)
     attend(ws, runs.listing(ws))
 
 
@@ -112,7 +107,7 @@ class Supervisor:
 
     def run(self) -> None:
         idle_since = time.monotonic()
-        while time.monotonic() - idle_since <= IDLE:
+        while time.monotonic() - idle_since <= IDLE and not asked_to_leave(self.machine):
             try:
                 for job in self.jobs("running"):
                     self.tend(self.look_at, job)
@@ -175,9 +170,9 @@ class Supervisor:
         module = trainer(folder) if kind in LEARN and not first else WORKERS[first or kind]
         if kind in LEARN or kind == "fetch":
             runs.write_status(folder, state="preparing", starting=True, reason="Downloading the model." if fetching else None)
-        words = (device, str(folder / PROBED)) if kind == "probe" else (str(folder),)
+        words = (device, str(folder / roofline.RESULT)) if kind == "probe" else (str(folder),)
         told = self.inbox.of(folder) if fetching else None
-        child = local.start(module, *words, log=folder / "worker.log", device=device, offline=not fetching, secrets=told)
+        child = processes.start(module, *words, log=folder / "worker.log", device=device, offline=not fetching, secrets=told)
         self.children[id] = child
         self.seen_alive[id] = time.monotonic()
         self.db.execute("UPDATE jobs SET state = 'running', pid = ? WHERE id = ?", (child.pid, id))
@@ -243,7 +238,7 @@ class Supervisor:
 def trainer(folder: Path) -> str:
     """The worker that learns what the run is for."""
     plan = paths.read_json(folder / "plan.json", {}) or {}
-    return f"tuner.workers.{objectives.get(plan.get('settings', {}).get('objective', 'chat')).worker}"
+    return f"tuner.workers.training.{objectives.get(plan.get('settings', {}).get('objective', 'chat')).worker}"
 
 
 def main() -> int:
@@ -251,13 +246,15 @@ def main() -> int:
     lock = machine / "supervisor.lock"
     try:
         while locks.hold(lock, patience=0.3):
+            announce(machine)
             inbox = handover.Inbox(machine, told)
             supervisor = Supervisor(machine, inbox)
             supervisor.run()
             inbox.close()  # before the lock falls: the next supervisor listens at the same place
             told = inbox.kept
+            left = asked_to_leave(machine)
             locks.release(lock)
-            if not supervisor.jobs("waiting") and not inbox.waiting():  # what came in while the lock was held would wait for nobody
+            if left or not supervisor.jobs("waiting") and not inbox.waiting():  # what came in while the lock was held would wait for nobody
                 break
     except Exception:
         traceback.print_exc()

@@ -1,4 +1,4 @@
-"""What a model would learn from a dataset, token by token: asked for here, worked out by `workers/preview.py` (no torch).
+"""What a model would learn from a dataset, token by token: asked for here, worked out by `workers/token_preview.py` (no torch).
 
 jobs/preview-<key>/job.json       what was asked; the key is made of the data, the tokenizer and the objective
 jobs/preview-<key>/progress.json  how far the whole set is       jobs/.../rows.npz     a number per row, for every limit at once
@@ -17,14 +17,15 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from tuner import __version__, locks, models, paths, reserve, token_counts
-from tuner.data import store
+from tuner import __version__, locks, models, paths
+from tuner.data.store import store
 from tuner.errors import DataError, ModelError, NotFoundError, RequestError, translate
-from tuner.launch import local
 from tuner.paths import Workspace
+from tuner.planning import token_counts
+from tuner.system import disk_reserve, processes
 
 STARTING, KEPT, MOST = 60, 24 * 3600, 100  # seconds, seconds, rows of one look
-_children = local.Children()
+_children = processes.Children()
 
 
 # --- the job ----------------------------------------------------------------------------------------------------------------
@@ -75,7 +76,7 @@ def start(ws: Workspace, data: str, model: str, *, objective: str | None = None,
             return job
         shutil.rmtree(place, ignore_errors=True)
     place.mkdir(exist_ok=True)
-    reserve.keep(place)
+    disk_reserve.keep(place)
     paths.write_json(place / "job.json", asked)
     _launch(place)
     return job
@@ -84,7 +85,7 @@ def start(ws: Workspace, data: str, model: str, *, objective: str | None = None,
 def _launch(place: Path) -> None:
     (place / "cancel").unlink(missing_ok=True)  # meant for the worker before
     try:
-        _children[place.name] = local.start("tuner.workers.preview", str(place.resolve()), log=place / "worker.log")
+        _children[place.name] = processes.start("tuner.workers.token_preview", str(place.resolve()), log=place / "worker.log")
     except OSError as error:
         raise translate(error) or error from error
 
@@ -99,7 +100,7 @@ def progress(ws: Workspace, job: str) -> dict[str, Any]:
     if result is None and alive:
         return state
     if result is None:
-        said = reserve.said(place)  # what it could write nowhere else
+        said = disk_reserve.said(place)  # what it could write nowhere else
         errors = [said] if said else _died(place).as_list()
         result = {"state": "cancelled"} if (place / "cancel").exists() else {"state": "failed", "errors": errors}
         if paths.writable(place) and not said:
@@ -233,30 +234,30 @@ def _as_error(state: dict) -> DataError:
 
 def costs(ws: Workspace, job: str, max_length: int, *, micro_batch: int = 1, held_out: bool | None = None) -> dict[str, Any]:
     """What this maximum length costs; see `measures.costs`. Only after the state is done."""
-    from tuner.data import measures
+    from tuner.data import length_statistics
 
-    return measures.costs(_arrays(ws, job), max_length, micro_batch, held_out)
+    return length_statistics.costs(_arrays(ws, job), max_length, micro_batch, held_out)
 
 
 def curve(ws: Workspace, job: str, points: int = 200) -> dict[str, list]:
     """The costs at up to `points` limits (quantiles of the lengths): see `measures.curve`."""
-    from tuner.data import measures
+    from tuner.data import length_statistics
 
-    return measures.curve(_arrays(ws, job), points)
+    return length_statistics.curve(_arrays(ws, job), points)
 
 
 def histogram(ws: Workspace, job: str, bins: int = 40) -> dict[str, list]:
     """{"edges": bins + 1 lengths in tokens, "counts": rows between them}."""
-    from tuner.data import measures
+    from tuner.data import length_statistics
 
-    return measures.histogram(_arrays(ws, job), bins)
+    return length_statistics.histogram(_arrays(ws, job), bins)
 
 
 def untrained(ws: Workspace, job: str, max_length: int, most: int | None = 1000) -> list[int]:
     """The record numbers of rows in which nothing is trained at this length, so that they can be excluded."""
-    from tuner.data import measures
+    from tuner.data import length_statistics
 
-    return measures.untrained(_arrays(ws, job), max_length, most)
+    return length_statistics.untrained(_arrays(ws, job), max_length, most)
 
 
 def _arrays(ws: Workspace, job: str) -> dict:

@@ -6,25 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tuner import (
-    ceilings,
-    config,
-    dry_run,
-    hardware,
-    ladder,
-    lengths,
-    models,
-    paths,
-    planner,
-    presets,
-    runs,
-    settling,
-    supervisor,
-    token_counts,
-)
-from tuner.data import store
+from tuner import devices, models, paths, runs
+from tuner.data.store import sample_data, store
 from tuner.errors import ConflictError, NotFoundError, SettingError, TunerError, raise_all, restore
+from tuner.formatting import human_bytes
+from tuner.jobs import benchmarks, dry_run, supervisor
 from tuner.paths import Workspace
+from tuner.planning import fitting, length_guess, planner, token_counts
+from tuner.settings import presets, run_config
 
 LABELLED = 2000  # rows
 
@@ -62,7 +51,7 @@ def _guessed(ds: store.Dataset, facts: models.ModelFacts) -> list[int]:
     if key not in _GUESSED:
         if len(_GUESSED) > 200:
             _GUESSED.clear()
-        _GUESSED[key] = lengths.guess([r["value"] for r in store.rows(ds, 0, lengths.SAMPLE)], ds.kind, facts.family)
+        _GUESSED[key] = length_guess.guess([r["value"] for r in store.rows(ds, 0, length_guess.SAMPLE)], ds.kind, facts.family)
     return _GUESSED[key]
 
 
@@ -86,14 +75,14 @@ def prepare(
     need_data: bool = False,
     wait: float | None = None,
     each: Callable[[dict], None] | None = None,
-) -> tuple[planner.Plan, models.Model, store.Dataset | None, config.RunConfig]:
+) -> tuple[planner.Plan, models.Model, store.Dataset | None, run_config.RunConfig]:
     """Check a request and plan it. Every problem is raised together, each with its field.
 
     `device_memory` in bytes is instead of what the device has free; where there is only a processor and none was named, of a card. `wait` and
     `each` are those of `data_facts`.
     """
     problems: list[TunerError] = []
-    asked = _collect(problems, config.parse, values)
+    asked = _collect(problems, run_config.parse, values)
     model = _collect(problems, models.resolve, str(values.get("model") or ""), ws) if values.get("model") else None
     ds = _collect(problems, store.get, ws, str(values["data"])) if values.get("data") else None
     if not values.get("model"):
@@ -109,17 +98,17 @@ def prepare(
             )
         )
     raise_all([_with_field(p) for p in problems])
-    device = hardware.get(asked.device)
-    ceilings.ask(ws, device)
+    device = devices.get(asked.device)
+    benchmarks.ask(ws, device)
     if device_memory is not None and device.kind == "cpu" and not asked.device:
-        device = hardware.imagined(device_memory)
+        device = devices.imagined(device_memory)
     device, effort = with_reclaimed(ws, device), preset_of(ws, preset)
     counts = data_facts(ds, model, ws, chosen(asked, effort), wait=wait, each=each) if ds else None
     plan = planner.plan(asked, model, counts, preset=effort, device=device, device_memory=device_memory)
     return plan, model, ds, asked
 
 
-def chosen(asked: config.RunConfig, preset: presets.Preset | None) -> dict[str, Any]:
+def chosen(asked: run_config.RunConfig, preset: presets.Preset | None) -> dict[str, Any]:
     """What a person and the preset have settled."""
     return ({k: v for k, v in preset.settings.items() if v is not None} if preset else {}) | asked.given()
 
@@ -128,9 +117,9 @@ def preset_of(ws: Workspace, name: str | None) -> presets.Preset | None:
     return presets.load(name, ws) if name else None
 
 
-def with_reclaimed(ws: Workspace, device: hardware.Device) -> hardware.Device:
+def with_reclaimed(ws: Workspace, device: devices.Device) -> devices.Device:
     """The device with what a chat would give back to a run counted as free (the supervisor ends it then; not on a CPU)."""
-    held = 0 if device.kind == "cpu" else sum(hardware.used_by(device, pid) for pid in supervisor.serving(ws.machine_folder(), device.id))
+    held = 0 if device.kind == "cpu" else sum(devices.used_by(device, pid) for pid in supervisor.serving(ws.machine_folder(), device.id))
     return replace(device, free=min(device.total, device.free + held)) if held else device
 
 
@@ -179,16 +168,15 @@ def start(
 def _unfit(plan: planner.Plan) -> SettingError:
     """The error of a plan that does not fit, with what would."""
     return SettingError(
-        f"This needs {hardware.human_bytes(plan.peak_bytes)}; {hardware.human_bytes(plan.free_bytes)} are free on {plan.device}.",
+        f"This needs {human_bytes(plan.peak_bytes)}; {human_bytes(plan.free_bytes)} are free on {plan.device}.",
         asked=plan.peak_bytes,
         available=plan.free_bytes,
-        remedy="; ".join(f"{r['title']} ({hardware.human_bytes(r['peak_bytes'])})" for r in plan.remedies if r["fits"])
-        or "Choose a smaller model.",
+        remedy="; ".join(f"{r['title']} ({human_bytes(r['peak_bytes'])})" for r in plan.remedies if r["fits"]) or "Choose a smaller model.",
         field="model",
     )
 
 
-def _wish(model: models.Model, ds: store.Dataset, preset: str | None, asked: config.RunConfig) -> dict[str, Any]:
+def _wish(model: models.Model, ds: store.Dataset, preset: str | None, asked: run_config.RunConfig) -> dict[str, Any]:
     """The document of config.yaml."""
     return {"model": model.ref, "data": ds.ref, **({"preset": preset} if preset else {}), **asked.given()}
 
@@ -215,9 +203,9 @@ def _document(plan: planner.Plan, model: models.Model, ds: store.Dataset, preset
             "sha256": ds.sha256,
             "system": ds.system,
         },
-        "device_name": hardware.get(plan.device).name,
+        "device_name": devices.get(plan.device).name,
         "preset": preset,
-        "versions": hardware.versions(),
+        "versions": devices.versions(),
     }
 
 
@@ -225,7 +213,7 @@ def measure(
     ws: Workspace, values: dict[str, Any], *, preset: str | None = None, device_memory: int | None = None
 ) -> tuple[planner.Plan, str]:
     """(the plan of a request, the id of its dry run, which now waits for the device); see `dry_run.look` and `dry_run.wait`."""
-    values = {"device": hardware.get(None).id} | values  # only a device that is here can be measured
+    values = {"device": devices.get(None).id} | values  # only a device that is here can be measured
     plan, model, ds, asked = prepare(ws, values, preset=preset, device_memory=device_memory, need_data=True)
     if model.kind == "hub" and not model.facts.path:
         raise ConflictError(
@@ -245,7 +233,7 @@ def remedies(ws: Workspace, wish: dict[str, Any], plan: dict[str, Any], found: d
     memory as the estimate was too low."""
     least = max(found["peak_bytes"], found["free_bytes"] + 1)
     room = found["free_bytes"] * plan["peak_bytes"] / least
-    room = min(room, 0.99 * plan["peak_bytes"] / ladder.ROOM)
+    room = min(room, 0.99 * plan["peak_bytes"] / fitting.ROOM)
     s = plan["settings"]
     same = {"micro_batch": s["micro_batch"], "effective_batch": s["effective_batch"], "gradient_checkpointing": s["gradient_checkpointing"]}
     same |= {"device": s["device"]}
@@ -270,7 +258,7 @@ def replan(ws: Workspace, id: str) -> None:
 
 def resume(ws: Workspace, id: str) -> runs.Run:
     """Put a run that ended early back into the queue; it goes on from its newest whole checkpoint, with the settings it had."""
-    run = settling.wait(ws, id)
+    run = runs.get_settled(ws, id)
     if run.state not in ("stopped", "failed", "interrupted") or runs.alive(run, patience=3):
         raise ConflictError(
             f"The run {run.name} is {run.state}.",
@@ -303,5 +291,5 @@ def wait(ws: Workspace, id: str, *, each=None, poll: float = 0.3) -> runs.Run:
 def demo(ws: Workspace) -> runs.Run:
     """Start the one-minute demo of presets/demo.yaml."""
     p = presets.load("demo")
-    ds = store.add_sample(ws, p.data)
+    ds = sample_data.add(ws, p.data)
     return start(ws, {"model": p.model, "data": ds.ref, **p.settings}, name="demo")

@@ -14,10 +14,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tuner import foreign, locks, paths, reserve, runs, settling
+from tuner import locks, paths, runs
 from tuner.errors import disk_is_full, translate
-
-KNOWN = foreign.KNOWN  # read now: when memory is short there may be none to read it with
+from tuner.runs import settling
+from tuner.system import disk_reserve
 
 
 def document(error: BaseException, folder: Path) -> dict[str, Any]:
@@ -53,7 +53,7 @@ def attempt(work: Callable, *args: Any, **named: Any) -> None:
 def begin(error: BaseException, folder: Path) -> dict[str, Any]:
     """Say an error where it takes no space, then make room: memory, and on a full disk what was half written. Returns its document."""
     told = document(error, folder)
-    attempt(reserve.say, folder, told)
+    attempt(disk_reserve.say, folder, told)
     if disk_is_full(error):
         attempt(runs.drop_unfinished, folder)  # before the log, which is on that disk too
     log(error)
@@ -80,7 +80,7 @@ def kept(folder: Path) -> str:
 
 def result(folder: Path, content: dict[str, Any]) -> None:
     """Write result.json, on a full disk into the room of the reserve."""
-    reserve.in_its_room(folder, lambda: paths.write_json(folder / "result.json", content))
+    disk_reserve.in_its_room(folder, lambda: paths.write_json(folder / "result.json", content))
 
 
 def uncaught(folder: Path, module: str, error: BaseException) -> int:

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterable
 
-from tuner.labels.verdicts import Verdict, by_pair, majority
+from tuner.labels.judgments import Verdict, by_pair, majority
 
 PREFIX = "judge:"
 

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from tuner import paths
-from tuner.data import store
-from tuner.data.check import Tally, as_json
-from tuner.data.rows import write
-from tuner.data.unfinished import building
+from tuner.data.importing.import_pass import Tally, as_json
+from tuner.data.importing.parquet import write
+from tuner.data.store import store
+from tuner.data.store.atomic_dir import building
 from tuner.errors import DataError, translate
 from tuner.labels import db as files
 from tuner.labels import feedback, projects

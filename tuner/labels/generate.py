@@ -1,6 +1,6 @@
 """Pairs from models: prompts, two writers, and the answers that make a pair.
 
-The serving worker answers; the work runs in a process of its own (workers/ingest.py), is resumable answer by answer, and tells what was
+The serving worker answers; the work runs in a process of its own (workers/data_tasks.py), is resumable answer by answer, and tells what was
 dropped and why. A writer is a model (a run, the starter, a folder, a Hub id) with its sampling, the untuned base of a run, or the data.
 """
 
@@ -10,14 +10,16 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from tuner import chat
-from tuner.data import convert, jobs, store
-from tuner.data.check import Cancelled
+from tuner.data.importing.import_pass import Cancelled
+from tuner.data.schema import convert
+from tuner.data.store import store
 from tuner.errors import DataError, NotFoundError, RequestError, TunerError
+from tuner.jobs import data_jobs
 from tuner.labels import db as files
 from tuner.labels import pairs
 from tuner.labels.pairs import Added, Candidate, Messages
 from tuner.paths import Workspace
+from tuner.serving import chat_client
 
 TOGETHER = 16  # prompts one model answers in a row before the other has its turn: loading a model takes longer than an answer
 PROMPTS = 20_000  # in one go
@@ -81,7 +83,7 @@ def ask(ws: Workspace, project: str, request: Request) -> str:
         raise _wrong("Typed prompts have no answers.", "writers", "two models", "Choose a model for both sides, or a dataset.")
     for w in request.writers:
         if w.model != DATA:
-            chat.known_as(ws, w.model, w.base)  # raises when it can't answer
+            chat_client.known_as(ws, w.model, w.base)  # raises when it can't answer
     id = secrets.token_hex(4)
     with files.writing(ws, project) as db:
         files.put(db, f"generation/{id}", asdict(request))
@@ -96,8 +98,8 @@ def resume(ws: Workspace, project: str, id: str) -> str:
     """Go on with a generation that was ended; answers that are there are not asked for again."""
     _request(ws, project, id)
     if (ws.jobs / job_of(project, id) / "job.json").exists():
-        jobs.forget(ws, job_of(project, id))  # unless it is still at work
-    jobs.begin(ws, "generate", job_of(project, id), project=project, generation=id)
+        data_jobs.forget(ws, job_of(project, id))  # unless it is still at work
+    data_jobs.begin(ws, "generate", job_of(project, id), project=project, generation=id)
     return id
 
 
@@ -160,7 +162,7 @@ def question(value: dict[str, Any], kind: str) -> tuple[Messages, str | None] | 
 
 
 def run(ws: Workspace, *, project: str, generation: str, progress, cancelled) -> Any:
-    """Ask, keep, pair; called in a process of its own (workers/ingest.py)."""
+    """Ask, keep, pair; called in a process of its own (workers/data_tasks.py)."""
     request = _request(ws, project, generation)
     asked = list(prompts_of(ws, request))
     if not asked:
@@ -194,8 +196,8 @@ class Made:
 class _Work:
     def __init__(self, ws: Workspace, project: str, generation: str, request: Request):
         self.ws, self.project, self.generation, self.request = ws, project, generation, request
-        self.known = [None if w.model == DATA else chat.known_as(ws, w.model, w.base) for w in request.writers]
-        self.client, self.answered = chat.Client(ws), 0
+        self.known = [None if w.model == DATA else chat_client.known_as(ws, w.model, w.base) for w in request.writers]
+        self.client, self.answered = chat_client.Client(ws), 0
         with files.reading(ws, project) as db:
             rows = db.execute("SELECT item, side, answer FROM answers WHERE generation = ?", (generation,)).fetchall()
         self.answers = {(r["item"], r["side"]): json.loads(r["answer"]) for r in rows}
@@ -219,7 +221,7 @@ class _Work:
                 seed=(w.seed * 1_000_003 + item * 2 + side) % 2**31,
             )
             found = {"text": piece.text, "stop": piece.stop_reason}
-        except chat.TunerErrorFromWorker as error:
+        except chat_client.TunerErrorFromWorker as error:
             found = {"text": "", "stop": "error", "error": str(error)}
         self.answers[item, side] = found
         with files.writing(self.ws, self.project) as db:
@@ -248,7 +250,7 @@ def state(ws: Workspace, project: str, id: str) -> dict[str, Any]:
     if report is not None:
         return {"state": "done", "report": report, "errors": []}
     try:
-        return jobs.progress(ws, job_of(project, id))
+        return data_jobs.progress(ws, job_of(project, id))
     except NotFoundError:
         return {"state": "failed", "errors": [_ended(id).as_dict()], "done": 0, "total": 0, "rows": 0, "eta_seconds": None}
 
@@ -263,7 +265,7 @@ def _ended(id: str) -> TunerError:
 
 
 def cancel(ws: Workspace, project: str, id: str) -> None:
-    jobs.cancel(ws, job_of(project, id))
+    data_jobs.cancel(ws, job_of(project, id))
 
 
 __all__ = ["DATA", "Made", "Request", "Writer", "ask", "cancel", "job_of", "prompts_of", "question", "resume", "run", "state", "unfinished"]

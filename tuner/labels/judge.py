@@ -16,18 +16,18 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from tuner import chat
-from tuner.chat_templates import THINKING
-from tuner.data import jobs
-from tuner.data.check import Cancelled
+from tuner.data.importing.import_pass import Cancelled
 from tuner.errors import ConflictError, NetworkError, RequestError
+from tuner.jobs import data_jobs
 from tuner.labels import db as files
 from tuner.labels import projects, queue
+from tuner.labels.ai_labellers import named
 from tuner.labels.generate import Made
-from tuner.labels.judge_names import named
 from tuner.labels.pairs import Messages, text_of
+from tuner.models.chat_templates import THINKING
+from tuner.network.retries import BUSY, patiently
 from tuner.paths import Workspace
-from tuner.retries import BUSY, patiently
+from tuner.serving import chat_client
 
 KEY = "TUNESMITH_JUDGE_KEY"  # of the endpoint, in the process that asks; never on disk
 TASK = """You compare two answers to one question. These are the guidelines:
@@ -67,23 +67,23 @@ def ask(ws: Workspace, project: str, judge: Judge, *, key: str | None = None, li
                 field="url",
             )
     else:
-        chat.known_as(ws, judge.model)
+        chat_client.known_as(ws, judge.model)
     job = f"import-judge-{hashlib.sha256(f'{project} {judge.labeller}'.encode()).hexdigest()[:16]}"
     if (ws.jobs / job / "job.json").exists():
-        if jobs.progress(ws, job)["state"] == "running":
+        if data_jobs.progress(ws, job)["state"] == "running":
             raise ConflictError(
                 f"{judge.model} is judging these pairs already.",
                 asked=judge.model,
                 available="its votes as they come",
                 remedy="Wait until it is done.",
             )
-        jobs.forget(ws, job)
+        data_jobs.forget(ws, job)
     hidden = {KEY: key} if key else None
-    return jobs.begin(ws, "judge", job, hidden=hidden, project=project, judge=asdict(judge), limit=limit)
+    return data_jobs.begin(ws, "judge", job, hidden=hidden, project=project, judge=asdict(judge), limit=limit)
 
 
 def run(ws: Workspace, *, project: str, judge: dict[str, Any], limit: int | None, progress, cancelled) -> Made:
-    """Ask and keep, pair by pair; called in a process of its own (workers/ingest.py). What was kept is not asked again."""
+    """Ask and keep, pair by pair; called in a process of its own (workers/data_tasks.py). What was kept is not asked again."""
     who = Judge(**judge)
     say = _endpoint(who, cancelled) if who.url else _local(ws, who)
     system = TASK.format(guidelines=projects.guidelines(ws, project)[1])
@@ -130,7 +130,7 @@ def _messages(system: str, prompt: Messages, first: Messages, second: Messages) 
 
 
 def _local(ws: Workspace, judge: Judge):
-    client, known = chat.Client(ws), chat.known_as(ws, judge.model)
+    client, known = chat_client.Client(ws), chat_client.known_as(ws, judge.model)
     return lambda messages: client.answer(known, messages, temperature=0.0, max_tokens=judge.max_tokens).text
 
 

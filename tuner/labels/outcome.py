@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tuner.labels import db as files
+from tuner.labels.judgments import Verdict, majority
 from tuner.labels.pairs import Messages, text_of
-from tuner.labels.verdicts import Verdict, majority
 from tuner.paths import Workspace
 
 VERDICTS = """

@@ -1,6 +1,6 @@
 """Pairs out of a file or a dataset, taken in a process of its own: the page and the terminal open no stranger's file.
 
-The work is a job (tuner/data/jobs.py) with progress and a way to end it; pairs that are in the project already are never doubled, so
+The work is a job (tuner/jobs/data_jobs.py) with progress and a way to end it; pairs that are in the project already are never doubled, so
 that the same call goes on with what was ended.
 """
 
@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tuner.data import jobs, store
-from tuner.data.check import Progress
-from tuner.data.sources import LIMIT, check_upload
+from tuner.data.importing.import_pass import Progress
+from tuner.data.importing.sources import LIMIT, check_upload
+from tuner.data.store import store
+from tuner.jobs import data_jobs
 from tuner.labels import db as files
 from tuner.labels import pairs
 from tuner.labels.pairs import Added
@@ -31,17 +32,17 @@ def from_file(ws: Workspace, project: str, path: str | Path, *, gold: bool = Fal
     """The id of a job that takes the pairs of a file. NotFoundError, DataError (no file), RequestError (too large) are raised at once."""
     check_upload(path, limit_bytes)
     files.file_of(ws, project)
-    return jobs.begin(ws, "pairs", project=project, file=str(Path(path).absolute()), gold=gold)
+    return data_jobs.begin(ws, "pairs", project=project, file=str(Path(path).absolute()), gold=gold)
 
 
 def from_dataset(ws: Workspace, project: str, ref: str, *, gold: bool = False) -> str:
     """The id of a job that copies the pairs of a dataset. NotFoundError and RequestError (another kind of data) are raised at once."""
     files.file_of(ws, project)
-    return jobs.begin(ws, "pairs", project=project, data=pairs.preferences(store.get(ws, ref)).ref, gold=gold)
+    return data_jobs.begin(ws, "pairs", project=project, data=pairs.preferences(store.get(ws, ref)).ref, gold=gold)
 
 
 def run(ws: Workspace, *, project: str, gold: bool, file: str | None = None, data: str | None = None, progress, cancelled) -> Taken:
-    """Take the pairs; called in a process of its own (workers/ingest.py). Raises what `pairs.from_file` and `pairs.from_dataset` raise."""
+    """Take the pairs; called in a process of its own (workers/data_tasks.py). Raises what `pairs.from_file` and `pairs.from_dataset` raise."""
     if data:
         added = pairs.from_dataset(ws, project, data, gold=gold, progress=progress, cancelled=cancelled)
     else:
@@ -57,4 +58,4 @@ def report(now: dict[str, Any]) -> Added:
 
 def follow(ws: Workspace, job: str, tell: Progress | None = None) -> Added:
     """What became of the pairs, once the job has ended; raises what went wrong in its process."""
-    return report(jobs.follow(ws, job, tell))
+    return report(data_jobs.follow(ws, job, tell))

@@ -12,9 +12,10 @@ from typing import Any
 
 from rapidfuzz.distance import Indel
 
-from tuner.data import check, store
-from tuner.data.finding import many
-from tuner.data.sources import LIMIT, check_upload
+from tuner.data.importing import import_pass
+from tuner.data.importing.sources import LIMIT, check_upload
+from tuner.data.quality.finding import many
+from tuner.data.store import store
 from tuner.errors import DataError, RequestError
 from tuner.labels import db as files
 from tuner.labels import projects
@@ -171,7 +172,7 @@ def from_dataset(
         for r in islice(store.iterate(ds), limit):
             yield from_value(r["value"], {"data": ds.ref, "row": r["row"]}, gold)
 
-    return put_in(ws, project, candidates(), lambda seen: check.beat(progress, cancelled, seen, total, seen))
+    return put_in(ws, project, candidates(), lambda seen: import_pass.beat(progress, cancelled, seen, total, seen))
 
 
 def from_file(
@@ -183,14 +184,14 @@ def from_file(
     without pairs, DataError for one without a usable row, Cancelled.
     """
     check_upload(path, LIMIT)
-    reader = check.Reader(path)
-    found = check.settled(reader, None, mapping)
+    reader = import_pass.Reader(path)
+    found = import_pass.settled(reader, None, mapping)
     if found.kind != "preference":
         raise _no_pairs(reader.name, found.kind)
     last: list = [None]
 
     def candidates() -> Iterator[Candidate]:
-        for number, text, tally in check.each_row(reader, found.kind, found.mapping, progress, cancelled):
+        for number, text, tally in import_pass.each_row(reader, found.kind, found.mapping, progress, cancelled):
             last[0] = tally
             if number is not None:
                 yield from_value(json.loads(text), {"file": reader.name, "row": number}, gold)

@@ -7,11 +7,11 @@ from dataclasses import asdict, dataclass, fields
 
 from tuner import paths
 from tuner.errors import NotFoundError, RequestError, SettingError, TunerError, raise_all
-from tuner.folder_index import FolderIndex, Shared, stamp
+from tuner.labels import ai_labellers
 from tuner.labels import db as files
-from tuner.labels import judge_names
 from tuner.labels.db import DONE, OPEN, get, put
 from tuner.paths import Workspace
+from tuner.system.folder_index import FolderIndex, Shared, stamp
 
 NAME, LABELLER, GUIDELINES = 80, 40, 20_000  # characters at most
 SHARE = 2**32
@@ -122,7 +122,7 @@ def checked_name(text: str, most: int, field: str) -> str:
 def labeller_name(text: str) -> str:
     """RequestError for a name that can't be used: that of judges that are models begin with `judge:`."""
     name = checked_name(text, LABELLER, "labeller")
-    if judge_names.is_judge(name):
+    if ai_labellers.is_judge(name):
         raise RequestError(
             "Names that begin with judge: are those of models.",
             asked=name,

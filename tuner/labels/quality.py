@@ -13,8 +13,8 @@ from statistics import median
 
 from tuner.labels import agreement
 from tuner.labels.agreement import ENOUGH, Measured
-from tuner.labels.verdicts import DECIDED, Verdict, by_labeller, by_pair, counted, in_order, majority, table
-from tuner.labels.wins import wilson
+from tuner.labels.judgments import DECIDED, Verdict, by_labeller, by_pair, counted, in_order, majority, table
+from tuner.labels.win_rate import wilson
 
 PAUSE = 300  # s without a verdict that are no work
 LONGER = 1.1  # times as long, to count as the longer one

@@ -5,9 +5,9 @@ People's verdicts and those of judge models are counted apart; where the last wo
 
 from dataclasses import dataclass, replace
 
-from tuner.labels import judge_names, outcome, projects, quality, wins
+from tuner.labels import ai_labellers, outcome, projects, quality, win_rate
 from tuner.labels.quality import Panel
-from tuner.labels.wins import Standing, WinRate
+from tuner.labels.win_rate import Standing, WinRate
 from tuner.paths import Workspace
 
 
@@ -30,18 +30,18 @@ class Summary:
 def of(ws: Workspace, id: str) -> Summary:
     """NotFoundError when there is no such project."""
     project, given, words = projects.find(ws, id), outcome.verdicts(ws, id), outcome.settled(ws, id)
-    people = [v for v in given if not judge_names.is_judge(v.labeller)]
+    people = [v for v in given if not ai_labellers.is_judge(v.labeller)]
     panel = quality.panel(people)
     panel = replace(panel, disagreements=[d for d in panel.disagreements if d.pair not in words])
     last = outcome.as_settled(people, words)
-    votes = wins.comparisons(last)  # one a pair: of a number that was fixed, and of a table
+    votes = win_rate.comparisons(last)  # one a pair: of a number that was fixed, and of a table
     planned = project.settings.planned
-    found = votes if planned else wins.comparisons(last, vote=False)  # one a verdict: a majority may change while one looks on
-    groups = wins.groups(found)
+    found = votes if planned else win_rate.comparisons(last, vote=False)  # one a verdict: a majority may change while one looks on
+    groups = win_rate.groups(found)
     return Summary(
         project,
         panel,
-        [wins.rate(wins.outcomes(found, *g), *g, planned) for g in groups if len(g) == 2],
-        [wins.standings([c for c in votes if c[0] in g]) for g in groups if len(g) > 2],
-        {j: judge_names.agreement(given, j) for j in sorted({v.labeller for v in given if judge_names.is_judge(v.labeller)})},
+        [win_rate.rate(win_rate.outcomes(found, *g), *g, planned) for g in groups if len(g) == 2],
+        [win_rate.standings([c for c in votes if c[0] in g]) for g in groups if len(g) > 2],
+        {j: ai_labellers.agreement(given, j) for j in sorted({v.labeller for v in given if ai_labellers.is_judge(v.labeller)})},
     )

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from tuner.errors import ConflictError
-from tuner.labels.verdicts import Verdict, by_pair, majority
+from tuner.labels.judgments import Verdict, by_pair, majority
 
 CONFIDENCE = 0.95
 BETS = np.array([0.1, 0.2, 0.4, 0.6])  # shares of the capital that are staked side by side: small ones find small differences

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from tuner.errors import NetworkError, translate
-from tuner.hardware import human_bytes
+from tuner.formatting import human_bytes
 
 FOUND, LEAST = 20, 3  # models of one search; letters before it is worth asking
 FRESH = 30  # seconds for which what lies on this computer is remembered: a large cache takes a while to walk through
@@ -33,7 +33,7 @@ def _cached(_now: int) -> tuple[Hit, ...]:
     from huggingface_hub import scan_cache_dir
     from huggingface_hub.errors import CacheNotFound
 
-    from tuner.models import cached_snapshot
+    from tuner.models.resolve import cached_snapshot
 
     try:
         repos = [r for r in scan_cache_dir().repos if r.repo_type == "model"]

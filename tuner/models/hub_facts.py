@@ -4,12 +4,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tuner import model_formats, models
 from tuner.errors import ModelError, NetworkError, translate
-from tuner.model_files import document
+from tuner.models import stored_formats
+from tuner.models.facts import ModelFacts
+from tuner.models.from_config import check_config, facts_from_config
+from tuner.models.model_files import document
 
 
-def facts(id: str, token: str | bool) -> models.ModelFacts:
+def facts(id: str, token: str | bool) -> ModelFacts:
     """Facts of a model that is still on the Hub: from the list of its files and two small ones; no weights are fetched."""
     import httpx
     from huggingface_hub import HfApi, constants
@@ -22,7 +24,7 @@ def facts(id: str, token: str | bool) -> models.ModelFacts:
         check(id, files, config)
         told = _document(id, "tokenizer_config.json", files, token)
         template = bool(told.get("chat_template")) or bool({"chat_template.jinja", "chat_template.json"} & files)
-        found = models.facts_from_config(config, name=id, has_template=template)
+        found = facts_from_config(config, name=id, has_template=template)
         if found.notes:  # a kind that can't be counted from its config: the headers of its weights tell
             found = replace(found, parameters=sum(HfApi().get_safetensors_metadata(id, token=token).parameter_count.values()))
         return found
@@ -37,7 +39,7 @@ def facts(id: str, token: str | bool) -> models.ModelFacts:
 
 def check(id: str, files: set[str], config: dict[str, Any]) -> None:
     """ModelError for what the names of a repository's files, and its config.json, tell that can't be trained."""
-    if "adapter_config.json" in files and not model_formats.weights(files):
+    if "adapter_config.json" in files and not stored_formats.weights(files):
         raise ModelError(
             f"{id} holds an adapter, not a whole model.",
             asked=id,
@@ -45,8 +47,8 @@ def check(id: str, files: set[str], config: dict[str, Any]) -> None:
             remedy="Choose the base model that its page names, or download the adapter and choose its folder.",
             field="model",
         )
-    model_formats.check_files(files, id, id, config)
-    if "config.json" not in files or not model_formats.weights(files):
+    stored_formats.check_files(files, id, id, config)
+    if "config.json" not in files or not stored_formats.weights(files):
         raise ModelError(
             f"{id} holds no {'weights' if 'config.json' in files else 'config.json, so it is not a model'}.",
             asked=id,
@@ -54,8 +56,8 @@ def check(id: str, files: set[str], config: dict[str, Any]) -> None:
             remedy="Check the id, or choose another model.",
             field="model",
         )
-    model_formats.check_names(files, id, id)
-    models.check_config(config, files, id)
+    stored_formats.check_names(files, id, id)
+    check_config(config, files, id)
 
 
 def _document(id: str, file: str, files: set[str], token: str | bool) -> dict[str, Any]:

@@ -4,8 +4,8 @@
 that keeps small gradients from vanishing. A frozen base lies in fp16; weights that are trained themselves stay in fp32.
 """
 
-from tuner.hardware import Device
-from tuner.models import ModelFacts
+from tuner.devices import Device
+from tuner.models.facts import ModelFacts
 
 NARROW = ("bf16", "fp16")  # two bytes a weight
 WHOLE = ("full", "last_layers")  # methods that train the weights themselves

@@ -11,9 +11,9 @@ from typing import Any
 
 import orjson
 
-from tuner import model_formats
 from tuner.errors import ModelError, TunerError
-from tuner.untrusted import DEPTH, regular, shown, too_deep
+from tuner.models import stored_formats
+from tuner.system.untrusted import DEPTH, regular, shown, too_deep
 
 BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "U64": 8, "I32": 4, "U32": 4, "I16": 2, "U16": 2, "U8": 1, "I8": 1, "BOOL": 1}
 BYTES |= {"F8_E4M3": 1, "F8_E5M2": 1, "F8_E8M0": 1, "C64": 8}
@@ -36,7 +36,7 @@ def names(folder: Path) -> set[str]:
 
 def weights(folder: Path) -> list[Path]:
     """The safetensors files of the model in a folder; see `model_formats.weights`."""
-    return [folder / n for n in model_formats.weights(p.name for p in folder.glob("*.safetensors"))]
+    return [folder / n for n in stored_formats.weights(p.name for p in folder.glob("*.safetensors"))]
 
 
 def check_parts(folder: Path, found: list[Path], files: set[str]) -> None:
@@ -57,7 +57,7 @@ def check_parts(folder: Path, found: list[Path], files: set[str]) -> None:
             remedy="Copy or download the rest.",
             field="model",
         )
-    model_formats.check_names(files, folder.name, str(folder))
+    stored_formats.check_names(files, folder.name, str(folder))
     _check_index(folder, found)
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from pathlib import PurePosixPath
 from typing import Any
 
-from tuner import model_kinds
 from tuner.errors import ModelError
+from tuner.models import model_types
 
 # --- files ---------------------------------------------------------------------------------------------------------------------------
 
@@ -226,7 +226,7 @@ def check_kind(config: dict[str, Any], name: str) -> None:
         )
     if not isinstance(kind, str):
         return  # which is told by `model_config.checked`
-    if why := model_kinds.decisions().get(kind):
+    if why := model_types.decisions().get(kind):
         raise ModelError(
             f"{name} is of the kind {kind!r}, which can't be trained here: {why}.",
             asked=kind,
@@ -234,17 +234,17 @@ def check_kind(config: dict[str, Any], name: str) -> None:
             remedy="Choose a model such as SmolLM2, Qwen or Llama (for chats), BERT (for labels) or T5 (for one text from another).",
             field="model",
         )
-    if model_kinds.known(kind):
+    if model_types.known(kind):
         return
     custom = config.get("auto_map")
     if custom:
         message = f"{name} needs code of its own (it is of the kind {kind!r}), and Tunesmith never runs a model's code."
     else:
-        message = f"{name} is of the kind {kind!r}, which transformers {model_kinds.version()} does not have."
+        message = f"{name} is of the kind {kind!r}, which transformers {model_types.version()} does not have."
     raise ModelError(
         message,
         asked=kind,
-        available=f"the kinds that transformers {model_kinds.version()} has, such as llama, qwen3, gemma3, bert and t5",
+        available=f"the kinds that transformers {model_types.version()} has, such as llama, qwen3, gemma3, bert and t5",
         remedy="Choose a version of it that was saved for transformers without custom code, or a model such as SmolLM2, Qwen or Llama."
         if custom
         else "Choose another model, or update Tunesmith when a version with a newer transformers is out.",

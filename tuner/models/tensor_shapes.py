@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from tuner import model_kinds
-from tuner.architectures import BUILDERS, PLAIN, Part, linear, norm, opt_width
+from tuner.models import model_types
+from tuner.models.architectures import BUILDERS, PLAIN, Part, linear, norm, opt_width
 
 HEADS = ("base", "lm", "classification", "tokens", "qa")
 TIED = ("gpt2", "gemma", "gemma2", "gemma3_text", "opt", "smollm3", "t5", "mt5", "bart", "mbart")  # unless the config says otherwise
@@ -38,7 +38,7 @@ def family_of(config: dict[str, Any]) -> str | None:
     if (kind := config.get("model_type")) in BUILDERS:
         return BUILDERS[kind][0]
     classes = config.get("architectures") or []
-    usual = model_kinds.family(kind) if isinstance(kind, str) else None
+    usual = model_types.family(kind) if isinstance(kind, str) else None
     if config.get("is_encoder_decoder"):
         return "encoder-decoder" if usual == "encoder-decoder" or any("ConditionalGeneration" in a for a in classes) else None
     if any("CausalLM" in a or "LMHead" in a for a in classes):

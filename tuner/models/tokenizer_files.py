@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from tuner.errors import ModelError
-from tuner.model_files import DOCUMENT, FOREIGN, document, header, regular_size, wrong_file
+from tuner.models.model_files import DOCUMENT, FOREIGN, document, header, regular_size, wrong_file
 
 LARGEST = 200 << 20  # bytes of a tokenizer.json; the largest published has 35 MB
 SENTENCEPIECE = ("tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "source.spm")

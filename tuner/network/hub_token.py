@@ -1,7 +1,7 @@
 """The token for the Hugging Face Hub: where it may come from, and how libraries in this process are kept from finding it.
 
 It comes from HF_TOKEN, from the login that the Hub's own tools keep (read, never written), or from a person who types it in the page.
-It travels as `Workspace.token` to the calls that need it, and to jobs by `tuner/launch/handover.py`; nothing writes it to the disk.
+It travels as `Workspace.token` to the calls that need it, and to jobs by `tuner/jobs/handover.py`; nothing writes it to the disk.
 """
 
 import os

@@ -2,10 +2,10 @@
 
 import math
 
-from tuner import losses, methods
-from tuner.choices import FEW, HEADS, PACKS, TINY, Choices, DataFacts
-from tuner.hardware import Device
+from tuner.devices import Device
 from tuner.models import ModelFacts
+from tuner.planning.decisions import FEW, HEADS, PACKS, TINY, Choices, DataFacts
+from tuner.settings import losses, methods
 
 LENGTHS = {"cpu": (1024,), "mps": (1024, 2048), "cuda": (2048, 4096, 8192)}  # tokens: what is read at a fair speed; more where rows need it
 WHOLE = 0.99  # of the rows should not be cut: more is asked about (row_losses)

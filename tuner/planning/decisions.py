@@ -10,9 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tuner import additions, config, losses, methods, mixed_precision, models, objectives, presets, token_counts
+from tuner import models
+from tuner.devices import Device
 from tuner.errors import SettingError, TunerError, raise_all
-from tuner.hardware import Device
+from tuner.models import mixed_precision
+from tuner.planning import token_counts
+from tuner.settings import continuation, losses, methods, objectives, presets, run_config
 
 PACKS = ("chat", "text")
 HEADS, FEW = ("classification", "regression", "tokens", "qa", "reward"), 5000  # objectives that put a head on the model; rows
@@ -68,7 +71,7 @@ class Choices:
     def __init__(self, mine: dict[str, Any], preset: presets.Preset | None):
         self.values: dict[str, Any] = {}
         self.by: dict[str, tuple[str, str]] = {}
-        for name, f in config.FIELDS.items():
+        for name, f in run_config.FIELDS.items():
             if name in ("model", "data"):
                 continue
             if mine.get(name) is not None:
@@ -88,7 +91,7 @@ class Choices:
         for name in names:
             self.values.pop(name, None)
             self.by.pop(name, None)
-            if (f := config.FIELDS[name]).default is not None:
+            if (f := run_config.FIELDS[name]).default is not None:
                 self.put(name, f.default, "default", f.description)
 
     def put(self, name: str, value: Any, by: str, reason: str) -> None:
@@ -107,7 +110,9 @@ class Choices:
 
     def reasons(self) -> list[dict[str, Any]]:
         return [
-            {"setting": n, "value": self.values[n], "reason": self.by[n][1], "by": self.by[n][0]} for n in config.FIELDS if n in self.values
+            {"setting": n, "value": self.values[n], "reason": self.by[n][1], "by": self.by[n][0]}
+            for n in run_config.FIELDS
+            if n in self.values
         ]
 
 
@@ -221,18 +226,18 @@ def _preference(c: Choices, facts: models.ModelFacts, data: DataFacts, problems:
 def _start(c: Choices, model: models.Model, problems: list) -> None:
     """What the addition that the run goes on from settles, or rules out."""
     method, objective = c["method"], c["objective"]
-    if no := additions.refusal(model.adapter, method, objective):
+    if no := continuation.refusal(model.adapter, method, objective):
         why, can = no
         problems.append(
             SettingError(why, asked=method, available=can or ["its base model"], remedy="Choose that.", field="method" if can else "model")
         )
         return
-    if not additions.same(model.adapter, method, objective):
+    if not continuation.same(model.adapter, method, objective):
         if no := methods.merge_refusal(model.facts):  # a run of another technique begins with a merge
-            can = [m for m in methods.METHODS if additions.same(model.adapter, m, objective)]
+            can = [m for m in methods.METHODS if continuation.same(model.adapter, m, objective)]
             problems.append(SettingError(no, asked=method, available=can or ["its base model"], remedy="Choose that.", field="method"))
         return
-    for name, value in additions.pinned(model.adapter, method).items():
+    for name, value in continuation.pinned(model.adapter, method).items():
         if c.by.get(name, ("",))[0] == "you" and c[name] != value:
             told = f"It goes on from an addition made with {value}, and that can't be changed."
             remedy = "Leave it out, or start from the base model."
@@ -343,7 +348,7 @@ def matters(name: str, c: Choices, method: methods.Method) -> bool:
         return c["objective"] in ("classification", "tokens")
     if name == "fold_system":
         return c["objective"] in objectives.TALKS
-    if config.group_of(name) == "preference":
+    if run_config.group_of(name) == "preference":
         return c["objective"] == "preference" and preferring(name, c["preference_loss"])
     if name == "lora_dropout" and c["objective"] in objectives.PAIRED:
         return False  # TRL switches dropout off, so that both sides of a comparison are the same model's

@@ -6,11 +6,11 @@ when a fix is taken, or with accept_lost_rows. Without a single training row, or
 
 from typing import Any
 
-from tuner import run_warnings
-from tuner.choices import Choices
 from tuner.errors import SettingError
-from tuner.methods import SOFT
 from tuner.models import ModelFacts
+from tuner.planning.decisions import Choices
+from tuner.runs import run_warnings
+from tuner.settings.methods import SOFT
 
 ASK = 0.01  # of the rows
 FOLD = {"title": "Fold the system turns into the first question", "settings": {"fold_system": True}}

@@ -5,7 +5,7 @@ from collections import deque
 from statistics import fmean, median, stdev
 from typing import Any
 
-from tuner.hardware import human_range
+from tuner.formatting import human_range
 
 LAST = 50  # steps that count
 ODD = 5.0  # times the middle: a step so long was disturbed, and is taken for one as long as that

@@ -8,9 +8,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tuner import counting, losses, memory, methods, mixed_precision, models, pace, peaks
-from tuner.choices import TINY, Choices, DataFacts
-from tuner.hardware import Device
+from tuner import models
+from tuner.devices import Device
+from tuner.models import mixed_precision
+from tuner.planning import memory, time_estimate
+from tuner.planning.decisions import TINY, Choices, DataFacts
+from tuner.planning.memory import calibration, parameter_counts
+from tuner.settings import losses, methods
 
 ROOM = 0.92  # the share of the free memory that a plan may take: other programs breathe too
 SHORTER = (4096, 2048, 1024, 512)
@@ -43,22 +47,22 @@ class Case:
     def estimate(self, **other: Any) -> memory.Estimate:
         """With what runs on this machine taught."""
         found = self.uncorrected(**other)
-        return replace(found, terms=peaks.corrected(found.terms, self.correction(**other).factor))
+        return replace(found, terms=calibration.corrected(found.terms, self.correction(**other).factor))
 
     def uncorrected(self, **other: Any) -> memory.Estimate:
         s = self.c.values | other
         return memory.training(self.facts, s, trainable=self.trainable(s), device=self.device.kind, continued=not self.fresh)
 
-    def correction(self, **other: Any) -> peaks.Correction:
-        return peaks.correction(
-            self.device.name, self.device.kind, peaks.bucket(other.get("method", self.c["method"]), self.facts.parameters)
+    def correction(self, **other: Any) -> calibration.Correction:
+        return calibration.correction(
+            self.device.name, self.device.kind, calibration.bucket(other.get("method", self.c["method"]), self.facts.parameters)
         )
 
     def trainable(self, s: dict[str, Any]) -> int:
-        return counting.trainable(self.facts, s, s["objective"], self.data.labels)
+        return parameter_counts.trainable(self.facts, s, s["objective"], self.data.labels)
 
     def seconds(self, s: dict[str, Any]) -> float:
-        return pace.step_seconds(s, self.facts, self.data, self.device, self.trainable(s))
+        return time_estimate.step_seconds(s, self.facts, self.data, self.device, self.trainable(s))
 
 
 def fit(case: Case) -> bool:

@@ -1,6 +1,6 @@
 """A guess of how long rows are in tokens, for a model whose tokenizer is not on this computer yet: a token is about four characters."""
 
-from tuner.data import convert
+from tuner.data.schema import convert
 
 SAMPLE = 400  # rows
 PER_TURN = 6  # the template's own tokens around one message

@@ -2,10 +2,13 @@
 
 from dataclasses import dataclass
 
-from tuner import methods, models, planner
-from tuner.config import RunConfig
+from tuner import models
+from tuner.devices import Device
 from tuner.errors import TunerError
-from tuner.hardware import Device, human_bytes, human_range
+from tuner.formatting import human_bytes, human_range
+from tuner.planning import planner
+from tuner.settings import methods
+from tuner.settings.run_config import RunConfig
 
 GOALS = {"manner": "a manner, a form or a task", "knowledge": "new knowledge or a new language"}
 SERVED = {"one": "one result", "many": "many variants of one model"}

@@ -5,13 +5,16 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from tuner import hardware, memory, methods, models, objectives, pace, planner
-from tuner.choices import DataFacts
-from tuner.config import RunConfig
+from tuner import devices, models
+from tuner.data.quality.language import NAMES
+from tuner.devices import Device
 from tuner.errors import TunerError
-from tuner.hardware import Device, human_bytes, human_time
-from tuner.ladder import ROOM
-from tuner.language import NAMES
+from tuner.formatting import human_bytes, human_time
+from tuner.planning import memory, planner, time_estimate
+from tuner.planning.decisions import DataFacts
+from tuner.planning.fitting import ROOM
+from tuner.settings import methods, objectives
+from tuner.settings.run_config import RunConfig
 
 CARDS = (8, 12, 16, 24, 48, 80)  # GB: what is sold
 SHOWN = ("qlora", "lora", "full")  # techniques whose largest model is told
@@ -77,7 +80,7 @@ def _seconds(facts: models.ModelFacts, device: Device, objective: str = "chat") 
     if device.kind == "cpu" and not device.bf16:
         s |= {"precision": "fp32"}
     data = DataFacts(objectives.get(objective).kinds[0], 1000, 0, 256.0, 512)
-    return pace.step_seconds(s, facts, data, device, 0) * LEARNT / (16 * 256)
+    return time_estimate.step_seconds(s, facts, data, device, 0) * LEARNT / (16 * 256)
 
 
 def capacity(device: Device) -> str:
@@ -145,7 +148,7 @@ def elsewhere(
     "gradient_checkpointing", "max_length"} each, or {"gigabytes", "why_not"}."""
     out = []
     for gigabytes in sizes:
-        card = hardware.imagined(gigabytes * 10**9)
+        card = devices.imagined(gigabytes * 10**9)
         try:
             plan = planner.plan(asked, model, data, preset=preset, device=card, remedies=False)
         except TunerError as error:

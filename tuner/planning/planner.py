@@ -8,28 +8,16 @@ import math
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from tuner import (
-    additions,
-    chat_templates,
-    counting,
-    hardware,
-    ladder,
-    losses,
-    memory,
-    methods,
-    models,
-    objectives,
-    pace,
-    peaks,
-    presets,
-    row_losses,
-    run_warnings,
-    schedule,
-)
-from tuner.choices import HEADS, TINY, Choices, DataFacts, matters, settle
-from tuner.config import RunConfig
+from tuner import devices, models
+from tuner.devices import Device
 from tuner.errors import SettingError
-from tuner.hardware import Device
+from tuner.models import chat_templates
+from tuner.planning import data_defaults, dropped_rows, fitting, memory, time_estimate
+from tuner.planning.decisions import HEADS, TINY, Choices, DataFacts, matters, settle
+from tuner.planning.memory import calibration, parameter_counts
+from tuner.runs import run_warnings
+from tuner.settings import continuation, losses, methods, objectives, presets
+from tuner.settings.run_config import RunConfig
 
 ATTENTION = {  # no setting: there is nothing better to choose
     "setting": "attention",
@@ -73,7 +61,7 @@ class Plan:
     fixed: list[dict[str, Any]] = field(default_factory=lambda: [ATTENTION])  # as `reasons`: what nobody can set, and why
     checkpoint_bytes: int = 0  # on disk, of each state that is saved
     uncorrected_bytes: int = 0  # `peak_bytes` without what runs here taught
-    correction: peaks.Correction = field(default_factory=peaks.Correction)
+    correction: calibration.Correction = field(default_factory=calibration.Correction)
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -91,7 +79,7 @@ def plan(
 ) -> Plan:
     """What a run would do. Raises all contradictions at once; a plan that does not fit is a plan (`fits` is False), with `remedies`
     unless they are not asked for."""
-    device = device or hardware.get(asked.device)
+    device = device or devices.get(asked.device)
     free = device.free if device_memory is None else device_memory
     c = Choices(asked.given(), presets.load(preset) if isinstance(preset, str) else preset)
     facts = model.facts
@@ -104,8 +92,8 @@ def plan(
         "Your choice." if asked.device else f"The fastest device here: {device.name}.",
     )
     notes = _learning(c, facts, data, model, device) + [note for note in (methods.merge_refusal(facts),) if note]
-    schedule.length(c, facts, data, device)
-    ladder.precision(c, facts, device)
+    data_defaults.length(c, facts, data, device)
+    fitting.precision(c, facts, device)
     if c["precision"] == "fp16" and c["adapter_precision"] == "bf16" and c["method"] in ("lora", "qlora"):
         raise SettingError(
             "An adapter in bf16 can't be trained in fp16: the loss scaler unscales gradients of fp32 alone.",
@@ -114,16 +102,16 @@ def plan(
             remedy="Leave the adapter in fp32.",
             field="adapter_precision",
         )
-    schedule.packing(c, data, device)
-    case, asked_for = ladder.Case(c, facts, data, device, free, fresh=model.adapter is None), c.copy()
-    fits = ladder.fit(case)
-    steps = schedule.rhythm(c, data)
-    notes += schedule.too_few_steps(c, data, steps) if known else []
+    data_defaults.packing(c, data, device)
+    case, asked_for = fitting.Case(c, facts, data, device, free, fresh=model.adapter is None), c.copy()
+    fits = fitting.fit(case)
+    steps = data_defaults.rhythm(c, data)
+    notes += data_defaults.too_few_steps(c, data, steps) if known else []
     est = case.estimate()
-    trained = counting.trainable(facts, c.values, c["objective"], data.labels)
-    if model.adapter and additions.same(model.adapter, c["method"], c["objective"]):
-        trained = additions.parameters(model.adapter, c["method"]) or trained
-    took = pace.predict(c.values, facts, data, device, steps, trained)
+    trained = parameter_counts.trainable(facts, c.values, c["objective"], data.labels)
+    if model.adapter and continuation.same(model.adapter, c["method"], c["objective"]):
+        trained = continuation.parameters(model.adapter, c["method"]) or trained
+    took = time_estimate.predict(c.values, facts, data, device, steps, trained)
     result = Plan(
         c.values,
         c.reasons(),
@@ -148,7 +136,7 @@ def plan(
         correction=case.correction(),
     )
     if not fits and remedies:
-        result.remedies = ladder.remedies(case, asked_for)
+        result.remedies = fitting.remedies(case, asked_for)
     result.ignored = ignored(c, methods.get(c["method"]), facts, data)
     result.warnings = [*_idle(result.ignored), *(_of_rows(result, c, facts, data) if known else [])]
     return result
@@ -158,8 +146,8 @@ def _of_rows(result: Plan, c: Choices, facts: models.ModelFacts, data: DataFacts
     """What becomes of the rows, or why that is not known yet."""
     if (prepared := data.prepared(c["max_length"])) is None:
         return [guessed(data)]
-    found = row_losses.warnings(prepared, c, facts, data.longest)
-    no = row_losses.refusal(prepared, found, c)
+    found = dropped_rows.warnings(prepared, c, facts, data.longest)
+    no = dropped_rows.refusal(prepared, found, c)
     result.rows, result.question = prepared, no.as_list() if no else []
     return found
 
@@ -234,9 +222,9 @@ def _learning(c: Choices, facts: models.ModelFacts, data: DataFacts, model: mode
     what = f"{method.title} with preferences" if small != 1.0 else method.title
     c.decide("learning_rate", rate, f"{rate:g} is usual for {what} on a model of this size.")
     c.decide("lora_alpha", *alpha(c))
-    schedule.passes(c, facts, data)
+    data_defaults.passes(c, facts, data)
     if c["objective"] == "preference":
-        schedule.reference(c)
+        data_defaults.reference(c)
     notes = []
     low, high = (bound * small * (10 if tiny or t5 else 1) / strength(c) for bound in method.rates)
     if c.by["warmup"][0] == "default" and method.warmup != c["warmup"]:
@@ -252,7 +240,7 @@ def _learning(c: Choices, facts: models.ModelFacts, data: DataFacts, model: mode
         c.decide("chat_template", "plain", "Words that any model has seen; it is saved with the result.")
         form = chat_templates.SAMPLES[c["chat_template"]].replace("\n", " ⏎ ")
         notes.append(f"This model has no chat template. It will see talks like this: {form}")
-    if model.adapter and not additions.same(model.adapter, c["method"], c["objective"]):
+    if model.adapter and not continuation.same(model.adapter, c["method"], c["objective"]):
         notes.append("What was added to the model before is merged into it first.")
     if told := objectives.trade_off(c["objective"], facts, data.kind):
         notes.append(told)

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from statistics import NormalDist, median
 from typing import Any
 
-from tuner import ceilings, memory, mixed_precision, paths
-from tuner.ceilings import Ceilings
-from tuner.choices import PACKS, DataFacts
+from tuner import paths
+from tuner.devices import Device, roofline
+from tuner.devices.roofline import Roofline
 from tuner.errors import SettingError
-from tuner.hardware import Device
-from tuner.methods import SOFT
-from tuner.models import ModelFacts
+from tuner.models import ModelFacts, mixed_precision
+from tuner.planning import memory
+from tuner.planning.decisions import PACKS, DataFacts
+from tuner.settings.methods import SOFT
 
 SAMPLE = 400  # rows of which the longest is known where lengths are a guess
 IMPORTS = 7.0  # s until torch, transformers and TRL are there
@@ -76,7 +77,7 @@ class Pace:
 
 def predict(s: dict[str, Any], facts: ModelFacts, data: DataFacts, device: Device, steps: int, trained: int) -> Pace:
     """The pace of a run with the settings `s`, of which `trained` parameters are learnt in `steps` steps."""
-    ceiling = ceilings.of(device)
+    ceiling = roofline.of(device)
     key = f"{device.name}|{'probe' if ceiling.measured else 'paper'}|"
     bucket = f"{key}{s['method']}-{s['precision']}-{s['objective']}-1e{round(math.log10(max(1, facts.parameters)))}"
     factor, low, high = learned(bucket, key, PROBED if ceiling.measured else PAPER)
@@ -98,13 +99,13 @@ def predict(s: dict[str, Any], facts: ModelFacts, data: DataFacts, device: Devic
 
 def step_seconds(s: dict[str, Any], facts: ModelFacts, data: DataFacts, device: Device, trained: int) -> float:
     """One step of the optimizer by arithmetic alone: to tell the faster of two ways."""
-    return _Work(s, facts, data, device, ceilings.of(device), trained).step()
+    return _Work(s, facts, data, device, roofline.of(device), trained).step()
 
 
 class _Work:
     """The arithmetic of one run: FLOPs and bytes of what is done at once, made seconds by the ceilings."""
 
-    def __init__(self, s: dict[str, Any], facts: ModelFacts, data: DataFacts, device: Device, ceiling: Ceilings, trained: int):
+    def __init__(self, s: dict[str, Any], facts: ModelFacts, data: DataFacts, device: Device, ceiling: Roofline, trained: int):
         self.s, self.facts, self.kind, self.ceiling, self.trained = s, facts, device.kind, ceiling, trained
         self.whole, self.micro = s["method"] in memory.WHOLE, s["micro_batch"]
         mean = max(1.0, min(data.mean, s["max_length"]))
@@ -165,7 +166,7 @@ class _Work:
         """FLOP/s that products of this size reach: small ones don't fill the device."""
         ceiling = self.ceiling.bf16 if self.bf16 else self.ceiling.fp32
         if self.fp16:  # as fast as bf16 where there is bf16; where there is none, what the card's sheet says of 16 bits
-            ceiling = max(self.ceiling.bf16, ceilings.NARROW * self.ceiling.fp32)
+            ceiling = max(self.ceiling.bf16, roofline.NARROW * self.ceiling.fp32)
         higher = (
             max(1.0, ceiling / self.ceiling.fp32) if self.kind == "cpu" else 1.0
         )  # the higher the ceiling, the more it takes to reach it
@@ -205,7 +206,7 @@ def padded(data: DataFacts, s: dict[str, Any]) -> float:
     """Tokens that a row takes in its batch: the longest of `micro_batch` rows sets the width (Blom's estimate for normal lengths)."""
     mean, most = max(1.0, min(data.mean, s["max_length"])), max(1.0, min(data.longest, s["max_length"]))
     virtual = s.get("virtual_tokens") or 0 if s["method"] in SOFT else 0
-    if s["objective"] not in PACKS:  # batches of like lengths (workers/learner.py)
+    if s["objective"] not in PACKS:  # batches of like lengths (workers/training/trainer.py)
         return mean * 1.05 + virtual
 
     def above(n: int) -> float:  # the expected largest of n draws, in standard deviations

@@ -1,6 +1,6 @@
 """How many tokens each row has for a model, and what follows for every maximum length: the plan's figures.
 
-The rows are counted by a child of this process (workers/count.py, no torch) with the model's own tokenizer and chat template and the very
+The rows are counted by a child of this process (workers/count_tokens.py, no torch) with the model's own tokenizer and chat template and the very
 functions that training calls. What it found lies with the dataset's version, in token_counts/<key>.npz, so a version is counted once for a
 model. Until all rows of a large dataset are counted, `look` gives a sample of them, and None before that.
 """
@@ -20,12 +20,13 @@ from typing import Any
 
 import numpy as np
 
-from tuner import __version__, losses, models, objectives, paths
-from tuner.data import store
+from tuner import __version__, models, paths
+from tuner.data.store import store
 from tuner.errors import ModelError, restore
-from tuner.launch import local
 from tuner.paths import Workspace
-from tuner.run_warnings import NOTHING, SAME
+from tuner.runs.run_warnings import NOTHING, SAME
+from tuner.settings import losses, objectives
+from tuner.system import processes
 
 KEPT = 12  # counts of one dataset version
 FORMAT = 1  # of the file and of what is counted: raised with every change of either
@@ -65,7 +66,7 @@ class Side:
         return int((self.length > limit).sum())
 
     def _windows(self, limit: int) -> np.ndarray:
-        """How many windows each text is read in; see workers/tokenization.py."""
+        """How many windows each text is read in; see workers/tokenization/task_rows.py."""
         question, context = np.minimum(self.columns["question"], limit // 2), self.columns["context"]
         own = self.length - self.columns["question"] - context
         room = np.maximum(1, limit - question - own)
@@ -227,11 +228,11 @@ class Child:
         log.parent.mkdir(parents=True, exist_ok=True)
         with open(log, "wb") as errors:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "tuner.workers.count"],
+                [sys.executable, "-m", "tuner.workers.count_tokens"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
-                env=local.environment("cpu", True),
+                env=processes.environment("cpu", True),
             )
         self.said: dict[str, dict[str, Any]] = {}
         self.news = threading.Condition()

@@ -13,17 +13,18 @@ from typing import Any
 
 import yaml
 
-from tuner import paths, runs, settling
+from tuner import paths
 from tuner.errors import NotFoundError
-from tuner.folder_index import Entry, FolderIndex, Shared, settled, stamp
 from tuner.paths import Workspace
+from tuner.runs import run_folder, settling
+from tuner.system.folder_index import Entry, FolderIndex, Shared, settled, stamp
 
 FILES = ("status.json", "about.json", "config.yaml", "plan.json")
 CACHE, VERSION = ".runs-index.json", 1
 SAVED = 50  # runs read since the last time before the file is written again
 
 
-class Listed(runs.Run):
+class Listed(run_folder.Run):
     """A run out of the index: its plan, the largest of its files, is read when somebody asks for it."""
 
     def __init__(self, path: Path, status: dict, config: dict, about: dict, brief: dict):
@@ -38,7 +39,7 @@ class Listed(runs.Run):
 
     def __eq__(self, other: object) -> bool:
         names = ("id", "path", "status", "config", "about", "plan")
-        return isinstance(other, runs.Run) and all(getattr(self, n) == getattr(other, n) for n in names)
+        return isinstance(other, run_folder.Run) and all(getattr(self, n) == getattr(other, n) for n in names)
 
     __hash__ = None
 
@@ -60,7 +61,7 @@ def read(folder: Path) -> Listed | None:
         status = paths.read_json(folder / "status.json")
         if status is None:
             return None
-        run = runs.read(folder, status)
+        run = run_folder.read(folder, status)
         return Listed(folder, run.status, run.config, run.about, run.brief)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, yaml.YAMLError):
         return None
@@ -91,7 +92,7 @@ def of(ws: Workspace) -> Index:
     return _shared.of(ws)
 
 
-def listing(ws: Workspace) -> list[runs.Run]:
+def listing(ws: Workspace) -> list[run_folder.Run]:
     """All runs, the newest first."""
     return list(of(ws).derived("listing", _sorted))
 

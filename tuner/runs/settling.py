@@ -6,21 +6,18 @@ the supervisor is there and has said nothing for `SLOW` seconds. Only folders in
 """
 
 import errno
-import sqlite3
-import sys
 import time
-from contextlib import closing
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from tuner import locks, paths, reserve, runs
+from tuner import locks, paths
 from tuner.errors import example
 from tuner.paths import Workspace
+from tuner.runs import checkpoint_files, run_folder
+from tuner.system import disk_reserve
+from tuner.system.machine import Machine
 
 SLOW = 10.0  # seconds that a process has to take its lock, and a supervisor to settle what it started
-STARTS = 2.0  # seconds until a supervisor that was started holds its lock
-PATIENCE = 3.0  # seconds for which somebody who wants to do something waits for a state to become true
 READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
 CAUSES = {71: "memory_short", 74: "disk"}  # exit codes of workers (71 and 74 as in sysexits.h) and the codes of their errors
 KILLED = (-9, 137)  # exit codes by which Linux ends who takes too much of the computer's memory
@@ -29,12 +26,12 @@ KILLED = (-9, 137)  # exit codes by which Linux ends who takes too much of the c
 # --- the truth of a state --------------------------------------------------------------------------------------------
 
 
-def run(ws: Workspace, found: "runs.Run") -> "runs.Run":
+def run(ws: Workspace, found: run_folder.Run) -> run_folder.Run:
     """Return a run as it truly stands."""
     return listing(ws, [found])[0]
 
 
-def listing(ws: Workspace, found: list["runs.Run"]) -> list["runs.Run"]:
+def listing(ws: Workspace, found: list[run_folder.Run]) -> list[run_folder.Run]:
     """Return runs as they truly stand; those that have ended cost nothing."""
     machine = Machine(ws.machine_folder())
     return [r.as_of(_true(r.path, r.status, machine)) if r.live else r for r in found]
@@ -45,8 +42,8 @@ def status(folder: Path, document: dict[str, Any], machine: Path) -> dict[str, A
     return _true(folder, document, Machine(machine))
 
 
-def _true(folder: Path, document: dict[str, Any], machine: "Machine") -> dict[str, Any]:
-    if document.get("state") not in runs.LIVE or locks.held(folder / "lock"):
+def _true(folder: Path, document: dict[str, Any], machine: Machine) -> dict[str, Any]:
+    if document.get("state") not in run_folder.LIVE or locks.held(folder / "lock"):
         return document
     known, starting = machine.work.get(str(folder)), document.get("starting")
     if document["state"] == "queued" or starting and known == "waiting":
@@ -63,14 +60,14 @@ def settle(folder: Path, code: int | None = None) -> dict[str, Any]:
     """
     lock = folder / "lock"
     before = paths.read_json(folder / "status.json", {}) or {}
-    if before.get("state") not in runs.LIVE:
+    if before.get("state") not in run_folder.LIVE:
         return before  # without its lock: the folder may be being deleted, and would come back with it
     try:
         if not (mine := locks.mine(lock)) and not locks.hold(lock, patience=0.2):
             return paths.read_json(folder / "status.json", {}) or {}
         try:
             now = paths.read_json(folder / "status.json", {}) or {}
-            return runs.write_status(folder, **ending(folder, code)) if now.get("state") in runs.LIVE else now
+            return run_folder.write_status(folder, **ending(folder, code)) if now.get("state") in run_folder.LIVE else now
         finally:
             if not mine:
                 locks.release(lock)
@@ -82,10 +79,10 @@ def settle(folder: Path, code: int | None = None) -> dict[str, Any]:
 
 def ending(folder: Path, code: int | None) -> dict[str, Any]:
     """Return the change of status.json for a process that is gone without a word in it."""
-    saved = runs.newest_whole_checkpoint(folder)
+    saved = checkpoint_files.newest_whole_checkpoint(folder)
     kept = f"The last good state is of step {saved.name.split('-')[-1]}." if saved else "Nothing had been saved yet."
     remedy = "Resume it to go on from there." if saved else "Resume it to begin again."
-    if words := reserve.said(folder) or cause_of(code):
+    if words := disk_reserve.said(folder) or cause_of(code):
         return {"state": "failed", "reason": f"{words['message']} {words['remedy']} {kept}", "error": words, "exit_code": code}
     return {"state": "interrupted", "reason": f"{why(code)} {kept} {remedy}", "exit_code": code}
 
@@ -115,56 +112,3 @@ def young(folder: Path) -> bool:
     """Whether somebody has written there within `SLOW` seconds, by the disk's clock."""
     stamps = [f.stat().st_mtime for f in (folder / "status.json", folder / "heartbeat") if f.exists()]
     return bool(stamps) and abs(time.time() - max(stamps)) < SLOW
-
-
-# --- what the supervisor knows ---------------------------------------------------------------------------------------
-
-
-class Machine:
-    """The supervisor of a machine's folder and its queue, looked at once, and only when something depends on it."""
-
-    def __init__(self, folder: Path):
-        self.folder = folder
-
-    @cached_property
-    def awake(self) -> bool:
-        return locks.held(self.folder / "supervisor.lock")
-
-    @cached_property
-    def work(self) -> dict[str, str]:
-        """{folder: waiting | running} of what is not done."""
-        file = self.folder / "queue.db"
-        if not file.exists():
-            return {}
-        try:
-            with closing(sqlite3.connect(f"file:{file.as_posix()}?mode=ro", uri=True, timeout=5)) as db:
-                return dict(db.execute("SELECT folder, state FROM jobs WHERE state != 'done'"))
-        except sqlite3.Error as error:  # whoever puts work into it is told; who only looks can still look
-            print(f"{file} can't be read: {error}", file=sys.stderr)
-            return {}
-
-    def wake(self, folder: Path) -> None:
-        """Start a supervisor for what waits in `folder`, unless one was started a moment ago or could write nothing there."""
-        from tuner import supervisor  # which stands above this
-
-        if time.monotonic() - _woken.get(self.folder, -SLOW) > STARTS and paths.writable(folder) and paths.writable(self.folder):
-            _woken[self.folder] = time.monotonic()
-            supervisor.ensure(self.folder)
-
-
-_woken: dict[Path, float] = {}  # when this process last started a supervisor, which takes a moment to take its lock
-
-
-def wait(ws: Workspace, id: str, patience: float = PATIENCE) -> "runs.Run":
-    """Return a run as it truly stands, for somebody who wants to do something with it.
-
-    One that is live by its state alone gets up to `patience` seconds in which its supervisor settles it, and is settled here after that:
-    the supervisor may be stopped, or at work for another computer.
-    """
-    end = time.monotonic() + patience
-    while (found := runs.get(ws, id)).live and found.state != "queued" and not runs.alive(found):
-        if time.monotonic() > end:
-            settle(found.path)
-            return runs.get(ws, id)
-        time.sleep(0.05)
-    return found

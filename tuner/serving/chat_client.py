@@ -9,8 +9,10 @@ from typing import Any
 
 import httpx
 
-from tuner import hardware, locks, mixed_precision, models, paths, runs, supervisor
+from tuner import devices, locks, models, paths, runs
 from tuner.errors import DeviceError, ModelError, TunerError, WorkError
+from tuner.jobs import supervisor
+from tuner.models import mixed_precision
 from tuner.paths import Workspace
 
 STARTS = 20.0  # seconds in which a serving worker must show a sign of life; it takes its lock before it loads anything
@@ -29,7 +31,7 @@ class Piece:
 
 def known_as(ws: Workspace, ref: str, base: bool = False) -> dict[str, Any]:
     """What the serving worker must know of a run (or model): its id there, base, adapter, precision."""
-    fast = hardware.devices()[0].bf16
+    fast = devices.listing()[0].bf16
     if paths.ID.fullmatch(ref) and (ws.runs / ref / "status.json").exists():
         run = runs.get(ws, ref)
         about, s = run.plan["model"], run.plan["settings"]
@@ -62,7 +64,7 @@ def known_as(ws: Workspace, ref: str, base: bool = False) -> dict[str, Any]:
 def _precision(settings: dict[str, Any], fast: bool) -> str:
     asked, whole = settings["precision"], settings["method"] in mixed_precision.WHOLE
     if asked == "fp16" and not whole and not fast:
-        return "fp16" if hardware.devices()[0].kind == "cuda" else "fp32"
+        return "fp16" if devices.listing()[0].kind == "cuda" else "fp32"
     return "bf16" if asked == "bf16" or fast and (settings["method"] == "full" or asked == "fp16" and not whole) else "fp32"
 
 
@@ -72,7 +74,7 @@ def folder(ws: Workspace, device: str) -> Path:
 
 def endpoint(ws: Workspace, device: str | None = None, *, waiting=None) -> dict[str, Any]:
     """{"port", "key"} of the device's serving worker, started if need be. `waiting(seconds)` is called while it loads."""
-    device = device or hardware.get(None).id
+    device = device or devices.get(None).id
     place = folder(ws, device)
     began = seen = time.monotonic()
     while True:
@@ -131,7 +133,7 @@ class Client:
             raise _gone(known, error) from error
 
     def task(self, known: dict[str, Any], text: str, *, question: str = "", most: int = 256) -> dict[str, Any]:
-        """What a model that does not chat says of a text: see workers/answers.py."""
+        """What a model that does not chat says of a text: see workers/serving/task_predict.py."""
         try:
             self.http.post("/models", json=known).raise_for_status()
             response = self.http.post("/tasks", json={"model": known["id"], "text": text, "question": question, "most": most})

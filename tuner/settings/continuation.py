@@ -7,8 +7,9 @@ of its own, into which the addition is merged first; what can't be merged (promp
 from pathlib import Path
 from typing import Any
 
-from tuner import methods, model_files, objectives
 from tuner.errors import ModelError
+from tuner.models import model_files
+from tuner.settings import methods, objectives
 
 ABOUT = "layers.json"  # beside changed layers: what they are
 EXTRA = "prompt_network.safetensors"  # the network that makes the prompts (P-tuning, prefix projection): PEFT saves what it made only

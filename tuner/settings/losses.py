@@ -1,6 +1,6 @@
 """The losses that teach from preferences: what each minimises, what it needs, and its usual settings. One entry each. No torch.
 
-TRL has them all (`dpo`, `kto` in its core; `cpo`, `orpo` among its experiments); `workers/preference.py` gives them their rows and their
+TRL has them all (`dpo`, `kto` in its core; `cpo`, `orpo` among its experiments); `workers/training/preference.py` gives them their rows and their
 reference. In the sentences, a log-ratio is how much likelier an answer has become than it is to the reference model.
 """
 

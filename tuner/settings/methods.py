@@ -1,14 +1,14 @@
 """The techniques: what each changes in a model, what it is good and bad at, where it works, and its usual settings. One entry each.
 
-No torch here: `workers/techniques.py` builds what this describes. Where a library can't do a combination, `refusal` says so in one
+No torch here: `workers/modelling/peft_methods.py` builds what this describes. Where a library can't do a combination, `refusal` says so in one
 sentence and names another; the form, the command line and the README's matrix all read it here.
 """
 
 from dataclasses import dataclass
 from typing import Any
 
-from tuner import objectives
 from tuner.models import ModelFacts
+from tuner.settings import objectives
 
 SOFT = ("prompt", "p_tuning", "prefix")  # learn a few positions before the text and leave all weights as they are
 PEFT = ("adapter", "lora", "qlora", *SOFT, "ia3", "ln")  # kept as a small addition beside the base

@@ -5,8 +5,9 @@ once and writes nothing (BERT, RoBERTa), an `encoder-decoder` reads one text and
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
-from tuner.models import ModelFacts
+from tuner.models import ModelFacts, model_files, model_types
 
 FAMILIES = {
     "decoder": "writes on from what it read (Llama, Qwen, GPT-2)",
@@ -84,7 +85,7 @@ OBJECTIVES = {
             ALL,
             "AutoModelForSequenceClassification",
             "SEQ_CLS",
-            "classify",
+            "sequence_classification",
             ("accuracy", "f1"),
             "labels",
         ),
@@ -96,7 +97,7 @@ OBJECTIVES = {
             ALL,
             "AutoModelForSequenceClassification",
             "SEQ_CLS",
-            "classify",
+            "sequence_classification",
             ("mae", "pearson"),
             "number",
         ),
@@ -120,7 +121,7 @@ OBJECTIVES = {
             ("encoder", "decoder"),
             "AutoModelForTokenClassification",
             "TOKEN_CLS",
-            "tag",
+            "token_classification",
             ("f1", "precision", "recall"),
             "entities",
         ),
@@ -132,7 +133,7 @@ OBJECTIVES = {
             ("encoder",),
             "AutoModelForQuestionAnswering",
             "QUESTION_ANS",
-            "span",
+            "question_answering",
             ("exact_match", "f1"),
             "span",
         ),
@@ -154,6 +155,12 @@ OBJECTIVES = {
 
 def get(name: str) -> Objective:
     return OBJECTIVES[name]
+
+
+def auto_class(folder: Path | None, objective: str) -> str:
+    """transformers' class of a model for an objective; of a multimodal checkpoint the one that holds all of its parts."""
+    usual, kind = get(objective), model_files.document(folder / "config.json").get("model_type") if folder else None
+    return model_types.MULTIMODAL if usual.task == "CAUSAL_LM" and model_types.is_multimodal(kind) else usual.auto
 
 
 def natural(kind: str, family: str) -> str:

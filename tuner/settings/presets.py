@@ -10,9 +10,10 @@ from typing import Any
 
 import yaml
 
-from tuner import config, paths
+from tuner import paths
 from tuner.errors import NotFoundError, SettingError, TunerError
 from tuner.paths import Workspace
+from tuner.settings import run_config
 
 ORDER = ("quick", "balanced", "quality")
 NOT_KEPT = ("model", "data", "device", "objective")  # a preset is about effort, and serves any of these
@@ -57,7 +58,7 @@ def _files(ws: Workspace | None) -> list[Path]:
 
 
 def _read(file: Path, *, own: bool = False) -> Preset:
-    document = config.load_yaml(file)
+    document = run_config.load_yaml(file)
     given = document.get("settings") or {}
     if not isinstance(given, dict):
         raise SettingError(
@@ -67,8 +68,8 @@ def _read(file: Path, *, own: bool = False) -> Preset:
             remedy="Write it like the files in presets/.",
             field="preset",
         )
-    settings = {k: config.yaml_value(v) if isinstance(v, str) else v for k, v in given.items()}
-    config.parse(settings)
+    settings = {k: run_config.yaml_value(v) if isinstance(v, str) else v for k, v in given.items()}
+    run_config.parse(settings)
     title, sentence = str(document.get("title") or file.stem), str(document.get("sentence") or "")
     return Preset(file.stem, title, sentence, settings, document.get("model"), document.get("data"), own)
 
@@ -97,7 +98,7 @@ def save(ws: Workspace, title: str, settings: dict[str, Any]) -> Preset:
             remedy="Change a setting first.",
             field="preset",
         )
-    config.parse(kept)
+    run_config.parse(kept)
     ws.presets.mkdir(parents=True, exist_ok=True)
     file = ws.presets / f"{name}.yaml"
     paths.write_text(file, as_yaml(title, kept))
@@ -108,7 +109,7 @@ def as_yaml(title: str, settings: dict[str, Any]) -> str:
     """A preset's file: what each setting is stands above it."""
     lines = [_line("title", title), _line("sentence", "Saved from the form."), "settings:"]
     for name, value in settings.items():
-        field = config.FIELDS[name]
+        field = run_config.FIELDS[name]
         lines += [f"  # {field.title}: {field.description}", "  " + _line(name, value)]
     return "\n".join(lines) + "\n"
 

@@ -9,11 +9,11 @@ from typing import Any, Literal, get_args
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from tuner.chat_templates import TEMPLATES
 from tuner.errors import SettingError, TunerError, raise_all
-from tuner.losses import LOSSES
-from tuner.methods import METHODS
-from tuner.objectives import OBJECTIVES
+from tuner.models.chat_templates import TEMPLATES
+from tuner.settings.losses import LOSSES
+from tuner.settings.methods import METHODS
+from tuner.settings.objectives import OBJECTIVES
 
 GROUPS = {  # in the order in which a form shows them
     "goal": "What to learn",

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tuner import hub_token
+from tuner.network import hub_token
 
 PACKAGE_ROOT = str(Path(__file__).resolve().parents[2])
 

@@ -12,15 +12,15 @@ from tuner import locks
 
 
 def _tell_of_errors(folder: Path) -> None:
-    """Have errors that nobody catches told in `folder` (workers/ending.py)."""
+    """Have errors that nobody catches told in `folder` (jobs/worker_exit.py)."""
     default = sys.excepthook
 
     def hook(kind, error, trace) -> None:
         if not isinstance(error, Exception):
             return default(kind, error, trace)
-        from tuner.workers import ending
+        from tuner.jobs import worker_exit
 
-        ending.leave(ending.uncaught(folder, Path(sys.argv[0]).stem, error))
+        worker_exit.leave(worker_exit.uncaught(folder, Path(sys.argv[0]).stem, error))
 
     sys.excepthook = hook
 

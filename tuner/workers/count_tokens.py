@@ -1,4 +1,4 @@
-"""`python -m tuner.workers.count`: how many tokens each row of a dataset has for a model, for the plan (no torch). See tuner/token_counts.py.
+"""`python -m tuner.workers.count_tokens`: how many tokens each row of a dataset has for a model, for the plan (no torch). See tuner/planning/token_counts.py.
 
 A line of JSON on standard input is a question, one on standard output how far it is or its answer. The rows are tokenized by the very
 functions that training calls, without a limit on their length; what is kept is per row the length and how much of it must be left for
@@ -18,13 +18,13 @@ from typing import Any
 
 import numpy as np
 
-from tuner import objectives
-from tuner.data import store
+from tuner.data.store import store
 from tuner.errors import ModelError, TunerError, translate
 from tuner.paths import Workspace
-from tuner.workers import pairs, talks, tokenization, tokens
-from tuner.workers.masks import Masker
-from tuner.workers.rows import NO_QUESTION, STRANGE, batched
+from tuner.settings import objectives
+from tuner.workers.tokenization import preference_rows, reward_text, task_rows, tokenizer_loader
+from tuner.workers.tokenization.loss_mask import Masker
+from tuner.workers.tokenization.tokenized_rows import NO_QUESTION, STRANGE, batched
 
 EVERY, IDLE = 0.2, 120.0  # seconds between two signs of life; seconds without a question after which the process ends
 LABELLED = ("classification", "tokens")  # objectives whose validation rows need a label that occurs in training rows
@@ -71,8 +71,8 @@ class Side:
                 self.put(length=len(row.ids), first=row.ranges[0][0] if row.ranges else len(row.ids))
 
     def _judged(self, values: list[dict]) -> None:
-        sides = pairs.SIDES[self.kind if self.kind == "rated" else "preference"]
-        encoded = self.masker.batch([pairs.talk(v, side) for v in values for side in sides])
+        sides = preference_rows.SIDES[self.kind if self.kind == "rated" else "preference"]
+        encoded = self.masker.batch([preference_rows.talk(v, side) for v in values for side in sides])
         for i in range(0, len(encoded), len(sides)):
             found = encoded[i : i + len(sides)]
             if refused := next((s.refused for s in found if s.refused is not None), None):
@@ -83,7 +83,7 @@ class Side:
             self._pair(max(len(s.ids) for s in found), first, differs)
 
     def _judged_in_words(self, values: list[dict]) -> None:
-        texts = [talks.in_words(v["prompt"] + v[side]) for v in values for side in pairs.SIDES["preference"]]
+        texts = [reward_text.in_words(v["prompt"] + v[side]) for v in values for side in preference_rows.SIDES["preference"]]
         found = self.tokenizer(texts)["input_ids"]
         for a, b in zip(found[::2], found[1::2], strict=True):
             differs = _differs(a, b)
@@ -91,19 +91,19 @@ class Side:
 
     def _pair(self, length: int, first: int, differs: int | None) -> None:
         if differs is None:
-            return self.leave_out(pairs.SAME)
+            return self.leave_out(preference_rows.SAME)
         return self.put(length=length, first=first, differs=differs)
 
     def _texts(self, values: list[dict]) -> None:
         self.labels |= {n for v in values for n in labels_of(v)} if self.ask["objective"] in LABELLED else set()
-        self._rows(tokenization.texts(self.tokenizer, values, None))
+        self._rows(task_rows.texts(self.tokenizer, values, None))
 
     def _words(self, values: list[dict]) -> None:
         self.labels |= {n for v in values for n in labels_of(v)}
-        self._rows(tokenization.words(self.tokenizer, values, None))
+        self._rows(task_rows.words(self.tokenizer, values, None))
 
     def _text_pairs(self, values: list[dict]) -> None:
-        rows = tokenization.text_pairs(self.tokenizer, values, self.kind, None)
+        rows = task_rows.text_pairs(self.tokenizer, values, self.kind, None)
         self._rows(rows, np.maximum(rows.lengths(), rows.columns["labels"].lengths()))
 
     def _rows(self, rows, lengths=None) -> None:
@@ -166,7 +166,7 @@ class Counting:
     def __init__(self, ask: dict[str, Any], step):
         self.ask, self.step = ask, step
         self.ds = store.get(Workspace(Path(ask["home"]), ask["owner"]), ask["data"])
-        self.tokenizer = tokens.tokenizer(Path(ask["folder"]), ask["template"])
+        self.tokenizer = tokenizer_loader.tokenizer(Path(ask["folder"]), ask["template"])
 
     def whole(self) -> None:
         """Count every row and write the file that was asked for."""

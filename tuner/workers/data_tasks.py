@@ -1,5 +1,5 @@
-"""`python -m tuner.workers.ingest JOB_FOLDER`: read, check or remap files, take pairs out of them; have models write pairs, or judge
-them (no torch). Every stranger's file is parsed here, within limits, and in no other process. See tuner/data/jobs.py."""
+"""`python -m tuner.workers.data_tasks JOB_FOLDER`: read, check or remap files, take pairs out of them; have models write pairs, or judge
+them (no torch). Every stranger's file is parsed here, within limits, and in no other process. See tuner/jobs/data_jobs.py."""
 
 import os
 import sys
@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tuner import locks, paths
-from tuner.data import jobs, mend, store
+from tuner.data.store import store
+from tuner.data.versions import new_version
 from tuner.errors import DataError, TunerError, translate
-from tuner.launch import limits, local
+from tuner.jobs import data_jobs, worker_exit
 from tuner.paths import Workspace
-from tuner.workers import ending, hub
+from tuner.system import limits, processes
+from tuner.workers import hub_datasets
 
 EVERY = 0.2
 
@@ -28,7 +30,7 @@ class Document:
 
 def health(ws: Workspace, *, ref: str, progress, cancelled) -> store.Dataset:
     """Make the report of a version, stage by stage: what is found first can be read while the rest is looked for."""
-    from tuner.data import health as report
+    from tuner.data.quality import report as report
 
     ds = store.get(ws, ref)
     more = {"teaches": report.teaches(ds), "charts": report.charts(ds)}
@@ -53,13 +55,13 @@ def check(ws: Workspace, **arguments) -> Document:
 
 def paste(ws: Workspace, *, folder: str, progress, cancelled, **options) -> store.Dataset:
     """Import the text that lies in the folder of the job."""
-    return store.add(ws, Path(folder) / jobs.PASTED, progress=progress, cancelled=cancelled, **options)
+    return store.add(ws, Path(folder) / data_jobs.PASTED, progress=progress, cancelled=cancelled, **options)
 
 
 def pairs(ws: Workspace, **arguments):
-    from tuner.labels import taking
+    from tuner.labels import pair_import
 
-    return taking.run(ws, **arguments)
+    return pair_import.run(ws, **arguments)
 
 
 def generate(ws: Workspace, **arguments):
@@ -84,9 +86,9 @@ TASKS = {
     "export": export,
     "add": store.add,
     "remap": store.remap,
-    "mend": mend.mend,
-    "edit": mend.edit,
-    "hub": hub.add,
+    "mend": new_version.mend,
+    "edit": new_version.edit,
+    "hub": hub_datasets.add,
     "health": health,
 }
 FREE = ("generate", "judge", "health", "mix", "export")  # these read what is ours already, and models or a long search take their time
@@ -137,8 +139,8 @@ def work(folder: Path) -> dict:
 
 def _worded(error: Exception, folder: Path, job: dict) -> TunerError:
     """What a library, or the file itself, has thrown that no reader foresaw: logged whole, and told with the file's name and a remedy."""
-    ending.log(error)
-    what, kept = jobs.subject(job), jobs.kept(job)
+    worker_exit.log(error)
+    what, kept = data_jobs.subject(job), data_jobs.kept(job)
     if isinstance(error, MemoryError) and job["task"] not in FREE:
         return limits.memory_short(what, kept, (paths.read_json(folder / limits.TOLD) or {}).get("memory"))
     return translate(error) or DataError(
@@ -151,7 +153,7 @@ def _worded(error: Exception, folder: Path, job: dict) -> TunerError:
 
 def main(folder: Path) -> int:
     locks.hold(folder / "lock")
-    local.take_token()
+    processes.take_token()
     if hasattr(os, "nice"):
         os.nice(10)  # the page answers first: it needs little, and an import takes all that is left
     task = (paths.read_json(folder / "job.json") or {}).get("task")
@@ -159,7 +161,7 @@ def main(folder: Path) -> int:
         limits.hold(folder, still=None if task == "hub" else limits.STILL)
     paths.write_json(folder / "progress.json", {})  # from now on the lock says whether this process lives
     result = work(folder)
-    ending.result(folder, result)
+    worker_exit.result(folder, result)
     locks.release(folder / "lock")
     return 0 if result["state"] != "failed" else 1
 

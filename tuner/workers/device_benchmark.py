@@ -1,7 +1,7 @@
-"""What a device reaches, measured in at most five seconds: `python -m tuner.workers.probe DEVICE OUT.json`.
+"""What a device reaches, measured in at most five seconds: `python -m tuner.workers.device_benchmark DEVICE OUT.json`.
 
 Matrix products in fp32 and bf16 (FLOP/s), copies in memory (bytes/s), and the fixed price of one layer's many small operations, forwards
-and backwards (seconds), which is what steps of small models are made of. `tuner/ceilings.py` reads what is written here.
+and backwards (seconds), which is what steps of small models are made of. `tuner/devices/roofline.py` reads what is written here.
 """
 
 import sys
@@ -14,7 +14,7 @@ import psutil
 import torch
 import torch.nn.functional as F
 
-from tuner import hardware, locks, paths
+from tuner import devices, locks, paths
 
 BUDGET = 5.0  # seconds for all of it
 SIDES = {"cpu": (256, 512, 1024, 2048)}  # of the square matrices; a card needs larger ones to be busy
@@ -87,7 +87,7 @@ def layer(device: torch.device, seconds: float) -> float:
 def measure(name: str, budget: float) -> dict[str, Any]:
     """{"fp32", "bf16": FLOP/s, "bandwidth": bytes/s, "layer": s, ...} of a device of ours ('cpu', 'cuda:0', 'mps'), in `budget` seconds."""
     begun = time.perf_counter()
-    torch.set_num_threads(hardware.threads())  # as training does, which imports more than is needed here
+    torch.set_num_threads(devices.threads())  # as training does, which imports more than is needed here
     device = torch.device("cuda:0" if name.startswith("cuda") else name)  # the launcher shows a worker its one card only
     others = psutil.cpu_percent(interval=0.2) / 100  # what else computes now makes the processor seem slow, and a card's program late
     share = {what: budget * part for what, part in SHARES.items()}

@@ -1,4 +1,4 @@
-"""Download a model into the Hub's cache: `python -m tuner.workers.fetch RUN_DIR`. The only process that may be given a token.
+"""Download a model into the Hub's cache: `python -m tuner.workers.download RUN_DIR`. The only process that may be given a token.
 
 It reads the login that the Hub's own tools keep and writes it nowhere. No torch.
 """
@@ -13,13 +13,14 @@ from pathlib import Path
 from huggingface_hub import HfApi, constants, hf_hub_download
 from tqdm import tqdm
 
-from tuner import hub, locks, paths, runs, training
+from tuner import locks, paths, runs
 from tuner.errors import DiskError, NetworkError, translate
-from tuner.hardware import human_bytes, human_time
-from tuner.launch import local
+from tuner.formatting import human_bytes, human_time
+from tuner.jobs import training, worker_exit
+from tuner.models import hub
+from tuner.network.retries import patiently
 from tuner.paths import Workspace
-from tuner.retries import patiently
-from tuner.workers import ending
+from tuner.system import processes
 
 WANTED = ("*.json", "*.safetensors", "*.jinja", "*.model", "*.txt", "merges.txt")  # no pickles, no code
 constants.DOWNLOAD_CHUNK_SIZE = (
@@ -142,7 +143,7 @@ def done(folder: Path) -> None:
 def main(folder: Path) -> int:
     if not locks.hold(folder / "lock"):
         return 1
-    local.take_token()
+    processes.take_token()
     id = (folder / "fetch").read_text().strip()
     try:
         runs.write_status(folder, state="preparing", reason=f"Downloading {id}.", error=None)
@@ -161,7 +162,7 @@ def main(folder: Path) -> int:
         if "gated" in str(known).lower():
             known.remedy += " " + hub.how_to_open(id)
         known.__cause__ = error
-        return ending.failed(folder, known)
+        return worker_exit.failed(folder, known)
 
 
 if __name__ == "__main__":

@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tuner import paths
-from tuner.data import store
-from tuner.data.check import Progress, beat
-from tuner.data.opened import suffix
-from tuner.data.sniff import SUFFIXES
+from tuner.data.importing.import_pass import Progress, beat
+from tuner.data.readers.decompress import suffix
+from tuner.data.readers.file_format import SUFFIXES
+from tuner.data.store import store
 from tuner.errors import DataError, NetworkError, NotFoundError, SettingError, translate
-from tuner.launch import limits
+from tuner.network.retries import patiently
 from tuner.paths import Workspace
-from tuner.retries import patiently
+from tuner.system import limits
 
 MOST_FILES = 200
 

@@ -1,4 +1,4 @@
-"""Merge what a run learnt into its base: `python -m tuner.workers.export FOLDER` (request.json in it says which).
+"""Merge what a run learnt into its base: `python -m tuner.workers.merge FOLDER` (request.json in it says which).
 
 The result is compared with what was tried out here: base and addition side by side give the same scores as the merged model as it
 was written to disk, within what rounding to 16 bits allows.
@@ -9,9 +9,12 @@ from pathlib import Path
 
 import torch
 
-from tuner import locks, objectives, paths, settling
+from tuner import locks, paths
 from tuner.errors import ModelError, translate
-from tuner.workers import ending, load, techniques, towers
+from tuner.jobs import worker_exit
+from tuner.runs import settling
+from tuner.settings import objectives
+from tuner.workers.modelling import load, multimodal, peft_methods
 
 PROBES = ("Hello", "What is the capital of France?", "1 2 3 4 5", "Write a short letter to a friend.")
 MOST = 0.05  # nats of KL, or the share by which a number may differ
@@ -59,19 +62,19 @@ def merge(folder: Path, request: dict) -> dict:
     objective = request.get("objective", "chat")
     load.use_cores()
     tokenizer = load.tokenizer(run)
-    whole = request.get("method") == "full" or techniques.kind(run) == "whole"
+    whole = request.get("method") == "full" or peft_methods.kind(run) == "whole"
     head = {} if whole else load.head_of(run)
     fp16 = request["precision"] == "fp16"
     wide = "fp32" if fp16 else request["precision"]  # fp16 is not for the processor, where this is computed
     model = load.base_model(run if whole else base, wide, "cpu", objective=objective, **head)  # never packed: unpacked it is exact
-    model = (model if whole else techniques.with_saved(model, run)).eval()
+    model = (model if whole else peft_methods.with_saved(model, run)).eval()
     before = scores(model, tokenizer, objective)
-    merged = techniques.merged(model)
+    merged = peft_methods.merged(model)
     if fp16 and getattr(merged, "stored_dtype", None) is not None:  # as wide as its base
         merged = merged.to(torch.float16)
     merged.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    towers.copy_processor(base, folder)
+    multimodal.copy_processor(base, folder)
     after = scores(load.base_model(folder, wide, "cpu", objective=objective).eval(), tokenizer, objective)
     return judged(before, after, objective)
 
@@ -98,15 +101,15 @@ def main(folder: Path) -> int:
     if not locks.hold(folder / "lock"):
         return 1
     try:
-        ending.result(folder, {"check": merge(folder, paths.read_json(folder / "request.json"))})
+        worker_exit.result(folder, {"check": merge(folder, paths.read_json(folder / "request.json"))})
         return 0
     except Exception as error:
         known = translate(error) or ModelError(
             f"Merging failed: {type(error).__name__}: {str(error)[:300]}", remedy="The export's log has the whole story."
         )
         known.__cause__ = error if known is not error else known.__cause__
-        told = ending.begin(known, folder)
-        ending.attempt(ending.result, folder, {"error": told})
+        told = worker_exit.begin(known, folder)
+        worker_exit.attempt(worker_exit.result, folder, {"error": told})
         return settling.code_of(told)
 
 

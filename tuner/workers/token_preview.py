@@ -1,4 +1,4 @@
-"""`python -m tuner.workers.preview JOB_FOLDER`: rows as tokens, and the lengths of a whole dataset (no torch). See tuner/data/preview.py."""
+"""`python -m tuner.workers.token_preview JOB_FOLDER`: rows as tokens, and the lengths of a whole dataset (no torch). See tuner/jobs/token_preview.py."""
 
 import os
 import sys
@@ -7,12 +7,15 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from tuner import locks, paths, run_warnings
-from tuner.data import measures, store
+from tuner import locks, paths
+from tuner.data import length_statistics
+from tuner.data.store import store
 from tuner.errors import ModelError, TunerError, translate
+from tuner.jobs import worker_exit
 from tuner.paths import Workspace
-from tuner.workers import ending, tokens
-from tuner.workers.masks import Encoded, Masker
+from tuner.runs import run_warnings
+from tuner.workers.tokenization import tokenizer_loader
+from tuner.workers.tokenization.loss_mask import Encoded, Masker
 
 EVERY, STAYS, SHOWN = 0.1, 120.0, 8192  # seconds, seconds, tokens of one row
 
@@ -25,7 +28,7 @@ class Cancelled(Exception):
 
 
 def view(row: Encoded, tokenizer, special: set[int]) -> dict[str, Any]:
-    """{"length", "learnt", "problem", "tokens"} of one row; see `tuner.data.preview.look`."""
+    """{"length", "learnt", "problem", "tokens"} of one row; see `tuner.jobs.token_preview.look`."""
     trained = bytearray(len(row.ids))
     for a, b in row.ranges:
         trained[a:b] = b"\1" * (b - a)
@@ -63,7 +66,7 @@ class Job:
     def __init__(self, folder: Path):
         self.folder, self.asked = folder, paths.read_json(folder / "job.json")
         self.ds = store.get(Workspace(Path(self.asked["home"]), self.asked["owner"]), self.asked["data"])
-        self.tokenizer = tokens.tokenizer(Path(self.asked["folder"]))
+        self.tokenizer = tokenizer_loader.tokenizer(Path(self.asked["folder"]))
         self.last, self.looked, self.told = time.monotonic(), 0.0, 0.0
 
     def masker(self) -> Masker:
@@ -115,7 +118,7 @@ class Job:
             self.tell(len(rows), began)
             self.listen()
         with open(self.folder / "rows.tmp", "wb") as file:
-            measures.np.savez(file, **measures.arrays(rows))
+            length_statistics.np.savez(file, **length_statistics.arrays(rows))
         os.replace(self.folder / "rows.tmp", self.folder / "rows.npz")
         return {
             "state": "done",
@@ -168,8 +171,8 @@ def work(folder: Path) -> None:
         if folder.exists() and paths.read_json(folder / "result.json") is None:
             paths.write_json(folder / "result.json", {"state": "cancelled"})
     except Exception as error:
-        ending.begin(error, folder)
-        ending.attempt(ending.result, folder, {"state": "failed", "errors": _told(error, folder)})
+        worker_exit.begin(error, folder)
+        worker_exit.attempt(worker_exit.result, folder, {"state": "failed", "errors": _told(error, folder)})
 
 
 def main(folder: Path) -> None:

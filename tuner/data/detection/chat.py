@@ -2,13 +2,13 @@
 
 import re
 
-from tuner.data.cells import FROM_ONE, RowProblem, unpack
-from tuner.data.choices import choice, options
-from tuner.data.names import CHOICE_ANSWER, CHOICE_ASKED, CHOICE_STEMS, CHOICES
-from tuner.data.recognition import Recognition, answered
-from tuner.data.table import Table, bare, most, names_of, quoted, raw
-from tuner.data.transcripts import transcript
-from tuner.data.turns import ROLE_NAMES, TURN_ROLE
+from tuner.data.detection.recognition import Recognition, answered
+from tuner.data.schema.cells import FROM_ONE, RowProblem, unpack
+from tuner.data.schema.column_aliases import CHOICE_ANSWER, CHOICE_ASKED, CHOICE_STEMS, CHOICES
+from tuner.data.schema.column_profile import Table, bare, most, names_of, quoted, raw
+from tuner.data.schema.multiple_choice import choice, options
+from tuner.data.schema.transcripts import transcript
+from tuner.data.schema.turns import ROLE_NAMES, TURN_ROLE
 
 JUDGEMENTS = ("label", "labels", "class", "sentiment", "toxicity", "score", "rating", "intent", "target")
 WRITTEN = (

@@ -2,36 +2,36 @@
 
 from dataclasses import replace
 
-from tuner.data import guess_chat, guess_labels, guess_others, guess_people, guess_preferences
-from tuner.data.cells import RowProblem, unpack
-from tuner.data.convert import convert
-from tuner.data.guess_labels import by_kind, with_options
-from tuner.data.names import INSTEAD, KINDS, ROLES, ROW_WEIGHTS, TOOLS
-from tuner.data.recognition import Recognition, asked
-from tuner.data.table import Table, quoted
+from tuner.data.detection import chat, labels, other, people, preferences
+from tuner.data.detection.labels import by_kind, with_options
+from tuner.data.detection.recognition import Recognition, asked
+from tuner.data.schema.cells import RowProblem, unpack
+from tuner.data.schema.column_aliases import INSTEAD, KINDS, ROLES, ROW_WEIGHTS, TOOLS
+from tuner.data.schema.column_profile import Table, quoted
+from tuner.data.schema.convert import convert
 
 __all__ = ["Recognition", "kind_of", "missing", "recognise"]
 GUESSES = (
-    guess_preferences.chosen_and_rejected,
-    guess_preferences.ranked_list,
-    guess_preferences.listed_pair,
-    guess_preferences.two_answers,
-    guess_chat.multiple_choice,
-    guess_preferences.twins,
-    guess_others.tags,
-    guess_others.spans,
-    guess_others.passages,
-    guess_preferences.single,
-    guess_people.named_speakers,
-    guess_chat.conversations,
-    guess_chat.single_turns,
-    guess_chat.columns_sure,
-    guess_others.pairs,
-    guess_labels.one_column_each,
-    guess_chat.written_out,
-    guess_labels.labelled,
-    guess_others.texts,
-    guess_chat.by_columns,
+    preferences.chosen_and_rejected,
+    preferences.ranked_list,
+    preferences.listed_pair,
+    preferences.two_answers,
+    chat.multiple_choice,
+    preferences.twins,
+    other.tags,
+    other.spans,
+    other.passages,
+    preferences.single,
+    people.named_speakers,
+    chat.conversations,
+    chat.single_turns,
+    chat.columns_sure,
+    other.pairs,
+    labels.one_column_each,
+    chat.written_out,
+    labels.labelled,
+    other.texts,
+    chat.by_columns,
 )
 
 

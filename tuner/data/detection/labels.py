@@ -1,12 +1,12 @@
 """Shapes with labels: one, several in a list or a cell, a yes-or-no column for each, or a number."""
 
-from tuner.data.cells import BY_POSITION, COMMAS, SPLIT, unpack
-from tuner.data.decimals import number_of
-from tuner.data.label_lists import LISTS, SPELLED, mark_of, spelled
-from tuner.data.names import PAIRS
-from tuner.data.positions import names_beside, width
-from tuner.data.recognition import Recognition
-from tuner.data.table import ASIDE, Table, bare, names_of, quoted, raw, verdicts
+from tuner.data.detection.recognition import Recognition
+from tuner.data.schema.cells import BY_POSITION, COMMAS, SPLIT, unpack
+from tuner.data.schema.column_aliases import PAIRS
+from tuner.data.schema.column_profile import ASIDE, Table, bare, names_of, quoted, raw, verdicts
+from tuner.data.schema.label_lists import LISTS, SPELLED, mark_of, spelled
+from tuner.data.schema.multi_hot import names_beside, width
+from tuner.data.schema.numbers import number_of
 
 STRONG = (
     "label labels category categories class classlabel sentiment intent emotion target stars rating score priority department classindex "

@@ -2,12 +2,12 @@
 
 import re
 
-from tuner.data.cells import cell, plain, unpack
-from tuner.data.guess_labels import numbered
-from tuner.data.names import LANGUAGES
-from tuner.data.recognition import Recognition
-from tuner.data.spans import marked
-from tuner.data.table import Table, most, names_of, quoted
+from tuner.data.detection.labels import numbered
+from tuner.data.detection.recognition import Recognition
+from tuner.data.schema.cells import cell, plain, unpack
+from tuner.data.schema.column_aliases import LANGUAGES
+from tuner.data.schema.column_profile import Table, most, names_of, quoted
+from tuner.data.schema.spans import marked
 
 RIVALS = ("label", "sentiment", "score", "rating", "stars", "class")
 VALUES = re.compile(r"^(?!language|confidence|quality|toxicity|edu).*(score|rating|price|grade|points|salary|mark)$")

@@ -3,10 +3,10 @@
 import re
 from collections import Counter
 
-from tuner.data.cells import ANSWERED_BY, plain, unpack
-from tuner.data.recognition import Recognition
-from tuner.data.table import Table, bare, quoted
-from tuner.data.turns import ROLE_NAMES, TURN_ROLE, TURN_TEXT
+from tuner.data.detection.recognition import Recognition
+from tuner.data.schema.cells import ANSWERED_BY, plain, unpack
+from tuner.data.schema.column_profile import Table, bare, quoted
+from tuner.data.schema.turns import ROLE_NAMES, TURN_ROLE, TURN_TEXT
 
 HELPS = re.compile(r"\b(?:\w*bot|assistant|agent|support|help\s?desk|service|ai|gpt|team|mod(?:erator)?|admin)\b", re.I)
 

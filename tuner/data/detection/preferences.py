@@ -2,11 +2,11 @@
 
 import re
 
-from tuner.data.cells import BEST_FIRST, BEST_LAST, FROM_ONE, RowProblem, cell, unpack
-from tuner.data.names import ANSWER_LISTS, ANSWER_STEMS, WINNERS
-from tuner.data.preferences import SCORES, TEXTS, ending, ranked
-from tuner.data.recognition import Recognition, answered, asked
-from tuner.data.table import Table, bare, is_turns, most, names_of, quoted, raw, verdicts
+from tuner.data.detection.recognition import Recognition, answered, asked
+from tuner.data.schema.cells import BEST_FIRST, BEST_LAST, FROM_ONE, RowProblem, cell, unpack
+from tuner.data.schema.column_aliases import ANSWER_LISTS, ANSWER_STEMS, WINNERS
+from tuner.data.schema.column_profile import Table, bare, is_turns, most, names_of, quoted, raw, verdicts
+from tuner.data.schema.preferences import SCORES, TEXTS, ending, ranked
 
 TWO_ANSWERS = "output outputs response responses completion completions generations candidates replies".split()
 PARALLEL = ("scores", "score", "ratings", "rating", "ranks", "rank", "ranking", "rankings", "rewards", "labels")

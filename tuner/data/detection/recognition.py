@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, field
 
-from tuner.data.cells import unpack
-from tuner.data.names import ASKED_PAIRS, ASKED_WEAKLY, REPLIES, TASKED
-from tuner.data.table import Table, bare, most, names_of
+from tuner.data.schema.cells import unpack
+from tuner.data.schema.column_aliases import ASKED_PAIRS, ASKED_WEAKLY, REPLIES, TASKED
+from tuner.data.schema.column_profile import Table, bare, most, names_of
 
 
 @dataclass(frozen=True)

@@ -17,15 +17,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from tuner.data import media, plain
-from tuner.data.bounds import refuse_table
-from tuner.data.check import Progress, Tally, beat, each_row, settled_row
-from tuner.data.convert import RowProblem
-from tuner.data.doubles import named
-from tuner.data.opened import binary
-from tuner.data.read import Reader, Record, arrow_rows
-from tuner.data.recognise import Recognition
-from tuner.data.rows import Writer
+from tuner.data.detection.detect import Recognition
+from tuner.data.importing import arrow_rows as plain_rows
+from tuner.data.importing.import_pass import Progress, Tally, beat, each_row, settled_row
+from tuner.data.importing.parquet import Writer
+from tuner.data.readers.bounds import refuse_table
+from tuner.data.readers.decompress import binary
+from tuner.data.readers.duplicate_columns import named
+from tuner.data.readers.reader import Reader, Record, arrow_rows
+from tuner.data.schema import media
+from tuner.data.schema.convert import RowProblem
 
 FROM = 4 << 20  # bytes: below it the slow way is done before threads and tables have begun
 SIZE, LONGEST = 4 << 20, 64 << 20  # bytes of a block, and of the longest record that is looked for
@@ -71,7 +72,7 @@ def suits(reader, found: Recognition) -> bool:
     ):
         return False
     told = reader.format == "parquet" or reader.encoding in ("utf-8", "utf-8-sig") and reader._errors == "strict"
-    return told and plain.form(found.kind, found.mapping, reader.columns) is not None
+    return told and plain_rows.form(found.kind, found.mapping, reader.columns) is not None
 
 
 class Import:
@@ -79,7 +80,7 @@ class Import:
 
     def __init__(self, reader: Reader, found: Recognition, system: str = ""):
         self.reader, self.kind, self.mapping, self.system = reader, found.kind, found.mapping, system
-        self.roles = plain.form(found.kind, found.mapping, reader.columns)
+        self.roles = plain_rows.form(found.kind, found.mapping, reader.columns)
         self.tally = Tally()
 
     def write(self, folder: Path, share: float, seed: int, progress: Progress | None, cancelled: Callable[[], bool] | None):
@@ -115,7 +116,7 @@ class Import:
 
         try:
             table = self.table(piece.data) if isinstance(piece.data, bytes) else piece.data
-            seen = plain.examine(table, self.roles, self.system) if table is not None else None
+            seen = plain_rows.examine(table, self.roles, self.system) if table is not None else None
         except (pa.ArrowException, KeyError):  # told, with its row, where each record is read by itself
             seen = None
         return self.fast(table, seen) if seen else self.slow(piece)
@@ -157,7 +158,7 @@ class Import:
     def wanted(self) -> list[str]:
         return [name for named in self.roles.values() for name in named]
 
-    def fast(self, table, seen: plain.Plain) -> Done:
+    def fast(self, table, seen: plain_rows.Plain) -> Done:
         """Plain rows as columns; the others converted one by one and kept as JSON, where they can be used."""
         import numpy as np
 

@@ -15,11 +15,11 @@ from typing import NamedTuple
 
 from xxhash import xxh3_64_intdigest, xxh3_128_digest
 
-from tuner.data.conversation import SEPARATORS
-from tuner.data.media import HINT
-from tuner.data.tool_calls import CALLS, TAGGED
-from tuner.data.transcripts import OPENINGS
-from tuner.data.turns import ROLE_NAMES, TURN_ROLE, TURN_TEXT
+from tuner.data.schema.conversation import SEPARATORS
+from tuner.data.schema.media import HINT
+from tuner.data.schema.tool_calls import CALLS, TAGGED
+from tuner.data.schema.transcripts import OPENINGS
+from tuner.data.schema.turns import ROLE_NAMES, TURN_ROLE, TURN_TEXT
 
 FORMS = {  # what a plain row is made of; the first is what the row is about
     "chat": (("prompt", "answer"), ("messages",)),

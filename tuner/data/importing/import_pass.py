@@ -10,16 +10,16 @@ from pathlib import Path
 import orjson
 from xxhash import xxh3_64_intdigest
 
-from tuner.data.bounds import refuse_rows
-from tuner.data.cells import NO_MEDIA
-from tuner.data.convert import RowProblem, convert, template_columns
-from tuner.data.guess_labels import with_options
-from tuner.data.names import KINDS
-from tuner.data.plain import Plain, digest, texts
-from tuner.data.read import Reader
-from tuner.data.recognise import Recognition, kind_of, missing, recognise
-from tuner.data.split import about
-from tuner.data.table import Table
+from tuner.data.detection.detect import Recognition, kind_of, missing, recognise
+from tuner.data.detection.labels import with_options
+from tuner.data.importing.arrow_rows import Plain, digest, texts
+from tuner.data.importing.split import about
+from tuner.data.readers.bounds import refuse_rows
+from tuner.data.readers.reader import Reader
+from tuner.data.schema.cells import NO_MEDIA
+from tuner.data.schema.column_aliases import KINDS
+from tuner.data.schema.column_profile import Table
+from tuner.data.schema.convert import RowProblem, convert, template_columns
 from tuner.errors import DataError, SettingError, raise_all
 
 SHOWN = 200

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
-from tuner.data.check import Tally
-from tuner.data.plain import COLUMNS, rebuild
-from tuner.data.split import sides
+from tuner.data.importing.arrow_rows import COLUMNS, rebuild
+from tuner.data.importing.import_pass import Tally
+from tuner.data.importing.split import sides
 from tuner.errors import DataError
 
 GROUP, GROUP_BYTES = 1000, 8 << 20

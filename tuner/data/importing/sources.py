@@ -8,12 +8,12 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from threading import Event
 
-from tuner.data.check import Cancelled, Progress, beat
-from tuner.data.opened import suffix
-from tuner.data.sniff import READABLE
+from tuner.data.importing.import_pass import Cancelled, Progress, beat
+from tuner.data.readers.decompress import suffix
+from tuner.data.readers.file_format import READABLE
 from tuner.errors import ConflictError, NotFoundError, RequestError, translate
-from tuner.launch import limits
-from tuner.untrusted import regular, shown
+from tuner.system import limits
+from tuner.system.untrusted import regular, shown
 
 LIMIT = 2 * 10**9
 

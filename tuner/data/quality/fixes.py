@@ -10,14 +10,14 @@ A remedy is a small dict, kept in dataset.json: {"key", "finding", ...}. With th
 
 from collections.abc import Callable, Iterable, Iterator
 
-from tuner.data import signs
-from tuner.data.finding import Finding
-from tuner.data.parts import edited
-from tuner.data.privacy import mask
+from tuner.data.quality import heuristics
+from tuner.data.quality.finding import Finding
+from tuner.data.quality.pii import mask
+from tuner.data.schema.fields import edited
 from tuner.errors import NotFoundError, RequestError
 
 BY_ROW = ("drop", "keep_first", "move_to_train")
-EDITS: dict[str, Callable[[str], str]] = {"mend": signs.mend, "clean": signs.clean, "strip_html": signs.unmarked}
+EDITS: dict[str, Callable[[str], str]] = {"mend": heuristics.mend, "clean": heuristics.clean, "strip_html": heuristics.unmarked}
 ANSWER = {"chat": "messages", "preference": "chosen", "rated": "answer"}
 
 
@@ -118,10 +118,10 @@ def _unified(value: dict, spelled: dict[str, str]) -> dict:
 def _trimmed(value: dict, kind: str, beginning: str) -> dict:
     """The answer without this beginning; an answer that is nothing else stays."""
     if kind == "seq2seq":
-        return value | {"target": signs.without_opening(value["target"], beginning)}
+        return value | {"target": heuristics.without_opening(value["target"], beginning)}
     column = ANSWER[kind]
     first, last = value[column][:-1], value[column][-1]
-    return value | {column: [*first, last | {"content": signs.without_opening(last["content"], beginning)}]}
+    return value | {column: [*first, last | {"content": heuristics.without_opening(last["content"], beginning)}]}
 
 
 def repaired(value: dict, kind: str) -> dict | None:

@@ -3,7 +3,8 @@
 import threading
 from functools import lru_cache
 
-from tuner.data import convert, store
+from tuner.data.schema import convert
+from tuner.data.store import store
 
 ROWS, LETTERS = 60, 6000  # what is looked at
 SURE = 0.8  # of the classifier's probability: below it nothing is said

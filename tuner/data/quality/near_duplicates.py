@@ -18,7 +18,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from tuner.data.parts import digest
+from tuner.data.schema.fields import digest
 
 ALIKE, PART_ALIKE, RARE_ALIKE, BARELY = 0.8, 0.6, 0.8, 0.95
 WIDTH, SLOTS, BAND, SEED = 5, 64, 3, 42

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from tuner.data.numbering import IBAN_LENGTHS, card, iban, ip, phone, ssn
+from tuner.data.quality.checksums import IBAN_LENGTHS, card, iban, ip, phone, ssn
 
 
 class Match(NamedTuple):

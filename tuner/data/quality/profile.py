@@ -5,9 +5,9 @@ from array import array
 from collections import Counter
 from collections.abc import Callable
 
-from tuner.data import signs
-from tuner.data.parts import Parts, bare, digest, labels, parts, prose
-from tuner.data.rows import iterate
+from tuner.data.importing.parquet import iterate
+from tuner.data.quality import heuristics
+from tuner.data.schema.fields import Parts, bare, digest, labels, parts, prose
 
 SPELLINGS, OPENINGS = 10_000, 50_000
 ANSWERED = ("chat", "seq2seq", "preference", "rated")  # kinds whose answers are written in sentences
@@ -53,7 +53,7 @@ class Survey:
 
     def _opening(self, answer: str) -> None:
         self.opened += 1
-        if found := signs.opening(answer):
+        if found := heuristics.opening(answer):
             self.openings[found] += 1
             if len(self.openings) > OPENINGS:  # what was seen once in so many rows is no boilerplate
                 self.openings = Counter({k: n for k, n in self.openings.items() if n > 1})
@@ -78,19 +78,19 @@ def flags(value: dict, part: Parts, kind: str) -> list[str]:
     text = prose(value, kind)
     found = []
     if not text.isascii():
-        found += ["lost_letters"] * (signs.LOST in text) + ["garbled"] * signs.garbled(text)
-    if signs.CONTROLS.search(text):
+        found += ["lost_letters"] * (heuristics.LOST in text) + ["garbled"] * heuristics.garbled(text)
+    if heuristics.CONTROLS.search(text):
         found.append("invisible")
-    if signs.marked_up(text):
+    if heuristics.marked_up(text):
         found.append("markup")
-    if signs.disordered(value, kind):
+    if heuristics.disordered(value, kind):
         found.append("turns")
-    if kind != "qa" and signs.hollow(part.answer or part.question):
+    if kind != "qa" and heuristics.hollow(part.answer or part.question):
         found.append("hollow")
     if kind == "classification" and not any(label.strip() for label in labels(value, kind)):
         found.append("unlabelled")
     if kind in ANSWERED and part.label != "bad":
-        found += ["refusals"] * signs.refuses(part.answer) + ["machine_talk"] * signs.machine_talk(part.answer)
+        found += ["refusals"] * heuristics.refuses(part.answer) + ["machine_talk"] * heuristics.machine_talk(part.answer)
     return found
 
 

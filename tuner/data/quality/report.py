@@ -9,16 +9,16 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tuner.data import privacy
-from tuner.data.check import Progress, beat
-from tuner.data.checks import checks, grouped, leak
-from tuner.data.finding import Finding, as_dict, finding, from_dict, load, many, save
-from tuner.data.grouping import straddling
-from tuner.data.lessons import teaches
-from tuner.data.parts import bare, digest, parts, prose
-from tuner.data.rows import iterate
-from tuner.data.similar import Index
-from tuner.data.survey import charts, survey
+from tuner.data.importing.import_pass import Progress, beat
+from tuner.data.importing.parquet import iterate
+from tuner.data.quality import pii
+from tuner.data.quality.finding import Finding, as_dict, finding, from_dict, load, many, save
+from tuner.data.quality.grouping import straddling
+from tuner.data.quality.near_duplicates import Index
+from tuner.data.quality.profile import charts, survey
+from tuner.data.quality.rules import checks, grouped, leak
+from tuner.data.quality.size_guidance import teaches
+from tuner.data.schema.fields import bare, digest, parts, prose
 
 __all__ = ["Finding", "as_dict", "charts", "from_dict", "load", "report", "save", "score", "teaches"]
 DISTINCT, EXAMPLES, PASSES = 1000, 20, 4
@@ -63,11 +63,11 @@ def first(ds, hear: Beat, found: list[Finding]) -> list[Finding]:
 
 def personal(ds, hear: Beat, found: list[Finding]) -> list[Finding]:
     """One finding for each type of personal data or secret."""
-    seen = {key: _Seen() for key in privacy.TYPES}
+    seen = {key: _Seen() for key in pii.TYPES}
     for n, row in enumerate(iterate(ds)):
         if n % 200 == 0:
             hear(n)
-        for match in privacy.find(prose(row["value"], ds.kind)):
+        for match in pii.find(prose(row["value"], ds.kind)):
             seen[match.type].add(row["row"], match)
     return [_of_type(key, one) for key, one in seen.items() if one.rows]
 
@@ -81,7 +81,7 @@ class _Seen:
         self.distinct: set[int] = set()
         self.matches = 0
 
-    def add(self, row: int, match: privacy.Match) -> None:
+    def add(self, row: int, match: pii.Match) -> None:
         self.matches += 1
         if not self.rows or self.rows[-1] != row:
             self.rows.append(row)
@@ -93,7 +93,7 @@ class _Seen:
 
 def _of_type(key: str, seen: _Seen) -> Finding:
     """A single address in all rows is most likely the sender's own, put there on purpose."""
-    kind, n = privacy.TYPES[key], len(seen.rows)
+    kind, n = pii.TYPES[key], len(seen.rows)
     own = not kind.secret and len(seen.distinct) == 1 and n > 1
     title = many(
         n,

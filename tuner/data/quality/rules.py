@@ -6,9 +6,9 @@ from collections import defaultdict
 
 import numpy as np
 
-from tuner.data.finding import GROUPS, LISTED, Finding, finding, many
-from tuner.data.grouping import disagreeing, groups_of, straddling
-from tuner.data.survey import Survey, bars
+from tuner.data.quality.finding import GROUPS, LISTED, Finding, finding, many
+from tuner.data.quality.grouping import disagreeing, groups_of, straddling
+from tuner.data.quality.profile import Survey, bars
 
 FEW, UNEVEN, LONG, LONG_FROM, SAME_ANSWER, SAME_OPENING, LEAN = 10, 20, 20, 4000, 20, 0.3, 1.5
 SIGNS = {  # flag -> (one, many, why, remedies, severity)

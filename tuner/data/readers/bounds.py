@@ -2,7 +2,7 @@
 
 The size of a file says little about what it turns into: a few kilobytes can hold a grid of 17 billion cells, a petabyte of zeros, or a
 list within a list ten million times. What is beyond these bounds is refused with its cause before it is read, or told as the problem of
-its row. What no bound foresees ends at the limits of the process (tuner/launch/limits.py).
+its row. What no bound foresees ends at the limits of the process (tuner/system/limits.py).
 """
 
 from typing import Any

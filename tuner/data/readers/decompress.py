@@ -5,7 +5,7 @@ import io
 import zlib
 from pathlib import Path
 
-from tuner.data.bounds import UNPACKED, refuse_ratio
+from tuner.data.readers.bounds import UNPACKED, refuse_ratio
 from tuner.errors import DataError
 
 GZIP = b"\x1f\x8b"

@@ -9,7 +9,7 @@ import re
 import unicodedata
 from functools import lru_cache
 
-from tuner.data.alphabets import likelihood
+from tuner.data.readers.alphabets import likelihood
 
 SAMPLE, LONGEST = 1 << 16, 8000  # bytes that are judged, and those of one piece
 PIECE = re.compile(rb'[^\r\n",]*[\x80-\xff][^\r\n",]*')

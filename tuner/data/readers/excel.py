@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from datetime import date, datetime, time
 from pathlib import Path
 
-from tuner.data import grid
-from tuner.data.bounds import WORKBOOK as MOST
-from tuner.data.bounds import refuse_columns
-from tuner.data.decimals import digits
+from tuner.data.readers import workbook_size
+from tuner.data.readers.bounds import WORKBOOK as MOST
+from tuner.data.readers.bounds import refuse_columns
+from tuner.data.schema.numbers import digits
 from tuner.errors import DataError
-from tuner.launch import limits
+from tuner.system import limits
 
 
 class Sheet:
@@ -18,13 +18,13 @@ class Sheet:
     def __init__(self, path: Path, name: str):
         from python_calamine import CalamineError, CalamineWorkbook
 
-        size = grid.measured(path, name, MOST)
+        size = workbook_size.measured(path, name, MOST)
         try:
             with limits.within(size.memory):
                 book = CalamineWorkbook.from_path(str(path))
                 filled = [s for s in book.sheet_names if book.get_sheet_by_name(s).height]
                 self.sheet = book.get_sheet_by_name(filled[0]) if filled else None
-            grid.refuse_repeats(name, size, self.sheet.height * self.sheet.width if self.sheet else 0)
+            workbook_size.refuse_repeats(name, size, self.sheet.height * self.sheet.width if self.sheet else 0)
             refuse_columns(name, self.sheet.width if self.sheet else 0)
         except DataError:
             raise

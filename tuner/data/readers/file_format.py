@@ -7,13 +7,13 @@ import re
 import zipfile
 from pathlib import Path
 
-from tuner.data import headers
-from tuner.data.bounds import FIELD
-from tuner.data.encodings import ESCAPES, detect, sampled
-from tuner.data.jsonstream import decode
-from tuner.data.opened import binary
+from tuner.data.readers import header_row
+from tuner.data.readers.bounds import FIELD
+from tuner.data.readers.decompress import binary
+from tuner.data.readers.encodings import ESCAPES, detect, sampled
+from tuner.data.readers.json_stream import decode
 from tuner.errors import DataError, SettingError
-from tuner.launch import limits
+from tuner.system import limits
 
 HEAD = 1 << 16
 BLOCK = 1 << 20
@@ -244,8 +244,8 @@ def delimiter_of(text: str, whole: bool, table: bool = False) -> tuple[str, bool
             continue
         cells = cells if whole or len(cells) < 2 else cells[:-1]
         if table and cells:
-            numbered = [(2 * i, row) for i, row in enumerate(cells[: headers.LOOKED_AT]) if any(map(str.strip, row))]
-            cells = [row for _, row in numbered[headers.above(numbered) :]] + cells[headers.LOOKED_AT :]  # two apart: by blank lines
+            numbered = [(2 * i, row) for i, row in enumerate(cells[: header_row.LOOKED_AT]) if any(map(str.strip, row))]
+            cells = [row for _, row in numbered[header_row.above(numbered) :]] + cells[header_row.LOOKED_AT :]  # two apart: by blank lines
         if not cells or len(cells[0]) < 2:
             continue
         share = sum(len(r) == len(cells[0]) for r in cells[1:]) / max(1, len(cells) - 1)

@@ -5,8 +5,8 @@ from collections import Counter
 from functools import cache
 from itertools import islice
 
-from tuner.data.names import SYNONYMS
-from tuner.data.table import bare
+from tuner.data.schema.column_aliases import SYNONYMS
+from tuner.data.schema.column_profile import bare
 
 LOOKED_AT, ABOVE = 60, 20
 Row = tuple[int, list[str]]  # its number in the file, its cells

@@ -8,9 +8,9 @@ import json
 import re
 from collections.abc import Iterator
 
-from tuner.data.bounds import DIGITS
-from tuner.data.bounds import LINE as LARGEST
-from tuner.untrusted import DEPTH, too_deep
+from tuner.data.readers.bounds import DIGITS
+from tuner.data.readers.bounds import LINE as LARGEST
+from tuner.system.untrusted import DEPTH, too_deep
 
 CHUNK = 1 << 18
 DECODER = json.JSONDecoder(strict=False)

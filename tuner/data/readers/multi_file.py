@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from tuner.data.read import PEEK, Reader, Record
+from tuner.data.readers.reader import PEEK, Reader, Record
 from tuner.errors import DataError
 
 TABLES = ("csv", "tsv", "xlsx", "parquet")

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from tuner.data.cells import RowProblem, plain
-from tuner.data.table import Table, bare
-from tuner.data.turns import ROLE_NAMES
+from tuner.data.schema.cells import RowProblem, plain
+from tuner.data.schema.column_profile import Table, bare
+from tuner.data.schema.turns import ROLE_NAMES
 
 Pairs = Iterable[tuple[int, dict]]
 GROUPS = ("conversationid", "dialogueid", "dialogid", "chatid", "threadid", "sessionid", "convid", "conversation", "ticketid")

@@ -13,19 +13,19 @@ from typing import NamedTuple
 
 import orjson
 
-from tuner.data import exports, headers
-from tuner.data.bounds import FIELD, refuse_columns, refuse_rows, refuse_table
-from tuner.data.cells import RowProblem
-from tuner.data.doubles import Doubles, counted, named
-from tuner.data.exports import people, whatsapp
-from tuner.data.jsonstream import CHUNK, LARGEST, NESTED, Broken, Cursor, decode, documents
-from tuner.data.opened import binary, is_packed, suffix
-from tuner.data.sheets import Sheet
-from tuner.data.sniff import HEAD, READABLE, SUFFIXES, encoding_of, format_of, is_workbook, refuse_binary
-from tuner.data.tool_calls import nested, unfilled
-from tuner.data.unfold import Fold, folding
+from tuner.data.readers import exports, header_row
+from tuner.data.readers.bounds import FIELD, refuse_columns, refuse_rows, refuse_table
+from tuner.data.readers.decompress import binary, is_packed, suffix
+from tuner.data.readers.duplicate_columns import Doubles, counted, named
+from tuner.data.readers.excel import Sheet
+from tuner.data.readers.exports import people, whatsapp
+from tuner.data.readers.file_format import HEAD, READABLE, SUFFIXES, encoding_of, format_of, is_workbook, refuse_binary
+from tuner.data.readers.json_stream import CHUNK, LARGEST, NESTED, Broken, Cursor, decode, documents
+from tuner.data.readers.nested import Fold, folding
+from tuner.data.schema.cells import RowProblem
+from tuner.data.schema.tool_calls import nested, unfilled
 from tuner.errors import DataError
-from tuner.untrusted import DEPTH, regular, shown, too_deep
+from tuner.system.untrusted import DEPTH, regular, shown, too_deep
 
 PASSAGE = 8000
 PEEK = 200
@@ -90,9 +90,9 @@ class Reader:
             notes.append(f"Its name ends in {suffix(self.name)}, but it holds {self.format.upper()}, and was read so.")
         self._headless, self._fold, self._above, self._header_note = False, None, 0, None
         if self.format in ("csv", "tsv"):
-            self._above = headers.above_csv(text if len(text) < HEAD else text.rpartition("\n")[0], self.delimiter)
+            self._above = header_row.above_csv(text if len(text) < HEAD else text.rpartition("\n")[0], self.delimiter)
         elif self.format == "xlsx":
-            self._above = headers.above(list(islice(self._sheet.rows(), headers.LOOKED_AT)), sheet=True)
+            self._above = header_row.above(list(islice(self._sheet.rows(), header_row.LOOKED_AT)), sheet=True)
         self.head = list(islice(self, PEEK))
         self._settle()
         notes += [self._header_note] if self._header_note else []
@@ -128,7 +128,7 @@ class Reader:
 
     def _said_above(self, skipped: list[str], number: int, unit: str) -> None:
         if skipped:
-            self._header_note = headers.note(skipped, number, unit)
+            self._header_note = header_row.note(skipped, number, unit)
 
     @property
     def position(self) -> int:
@@ -193,7 +193,7 @@ class Reader:
             rows = csv.reader(lines, delimiter=self.delimiter)
             try:
                 filled = ((lines.number, cells) for cells in rows if cells)
-                skipped, header, number = headers.below(filled, self._above)
+                skipped, header, number = header_row.below(filled, self._above)
             except csv.Error as error:
                 raise DataError(
                     f"The header of {self.name} can't be read: {error}.",
@@ -327,7 +327,7 @@ class Reader:
 
     def _workbook(self) -> Iterator[Record]:
         rows = self._sheet.rows()
-        skipped, header, number = headers.below(rows, self._above)
+        skipped, header, number = header_row.below(rows, self._above)
         self._said_above(skipped, number, "row")
         self.columns = named(header, self.doubles.columns)
         total = max(1, self._sheet.sheet.height if self._sheet.sheet else 1)

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tuner.data import bounds
+from tuner.data.readers import bounds
 from tuner.errors import DataError
-from tuner.launch import limits
+from tuner.system import limits
 
 BLOCK, OVERLAP = 1 << 20, 1024
 REFERENCE = re.compile(  # of a cell with something in it: empty ones that are only coloured (`<c r="A1" s="2"/>`) take no place

@@ -7,7 +7,7 @@ import re
 from functools import lru_cache
 from typing import Any
 
-from tuner.data.decimals import digits
+from tuner.data.schema.numbers import digits
 
 Column = str | list[str] | None
 SPLIT, FROM_ONE = " split at ", " counted from 1"  # "{genres} split at ;" is a list of labels, "{answer} counted from 1" a number

@@ -6,11 +6,11 @@ import unicodedata
 from collections.abc import Callable
 from functools import cache, lru_cache
 
-from tuner.data.cells import RowProblem, cell, plain, unpack
-from tuner.data.conversation import NO, YES
-from tuner.data.decimals import Commas, commas_of, finite, number_of
-from tuner.data.names import SYNONYMS
-from tuner.data.turns import turns
+from tuner.data.schema.cells import RowProblem, cell, plain, unpack
+from tuner.data.schema.column_aliases import SYNONYMS
+from tuner.data.schema.conversation import NO, YES
+from tuner.data.schema.numbers import Commas, commas_of, finite, number_of
+from tuner.data.schema.turns import turns
 
 ASIDE = re.compile(
     r"\b(ids?|idx|index|uuid|guid|url|uri|link|date|datum|fecha|time|timestamp|created|updated|length|count|num|tokens|author|autor|name|hash|lang|split|"

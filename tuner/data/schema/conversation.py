@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from tuner.data.cells import ANSWERED_BY, RowProblem, cell, option, plain, text_of, unpack
-from tuner.data.choices import choice
-from tuner.data.decimals import number_of
-from tuner.data.order import closed, joined, opened, ordered, said
-from tuner.data.tool_calls import as_calls, tools_of, unasked
-from tuner.data.transcripts import OPENINGS, transcript
-from tuner.data.turns import Messages, answered_by, turns
+from tuner.data.schema.cells import ANSWERED_BY, RowProblem, cell, option, plain, text_of, unpack
+from tuner.data.schema.multiple_choice import choice
+from tuner.data.schema.numbers import number_of
+from tuner.data.schema.role_order import closed, joined, opened, ordered, said
+from tuner.data.schema.tool_calls import as_calls, tools_of, unasked
+from tuner.data.schema.transcripts import OPENINGS, transcript
+from tuner.data.schema.turns import Messages, answered_by, turns
 
 SEPARATORS = ("\n\n###\n\n", "\n\n###", "\n###\n", " ->", "\n\n->", "\n\n=>")
 STOPS = (" END", "\nEND", "[END]", " ###", "\n###", "<|endoftext|>", "</s>")

@@ -1,12 +1,12 @@
 """From a record of any shape to the one canonical row of its kind, and from there to messages or text."""
 
-from tuner.data import media
-from tuner.data.cells import RowProblem, cell, plain, template_columns, text_of, unpack
-from tuner.data.conversation import NO, YES, chat, rated
-from tuner.data.labels import classified, measured, row_weight
-from tuner.data.preferences import preference
-from tuner.data.spans import qa, tokens
-from tuner.data.turns import ROLE_NAMES, Messages, role_of, turns
+from tuner.data.schema import media
+from tuner.data.schema.cells import RowProblem, cell, plain, template_columns, text_of, unpack
+from tuner.data.schema.conversation import NO, YES, chat, rated
+from tuner.data.schema.labels import classified, measured, row_weight
+from tuner.data.schema.preferences import preference
+from tuner.data.schema.spans import qa, tokens
+from tuner.data.schema.turns import ROLE_NAMES, Messages, role_of, turns
 from tuner.errors import RequestError
 
 __all__ = [

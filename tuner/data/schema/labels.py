@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from tuner.data.cells import BY_POSITION, COMMAS, SPLIT, Column, RowProblem, cell, option, plain, text_of, unpack
-from tuner.data.conversation import NO, YES
-from tuner.data.decimals import EITHER, finite, number_of
-from tuner.data.label_lists import bracketed, parted
-from tuner.data.positions import labels_at
+from tuner.data.schema.cells import BY_POSITION, COMMAS, SPLIT, Column, RowProblem, cell, option, plain, text_of, unpack
+from tuner.data.schema.conversation import NO, YES
+from tuner.data.schema.label_lists import bracketed, parted
+from tuner.data.schema.multi_hot import labels_at
+from tuner.data.schema.numbers import EITHER, finite, number_of
 
 
 def classified(value: dict, mapping: dict, notes: list[str]) -> dict:

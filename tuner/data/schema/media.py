@@ -3,8 +3,8 @@
 import re
 from typing import Any
 
-from tuner.data.cells import NO_MEDIA, RowProblem, unpack
-from tuner.data.parts import strings
+from tuner.data.schema.cells import NO_MEDIA, RowProblem, unpack
+from tuner.data.schema.fields import strings
 
 NAMES = frozenset(
     "image images img imgs picture pictures photo photos pixelvalues imagepath imagepaths imagefile imagefiles imageurl imageurls "

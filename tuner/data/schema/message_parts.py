@@ -2,8 +2,8 @@
 
 from typing import Any, NamedTuple
 
-from tuner.data.cells import CALL_PARTS, RESULT_PARTS, THOUGHTS, is_typed, part_text, part_type, plain, unpack
-from tuner.data.tool_calls import as_calls, call_of
+from tuner.data.schema.cells import CALL_PARTS, RESULT_PARTS, THOUGHTS, is_typed, part_text, part_type, plain, unpack
+from tuner.data.schema.tool_calls import as_calls, call_of
 
 INNER = ("value", "tool_call", "function_call", "functionCall", "function", "content", "text")
 RESULTS = ("content", "result", "output", "response", "value", "tool_result", "text")

@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from tuner.data.cells import RowProblem, cell, plain, template_columns, unpack
+from tuner.data.schema.cells import RowProblem, cell, plain, template_columns, unpack
 
 SAID = {"0": False, "1": True, "0.0": False, "1.0": True, "false": False, "true": True}
 WRITTEN = re.compile(r"\s*[01](?:\.0*)?(?:[\s,;|]+[01](?:\.0*)?){2,}\s*")

@@ -3,7 +3,7 @@
 from string import ascii_uppercase
 from typing import Any
 
-from tuner.data.cells import FROM_ONE, RowProblem, cell, option, plain, text_of, unpack
+from tuner.data.schema.cells import FROM_ONE, RowProblem, cell, option, plain, text_of, unpack
 
 TEXTS, LABELS = ("text", "texts", "choices", "content"), ("label", "labels", "key")
 

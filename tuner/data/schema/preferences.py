@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from tuner.data.cells import BEST_FIRST, BEST_LAST, FROM_ONE, Column, RowProblem, cell, option, plain, text_of, unpack
-from tuner.data.conversation import conversation, offered, written
-from tuner.data.decimals import number_of
-from tuner.data.order import joined, opened, ordered
-from tuner.data.tool_calls import unasked
-from tuner.data.transcripts import OPENINGS, transcript
-from tuner.data.turns import Messages, turns
+from tuner.data.schema.cells import BEST_FIRST, BEST_LAST, FROM_ONE, Column, RowProblem, cell, option, plain, text_of, unpack
+from tuner.data.schema.conversation import conversation, offered, written
+from tuner.data.schema.numbers import number_of
+from tuner.data.schema.role_order import joined, opened, ordered
+from tuner.data.schema.tool_calls import unasked
+from tuner.data.schema.transcripts import OPENINGS, transcript
+from tuner.data.schema.turns import Messages, turns
 
 TEXTS = ("response", "text", "answer", "completion", "content", "output", "body", "generation", "message", "summary")
 SCORES = ("overall_score", "score", "pm_score", "rating", "fine-grained_score", "reward", "upvotes", "rank")

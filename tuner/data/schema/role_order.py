@@ -1,7 +1,7 @@
 """The order of turns that chat templates expect: mended where nothing is lost by it, refused with a remedy otherwise."""
 
-from tuner.data.cells import RowProblem
-from tuner.data.turns import Messages
+from tuner.data.schema.cells import RowProblem
+from tuner.data.schema.turns import Messages
 
 JOINED = "two turns of one role in a row were joined"
 OPENED = "the conversation began with the assistant: that turn was left out"

@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from tuner.data.cells import RowProblem, cell, plain, text_of, unpack
+from tuner.data.schema.cells import RowProblem, cell, plain, text_of, unpack
 
 WORD = re.compile(r"\w+|[^\w\s]")
 

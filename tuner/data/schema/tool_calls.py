@@ -4,7 +4,7 @@ import json
 import re
 from typing import Any
 
-from tuner.data.cells import RowProblem, plain, unpack
+from tuner.data.schema.cells import RowProblem, plain, unpack
 
 CALLS = ("function_call", "tool_call", "function-call", "functioncall")
 THINK = re.compile(r"\s*<(think|thinking)>(.*?)</\1>\s*", re.S | re.I)

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from tuner.data.cells import RowProblem, plain, unpack
-from tuner.data.content import Said
-from tuner.data.content import said as parts_of
-from tuner.data.tool_calls import CALLS, TAGGED, call_of, written
-from tuner.data.transcripts import transcript
+from tuner.data.schema.cells import RowProblem, plain, unpack
+from tuner.data.schema.message_parts import Said
+from tuner.data.schema.message_parts import said as parts_of
+from tuner.data.schema.tool_calls import CALLS, TAGGED, call_of, written
+from tuner.data.schema.transcripts import transcript
 
 Messages = list[dict[str, Any]]
 _SPOKEN_BY = {

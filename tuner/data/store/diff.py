@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from itertools import islice
 
-from tuner.data.rows import Stored, iterate
+from tuner.data.importing.parquet import Stored, iterate
 
 SHOWN, MOST = 20, 50_000  # examples; rows of each version that are looked at
 COUNTS = ("same", "gone", "new", "changed", "moved")

@@ -5,16 +5,15 @@ A version never changes once it has moved in, so that the mtime of `versions/` t
 
 import os
 from pathlib import Path
-from typing import Any
 
-from tuner.data import store
-from tuner.folder_index import FolderIndex, Shared, stamp
+from tuner.data.store.dataset import Dataset, load, versions
 from tuner.paths import Workspace
+from tuner.system.folder_index import FolderIndex, Shared, stamp
 
 
-def read(root: Path) -> list[Any] | None:
+def read(root: Path) -> list[Dataset] | None:
     """The readable versions of a dataset, the newest first; None when there is none."""
-    return [d for n in reversed(store.versions(root)) if (d := store.load(root / "versions" / str(n)))] or None
+    return [d for n in reversed(versions(root)) if (d := load(root / "versions" / str(n)))] or None
 
 
 def stamps(root: str) -> tuple:
@@ -30,11 +29,11 @@ def stamps(root: str) -> tuple:
 _shared = Shared(lambda ws: FolderIndex(ws.datasets, read, stamps, part="versions"))
 
 
-def of(ws: Workspace) -> FolderIndex[list[Any]]:
+def of(ws: Workspace) -> FolderIndex[list[Dataset]]:
     """The index of a workspace."""
     return _shared.of(ws)
 
 
-def listing(ws: Workspace) -> list[list[Any]]:
+def listing(ws: Workspace) -> list[list[Dataset]]:
     """Each dataset as its versions, the newest first; the dataset with the newest version first."""
     return list(of(ws).derived("listing", lambda found: sorted(found.values(), key=lambda versions: versions[0].created, reverse=True)))

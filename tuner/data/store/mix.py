@@ -4,8 +4,8 @@ import hashlib
 import math
 from collections.abc import Callable, Iterator
 
-from tuner.data.check import Progress, Tally, as_json, beat
-from tuner.data.rows import iterate
+from tuner.data.importing.import_pass import Progress, Tally, as_json, beat
+from tuner.data.importing.parquet import iterate
 from tuner.errors import RequestError, SettingError, raise_all
 
 MOST = 20.0

@@ -12,33 +12,32 @@ import re
 import secrets
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
 
 from tuner import paths
-from tuner.data import columns
-from tuner.data.cells import NO_MEDIA
-from tuner.data.check import TALKS, Cancelled, Progress, as_json, beat, check, each_row, settled
-from tuner.data.mix import check_parts, mixed
-from tuner.data.names import KINDS
-from tuner.data.read import Reader
-from tuner.data.recognise import Recognition
-from tuner.data.rows import iterate, row, rows, write
-from tuner.data.several import Several, open_all
-from tuner.data.sources import LIMIT, Hashes, check_upload, digest, find, take
-from tuner.data.unfinished import building, sweep
+from tuner.data.detection.detect import Recognition
+from tuner.data.importing import arrow_import
+from tuner.data.importing.import_pass import TALKS, Cancelled, Progress, as_json, beat, check, each_row, settled
+from tuner.data.importing.parquet import iterate, row, rows, write
+from tuner.data.importing.sources import LIMIT, Hashes, check_upload, digest, find, take
+from tuner.data.readers.multi_file import Several, open_all
+from tuner.data.readers.reader import Reader
+from tuner.data.schema.cells import NO_MEDIA
+from tuner.data.store import index
+from tuner.data.store.atomic_dir import building, sweep
+from tuner.data.store.dataset import Dataset, as_dict, load, versions
+from tuner.data.store.mix import check_parts, mixed
 from tuner.errors import ConflictError, DataError, NotFoundError, SettingError, translate
 from tuner.paths import Workspace
-from tuner.untrusted import shown
+from tuner.system.untrusted import shown
 
 __all__ = [
     "LIMIT",
     "Cancelled",
     "Dataset",
-    "Sample",
     "add",
-    "add_sample",
     "as_dict",
     "check",
     "check_upload",
@@ -52,69 +51,8 @@ __all__ = [
     "remap",
     "row",
     "rows",
-    "samples",
     "sweep",
 ]
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """One version of a dataset. `rows` are usable, `records` were read; `health` holds empty, duplicates, characters."""
-
-    id: str
-    version: int
-    name: str
-    kind: str
-    format: str
-    mapping: dict
-    reason: str
-    questions: list
-    rows: int
-    held_out: int
-    records: int
-    problem_count: int
-    problems: list
-    notes: list
-    columns: list
-    source_name: str
-    sha256: str
-    bytes: int
-    created: str
-    health: dict
-    sample: bool = False
-    share: float = 0.05
-    seed: int = 0  # of the split
-    system: str = ""  # told to the model before each conversation
-    sources: list = field(default_factory=list)
-    mix: list = field(default_factory=list)
-    made_by: list = field(default_factory=list)  # what made this version from another one
-    encoding: str = ""  # of the text, as it was read; empty for Parquet and workbooks
-    folder: Path | None = field(default=None, compare=False)
-
-    @property
-    def ref(self) -> str:
-        return f"{self.id}@{self.version}"
-
-    @property
-    def path(self) -> Path:
-        return self.folder
-
-
-@dataclass(frozen=True)
-class Sample:
-    name: str
-    title: str
-    sentence: str
-    path: Path
-
-
-SAMPLES = (
-    ("persona.jsonl", "A character", "Short chats in a strong manner of speaking: the quickest way to see a model change."),
-    ("helpdesk.csv", "A help desk", "Customers' questions with the answers of a help desk."),
-    ("tickets.csv", "Tickets to sort", "Support tickets, each with the label of the team that takes it."),
-    ("preferences.jsonl", "Better and worse answers", "Two answers to each question; the better one is marked."),
-    ("translation.csv", "Translations", "Sentences with their translation."),
-)
 
 
 # ---- importing
@@ -352,11 +290,11 @@ def _import(
 
 def _fast(reader, found: Recognition, folder: Path, share: float, seed: int, system: str, progress, cancelled) -> tuple | None:
     """(tally, held out) of a large file that can be read a column at a time; None for any other."""
-    if not columns.suits(reader, found):
+    if not arrow_import.suits(reader, found):
         return None
     try:
-        return columns.Import(reader, found, system.strip()).write(folder, share, seed, progress, cancelled)
-    except columns.Irregular:
+        return arrow_import.Import(reader, found, system.strip()).write(folder, share, seed, progress, cancelled)
+    except arrow_import.Irregular:
         return None
 
 
@@ -394,39 +332,13 @@ def listing(ws: Workspace) -> list[Dataset]:
 
 def histories(ws: Workspace) -> list[list[Dataset]]:
     """All readable versions of each dataset, the newest first, out of the index."""
-    from tuner.data import dataset_index
-
-    return dataset_index.listing(ws)
+    return index.listing(ws)
 
 
 def history(ws: Workspace, id: str) -> list[Dataset]:
     """All readable versions of a dataset, the newest first."""
     root = ws.dataset(id)
     return list(filter(None, (load(root / "versions" / str(n)) for n in reversed(versions(root)))))
-
-
-def versions(root: Path) -> list[int]:
-    folder = root / "versions"
-    try:
-        return sorted(int(f.name) for f in folder.iterdir() if f.name.isdecimal() and (f / "dataset.json").is_file())
-    except OSError:
-        return []
-
-
-def load(folder: Path) -> Dataset | None:
-    """None for a folder that is damaged: one bad folder must not hide the others."""
-    try:
-        document = paths.read_json(folder / "dataset.json") or {}
-        known = {f.name for f in fields(Dataset)} - {"folder"}
-        found = Dataset(**{k: v for k, v in document.items() if k in known}, folder=folder)
-        return found if (folder / "rows.parquet").is_file() and found.kind in KINDS else None
-    except (OSError, ValueError, TypeError, AttributeError):
-        return None
-
-
-def as_dict(ds: Dataset) -> dict:
-    """The document of `tunesmith data add` and `show`."""
-    return {"dataset": ds.id, "ref": ds.ref} | {k: v for k, v in asdict(replace(ds, folder=None)).items() if k != "folder"}
 
 
 def export(ds: Dataset, path: Path, progress: Progress | None = None, cancelled: Callable[[], bool] | None = None) -> int:
@@ -463,26 +375,3 @@ def delete(ws: Workspace, id: str, used_by: list[str] | tuple[str, ...] = ()) ->
     except OSError as error:
         raise translate(error) or error from error
     shutil.rmtree(gone, ignore_errors=True)
-
-
-# ---- samples
-
-
-def samples() -> list[Sample]:
-    """The bundled datasets that are there."""
-    return [
-        Sample(Path(file).stem, title, sentence, paths.SAMPLES / file)
-        for file, title, sentence in SAMPLES
-        if (paths.SAMPLES / file).is_file()
-    ]
-
-
-def add_sample(ws: Workspace, name: str) -> Dataset:
-    """Import a sample, or return it if it is already there."""
-    chosen = next((s for s in samples() if s.name == name), None)
-    if not chosen:
-        raise NotFoundError(
-            f"There is no sample {name!r}.", asked=name, available=[s.name for s in samples()], remedy="Choose one of these."
-        )
-    digest = paths.sha256(chosen.path)
-    return next((d for d in listing(ws) if d.sha256 == digest), None) or add(ws, chosen.path, name=chosen.name, sample=True)

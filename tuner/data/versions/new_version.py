@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
 
-from tuner.data import finding, remedies, store
-from tuner.data.check import Progress, Tally, as_json, beat
-from tuner.data.convert import RowProblem
-from tuner.data.order import ordered
-from tuner.data.rows import iterate, write
-from tuner.data.unfinished import building
+from tuner.data.importing.import_pass import Progress, Tally, as_json, beat
+from tuner.data.importing.parquet import iterate, write
+from tuner.data.quality import finding, fixes
+from tuner.data.schema.convert import RowProblem
+from tuner.data.schema.role_order import ordered
+from tuner.data.store import store
+from tuner.data.store.atomic_dir import building
 from tuner.errors import ConflictError, DataError, NotFoundError, RequestError
 from tuner.paths import Workspace
 
@@ -35,10 +36,10 @@ def mend(
         raise ConflictError(
             f"{ds.name} is still being looked through.", asked=ref, available="a finished health report", remedy="Wait a moment."
         )
-    chosen = [remedies.make(_named(found, key), remedy) for key, remedy in wishes]
+    chosen = [fixes.make(_named(found, key), remedy) for key, remedy in wishes]
     rows, applied = iterate(ds), []
     for remedy in chosen:
-        applied.append(remedies.Applied(rows, remedy, found, ds.kind))
+        applied.append(fixes.Applied(rows, remedy, found, ds.kind))
         rows = applied[-1]
     return _version(ws, ds, rows, lambda: [r | a.counts for r, a in zip(chosen, applied, strict=True)], progress, cancelled)
 

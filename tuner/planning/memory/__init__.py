@@ -11,12 +11,12 @@ judge is `bench/memory.py`, which compares with traces of whole models and, on a
 from dataclasses import dataclass, field
 from typing import Any
 
-from tuner import counting, losses
-from tuner.memory import step, still
-from tuner.memory.beside import CONTEXT, chat, checkpoint, generation, gguf, merging, serving
-from tuner.memory.step import Batch
-from tuner.memory.still import PACKED, WHOLE, paired, refers
 from tuner.models import ModelFacts
+from tuner.planning.memory import parameter_counts, static, training_step
+from tuner.planning.memory.inference import CONTEXT, chat, checkpoint, generation, gguf, merging, serving
+from tuner.planning.memory.static import PACKED, WHOLE, paired, refers
+from tuner.planning.memory.training_step import Batch
+from tuner.settings import losses
 
 __all__ = [
     "CONTEXT",
@@ -90,11 +90,11 @@ def training(
     """
     s = settings
     if trainable is None:
-        trainable = counting.trainable(facts, s, s.get("objective") or "chat", labels)
+        trainable = parameter_counts.trainable(facts, s, s.get("objective") or "chat", labels)
     share = cards if sharded else 1
     lies = _lies(facts, s, trainable, device)
     if continued and refers(s) and s["method"] not in WHOLE:  # the addition as it was, beside what it becomes
-        lies["reference"] += still.learnt_width(s) * trainable
+        lies["reference"] += static.learnt_width(s) * trainable
     lies = {k: v / share for k, v in lies.items()}
     preferred = s.get("objective") == "preference"  # rows of unlike length side by side, behind a mask (trl/trainer/dpo_trainer.py)
     rows = s["micro_batch"] * (2 if paired(s) else 1)
@@ -103,10 +103,10 @@ def training(
     masked = bool(s.get("packing")) or facts.family != "decoder" or preferred if masked is None else masked
     batch = Batch(rows, s["max_length"], masked, fused)
     gathered = (s.get("effective_batch") or s["micro_batch"]) > s["micro_batch"] * cards
-    found = step.moments(facts, s, batch, trainable=trainable, device=device, gathered=gathered)
-    found["test"] = step.testing(facts, s, batch, device=device)
+    found = training_step.moments(facts, s, batch, trainable=trainable, device=device, gathered=gathered)
+    found["test"] = training_step.testing(facts, s, batch, device=device)
     if s.get("objective") == "seq2seq":
-        found["writing"] = {"buffers": generation(facts, rows=rows, length=s["max_length"], b=still.width(s))}
+        found["writing"] = {"buffers": generation(facts, rows=rows, length=s["max_length"], b=static.width(s))}
     between = _between(facts, s, trainable, cards, sharded)
     totals = {moment: sum(v / share if k == "gradients" else v for k, v in terms.items()) for moment, terms in found.items()}
     worst = max(totals, key=totals.get)
@@ -119,21 +119,21 @@ def training(
 
 def _lies(facts: ModelFacts, s: dict[str, Any], trainable: int, device: str) -> dict[str, float]:
     """What lies there between two steps."""
-    out = still.weights(facts, still.width(s), s.get("quantization"), s.get("objective") or "chat")
-    out["adapters"] = 0 if s["method"] in WHOLE else still.learnt_width(s) * trainable
-    out["optimizer"] = 0 if s.get("optimizer") in still.PAGED and device == "cuda" else still.states(trainable, s, facts)
+    out = static.weights(facts, static.width(s), s.get("quantization"), s.get("objective") or "chat")
+    out["adapters"] = 0 if s["method"] in WHOLE else static.learnt_width(s) * trainable
+    out["optimizer"] = 0 if s.get("optimizer") in static.PAGED and device == "cuda" else static.states(trainable, s, facts)
     out["reference"] = _reference(s, trainable, out["weights"])
     if s["method"] == "last_layers" and device == "cpu":  # what was swapped out, so that the base can be asked beside it
-        out["buffers"] = still.width(s) * trainable
+        out["buffers"] = static.width(s) * trainable
     return out
 
 
 def _reference(s: dict[str, Any], trainable: int, weights: float) -> float:
-    """What the reference of a preference run keeps beside the model (`workers/reference.py`): of a full run a second copy unless it was
+    """What the reference of a preference run keeps beside the model (`workers/training/reference_model.py`): of a full run a second copy unless it was
     asked beforehand; of an addition nothing when it begins fresh. One that goes on from before keeps a copy as small as itself."""
     if not refers(s):
         return 0.0
-    return weights if s["method"] == "full" else still.width(s) * trainable if s["method"] == "last_layers" else 0.0
+    return weights if s["method"] == "full" else static.width(s) * trainable if s["method"] == "last_layers" else 0.0
 
 
 def _between(facts: ModelFacts, s: dict[str, Any], trainable: int, cards: int, sharded: bool) -> float:
@@ -141,8 +141,8 @@ def _between(facts: ModelFacts, s: dict[str, Any], trainable: int, cards: int, s
     if cards == 1:
         return 0
     if sharded:
-        return 2 * still.width(s) * facts.layer_parameters + still.width(s) * facts.vocabulary * facts.hidden
-    return still.learnt_width(s) * trainable  # buckets beside the gradients (torch.nn.parallel.DistributedDataParallel)
+        return 2 * static.width(s) * facts.layer_parameters + static.width(s) * facts.vocabulary * facts.hidden
+    return static.learnt_width(s) * trainable  # buckets beside the gradients (torch.nn.parallel.DistributedDataParallel)
 
 
 def _whole(terms: dict[str, float], device: str, s: dict[str, Any], moment: str, moments: dict[str, int]) -> Estimate:

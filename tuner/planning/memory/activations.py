@@ -9,8 +9,8 @@ from functools import cache
 from typing import Any
 
 from tuner import paths
-from tuner.architectures import PLAIN
 from tuner.models import ModelFacts
+from tuner.models.architectures import PLAIN
 
 TABLE = paths.PRESETS / "calibration" / "layers.json"
 TILE = 4096, 32768  # tokens and words that TRL's fused head holds at once (trl/kernels/chunked_logprob.py)

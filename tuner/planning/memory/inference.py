@@ -1,8 +1,7 @@
 """What is taken beside training: talking, serving many, writing tests, merging, files on disk. In bytes."""
 
-from tuner import mixed_precision
-from tuner.memory import still
-from tuner.models import ModelFacts
+from tuner.models import ModelFacts, mixed_precision
+from tuner.planning.memory import static
 
 CONTEXT = {"cuda": 500_000_000, "mps": 500_000_000, "cpu": 700_000_000}  # the driver's part; on a CPU Python with torch loaded
 GGUF = {"f16": 2.0, "q8_0": 8.5 / 8, "q4_k_m": 4.85 / 8}  # bytes per weight (llama.cpp, tools/quantize/README.md)
@@ -39,7 +38,7 @@ def serving(
 ) -> int:
     """To answer `streams` conversations at once; `additions` parameters of adapters lie beside the model."""
     b = mixed_precision.width(precision)
-    weights = sum(still.weights(facts, b, quantization).values())
+    weights = sum(static.weights(facts, b, quantization).values())
     words = 4 * streams * facts.vocabulary * 4  # the scores of the next word, and copies that sampling makes of them
     return int(weights + 4 * additions + streams * cache(facts, context, b) + words + CONTEXT[device])
 
@@ -67,7 +66,7 @@ def gguf(facts: ModelFacts, kind: str = "q8_0") -> tuple[int, int]:
 
 def checkpoint(facts: ModelFacts, *, method: str, trainable: int, precision: str) -> int:
     """One checkpoint on disk: what is learnt, with the optimizer's two states."""
-    if method in still.WHOLE:
+    if method in static.WHOLE:
         b = mixed_precision.width(precision, method)
         return facts.parameters * b + 2 * b * trainable
     return 12 * trainable

@@ -6,15 +6,14 @@ each run: it is counted with every technique.
 
 from typing import Any
 
-from tuner import shapes
-from tuner.architectures import BUILDERS, Part
-from tuner.models import ModelFacts, lora_parameters
+from tuner.models import ModelFacts, lora_parameters, tensor_shapes
+from tuner.models.architectures import BUILDERS, Part
 
 HEADS = {"classification": "classification", "regression": "classification", "reward": "classification", "tokens": "tokens", "qa": "qa"}
 KEYS_VALUES = {
     *("k", "v", "key", "value", "k_proj", "v_proj", "key_proj", "value_proj", "k_lin", "v_lin"),
     *("Wqkv", "c_attn", "qkv_proj", "query_key_value"),
-}  # as in workers/layers.py
+}  # as in workers/modelling/layers.py
 DOWN = {"down_proj", "c_proj", "dense_4h_to_h", "fc2", "wo", "Wo", "lin2", "dense"}  # the last map of an MLP
 
 
@@ -22,9 +21,9 @@ def trainable(facts: ModelFacts, settings: dict[str, Any], objective: str = "cha
     """How many parameters `settings["method"]` trains for `objective`; one number is learnt for a regression, whatever `labels` says."""
     head = HEADS.get(objective, "lm")
     labels = 1 if objective in ("regression", "reward") else labels
-    found, method = shapes.parts(facts, head, labels), settings["method"]
+    found, method = tensor_shapes.parts(facts, head, labels), settings["method"]
     if method == "full":
-        return facts.parameters - facts.still if head == "lm" and facts.path else shapes.total(found)
+        return facts.parameters - facts.still if head == "lm" and facts.path else tensor_shapes.total(found)
     if method == "last_layers":
         return _last_layers(facts, settings, found)
     task = sum(p.parameters for p in found if _beside(facts, p))

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from tuner import counting, losses, mixed_precision, shapes
-from tuner.models import ModelFacts
+from tuner.models import ModelFacts, mixed_precision, tensor_shapes
+from tuner.planning.memory import parameter_counts
+from tuner.settings import losses
 
 WHOLE = mixed_precision.WHOLE  # change the weights themselves
 PACKED = {  # bytes per packed weight, and of its constants: nf4 in blocks of 64 whose constants are packed in blocks of 256
@@ -31,9 +32,9 @@ def learnt_width(settings: dict[str, Any]) -> int:
 def weights(facts: ModelFacts, b: int, quantization: str | None = None, objective: str = "chat") -> dict[str, float]:
     """Bytes of the model with the head of the objective. Packed are the linear maps of the layers; embeddings, head, norms and the
     bare tensors of experts stay as they are."""
-    head = counting.HEADS.get(objective, "lm")
-    parts = shapes.parts(facts, head)
-    total = facts.parameters if head == "lm" and facts.family != "encoder" else shapes.total(parts)
+    head = parameter_counts.HEADS.get(objective, "lm")
+    parts = tensor_shapes.parts(facts, head)
+    total = facts.parameters if head == "lm" and facts.family != "encoder" else tensor_shapes.total(parts)
     if quantization is None:
         return {"weights": total * b}
     left = LEFT_WHOLE.get(facts.model_type, "?")

@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from tuner import counting, shapes
-from tuner.memory import layers, still
-from tuner.models import ModelFacts
+from tuner.models import ModelFacts, tensor_shapes
+from tuner.planning.memory import activations, parameter_counts, static
 
 
 @dataclass(frozen=True)
@@ -27,37 +26,40 @@ def moments(
     `gathered`: gradients of earlier micro-batches lie there from the start.
     """
     at, said, found, kept, first = _layers(facts, s, batch, device)
-    gradients = still.learnt_width(s) * trainable
-    apart = s.get("quantization") and not layers.way(s, again=False, device=device).endswith("qlora")
+    gradients = static.learnt_width(s) * trainable
+    apart = s.get("quantization") and not activations.way(s, again=False, device=device).endswith("qlora")
     unpacked = 2 * max(at["HI"], at["HQ"]) if apart else 0  # one map at a time is unpacked for its product; the table's QLoRA has it in it
     before = gradients if gathered else 0
     learning = s["last_layers"] if s["method"] == "last_layers" else facts.depth
-    narrow = still.learnt_width(s) == 2 and s["method"] not in still.WHOLE  # what is in bf16 already is not cast to it
-    cast = learning * layers.bytes_of(found["cast"], at) if s.get("gradient_checkpointing") and not narrow else 0  # else it is kept
+    narrow = static.learnt_width(s) == 2 and s["method"] not in static.WHOLE  # what is in bf16 already is not cast to it
+    cast = learning * activations.bytes_of(found["cast"], at) if s.get("gradient_checkpointing") and not narrow else 0  # else it is kept
     words = _words(facts, s)
-    twice = words and facts.tied and not counting.HEADS.get(s.get("objective") or "chat")  # the matrix gets a gradient at either end
-    later = still.width(s) * at["words"] if words and facts.family == "decoder" and not twice else 0  # the table's words are tied
+    twice = (
+        words and facts.tied and not parameter_counts.HEADS.get(s.get("objective") or "chat")
+    )  # the matrix gets a gradient at either end
+    later = static.width(s) * at["words"] if words and facts.family == "decoder" and not twice else 0  # the table's words are tied
     out = {
         "forth": {"activations": first + kept + cast + _of(found["forth"], said, False), "gradients": before, "buffers": unpacked},
         "head": {"activations": first + kept, "head": head(facts, s, batch, found, said), "gradients": before},
         "back": {"activations": first + kept + _of(found["back"], said, words), "gradients": before, "buffers": unpacked},
         "end": {"activations": _of(found["end"], at, words) - later, "gradients": max(before, gradients), "buffers": unpacked},
-        "step": {"gradients": gradients} | ({"optimizer": still.states(trainable, s, facts)} if s.get("optimizer") in still.PAGED else {}),
+        "step": {"gradients": gradients}
+        | ({"optimizer": static.states(trainable, s, facts)} if s.get("optimizer") in static.PAGED else {}),
     }
-    if still.refers(s):  # its reference reads while the backward waits
+    if static.refers(s):  # its reference reads while the backward waits
         terms = testing(facts, s, batch, device=device)
         waiting = first + kept + KEPT_BY_HEAD * at["H"]
         out["reference"] = terms | {"activations": terms["activations"] + waiting, "gradients": before}
     if words:
-        out["input"] = {"activations": _of(found.get("input", [{"words": 2 * still.width(s)}]), at, twice), "gradients": gradients}
+        out["input"] = {"activations": _of(found.get("input", [{"words": 2 * static.width(s)}]), at, twice), "gradients": gradients}
     return out
 
 
 def testing(facts: ModelFacts, s: dict[str, Any], batch: Batch, *, device: str = "cuda") -> dict[str, float]:
     """{term: bytes} of one batch of a test: nothing is kept, one layer works at a time."""
     at, said, found, _, _ = _layers(facts, s, batch, device)
-    left = facts.depth * layers.bytes_of(found["left"], at)
-    reading, answer = left + layers.bytes_of(found["reading"], at), left + _said(facts, s, found["answer"], said)
+    left = facts.depth * activations.bytes_of(found["left"], at)
+    reading, answer = left + activations.bytes_of(found["reading"], at), left + _said(facts, s, found["answer"], said)
     return {"activations": min(reading, max(0, answer)), "head": max(0, answer - reading)} if answer > reading else {"activations": reading}
 
 
@@ -67,7 +69,7 @@ def _words(facts: ModelFacts, s: dict[str, Any]) -> bool:
 
 
 def _of(phase: list[dict[str, float]], at: dict[str, int], words: Any) -> float:
-    return layers.bytes_of(phase, at if words else {**at, "words": 0})
+    return activations.bytes_of(phase, at if words else {**at, "words": 0})
 
 
 def _layers(facts: ModelFacts, s: dict[str, Any], batch: Batch, device: str):
@@ -75,23 +77,23 @@ def _layers(facts: ModelFacts, s: dict[str, Any], batch: Batch, device: str):
     again, method, n = bool(s.get("gradient_checkpointing")), s["method"], s.get("virtual_tokens") or 0
     rank = {"adapter": s.get("adapter_size") or 0}.get(method, s.get("lora_rank") or 0)
     more = {"rank": rank, "before": n if method == "prefix" else 0}
-    said = layers.sizes(facts, batch.rows, batch.length, **more)
-    at = layers.sizes(facts, batch.rows, batch.length + n, **more) if method in ("prompt", "p_tuning") else said
+    said = activations.sizes(facts, batch.rows, batch.length, **more)
+    at = activations.sizes(facts, batch.rows, batch.length + n, **more) if method in ("prompt", "p_tuning") else said
     if not facts.decoder_layers:
         said = at  # invisible words are read by the encoder alone where there is one
-    way = layers.way(s, again=again, device=device)
-    found = layers.coefficients(facts, way)
+    way = activations.way(s, again=again, device=device)
+    found = activations.coefficients(facts, way)
     if said["chosen I"] and "chosen I" not in found["kept"][0]:  # of a kind that was not fitted: its experts count as one wide MLP
         said, at = (a | {"I": a["chosen I"]} for a in (said, at))
     first = found["first"]
     last, many = (facts.decoder_layers or facts.layers), facts.depth
     if method == "last_layers" and not again:  # a decoder's before its encoder's; what is beside them learns nothing
-        many, first = min(s["last_layers"], facts.depth), layers.coefficients(facts, layers.like(way, "lora"))["first"]
-    one = layers.bytes_of(found["kept"], said) + _more(facts, s, batch, said, found, again)
-    before = layers.bytes_of(found.get("encoder", []), at) * max(0, many - last)
+        many, first = min(s["last_layers"], facts.depth), activations.coefficients(facts, activations.like(way, "lora"))["first"]
+    one = activations.bytes_of(found["kept"], said) + _more(facts, s, batch, said, found, again)
+    before = activations.bytes_of(found.get("encoder", []), at) * max(0, many - last)
     if before and not again:
         before += max(0, many - last) * _targets(facts, s, at, "encoder")
-    return at, said, found, one * min(many, last) + before, layers.bytes_of(first, at)
+    return at, said, found, one * min(many, last) + before, activations.bytes_of(first, at)
 
 
 def _more(facts: ModelFacts, s: dict[str, Any], batch: Batch, at: dict[str, int], found: dict, again: bool) -> float:
@@ -102,7 +104,7 @@ def _more(facts: ModelFacts, s: dict[str, Any], batch: Batch, at: dict[str, int]
         rows = batch.rows if batch.masked else 1
         grouped = 4 * (at["Q"] - at["K"]) if facts.kv_heads > 1 else 0  # keys and values written out, which for a single one is a view
         extra += 2 * rows * batch.length**2 + grouped  # and a mask for each layer
-    if s["precision"] == "fp32" and s["method"] not in still.WHOLE and not again:
+    if s["precision"] == "fp32" and s["method"] not in static.WHOLE and not again:
         extra += 2 * facts.layer_parameters
     if found["kept"][0].get("before Q") and facts.kv_heads in (1, facts.heads):  # behind prefixes the table's are written out
         extra -= 4 * (at["Q"] + at["before Q"])
@@ -131,11 +133,11 @@ def targets(facts: ModelFacts, wanted: Any, stack: str = "decoder") -> list:
     """The maps of one layer (of that half, where there are two) that LoRA adapts."""
     from tuner import models
 
-    every = [p for p in shapes.parts(facts) if p.kind == "linear" and p.layers and (p.stack == stack or not facts.decoder_layers)]
+    every = [p for p in tensor_shapes.parts(facts) if p.kind == "linear" and p.layers and (p.stack == stack or not facts.decoder_layers)]
     if wanted == "all-linear":
         return every
     known = list(models.TARGETS.get(facts.model_type, {}).values())
-    return [p for p, _ in shapes.matching(every, models.lora_modules(facts, wanted), known)]
+    return [p for p, _ in tensor_shapes.matching(every, models.lora_modules(facts, wanted), known)]
 
 
 KEPT_BY_HEAD = 8  # bytes for each token and width: what the last norm and the fused head hold for their backward
@@ -152,6 +154,6 @@ def head(facts: ModelFacts, s: dict[str, Any], batch: Batch, found: dict, at: di
 
 def _said(facts: ModelFacts, s: dict[str, Any], phase: list[dict[str, float]], at: dict[str, int]) -> float:
     """A decoder that judges texts instead of writing has no choice of words to make."""
-    if counting.HEADS.get(s.get("objective") or "chat") and facts.family != "encoder":
+    if parameter_counts.HEADS.get(s.get("objective") or "chat") and facts.family != "encoder":
         at = {**at, "V": 0, "words": 0, "tile": 0, "chunk": 0}
-    return layers.bytes_of(phase, at)
+    return activations.bytes_of(phase, at)

@@ -15,9 +15,9 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from tuner import paths
-from tuner.additions import ABOUT
 from tuner.errors import ModelError
-from tuner.workers.adapters import is_linear, places, stacks, text_part
+from tuner.settings.continuation import ABOUT
+from tuner.workers.modelling.bottleneck_adapter import is_linear, places, stacks, text_part
 
 CHANGED = "changed.safetensors"
 KEYS_VALUES = {  # what families call the maps of keys and values, alone or fused

@@ -8,10 +8,12 @@ import torch
 import transformers
 from transformers import BitsAndBytesConfig
 
-from tuner import hardware, model_files, model_formats, models, objectives
+from tuner import devices
 from tuner.errors import ModelError
-from tuner.workers import layers, towers
-from tuner.workers.tokens import PLAIN_TEMPLATE, local_folder, tokenizer
+from tuner.models import model_files, stored_formats
+from tuner.settings import objectives
+from tuner.workers.modelling import layers, multimodal
+from tuner.workers.tokenization.tokenizer_loader import PLAIN_TEMPLATE, local_folder, tokenizer
 
 __all__ = ["PLAIN_TEMPLATE", "base_model", "head_of", "hold_share", "local_folder", "tokenizer", "torch_device", "use_cores"]
 
@@ -20,7 +22,7 @@ WIDTHS = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
 
 def use_cores() -> None:
     """As many threads as cores, or as OMP_NUM_THREADS says."""
-    torch.set_num_threads(hardware.threads())
+    torch.set_num_threads(devices.threads())
 
 
 def torch_device(device: str) -> torch.device:
@@ -52,13 +54,13 @@ def base_model(
     `problem_type`; `quantization` packs the weights of the layers into 4 bits (nf4) or 8 (int8). The attention is torch's own
     (sdpa), which transformers chooses where the class has it.
     """
-    auto = getattr(transformers, models.auto_class(folder, objective))
+    auto = getattr(transformers, objectives.auto_class(folder, objective))
     more = head(folder, labels or (len(names) if names else None), names, problem)
-    stored = model_formats.packed(model_files.document(folder / "config.json"))
+    stored = stored_formats.packed(model_files.document(folder / "config.json"))
     if stored:  # by bitsandbytes, which says in the config how: it stays so
         quantization = stored
         more["device_map"] = {"": torch_device(device)}
-    elif model_formats.quantization(model_files.document(folder / "config.json")) in model_formats.UNPACKED:
+    elif stored_formats.quantization(model_files.document(folder / "config.json")) in stored_formats.UNPACKED:
         more["quantization_config"] = transformers.Mxfp4Config(dequantize=True)  # gpt-oss; beside its own 4 bits nothing learns
     elif quantization:
         more |= {"quantization_config": packed(quantization, precision, left_whole(auto, folder)), "device_map": {"": torch_device(device)}}
@@ -76,7 +78,7 @@ def base_model(
             remedy="Choose another objective, or another model.",
             field="objective",
         ) from error
-    towers.text_only(model)
+    multimodal.text_only(model)
     model.fresh_modules = sorted({key.rpartition(".")[0] for key in told["missing_keys"]})
     if objectives.get(objective).task == "SEQ_CLS":
         pad(model, folder)

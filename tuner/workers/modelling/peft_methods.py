@@ -1,6 +1,6 @@
 """The techniques at work: a base with exactly the right parameters trainable, saved, loaded, switched off, merged.
 
-`tuner/methods.py` says what each is; PEFT brings most of them, `layers.py` the last layers, `adapters.py` the bottleneck adapters.
+`tuner/settings/methods.py` says what each is; PEFT brings most of them, `layers.py` the last layers, `adapters.py` the bottleneck adapters.
 The head of a task (labels, spans) is trained and saved with every one of them.
 """
 
@@ -29,12 +29,13 @@ from peft import (
 from peft.utils import ModulesToSaveWrapper
 from safetensors.torch import load_file, save_file
 
-from tuner import additions, models, objectives
-from tuner.additions import EXTRA
+from tuner import models
 from tuner.errors import ModelError
-from tuner.methods import SOFT
 from tuner.models import ModelFacts
-from tuner.workers import adapters, layers
+from tuner.settings import continuation, objectives
+from tuner.settings.continuation import EXTRA
+from tuner.settings.methods import SOFT
+from tuner.workers.modelling import bottleneck_adapter, layers
 
 
 def build(model, settings: dict[str, Any], facts: ModelFacts, *, objective: str, tokenizer=None, start: Path | None = None):
@@ -59,7 +60,7 @@ def put_on(model, settings: dict[str, Any], facts: ModelFacts, *, objective: str
     needs and bf16 does not; freezing is done here, and checkpointing without re-entrance needs no gradient at the input.
     """
     method, task = settings["method"], objectives.get(objective).task
-    if start is not None and not additions.same(start, method, objective):
+    if start is not None and not continuation.same(start, method, objective):
         model, start = merged(with_saved(model, start)), None
     if method == "full":
         _whole(model)
@@ -110,7 +111,7 @@ def _config(model, s: dict[str, Any], facts: ModelFacts, task: str) -> PeftConfi
     if s["method"] in ("lora", "qlora"):
         return _lora(model, s, facts, common)
     if s["method"] == "adapter":
-        return adapters.BottleneckConfig(size=s["adapter_size"], placement=s["adapter_placement"], **common)
+        return bottleneck_adapter.BottleneckConfig(size=s["adapter_size"], placement=s["adapter_placement"], **common)
     if s["method"] == "ln":
         return LNTuningConfig(target_modules=layers.norms(model), **common)
     inner, down = layers.ia3_places(model)
@@ -163,7 +164,7 @@ def _soft(model, s: dict[str, Any], task: str, tokenizer, start: Path | None) ->
 
 
 def _soft_config(model, s: dict[str, Any], task: str) -> PeftConfig:
-    c, hidden = model.config.get_text_config(), adapters.hidden_size(model)
+    c, hidden = model.config.get_text_config(), bottleneck_adapter.hidden_size(model)
     shape = {"token_dim": hidden, "num_layers": c.num_hidden_layers, "num_attention_heads": c.num_attention_heads}
     common = {"task_type": task, "num_virtual_tokens": s["virtual_tokens"], "modules_to_save": layers.heads(model) or None}
     if s["method"] == "prompt":
@@ -308,13 +309,13 @@ def save(model, folder: Path, settings: dict[str, Any]) -> None:
         save_file(load_file(weights) | head, weights, metadata={"format": "pt"})
     else:
         model.save_pretrained(str(folder))
-        if model.peft_type == adapters.BOTTLENECK:
-            shutil.copy(adapters.__file__, folder / "adapters.py")
+        if model.peft_type == bottleneck_adapter.BOTTLENECK:
+            shutil.copy(bottleneck_adapter.__file__, folder / "adapters.py")
 
 
 def kind(folder: Path) -> str:
     """What a folder holds (`additions.kind`). ModelError when it is nothing that was learnt."""
-    if found := additions.kind(folder):
+    if found := continuation.kind(folder):
         return found
     raise ModelError(
         f"{folder.name} holds nothing that was learnt.",
@@ -375,7 +376,7 @@ def merged(model):
         delattr(model, layers.KEPT)
     if not isinstance(model, PeftModel):
         return model
-    if f"peft:{getattr(model.peft_type, 'value', model.peft_type)}" not in additions.MERGE:
+    if f"peft:{getattr(model.peft_type, 'value', model.peft_type)}" not in continuation.MERGE:
         raise _refused("What was learnt this way can't be merged into the model.", "Go on with the same technique.", "method")
     if getattr(model.get_base_model(), "is_quantized", False):
         raise _refused(

@@ -11,8 +11,8 @@ import torch
 from peft import PeftModel
 from pydantic import BaseModel
 
-from tuner import additions, objectives
-from tuner.workers import load, techniques
+from tuner.settings import continuation, objectives
+from tuner.workers.modelling import load, peft_methods
 
 ROOM = 1.3  # a model is loaded beside another when its weights times this are free: answering needs some as well
 
@@ -49,11 +49,11 @@ class Base:
         return self.model, self.tokenizers[name]
 
     def _add(self, folder: Path, name: str) -> None:
-        kind = techniques.kind(folder)
+        kind = peft_methods.kind(folder)
         if self.kind is not None and (kind != self.kind or kind == "layers" or not self._beside()):
             self._clear()
         stale = [n for n in self.tokenizers if n and n.split("@")[0] == name.split("@")[0]]
-        self.model, self.kind = techniques.with_saved(self.model, folder, name=name).eval(), kind
+        self.model, self.kind = peft_methods.with_saved(self.model, folder, name=name).eval(), kind
         for old in stale:  # the run was trained on since
             self.model.delete_adapter(old)
             self.tokenizers.pop(old)
@@ -65,7 +65,7 @@ class Base:
 
     def _clear(self) -> None:
         """The bare base again; tokenizers of what was on it go with it."""
-        self.model, self.kind = techniques.taken_off(self.model).eval(), None
+        self.model, self.kind = peft_methods.taken_off(self.model).eval(), None
         self.tokenizers = {None: self.tokenizers[None]}
 
 
@@ -108,6 +108,6 @@ class Models:
 
 def _name(adapter: str) -> str:
     """PEFT's names may hold no dots; the stamp tells a run that was trained on from what is in memory."""
-    files = (Path(adapter) / name for name in ("adapter_config.json", additions.ABOUT, "config.json"))
+    files = (Path(adapter) / name for name in ("adapter_config.json", continuation.ABOUT, "config.json"))
     stamp = next((file.stat().st_mtime_ns for file in files if file.exists()), 0)
     return f"{abs(hash(adapter)):x}@{stamp}"

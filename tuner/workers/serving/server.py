@@ -1,4 +1,4 @@
-"""One base model, its adapters, an OpenAI-compatible API on 127.0.0.1: `python -m tuner.workers.serve FOLDER`.
+"""One base model, its adapters, an OpenAI-compatible API on 127.0.0.1: `python -m tuner.workers.serving.server FOLDER`.
 
 FOLDER/request.json names the device; FOLDER/endpoint.json (port and secret, readable by the owner alone) appears when it
 is ready. Models are made known with POST /models; adapters stay resident on one copy of their base and are switched per
@@ -25,10 +25,13 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import BaseModel, Field
 from transformers import StoppingCriteria, StoppingCriteriaList, TextIteratorStreamer
 
-from tuner import chat_templates, hardware, locks, model_files, paths
+from tuner import devices, locks, paths
 from tuner.errors import RequestError, translate
-from tuner.workers import answers, load, techniques, writer
-from tuner.workers.resident import Known, Models
+from tuner.models import chat_templates, model_files
+from tuner.workers.modelling import load, peft_methods
+from tuner.workers.serving import task_predict
+from tuner.workers.serving.model_cache import Known, Models
+from tuner.workers.tokenization import template_render
 
 IDLE = 600.0
 
@@ -94,7 +97,7 @@ class Answer:
     def text(self) -> Iterator[str]:
         with self.models.turn:
             model, tokenizer, adapted = self.models.ready(self.q.model)
-            inputs = writer.prompt(tokenizer, self.q.messages, return_tensors="pt", return_dict=True).to(model.device)
+            inputs = template_render.prompt(tokenizer, self.q.messages, return_tensors="pt", return_dict=True).to(model.device)
             self.prompt_tokens = inputs["input_ids"].shape[1]
             room = (getattr(model.config.get_text_config(), "max_position_embeddings", None) or 4096) - self.prompt_tokens
             if room < 1:
@@ -128,7 +131,7 @@ class Answer:
             if self.q.temperature > 0
             else {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
         )
-        off = contextlib.nullcontext() if adapted else techniques.off(model)
+        off = contextlib.nullcontext() if adapted else peft_methods.off(model)
         try:
             if self.q.seed is not None:
                 torch.manual_seed(self.q.seed)
@@ -215,8 +218,8 @@ def _answered(models: Models, t: Task) -> dict[str, Any]:
     about = model_files.head(beside) | paths.read_json(beside / "task.json", {})
     with models.turn:
         model, tokenizer, adapted = models.ready(t.model)
-        with contextlib.nullcontext() if adapted else techniques.off(model):
-            return answers.answer(model, tokenizer, known.objective, t.text, about=about, question=t.question, most=t.most)
+        with contextlib.nullcontext() if adapted else peft_methods.off(model):
+            return task_predict.answer(model, tokenizer, known.objective, t.text, about=about, question=t.question, most=t.most)
 
 
 async def _events(answer: Answer, app: FastAPI) -> AsyncIterator[str]:
@@ -326,5 +329,5 @@ def _publish(folder: Path, port: int, key: str) -> None:
 
 
 if __name__ == "__main__":
-    hardware.cores()
+    devices.cores()
     sys.exit(main(Path(sys.argv[1]).resolve()))

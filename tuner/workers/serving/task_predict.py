@@ -4,9 +4,10 @@ from typing import Any
 
 import torch
 
-from tuner.data.transcripts import transcript
+from tuner.data.schema.transcripts import transcript
 from tuner.errors import RequestError
-from tuner.workers import talks
+from tuner.workers.modelling.batches import Pad, best_spans
+from tuner.workers.tokenization import reward_text, task_rows
 
 WINDOWS = 8  # of a long text, read at once
 
@@ -69,7 +70,7 @@ def reward(model, tokenizer, text: str, *, about: dict, question: str = "", **_)
             remedy="Give the question as well, or write 'User: ...' and 'Assistant: ...', a turn a line.",
             field="question",
         )
-    ids = talks.ids_of(tokenizer, talk, min(limit(model, tokenizer), about.get("max_length", 4096)))
+    ids = reward_text.ids_of(tokenizer, talk, min(limit(model, tokenizer), about.get("max_length", 4096)))
     inputs = {"input_ids": torch.tensor([ids], device=model.device), "attention_mask": torch.ones(1, len(ids), device=model.device).long()}
     return {"value": round(float(model(**inputs).logits.float().flatten()[0]), 4), "tokens": len(ids)}
 
@@ -91,23 +92,20 @@ def words(model, tokenizer, text: str, *, about: dict, **_) -> dict[str, Any]:
 
 def span(model, tokenizer, text: str, *, about: dict, question: str = "", **_) -> dict[str, Any]:
     """The best stretch over all windows of the text, read as in training; "" where the model finds that no words answer."""
-    from tuner.workers import span as trained  # brings the trainer with it, which nobody else here needs
-    from tuner.workers.learner import Pad
-
     if not question.strip():
         raise RequestError(
             "There is no question.", asked=question, available="a question about the text", remedy="Write one.", field="question"
         )
     size, nothing = min(limit(model, tokenizer), about.get("max_length", 384)), about.get("no_answer", True)
-    windows = trained.Windows()
-    trained.add(windows, tokenizer, {"context": text, "question": question, "answers": {"text": []}}, size, True)
+    windows = task_rows.Windows()
+    task_rows.add(windows, tokenizer, {"context": text, "question": question, "answers": {"text": []}}, size, True)
     pad, found, doubt = Pad(tokenizer, None, ("token_type_ids", "begins", "ends")), (float("-inf"), 0, 0), float("inf")
     known = ("input_ids", "attention_mask", *(["token_type_ids"] if "token_type_ids" in tokenizer.model_input_names else []))
     for at in range(0, len(windows), WINDOWS):
         batch = pad([windows[i] for i in range(at, min(len(windows), at + WINDOWS))])
         out = model(**{k: batch[k].to(model.device) for k in known})
         inside = batch["text"].to(model.device)
-        best = trained.best_spans(out.start_logits.float(), out.end_logits.float(), inside, about.get("longest_answer", 64))
+        best = best_spans(out.start_logits.float(), out.end_logits.float(), inside, about.get("longest_answer", 64))
         for i, (first, last, score, null) in enumerate(best.tolist(), at):
             place = (windows.columns["begins"][i][int(first)], windows.columns["ends"][i][int(last)])
             found, doubt = max(found, (score, *place)), min(doubt, null)

@@ -5,12 +5,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from tuner import run_warnings
 from tuner.errors import DataError
-from tuner.run_warnings import NOTHING
-from tuner.workers import watch
-from tuner.workers.masks import Encoded, Masker, TemplateRefusal
-from tuner.workers.templates import training_template
+from tuner.runs import run_warnings
+from tuner.runs.run_warnings import NOTHING
+from tuner.workers.tokenization import timeout
+from tuner.workers.tokenization.loss_mask import Encoded, Masker, TemplateRefusal
+from tuner.workers.tokenization.template_sandbox import training_template
 
 __all__ = ["IGNORED", "NOTHING", "Prepared", "TemplateRefusal", "prepare", "training_template"]
 IGNORED = -100  # the label of a token that is read and not learnt
@@ -96,7 +96,7 @@ def prepare(
     max_length: int,
     needed: bool = True,
     fold_system: bool = False,
-    limit: float = watch.SECONDS,
+    limit: float = timeout.SECONDS,
 ) -> Prepared:
     """Tokenise canonical rows; DataError when nothing is left of what is `needed`, ModelError when a batch takes over `limit` seconds."""
     out, seen = Prepared(), 0

@@ -14,12 +14,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from tuner import hardware, objectives
-from tuner.data import convert
+from tuner import devices
+from tuner.data.schema import convert
 from tuner.errors import ModelError, RequestError
-from tuner.run_warnings import NO_SYSTEM
-from tuner.workers import watch
-from tuner.workers.writer import SYSTEM, Ranges, TemplateRefusal, Writer, folded
+from tuner.runs.run_warnings import NO_SYSTEM
+from tuner.settings import objectives
+from tuner.workers.tokenization import timeout
+from tuner.workers.tokenization.template_render import SYSTEM, Ranges, TemplateRefusal, Writer, folded
 
 ROWS, LETTERS = 1024, 2_000_000  # of a batch at most, whichever is reached first
 
@@ -65,7 +66,7 @@ class Masker:
         if tokenizer.is_fast:
             tokenizer(" ", add_special_tokens=False)  # sets the core to neither cut nor pad, whatever its file says
 
-    def stream(self, values: Iterable[dict], *, limit: float = watch.SECONDS) -> Iterator[list[Encoded]]:
+    def stream(self, values: Iterable[dict], *, limit: float = timeout.SECONDS) -> Iterator[list[Encoded]]:
         """The rows in order, batch by batch. ModelError when one batch takes longer than `limit` seconds."""
         before, done, pool = None, 0, ThreadPoolExecutor(1, "tokens")
         try:
@@ -102,7 +103,7 @@ class Masker:
         values, at, going = iter(values), 0, True
         while going:
             batch, letters, going = [], 0, False
-            with watch.limited(f"Writing rows {at + 1:,} to {at + ROWS:,}", limit):
+            with timeout.limited(f"Writing rows {at + 1:,} to {at + ROWS:,}", limit):
                 for value in values:
                     batch.append(self._write(value))
                     letters += len(batch[-1].text)
@@ -151,7 +152,7 @@ class Masker:
         try:
             encodings = iter(encoded.result(timeout=limit))
         except TimeoutError:
-            raise watch.overdue(f"Reading rows {at + 1:,} to {at + len(batch):,}", limit) from None
+            raise timeout.overdue(f"Reading rows {at + 1:,} to {at + len(batch):,}", limit) from None
         return [Encoded(refused=w.refused) if w.refused is not None else self._row(w, next(encodings)) for w in batch]
 
     def _row(self, written: Written, encoding) -> Encoded:
@@ -196,7 +197,7 @@ def inside(encoding, begin: int, end: int) -> tuple[int, int] | None:
 def _many_cores() -> Iterator[None]:
     """The Rust core may use all cores while rows are prepared: nothing is forked meanwhile."""
     before = os.environ.get("TOKENIZERS_PARALLELISM")
-    if hardware.cores() > 1:
+    if devices.cores() > 1:
         os.environ["TOKENIZERS_PARALLELISM"] = "true"
     try:
         yield

@@ -7,10 +7,10 @@ pair: `input_ids`, `labels` (the better), `rejected_input_ids`, `rejected_labels
 from collections.abc import Iterable
 from typing import Any
 
-from tuner.run_warnings import NOTHING, SAME
-from tuner.workers.masks import Encoded, Masker
-from tuner.workers.prepare import IGNORED
-from tuner.workers.rows import Rows, batched
+from tuner.runs.run_warnings import NOTHING, SAME
+from tuner.workers.tokenization.lm_rows import IGNORED
+from tuner.workers.tokenization.loss_mask import Encoded, Masker
+from tuner.workers.tokenization.tokenized_rows import Rows, batched
 
 SIDES = {"preference": ("chosen", "rejected"), "rated": ("answer",)}
 RAGGED = ("labels", "rejected_input_ids", "rejected_labels")

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from typing import Any
 
-from tuner.workers import pairs
-from tuner.workers.prepare import IGNORED
-from tuner.workers.rows import Rows, batched
+from tuner.workers.tokenization import preference_rows
+from tuner.workers.tokenization.lm_rows import IGNORED
+from tuner.workers.tokenization.tokenized_rows import Rows, batched
 
 ANSWERED = "Assistant: "
 
@@ -30,9 +30,9 @@ def ids_of(tokenizer, messages: list[dict[str, Any]], max_length: int) -> list[i
 
 def tokenised(tokenizer, values: Iterable[dict], max_length: int) -> Rows:
     """As `pairs.tokenised`, for models without a chat template: columns of pairs; too long a talk loses its end."""
-    rows = Rows(pairs.RAGGED)
+    rows = Rows(preference_rows.RAGGED)
     for batch in batched(values):
-        texts = [in_words(v["prompt"] + v[side]) for v in batch for side in pairs.SIDES["preference"]]
+        texts = [in_words(v["prompt"] + v[side]) for v in batch for side in preference_rows.SIDES["preference"]]
         found = tokenizer(texts)["input_ids"]
         for i, value in enumerate(batch):
             sides = found[2 * i : 2 * i + 2]
@@ -40,7 +40,7 @@ def tokenised(tokenizer, values: Iterable[dict], max_length: int) -> Rows:
             ends = [ids[-1:] if len(ids) > max_length else [] for ids in sides]  # the separator that ends every text stays
             better, worse = (ids[: max_length - len(end)] + end for ids, end in zip(sides, ends, strict=True))
             if better == worse:
-                rows.leave_out(pairs.SAME)
+                rows.leave_out(preference_rows.SAME)
                 continue
             margin = {"margin": float(value["margin"])} if value.get("margin") is not None else {}
             none = {"labels": [IGNORED] * len(better), "rejected_labels": [IGNORED] * len(worse)}

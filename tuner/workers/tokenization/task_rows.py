@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tuner.workers.rows import EMPTY, HALF_EMPTY, NO_QUESTION, NO_WORDS, Rows, batched, weight_of
+from tuner.workers.tokenization.tokenized_rows import EMPTY, HALF_EMPTY, NO_QUESTION, NO_WORDS, Rows, batched, weight_of
 
 NOTHING = 0  # where a window without an answer points: its first token
 

@@ -8,8 +8,8 @@ from bisect import bisect_right
 from collections.abc import Callable
 from typing import Any
 
-from tuner.run_warnings import NO_CALLS, NO_REASONING
-from tuner.workers import templates
+from tuner.runs.run_warnings import NO_CALLS, NO_REASONING
+from tuner.workers.tokenization import template_sandbox
 
 ANEW = "the model's chat template writes earlier turns anew, so answers can't be told apart"
 SYSTEM = ("system", "developer")
@@ -24,7 +24,7 @@ class Writer:
     """Writes conversations with one template and tells which stretches the assistant says."""
 
     def __init__(self, template: str, special: dict[str, Any]):
-        marked, self.how = templates.marked(template)
+        marked, self.how = template_sandbox.marked(template)
         self.template, self.special = marked or template, dict(special)
         self.render = _renderer(self.template, self.special)
         self.missing: dict[str, list[int]] = {}  # of the conversation that was written last: what is not in its text, see `lost`

@@ -2,7 +2,7 @@
 
 A template is a program that came with a model. Jinja's sandbox keeps it from files and attributes, not from looping for
 ever or filling the memory, so an unknown one first writes a few conversations in a child process
-(`python -m tuner.workers.templates`, its job on standard input): 2 s of time and 512 MB at most. One that passes is
+(`python -m tuner.workers.tokenization.template_sandbox`, its job on standard input): 2 s of time and 512 MB at most. One that passes is
 remembered by its hash in the machine's folder; those of the starter and of TRL need no trial.
 """
 
@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from tuner import paths
-from tuner.chat_templates import TEMPLATES
 from tuner.errors import ModelError
-from tuner.launch import local
+from tuner.models.chat_templates import TEMPLATES
+from tuner.system import processes
 
 SECONDS, MEMORY, LETTERS = 2, 512 << 20, 1_000_000
 STARTING = 60  # for the child's imports, on a machine that is busy
@@ -103,9 +103,9 @@ def _refused(name: str, why: str) -> ModelError:
 def attempt(template: str, special: dict[str, Any]) -> dict[str, Any]:
     """{"works", "why", "refusals": what it says to each conversation (None: written)}, from a child process under limits."""
     job = json.dumps({"template": template, "special": {k: v for k, v in special.items() if isinstance(v, str)}})
-    command = [sys.executable, "-m", "tuner.workers.templates"]
+    command = [sys.executable, "-m", "tuner.workers.tokenization.template_sandbox"]
     child = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=local.environment(None, True)
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=processes.environment(None, True)
     )
     try:
         out, err = child.communicate(job.encode("utf-8", "surrogatepass"), timeout=STARTING + SECONDS)

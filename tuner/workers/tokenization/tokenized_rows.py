@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from tuner import run_warnings
 from tuner.errors import DataError
+from tuner.runs import run_warnings
 
 BATCH = 1000  # rows given to the tokenizer at once
 STRANGE = "its label is in no row to learn from"

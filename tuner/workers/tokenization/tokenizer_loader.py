@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from tuner import models
-from tuner.chat_templates import PLAIN, TEMPLATES
 from tuner.errors import ModelError
-from tuner.untrusted import regular
-from tuner.workers import templates
+from tuner.models.chat_templates import PLAIN, TEMPLATES
+from tuner.system.untrusted import regular
+from tuner.workers.tokenization import template_sandbox
 
 PLAIN_TEMPLATE = PLAIN
 
@@ -77,5 +77,5 @@ def tokenizer(folder: Path, template: str | None = None):
     if not tok.chat_template:
         tok.chat_template = TEMPLATES[template or "plain"]
     else:
-        templates.check(tok.chat_template, tok.special_tokens_map, name=folder.name)
+        template_sandbox.check(tok.chat_template, tok.special_tokens_map, name=folder.name)
     return tok

@@ -10,10 +10,14 @@ from typing import Any
 import psutil
 from transformers import TrainerCallback
 
-from tuner import checkpoints, locks, losses, paths, run_warnings, runs, scoring
+from tuner import locks, paths, runs
 from tuner.errors import ConflictError, DivergedError, MemoryShortError, translate
-from tuner.eta import Eta
-from tuner.workers import ending, usage
+from tuner.evaluation import checkpoints, scoring
+from tuner.jobs import worker_exit
+from tuner.planning.eta import Eta
+from tuner.runs import run_warnings
+from tuner.settings import losses
+from tuner.workers.training import memory_usage
 
 
 class Reporter:
@@ -37,7 +41,7 @@ class Reporter:
             try:
                 (self.folder / "heartbeat").touch()
             except OSError as error:
-                ending.log(error)
+                worker_exit.log(error)
 
     def say(self, state: str | None = None, **change: Any) -> None:
         runs.write_status(self.folder, **({"state": state} if state else {}), **change)
@@ -219,13 +223,13 @@ def guarded(folder: Path, work) -> int:
         return 0
     except Exception as error:
         if not locks.mine(folder / "lock"):  # another process works on it, and the ending is its own
-            ending.log(error)
+            worker_exit.log(error)
             return getattr(error, "exit_code", 1)
-        found = {"measured": usage.peaks()} if isinstance(translate(error), MemoryShortError) else {}
-        return ending.failed(folder, error, **found)
+        found = {"measured": memory_usage.peaks()} if isinstance(translate(error), MemoryShortError) else {}
+        return worker_exit.failed(folder, error, **found)
     finally:
         if reporter is not None:
-            ending.attempt(reporter.close)
+            worker_exit.attempt(reporter.close)
 
 
-leave = ending.leave
+leave = worker_exit.leave

@@ -1,6 +1,6 @@
 """The two steps of a dry run, by the trainer of the real one: on the longest rows, with one test batch, and nothing saved.
 
-What is measured is the process itself (`usage.peaks`), so a dry run is always a process of its own: see `tuner/dry_run.py`.
+What is measured is the process itself (`usage.peaks`), so a dry run is always a process of its own: see `tuner/jobs/dry_run.py`.
 """
 
 import heapq
@@ -12,7 +12,7 @@ import numpy as np
 from torch.utils.data import SequentialSampler
 from transformers.trainer_utils import IntervalStrategy, SaveStrategy
 
-from tuner.workers import usage
+from tuner.workers.training import memory_usage
 
 ROWS = 512  # that are made tokens: the longest in characters, enough for those with most tokens to be among them
 
@@ -79,4 +79,4 @@ def measure(job, trainer) -> None:
         trainer.evaluate(longest(trainer.eval_dataset, micro, test=True))
     one = job.report.eta.seen()["step_seconds"]  # of the second step: the first also compiles
     step = one * job.run.plan["of_micro_batches"] / together if one else None
-    r.say("finished", reason=None, measured=usage.peaks() | {"step_seconds": step})
+    r.say("finished", reason=None, measured=memory_usage.peaks() | {"step_seconds": step})

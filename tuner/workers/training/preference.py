@@ -1,4 +1,4 @@
-"""Learning from preferences: `python -m tuner.workers.preference RUN_DIR`. DPO and its relatives, KTO, CPO and SimPO, ORPO.
+"""Learning from preferences: `python -m tuner.workers.training.preference RUN_DIR`. DPO and its relatives, KTO, CPO and SimPO, ORPO.
 
 Rows become tokens (`pairs.py`), the base gets what is to be learnt, the model as it is then is the reference (`reference.py`), one of TRL's
 trainers has the loss (`losses.py` says which), and `Judged` tells how both sides fare. A run that goes on from another begins at, and is
@@ -16,12 +16,15 @@ import torch
 from transformers import Trainer, TrainerCallback
 from trl import DPOConfig, DPOTrainer, KTOConfig, KTOTrainer
 
-from tuner import losses, methods, over_optimisation, runs
-from tuner.workers import dry, learn, pair_batches, pairs, reference
-from tuner.workers.exact import ExactLoss
-from tuner.workers.prepare import IGNORED
-from tuner.workers.report import Reporter, guarded, leave
-from tuner.workers.rows import Rows
+from tuner import runs
+from tuner.evaluation import over_optimization
+from tuner.settings import losses, methods
+from tuner.workers.tokenization import preference_rows
+from tuner.workers.tokenization.lm_rows import IGNORED
+from tuner.workers.tokenization.tokenized_rows import Rows
+from tuner.workers.training import dry_run_steps, preference_batches, reference_model, run_loop
+from tuner.workers.training.callbacks import Reporter, guarded, leave
+from tuner.workers.training.exact_eval_loss import ExactLoss
 
 os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")  # what is taken from there is held by tests of ours
 from trl.experimental.cpo import CPOConfig, CPOTrainer
@@ -38,7 +41,7 @@ class Elsewhere(torch.nn.Module):
         self.config = config
 
     def forward(self, **_):
-        raise NotImplementedError("the reference is asked by tuner/workers/reference.py")
+        raise NotImplementedError("the reference is asked by tuner/workers/training/reference_model.py")
 
 
 class Heard:
@@ -56,7 +59,7 @@ class Heard:
 class Judged(ExactLoss):
     """What all four trainers share: rows that are tokens already, the reference, and how the answers fare, as exact means over rows."""
 
-    reference: reference.Reference
+    reference: reference_model.Reference
     written: Any = None  # () -> mean tokens of the answers it writes
     paired = True  # whether each row holds a better and a worse answer; rated answers stand alone
 
@@ -144,7 +147,7 @@ class Compared(Judged):
         self.ref_model, self.precompute_ref_logps = None, True  # "precomputed" for TRL: the batch brings it along
 
     def _compute_loss(self, model, inputs, return_outputs):
-        inputs, ears = reference.beside(self, inputs), Heard(model)
+        inputs, ears = reference_model.beside(self, inputs), Heard(model)
         out = super()._compute_loss(ears, inputs, return_outputs)
         self.tell(ears.log_probs[:, -(inputs["input_ids"].shape[1] - 1) :].sum(1), inputs)
         return out
@@ -224,7 +227,7 @@ class ORPO(Alone, ORPOTrainer):
         return super().odds_ratio_loss(chosen, rejected)
 
 
-def arguments(job: learn.Job, loss: losses.Loss, held: bool):
+def arguments(job: run_loop.Job, loss: losses.Loss, held: bool):
     """What all workers ask for, and what the loss alone knows."""
     s, kind = job.settings, {"dpo": DPOConfig, "kto": KTOConfig, "cpo": CPOConfig, "orpo": ORPOConfig}[loss.trainer]
     more: dict[str, Any] = {"beta": s.get("beta") or loss.beta, "remove_unused_columns": False, "prediction_loss_only": True}
@@ -238,23 +241,23 @@ def arguments(job: learn.Job, loss: losses.Loss, held: bool):
         more["cpo_alpha"] = 0.0  # the paper's has no likelihood of the better answer in it
     if loss.trainer == "kto":
         more["train_sampling_strategy"] = "sequential"
-    return learn.arguments(s, job.run.plan["steps"], job.run.path, held, kind=kind, max_length=s["max_length"], **more)
+    return run_loop.arguments(s, job.run.plan["steps"], job.run.path, held, kind=kind, max_length=s["max_length"], **more)
 
 
-def make_trainer(job: learn.Job, model, train: Rows, held: Rows):
+def make_trainer(job: run_loop.Job, model, train: Rows, held: Rows):
     s, loss = job.settings, losses.get(job.settings["preference_loss"])
-    known = reference.Reference(model, s, fresh=job.start is None) if loss.reference else None
+    known = reference_model.Reference(model, s, fresh=job.start is None) if loss.reference else None
     whole = {n: p.data for n, p in model.named_parameters() if p.requires_grad}
-    sets = [pair_batches.as_dataset(rows) if len(rows) else None for rows in (train, held)]
+    sets = [preference_batches.as_dataset(rows) if len(rows) else None for rows in (train, held)]
     if loss.name == "kto":
-        sets = [d and pair_batches.with_others(d, size) for d, size in zip(sets, (s["micro_batch"], len(held)), strict=True)]
+        sets = [d and preference_batches.with_others(d, size) for d, size in zip(sets, (s["micro_batch"], len(held)), strict=True)]
     trainer = {"dpo": DPO, "kto": KTO, "cpo": CPO, "orpo": ORPO}[loss.trainer](
         model=model,
         args=arguments(job, loss, bool(len(held))),
         train_dataset=sets[0],
         eval_dataset=sets[1],
         processing_class=job.tokenizer,
-        data_collator=pair_batches.Batch(job.tokenizer.pad_token_id, loss.trainer, learn.multiple(s)),
+        data_collator=preference_batches.Batch(job.tokenizer.pad_token_id, loss.trainer, run_loop.multiple(s)),
         callbacks=[job.report, Watch(job.reporter)],
     )
     for name, parameter in model.named_parameters():  # beside packed weights TRL makes them bf16, which loses small steps
@@ -273,13 +276,13 @@ class Watch(TrainerCallback):
 
     def on_evaluate(self, args, state, control, metrics=None, **_):
         if metrics and "eval_loss" in metrics:
-            self.r.say(signs=over_optimisation.signs(runs.read_metrics(self.r.db)))
+            self.r.say(signs=over_optimization.signs(runs.read_metrics(self.r.db)))
 
 
 def written(trainer, held: Rows, tokenizer) -> float:
     """Mean tokens of the answers that the model writes to the first held-out questions, cut at `LONGEST` or twice the longest given one."""
     rows = [held[i] for i in range(min(WRITTEN, len(held)))]
-    asked = [r["input_ids"][: pair_batches.begins(r["labels"])] for r in rows]
+    asked = [r["input_ids"][: preference_batches.begins(r["labels"])] for r in rows]
     most = min(LONGEST, 2 * max(sum(label != IGNORED for label in r["labels"]) for r in rows))
     width, model = max(map(len, asked)), trainer.accelerator.unwrap_model(trainer.model)
     ids = torch.tensor([[tokenizer.pad_token_id] * (width - len(q)) + q for q in asked], device=model.device)
@@ -300,49 +303,49 @@ def _ends(model) -> list[int]:
     return found if isinstance(found, list) else [] if found is None else [found]
 
 
-def ask_beforehand(job: learn.Job, trainer) -> None:
+def ask_beforehand(job: run_loop.Job, trainer) -> None:
     """The reference's columns, made once, where a setting asks for that."""
     for name in ("train_dataset", "eval_dataset"):
         if (dataset := getattr(trainer, name)) is not None:
-            dataset = dry.longest(dataset, job.settings["micro_batch"]) if job.dry else dataset
+            dataset = dry_run_steps.longest(dataset, job.settings["micro_batch"]) if job.dry else dataset
             n = len(dataset)
 
             def tell(done: int, n: int = n) -> None:
                 job.reporter.say("preparing", reason=f"Asking the reference about row {done + 1:,} of {n:,}.")
 
-            setattr(trainer, name, reference.asked_beforehand(trainer, dataset, tell))
+            setattr(trainer, name, reference_model.asked_beforehand(trainer, dataset, tell))
 
 
-def rows_of(job: learn.Job, held_out: bool) -> Rows:
+def rows_of(job: run_loop.Job, held_out: bool) -> Rows:
     s = job.settings
     singly = losses.get(s["preference_loss"]).singly
-    rows = pairs.tokenised(
+    rows = preference_rows.tokenised(
         job.tokenizer, job.values(held_out), job.data.kind, s["max_length"], singly=singly, fold_system=bool(s.get("fold_system"))
     )
-    return pair_batches.shuffled(rows, s["seed"]) if singly else rows
+    return preference_batches.shuffled(rows, s["seed"]) if singly else rows
 
 
 def work(r: Reporter) -> None:
-    job = learn.begin(r)
+    job = run_loop.begin(r)
     s = job.settings
     train, held = rows_of(job, False).needed(s["max_length"]), rows_of(job, True)
-    model = learn.build(job)
+    model = run_loop.build(job)
     trainer = make_trainer(job, model, train, held)
     if trainer.reference is not None:
         if s.get("precompute_reference"):
             ask_beforehand(job, trainer)
-        reference.check(trainer, s["precision"])
+        reference_model.check(trainer, s["precision"])
     if len(held):
         trainer.written = lambda: written(trainer, held, job.tokenizer)
         if not job.resume and not job.dry:
             r.metrics(0, {"eval_length/written": trainer.written()})
-    summary = learn.summary(train, held)
+    summary = run_loop.summary(train, held)
     if trainer.reference is not None and trainer.reference.begins_elsewhere:
         summary["notes"] = [
             *summary["notes"],
             f"{methods.get(s['method']).title} begins with words of chance: the reference is the model without.",
         ]
-    learn.train(job, trainer, summary)
+    run_loop.train(job, trainer, summary)
 
 
 if __name__ == "__main__":

@@ -8,8 +8,8 @@ import pyarrow as pa
 import torch
 from datasets import Dataset
 
-from tuner.workers.prepare import IGNORED
-from tuner.workers.rows import Ragged, Rows
+from tuner.workers.tokenization.lm_rows import IGNORED
+from tuner.workers.tokenization.tokenized_rows import Ragged, Rows
 
 
 def shuffled(rows: Rows, seed: int) -> Rows:

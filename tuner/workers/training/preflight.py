@@ -1,4 +1,4 @@
-"""The dry run before a run whose estimate is close to the limit: `python -m tuner.workers.rehearse RUN_DIR`. No torch.
+"""The dry run before a run whose estimate is close to the limit: `python -m tuner.workers.training.preflight RUN_DIR`. No torch.
 
 The run's own trainer takes two steps in a process and a folder of their own, so whatever it changes ends with it. What does not fit is
 tried again with half the micro-batch, the rows per step as they were, unless the person fixed it; what can't fit fails here, before any
@@ -11,11 +11,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tuner import dry_run, ladder, locks, paths, runs, supervisor, training
-from tuner.hardware import human_bytes
-from tuner.launch import local
+from tuner import locks, paths, runs
+from tuner.formatting import human_bytes
+from tuner.jobs import dry_run, supervisor, training, worker_exit
 from tuner.paths import Workspace
-from tuner.workers import ending
+from tuner.planning import fitting
+from tuner.system import processes
 
 WORDS = "Measuring memory on the longest rows"
 POLL = 0.2  # seconds
@@ -33,7 +34,7 @@ def smaller(micro: int, effective: int, least: int = 1) -> int | None:
 def once(ws: Workspace, run: runs.Run) -> dict[str, Any] | None:
     """What a dry run of a plan found (`dry_run.outcome`); None when it ended for another reason than memory, which the run will tell."""
     folder = dry_run.create(ws, run.plan, run.config, f"measure-{secrets.token_hex(6)}")  # a former one may still be at work in its own
-    child = local.start(supervisor.trainer(folder), str(folder), log=folder / "worker.log", device=run.plan["device"])
+    child = processes.start(supervisor.trainer(folder), str(folder), log=folder / "worker.log", device=run.plan["device"])
     try:
         while (code := child.poll()) is None:
             if (run.path / "control").exists():
@@ -83,7 +84,7 @@ def rehearse(ws: Workspace, run: runs.Run) -> dict[str, Any]:
     changed = None
     while (found := once(ws, run)) is not None and not found["fits"]:
         s = run.plan["settings"]
-        less = None if fixed(run.plan) else smaller(s["micro_batch"], s["effective_batch"], ladder.together(s))
+        less = None if fixed(run.plan) else smaller(s["micro_batch"], s["effective_batch"], fitting.together(s))
         if less is None:
             raise dry_run.refusal(found, run.plan["device"], training.remedies(ws, run.config, run.plan, found))
         changed = halve(run, less, found)
@@ -108,7 +109,7 @@ def main(folder: Path) -> int:
         runs.write_status(folder, state="stopped", reason="Stopped while memory was measured; nothing had been learnt yet.")
         return 3
     except Exception as error:
-        return ending.failed(folder, error)
+        return worker_exit.failed(folder, error)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Answers found in a text: `python -m tuner.workers.span RUN_DIR`. The model points at the first and the last token of the answer.
+"""Answers found in a text: `python -m tuner.workers.training.question_answering RUN_DIR`. The model points at the first and the last token of the answer.
 
 A text that is too long is read through windows that overlap by a quarter; a window without the answer, and a question without one,
 point at the first token (Devlin et al. 2018, arXiv:1810.04805, section 4.3). The best stretch of all windows is the answer, unless
@@ -13,13 +13,13 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from tuner import scoring
-from tuner.workers import learn
-from tuner.workers.learner import Learner, Pad
-from tuner.workers.report import Reporter, guarded, leave
-from tuner.workers.tokenization import NOTHING, Windows, windows
+from tuner.evaluation import scoring
+from tuner.workers.modelling.batches import Pad, best_spans
+from tuner.workers.tokenization.task_rows import Windows, windows
+from tuner.workers.training import run_loop
+from tuner.workers.training.callbacks import Reporter, guarded, leave
+from tuner.workers.training.trainer import Learner
 
-CANDIDATES = 20  # begins and ends that are tried in pairs
 LONGEST = 64  # tokens of an answer at most, or a quarter of the window's length where that is more
 
 
@@ -31,7 +31,7 @@ class Pointer(Learner):
     def __init__(self, job, model, train, held, nothing: bool):
         types = "token_type_ids" in job.tokenizer.model_input_names
         self.aside = Pointer.aside if types else (*Pointer.aside, "token_type_ids")
-        super().__init__(job, model, train, held, Pad(job.tokenizer, learn.multiple(job.settings), ("token_type_ids", "begins", "ends")))
+        super().__init__(job, model, train, held, Pad(job.tokenizer, run_loop.multiple(job.settings), ("token_type_ids", "begins", "ends")))
         self.nothing, self.longest = nothing, longest_answer(job.settings["max_length"])
 
     def losses(self, out, labels):
@@ -51,19 +51,6 @@ def longest_answer(max_length: int) -> int:
     return max(LONGEST, max_length // 4)
 
 
-def best_spans(start: torch.Tensor, end: torch.Tensor, text: torch.Tensor, longest: int) -> torch.Tensor:
-    """[windows, 4]: first token, last token, score of the best stretch inside `text` [windows, 2] (from, to), and score of nothing."""
-    places = torch.arange(start.shape[1], device=start.device)
-    outside = (places < text[:, :1]) | (places >= text[:, 1:])
-    tops = [x.masked_fill(outside, -1e4).topk(min(CANDIDATES, x.shape[1])) for x in (start, end)]
-    (a, b), (i, j) = (tops[0].values, tops[1].values), (tops[0].indices, tops[1].indices)
-    gap = j[:, None, :] - i[:, :, None]
-    scores = (a[:, :, None] + b[:, None, :]).masked_fill((gap < 0) | (gap >= longest), -1e5).flatten(1)
-    best, k = scores.max(1)
-    rows = torch.arange(len(best), device=best.device)
-    return torch.stack([i[rows, k // j.shape[1]], j[rows, k % j.shape[1]], best, start[:, NOTHING] + end[:, NOTHING]], 1)
-
-
 def answers(windows: Windows, guesses: np.ndarray, nothing: bool) -> list[str]:
     """The text that each question gets from all its windows; "" where pointing at nothing scores higher."""
     said, best, doubt = [""] * len(windows.questions), {}, {}
@@ -77,16 +64,16 @@ def answers(windows: Windows, guesses: np.ndarray, nothing: bool) -> list[str]:
 
 
 def work(r: Reporter) -> None:
-    job = learn.begin(r)
+    job = run_loop.begin(r)
     s = job.settings
-    learn.needs_places(job, "answers can't be found")
+    run_loop.needs_places(job, "answers can't be found")
     train = windows(job.tokenizer, job.values(False), s["max_length"], False).needed(s["max_length"])
     held = windows(job.tokenizer, job.values(True), s["max_length"], True)
     nothing = train.unanswered > 0
     about: dict[str, Any] = {"objective": "qa", "no_answer": nothing, "max_length": s["max_length"], "stride": s["max_length"] // 4}
     job.notes["task.json"] = about | {"longest_answer": longest_answer(s["max_length"])}
-    model = learn.build(job)
-    learn.train(job, Pointer(job, model, train, held, nothing), learn.summary(train, held))
+    model = run_loop.build(job)
+    run_loop.train(job, Pointer(job, model, train, held, nothing), run_loop.summary(train, held))
 
 
 if __name__ == "__main__":

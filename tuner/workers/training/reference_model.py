@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from trl.models.utils import disable_gradient_checkpointing
 
-from tuner import methods
 from tuner.errors import ModelError
-from tuner.workers import techniques
+from tuner.settings import methods
+from tuner.workers.modelling import peft_methods
 
 NEAR = {
     torch.float32: 1e-3,
@@ -36,7 +36,7 @@ class Reference:
     @contextlib.contextmanager
     def __call__(self) -> Iterator[None]:
         if self.switched:
-            with techniques.off(self.model):
+            with peft_methods.off(self.model):
                 yield
             return
         own = dict(self.model.named_parameters())

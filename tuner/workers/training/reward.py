@@ -1,4 +1,4 @@
-"""A reward model: `python -m tuner.workers.reward RUN_DIR`. A head with one number, higher for the answer that people preferred.
+"""A reward model: `python -m tuner.workers.training.reward RUN_DIR`. A head with one number, higher for the answer that people preferred.
 
 The loss is Bradley and Terry's, -log sigmoid(better - worse - margin), by TRL's RewardTrainer (Ouyang et al. 2022, arXiv:2203.02155; the
 margin: Touvron et al. 2023, arXiv:2307.09288). Only differences are learnt, so the numbers have no zero of their own.
@@ -11,11 +11,12 @@ import torch
 from transformers import Trainer
 from trl import RewardConfig, RewardTrainer
 
-from tuner.workers import learn, pair_batches, pairs, talks
-from tuner.workers.exact import ExactLoss
-from tuner.workers.preference import above
-from tuner.workers.report import Reporter, guarded, leave
-from tuner.workers.rows import Rows
+from tuner.workers.tokenization import preference_rows, reward_text
+from tuner.workers.tokenization.tokenized_rows import Rows
+from tuner.workers.training import preference_batches, run_loop
+from tuner.workers.training.callbacks import Reporter, guarded, leave
+from tuner.workers.training.exact_eval_loss import ExactLoss
+from tuner.workers.training.preference import above
 
 
 class Reward(ExactLoss, RewardTrainer):
@@ -56,17 +57,17 @@ class Reward(ExactLoss, RewardTrainer):
             kept.clear()
 
 
-def make_trainer(job: learn.Job, model, train: Rows, held: Rows) -> Reward:
+def make_trainer(job: run_loop.Job, model, train: Rows, held: Rows) -> Reward:
     s = job.settings
     more = {"remove_unused_columns": False, "prediction_loss_only": True, "max_length": None}  # rows are cut already
     whole = {n: p.data for n, p in model.named_parameters() if p.requires_grad}
     trainer = Reward(
         model=model,
-        args=learn.arguments(s, job.run.plan["steps"], job.run.path, bool(len(held)), kind=RewardConfig, **more),
-        train_dataset=pair_batches.as_dataset(train),
-        eval_dataset=pair_batches.as_dataset(held) if len(held) else None,
+        args=run_loop.arguments(s, job.run.plan["steps"], job.run.path, bool(len(held)), kind=RewardConfig, **more),
+        train_dataset=preference_batches.as_dataset(train),
+        eval_dataset=preference_batches.as_dataset(held) if len(held) else None,
         processing_class=job.tokenizer,
-        data_collator=pair_batches.Batch(job.tokenizer.pad_token_id, "reward", learn.multiple(s)),
+        data_collator=preference_batches.Batch(job.tokenizer.pad_token_id, "reward", run_loop.multiple(s)),
         callbacks=[job.report],
     )
     for name, parameter in model.named_parameters():  # beside packed weights TRL makes them bf16, which loses small steps
@@ -75,21 +76,23 @@ def make_trainer(job: learn.Job, model, train: Rows, held: Rows) -> Reward:
     return trainer
 
 
-def rows_of(job: learn.Job, held_out: bool) -> Rows:
+def rows_of(job: run_loop.Job, held_out: bool) -> Rows:
     s = job.settings
-    if talks.written(job.tokenizer):
-        return pairs.tokenised(job.tokenizer, job.values(held_out), "preference", s["max_length"], fold_system=bool(s.get("fold_system")))
-    return talks.tokenised(job.tokenizer, job.values(held_out), s["max_length"])
+    if reward_text.written(job.tokenizer):
+        return preference_rows.tokenised(
+            job.tokenizer, job.values(held_out), "preference", s["max_length"], fold_system=bool(s.get("fold_system"))
+        )
+    return reward_text.tokenised(job.tokenizer, job.values(held_out), s["max_length"])
 
 
 def work(r: Reporter) -> None:
-    job = learn.begin(r)
+    job = run_loop.begin(r)
     s = job.settings
     train, held = rows_of(job, False).needed(s["max_length"]), rows_of(job, True)
     about = {"names": ["reward"], "problem": "regression", "mean": 0.0, "std": 1.0}
     job.notes["labels.json"] = about | {"objective": s["objective"], "max_length": s["max_length"]}
-    model = learn.build(job, names=about["names"], problem=about["problem"])
-    learn.train(job, make_trainer(job, model, train, held), learn.summary(train, held))
+    model = run_loop.build(job, names=about["names"], problem=about["problem"])
+    run_loop.train(job, make_trainer(job, model, train, held), run_loop.summary(train, held))
 
 
 if __name__ == "__main__":

@@ -15,12 +15,20 @@ from typing import Any
 import torch
 from transformers import TrainingArguments, set_seed
 
-from tuner import additions, card, checkpoints, mixed_precision, models, objectives, pace, paths, peaks, run_warnings, runs, scoring
-from tuner.data import store
+from tuner import models, paths, runs
+from tuner.data.store import store
 from tuner.errors import DataError, ModelError
+from tuner.evaluation import checkpoints, scoring
+from tuner.export import model_card
+from tuner.models import mixed_precision
 from tuner.paths import Workspace
-from tuner.workers import dry, load, techniques, towers, usage
-from tuner.workers.report import Report, Reporter
+from tuner.planning import time_estimate
+from tuner.planning.memory import calibration
+from tuner.runs import run_warnings
+from tuner.settings import continuation, objectives
+from tuner.workers.modelling import load, multimodal, peft_methods
+from tuner.workers.training import dry_run_steps, memory_usage
+from tuner.workers.training.callbacks import Report, Reporter
 
 ENOUGH = 8  # steps that tell how fast a machine is
 BASELINE_ROWS = 64  # of a run without an addition to switch off, whose untuned self is gone at the end
@@ -67,7 +75,7 @@ class Job:
     def values(self, held_out: bool) -> Iterator[dict]:
         """The canonical rows to learn from, or to test with; of a dry run the longest."""
         values = (r["value"] for r in store.iterate(self.data, held_out=held_out))
-        return dry.longest_values(values) if self.dry else values
+        return dry_run_steps.longest_values(values) if self.dry else values
 
 
 def begin(r: Reporter) -> Job:
@@ -103,7 +111,7 @@ def begin(r: Reporter) -> Job:
     data = store.get(ws, run.config["data"])
     spoken = start if start and (start / "tokenizer.json").exists() else base  # the talk goes on in the form in which it began
     s = run.plan["settings"]
-    if start and s["method"] != "full" and not additions.same(start, s["method"], s["objective"]):
+    if start and s["method"] != "full" and not continuation.same(start, s["method"], s["objective"]):
         r.say("preparing", reason="Merging what was learnt before into a base of the run's own.")
         base, start = own_base(run, base, start), None
         spoken = base
@@ -118,11 +126,11 @@ def own_base(run: runs.Run, base: Path, start: Path) -> Path:
     if not (folder / "config.json").exists():
         new = folder.with_name("base.new")
         shutil.rmtree(new, ignore_errors=True)
-        before = additions.objective_of(start) or s["objective"]  # its own head, not the one that is to be learnt now
+        before = continuation.objective_of(start) or s["objective"]  # its own head, not the one that is to be learnt now
         model = load.base_model(base, merged_in(s), "cpu", objective=before, **load.head_of(start))
-        techniques.merged(techniques.with_saved(model, start)).save_pretrained(new)
+        peft_methods.merged(peft_methods.with_saved(model, start)).save_pretrained(new)
         load.tokenizer(start if (start / "tokenizer.json").exists() else base, s.get("chat_template")).save_pretrained(new)
-        towers.copy_processor(base, new)
+        multimodal.copy_processor(base, new)
         if (start / "labels.json").exists():
             shutil.copy(start / "labels.json", new)
         new.rename(folder)
@@ -174,7 +182,7 @@ def build(job: Job, *, names: list[str] | None = None, problem: str | None = Non
     task = objectives.get(s["objective"]).task
     job.fresh_head = task in ("SEQ_CLS", "TOKEN_CLS", "QUESTION_ANS") and job.start is None and bool(model.fresh_modules)
     facts = models.folder_facts(job.base)
-    model = techniques.build(model, s, facts, objective=s["objective"], tokenizer=job.tokenizer, start=job.start)
+    model = peft_methods.build(model, s, facts, objective=s["objective"], tokenizer=job.tokenizer, start=job.start)
     if s["precision"] == "fp16":
         for parameter in model.parameters():  # a scaler unscales gradients of fp32 alone
             if parameter.requires_grad and parameter.is_floating_point() and parameter.dtype != torch.float32:
@@ -276,7 +284,7 @@ def train(job: Job, trainer, summary: dict[str, Any]) -> None:
     print(f"prepared: {summary}", flush=True)
     trainer = counted(trainer, job.report)
     if job.dry:
-        return dry.measure(job, trainer)
+        return dry_run_steps.measure(job, trainer)
     needs_validation(job, trainer, summary)
     if trainer.eval_dataset is not None and not job.resume:
         if not job.switchable:
@@ -346,7 +354,7 @@ def judge(job: Job, trainer) -> None:
     if trainer.eval_dataset is None:
         return
     if job.switchable:
-        with techniques.off(trainer.accelerator.unwrap_model(trainer.model)):
+        with peft_methods.off(trainer.accelerator.unwrap_model(trainer.model)):
             r.say(baseline=baseline(job, trainer))
     best = paths.read_json(r.folder / "status.json", {}).get("best")
     if best and not set(report.names) - set(best):
@@ -362,12 +370,12 @@ def finish(job: Job, trainer, stopped: bool, summary: dict[str, Any]) -> None:
     r, report, state = job.reporter, job.report, trainer.state
     save(job, trainer.accelerator.unwrap_model(trainer.model))
     progress = report.progress_of(state)
-    took = usage.peaks()
+    took = memory_usage.peaks()
     r.say(measured={"peak_bytes": report.peak, **took, "seconds": progress["elapsed_seconds"], "tokens": report.tokens} | report.eta.seen())
     learn_pace(job.run, report)
     if not job.resume:  # of a resumed run this process has seen a part
-        peaks.teach(job.run.plan, took, steps=state.global_step, epochs=state.epoch or 0.0, longest=summary.get("longest") or 0)
-    card.write(job.run.path)
+        calibration.teach(job.run.plan, took, steps=state.global_step, epochs=state.epoch or 0.0, longest=summary.get("longest") or 0)
+    model_card.write(job.run.path)
     (r.folder / "control").unlink(missing_ok=True)
     reason = "Stopped as asked; what was learnt is saved." if stopped else report.early
     r.say("stopped" if stopped else "finished", reason=reason, progress=progress | {"eta_seconds": 0, "eta_low": 0, "eta_high": 0})
@@ -378,10 +386,10 @@ def save(job: Job, model) -> None:
     new, final = job.run.path / "model.new", job.run.path / "model"
     shutil.rmtree(new, ignore_errors=True)
     model.config.use_cache = True
-    techniques.save(model, new, job.settings)
+    peft_methods.save(model, new, job.settings)
     job.tokenizer.save_pretrained(new)
     if (new / "config.json").exists():
-        towers.copy_processor(job.base, new)
+        multimodal.copy_processor(job.base, new)
     for name, document in job.notes.items():
         paths.write_json(new / name, document)
     if not list(new.glob("*.safetensors")):
@@ -402,6 +410,6 @@ def learn_pace(run: runs.Run, report: Report) -> None:
     """Remember how fast this machine really was, for the next guess; a run that was planned before there were paces teaches nothing."""
     planned, steps = run.plan.get("pace"), report.eta.steps
     if planned and len(steps) >= ENOUGH:
-        pace.learn(planned["key"], statistics.fmean(steps) / planned["step"] * planned["factor"])
+        time_estimate.learn(planned["key"], statistics.fmean(steps) / planned["step"] * planned["factor"])
         device = planned["key"].rsplit("|", 2)[0]
-        pace.learn(f"{device}|{pace.STARTED}", report.waited / planned["start"] * planned["started"])
+        time_estimate.learn(f"{device}|{time_estimate.STARTED}", report.waited / planned["start"] * planned["started"])

@@ -1,4 +1,4 @@
-"""One text from another: `python -m tuner.workers.seq2seq RUN_DIR`. Translation, summaries, rewriting, on encoder-decoders (T5, BART).
+"""One text from another: `python -m tuner.workers.training.seq2seq RUN_DIR`. Translation, summaries, rewriting, on encoder-decoders (T5, BART).
 
 The encoder reads the source, the decoder learns each token of the target after those before it. Held-out rows are judged by their loss,
 and some of them by what the model writes by itself (greedy), as chrF.
@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from tuner import scoring
-from tuner.workers import learn
-from tuner.workers.learner import Learner, Pad, token_losses
-from tuner.workers.prepare import IGNORED
-from tuner.workers.report import Reporter, guarded, leave
-from tuner.workers.rows import Rows
-from tuner.workers.tokenization import text_pairs
+from tuner.evaluation import scoring
+from tuner.workers.modelling.batches import Pad
+from tuner.workers.tokenization.lm_rows import IGNORED
+from tuner.workers.tokenization.task_rows import text_pairs
+from tuner.workers.tokenization.tokenized_rows import Rows
+from tuner.workers.training import run_loop
+from tuner.workers.training.callbacks import Reporter, guarded, leave
+from tuner.workers.training.trainer import Learner, token_losses
 
 WRITTEN = 64  # held-out rows that are written
 LIMIT = 60.0  # seconds of writing in one test, after which those written by then count
@@ -29,7 +30,7 @@ class Rewriter(Learner):
     """Tests write `WRITTEN` rows as well as they can in time; `cost` is how long the last writing took, in seconds."""
 
     def __init__(self, job, model, train, held):
-        super().__init__(job, model, train, held, Pad(job.tokenizer, learn.multiple(job.settings), wide=("labels",)))
+        super().__init__(job, model, train, held, Pad(job.tokenizer, run_loop.multiple(job.settings), wide=("labels",)))
         self.cost = 0.0
 
     def forward(self, model, inputs):
@@ -84,11 +85,11 @@ def shifted(model, labels: torch.Tensor, filled: torch.Tensor) -> torch.Tensor:
 
 
 def summary(train: Rows, held: Rows) -> dict[str, Any]:
-    return learn.summary(train, held) | {"learnt_tokens": int(np.sum(train.columns["labels"].lengths()))}
+    return run_loop.summary(train, held) | {"learnt_tokens": int(np.sum(train.columns["labels"].lengths()))}
 
 
 def work(r: Reporter) -> None:
-    job = learn.begin(r)
+    job = run_loop.begin(r)
     s, kind = job.settings, job.data.kind
     train = text_pairs(job.tokenizer, job.values(False), kind, s["max_length"]).needed(s["max_length"])
     held = text_pairs(job.tokenizer, job.values(True), kind, s["max_length"])
@@ -97,8 +98,8 @@ def work(r: Reporter) -> None:
         "max_length": s["max_length"],
         "longest_target": int(train.columns["labels"].lengths().max()),
     }
-    model = learn.build(job)
-    learn.train(job, Rewriter(job, model, train, held), summary(train, held))
+    model = run_loop.build(job)
+    run_loop.train(job, Rewriter(job, model, train, held), summary(train, held))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Labels or a number for texts: `python -m tuner.workers.classify RUN_DIR`. One label, several labels, or regression.
+"""Labels or a number for texts: `python -m tuner.workers.training.sequence_classification RUN_DIR`. One label, several labels, or regression.
 
 Encoders judge a text by its first token, decoders by its last. The loss is cross-entropy, binary cross-entropy for each label, or the
 squared distance to the number in units of its spread. model/labels.json says what the outputs mean.
@@ -12,13 +12,14 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from tuner import scoring
 from tuner.errors import DataError
-from tuner.workers import learn
-from tuner.workers.learner import Learner, Pad
-from tuner.workers.report import Reporter, guarded, leave
-from tuner.workers.rows import STRANGE, Rows
-from tuner.workers.tokenization import texts
+from tuner.evaluation import scoring
+from tuner.workers.modelling.batches import Pad
+from tuner.workers.tokenization.task_rows import texts
+from tuner.workers.tokenization.tokenized_rows import STRANGE, Rows
+from tuner.workers.training import run_loop
+from tuner.workers.training.callbacks import Reporter, guarded, leave
+from tuner.workers.training.trainer import Learner
 
 ONE, SEVERAL, NUMBER = "single_label_classification", "multi_label_classification", "regression"
 
@@ -27,7 +28,7 @@ class Classifier(Learner):
     """`about` is the document of labels.json; `weights` [labels] are those of class_weights, or None."""
 
     def __init__(self, job, model, train, held, about: dict[str, Any], weights: torch.Tensor | None):
-        super().__init__(job, model, train, held, Pad(job.tokenizer, learn.multiple(job.settings)))
+        super().__init__(job, model, train, held, Pad(job.tokenizer, run_loop.multiple(job.settings)))
         self.about, self.weights = about, weights
 
     def losses(self, out, labels):
@@ -129,7 +130,7 @@ def class_weights(labels: list, about: dict[str, Any]) -> torch.Tensor:
 
 
 def work(r: Reporter) -> None:
-    job = learn.begin(r)
+    job = run_loop.begin(r)
     s = job.settings
     train = texts(job.tokenizer, job.values(False), s["max_length"]).needed(s["max_length"])
     about = meaning(train, s["objective"], job.before)
@@ -137,8 +138,8 @@ def work(r: Reporter) -> None:
     held = numbered(texts(job.tokenizer, job.values(True), s["max_length"]), about)
     weights = class_weights(train.columns["labels"], about) if s.get("class_weights") and about["problem"] != NUMBER else None
     job.notes["labels.json"] = about | {"objective": s["objective"], "max_length": s["max_length"]}
-    model = learn.build(job, names=about["names"], problem=about["problem"])
-    learn.train(job, Classifier(job, model, train, held, about, weights), learn.summary(train, held))
+    model = run_loop.build(job, names=about["names"], problem=about["problem"])
+    run_loop.train(job, Classifier(job, model, train, held, about, weights), run_loop.summary(train, held))
 
 
 if __name__ == "__main__":

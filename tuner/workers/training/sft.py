@@ -1,4 +1,4 @@
-"""Supervised fine-tuning with TRL's SFTTrainer: `python -m tuner.workers.sft RUN_DIR`. Chat (answers only) and plain text.
+"""Supervised fine-tuning with TRL's SFTTrainer: `python -m tuner.workers.training.sft RUN_DIR`. Chat (answers only) and plain text.
 
 Reads config.yaml and plan.json, goes on from the newest whole checkpoint if there is one, and leaves model/ (the best
 state, safetensors, tokenizer, card) and a true ending in status.json.
@@ -16,11 +16,11 @@ from datasets import Dataset
 from transformers import Trainer
 from trl import SFTConfig, SFTTrainer
 
-from tuner.workers import learn
-from tuner.workers.exact import ExactLoss
-from tuner.workers.learner import token_losses
-from tuner.workers.prepare import IGNORED, Prepared, prepare
-from tuner.workers.report import Reporter, guarded, leave
+from tuner.workers.tokenization.lm_rows import IGNORED, Prepared, prepare
+from tuner.workers.training import run_loop
+from tuner.workers.training.callbacks import Reporter, guarded, leave
+from tuner.workers.training.exact_eval_loss import ExactLoss
+from tuner.workers.training.trainer import token_losses
 
 
 class Exact(ExactLoss, SFTTrainer):
@@ -59,13 +59,13 @@ class OwnLoss(Exact):
 
 def arguments(s: dict[str, Any], steps: int, folder: Path, test: bool, *, keep: bool = False) -> SFTConfig:
     """What all workers ask for, and what only TRL knows; `keep` columns that it does not know."""
-    return learn.arguments(
+    return run_loop.arguments(
         s,
         steps,
         folder,
         test,
         kind=SFTConfig,
-        pad_to_multiple_of=learn.multiple(s),
+        pad_to_multiple_of=run_loop.multiple(s),
         max_length=s["max_length"] if s["packing"] else None,
         packing=s["packing"],
         eval_packing=False if s["packing"] else None,
@@ -75,7 +75,7 @@ def arguments(s: dict[str, Any], steps: int, folder: Path, test: bool, *, keep: 
     )
 
 
-def rows_of(job: learn.Job, held_out: bool) -> Prepared:
+def rows_of(job: run_loop.Job, held_out: bool) -> Prepared:
     """The rows as tokens, with a mark on each that is learnt."""
     s = job.settings
     return prepare(
@@ -112,7 +112,7 @@ def with_weights(collator):
     return collate
 
 
-def make_trainer(job: learn.Job, model, train: Prepared, held: Prepared) -> SFTTrainer:
+def make_trainer(job: run_loop.Job, model, train: Prepared, held: Prepared) -> SFTTrainer:
     s = job.settings
     weighted = train.weighted or held.weighted
     own = s["device"] == "cpu" and not s["packing"]
@@ -150,11 +150,11 @@ def keeps_some(model) -> bool:
 
 
 def work(r: Reporter) -> None:
-    job = learn.begin(r)
+    job = run_loop.begin(r)
     train, held = rows_of(job, False), rows_of(job, True)
-    model = learn.build(job)
+    model = run_loop.build(job)
     trainer = make_trainer(job, model, train, held)
-    learn.train(job, trainer, learn.summary(train, held))
+    run_loop.train(job, trainer, run_loop.summary(train, held))
     if hasattr(trainer, "hook"):  # the model is itself again
         trainer.hook.remove()
 

@@ -1,4 +1,4 @@
-"""Labels for words: `python -m tuner.workers.tag RUN_DIR`. Names, places, parts of speech: one tag for each word of a row.
+"""Labels for words: `python -m tuner.workers.training.token_classification RUN_DIR`. Names, places, parts of speech: one tag for each word of a row.
 
 The words of a row are written with spaces between them, as a text is; a word's tag is learnt at the first sub-word that touches it,
 all other tokens are read only. Tags like B-PER and I-PER are judged by whole entities, others word by word.
@@ -10,21 +10,22 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from tuner import scoring
-from tuner.workers import learn
-from tuner.workers.classify import class_weights, settled
-from tuner.workers.learner import Learner, Pad, token_losses
-from tuner.workers.prepare import IGNORED
-from tuner.workers.report import Reporter, guarded, leave
-from tuner.workers.rows import STRANGE, Rows
-from tuner.workers.tokenization import words
+from tuner.evaluation import scoring
+from tuner.workers.modelling.batches import Pad
+from tuner.workers.tokenization.lm_rows import IGNORED
+from tuner.workers.tokenization.task_rows import words
+from tuner.workers.tokenization.tokenized_rows import STRANGE, Rows
+from tuner.workers.training import run_loop
+from tuner.workers.training.callbacks import Reporter, guarded, leave
+from tuner.workers.training.sequence_classification import class_weights, settled
+from tuner.workers.training.trainer import Learner, token_losses
 
 
 class Tagger(Learner):
     """`names` of the tags; `weights` [tags] are those of class_weights, or None."""
 
     def __init__(self, job, model, train, held, names: list[str], weights: torch.Tensor | None):
-        super().__init__(job, model, train, held, Pad(job.tokenizer, learn.multiple(job.settings), wide=("labels",)))
+        super().__init__(job, model, train, held, Pad(job.tokenizer, run_loop.multiple(job.settings), wide=("labels",)))
         self.names, self.weights = names, weights
 
     def losses(self, out, labels):
@@ -65,17 +66,17 @@ def tag_weights(rows: Rows, names: list[str]) -> torch.Tensor:
 
 
 def work(r: Reporter) -> None:
-    job = learn.begin(r)
+    job = run_loop.begin(r)
     s = job.settings
-    learn.needs_places(job, "words can't be matched to tokens")
+    run_loop.needs_places(job, "words can't be matched to tokens")
     rows = words(job.tokenizer, job.values(False), s["max_length"]).needed(s["max_length"])
     names = settled({tag for pairs in rows.columns["words"] for _, tag in pairs}, job.before)
     train = numbered(rows, names)
     held = numbered(words(job.tokenizer, job.values(True), s["max_length"]), names)
     weights = tag_weights(train, names) if s.get("class_weights") else None
     job.notes["labels.json"] = {"names": names, "objective": "tokens", "spans": scoring.marks_spans(names), "max_length": s["max_length"]}
-    model = learn.build(job, names=names)
-    learn.train(job, Tagger(job, model, train, held, names, weights), learn.summary(train, held))
+    model = run_loop.build(job, names=names)
+    run_loop.train(job, Tagger(job, model, train, held, names, weights), run_loop.summary(train, held))
 
 
 if __name__ == "__main__":

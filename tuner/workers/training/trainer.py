@@ -12,37 +12,12 @@ import torch
 from torch.utils.data import Sampler
 from transformers import Trainer
 
-from tuner.workers import learn
-from tuner.workers.prepare import IGNORED
-from tuner.workers.rows import Rows
+from tuner.workers.modelling.batches import Pad
+from tuner.workers.tokenization.lm_rows import IGNORED
+from tuner.workers.tokenization.tokenized_rows import Rows
+from tuner.workers.training import run_loop
 
 TOGETHER = 50  # batches that are sorted by length at once: less padding, and still chance
-
-
-class Pad:
-    """Rows side by side, as long as the longest (or the next `multiple`). `wide`: columns that are padded like input_ids.
-
-    {"input_ids", "attention_mask", "labels", "weight", ...}: [rows, length] or [rows].
-    """
-
-    FILL = {"labels": IGNORED}
-
-    def __init__(self, tokenizer, multiple: int | None, wide: tuple[str, ...] = ()):
-        tokenizer.padding_side = "right"  # heads find the last token of a text themselves
-        self.multiple, self.wide = multiple or 1, ("input_ids", *wide)
-        self.fill = {"input_ids": tokenizer.pad_token_id} | self.FILL
-
-    def __call__(self, rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
-        out = {name: torch.tensor(self.column(name, [r[name] for r in rows])) for name in rows[0]}
-        out["attention_mask"] = torch.tensor(self.even([[1] * len(r["input_ids"]) for r in rows], 0))
-        return out
-
-    def column(self, name: str, values: list) -> list:
-        return self.even(values, self.fill.get(name, 0)) if name in self.wide else values
-
-    def even(self, values: list[list[int]], fill: int) -> list[list[int]]:
-        length = -(-max(map(len, values)) // self.multiple) * self.multiple
-        return [v + [fill] * (length - len(v)) for v in values]
 
 
 class ByLength(Sampler):
@@ -90,12 +65,12 @@ class Learner(Trainer):
     aside: tuple[str, ...] = ()
     loss_is_scaled_for_ga = True
 
-    def __init__(self, job: learn.Job, model, train: Rows, held: Rows, pad: Pad, **more: Any):
+    def __init__(self, job: run_loop.Job, model, train: Rows, held: Rows, pad: Pad, **more: Any):
         s = job.settings
         checkpointing = {"gradient_checkpointing_kwargs": {"use_reentrant": False}} if s["gradient_checkpointing"] else {}
         super().__init__(
             model=model,
-            args=learn.arguments(s, job.run.plan["steps"], job.run.path, bool(len(held)), remove_unused_columns=False, **checkpointing),
+            args=run_loop.arguments(s, job.run.plan["steps"], job.run.path, bool(len(held)), remove_unused_columns=False, **checkpointing),
             train_dataset=train,
             eval_dataset=held if len(held) else None,
             data_collator=pad,

@@ -4,8 +4,8 @@ Each module says of the first records whether they are its own, and how they bec
 the export to take in its place.
 """
 
-from tuner.data.exports import assistants, label_studio, people
-from tuner.data.unfold import Fold
+from tuner.data.readers.exports import assistants, label_studio, people
+from tuner.data.readers.nested import Fold
 
 READERS = (assistants.chatgpt, assistants.claude, label_studio.annotated, people.slack, people.discord, people.telegram)
 

@@ -7,9 +7,9 @@ from the person (settings, empty system nodes) is no turn of it, and its title i
 import re
 from typing import Any
 
-from tuner.data.cells import plain, unpack
-from tuner.data.media import ENDING
-from tuner.data.unfold import Fold, each
+from tuner.data.readers.nested import Fold, each
+from tuner.data.schema.cells import plain, unpack
+from tuner.data.schema.media import ENDING
 from tuner.errors import DataError
 
 CITED = re.compile("\ue200[^\ue200\ue201]*\ue201")  # how ChatGPT marks a source in an answer

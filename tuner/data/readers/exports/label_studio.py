@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from tuner.data.cells import plain, unpack
-from tuner.data.unfold import Fold, each
+from tuner.data.readers.nested import Fold, each
+from tuner.data.schema.cells import plain, unpack
 from tuner.errors import DataError
 
 MIN = ("annotator", "annotation_id", "lead_time", "updated_at")  # what JSON-MIN puts beside the fields of the task

@@ -10,8 +10,8 @@ from datetime import datetime
 from itertools import chain
 from typing import Any, NamedTuple
 
-from tuner.data.cells import plain
-from tuner.data.unfold import Fold, Pairs
+from tuner.data.readers.nested import Fold, Pairs
+from tuner.data.schema.cells import plain
 
 PAUSE, MOST = 4 * 3600, 500  # seconds without a message, and messages, after which a new conversation begins
 NOTE = "{program}'s export: messages without a pause of more than 4 hours became a conversation; notices and messages without text were left out."

@@ -1,0 +1,54 @@
+"""Sizes and durations as people read and write them."""
+
+import re
+
+from tuner.errors import SettingError
+
+
+def human_bytes(n: float) -> str:
+    """'3.2 GB' as people say it (powers of ten)."""
+    for unit in ("bytes", "kB", "MB"):
+        if abs(n) < 1000:
+            return f"{n:.0f} {unit}"
+        n /= 1000
+    return f"{n:.1f} GB" if n < 1000 else f"{n / 1000:.1f} TB"
+
+
+def human_time(seconds: float) -> str:
+    """'about 6 minutes' without the 'about'."""
+    if seconds < 1:
+        return "a moment"
+    if seconds < 90:
+        return f"{seconds:.0f} seconds"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} minutes"
+    if seconds < 172800:
+        return f"{seconds / 3600:.1f} hours"
+    return f"{seconds / 86400:.1f} days"
+
+
+def human_range(low: float, high: float) -> str:
+    """'6 to 9 minutes' of two numbers of seconds; one value, as `human_time` says it, where both are as good as the same."""
+    low, high = max(0.0, low), max(0.0, low, high)
+    middle = (low + high) / 2
+    if high < 1 or high - low < 0.15 * middle or human_time(low) == human_time(high):
+        return human_time(middle)
+    if low < 1:
+        return f"up to {human_time(high)}"
+    first, last = human_time(low), human_time(high)
+    return f"{first.split()[0]} to {last}" if first.split()[1] == last.split()[1] else f"{first} to {last}"
+
+
+def parse_bytes(text: str, *, field: str = "device_memory") -> int:
+    """'24GB' is 24e9, '24GiB' 24 x 2^30, a bare number bytes."""
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?|\.\d+)\s*([kKMGT]?)(i?)[bB]?\s*", str(text))
+    if not match:
+        raise SettingError(
+            f"{text!r} is not a size.",
+            asked=text,
+            available="24GB, 24GiB or a number of bytes",
+            remedy="Write for example 24GB.",
+            field=field,
+        )
+    power = " kMGT".index(match[2].replace("K", "k") or " ")
+    return int(float(match[1]) * (1024 if match[3] else 1000) ** power)

@@ -1,0 +1,42 @@
+"""presets/catalog.yaml: models that the form offers, with their sizes, so that a plan needs no download."""
+
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import yaml
+
+from tuner import paths
+from tuner.models.facts import ModelFacts
+from tuner.models.from_config import facts_from_config
+
+FLAT = {
+    "model_type": "model_type",
+    "hidden": "hidden_size",
+    "mlp": "intermediate_size",
+    "layers": "num_hidden_layers",
+    "heads": "num_attention_heads",
+    "kv_heads": "num_key_value_heads",
+    "head_dim": "head_dim",
+    "vocabulary": "vocab_size",
+    "tied": "tie_word_embeddings",
+    "context": "max_position_embeddings",
+}  # what the catalog calls the values of a config.json; `config` there holds the rest of it
+
+
+@cache
+def catalog() -> list[dict[str, Any]]:
+    return yaml.safe_load((paths.PRESETS / "catalog.yaml").read_text(encoding="utf-8"))
+
+
+def catalog_facts(entry: dict[str, Any]) -> ModelFacts:
+    config = {theirs: entry[ours] for ours, theirs in FLAT.items() if ours in entry}
+    more = {"licence": entry["licence"], "gated": entry.get("gated", False), "context": entry["context"]}
+    facts = facts_from_config({**config, **entry.get("config", {})}, name=entry["id"], **more)
+    still = entry.get("still", 0)
+    return replace(facts, outer=entry.get("outer", ""), still=still, parameters=facts.parameters + still)
+
+
+def catalog_of(family: str) -> list[dict[str, Any]]:
+    """The entries of one family, the smallest first."""
+    return [e for e in catalog() if e.get("family", "decoder") == family]

@@ -1,0 +1,36 @@
+"""The checkpoint folders of a run: each with a manifest, written last, that tells whole ones from the rest."""
+
+import json
+from pathlib import Path
+
+from tuner import paths
+
+
+def write_manifest(checkpoint: Path) -> None:
+    """Written last: a checkpoint without it, or that differs from it, does not count."""
+    files = {
+        f.relative_to(checkpoint).as_posix(): {"bytes": f.stat().st_size, "sha256": paths.sha256(f)}
+        for f in sorted(checkpoint.rglob("*"))
+        if f.is_file() and f.name != "MANIFEST.json"
+    }
+    paths.write_json(checkpoint / "MANIFEST.json", files)
+
+
+def is_whole(checkpoint: Path) -> bool:
+    try:
+        files = json.loads((checkpoint / "MANIFEST.json").read_text(encoding="utf-8"))
+        return bool(files) and all(
+            (checkpoint / n).stat().st_size == f["bytes"] and paths.sha256(checkpoint / n) == f["sha256"] for n, f in files.items()
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """Checkpoint folders of a run, the newest first, whole or not."""
+    found = [p for p in (folder / "checkpoints").glob("checkpoint-*") if p.name.split("-")[-1].isdigit()]
+    return sorted(found, key=lambda p: int(p.name.split("-")[-1]), reverse=True)
+
+
+def newest_whole_checkpoint(folder: Path) -> Path | None:
+    return next((c for c in checkpoints(folder) if is_whole(c)), None)

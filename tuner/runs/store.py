@@ -1,0 +1,134 @@
+"""The runs of a workspace: create, find, list, rename, stop, delete. Every state that is returned was asked of its lock (`settling`)."""
+
+import shutil
+import time
+from typing import Any
+
+import yaml
+
+from tuner import paths
+from tuner.errors import ConflictError, NotFoundError, translate
+from tuner.paths import Workspace
+from tuner.runs import index, run_folder, settling
+from tuner.runs.run_folder import Run, alive, fill
+
+PATIENCE = 3.0  # seconds for which somebody who wants to do something waits for a state to become true
+
+
+def create(ws: Workspace, config: dict[str, Any], plan: dict[str, Any], *, name: str) -> Run:
+    """A new run folder in the state `queued`; nothing is started."""
+    ws.prepare()
+    try:
+        while True:
+            id = paths.new_id(name, ws.runs)
+            try:
+                (ws.runs / id).mkdir()
+                break
+            except FileExistsError:
+                continue  # another start took the name in between
+        paths.write_json(ws.runs / id / "about.json", {"name": name, "notes": "", "created": time.strftime("%Y-%m-%dT%H:%M:%S%z")})
+        fill(ws.runs / id, config, plan)
+    except OSError as error:
+        raise translate(error) or error from error
+    return get(ws, id)
+
+
+def get(ws: Workspace, id: str) -> Run:
+    """Return a run as it truly stands. NotFoundError when there is none of that id, or its folder is damaged."""
+    folder = ws.run(id)
+    try:
+        status = paths.read_json(folder / "status.json")
+        found = None if status is None else run_folder.read(folder, status)
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise NotFoundError(
+            f"The folder of the run {id!r} is damaged.",
+            asked=str(error)[:200],
+            available="config.yaml, plan.json and status.json as they were written",
+            remedy=f"Put them back, or remove {folder}.",
+            field="run",
+        ) from error
+    if found is None:
+        raise NotFoundError(
+            f"There is no run called {id!r}.",
+            asked=id,
+            available=[r.id for r in listing(ws)][:20],
+            remedy="`tunesmith runs` lists them.",
+            field="run",
+        )
+    return settling.run(ws, found)
+
+
+def get_settled(ws: Workspace, id: str, patience: float = PATIENCE) -> Run:
+    """Return a run as it truly stands, for somebody who wants to do something with it.
+
+    One that is live by its state alone gets up to `patience` seconds in which its supervisor settles it, and is settled here after that:
+    the supervisor may be stopped, or at work for another computer.
+    """
+    end = time.monotonic() + patience
+    while (found := get(ws, id)).live and found.state != "queued" and not alive(found):
+        if time.monotonic() > end:
+            settling.settle(found.path)
+            return get(ws, id)
+        time.sleep(0.05)
+    return found
+
+
+def listing(ws: Workspace) -> list[Run]:
+    """All runs, the newest first, out of the index; a damaged folder is left out of the list and left on disk."""
+    return settling.listing(ws, index.listing(ws))
+
+
+def version(ws: Workspace) -> str:
+    """A cheap number that changes when any run does: what the page's timer looks at."""
+    return str(index.of(ws).look())
+
+
+def describe(ws: Workspace, id: str, *, name: str | None = None, notes: str | None = None) -> None:
+    """Change a run's display name or notes."""
+    run = get(ws, id)
+    about = dict(run.about)
+    if name is not None:
+        about["name"] = name.strip()[:120] or run.id
+    if notes is not None:
+        about["notes"] = notes[:5000]
+    paths.write_json(run.path / "about.json", about)
+
+
+def ask_to_stop(ws: Workspace, id: str) -> Run:
+    """Ask the worker to save and stop at the next step. A run that waits is stopped by the supervisor."""
+    run = get_settled(ws, id)
+    if not run.live:
+        raise ConflictError(
+            f"The run {run.name} is not under way: it is {run.state}.",
+            asked=id,
+            available=[r.id for r in listing(ws) if r.live],
+            remedy="Only a run that waits or learns can be stopped.",
+            field="run",
+        )
+    (run.path / "control").write_text("stop")
+    return run
+
+
+def delete(ws: Workspace, id: str) -> None:
+    run = get_settled(ws, id)
+    if run.live or alive(run, patience=3):
+        raise ConflictError(
+            f"The run {run.name} is under way.", asked=id, available="runs that have ended", remedy="Stop it first.", field="run"
+        )
+    heirs = [r.id for r in listing(ws) if r.config.get("model") == id]
+    if heirs:
+        raise ConflictError(
+            f"{', '.join(heirs)} went on from {run.name} and still need it.",
+            asked=id,
+            available="runs that no other stands on",
+            remedy="Delete those first.",
+            field="run",
+        )
+    doomed = run.path.with_name(f".deleted-{id}-{time.time_ns()}")
+    run.path.rename(doomed)  # gone from the list at once, even when deleting takes long or is interrupted
+    shutil.rmtree(doomed, ignore_errors=True)
+
+
+def using_dataset(ws: Workspace, dataset: str) -> list[str]:
+    """The names of the runs that were trained on a dataset."""
+    return [r.name for r in listing(ws) if str(r.config.get("data", "")).split("@")[0] == dataset]

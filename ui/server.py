@@ -1,0 +1,149 @@
+"""Open the page: who may reach it, at which port, by which rules."""
+
+import os
+import socket
+import sys
+import tempfile
+from pathlib import Path
+
+from starlette.middleware import Middleware
+
+from tuner import devices, paths
+from tuner.errors import ConflictError, RequestError
+from tuner.formatting import parse_bytes
+from tuner.jobs import benchmarks, supervisor
+from tuner.network import hub_token
+from tuner.paths import Workspace
+from ui import gradio_options, guard, judge_view, layout, theme, uploads
+from ui.guard import LOOPBACK
+from ui.session import CAPACITY, LOCAL_LIMIT, SPACE_LIMIT, House
+from ui.visits import Visits
+
+
+def in_space() -> bool:
+    return bool(os.environ.get("SPACE_ID") or os.environ.get("SPACE_HOST"))
+
+
+def house_of(ws: Workspace) -> House:
+    """The rules of the page, from where it runs: on somebody's computer, or as a Space."""
+    space = in_space()
+    wanted = os.environ.get("TUNESMITH_UPLOAD_LIMIT")
+    limit = parse_bytes(wanted, field="TUNESMITH_UPLOAD_LIMIT") if wanted else (SPACE_LIMIT if space else LOCAL_LIMIT)
+    home = ws.home
+    if space and not home.is_relative_to(tempfile.gettempdir()):  # guests leave nothing behind, so nothing of theirs goes to a kept disk
+        home = Path(tempfile.mkdtemp(prefix="tunesmith-guests-"))
+    return House(home=home, machine=ws.machine, guest=space, password=os.environ.get("TUNESMITH_PASSWORD"), limit_bytes=limit)
+
+
+def hosts_of(host: str, allowed: list[str]) -> tuple[str, ...]:
+    """The names this page answers to."""
+    named = [h for h in (os.environ.get("SPACE_HOST", "").split(","), *[[a] for a in allowed]) for h in h if h]
+    return (*LOOPBACK, *([host] if host not in ("0.0.0.0", "::") else []), *named)
+
+
+def free_port(host: str, asked: int | None) -> int:
+    """The port asked for, or the first free one from 7860 on; ConflictError names a free one."""
+
+    def is_free(port: int) -> bool:
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as s:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                s.bind((host, port))
+                return True
+            except OSError:
+                return False
+
+    if asked is not None and not 0 < asked < 65536:
+        raise RequestError(
+            f"There is no port {asked}.", asked=asked, available="1 to 65535", remedy="Leave --port out, or name another.", field="port"
+        )
+    if asked and is_free(asked):
+        return asked
+    other = next((p for p in range(7860, 7960) if is_free(p)), None)
+    if asked or other is None:
+        raise ConflictError(
+            f"The port {asked or '7860 to 7959'} is in use.",
+            asked=asked,
+            available=other,
+            remedy=f"Start it with --port {other}." if other else "End another program.",
+            field="port",
+        )
+    return other
+
+
+def launch(
+    ws: Workspace,
+    *,
+    host: str = "127.0.0.1",
+    port: int | None = None,
+    allow_hosts: list[str] | None = None,
+    browser: bool = True,
+    block: bool = True,
+):
+    """Open the page. Anywhere but on loopback (and in a Space) it demands a login: TUNESMITH_PASSWORD."""
+    house = house_of(ws)
+    local = host in LOOPBACK or host == "::1"
+    if not local and not house.guest and not house.password:
+        raise RequestError(
+            f"On {host} everybody in the network could use this page.",
+            asked=host,
+            available="127.0.0.1, or a login",
+            remedy="Set TUNESMITH_PASSWORD (the user is tunesmith), or leave --host out.",
+            field="host",
+        )
+    paths.keep_private()
+    if why := ws.unwritable():
+        print(f"{why} {paths.LOOK_ONLY}", file=sys.stderr, flush=True)
+    hosts = hosts_of(host, allow_hosts or [])
+    if not local and not house.guest and not allow_hosts:
+        hosts = ("*",)  # a machine in a network has more names than it knows; the login stands before all of them
+    port = free_port(host, port)
+    house.token = hub_token.seal(guests=house.guest)
+    os.environ["GRADIO_TEMP_DIR"] = str(uploads.own_folder(house.home))
+    gradio_options.close_fetching()
+    supervisor.watch_again(ws)
+    benchmarks.ask(ws, devices.listing()[0])
+    page = layout.build(house)
+    page.queue(**gradio_options.decided(gradio_options.QUEUE))
+    print(
+        f"Tunesmith is at http://{'127.0.0.1' if local else host}:{port} (Ctrl-C ends the page; runs go on).", file=sys.stderr, flush=True
+    )
+    login = bool(house.password) and not house.guest and not local
+    page.launch(
+        **gradio_options.decided(
+            gradio_options.LAUNCH,
+            server_name=host,
+            server_port=port,
+            inbrowser=browser and local and sys.stdout.isatty(),
+            show_error=not house.guest,
+            max_file_size=house.limit_bytes,
+            allowed_paths=[] if house.guest else [str(ws.exports)],
+            blocked_paths=[str(p) for p in (ws.runs, ws.datasets, ws.labels, ws.chats, ws.jobs, ws.presets, ws.machine_folder())],
+            root_path=os.environ.get("GRADIO_ROOT_PATH"),
+            auth=(lambda user, password: user == "tunesmith" and house.knows(password)) if login else None,
+            state_session_capacity=CAPACITY,
+            theme=theme.theme(),
+            css=theme.CSS,
+            head=judge_view.SCRIPT,
+            _app=guard.GuardedApp(guards(house, hosts, login)),
+            prevent_thread_lock=not block,
+        )
+    )
+    return page
+
+
+def guards(house: House, hosts: tuple[str, ...], login: bool) -> list[Middleware]:
+    """The layers between the network and Gradio, the outermost first."""
+    framing = (
+        guard.FRAMES_OF_A_SPACE
+        if house.guest
+        else [f"{scheme}://{h}" for h in hosts if h not in ("*", *LOOPBACK) for scheme in ("http", "https")]
+    )
+    return [
+        Middleware(guard.ReplyGuard, frames=framing),
+        Middleware(guard.HostGuard, hosts=hosts),
+        Middleware(guard.OriginGuard, hosts=hosts),
+        Middleware(guard.LoginGuard, tries=house.tries),
+        Middleware(guard.RouteGuard, login=login),
+        Middleware(Visits, house=house),
+    ]
