@@ -1,4 +1,4 @@
-"""Write what is generated: requirements.txt, the README's tables of settings, of losses and of what can be learnt how, and with --screenshot its picture.
+"""Write what is generated: requirements.txt, the tables and trees in README.md and docs/, the picture of the house; with --screenshot that of the app.
 
 python -m tools.docs [--screenshot URL]     URL: of a running app with a finished demo
 """
@@ -9,15 +9,23 @@ import shutil
 import tomllib
 from pathlib import Path
 
+from tools import architecture
 from tuner.network import connections
 from tuner.settings import losses, methods, objectives, run_config
 from ui import gradio_options, routes
 
 ROOT = Path(__file__).resolve().parents[1]
-MATRIX = re.compile(r"(<!-- matrix -->\n).*?(\n<!-- /matrix -->)", re.S)
-LOSSES = re.compile(r"(<!-- losses -->\n).*?(\n<!-- /losses -->)", re.S)
-SECURITY = {"routes": routes.table, "options": gradio_options.tables, "connections": connections.table}
-TABLE = re.compile(r"(<!-- settings -->\n).*?(\n<!-- /settings -->)", re.S)
+BLOCKS = {  # <!-- name --> in a document -> what stands there, up to <!-- /name -->
+    "routes": routes.table,
+    "options": gradio_options.tables,
+    "connections": connections.table,
+    "settings": run_config.settings_table,
+    "losses": losses.table,
+    "matrix": lambda: matrix(),
+    "tree": architecture.tree,
+    "files": architecture.files,
+}
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def requirements() -> str:
@@ -26,17 +34,12 @@ def requirements() -> str:
     return "\n".join(["# Generated from pyproject.toml by `python -m tools.docs`; a test holds them together.", *wanted, ""])
 
 
-def readme(text: str) -> str:
-    """The README with the table of settings as `RunConfig` has them now, and the matrix and the losses of the registries."""
-    text = MATRIX.sub(lambda m: m[1] + matrix() + m[2], text)
-    text = LOSSES.sub(lambda m: m[1] + losses.table() + m[2], text)
-    return TABLE.sub(lambda m: m[1] + run_config.settings_table() + m[2], text)
-
-
-def security(text: str) -> str:
-    """docs/security.md with the tables of routes, options and connections as the code has them."""
-    for name, made in SECURITY.items():
-        text = re.sub(rf"(<!-- {name} -->\n).*?(\n<!-- /{name} -->)", lambda m, made=made: m[1] + made() + m[2], text, flags=re.S)
+def filled(text: str) -> str:
+    """Return a document with each of its generated blocks as the code has it now."""
+    for name, made in BLOCKS.items():
+        block = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.S)
+        if block.search(text):
+            text = block.sub(lambda m, made=made: f"{m[1]}{made()}\n{m[2]}", text)
     return text
 
 
@@ -76,8 +79,9 @@ def main() -> None:
     parse.add_argument("--screenshot", metavar="URL")
     args = parse.parse_args()
     (ROOT / "requirements.txt").write_text(requirements(), encoding="utf-8")
-    (ROOT / "README.md").write_text(readme((ROOT / "README.md").read_text(encoding="utf-8")), encoding="utf-8")
-    (ROOT / "docs" / "security.md").write_text(security((ROOT / "docs" / "security.md").read_text(encoding="utf-8")), encoding="utf-8")
+    for file in DOCUMENTS:
+        file.write_text(filled(file.read_text(encoding="utf-8")), encoding="utf-8")
+    (ROOT / "docs" / "architecture.svg").write_text(architecture.picture(), encoding="utf-8")
     if args.screenshot:
         screenshot(args.screenshot, ROOT / "docs" / "runs.png")
 
