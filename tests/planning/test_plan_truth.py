@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from tests.conftest import chat_rows, write_rows
+from tests.conftest import chat_rows, until, write_rows
 from tests.workers.test_objectives import COLOURS, base, sentence, table, tokens, trained  # noqa: F401 (fixtures)
 from tuner import paths, runs
 from tuner.data.store import store
@@ -221,6 +221,21 @@ def longest_of(ws, ds, run) -> int:
     """The longest row of both sides, from the dataset and the run's own tokenizer."""
     counts = token_counts.look(token_counts.question(ds, training.models.resolve(run.config["model"], ws), run.config), ws, None)
     return int(counts.lengths().max())
+
+
+def test_a_process_that_is_leaving_is_not_asked_but_a_new_one(ws, tmp_path, models, monkeypatch):
+    """Its output ends a moment before the system says that it is gone, and whoever asks in that moment must not be told that it failed."""
+    cell = "late, cut"
+    ds, name, settings = brought(ws, tmp_path, cell), CELLS[cell][3], CELLS[cell][4]
+    question = token_counts.question(ds, training.models.resolve(str(models[name]), ws), settings)
+    child, new = token_counts.Child(), token_counts._child
+    child.process.kill()
+    until(lambda: child.gone)
+    monkeypatch.setattr(child.process, "poll", lambda: None)
+    there = iter([child])
+    monkeypatch.setattr(token_counts, "_child", lambda: next(there, None) or new())
+    assert len(token_counts.look(question, ws, None).lengths()) == ds.rows
+    assert not child.alive
 
 
 @pytest.mark.parametrize("cell", CELLS)

@@ -175,7 +175,7 @@ def look(q: Question, ws: Workspace, wait: float | None = 0.0, each: Callable[[d
     id = child.ask(q, ws)
     while True:
         state = child.state(id)
-        if state["state"] == "cancelled" and not child.alive and (tries := tries - 1):  # it left because nothing was asked for long
+        if state["state"] == "cancelled" and (tries := tries - 1):  # it left because nothing was asked for long
             child = _child()
             child.ask(q, ws)
             continue
@@ -235,12 +235,13 @@ class Child:
                 env=processes.environment("cpu", True),
             )
         self.said: dict[str, dict[str, Any]] = {}
+        self.gone = False  # its output has ended: it is leaving, though its process may take a moment to be no more
         self.news = threading.Condition()
         threading.Thread(target=self._hear, daemon=True).start()
 
     @property
     def alive(self) -> bool:
-        return self.process.poll() is None
+        return not self.gone and self.process.poll() is None
 
     def _hear(self) -> None:
         for line in self.process.stdout:
@@ -249,7 +250,8 @@ class Child:
                 before = self.said.get(said["id"], {})
                 self.said[said["id"]] = before | said
                 self.news.notify_all()
-        with self.news:  # it is gone
+        with self.news:
+            self.gone = True
             for state in self.said.values():
                 if state["state"] in ("running", "sample"):
                     state["state"] = "cancelled"
@@ -261,7 +263,7 @@ class Child:
         with self.news:
             if self.said.get(id, {}).get("state") in ("running", "sample"):
                 return id
-            self.said[id] = {"state": "running", "done": 0, "total": q.ds.rows}
+            self.said[id] = {"state": "cancelled" if self.gone else "running", "done": 0, "total": q.ds.rows}
         _tidy(q.file.parent)
         about = {"home": str(ws.home.resolve()), "owner": ws.owner, "data": q.ds.ref, "folder": str(q.folder.resolve()), "rows": q.ds.rows}
         how = {"objective": q.objective, "template": q.template, "fold_system": q.fold_system, "singly": q.singly}
