@@ -131,18 +131,19 @@ def test_the_page_takes_its_options_without_being_named(ws, tmp_path, command):
 def test_the_page_is_not_opened_with_what_makes_no_sense(ws, tmp_path, monkeypatch, capsys):
     import app
     from tuner import cli
+    from ui import server
 
     monkeypatch.setenv("TUNESMITH_UPLOAD_LIMIT", "lots")
     assert app.main(["--no-browser"]) == 2 and "'lots' is not a size" in capsys.readouterr().err
     monkeypatch.setenv("TUNESMITH_UPLOAD_LIMIT", "3MB")
-    assert app.house_of(ws).limit_bytes == 3_000_000
+    assert server.house_of(ws).limit_bytes == 3_000_000
     (tmp_path / "file").write_text("")
     assert cli.main(["--no-browser", "--home", str(tmp_path / "file")]) == 1 and "file" in capsys.readouterr().err
     monkeypatch.setenv("SPACE_ID", "someone/tunesmith")
     monkeypatch.setenv("TUNESMITH_HOME", str(tmp_path / "file"))
     assert app.main([]) == 1 and "file" in capsys.readouterr().err
     stays = paths.Workspace(Path("/data/kept"))
-    house = app.house_of(stays)
+    house = server.house_of(stays)
     assert house.guest and house.home != stays.home and house.home.is_dir(), "what guests make is never put on a disk that stays"
 
 
@@ -408,7 +409,7 @@ def test_a_run_that_was_stopped_is_resumed_to_its_end(ws, data):
 
 
 def test_a_run_that_ends_badly_says_so_as_an_error(ws, data):
-    from tuner.cli.runs import ended_badly
+    from tuner.cli.train import ended_badly
 
     run = call(ws, "train", "--model", "starter", "--data", data.ref, "-s", "max_steps=3000", "-s", "epochs=1000", "--detach")["run"]
     until(lambda: runs.get(ws, run).progress.get("step", 0) >= 1, 90)

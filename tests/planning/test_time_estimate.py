@@ -10,7 +10,7 @@ import pytest
 
 from tests.conftest import until
 from tuner import devices, diagnostics, locks, models, paths, runs
-from tuner.cli.runs import Bar
+from tuner.cli.progress import Training
 from tuner.devices import Device, roofline
 from tuner.errors import ConflictError, SettingError
 from tuner.formatting import human_range, human_time
@@ -278,7 +278,7 @@ def test_the_time_left_in_words_for_new_and_old_runs(ws):
     locks.release(run.path / "lock")
     assert "about 6 to 9 minutes left" in draw.progress(run) and "about 6 to 9 minutes left" in draw.strip("CPU", 1, 2, [run])
     assert run.detail()["progress"]["eta_low"] == 360.0 and run.detail()["predicted"]["seconds_low"] is None
-    bar = Bar()
+    bar = Training()
     bar(run)
     assert bar.last.endswith("about 6 to 9 minutes left")
 
@@ -351,7 +351,7 @@ class Child:
 def office(ws, monkeypatch):
     """(supervisor, started): one that starts nothing real."""
     started = []
-    monkeypatch.setattr(supervisor.local, "start", lambda module, *words, **_: started.append((module, *words)) or Child())
+    monkeypatch.setattr(supervisor.processes, "start", lambda module, *words, **_: started.append((module, *words)) or Child())
     monkeypatch.setattr(supervisor, "ensure", lambda machine: None)
     return supervisor.Supervisor(ws.machine_folder(), handover.Inbox(ws.machine_folder())), started
 

@@ -4,8 +4,70 @@ from pathlib import Path
 from typing import Any
 
 from tuner import paths
-from tuner.cli.output import Refused, say
+from tuner.cli.output import Refused
+from tuner.cli.parser import TEXT, Commands, count
+from tuner.cli.progress import Reading
 from tuner.paths import Workspace
+
+
+def register(commands: Commands) -> None:
+    """Declare `tunesmith data ...`."""
+    add = commands.group(
+        "data", "Check, import and look at data.", ("data check customers.csv", "data add customers.csv --name customers")
+    ).add
+    mapping = {"map": {"action": "append", "default": [], "metavar": "ROLE=COLUMN"}, "kind": TEXT, "encoding": TEXT}
+    share = {
+        "held_out": {"type": float, "default": 0.05, "metavar": "SHARE"},
+        "system": {"default": ""},
+        "seed": {"type": int, "default": 0},
+    }
+    add("check", "Show what a file is and what is wrong with it.", check, "file", examples=("data check chats.jsonl",), **mapping)
+    add(
+        "add",
+        "Import a file (or several as one, or hub:OWNER/NAME) into the workspace.",
+        add_files,
+        "file+",
+        examples=(
+            "data add train.csv",
+            "data add train.csv --map prompt=question --map completion=answer",
+            "data add hub:owner/name --split train",
+        ),
+        name=TEXT,
+        reference={"action": "store_true", "help": "leave the file where it is"},
+        split=TEXT,
+        config=TEXT,
+        test_file=TEXT,
+        **share,
+        **mapping,
+    )
+    add(
+        "mix",
+        "Make one dataset of several: DATA or DATA=WEIGHT.",
+        mix,
+        "part+",
+        examples=("data mix chats=1 facts=0.5 --name both",),
+        name=TEXT,
+    )
+    add("export", "Write the rows as JSONL.", export, "data", examples=("data export customers --out rows.jsonl",), out=TEXT)
+    add(
+        "compare",
+        "Show what differs between two versions: OLD NEW.",
+        compare,
+        "old",
+        "new",
+        examples=("data compare customers@1 customers@2",),
+    )
+    add("list", "List the datasets.", listing)
+    add("show", "Show what is known of a dataset.", show, "data")
+    add(
+        "preview",
+        "Show rows as they were read, or as a model's tokens with the trained ones marked.",
+        preview,
+        "data",
+        examples=("data preview customers", "data preview customers --model starter --rows 2"),
+        rows={"type": count, "default": 5},
+        model=TEXT,
+    )
 
 
 def _mapping(args) -> dict[str, Any] | None:
@@ -20,19 +82,15 @@ def _mapping(args) -> dict[str, Any] | None:
     return out or None
 
 
-def _reading(done: int, total: int, rows: int) -> None:
-    say(f"\r  {done / max(1, total):4.0%}  {rows:,} rows", end="")
-
-
 def check(ws: Workspace, args):
     from tuner.jobs import data_jobs
 
-    document = data_jobs.check(ws, paths.typed(args.file), _reading, mapping=_mapping(args), kind=args.kind, encoding=args.encoding)
-    say("")
+    with Reading() as progress:
+        document = data_jobs.check(ws, paths.typed(args.file), progress, mapping=_mapping(args), kind=args.kind, encoding=args.encoding)
     return (0 if document["usable"] else 1), document
 
 
-def add(ws: Workspace, args) -> dict:
+def add_files(ws: Workspace, args) -> dict:
     from tuner.jobs import data_jobs
 
     options = {
@@ -51,9 +109,8 @@ def add(ws: Workspace, args) -> dict:
         files = [paths.typed(f) for f in args.file]
         test = paths.typed(args.test_file) if args.test_file else None
         job = data_jobs.start(ws, files, reference=args.reference, test_file=test, **options)
-    ds = data_jobs.wait(ws, job, _reading)
-    say("")
-    return _dataset(ds)
+    with Reading() as progress:
+        return _dataset(data_jobs.wait(ws, job, progress))
 
 
 def export(ws: Workspace, args) -> dict:

@@ -1,4 +1,4 @@
-"""The commands `tunesmith label ...`: pairs in, verdicts, what is made of them. A project named for the first time is made."""
+"""The commands `tunesmith label ...`: import or generate pairs, judge them, make a dataset of the judgments. A new project name creates it."""
 
 import time
 from pathlib import Path
@@ -6,69 +6,72 @@ from typing import Any
 
 from tuner import paths
 from tuner.cli.output import Refused, say
+from tuner.cli.parser import FLAG, TEXT, Commands
+from tuner.cli.progress import Line
 from tuner.data.store import sample_data
 from tuner.paths import Workspace
 
 POLL = 0.3  # seconds
 
 
-def register(add, parent) -> None:
-    """Declare the commands: `add` and `parent` are those of `cli.parser`."""
-    text, flag = {"default": None}, {"action": "store_true"}
+def register(commands: Commands) -> None:
+    """Declare `tunesmith label ...`."""
+    examples = (
+        "label generate --project manners --model RUN --against base --data customers --held-out",
+        "label next --project manners --as ann",
+    )
+    add = commands.group("label", "Judge pairs of answers, and make a dataset of the judgments.", examples).add
     where = {"project": {"required": True, "metavar": "P"}}
     who = where | {"as": {"default": "me", "metavar": "NAME", "dest": "labeller"}}
     number, share = {"type": int, "default": None}, {"type": float, "default": 0.0}
     several = {"action": "append", "default": []}
-    known = {"gold": flag, "overlap": {"type": float, "default": None, "metavar": "SHARE"}, "labellers": {"type": int, "default": 2}}
-    add("list", "List the label projects.", listing, parent=parent)
-    add("import", "Take pairs in: a file, a dataset, or `sample`.", bring, "source", parent=parent, **where, **known)
+    known = {"gold": FLAG, "overlap": {"type": float, "default": None, "metavar": "SHARE"}, "labellers": {"type": int, "default": 2}}
+    add("list", "List the label projects.", listing)
+    add("import", "Import pairs: a file, a dataset, or `sample`.", bring, "source", **where, **known)
     add(
         "generate",
-        "Have models write pairs; goes on with what was begun when nothing is asked for.",
+        "Have models write pairs; without --model it continues what was begun.",
         generate,
-        parent=parent,
         **where,
-        model=text,
+        model=TEXT,
         against={"default": None, "metavar": "MODEL|base|data"},
-        data=text,
+        data=TEXT,
         prompt=several,
         prompts={"default": None, "metavar": "FILE"},
-        held_out=flag,
+        held_out=FLAG,
         limit=number,
         temperature={"type": float, "default": 0.9},
         max_tokens={"type": int, "default": 256},
         seed={"type": int, "default": 0},
     )
-    add("next", "The pair to judge next, blind.", next_pair, parent=parent, **who)
+    add("next", "Show the pair to judge next, without telling who wrote which answer.", next_pair, **who)
     add(
         "verdict",
         "Judge a pair.",
         verdict,
         "pair",
-        parent=parent,
         **who,
         choice={"required": True, "metavar": "a|b|tie|both_bad|skip"},
         strength=number,
-        edit=text,
-        better=text,
+        edit=TEXT,
+        better=TEXT,
         note={"default": ""},
         reason={"default": ""},
     )
-    add("undo", "Take back your last verdict.", undo, parent=parent, **who)
+    add("undo", "Undo your last judgment.", undo, **who)
     add(
         "export",
-        "Make data of the judgements: a dataset, or with --out a folder of JSONL files.",
+        "Make a dataset of the judgments, or with --out a folder of JSONL files.",
         export,
-        parent=parent,
         **where,
         to={"default": "preference", "choices": ["preference", "kto", "chat"]},
-        out=text,
+        out=TEXT,
         min_strength=share,
-        judges=flag,
+        judges=FLAG,
     )
-    add("stats", "Progress, agreement, biases, and which model wins.", stats, parent=parent, **where)
-    add("settle", "The last word on a pair that is disputed.", settle, "pair", parent=parent, **who, winner={"required": True})
-    add("judge", "Let a model judge as one more labeller.", judge, parent=parent, **where, model={"required": True}, url=text, limit=number)
+    add("stats", "Show progress, agreement, biases, and which model wins.", stats, **where)
+    add("settle", "Decide a disputed pair.", settle, "pair", **who, winner={"required": True})
+    add("judge", "Have an AI judge label pairs too (LLM-as-a-judge).", judge, **where, model={"required": True}, url=TEXT, limit=number)
 
 
 def listing(ws: Workspace, args) -> dict:
@@ -140,15 +143,15 @@ def generate(ws: Workspace, args) -> Any:
     else:
         id = making.ask(ws, p.id, request)
     try:
-        while (now := making.state(ws, p.id, id))["state"] == "running":
-            if now["total"]:
-                say(f"\r  {now['done'] / now['total']:4.0%}  {now['done']:,} of {now['total']:,} answers, {now['rows']:,} pairs", end="")
-            time.sleep(POLL)
+        with Line() as line:
+            while (now := making.state(ws, p.id, id))["state"] == "running":
+                if now["total"]:
+                    line.show(f"{now['done']:,} of {now['total']:,} answers, {now['rows']:,} pairs", now["done"], now["total"])
+                time.sleep(POLL)
     except KeyboardInterrupt:
         making.cancel(ws, p.id, id)
-        say("\nStopped; what was written is kept. The same command without --model goes on.")
+        say("\nStopped; what was written is kept. The same command without --model continues.")
         return 1, {"project": p.id, "generation": id, "state": "cancelled"}
-    say("")
     if now["state"] == "done":
         data_jobs.forget(ws, making.job_of(p.id, id)) if (ws.jobs / making.job_of(p.id, id) / "job.json").exists() else None
         return {"project": p.id, "generation": id, **now["report"], "pairs": projects.find(ws, p.id).pairs}
@@ -182,13 +185,13 @@ def _lines(name: str) -> list[str]:
 def next_pair(ws: Workspace, args) -> dict:
     from tuner.labels import queue
 
-    return _desk(queue.next(ws, args.project, args.labeller))
+    return _assignment(queue.next(ws, args.project, args.labeller))
 
 
-def _desk(desk) -> dict:
-    item = desk.item
+def _assignment(assignment) -> dict:
+    item = assignment.item
     shown = {"pair": item.pair, "prompt": item.prompt, "a": item.a, "b": item.b, "before": item.before} if item else {"pair": None}
-    return shown | {"done": desk.done, "total": desk.total, "by_you": desk.mine, "seconds_left": desk.seconds_left}
+    return shown | {"done": assignment.done, "total": assignment.total, "by_you": assignment.mine, "seconds_left": assignment.seconds_left}
 
 
 def verdict(ws: Workspace, args) -> dict:
@@ -196,15 +199,20 @@ def verdict(ws: Workspace, args) -> dict:
 
     task = queue.task_of(ws, args.project, args.labeller, _pair(args))
     more = {"strength": args.strength, "edited": args.edit, "better": args.better, "note": args.note, "reason": args.reason}
-    desk = queue.judge(ws, args.project, args.labeller, task, args.choice, **more)
-    if not desk.said:
+    assignment = queue.judge(ws, args.project, args.labeller, task, args.choice, **more)
+    if not assignment.said:
         raise Refused(
             f"{args.labeller} has judged the pair {args.pair} already.",
             asked=args.choice,
             available="`label undo`, as often as needed",
             remedy="Take it back first.",
         )
-    return {"verdict": desk.said, "next": desk.item.pair if desk.item else None, "done": desk.done, "total": desk.total}
+    return {
+        "verdict": assignment.said,
+        "next": assignment.item.pair if assignment.item else None,
+        "done": assignment.done,
+        "total": assignment.total,
+    }
 
 
 def _pair(args) -> int:
@@ -218,7 +226,7 @@ def _pair(args) -> int:
 def undo(ws: Workspace, args) -> dict:
     from tuner.labels import queue
 
-    return _desk(queue.undo(ws, args.project, args.labeller))
+    return _assignment(queue.undo(ws, args.project, args.labeller))
 
 
 def settle(ws: Workspace, args) -> dict:
@@ -268,10 +276,10 @@ def judge(ws: Workspace, args) -> Any:
     from tuner.labels import judge as judging
 
     job = judging.ask(ws, args.project, judging.Judge(args.model, args.url), key=os.environ.get(judging.KEY), limit=args.limit)
-    while (now := data_jobs.progress(ws, job))["state"] == "running":
-        say(f"\r  {now['done']:,} of {now['total']:,}", end="")
-        time.sleep(POLL)
-    say("")
+    with Line() as line:
+        while (now := data_jobs.progress(ws, job))["state"] == "running":
+            line.show(f"{now['done']:,} of {now['total']:,} judged", now["done"], now["total"] or None)
+            time.sleep(POLL)
     data_jobs.forget(ws, job)
     document = {"project": args.project, "state": now["state"], "judged": now["rows"]}
     return document if now["state"] == "done" else (1, document | {"errors": now["errors"]})

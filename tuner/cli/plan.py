@@ -1,10 +1,11 @@
-"""`tunesmith plan`: what a run would do and take, as a document or as a page of text."""
+"""`tunesmith plan`: what a run would do, and what memory and time it would take, as a document or as a page of text."""
 
-import time
 from typing import Any
 
 from tuner.cli.output import say
-from tuner.formatting import human_bytes, human_range, human_time, parse_bytes
+from tuner.cli.parser import FLAG, TEXT, Commands
+from tuner.cli.progress import Counting, DryRun
+from tuner.formatting import human_bytes, human_range, parse_bytes
 from tuner.jobs import dry_run, training
 from tuner.paths import Workspace
 from tuner.planning import memory, model_suggestions
@@ -14,13 +15,38 @@ from tuner.settings import methods, run_config
 WIDE = 30  # characters of the bar
 
 
+REQUEST = {  # what `plan` and `train` ask of a run; every other setting goes through -s
+    **dict.fromkeys(("model", "data", "preset", "objective", "method"), TEXT),
+    "s": {"action": "append", "default": [], "metavar": "KEY=VALUE", "dest": "s"},
+}
+
+
+def register(commands: Commands) -> None:
+    """Declare `tunesmith plan`."""
+    commands.add(
+        "plan",
+        "Show what a run would do, and the memory and time it would take; --measure makes a dry run first.",
+        plan,
+        examples=(
+            "plan --model starter --data customers --preset balanced",
+            "plan --model Qwen/Qwen2.5-7B-Instruct --device-memory 8GB --cards",
+            "plan --model starter --data customers -s epochs=2 --measure --json",
+        ),
+        **REQUEST,
+        device_memory=TEXT,
+        cards=FLAG,
+        measure=FLAG,
+    )
+
+
 def plan(ws: Workspace, args) -> dict | str:
     values = request(args)
     room = parse_bytes(args.device_memory) if args.device_memory else None
-    found, model, ds, asked = training.prepare(ws, values, preset=args.preset, device_memory=room, each=Counted())
+    with Counting() as progress:
+        found, model, ds, asked = training.prepare(ws, values, preset=args.preset, device_memory=room, each=progress)
     document = _measured(ws, values, args.preset, room) if args.measure else found.as_dict()
     if args.data and not args.measure and found.seconds_high > dry_run.LONG:
-        say("Such a run takes long: with --measure two real steps on the longest rows tell the true memory first.")
+        say("This run takes long: --measure makes a dry run first, which measures the true memory.")
     if args.cards:
         counts = training.data_facts(ds, model, ws, training.chosen(asked, None)) if ds else None
         document["cards"] = model_suggestions.elsewhere(asked, model, counts, preset=training.preset_of(ws, args.preset))
@@ -28,7 +54,7 @@ def plan(ws: Workspace, args) -> dict | str:
 
 
 def request(args) -> dict[str, Any]:
-    """What the words of a command ask of a run."""
+    """Return the settings that the arguments of a command ask for."""
     values = run_config.from_pairs(args.s)
     return values | {k: v for k in ("model", "data", "objective", "method") if (v := getattr(args, k)) is not None}
 
@@ -37,7 +63,8 @@ def _measured(ws: Workspace, request: dict[str, Any], preset: str | None, memory
     """The plan with what a dry run of it took; where that does not fit, with what would."""
     plan, id = training.measure(ws, request, preset=preset, device_memory=memory)
     try:
-        found = dry_run.wait(ws, id, DryBar())
+        with DryRun() as progress:
+            found = dry_run.wait(ws, id, progress)
     except KeyboardInterrupt:
         dry_run.cancel(ws, id)
         raise
@@ -46,31 +73,6 @@ def _measured(ws: Workspace, request: dict[str, Any], preset: str | None, memory
     if not found["fits"]:
         document["remedies"] = training.remedies(ws, request | ({"preset": preset} if preset else {}), document, found)
     return document
-
-
-class Counted:
-    """A line of progress of the count of all rows, every few seconds of a long one."""
-
-    def __init__(self):
-        self.next = time.monotonic() + 2
-
-    def __call__(self, now: dict[str, Any]) -> None:
-        if time.monotonic() > self.next and now.get("done"):
-            self.next = time.monotonic() + 3
-            say(f"counting the tokens of all rows: {now['done']:,} of {now['total']:,} ({now['done'] / now['total']:.0%})")
-
-
-class DryBar:
-    """A line of progress of a dry run, when it says something new."""
-
-    def __init__(self):
-        self.last = ""
-
-    def __call__(self, now: dict[str, Any]) -> None:
-        if now["reason"] != self.last:
-            self.last = now["reason"]
-            left = f", about {human_time(now['eta_seconds'])} left" if now["eta_seconds"] else ""
-            say(f"measuring: {self.last}{left}")
 
 
 def page(p: dict[str, Any], model: str) -> str:
@@ -86,17 +88,17 @@ def page(p: dict[str, Any], model: str) -> str:
         "",
         f"{p['steps']:,} steps of {s['effective_batch']} rows, about {human_range(p['seconds_low'], p['seconds_high'])}; {trained}.",
     ]
-    lines += rows_of(p)
+    lines += _rows(p)
     lines += [f"Note: {n}" for n in p["notes"]]
     lines += [f"Note: {run_warnings.sentence(w)}{_fixes(w)}" for w in p["warnings"]]
-    lines += [f"It will not start like this: {q['message']} {q['remedy']}" for q in p["question"]]
+    lines += [f"It can't start like this: {q['message']} {q['remedy']}" for q in p["question"]]
     if p.get("cards"):
         lines += ["", "On other cards:", *(f"  {_card(c)}" for c in p["cards"])]
     lines += ["", "Settings (value, who chose it, why):"]
     return "\n".join([*lines, *(f"  {r['setting']:24} {r['value']!s:14} {r['by']:8} {r['reason']}" for r in p["reasons"])])
 
 
-def rows_of(p: dict[str, Any]) -> list[str]:
+def _rows(p: dict[str, Any]) -> list[str]:
     """'37 training rows and 3 validation rows are used.'"""
     if not (rows := p["rows"]):
         return []
@@ -128,5 +130,7 @@ def _remedy(r: dict[str, Any]) -> str:
 def _card(c: dict[str, Any]) -> str:
     if "why_not" in c:
         return f"{c['gigabytes']:>3} GB  no   {c['why_not']}"
-    how = f"{methods.get(c['method']).title}, {c['micro_batch']} at once" + (", computing twice" if c["gradient_checkpointing"] else "")
+    how = f"{methods.get(c['method']).title}, micro-batch {c['micro_batch']}" + (
+        ", gradient checkpointing" if c["gradient_checkpointing"] else ""
+    )
     return f"{c['gigabytes']:>3} GB  {'yes' if c['fits'] else 'no '}  {human_bytes(c['peak_bytes']):>8}  {how}, up to {c['max_length']:,} tokens"

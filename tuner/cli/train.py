@@ -1,0 +1,93 @@
+"""`tunesmith train` and `resume`: start a run and wait for its end."""
+
+from pathlib import Path
+from typing import Any
+
+from tuner.cli.output import say
+from tuner.cli.parser import FLAG, TEXT, Commands
+from tuner.cli.plan import REQUEST, request
+from tuner.cli.progress import Counting, Training
+from tuner.paths import Workspace
+from tuner.settings import run_config
+
+
+def register(commands: Commands) -> None:
+    """Declare `tunesmith train` and `resume`."""
+    commands.add(
+        "train",
+        "Train, and wait for the end. CONFIG is a YAML file of settings.",
+        train,
+        "config?",
+        examples=(
+            "train --model starter --data customers --preset balanced",
+            "train run.yaml -s epochs=2 --name second",
+            "train run.yaml --detach",
+        ),
+        **REQUEST,
+        name=TEXT,
+        detach={"action": "store_true", "help": "don't wait for the end"},
+        anyway={"action": "store_true", "help": "start even if the plan does not fit"},
+    )
+    commands.add("resume", "Resume a run from its newest whole checkpoint.", resume, "run_id", detach=FLAG)
+
+
+def train(ws: Workspace, args):
+    from tuner.jobs import training
+    from tuner.runs import run_warnings
+
+    values, preset = request(args), args.preset
+    if args.config:
+        stored = run_config.load_yaml(Path(args.config).expanduser())
+        preset = preset or stored.pop("preset", None)
+        stored.pop("preset", None)
+        values = stored | values
+    with Counting() as progress:
+        run = training.start(ws, values, preset=preset, name=args.name, anyway=args.anyway, each=progress)
+    say(f"The run is called {run.id}; its folder is {run.path}.")
+    for warning in map(run_warnings.sentence, run.warnings):
+        say(f"Note: {warning}")
+    return {"run": run.id, "state": run.state, "warnings": run.warnings} if args.detach else _wait(ws, run.id)
+
+
+def _wait(ws: Workspace, id: str):
+    from tuner import runs
+    from tuner.jobs import training
+    from tuner.runs import run_warnings
+
+    try:
+        with Training() as progress:
+            run = training.wait(ws, id, each=progress)
+    except KeyboardInterrupt:
+        say("\nSaving, then stopping. Press Ctrl-C again to leave; the run then stops by itself.")
+        if runs.get(ws, id).live:
+            runs.ask_to_stop(ws, id)
+        with Training() as progress:
+            run = training.wait(ws, id, each=progress)
+    if run.status.get("reason"):
+        say(run.status["reason"])
+    for sign in [*(run.status.get("signs") or []), *map(run_warnings.sentence, run.warnings)]:
+        say(f"Note: {sign}")
+    if run.state not in ("finished", "stopped"):
+        return 1, ended_badly(run)
+    return 0, {
+        "run": id,
+        "state": run.state,
+        "best": run.best,
+        "baseline": (run.status.get("baseline") or {}).get("eval_loss"),
+        "signs": run.status.get("signs") or [],
+        "warnings": run.warnings,
+    }
+
+
+def ended_badly(run) -> dict[str, Any]:
+    """Return the document of a run that failed or was interrupted: its own error, or what the supervisor found out."""
+    told = {"code": run.state, "field": None, "message": run.status.get("reason") or f"The run {run.state}.", "asked": run.id}
+    told |= {"available": None, "remedy": f"`tunesmith logs {run.id}` shows more; `tunesmith resume {run.id}` resumes it."}
+    return {"run": run.id, "state": run.state, "errors": [run.status.get("error") or told]}
+
+
+def resume(ws: Workspace, args):
+    from tuner.jobs import training
+
+    run = training.resume(ws, args.run_id)
+    return {"run": run.id, "state": run.state} if args.detach else _wait(ws, run.id)
