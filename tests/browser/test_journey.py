@@ -2,13 +2,13 @@
 
 import json
 import re
-import time
 
 import pytest
 from playwright.sync_api import expect
 
 from presets.recipe import world
 from tests.browser.conftest import end_all, free_port, running
+from tests.conftest import until
 
 LONG = 90_000  # milliseconds: two busy cores are slow
 
@@ -78,7 +78,7 @@ def test_upload_train_reload_restart_chat(tmp_path, browser):
             expect(page.locator("#chat-tuned")).to_contain_text("Ahoy", timeout=LONG)
             expect(page.locator("#chat-original")).to_contain_text(re.compile("moo", re.I), timeout=LONG)
             expect(page.locator("#chat-original")).not_to_contain_text("Ahoy")
-            time.sleep(1)
+            until(lambda: any("Ahoy" in f.read_text() for f in (home / "me" / "chats").glob("*.json")), 30)
             page.reload()
             expect(page.locator("#chat-tuned")).to_contain_text("Ahoy", timeout=LONG)
             tab(page, "Take away")
@@ -101,8 +101,11 @@ def test_the_demo_lands_in_a_chat_with_both_answers(app, browser):
     expect(page.locator("#chat-tuned .bot")).to_contain_text("matey", timeout=LONG)
     expect(page.locator("#chat-original .bot")).to_contain_text(re.compile(r"\w+"), timeout=LONG)
     expect(page.locator("#chat-original")).not_to_contain_text("matey")
-    time.sleep(2)
-    assert page.locator("#chat-tuned .user").count() == 1, "asked once"
+    kept = until(lambda: [f.read_text() for f in (app.home / "me" / "chats").glob("*.json") if "matey" in f.read_text()], 30)
+    sides = [side for text in kept for side in json.loads(text).values() if isinstance(side, list) and side]
+    assert page.locator("#chat-tuned .user").count() == 1 and all([m["role"] for m in side].count("user") == 1 for side in sides), (
+        "asked once"
+    )
     page.close()
 
 

@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -231,11 +230,12 @@ def test_a_cancelled_import_leaves_nothing(ws, tmp_path):
 @pytest.mark.skipif(os.name == "nt", reason="kill -9")
 def test_a_killed_import_leaves_nothing(ws, tmp_path):
     slow = (
-        "import sys, time\nfrom pathlib import Path\nfrom tuner.data.store import store\nfrom tuner.paths import Workspace\n"
-        "store.add(Workspace(Path(sys.argv[1])), sys.argv[2], progress=lambda *a: (print(a, flush=True), a[2] and time.sleep(60)))"
+        "import sys\nfrom pathlib import Path\nfrom tuner.data.store import store\nfrom tuner.paths import Workspace\n"
+        "store.add(Workspace(Path(sys.argv[1])), sys.argv[2], progress=lambda *a: (print(a, flush=True), a[2] and sys.stdin.read()))"
     )
     child = subprocess.Popen(
         [sys.executable, "-c", slow, str(ws.home), str(csv(tmp_path, 3000, "big.csv"))],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
         cwd=Path(paths.__file__).parent.parent,
@@ -247,6 +247,7 @@ def test_a_killed_import_leaves_nothing(ws, tmp_path):
     child.send_signal(signal.SIGKILL)
     child.wait()
     child.stdout.close()
+    child.stdin.close()
     assert [d.id for d in store.listing(ws)] == ["faq"]
     store.add(ws, csv(tmp_path))
     assert hidden(ws) == [] and sorted(f.name for f in ws.datasets.iterdir()) == ["faq", "faq-2"]
@@ -275,5 +276,4 @@ def test_newest_first(ws, tmp_path):
     names = ["one", "two", "three"]
     for name in names:
         store.add(ws, csv(tmp_path), name=name)
-        time.sleep(0.002)
     assert [d.id for d in store.listing(ws)] == names[::-1]

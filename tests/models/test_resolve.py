@@ -286,17 +286,18 @@ def test_a_hub_id_without_a_network(ref):
 
 
 def test_a_hub_that_can_not_be_reached_is_told_soon(monkeypatch):
+    """Nothing waits for it: the Hub's client alone would try again for 23 seconds."""
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.delenv("HF_HUB_OFFLINE")
     code = """
 import time
+slept, time.sleep = [], lambda seconds: slept.append(seconds)
 from tuner import models
 from tuner.errors import NetworkError
-begun = time.monotonic()
 try:
     models.resolve("someone/something")
 except NetworkError as error:
-    print(time.monotonic() - begun < 10, error.remedy)
+    print(sum(slept) < 3, error.remedy)
 """
     assert fresh(code).startswith("True Check the network")
 
