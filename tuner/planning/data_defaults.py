@@ -117,9 +117,8 @@ def rhythm(choices: Choices, data: DataFacts) -> int:
     evaluations = f"About {max(1, steps // interval)} evaluations in a run show how it develops."
     choices.decide("eval_steps", interval, evaluations if data.held_out else "There are no validation rows to evaluate on.")
     choices.decide("save_steps", choices["eval_steps"], "Saved at every evaluation, so that the best checkpoint can be kept.")
-    many = (
-        data.held_out and choices["epochs"] >= 5 and data.rows < FEW and choices.by["epochs"][0] != "you"
-    )  # a person who sets epochs gets all of them
+    # a person who sets epochs gets all of them
+    many = data.held_out and choices["epochs"] >= 5 and data.rows < FEW and choices.by["epochs"][0] != "you"
     why = "Many epochs over few rows overfit: the run stops when the validation loss no longer improves."
     choices.decide("early_stopping", PATIENCE if many else 0, why if many else "Not needed: the best checkpoint is kept in any case.")
     warm_up(choices, steps)

@@ -92,10 +92,24 @@ def predict(s: dict[str, Any], facts: ModelFacts, data: DataFacts, device: Devic
     learning = steps * step + tests * test
     total = start + learning + saves * save
     least, most = (total + learning * (w - 1) + start * (v - 1) for w, v in ((low, soon), (high, late)))
+    # fmt: skip
     return Pace(
-        total, least, most, work.real / step, energy(device, total), cost(least, most),
-        start, step, test, save, tests, saves, bucket, factor, started,
-    )  # fmt: skip
+        total,
+        least,
+        most,
+        work.real / step,
+        energy(device, total),
+        cost(least, most),
+        start,
+        step,
+        test,
+        save,
+        tests,
+        saves,
+        bucket,
+        factor,
+        started,
+    )
 
 
 def step_seconds(s: dict[str, Any], facts: ModelFacts, data: DataFacts, device: Device, trained: int) -> float:
@@ -111,9 +125,8 @@ class _Work:
         self.whole, self.micro = s["method"] in memory.WHOLE, s["micro_batch"]
         mean = max(1.0, min(data.mean, s["max_length"]))
         self.length = s["max_length"] if s["packing"] else padded(data, s)
-        self.real = (
-            s["effective_batch"] * (s["max_length"] if s["packing"] else mean) * (2 if memory.paired(s) else 1)
-        )  # tokens of a step, without padding
+        # tokens of a step, without padding
+        self.real = s["effective_batch"] * (s["max_length"] if s["packing"] else mean) * (2 if memory.paired(s) else 1)
         self.layer = _active(facts)
         self.sides = 2 if memory.paired(s) else 1  # answers per row
         self.asked = memory.refers(s)  # whether the reference model runs beside the model
@@ -168,9 +181,8 @@ class _Work:
         ceiling = self.ceiling.bf16 if self.bf16 else self.ceiling.fp32
         if self.fp16:  # as fast as bf16 where there is bf16, else the fp16 figure of the GPU's data sheet
             ceiling = max(self.ceiling.bf16, roofline.NARROW * self.ceiling.fp32)
-        higher = (
-            max(1.0, ceiling / self.ceiling.fp32) if self.kind == "cpu" else 1.0
-        )  # the higher the peak, the larger the products must be to reach it
+        # the higher the peak, the larger the products must be to reach it
+        higher = max(1.0, ceiling / self.ceiling.fp32) if self.kind == "cpu" else 1.0
         few, narrow = (higher * half for half in HALF_BUSY[self.kind])
         return ceiling * tokens / (tokens + few) * self.facts.hidden / (self.facts.hidden + narrow)
 

@@ -94,13 +94,14 @@ TASKS = {
     "hub": hub_datasets.add,
     "health": health,
 }
+# no limits: these read trusted data only, and models or a long search take their time
 FREE = (
     "generate",
     "judge",
     "health",
     "mix",
     "export",
-)  # no limits: these read trusted data only, and models or a long search take their time
+)
 
 
 class Report:

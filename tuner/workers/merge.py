@@ -66,9 +66,8 @@ def merge(folder: Path, request: dict) -> dict:
     head = {} if whole else load.head_of(run)
     fp16 = request["precision"] == "fp16"
     precision = "fp32" if fp16 else request["precision"]  # merging runs on the CPU, which does not use fp16
-    model = load.base_model(
-        run if whole else base, precision, "cpu", objective=objective, **head
-    )  # never quantized, so that the merge is exact
+    # never quantized, so that the merge is exact
+    model = load.base_model(run if whole else base, precision, "cpu", objective=objective, **head)
     model = (model if whole else peft_methods.with_saved(model, run)).eval()
     before = scores(model, tokenizer, objective)
     merged = peft_methods.merged(model)

@@ -120,9 +120,8 @@ def coefficients(facts: ModelFacts, way: str) -> Phases:
     nothing was fitted.
     """
     known = table()
-    kind = (
-        "mt5" if facts.model_type == "t5" and facts.gated_mlp else LIKE.get(facts.model_type, facts.model_type)
-    )  # T5 1.1 has the same layers
+    # T5 1.1 has the same layers
+    kind = "mt5" if facts.model_type == "t5" and facts.gated_mlp else LIKE.get(facts.model_type, facts.model_type)
     own, plain = known.get(kind, {}), known[PLAIN[facts.family]]
     for found in (own.get(way), own.get(_near(way)), plain.get(way), plain.get(_near(way))):
         if found:

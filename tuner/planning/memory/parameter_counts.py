@@ -88,9 +88,8 @@ def _adapter(facts: ModelFacts, settings: dict[str, Any], found: list[Part], hea
     """Return 2 H m + m + H per adapter: one after each MLP, with houlsby one after each attention too (arXiv:1902.00751, arXiv:2005.00247)."""
     H, m = facts.hidden, settings.get("adapter_size") or 64
     houlsby = settings.get("adapter_placement") == "houlsby"
-    places = (
-        facts.depth * 2 + facts.decoder_layers if houlsby else facts.depth
-    )  # a decoder layer behind an encoder has self-attention and cross-attention
+    # a decoder layer behind an encoder has self-attention and cross-attention
+    places = facts.depth * 2 + facts.decoder_layers if houlsby else facts.depth
     return places * (2 * H * m + m + H)
 
 

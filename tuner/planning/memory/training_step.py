@@ -171,9 +171,8 @@ def head(facts: ModelFacts, s: dict[str, Any], batch: Batch, coefficients: dict,
     """Return the bytes of logits and loss, forward and backward."""
     if not batch.fused:
         return CLASSIC * (sizes["V"] + sizes["H"])
-    trained = (
-        _trains_embeddings(facts, s) or s["method"] == "last_layers" and not facts.tied
-    )  # an untied LM head is trained with the last layers
+    # an untied LM head is trained with the last layers
+    trained = _trains_embeddings(facts, s) or s["method"] == "last_layers" and not facts.tied
     return _head_bytes(facts, s, coefficients["head"], sizes if trained else {**sizes, "words": 0})
 
 

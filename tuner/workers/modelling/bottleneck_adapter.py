@@ -24,6 +24,7 @@ from torch import nn
 BOTTLENECK = "BOTTLENECK"  # its peft_type in adapter_config.json
 ACTIVATIONS = {"relu": nn.functional.relu, "gelu": nn.functional.gelu, "silu": nn.functional.silu, "tanh": torch.tanh}
 ATTENTION = re.compile("Attention|MLA$")  # class names of attention modules; LongCat's is named after multi-head latent attention
+# names of the output projection of attention in the model families
 OUTPUTS = (
     "o_proj",
     "out_proj",
@@ -33,7 +34,7 @@ OUTPUTS = (
     "o",
     "Wo",
     "wo",
-)  # names of the output projection of attention in the model families
+)
 
 
 @dataclass

@@ -24,10 +24,11 @@ KEYS_VALUES = {  # names of the key and value projections in the model families,
     *("k", "v", "key", "value", "k_proj", "v_proj", "key_proj", "value_proj", "k_lin", "v_lin"),
     *("Wqkv", "c_attn", "qkv_proj", "query_key_value"),
 }
+# their fused kernels read these weights directly and bypass LoRA, so PEFT refuses them
 MAMBA, OF_MAMBA = (
     ("out_proj", "conv1d"),
     ("falcon_h1", "nemotron_h"),
-)  # their fused kernels read these weights directly and bypass LoRA, so PEFT refuses them
+)
 KEPT = "tensors_of_the_base"  # the attribute of a model that holds the base's tensors while others are swapped in
 
 

@@ -84,9 +84,8 @@ def base_model(
         pad(model, folder)
     stored = model_files.document(folder / "config.json")
     stored = stored.get("dtype") or stored.get("torch_dtype")
-    model.stored_dtype = (
-        torch.bfloat16 if stored in ("bfloat16", "float16") else None
-    )  # a fully fine-tuned model is saved in the dtype it was loaded from
+    # a fully fine-tuned model is saved in the dtype it was loaded from
+    model.stored_dtype = torch.bfloat16 if stored in ("bfloat16", "float16") else None
     return unpacked_on_cpu(model) if quantization else model.to(torch_device(device))
 
 
