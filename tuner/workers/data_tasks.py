@@ -108,24 +108,24 @@ class Report:
     """Writes progress and checks for cancellation, at most five times a second."""
 
     def __init__(self, folder: Path):
-        self.folder, self.begun, self.told, self.heard, self.wished, self.last = folder, None, 0.0, 0.0, False, None
+        self.folder, self.begun, self.reported, self.checked, self.wished, self.last = folder, None, 0.0, 0.0, False, None
 
     def progress(self, done: int, total: int, rows: int) -> None:
         now = time.monotonic()
         if (done, rows) != self.last:
             self.last = done, rows
             limits.alive()
-        if now - self.told < EVERY and done < total:
+        if now - self.reported < EVERY and done < total:
             return
-        self.told = now
+        self.reported = now
         self.begun = self.begun or (now if done else None)
         elapsed = now - self.begun if self.begun else 0
         eta = round(elapsed * (total - done) / done, 1) if done and elapsed > 0.5 else None
         paths.write_json(self.folder / "progress.json", {"done": done, "total": total, "rows": rows, "eta_seconds": eta})
 
     def cancelled(self) -> bool:
-        if not self.wished and time.monotonic() - self.heard >= EVERY:
-            self.heard = time.monotonic()
+        if not self.wished and time.monotonic() - self.checked >= EVERY:
+            self.checked = time.monotonic()
             self.wished = (self.folder / "cancel").exists()
         return self.wished
 

@@ -38,15 +38,15 @@ class Progress:
     def __init__(self, folder: Path, id: str, total: int):
         self.folder, self.id, self.total = folder, id, total
         self.done = self.fetched = 0  # bytes on disk, and those of them downloaded now
-        self.began, self.told = time.monotonic(), 0.0
+        self.began, self.reported = time.monotonic(), 0.0
 
     def more(self, size: int) -> None:
         self.done, self.fetched = self.done + size, self.fetched + size
-        if time.monotonic() - self.told >= EVERY:
+        if time.monotonic() - self.reported >= EVERY:
             self.tell()
 
     def tell(self) -> None:
-        self.told, spent = time.monotonic(), time.monotonic() - self.began
+        self.reported, spent = time.monotonic(), time.monotonic() - self.began
         speed = self.fetched / spent if spent > 1 and self.fetched else 0
         left = (self.total - self.done) / speed if speed else None
         pace = f", {human_bytes(int(speed))}/s, about {human_time(left)} left" if speed else ""

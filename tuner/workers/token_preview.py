@@ -70,7 +70,7 @@ class Job:
         self.folder, self.asked = folder, paths.read_json(folder / "job.json")
         self.ds = store.get(Workspace(Path(self.asked["home"]), self.asked["owner"]), self.asked["data"])
         self.tokenizer = tokenizer_loader.tokenizer(Path(self.asked["folder"]))
-        self.last, self.looked, self.told = time.monotonic(), 0.0, 0.0
+        self.last, self.looked, self.reported = time.monotonic(), 0.0, 0.0
 
     def masker(self) -> Masker:
         return Masker(self.tokenizer, kind=self.ds.kind, objective=self.asked["objective"])
@@ -133,10 +133,10 @@ class Job:
         }
 
     def tell(self, done: int, began: float) -> None:
-        if time.monotonic() - self.told < EVERY and done < self.ds.rows:
+        if time.monotonic() - self.reported < EVERY and done < self.ds.rows:
             return
-        self.told = time.monotonic()
-        spent = self.told - began
+        self.reported = time.monotonic()
+        spent = self.reported - began
         eta = round(spent * (self.ds.rows - done) / done, 1) if spent > 0.5 and done else None
         paths.write_json(self.folder / "progress.json", {"done": done, "total": self.ds.rows, "eta_seconds": eta})
 
