@@ -654,7 +654,9 @@ def test_another_technique_stands_on_a_base_of_its_own(house):
     run = finish(house.ws, run)
     about = run.plan["model"]
     assert (
-        about["base"] == str(run.path / "base") and about["adapter"] is None and any("merged into the base model first" in n for n in run.plan["notes"])
+        about["base"] == str(run.path / "base")
+        and about["adapter"] is None
+        and any("merged into the base model first" in n for n in run.plan["notes"])
     )
     assert run.status["baseline"]["eval_loss"] == pytest.approx(house.run(house.lora).best, rel=1e-3), (
         "off, it is what the first run learnt"

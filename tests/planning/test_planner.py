@@ -296,7 +296,10 @@ def test_sentences_for_the_start():
     assert "starter" in model_suggestions.capacity(small)
     names = [e["id"] for e in models.catalog()]
     order = [model_suggestions.recommended(d).id for d in (CPU, CARD, replace(CARD, tflops=989, total=10**12))]
-    assert model_suggestions.recommended(small).id == "starter" and "The smallest model of the catalog" in model_suggestions.recommended(CPU).reason
+    assert (
+        model_suggestions.recommended(small).id == "starter"
+        and "The smallest model of the catalog" in model_suggestions.recommended(CPU).reason
+    )
     assert [names.index(o) for o in order] == sorted(names.index(o) for o in order)
     assert not any(e.get("gated") for e in models.catalog() if e["id"] in order) and order[-1] == "Qwen/Qwen3-32B"
 
