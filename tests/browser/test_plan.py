@@ -69,7 +69,7 @@ def test_what_a_person_fixed_is_offered_with_its_price(page):
     page.fill("#setting-effective_batch input", "8")
     page.fill("#setting-max_length input", "4096")
     expect(page.locator("#plan-memory")).to_contain_text("No, it does not fit", timeout=LONG)
-    offer = page.locator(".ts-remedy:visible", has_text="Length 4096")
+    offer = page.locator(".ts-remedy:visible", has_text="Maximum length 4096")
     expect(offer.first).to_contain_text("of the rows")
     offer.first.click()
     expect(page.locator("#plan-memory")).to_contain_text("Yes", timeout=LONG)

@@ -64,7 +64,7 @@ def test_the_runs_tab(filled, browser):
     page.click("#resume-run")
     expect(page.locator("#progress")).to_contain_text("running", timeout=LONG)
     page.click("#stop-run")
-    expect(page.locator("#progress")).to_contain_text("Stopped as asked", timeout=LONG)
+    expect(page.locator("#progress")).to_contain_text("Stopped as requested", timeout=LONG)
     page.click("#delete-run")
     expect(page.get_by_text("tick the box first")).to_be_visible(timeout=LONG)
     page.get_by_label("Yes, delete this run").check()

@@ -290,10 +290,10 @@ def test_what_does_not_fit_goes_on_with_half_the_micro_batch(ws, long_data, monk
     assert run.state == "finished", runs.log_tail(run)[-3000:]
     s, found = run.plan["settings"], run.status["dry_run"]
     assert s["micro_batch"] == found["micro_batch"] < 16 and s["effective_batch"] == 16
-    assert found["fits"] and found["peak_bytes"] < big * 0.9 and found["changed"].startswith("Measured: ")
+    assert found["fits"] and found["peak_bytes"] < big * 0.9 and found["changed"].startswith("Dry run: ")
     told = next(r for r in run.plan["reasons"] if r["setting"] == "micro_batch")
-    assert told["value"] == s["micro_batch"] and told["reason"].startswith("Measured:") and run.plan["uncorrected_bytes"] is None
-    assert "at once needed" in draw.progress(run) and not (paths.machine_folder() / "peaks.json").exists()
+    assert told["value"] == s["micro_batch"] and told["reason"].startswith("Dry run:") and run.plan["uncorrected_bytes"] is None
+    assert "a micro-batch of" in draw.progress(run) and not (paths.machine_folder() / "peaks.json").exists()
 
 
 def test_what_a_person_fixed_is_not_changed_and_fails_before_any_work(ws, data, monkeypatch):
@@ -316,7 +316,7 @@ def test_a_run_can_be_stopped_while_it_is_measured(ws, data, monkeypatch):
     until(lambda: (runs.get(ws, run.id).status.get("reason") or "").startswith(preflight.WORDS), 60)
     runs.ask_to_stop(ws, run.id)
     run = ended(ws, run)
-    assert run.state == "stopped" and "while memory was measured" in run.status["reason"] and not (run.path / "model").exists()
+    assert run.state == "stopped" and "during the dry run" in run.status["reason"] and not (run.path / "model").exists()
     assert (run.path / "measure").exists(), "resumed, it is measured first"
 
 

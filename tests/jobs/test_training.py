@@ -598,7 +598,7 @@ def test_a_run_goes_on_from_an_adapter_that_was_taken_away(house, tmp_path):
     assert run.state == "finished", (run.status, runs.log_tail(run))
     assert run.status["baseline"]["eval_loss"] == pytest.approx(house.run(house.lora).best, rel=1e-3), "it begins where the other ended"
     full = training.start(house.ws, common | {"method": "full"})
-    assert any("merged into it first" in note for note in full.plan["notes"])
+    assert any("merged into the base model first" in note for note in full.plan["notes"])
     ended = training.wait(house.ws, full.id)
     assert ended.state == "finished" and (ended.path / "model" / "config.json").exists()
 
@@ -615,7 +615,7 @@ def test_a_row_of_weight_nought_teaches_nothing_and_a_heavy_one_more(ws, tmp_pat
     assert run.plan["settings"]["packing"] is False and run.status["prepared"]["rows"] == 32
     heavy, light = losses_of(run, ["blue and green", "one or two"])
     assert heavy < 0.2 < 2 < light
-    with pytest.raises(TunerError, match="count for more or less") as caught:
+    with pytest.raises(TunerError, match="weights of their own") as caught:
         start(ws, data, packing=True)
     assert caught.value.as_list()[0]["field"] == "packing"
 
@@ -654,7 +654,9 @@ def test_another_technique_stands_on_a_base_of_its_own(house):
     run = finish(house.ws, run)
     about = run.plan["model"]
     assert (
-        about["base"] == str(run.path / "base") and about["adapter"] is None and any("merged into it first" in n for n in run.plan["notes"])
+        about["base"] == str(run.path / "base")
+        and about["adapter"] is None
+        and any("merged into the base model first" in n for n in run.plan["notes"])
     )
     assert run.status["baseline"]["eval_loss"] == pytest.approx(house.run(house.lora).best, rel=1e-3), (
         "off, it is what the first run learnt"

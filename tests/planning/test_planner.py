@@ -145,10 +145,10 @@ def test_a_length_that_was_fixed_is_offered_shorter_with_what_it_cuts():
     data = replace(CHATS, longest=4000, lengths=(*[300] * 98, 3000, 4000))
     p = plan(data=data, max_length=4096, micro_batch=8, method="lora", gradient_checkpointing=False, memory=24 * 10**9)
     offered = {r["title"]: r for r in p.remedies}
-    assert not p.fits and offered["Length 4096 → 2048"]["cost"] == "cuts 2% of the rows"
-    assert offered["Length 4096 → 2048"]["settings"]["max_length"] == 2048
-    assert "gradient_checkpointing" in offered["Computing twice (gradient checkpointing)"]["settings"]
-    assert offered["Rows at once 8 → fewer"]["settings"]["micro_batch"] < 8
+    assert not p.fits and offered["Maximum length 4096 → 2048"]["cost"] == "truncates 2% of the rows"
+    assert offered["Maximum length 4096 → 2048"]["settings"]["max_length"] == 2048
+    assert "gradient_checkpointing" in offered["Gradient checkpointing"]["settings"]
+    assert offered["Micro-batch 8 → smaller"]["settings"]["micro_batch"] < 8
 
 
 def test_the_8_bit_optimizer_comes_before_giving_up():
@@ -258,7 +258,7 @@ def test_length_follows_the_rows_and_the_device():
     few = replace(CHATS, longest=10**6, lengths=(*[300] * 99, 10**6))
     assert plan(data=few).settings["max_length"] == 2048
     assert plan(data=replace(CHATS, longest=10**6), device=CPU).settings["max_length"] == 1024
-    assert "cut" in next(r["reason"] for r in plan(data=replace(CHATS, longest=10**6)).reasons if r["setting"] == "max_length")
+    assert "truncated" in next(r["reason"] for r in plan(data=replace(CHATS, longest=10**6)).reasons if r["setting"] == "max_length")
 
 
 def test_time_grows_with_work():
@@ -275,10 +275,10 @@ def test_parameters_that_are_trained():
 def test_notes_say_what_a_person_should_know():
     bare = replace(QWEN, facts=replace(QWEN.facts, has_template=False))
     assert any("no chat template" in n for n in plan(model=bare).notes)
-    assert any("learn them by heart" in n for n in plan(data=replace(CHATS, rows=20)).notes)
+    assert any("memorize them" in n for n in plan(data=replace(CHATS, rows=20)).notes)
     judged = replace(CHATS, kind="preference")
     assert any("bad ones left out" in n for n in plan(data=judged, objective="chat").notes) and plan(data=judged).notes == []
-    assert any("weights are not used" in n for n in plan(data=replace(judged, weighted=True)).notes) and plan().notes == []
+    assert any("weights have no effect" in n for n in plan(data=replace(judged, weighted=True)).notes) and plan().notes == []
 
 
 def test_without_data_a_guess_is_made():
@@ -291,12 +291,15 @@ def test_without_data_a_guess_is_made():
 def test_sentences_for_the_start():
     small = replace(CPU, total=8 * 10**8, free=7 * 10**8)
     assert model_suggestions.capacity(CARD).startswith(
-        "This computer can teach models of up to 27 billion parameters (4-bit), and change all of one of"
+        "This computer can train models of up to 27 billion parameters (4-bit), and fully fine-tune one of"
     )
     assert "starter" in model_suggestions.capacity(small)
     names = [e["id"] for e in models.catalog()]
     order = [model_suggestions.recommended(d).id for d in (CPU, CARD, replace(CARD, tflops=989, total=10**12))]
-    assert model_suggestions.recommended(small).id == "starter" and "The smallest of the list" in model_suggestions.recommended(CPU).reason
+    assert (
+        model_suggestions.recommended(small).id == "starter"
+        and "The smallest model of the catalog" in model_suggestions.recommended(CPU).reason
+    )
     assert [names.index(o) for o in order] == sorted(names.index(o) for o in order)
     assert not any(e.get("gated") for e in models.catalog() if e["id"] in order) and order[-1] == "Qwen/Qwen3-32B"
 
@@ -365,7 +368,7 @@ APPLE = Device("mps", "mps", "Apple GPU (not yet tried)", 16 * 10**9, 16 * 10**9
 def test_what_a_device_can_not_do_is_not_offered():
     settings = plan(device=T4).settings
     assert settings["precision"] == "fp16" and plan(device=CARD).settings["precision"] == "bf16"
-    assert "no bf16" in next(r["reason"] for r in plan(device=T4).reasons if r["setting"] == "precision")
+    assert "does not support bf16" in next(r["reason"] for r in plan(device=T4).reasons if r["setting"] == "precision")
     assert any("emulated" in n for n in plan(device=T4, precision="bf16").notes)
     assert plan(device=T4, method="qlora").settings["quantization"] == "nf4", "4 bits do without bf16"
     for wish, field in (({"method": "qlora"}, "method"), ({"optimizer": "adamw_8bit"}, "optimizer")):
@@ -381,10 +384,10 @@ def test_each_choice_about_packing_has_its_true_reason():
         return p.settings["packing"], next(r["reason"] for r in p.reasons if r["setting"] == "packing")
 
     assert packing(objective="text", kind="text", rows=500, mean=600.0)[0] is True
-    assert packing()[0] is True and packing(rows=100) == (False, "So few rows would make too few steps.")
+    assert packing()[0] is True and packing(rows=100) == (False, "With so few rows, packing would leave too few steps.")
     assert packing(mean=900.0)[0] is False and "fill" in packing(mean=900.0)[1]
     for device in (CPU, APPLE):
-        assert packing(device=device)[0] is False and "card" in packing(device=device)[1]
+        assert packing(device=device)[0] is False and "GPU" in packing(device=device)[1]
 
 
 def test_t5_takes_larger_steps_and_prompts_begin_gently():

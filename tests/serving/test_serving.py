@@ -195,7 +195,7 @@ def test_what_is_asked_wrongly_is_told(client, known):
 def test_a_conversation_that_is_too_long_is_told_in_words(client, known):
     response = post(client, known["base"], prompt="word " * 3000)
     assert response.status_code == 400 and "new chat" in response.json()["error"]["remedy"]
-    with pytest.raises(Exception, match="more than this model reads") as caught:
+    with pytest.raises(Exception, match="more than the context of this model") as caught:
         client.answer(known["base"], ask("word " * 3000))
     assert caught.value.remedy and client.answer(known["base"], ask("Hi"), **GREEDY).text
 

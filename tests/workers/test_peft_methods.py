@@ -329,9 +329,9 @@ def test_what_can_not_be_built_is_told(folder, tmp_path):
         assert caught.value.field == field and caught.value.available and caught.value.remedy
     with pytest.raises(ModelError, match="Packed"):
         peft_methods.build(base(folder("llama"), "chat", "nf4"), settings("full"), facts, objective="chat")
-    with pytest.raises(ModelError, match="nothing that was learnt"):
+    with pytest.raises(ModelError, match="no trained model or adapter"):
         peft_methods.kind(tmp_path)
-    with pytest.raises(ModelError, match="can't learn qa"):
+    with pytest.raises(ModelError, match="can't be trained for qa"):
         load.base_model(folder("gemma"), "fp32", "cpu", objective="qa")
 
 

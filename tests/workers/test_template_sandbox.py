@@ -75,7 +75,7 @@ def test_a_model_with_an_endless_template_is_refused(machine, tmp_path):
     for name in ("tokenizer.json", "tokenizer_config.json"):
         shutil.copy(paths.STARTER / name, folder)
     (folder / "chat_template.jinja").write_text(ENDLESS)
-    with pytest.raises(ModelError, match="does not come to an end") as caught:
+    with pytest.raises(ModelError, match="does not finish") as caught:
         tokenizer_loader.tokenizer(folder)
     assert caught.value.field == "model" and caught.value.remedy and not (machine / "templates.json").exists()
     (folder / "chat_template.jinja").write_text(GOOD)

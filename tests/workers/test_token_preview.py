@@ -186,7 +186,7 @@ def test_templates_without_marks(starter):
     assert [(rows[i].ids, rows[i].ranges) for i in same] == [(expected[i].ids, expected[i].ranges) for i in same]
     anew = with_template(starter, "{{ messages | length }} turns\n" + PLAIN)
     _, rows = masked(anew, *({"messages": m} for m in TALKS[:2]))
-    assert all("can't be told apart" in r.refused for r in rows)
+    assert all("can't be located" in r.refused for r in rows)
 
 
 # --- weights --------------------------------------------------------------------------------------------------------------

@@ -1,4 +1,5 @@
-"""From a request to concrete settings, each with its reason, and what they will take.
+"""Planning: turn a request into concrete settings, each with its reason, and estimate memory and time.
 
-`planner` joins `decisions` (what was asked, and by whom), `data_defaults` (what the data decides), `fitting` (what makes it fit), `memory`
-and `time_estimate`. In: a `RunConfig`, a model, data, a device. Out: a `Plan`. May import `data`, `settings`, `models`, `devices`. No torch."""
+`planner` combines `decisions` (which settings were given, and by whom), `data_defaults` (settings that follow from the data), `fitting` (settings
+that make the run fit), `memory` and `time_estimate`. In: a `RunConfig`, a model, data, a device. Out: a `Plan`. May import `data`, `settings`,
+`models`, `devices`. No torch."""

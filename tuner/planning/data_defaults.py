@@ -1,4 +1,4 @@
-"""What the data decides: how long rows may be, whether they are packed, how often they are read, tested and saved. Each with its reason."""
+"""Settings that follow from the data: maximum length, packing, epochs, evaluation and checkpoint intervals. Each comes with its reason."""
 
 import math
 
@@ -7,115 +7,150 @@ from tuner.models import ModelFacts
 from tuner.planning.decisions import FEW, HEADS, PACKS, TINY, Choices, DataFacts
 from tuner.settings import losses, methods
 
-LENGTHS = {"cpu": (1024,), "mps": (1024, 2048), "cuda": (2048, 4096, 8192)}  # tokens: what is read at a fair speed; more where rows need it
-WHOLE = 0.99  # of the rows should not be cut: more is asked about (row_losses)
-SCARCE = 200  # rows: so few are read more often, until held-out rows get no better
-PATIENCE = 3  # tests
-TESTS = 6  # in a run, at the usual rhythm
-SHORT = 100  # steps: below it a share of the steps is no warm-up
-FEWEST = 10  # steps: a shorter run is told of, and has no warm-up
+LENGTHS = {
+    "cpu": (1024,),
+    "mps": (1024, 2048),
+    "cuda": (2048, 4096, 8192),
+}  # tokens that train at a reasonable speed; more where rows need it
+WHOLE = 0.99  # share of the rows that must not be truncated; a person is asked before more are (dropped_rows)
+SCARCE = 200  # rows: a smaller dataset gets more epochs, until the validation loss stops improving
+PATIENCE = 3  # evaluations
+TESTS = 6  # evaluations in a run by default
+SHORT = 100  # steps: in a shorter run a fraction of the steps is too short a warm-up
+FEWEST = 10  # steps: a shorter run gets a warning and no warm-up
 
 
-def length(c: Choices, facts: ModelFacts, data: DataFacts, device: Device) -> None:
-    """The shortest of the usual lengths within which nearly all rows are whole."""
-    room = facts.context - (c["virtual_tokens"] if c["method"] in methods.SOFT else 0)
-    need = min(max(64, math.ceil(data.longest / 64) * 64), room)
+def length(choices: Choices, facts: ModelFacts, data: DataFacts, device: Device) -> None:
+    """Decide `max_length`: the shortest of the usual lengths that truncates almost no rows."""
+    room = facts.context - (choices["virtual_tokens"] if choices["method"] in methods.SOFT else 0)
+    needed = min(max(64, math.ceil(data.longest / 64) * 64), room)
     about = "" if data.exact else "about "
-    fair = [min(n, room) for n in LENGTHS[device.kind]]
-    if need <= fair[0] or need < room and need in fair:
-        return c.decide("max_length", need, f"The longest row has {about}{data.longest:,} tokens.")
-    best = next((n for n in fair if data.cut(n) <= 1 - WHOLE), fair[-1])
+    usual = [min(n, room) for n in LENGTHS[device.kind]]
+    if needed <= usual[0] or needed < room and needed in usual:
+        return choices.decide("max_length", needed, f"The longest row has {about}{data.longest:,} tokens.")
+    best = next((n for n in usual if data.cut(n) <= 1 - WHOLE), usual[-1])
     cut = data.cut(best)
-    told = f"Longer rows are cut, {cut:.1%} of them all" if cut else "No row is longer"
-    c.decide(
-        "max_length", min(best, need), f"{told}: the longest has {about}{data.longest:,} tokens, and {best:,} are read at a fair speed."
+    truncation = f"Longer rows are truncated ({cut:.1%} of all rows)" if cut else "No row is longer"
+    choices.decide(
+        "max_length",
+        min(best, needed),
+        f"{truncation}: the longest row has {about}{data.longest:,} tokens, and {best:,} train at a reasonable speed.",
     )
 
 
-def packing(c: Choices, data: DataFacts, device: Device) -> None:
-    """TRL's best-fit packing keeps rows apart by their positions (`packing_strategy="bfd"`); it changes speed and nothing else."""
-    if c["objective"] not in PACKS:
-        return c.decide("packing", False, "Rows of this kind are judged one by one.")
+def packing(choices: Choices, data: DataFacts, device: Device) -> None:
+    """Decide `packing`. TRL's best-fit packing separates rows by their positions (`packing_strategy="bfd"`); it changes speed and nothing else."""
+    if choices["objective"] not in PACKS:
+        return choices.decide("packing", False, "Rows of this kind are processed one by one.")
     if device.kind != "cuda":
-        return c.decide("packing", False, "It needs a card: here the head that goes with it costs more than the room that it saves.")
-    text = c["objective"] == "text"
-    if text or (data.rows >= 2000 and data.mean * 4 < c["max_length"]):
-        why = "Plain text is read without gaps: rows stand side by side and don't see each other." if text else ""
-        return c.decide("packing", True, why or "Rows are short beside the maximum length, so several share one place.")
+        return choices.decide(
+            "packing", False, "It pays off on a GPU only: here the loss that it needs costs more than the padding that it saves."
+        )
+    text = choices["objective"] == "text"
+    if text or (data.rows >= 2000 and data.mean * 4 < choices["max_length"]):
+        why = "Plain text is packed without padding: rows share a sequence and don't attend to each other." if text else ""
+        return choices.decide("packing", True, why or "Rows are short compared with the maximum length, so several share one sequence.")
     few = data.rows < 2000
-    c.decide(
-        "packing", False, "So few rows would make too few steps." if few else "The rows fill the maximum length well enough by themselves."
+    choices.decide(
+        "packing",
+        False,
+        "With so few rows, packing would leave too few steps." if few else "The rows fill the maximum length well enough without it.",
     )
 
 
-def passes(c: Choices, facts: ModelFacts, data: DataFacts) -> None:
-    """How often all rows are read. Few rows are read more often, and the run ends by itself when that helps no more."""
-    usual = c.by["epochs"][0] in ("preset", "default")
-    if usual and c["objective"] in HEADS and data.rows < FEW:
-        c.put("epochs", 3.0 * c["epochs"], "planner", "A head begins from chance: it takes three times the passes of a chat.")
-    elif usual and c["objective"] != "preference" and data.rows < SCARCE and data.held_out and facts.parameters >= TINY and c["epochs"] > 1:
-        c.put("epochs", 2.0 * c["epochs"], "planner", f"{data.rows:,} rows are few: they are read twice as often, while it helps.")
-    elif usual and c["objective"] == "preference" and facts.parameters >= TINY and c["epochs"] > 2:
-        c.put("epochs", 2.0, "planner", "A preference is learnt in one or two passes; more make both answers less likely.")
-    elif usual and c["objective"] == "preference" and facts.parameters < TINY and data.rows < FEW:
-        c.put("epochs", round(4 / 3 * c["epochs"], 2), "planner", "A toy takes four passes where others take three.")
+def passes(choices: Choices, facts: ModelFacts, data: DataFacts) -> None:
+    """Decide `epochs` and `effective_batch`. A small dataset gets more epochs; early stopping ends the run when they no longer help."""
+    usual = choices.by["epochs"][0] in ("preset", "default")
+    if usual and choices["objective"] in HEADS and data.rows < FEW:
+        choices.put(
+            "epochs",
+            3.0 * choices["epochs"],
+            "planner",
+            "The new output head starts from random weights: it takes three times the epochs of a chat model.",
+        )
+    elif (
+        usual
+        and choices["objective"] != "preference"
+        and data.rows < SCARCE
+        and data.held_out
+        and facts.parameters >= TINY
+        and choices["epochs"] > 1
+    ):
+        choices.put(
+            "epochs",
+            2.0 * choices["epochs"],
+            "planner",
+            f"{data.rows:,} rows are few: twice the epochs, as long as the validation loss improves.",
+        )
+    elif usual and choices["objective"] == "preference" and facts.parameters >= TINY and choices["epochs"] > 2:
+        choices.put("epochs", 2.0, "planner", "Preferences train in one or two epochs; more make both answers less likely.")
+    elif usual and choices["objective"] == "preference" and facts.parameters < TINY and data.rows < FEW:
+        choices.put(
+            "epochs", round(4 / 3 * choices["epochs"], 2), "planner", "A model this small takes four epochs where others take three."
+        )
     size = 4 if data.rows < 100 else 8 if data.rows < 500 else 16 if data.rows < 10_000 else 32
-    if (micro := c.values.get("micro_batch")) and size % micro:
+    if (micro := choices.values.get("micro_batch")) and size % micro:
         size = micro * max(1, size // micro)
-    c.decide("effective_batch", size, f"{data.rows:,} rows give enough steps this way.")
+    choices.decide("effective_batch", size, f"With {data.rows:,} rows this gives enough steps.")
 
 
-def reference(c: Choices) -> None:
-    """When the reference is asked: beforehand where that is faster, or spares a second copy of the model."""
-    loss = losses.get(c["preference_loss"])
+def reference(choices: Choices) -> None:
+    """Decide `precompute_reference`: beforehand where that is faster, or avoids a second copy of the model."""
+    loss = losses.get(choices["preference_loss"])
     if not loss.reference:
-        return c.decide("precompute_reference", False, f"{loss.title} needs no reference.")
-    if c["method"] == "full":
-        return c.decide("precompute_reference", True, "All weights change: asked once beforehand, no second copy of the model is kept.")
-    often = c["epochs"] >= 2
-    why = "Asked once, it need not be asked again in every pass." if often else "In a single pass each row is asked about once anyway."
-    c.decide("precompute_reference", often, why)
+        return choices.decide("precompute_reference", False, f"{loss.title} needs no reference model.")
+    if choices["method"] == "full":
+        return choices.decide(
+            "precompute_reference", True, "All weights change: computing it once before training avoids a second copy of the model."
+        )
+    often = choices["epochs"] >= 2
+    why = "Computed once, it need not be computed again in every epoch." if often else "In a single epoch each row is computed once anyway."
+    choices.decide("precompute_reference", often, why)
 
 
-def rhythm(c: Choices, data: DataFacts) -> int:
-    """The number of steps; decides when to test, save and stop, and the warm-up of short runs."""
-    steps = _steps(c, data)
-    every = max(1, min(200, steps // TESTS))
-    if "save_steps" in c.values and "eval_steps" not in c.values:
-        every = c["save_steps"]
-    tests = f"About {max(1, steps // every)} tests in a run show where it goes."
-    c.decide("eval_steps", every, tests if data.held_out else "There are no held-out rows to test with.")
-    c.decide("save_steps", c["eval_steps"], "Saved whenever it was tested, so that the best state can be kept.")
-    many = data.held_out and c["epochs"] >= 5 and data.rows < FEW and c.by["epochs"][0] != "you"  # whoever asks for passes gets them
-    why = "Many passes over few rows end up learnt by heart: it stops when held-out rows get no better."
-    c.decide("early_stopping", PATIENCE if many else 0, why if many else "The best state is kept whatever comes after it.")
-    warm_up(c, steps)
+def rhythm(choices: Choices, data: DataFacts) -> int:
+    """Return the number of steps; decide when to evaluate, save and stop, and the warm-up of short runs."""
+    steps = _steps(choices, data)
+    interval = max(1, min(200, steps // TESTS))
+    if "save_steps" in choices.values and "eval_steps" not in choices.values:
+        interval = choices["save_steps"]
+    evaluations = f"About {max(1, steps // interval)} evaluations in a run show how it develops."
+    choices.decide("eval_steps", interval, evaluations if data.held_out else "There are no validation rows to evaluate on.")
+    choices.decide("save_steps", choices["eval_steps"], "Saved at every evaluation, so that the best checkpoint can be kept.")
+    # a person who sets epochs gets all of them
+    many = data.held_out and choices["epochs"] >= 5 and data.rows < FEW and choices.by["epochs"][0] != "you"
+    why = "Many epochs over few rows overfit: the run stops when the validation loss no longer improves."
+    choices.decide("early_stopping", PATIENCE if many else 0, why if many else "Not needed: the best checkpoint is kept in any case.")
+    warm_up(choices, steps)
     return steps
 
 
-def warm_up(c: Choices, steps: int) -> None:
-    """Decides the warm-up of a short run. A warm-up begins at a rate of 0, so in a run of few steps it would consume what there is."""
+def warm_up(choices: Choices, steps: int) -> None:
+    """Decide the warm-up of a short run. A warm-up starts at a learning rate of 0, so it would use up most of a run of few steps."""
     if steps < FEWEST:
-        mine, taken = c.by["warmup"][0] == "you", math.ceil(c["warmup"] * steps)
-        if c["warmup"] and (not mine or 2 * taken > steps):
-            c.put("warmup", 0.0, "planner", f"Of {steps} step{'s' * (steps > 1)} none is spent on a warm-up, which begins at a rate of 0.")
-    elif c.by["warmup"][0] == "default" and steps < SHORT and c["warmup"] < (share := min(0.2, round(3 / steps, 3))):
-        c.put("warmup", share, "planner", f"Three of {steps} steps, so that the first ones are not the largest.")
+        own, taken = choices.by["warmup"][0] == "you", math.ceil(choices["warmup"] * steps)
+        if choices["warmup"] and (not own or 2 * taken > steps):
+            reason = f"In a run of {steps} step{'s' * (steps > 1)} no step is spent on a warm-up, which starts at a learning rate of 0."
+            choices.put("warmup", 0.0, "planner", reason)
+    elif choices.by["warmup"][0] == "default" and steps < SHORT and choices["warmup"] < (share := min(0.2, round(3 / steps, 3))):
+        choices.put("warmup", share, "planner", f"Three of {steps} steps, so that the first ones are not the largest.")
 
 
-def too_few_steps(c: Choices, data: DataFacts, steps: int) -> list[str]:
-    """What to tell of a run that ends before much can change; [] for others."""
+def too_few_steps(choices: Choices, data: DataFacts, steps: int) -> list[str]:
+    """Return a warning for a run that ends before much can change; [] for others."""
     if steps >= FEWEST:
         return []
-    limited = c.values.get("max_steps") == steps
-    why = "max_steps ends it there" if limited else f"{data.usable(c['max_length']):,} rows, {c['effective_batch']} in each step"
+    limited = choices.values.get("max_steps") == steps
+    why = (
+        "max_steps ends it there" if limited else f"{data.usable(choices['max_length']):,} rows, {choices['effective_batch']} in each step"
+    )
     remedy = "Raise max_steps, or leave it out." if limited else "Train more epochs, or choose a smaller effective batch size."
     return [f"The run has only {steps} step{'s' * (steps > 1)} ({why}): the model will hardly change. {remedy}"]
 
 
-def _steps(c: Choices, data: DataFacts) -> int:
-    rows = max(1, data.usable(c["max_length"]))
-    if c["packing"]:
-        rows = max(1, math.ceil(rows * min(data.mean, c["max_length"]) / c["max_length"]))
-    steps = max(1, math.ceil(math.ceil(rows / c["effective_batch"]) * c["epochs"]))
-    return min(steps, c["max_steps"]) if c.values.get("max_steps") else steps
+def _steps(choices: Choices, data: DataFacts) -> int:
+    rows = max(1, data.usable(choices["max_length"]))
+    if choices["packing"]:
+        rows = max(1, math.ceil(rows * min(data.mean, choices["max_length"]) / choices["max_length"]))
+    steps = max(1, math.ceil(math.ceil(rows / choices["effective_batch"]) * choices["epochs"]))
+    return min(steps, choices["max_steps"]) if choices.values.get("max_steps") else steps

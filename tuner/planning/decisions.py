@@ -1,7 +1,7 @@
-"""What was asked and by whom: a person's settings stay, then the preset's; what contradicts itself is told, all at once.
+"""The given settings and their origin: a person's settings are kept, then the preset's; all contradictions are raised at once.
 
-The cell itself (this technique, for this objective, on this model, on this device, going on from that) is settled here; `planner` decides
-what is left open.
+The combination itself (this method, for this objective, on this model and device, continuing from that run) is checked and settled here;
+`planner` decides what is left open.
 """
 
 import math
@@ -18,16 +18,17 @@ from tuner.planning import token_counts
 from tuner.settings import continuation, losses, methods, objectives, presets, run_config
 
 PACKS = ("chat", "text")
-HEADS, FEW = ("classification", "regression", "tokens", "qa", "reward"), 5000  # objectives that put a head on the model; rows
-TINY = 50_000_000  # parameters: a toy, which learns at ten times the usual rate
+HEADS, FEW = ("classification", "regression", "tokens", "qa", "reward"), 5000  # objectives that add an output head to the model; rows
+TINY = 50_000_000  # parameters: a smaller model is a toy, which trains at ten times the usual learning rate
 
 
 @dataclass(frozen=True)
 class DataFacts:
-    """`rows` to train on, `held_out` to validate with; `mean` and `longest` in tokens of the chosen model; `labels` that differ;
-    `weighted` when some rows count for more than others; `lengths` of the rows (of some of them, or guessed) in tokens, ascending.
+    """Facts about a dataset: number of training `rows` and of validation rows (`held_out`); `mean` and `longest` length in tokens of the chosen
+    model; number of distinct `labels`; `weighted` when some rows count more than others; `lengths` of the rows (of some of them, or guessed)
+    in tokens, ascending.
 
-    `counts` are those of all rows, with the model's own tokenizer and chat template, or of a sample; without them lengths are a guess."""
+    `counts` come from all rows, with the model's own tokenizer and chat template, or from a sample; without them lengths are a guess."""
 
     kind: str
     rows: int
@@ -45,37 +46,37 @@ class DataFacts:
         return self.counts is not None and not self.counts.sample
 
     def prepared(self, length: int) -> dict[str, Any] | None:
-        """What a run with this maximum length will say of its rows; None while that is not known."""
+        """Return what a run with this maximum length reports about its rows; None while that is not known."""
         return self.counts.prepared(length) if self.exact else None
 
     def usable(self, length: int) -> int:
-        """Training rows, as the trainer counts them, of which something is trained with this maximum length."""
+        """Return how many training rows, as the trainer counts them, have a trained token within this maximum length."""
         return self.prepared(length)["rows"] if self.exact else self.rows
 
     def cut(self, length: int) -> float:
-        """The share of the rows that are longer than `length` tokens; without a sample as if lengths fell evenly from mean to longest."""
+        """Return the share of the rows longer than `length` tokens; without a sample, as if lengths decreased evenly from mean to longest."""
         if len(self.lengths):
             return 1 - bisect_right(self.lengths, length) / len(self.lengths)
         return min(1.0, max(0.0, (self.longest - length) / max(1.0, 2 * (self.longest - self.mean))))
 
     def whole(self, share: float) -> int:
-        """The length within which that share of the rows are whole."""
+        """Return the length that leaves this share of the rows untruncated."""
         if not len(self.lengths):
             return self.longest
         return int(self.lengths[min(len(self.lengths) - 1, math.ceil(share * len(self.lengths)) - 1)])
 
 
 class Choices:
-    """Collects each setting with who chose it and why."""
+    """Each setting with its value, who chose it ("you", "preset", "default", "planner") and why."""
 
-    def __init__(self, mine: dict[str, Any], preset: presets.Preset | None):
+    def __init__(self, given: dict[str, Any], preset: presets.Preset | None):
         self.values: dict[str, Any] = {}
         self.by: dict[str, tuple[str, str]] = {}
         for name, f in run_config.FIELDS.items():
             if name in ("model", "data"):
                 continue
-            if mine.get(name) is not None:
-                self.put(name, mine[name], "you", "Your choice.")
+            if given.get(name) is not None:
+                self.put(name, given[name], "you", "Your choice.")
             elif preset and preset.settings.get(name) is not None:
                 self.put(name, preset.settings[name], "preset", f"From the preset {preset.title!r}.")
             elif f.default is not None:
@@ -87,7 +88,7 @@ class Choices:
         return out
 
     def leave(self, *names: str) -> None:
-        """Open again, as if nobody had chosen."""
+        """Reopen these settings, as if nobody had chosen them."""
         for name in names:
             self.values.pop(name, None)
             self.by.pop(name, None)
@@ -98,7 +99,7 @@ class Choices:
         self.values[name], self.by[name] = value, (by, reason)
 
     def decide(self, name: str, value: Any, reason: str) -> None:
-        """The planner's choice, unless somebody chose before."""
+        """Set the planner's choice, unless somebody chose before."""
         if name not in self.values:
             self.put(name, value, "planner", reason)
 
@@ -116,116 +117,121 @@ class Choices:
         ]
 
 
-def settle(c: Choices, model: models.Model, data: DataFacts, device: Device) -> None:
-    """Decides objective and method, and raises every contradiction there is."""
+def settle(choices: Choices, model: models.Model, data: DataFacts, device: Device) -> None:
+    """Decide objective and method, and raise all contradictions at once."""
     problems: list[TunerError] = []
     facts = model.facts
-    _objective(c, facts, data, problems)
-    _new_language(c, facts, data)
-    _method(c, facts, data, problems)
-    if c["objective"] == "preference":
-        _preference(c, facts, data, problems)
+    _objective(choices, facts, data, problems)
+    _new_language(choices, facts, data)
+    _method(choices, facts, data, problems)
+    if choices["objective"] == "preference":
+        _preference(choices, facts, data, problems)
     if model.adapter:
-        _start(c, model, problems)
-    _contradictions(c, facts, problems)
-    _device(c, facts, device, problems)
+        _start(choices, model, problems)
+    _contradictions(choices, facts, problems)
+    _device(choices, facts, device, problems)
     raise_all(problems)
 
 
-def _objective(c: Choices, facts: models.ModelFacts, data: DataFacts, problems: list) -> None:
+def _objective(choices: Choices, facts: models.ModelFacts, data: DataFacts, problems: list) -> None:
     chosen = objectives.natural(data.kind, facts.family)
-    c.decide("objective", chosen, f"{objectives.get(chosen).sentence} That is what this data and this model are for.")
-    if data.kind not in objectives.get(c["objective"]).kinds:
+    choices.decide("objective", chosen, f"{objectives.get(chosen).sentence} This is what this data and this model are made for.")
+    if data.kind not in objectives.get(choices["objective"]).kinds:
         fit = [o.name for o in objectives.OBJECTIVES.values() if data.kind in o.kinds and facts.family in o.families] or ["none"]
         problems.append(
             SettingError(
-                f"{c['objective']} can't be learnt from data of the kind {data.kind}.",
-                asked=c["objective"],
+                f"The objective {choices['objective']} can't be trained on data of the kind {data.kind}.",
+                asked=choices["objective"],
                 available=fit,
-                remedy=f"Choose {' or '.join(fit)}, or change how the data is read.",
+                remedy=f"Choose {' or '.join(fit)}, or change the format of the data.",
                 field="objective",
             )
         )
 
 
-def _new_language(c: Choices, facts: models.ModelFacts, data: DataFacts) -> None:
-    """Pairs of texts on a toy: it writes neither language yet, so a small addition and a few passes teach it nothing."""
-    if facts.parameters >= TINY or facts.packed or data.kind != "seq2seq" or not c.open("method"):
+def _new_language(choices: Choices, facts: models.ModelFacts, data: DataFacts) -> None:
+    """Choose full fine-tuning for pairs of texts on a toy model: it writes neither language yet, so an adapter and a few epochs aren't enough."""
+    if facts.parameters >= TINY or facts.packed or data.kind != "seq2seq" or not choices.open("method"):
         return
-    c.put("method", "full", "planner", "A model this small can't write the other text yet: it learns to when all of it may change.")
-    c.decide("learning_rate", 1e-3, "Twice the usual for a toy: it has a language to learn.")
-    if c.by["epochs"][0] in ("preset", "default") and data.rows < FEW:
-        c.put("epochs", 5.0 * c["epochs"], "planner", "Writing something new takes five times the passes of a manner.")
+    choices.put("method", "full", "planner", "A model this small can't write the target text yet: all of its weights have to be trained.")
+    choices.decide("learning_rate", 1e-3, "Twice the usual value for a model this small: it has a whole language to learn.")
+    if choices.by["epochs"][0] in ("preset", "default") and data.rows < FEW:
+        choices.put(
+            "epochs",
+            5.0 * choices["epochs"],
+            "planner",
+            "Learning to write a new kind of text takes five times the epochs of learning a style.",
+        )
 
 
-def _method(c: Choices, facts: models.ModelFacts, data: DataFacts, problems: list) -> None:
-    """The cell itself: this technique, for this objective, on this model."""
-    if facts.packed and c["method"] in ("lora", "qlora") and not c.values.get("quantization"):
-        c.put("quantization", facts.packed, "planner", "The model is stored so.")
-    if c["method"] == "lora" and c.values.get("quantization"):
-        c.put("method", "qlora", c.by["method"][0], "LoRA on packed weights is QLoRA.")
-    if c["method"] == "qlora":
-        c.decide("quantization", "nf4", "4 bits with packed constants: a quarter of the memory, nearly as exact.")
-    method = methods.get(c["method"])
-    if c.values.get("quantization") and method.name != "qlora":
+def _method(choices: Choices, facts: models.ModelFacts, data: DataFacts, problems: list) -> None:
+    """Check this method for this objective on this model, and settle quantization, gradient checkpointing and packing."""
+    if facts.packed and choices["method"] in ("lora", "qlora") and not choices.values.get("quantization"):
+        choices.put("quantization", facts.packed, "planner", "The model is stored quantized.")
+    if choices["method"] == "lora" and choices.values.get("quantization"):
+        choices.put("method", "qlora", choices.by["method"][0], "LoRA on quantized weights is QLoRA.")
+    if choices["method"] == "qlora":
+        choices.decide("quantization", "nf4", "4-bit (NF4) with double quantization: a quarter of the memory, nearly as exact.")
+    method = methods.get(choices["method"])
+    if choices.values.get("quantization") and method.name != "qlora":
         problems.append(
             SettingError(
-                f"{method.title} does not work on packed weights here.",
-                asked=c["quantization"],
+                f"{method.title} does not work on quantized weights here.",
+                asked=choices["quantization"],
                 available=["qlora"],
-                remedy="Choose the method qlora, or leave the weights as they are.",
+                remedy="Choose the method qlora, or leave quantization off.",
                 field="quantization",
             )
         )
-    if no := methods.refusal(method.name, c["objective"], facts, c.values):
-        others = [m for m in methods.METHODS if not methods.refusal(m, c["objective"], facts, c.values)]
-        field, at_fault = "method", methods.setting_refusal(method.name, facts, c.values)
-        if objectives.refusal(c["objective"], facts):
+    if no := methods.refusal(method.name, choices["objective"], facts, choices.values):
+        others = [m for m in methods.METHODS if not methods.refusal(m, choices["objective"], facts, choices.values)]
+        field, at_fault = "method", methods.setting_refusal(method.name, facts, choices.values)
+        if objectives.refusal(choices["objective"], facts):
             field, others = "objective", [o for o in objectives.OBJECTIVES if not objectives.refusal(o, facts)]
         elif at_fault:
             field, others = at_fault[:2]
-        problems.append(SettingError(no, asked=c[field], available=others or ["none"], remedy="Choose another one.", field=field))
+        problems.append(SettingError(no, asked=choices[field], available=others or ["none"], remedy="Choose another one.", field=field))
     for name, works, why in (
-        ("gradient_checkpointing", method.checkpointing, f"{method.title} breaks when layers are computed twice."),
+        ("gradient_checkpointing", method.checkpointing, f"{method.title} does not work with gradient checkpointing."),
         (
             "packing",
-            method.packing and c["objective"] in PACKS and not data.weighted,
-            "Rows put side by side could not count for more or less each."
+            method.packing and choices["objective"] in PACKS and not data.weighted,
+            "Packed rows can't have weights of their own."
             if data.weighted
-            else f"Rows put side by side would see each other ({method.title}, {c['objective']}).",
+            else f"Packed rows would attend to each other ({method.title}, {choices['objective']}).",
         ),
     ):
-        if not works and c.values.get(name):
+        if not works and choices.values.get(name):
             problems.append(SettingError(why, asked=True, available=[False], remedy="Leave it off.", field=name))
         elif not works:
-            c.decide(name, False, why)
+            choices.decide(name, False, why)
 
 
-def _preference(c: Choices, facts: models.ModelFacts, data: DataFacts, problems: list) -> None:
-    """The loss, and what it alone asks for."""
+def _preference(choices: Choices, facts: models.ModelFacts, data: DataFacts, problems: list) -> None:
+    """Settle the preference loss and the settings that depend on it."""
     kind = data.kind if data.kind == "rated" else "preference"
-    c.decide("preference_loss", *losses.natural(kind, facts.parameters < TINY))
-    loss = losses.get(c["preference_loss"])
-    if no := losses.refusal(loss.name, kind, c["method"]):
+    choices.decide("preference_loss", *losses.natural(kind, facts.parameters < TINY))
+    loss = losses.get(choices["preference_loss"])
+    if no := losses.refusal(loss.name, kind, choices["method"]):
         why, can = no
         remedy = "Choose another loss, or data with pairs." if kind == "rated" else "Choose another loss, or LoRA."
         problems.append(SettingError(why, asked=loss.name, available=can, remedy=remedy, field="preference_loss"))
-    c.decide("beta", loss.beta, f"{loss.beta:g} is usual for {loss.title}.")
+    choices.decide("beta", loss.beta, f"{loss.beta:g} is usual for {loss.title}.")
     if loss.smoothing is not None:
-        c.decide("label_smoothing", loss.smoothing, f"{loss.smoothing:g} is usual for {loss.title}.")
-    if loss.name == "exo_pair" and not c["label_smoothing"]:
-        told = f"{loss.title} takes the logarithm of the share of wrong judgements, which can't be 0."
-        problems.append(SettingError(told, asked=0, available="0.001 to 0.49", remedy="Choose 0.001.", field="label_smoothing"))
+        choices.decide("label_smoothing", loss.smoothing, f"{loss.smoothing:g} is usual for {loss.title}.")
+    if loss.name == "exo_pair" and not choices["label_smoothing"]:
+        message = f"{loss.title} takes the logarithm of the label smoothing, which can't be 0."
+        problems.append(SettingError(message, asked=0, available="0.001 to 0.49", remedy="Choose 0.001.", field="label_smoothing"))
     for name in ("micro_batch", "effective_batch"):
-        if (rows := c.values.get(name)) and rows < loss.together:
-            told = f"{loss.title} compares the rows that are read at once, so one alone teaches nothing."
+        if (rows := choices.values.get(name)) and rows < loss.together:
+            message = f"{loss.title} compares the rows of a micro-batch, so a single row trains nothing."
             least = f"{loss.together} and more"
-            problems.append(SettingError(told, asked=rows, available=least, remedy=f"Choose {loss.together} or more.", field=name))
+            problems.append(SettingError(message, asked=rows, available=least, remedy=f"Choose {loss.together} or more.", field=name))
 
 
-def _start(c: Choices, model: models.Model, problems: list) -> None:
-    """What the addition that the run goes on from settles, or rules out."""
-    method, objective = c["method"], c["objective"]
+def _start(choices: Choices, model: models.Model, problems: list) -> None:
+    """Apply what the adapter that the run continues from fixes, and report what it rules out."""
+    method, objective = choices["method"], choices["objective"]
     if no := continuation.refusal(model.adapter, method, objective):
         why, can = no
         problems.append(
@@ -233,77 +239,77 @@ def _start(c: Choices, model: models.Model, problems: list) -> None:
         )
         return
     if not continuation.same(model.adapter, method, objective):
-        if no := methods.merge_refusal(model.facts):  # a run of another technique begins with a merge
+        if no := methods.merge_refusal(model.facts):  # a run with another method starts by merging the adapter
             can = [m for m in methods.METHODS if continuation.same(model.adapter, m, objective)]
             problems.append(SettingError(no, asked=method, available=can or ["its base model"], remedy="Choose that.", field="method"))
         return
     for name, value in continuation.pinned(model.adapter, method).items():
-        if c.by.get(name, ("",))[0] == "you" and c[name] != value:
-            told = f"It goes on from an addition made with {value}, and that can't be changed."
+        if choices.by.get(name, ("",))[0] == "you" and choices[name] != value:
+            message = f"The run continues from an adapter trained with {value}, and that can't be changed."
             remedy = "Leave it out, or start from the base model."
-            problems.append(SettingError(told, asked=c[name], available=[value], remedy=remedy, field=name))
-        elif c.values.get(name) != value:
-            c.put(name, value, "planner", "As it was made before: the run goes on with it.")
+            problems.append(SettingError(message, asked=choices[name], available=[value], remedy=remedy, field=name))
+        elif choices.values.get(name) != value:
+            choices.put(name, value, "planner", "As in the adapter that the run continues from.")
 
 
-def _contradictions(c: Choices, facts: models.ModelFacts, problems: list) -> None:
-    room = facts.context - (c["virtual_tokens"] if c["method"] in methods.SOFT else 0)
+def _contradictions(choices: Choices, facts: models.ModelFacts, problems: list) -> None:
+    room = facts.context - (choices["virtual_tokens"] if choices["method"] in methods.SOFT else 0)
     if room < 64:
         problems.append(
             SettingError(
-                f"{facts.name} reads {facts.context} tokens, and {c['virtual_tokens']} invisible ones leave no room for the text.",
-                asked=c["virtual_tokens"],
+                f"{facts.name} has a context of {facts.context} tokens, and {choices['virtual_tokens']} virtual tokens leave no room for the text.",
+                asked=choices["virtual_tokens"],
                 available=f"1 to {facts.context - 64}",
                 remedy="Choose fewer.",
                 field="virtual_tokens",
             )
         )
-    elif (c.values.get("max_length") or 0) > room:
+    elif (choices.values.get("max_length") or 0) > room:
         problems.append(
             SettingError(
-                f"{facts.name} reads at most {facts.context} tokens" + (", the invisible ones too." if room < facts.context else "."),
-                asked=c["max_length"],
+                f"{facts.name} has a context of {facts.context} tokens" + (", virtual tokens included." if room < facts.context else "."),
+                asked=choices["max_length"],
                 available=f"16 to {room}",
                 remedy=f"Choose a maximum length up to {room}.",
                 field="max_length",
             )
         )
-    micro, effective = c.values.get("micro_batch"), c.values.get("effective_batch")
+    micro, effective = choices.values.get("micro_batch"), choices.values.get("effective_batch")
     if micro and effective and (micro > effective or effective % micro):
         fit = [d for d in range(1, effective + 1) if effective % d == 0]
         problems.append(
             SettingError(
-                f"{effective} rows per step can't be read {micro} at a time.",
+                f"An effective batch size of {effective} can't be split into micro-batches of {micro}.",
                 asked=micro,
                 available=fit,
-                remedy="Choose a micro-batch that divides the rows per step.",
+                remedy="Choose a micro-batch that divides the effective batch size.",
                 field="micro_batch",
             )
         )
-    save, test = c.values.get("save_steps"), c.values.get("eval_steps")
-    if save and test and save % test:
+    save, evaluate = choices.values.get("save_steps"), choices.values.get("eval_steps")
+    if save and evaluate and save % evaluate:
         problems.append(
             SettingError(
-                f"Saving every {save} steps does not fall on a test every {test} steps, so the best state can't be kept.",
+                f"Saving every {save} steps does not coincide with evaluating every {evaluate} steps, so the best checkpoint can't be kept.",
                 asked=save,
-                available=f"{test}, {2 * test}, {3 * test} ...",
-                remedy=f"Choose a multiple of {test}.",
+                available=f"{evaluate}, {2 * evaluate}, {3 * evaluate} ...",
+                remedy=f"Choose a multiple of {evaluate}.",
                 field="save_steps",
             )
         )
     if (
-        c["method"] in ("lora", "qlora")
-        and c["lora_targets"] != "all-linear"
-        and (unknown := _unknown_targets(c["lora_targets"], facts)) is not None
+        choices["method"] in ("lora", "qlora")
+        and choices["lora_targets"] != "all-linear"
+        and (unknown := _unknown_targets(choices["lora_targets"], facts)) is not None
     ):
         known = list(models.targets(facts))
         problems.append(
             SettingError(
-                "LoRA does not adapt the choice of words or the input words: choose the last layers (with the head), or all-linear."
+                "LoRA does not adapt the LM head or the input embeddings: choose the last layers (with the head), or all-linear."
                 if {"lm_head", "embed_tokens", "wte", "shared"} & set(unknown)
                 else f"{facts.name} has no {' or '.join(unknown)} to adapt."
                 if unknown
-                else "No layers to adapt were named.",
+                else "No layers to adapt are named.",
                 asked=unknown,
                 available=["all-linear", *known],
                 remedy="Choose among these, or full module names.",
@@ -312,28 +318,28 @@ def _contradictions(c: Choices, facts: models.ModelFacts, problems: list) -> Non
         )
 
 
-def _device(c: Choices, facts: models.ModelFacts, device: Device, problems: list) -> None:
-    """What this device can't do at all."""
-    if c.values.get("precision") == "fp16" and (no := mixed_precision.refusal(facts, device)):
+def _device(choices: Choices, facts: models.ModelFacts, device: Device, problems: list) -> None:
+    """Report what this device can't do at all."""
+    if choices.values.get("precision") == "fp16" and (no := mixed_precision.refusal(facts, device)):
         can = ["bf16", "fp32"] if device.bf16 else ["fp32"]
         problems.append(SettingError(no, asked="fp16", available=can, remedy=f"Choose {can[0]}.", field="precision"))
     if device.packs:
         return
-    why = f"{device.name} has no packed weights and no 8-bit optimizers (bitsandbytes)."
+    why = f"{device.name} supports neither quantized weights nor 8-bit optimizers (bitsandbytes)."
     if facts.packed:
-        told = f"{facts.name} is stored {methods.STORED[facts.packed]}, and {device.name} can't read such weights."
+        message = f"{facts.name} is stored {methods.STORED[facts.packed]}, and {device.name} can't read such weights."
         remedy = "Choose the 16-bit model it was made from, or a computer with an NVIDIA card."
-        problems.append(SettingError(told, asked=facts.packed, available="16-bit weights", remedy=remedy, field="model"))
-    elif c["method"] == "qlora":
+        problems.append(SettingError(message, asked=facts.packed, available="16-bit weights", remedy=remedy, field="model"))
+    elif choices["method"] == "qlora":
         others = [m for m in methods.METHODS if m != "qlora"]
         problems.append(SettingError(why, asked="qlora", available=others, remedy="Choose LoRA.", field="method"))
-    if "8bit" in c["optimizer"]:
+    if "8bit" in choices["optimizer"]:
         available = ["adamw", "adafactor"]
-        problems.append(SettingError(why, asked=c["optimizer"], available=available, remedy="Choose adamw.", field="optimizer"))
+        problems.append(SettingError(why, asked=choices["optimizer"], available=available, remedy="Choose adamw.", field="optimizer"))
 
 
 def _unknown_targets(targets: str | list[str], facts: models.ModelFacts) -> list[str] | None:
-    """What the model does not have; [] when nothing was named at all, None when all is well."""
+    """Return the targets that the model doesn't have; [] when none were named, None when all are known."""
     named = [t for t in map(str.strip, targets if isinstance(targets, list) else targets.split(",")) if t]
     known = models.targets(facts)
     if not known or not named:
@@ -342,21 +348,21 @@ def _unknown_targets(targets: str | list[str], facts: models.ModelFacts) -> list
     return [t for t in named if t not in known and t.split(".")[-1] not in tails] or None
 
 
-def matters(name: str, c: Choices, method: methods.Method) -> bool:
-    """Whether a setting that somebody chose has an effect on this technique and objective."""
+def matters(name: str, choices: Choices, method: methods.Method) -> bool:
+    """Return whether a setting has an effect with this method and objective."""
     if name == "class_weights":
-        return c["objective"] in ("classification", "tokens")
+        return choices["objective"] in ("classification", "tokens")
     if name == "fold_system":
-        return c["objective"] in objectives.TALKS
+        return choices["objective"] in objectives.TALKS
     if run_config.group_of(name) == "preference":
-        return c["objective"] == "preference" and preferring(name, c["preference_loss"])
-    if name == "lora_dropout" and c["objective"] in objectives.PAIRED:
-        return False  # TRL switches dropout off, so that both sides of a comparison are the same model's
+        return choices["objective"] == "preference" and preferring(name, choices["preference_loss"])
+    if name == "lora_dropout" and choices["objective"] in objectives.PAIRED:
+        return False  # TRL disables dropout, so that both sides of a comparison come from the same model
     return name in method.settings or not any(name in m.settings for m in methods.METHODS.values())
 
 
 def preferring(name: str, loss: str | None) -> bool:
-    """Whether a setting of the group of preferences means something for a loss."""
+    """Return whether a setting of the preference group has an effect with a loss."""
     chosen = losses.get(loss) if loss else None
     if chosen is None or name in ("preference_loss", "beta"):
         return True

@@ -1,4 +1,4 @@
-"""How long a run still takes: the plan's figures at first, and what was measured as steps, tests and saves go by. No torch."""
+"""Remaining time of a run: the plan's estimate at first, then the measured times of steps, evaluations and saves. No torch."""
 
 import math
 from collections import deque
@@ -7,12 +7,12 @@ from typing import Any
 
 from tuner.formatting import human_range
 
-LAST = 50  # steps that count
-ODD = 5.0  # times the middle: a step so long was disturbed, and is taken for one as long as that
+LAST = 50  # steps that are averaged
+ODD = 5.0  # times the median: a longer step was disturbed by something else, and counts as this long
 
 
 class Eta:
-    """Collects the seconds of steps, tests and saves, beside `plan`: plan.json, in which runs of before have no "pace"."""
+    """Measured seconds of steps, evaluations and saves, combined with `plan` (plan.json; older runs have no "pace" in it)."""
 
     def __init__(self, plan: dict[str, Any]):
         self.plan = plan.get("pace") or {}
@@ -20,7 +20,7 @@ class Eta:
         self.doubt = (high - low) / 4 / middle if middle and high > low else 0.2  # a standard deviation, as a share
         self.steps: deque[float] = deque(maxlen=LAST)
         self.others: dict[str, list[float]] = {"test": [], "save": []}
-        self.first: float | None = None  # the first step of a process also compiles and allocates: no measure of the others
+        self.first: float | None = None  # the first step of a process also compiles and allocates, so it isn't averaged
 
     def step(self, seconds: float) -> None:
         if self.first is None:
@@ -29,34 +29,34 @@ class Eta:
             self.steps.append(seconds)
 
     def other(self, what: str, seconds: float) -> None:
-        """`what`: test or save."""
+        """Record the seconds of a test (an evaluation) or a save; `what` is "test" or "save"."""
         self.others[what].append(seconds)
 
     def seen(self) -> dict[str, float | None]:
-        """Seconds of one step, test and save, as they were measured."""
+        """Return the mean measured seconds of one step, test and save."""
         means = {"step": fmean(self.steps) if self.steps else None} | {k: fmean(v) if v else None for k, v in self.others.items()}
         return {f"{k}_seconds": v if v is None else round(v, 4) for k, v in means.items()}
 
     def one(self) -> tuple[float, float] | None:
-        """(seconds of a step, their standard error): the plan's and the measured ones, weighted by how sure each is."""
+        """Return (seconds of a step, their standard error): planned and measured, weighted by the inverse of their variances."""
         planned, seen = self.plan.get("step"), self.measured()
         if not planned or not seen:
             return seen or ((planned, self.doubt * planned) if planned else None)
-        error = max(self.doubt * planned, abs(planned - seen[0]))  # a plan that steps contradict has little weight
+        error = max(self.doubt * planned, abs(planned - seen[0]))  # a plan that the measurements contradict gets little weight
         weights = [1 / max(e, 1e-9) ** 2 for e in (error, seen[1])]
         return (planned * weights[0] + seen[0] * weights[1]) / sum(weights), 1 / math.sqrt(sum(weights))
 
     def measured(self) -> tuple[float, float] | None:
-        """(mean, its standard error) of the last steps; None before the second one."""
+        """Return (mean, its standard error) of the last steps; None before the second one."""
         if not (n := len(self.steps)):
             return None
         limit = ODD * median(self.steps)
         seen = [min(s, limit) for s in self.steps]
         spread = stdev(seen) / math.sqrt(n) if n > 1 else 0.0
-        return fmean(seen), max(spread, 0.5 * fmean(seen) / n)  # of few steps the spread tells little
+        return fmean(seen), max(spread, 0.5 * fmean(seen) / n)  # the spread of few steps is unreliable
 
     def left(self, steps: int, tests: int = 0, saves: int = 0) -> tuple[float, float, float] | None:
-        """(middle, low, high) seconds for so many more; None while nothing is known."""
+        """Return (middle, low, high) seconds for this many more steps, tests and saves; None while nothing is known."""
         found = self.one()
         if found is None:
             return None
@@ -71,10 +71,10 @@ class Eta:
 
 
 def in_words(progress: dict[str, Any]) -> str:
-    """'about 6 to 9 minutes left' of a run's progress; empty when nobody knows."""
+    """Return 'about 6 to 9 minutes left' for a run's progress; empty when it is unknown."""
     middle = progress.get("eta_seconds")
     if middle is None:
         return ""
     low, high = (progress.get(k) if progress.get(k) is not None else middle for k in ("eta_low", "eta_high"))
-    said = human_range(low, high)
-    return f"{'about ' if said[0].isdigit() else ''}{said} left"  # 'a moment', 'up to a minute' need no 'about'
+    text = human_range(low, high)
+    return f"{'about ' if text[0].isdigit() else ''}{text} left"  # 'a moment', 'up to a minute' need no 'about'

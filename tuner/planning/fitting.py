@@ -1,7 +1,7 @@
-"""Making it fit, and filling the device: the rungs in order of what they cost in quality, on each the fastest way that fits.
+"""Make a run fit the device and use it well: fallbacks in order of their cost in quality, and for each the fastest combination that fits.
 
-Rows per step stay as they are. What nobody has fixed is taken: fewer rows at once, computing twice, 16 bits, an 8-bit optimizer, 4-bit
-weights, shorter rows. What a person has fixed is offered (`remedies`), and so is a smaller model.
+The effective batch size stays as it is. Settings that nobody fixed are changed: a smaller micro-batch, gradient checkpointing, bf16, an 8-bit
+optimizer, 4-bit weights, a shorter maximum length. Changes of settings that a person fixed are offered (`remedies`), and so is a smaller model.
 """
 
 from collections.abc import Iterator
@@ -16,36 +16,36 @@ from tuner.planning.decisions import TINY, Choices, DataFacts
 from tuner.planning.memory import calibration, parameter_counts
 from tuner.settings import losses, methods
 
-ROOM = 0.92  # the share of the free memory that a plan may take: other programs breathe too
+ROOM = 0.92  # share of the free memory that a plan may use; the rest is for other programs
 SHORTER = (4096, 2048, 1024, 512)
-MOST_CUT = 0.10  # of the rows: more are not cut without being asked
-CPU_TOKENS = 384  # at once on a CPU: more gains nothing, and rows of unlike length cost padding (2.7 times the time on Alpaca)
-CHEAPER = {  # what a person may have fixed: (setting, another value, title, price); in order of the price
-    "gradient_checkpointing": (True, "Computing twice (gradient checkpointing)", "a third more time"),
-    "precision": ("bf16", "16 bits instead of 32", "steps a little less exact"),
-    "optimizer": ("adamw_8bit", "The 8-bit optimizer", "its state a little less exact"),
-    "adapter_precision": ("bf16", "The adapter in bf16", "very small updates are rounded away"),
+MOST_CUT = 0.10  # share of the rows; more are not truncated without consent
+CPU_TOKENS = 384  # per micro-batch on a CPU: more gains nothing, and rows of different lengths cost padding (2.7 times the time on Alpaca)
+CHEAPER = {  # settings that a person may have fixed: (other value, title, cost), the lowest cost first
+    "gradient_checkpointing": (True, "Gradient checkpointing", "about a third more time"),
+    "precision": ("bf16", "bf16 instead of fp32", "slightly less exact updates"),
+    "optimizer": ("adamw_8bit", "8-bit optimizer", "slightly less exact optimizer state"),
+    "adapter_precision": ("bf16", "Adapter in bf16", "very small updates are rounded away"),
 }
-RANKS = (64, 32, 16, 8)  # of LoRA, that are offered when a larger one does not fit
+RANKS = (64, 32, 16, 8)  # LoRA ranks that are offered when a larger one doesn't fit
 
 
 @dataclass
 class Case:
-    """What is to be fitted: the choices so far, for this model, data and device, in `free` bytes."""
+    """One fitting problem: the choices so far (`c`) for this model, data and device, within `free` bytes."""
 
     c: Choices
     facts: models.ModelFacts
     data: DataFacts
     device: Device
     free: int
-    fresh: bool = True  # it does not go on from an addition
+    fresh: bool = True  # False when the run continues from an adapter
 
     @property
     def budget(self) -> float:
         return self.free * ROOM
 
     def estimate(self, **other: Any) -> memory.Estimate:
-        """With what runs on this machine taught."""
+        """Return the memory estimate, corrected by what earlier runs on this machine measured."""
         found = self.uncorrected(**other)
         return replace(found, terms=calibration.corrected(found.terms, self.correction(**other).factor))
 
@@ -66,119 +66,126 @@ class Case:
 
 
 def fit(case: Case) -> bool:
-    """Decides what is open so that it fits and is fast; the lowest rung when nothing fits. True when it fits."""
-    before: dict[str, tuple[Any, str]] = {}
+    """Decide the open settings so that the run fits and is fast; take all fallbacks when nothing fits. Return whether it fits."""
+    taken: dict[str, tuple[Any, str]] = {}
     for changes in rungs(case):
-        before |= changes
-        if found := _fastest(case, {k: v for k, (v, _) in before.items()}):
-            return _take(case.c, before, *found, fits=True)
-    kinds = _ways(case, {})
-    _take(case.c, before, *max(kinds, key=lambda w: (-w[0], w[1])), fits=False)
+        taken |= changes
+        if found := _fastest(case, {k: v for k, (v, _) in taken.items()}):
+            return _apply(case.c, taken, *found, fits=True)
+    candidates = _candidates(case, {})
+    _apply(case.c, taken, *max(candidates, key=lambda w: (-w[0], w[1])), fits=False)
     return False
 
 
-def precision(c: Choices, facts: models.ModelFacts, device: Device) -> None:
-    """Decides how wide weights are, from what the device computes in and what is trained."""
+def precision(choices: Choices, facts: models.ModelFacts, device: Device) -> None:
+    """Decide the precision of the weights from what the device computes in and what is trained."""
     if not device.bf16:
-        c.decide("precision", *_without_bf16(c["method"], facts, device))
+        choices.decide("precision", *_without_bf16(choices["method"], facts, device))
     elif device.kind == "cpu" and facts.parameters < TINY:
-        c.decide("precision", "fp32", "On a processor it is faster than bf16 for a model this small, and takes less memory.")
-    elif c["method"] in memory.WHOLE:
-        c.decide("precision", "fp32", "There is room, and steps this small get lost in bf16 when the weights themselves are trained.")
+        choices.decide("precision", "fp32", "On a CPU it is faster than bf16 for a model this small, and takes less memory.")
+    elif choices["method"] in memory.WHOLE:
+        choices.decide("precision", "fp32", "It fits, and small updates are rounded away in bf16 when the weights themselves are trained.")
     else:
-        c.decide("precision", "bf16", "Half the memory of fp32, and as good here.")
+        choices.decide("precision", "bf16", "Half the memory of fp32, with no loss of quality here.")
 
 
 def _without_bf16(method: str, facts: models.ModelFacts, device: Device) -> tuple[str, str]:
-    """(precision, why) on a device that does not compute in bf16."""
+    """Return (precision, reason) for a device that does not compute in bf16."""
     if device.kind == "cpu":
-        return "fp32", "This processor has no arithmetic in bf16."
-    if no := mixed_precision.refusal(facts, device):
-        return "fp32", f"This card has no arithmetic in bf16, and fp16 is not for this model. {no}"
+        return "fp32", "This CPU does not support bf16."
+    if refusal := mixed_precision.refusal(facts, device):
+        return "fp32", f"This GPU does not support bf16, and fp16 does not work for this model. {refusal}"
     if method in mixed_precision.WHOLE:
         return (
             "fp16",
-            "This card has no bf16: products are computed in fp16 with a loss scaler, and the weights that are trained stay in fp32.",
+            "This GPU does not support bf16: it computes in fp16 with a loss scaler, and the trained weights stay in fp32.",
         )
-    return "fp16", "This card has no bf16: the base lies in fp16, what is trained in fp32, and a loss scaler keeps small gradients."
+    return (
+        "fp16",
+        "This GPU does not support bf16: the base model is in fp16, the adapter in fp32, and a loss scaler keeps small gradients.",
+    )
 
 
 def rungs(case: Case) -> Iterator[dict[str, tuple[Any, str]]]:
-    """{setting: (value, reason)} beside what was taken before, the least price first."""
-    c, method = case.c, case.c["method"]
+    """Yield the fallbacks, {setting: (value, reason)} added to the ones before, the lowest cost in quality first."""
+    choices, method = case.c, case.c["method"]
     yield {}
-    if c.open("precision") and c["precision"] == "fp32" and case.device.bf16:
+    if choices.open("precision") and choices["precision"] == "fp32" and case.device.bf16:
         yield {"precision": ("bf16", "Half the memory of fp32, so that it fits.")}
-    eight = c.open("optimizer") and case.device.kind == "cuda" and case.device.packs
-    if eight:
-        yield {"optimizer": ("adamw_8bit", "Its state takes a quarter of the memory, so that it fits.")}
-        yield {"optimizer": ("paged_adamw_8bit", "Its state moves to the computer's memory when the card is full, so that it fits.")}
-    if c.open("method") and method == "lora" and _packs(case):
+    eight_bit = choices.open("optimizer") and case.device.kind == "cuda" and case.device.packs
+    if eight_bit:
+        yield {"optimizer": ("adamw_8bit", "The optimizer state takes a quarter of the memory, so that it fits.")}
         yield {
-            "method": ("qlora", "LoRA with the model's own weights packed, so that it fits."),
-            "quantization": ("nf4", "4 bits with packed constants: a quarter of the memory, nearly as exact."),
+            "optimizer": ("paged_adamw_8bit", "The optimizer state moves to the computer's memory when the GPU is full, so that it fits.")
         }
-    if c.open("adapter_precision") and _narrows(case, method):
+    if choices.open("method") and method == "lora" and _can_quantize(case):
+        yield {
+            "method": ("qlora", "LoRA on a quantized base model, so that it fits."),
+            "quantization": ("nf4", "4-bit (NF4) with double quantization: a quarter of the memory, nearly as exact."),
+        }
+    if choices.open("adapter_precision") and _allows_bf16_adapter(case, method):
         yield {
             "adapter_precision": (
                 "bf16",
                 "Half the memory for the adapter and its gradients, so that it fits; tiny updates are rounded away.",
             )
         }
-    if c.open("max_length"):
-        for length in (n for n in SHORTER if n < c["max_length"] and case.data.cut(n) <= MOST_CUT):
-            yield {"max_length": (length, f"Shorter, so that it fits; that cuts {case.data.cut(length):.0%} of the rows.")}
+    if choices.open("max_length"):
+        for length in (n for n in SHORTER if n < choices["max_length"] and case.data.cut(n) <= MOST_CUT):
+            yield {"max_length": (length, f"Shorter, so that it fits; this truncates {case.data.cut(length):.0%} of the rows.")}
 
 
-def _narrows(case: Case, method: str) -> bool:
-    """Whether LoRA's matrices may be in bf16: not beside fp16, whose scaler unscales gradients of fp32 alone."""
+def _allows_bf16_adapter(case: Case, method: str) -> bool:
+    """Return whether LoRA's matrices may be in bf16: not with fp16, whose scaler unscales fp32 gradients only."""
     able = case.device.bf16 and case.device.kind == "cuda"
     return able and method in ("lora", "qlora") and case.c["precision"] != "fp16"
 
 
-def _packs(case: Case) -> bool:
-    s = case.c.values | {"method": "qlora", "quantization": "nf4"}
+def _can_quantize(case: Case) -> bool:
+    settings = case.c.values | {"method": "qlora", "quantization": "nf4"}
     able = case.device.packs and case.fresh and case.facts.parameters >= TINY
-    return able and methods.refusal("qlora", case.c["objective"], case.facts, s) is None
+    return able and methods.refusal("qlora", case.c["objective"], case.facts, settings) is None
 
 
-def _ways(case: Case, changes: dict[str, Any]) -> list[tuple[int, bool]]:
-    """(rows at once, computing twice) that are open."""
-    c = case.c
-    effective, length = c["effective_batch"], changes.get("max_length", c["max_length"])
-    each, least = (2 if memory.paired(c.values) else 1) * max(1.0, min(case.data.mean, length)), together(c.values)
-    most = 32 if case.device.kind != "cpu" else max(least, int(CPU_TOKENS / each))
+def _candidates(case: Case, changes: dict[str, Any]) -> list[tuple[int, bool]]:
+    """Return the (micro-batch, gradient checkpointing) combinations that are open."""
+    choices = case.c
+    effective, length = choices["effective_batch"], changes.get("max_length", choices["max_length"])
+    tokens, least = (2 if memory.paired(choices.values) else 1) * max(1.0, min(case.data.mean, length)), together(choices.values)
+    most = 32 if case.device.kind != "cpu" else max(least, int(CPU_TOKENS / tokens))
     sizes = [d for d in range(min(effective, most), least - 1, -1) if effective % d == 0] or [effective]
-    if not c.open("micro_batch"):
-        sizes = [c["micro_batch"]]
-    again = [c["gradient_checkpointing"]] if "gradient_checkpointing" in c.values else [False, True]
-    return [(size, twice) for twice in again for size in sizes]
+    if not choices.open("micro_batch"):
+        sizes = [choices["micro_batch"]]
+    options = [choices["gradient_checkpointing"]] if "gradient_checkpointing" in choices.values else [False, True]
+    return [(size, checkpointing) for checkpointing in options for size in sizes]
 
 
 def together(settings: dict[str, Any]) -> int:
-    """Rows that must be read at once: some losses compare them."""
+    """Return the smallest micro-batch that the loss allows: some losses compare the rows of a micro-batch."""
     return losses.get(settings["preference_loss"]).together if settings.get("objective") == "preference" else 1
 
 
 def _fastest(case: Case, changes: dict[str, Any]) -> tuple[int, bool] | None:
-    """Of the ways that fit the one with the shortest step."""
+    """Return the (micro-batch, gradient checkpointing) that fits and has the shortest step; None when none fits."""
     best = None
-    for micro, again in _ways(case, changes):
-        s = changes | {"micro_batch": micro, "gradient_checkpointing": again}
-        took = case.seconds(case.c.values | s)
-        if (best is None or took < best[0] * 0.999) and case.estimate(**s).peak <= case.budget:
-            best = took, (micro, again)
+    for micro, checkpointing in _candidates(case, changes):
+        other = changes | {"micro_batch": micro, "gradient_checkpointing": checkpointing}
+        seconds = case.seconds(case.c.values | other)
+        if (best is None or seconds < best[0] * 0.999) and case.estimate(**other).peak <= case.budget:
+            best = seconds, (micro, checkpointing)
     return best[1] if best else None
 
 
-def _take(c: Choices, changes: dict[str, tuple[Any, str]], micro: int, again: bool, *, fits: bool) -> bool:
+def _apply(choices: Choices, changes: dict[str, tuple[Any, str]], micro: int, checkpointing: bool, *, fits: bool) -> bool:
     for name, (value, reason) in changes.items():
-        c.put(name, value, "planner", reason)
-    whole = micro == c["effective_batch"]
-    at_once = "All rows of a step beside each other." if whole else "The fastest that fits; the rows per step stay."
-    c.decide("micro_batch", micro, at_once if fits else "The fewest; it does not fit all the same.")
-    twice = "It is slower by itself, but so many more rows fit at once." if micro > 1 else "Needed to fit."
-    c.decide("gradient_checkpointing", again, twice if again else "Not needed, and it would cost a third more time.")
+        choices.put(name, value, "planner", reason)
+    whole = micro == choices["effective_batch"]
+    reason = "The whole effective batch at once." if whole else "The fastest that fits; the effective batch size stays the same."
+    choices.decide("micro_batch", micro, reason if fits else "The smallest; even so it does not fit.")
+    gain = "Slower by itself, but it makes room for a larger micro-batch." if micro > 1 else "Needed to fit."
+    choices.decide(
+        "gradient_checkpointing", checkpointing, gain if checkpointing else "Not needed, and it would cost about a third more time."
+    )
     return fits
 
 
@@ -186,26 +193,26 @@ def _take(c: Choices, changes: dict[str, tuple[Any, str]], micro: int, again: bo
 
 
 def remedies(case: Case, asked: Choices) -> list[dict[str, Any]]:
-    """What would make it fit, the smallest price first: {"title", "settings", "peak_bytes", "saves_bytes", "cost", "fits"}.
+    """Return what would make it fit, the lowest cost first: {"title", "settings", "peak_bytes", "saves_bytes", "cost", "fits"}.
 
-    `asked` are the choices before the planner fitted them: what a person did not fix is fitted anew beside each remedy.
+    `asked` are the choices before the planner fitted them: settings that a person did not fix are fitted again with each remedy.
     """
     peak = case.estimate().peak
     out = []
     for title, cost, change, freed in _offers(case):
-        c = asked.copy()
-        c.leave(*freed)
+        choices = asked.copy()
+        choices.leave(*freed)
         for name, value in change.items():
-            c.put(name, value, "you", "Your choice.")
-        if ("method" in change or case.device.kind == "cuda" and not case.device.bf16) and c.open("precision"):
-            c.leave("precision")
-            precision(c, case.facts, case.device)
-        other = replace(case, c=c)
+            choices.put(name, value, "you", "Your choice.")
+        if ("method" in change or case.device.kind == "cuda" and not case.device.bf16) and choices.open("precision"):
+            choices.leave("precision")
+            precision(choices, case.facts, case.device)
+        other = replace(case, c=choices)
         fits = fit(other)
-        settings = change | {name: c[name] for name in freed if name not in change}
-        need = other.estimate().peak
-        if need < peak and (fits or "lora_rank" not in change):  # a lower rank saves little: it is offered where that is enough
-            out.append(_remedy(title, settings, need, peak - need, cost, fits))
+        settings = change | {name: choices[name] for name in freed if name not in change}
+        needed = other.estimate().peak
+        if needed < peak and (fits or "lora_rank" not in change):  # a lower rank saves little: it is offered only where that is enough
+            out.append(_remedy(title, settings, needed, peak - needed, cost, fits))
     out += _smaller(case, peak)
     return sorted(out, key=lambda r: not r["fits"])
 
@@ -215,53 +222,54 @@ def _remedy(title: str, settings: dict[str, Any], peak: int, saves: int, cost: s
 
 
 def _offers(case: Case) -> Iterator[tuple[str, str, dict[str, Any], tuple[str, ...]]]:
-    """(title, price, settings, names to be fitted anew)"""
-    c, method = case.c, methods.get(case.c["method"])
-    fixed = {n for n in ("micro_batch", "gradient_checkpointing") if c.by[n][0] in ("you", "preset")}
-    if "micro_batch" in fixed and c["micro_batch"] > 1:
-        yield f"Rows at once {c['micro_batch']} → fewer", "a little more time", {}, ("micro_batch",)
-    for name, (value, title, price) in CHEAPER.items():
-        if c.by[name][0] != "you" or c[name] == value or not _works(case, name, method) or name == "optimizer" and "8bit" in c[name]:
+    """Yield (title, cost, settings, names of settings to fit again)."""
+    choices, method = case.c, methods.get(case.c["method"])
+    fixed = {n for n in ("micro_batch", "gradient_checkpointing") if choices.by[n][0] in ("you", "preset")}
+    if "micro_batch" in fixed and choices["micro_batch"] > 1:
+        yield f"Micro-batch {choices['micro_batch']} → smaller", "a little more time", {}, ("micro_batch",)
+    for name, (value, title, cost) in CHEAPER.items():
+        same = choices[name] == value or name == "optimizer" and "8bit" in choices[name]
+        if choices.by[name][0] != "you" or same or not _works(case, name, method):
             continue
-        yield title, price, {name: value}, tuple(fixed - {name})
+        yield title, cost, {name: value}, tuple(fixed - {name})
     if method.name in ("lora", "qlora"):
-        for rank in (r for r in RANKS if r < c["lora_rank"]):
+        for rank in (r for r in RANKS if r < choices["lora_rank"]):
             change = {"lora_rank": rank} | (
-                {"lora_alpha": c["lora_alpha"] * rank / c["lora_rank"]} if c.by["lora_alpha"][0] == "you" else {}
+                {"lora_alpha": choices["lora_alpha"] * rank / choices["lora_rank"]} if choices.by["lora_alpha"][0] == "you" else {}
             )
-            yield f"LoRA rank {c['lora_rank']} → {rank}", "a smaller adapter learns less", change, tuple(fixed)
+            yield f"LoRA rank {choices['lora_rank']} → {rank}", "a smaller adapter learns less", change, tuple(fixed)
     if method.name in memory.WHOLE:
         yield f"LoRA instead of {method.title.lower()}", "a smaller change to the model", {"method": "lora"}, ("optimizer", *fixed)
-    if method.name not in ("qlora", *methods.SOFT) and _packs(case):
-        told = {"method": "qlora", "quantization": "nf4"}
-        yield "QLoRA: the model's own weights in 4 bits", "a little slower, a little less exact", told, ("optimizer", *fixed)
-    for length in (n for n in SHORTER if n < c["max_length"]):
+    if method.name not in ("qlora", *methods.SOFT) and _can_quantize(case):
+        change = {"method": "qlora", "quantization": "nf4"}
+        yield "QLoRA: the base model in 4-bit", "a little slower, a little less exact", change, ("optimizer", *fixed)
+    for length in (n for n in SHORTER if n < choices["max_length"]):
         cut = case.data.cut(length)
-        price = f"cuts {cut:.0%} of the rows" if cut else "cuts none of the rows"
-        yield f"Length {c['max_length']} → {length}", price, {"max_length": length}, ()
+        cost = f"truncates {cut:.0%} of the rows" if cut else "truncates none of the rows"
+        yield f"Maximum length {choices['max_length']} → {length}", cost, {"max_length": length}, ()
         if case.estimate(max_length=length).peak <= case.budget:
             return
-    if fixed and c["max_length"] > SHORTER[-1]:
-        length = next(n for n in SHORTER if n < c["max_length"])
-        title = f"Length {c['max_length']} → {length}, and fewer rows at once"
-        yield title, f"cuts {case.data.cut(length):.0%} of the rows, a little more time", {"max_length": length}, tuple(fixed)
+    if fixed and choices["max_length"] > SHORTER[-1]:
+        length = next(n for n in SHORTER if n < choices["max_length"])
+        title = f"Maximum length {choices['max_length']} → {length}, and a smaller micro-batch"
+        yield title, f"truncates {case.data.cut(length):.0%} of the rows, a little more time", {"max_length": length}, tuple(fixed)
 
 
 def _works(case: Case, name: str, method: methods.Method) -> bool:
     if name == "gradient_checkpointing":
         return method.checkpointing
     if name == "adapter_precision":
-        return _narrows(case, method.name)
+        return _allows_bf16_adapter(case, method.name)
     return case.device.bf16 if name == "precision" else case.device.packs and case.device.kind == "cuda"
 
 
 def _smaller(case: Case, peak: int) -> list[dict[str, Any]]:
-    """The largest model of the catalogue below this one that fits with the same technique, as it is planned there."""
+    """Return the largest model of the catalog smaller than this one that fits with the same method; [] when there is none."""
     for entry in sorted(models.catalog_of(case.facts.family), key=lambda e: -models.catalog_facts(e).parameters):
         facts = models.catalog_facts(entry)
         if facts.parameters >= case.facts.parameters or methods.refusal(case.c["method"], case.c["objective"], facts, case.c.values):
             continue
-        need = replace(case, facts=facts).estimate(max_length=min(case.c["max_length"], facts.context)).peak
-        if need <= case.budget:
-            return [_remedy(f"A smaller model: {entry['id']}", {"model": entry["id"]}, need, peak - need, "it knows less", True)]
+        needed = replace(case, facts=facts).estimate(max_length=min(case.c["max_length"], facts.context)).peak
+        if needed <= case.budget:
+            return [_remedy(f"A smaller model: {entry['id']}", {"model": entry["id"]}, needed, peak - needed, "it knows less", True)]
     return []

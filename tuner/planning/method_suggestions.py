@@ -1,4 +1,4 @@
-"""Which technique should I use? What each would cost on this model, data and device, and one proposed from three answers."""
+"""Suggest a method: what each one costs on this model, data and device, and a proposal from three answers."""
 
 from dataclasses import dataclass
 
@@ -10,14 +10,14 @@ from tuner.planning import planner
 from tuner.settings import methods
 from tuner.settings.run_config import RunConfig
 
-GOALS = {"manner": "a manner, a form or a task", "knowledge": "new knowledge or a new language"}
+GOALS = {"manner": "a style, a format or a task", "knowledge": "new knowledge or a new language"}
 SERVED = {"one": "one result", "many": "many variants of one model"}
-FEW = 200  # rows: below it little can be learnt safely
+FEW = 200  # rows: with fewer, little can be trained safely
 
 
 @dataclass(frozen=True)
 class Offer:
-    """One technique for one model, data and device; `why_not` is empty where it can be used."""
+    """One method for one model, data and device; `why_not` is empty where it can be used."""
 
     method: str
     trainable: int = 0
@@ -30,7 +30,7 @@ class Offer:
 
 
 def offers(asked: RunConfig, model: models.Model, data: planner.DataFacts | None, *, preset: str | None, device: Device) -> list[Offer]:
-    """Each technique with its trainable parameters, memory and time, all else as asked."""
+    """Return each method with its trainable parameters, memory and time, all other settings as asked."""
     return [_offer(name, asked, model, data, preset, device) for name in methods.METHODS]
 
 
@@ -44,52 +44,52 @@ def _offer(name: str, asked: RunConfig, model: models.Model, data, preset: str |
 
 
 def choose(found: list[Offer], *, rows: int, goal: str, served: str) -> tuple[str, str]:
-    """(technique, reason). `goal` is one of GOALS, `served` one of SERVED."""
-    able = {o.method: o for o in found if o.fits}
-    for method, reason in _wishes(rows, goal, served):
-        if method in able:
+    """Return (method, reason). `goal` is one of GOALS, `served` one of SERVED."""
+    usable = {o.method: o for o in found if o.fits}
+    for method, reason in _preferences(rows, goal, served):
+        if method in usable:
             return method, reason
-    if able:
-        method = next(iter(able))
-        return method, f"{methods.get(method).title} is what fits on this device."
-    return "qlora", "Nothing fits as it stands; QLoRA needs the least memory. A smaller model would help more."
+    if usable:
+        method = next(iter(usable))
+        return method, f"{methods.get(method).title} fits on this device."
+    return "qlora", "No method fits; QLoRA needs the least memory. A smaller model would help more."
 
 
-def _wishes(rows: int, goal: str, served: str) -> list[tuple[str, str]]:
-    """From the best to the last resort."""
+def _preferences(rows: int, goal: str, served: str) -> list[tuple[str, str]]:
+    """Return (method, reason) from the best to the last resort."""
     if goal == "knowledge" and rows >= FEW and served == "one":
         return [
-            ("full", "New knowledge is learnt best when every weight may change, and it fits."),
-            ("lora", "Full tuning does not fit here; LoRA with a large rank comes nearest (raise the rank to 64 or more)."),
-            ("qlora", "Only with packed weights does it fit here; raise the rank to 64 or more."),
+            ("full", "New knowledge is learned best when every weight is trained, and it fits."),
+            ("lora", "Full fine-tuning does not fit here; LoRA with a high rank comes closest (raise the rank to 64 or more)."),
+            ("qlora", "Only quantized weights fit here; raise the rank to 64 or more."),
         ]
     if served == "many" and rows < FEW:
         return [
-            ("ia3", f"{rows} rows teach little safely, and this addition is tiny: many can be kept beside one model."),
-            ("lora", "Small additions that share one model."),
-            ("qlora", "Small additions that share one packed model."),
+            ("ia3", f"{rows} rows are few, and this adapter is tiny: many of them can share one base model."),
+            ("lora", "Small adapters that share one base model."),
+            ("qlora", "Small adapters that share one quantized base model."),
         ]
     share = (
-        "Each result is a small file, and all share one model."
+        "Each adapter is a small file, and all share one base model."
         if served == "many"
-        else "It learns a manner or a task nearly as well as full tuning."
+        else "It learns a style or a task nearly as well as full fine-tuning."
     )
     return [
         ("lora", share),
-        ("qlora", "LoRA itself does not fit; with packed weights it does."),
-        ("ia3", "The smallest that still learns."),
+        ("qlora", "LoRA does not fit; with quantized weights it does."),
+        ("ia3", "The smallest adapter that still learns."),
     ]
 
 
 def as_row(offer: Offer) -> list[str]:
-    """For a table: title, what it changes, trained, memory, time, or why not."""
-    m = methods.get(offer.method)
+    """Return a table row: title, what it changes, trainable parameters, memory, time; or title and why it can't be used."""
+    method = methods.get(offer.method)
     if offer.why_not:
-        return [m.title, offer.why_not, "", "", ""]
-    fit = "" if offer.fits else " (does not fit)"
+        return [method.title, offer.why_not, "", "", ""]
+    fit = "" if offer.fits else " (doesn't fit)"
     return [
-        m.title,
-        m.changes,
+        method.title,
+        method.changes,
         f"{offer.trainable:,}",
         human_bytes(offer.peak_bytes) + fit,
         human_range(offer.seconds_low, offer.seconds_high),

@@ -1,4 +1,4 @@
-"""What suits this device: the largest models of the catalogue by technique, one recommended, and the same plan on other cards."""
+"""Suggest models for a device: the largest of the catalog by method, a recommended one, and the same plan on other GPUs."""
 
 import math
 from dataclasses import dataclass
@@ -16,17 +16,17 @@ from tuner.planning.fitting import ROOM
 from tuner.settings import methods, objectives
 from tuner.settings.run_config import RunConfig
 
-CARDS = (8, 12, 16, 24, 48, 80)  # GB: what is sold
-SHOWN = ("qlora", "lora", "full")  # techniques whose largest model is told
+CARDS = (8, 12, 16, 24, 48, 80)  # GB: common sizes of GPU memory
+SHOWN = ("qlora", "lora", "full")  # methods whose largest model is shown
 USUAL = {"chat": 1024, "text": 2048, "seq2seq": 512}  # tokens of a row, when no data is chosen yet
-HOUR = 3600.0  # s: what an evening has room for several times
-LEARNT = 500_000  # tokens: a data set as people bring it
+HOUR = 3600.0  # seconds: a reasonable time to wait for a run
+LEARNT = 500_000  # tokens: a typical dataset
 
 
 @dataclass(frozen=True)
 class Suggestion:
-    """One model for a device, a task and a language: its id in the catalogue ("starter" when none suits), why, and the bytes of a download
-    that is still to come."""
+    """One model for a device, a task and a language: its id in the catalog ("starter" when none suits), why, and the bytes that are still
+    to be downloaded."""
 
     id: str
     reason: str
@@ -34,32 +34,32 @@ class Suggestion:
 
 
 def settings_for(method: str, objective: str = "chat", *, length: int | None = None) -> dict[str, Any]:
-    """The smallest way to train: one row at once, computed twice where the technique allows it."""
-    s = {name: field.default for name, field in RunConfig.model_fields.items()}
-    s |= {"method": method, "objective": objective, "micro_batch": 1, "effective_batch": 16, "precision": "bf16", "packing": False}
-    s |= {"gradient_checkpointing": methods.get(method).checkpointing, "max_length": length or USUAL.get(objective, 256)}
-    return s | ({"quantization": "nf4"} if method == "qlora" else {}) | ({"optimizer": "adamw_8bit"} if method == "full" else {})
+    """Return the settings that need the least memory: a micro-batch of 1, gradient checkpointing where the method allows it."""
+    settings = {name: field.default for name, field in RunConfig.model_fields.items()}
+    settings |= {"method": method, "objective": objective, "micro_batch": 1, "effective_batch": 16, "precision": "bf16", "packing": False}
+    settings |= {"gradient_checkpointing": methods.get(method).checkpointing, "max_length": length or USUAL.get(objective, 256)}
+    return settings | ({"quantization": "nf4"} if method == "qlora" else {}) | ({"optimizer": "adamw_8bit"} if method == "full" else {})
 
 
 def fits(facts: models.ModelFacts, method: str, device: Device, objective: str = "chat") -> bool:
-    """Whether a model can be trained so at all on this device, if all of it were free."""
-    s = settings_for(method, objective)
-    s |= {"max_length": min(s["max_length"], facts.context)}
+    """Return whether a model can be trained with `settings_for` on this device, if all of its memory were free."""
+    settings = settings_for(method, objective)
+    settings |= {"max_length": min(settings["max_length"], facts.context)}
     if device.kind == "cpu" or not device.packs:
-        s |= {"optimizer": "adamw"}
-    return memory.training(facts, s, device=device.kind).peak <= device.total * ROOM
+        settings |= {"optimizer": "adamw"}
+    return memory.training(facts, settings, device=device.kind).peak <= device.total * ROOM
 
 
 @lru_cache(maxsize=16)
 def largest(device: Device, objective: str = "chat") -> dict[str, str]:
-    """{technique: id} of the largest model that fits, for the techniques of `SHOWN` that this device can do."""
+    """Return {method: id} of the largest model that fits, for the methods of `SHOWN` that this device supports."""
     found = {}
     for method in SHOWN:
         if method == "qlora" and not device.packs:
             continue
         for entry in sorted(_entries(objective), key=lambda e: -models.catalog_facts(e).parameters):
             facts = models.catalog_facts(entry)
-            if not methods.refusal(method, objective, facts) and not _crawls(facts, device) and fits(facts, method, device, objective):
+            if not methods.refusal(method, objective, facts) and not _takes_days(facts, device) and fits(facts, method, device, objective):
                 found[method] = entry["id"]
                 break
     return found
@@ -70,28 +70,28 @@ def _entries(objective: str) -> list[dict[str, Any]]:
     return models.catalog_of(natural.get(objective, "encoder"))
 
 
-def _crawls(facts: models.ModelFacts, device: Device) -> bool:
-    """Whether half a million tokens would take more than a day: it fits, and nobody would wait for it."""
+def _takes_days(facts: models.ModelFacts, device: Device) -> bool:
+    """Return whether half a million tokens would take more than a day: such a model fits, but is too slow to suggest."""
     return _seconds(facts, device) > 24 * HOUR
 
 
 def _seconds(facts: models.ModelFacts, device: Device, objective: str = "chat") -> float:
-    s = settings_for("lora", objective, length=512) | {"effective_batch": 16, "micro_batch": 4, "gradient_checkpointing": False}
+    settings = settings_for("lora", objective, length=512) | {"effective_batch": 16, "micro_batch": 4, "gradient_checkpointing": False}
     if device.kind == "cpu" and not device.bf16:
-        s |= {"precision": "fp32"}
+        settings |= {"precision": "fp32"}
     data = DataFacts(objectives.get(objective).kinds[0], 1000, 0, 256.0, 512)
-    return time_estimate.step_seconds(s, facts, data, device, 0) * LEARNT / (16 * 256)
+    return time_estimate.step_seconds(settings, facts, data, device, 0) * LEARNT / (16 * 256)
 
 
 def capacity(device: Device) -> str:
-    """What this machine can do, in one sentence, for the Start tab."""
+    """Return in one sentence what this computer can train, for the Start tab."""
     sizes = {m: _billions(id) for m, id in largest(device).items()}
     best = max(("qlora", "lora"), key=lambda m: sizes.get(m, (0, ""))[0])
     if best not in sizes:
         return f"With {human_bytes(device.total)} this computer can train the starter model."
     bits = " (4-bit)" if best == "qlora" and sizes["qlora"] > sizes.get("lora", (0, "")) else ""
-    change = f", and change all of one of up to {sizes['full'][1]}" if "full" in sizes else ""
-    return f"This computer can teach models of up to {sizes[best][1]} parameters{bits}{change}."
+    full = f", and fully fine-tune one of up to {sizes['full'][1]}" if "full" in sizes else ""
+    return f"This computer can train models of up to {sizes[best][1]} parameters{bits}{full}."
 
 
 def _billions(id: str) -> tuple[float, str]:
@@ -100,51 +100,56 @@ def _billions(id: str) -> tuple[float, str]:
 
 
 def recommended(device: Device, objective: str = "chat", language: str | None = None, *, there: frozenset[str] = frozenset()) -> Suggestion:
-    """The largest model, open to all, that learns half a million tokens within the hour here (the smallest where none does) and speaks `language` (an ISO 639-1 code).
+    """Return the largest ungated model that trains on half a million tokens within an hour here (the smallest where none does) and speaks
+    `language` (an ISO 639-1 code).
 
-    Of two of about one size the one with the freer licence; what is `there` needs no download.
+    Of two models of about the same size, the one with the more permissive licence; models in `there` need no download.
     """
     able = []
     for entry in _entries(objective):
         facts = models.catalog_facts(entry)
         if entry.get("gated") or language and not speaks(entry, language) or objectives.refusal(objective, facts):
             continue
-        if (took := _seconds(facts, device, objective)) <= 24 * HOUR and (way := _way(facts, device, objective)):
-            able.append((took <= HOUR, round(_step(facts.parameters)), _free(entry), facts.parameters, entry, way, took))
+        if (seconds := _seconds(facts, device, objective)) <= 24 * HOUR and (method := _method(facts, device, objective)):
+            able.append(
+                (seconds <= HOUR, round(_size_class(facts.parameters)), _permissive(entry), facts.parameters, entry, method, seconds)
+            )
     if not able:
-        return Suggestion("starter", "No model of the catalogue learns within a day on this device; the starter shows how it goes.")
-    soon = [a for a in able if a[0]]
-    *_, size, entry, way, took = max(soon, key=lambda a: a[:4]) if soon else min(able, key=lambda a: a[3])
-    said = f", and speaks {NAMES.get(language, language)}" if language else ""
-    best = f"The largest that learns within an evening on {device.name} ({methods.get(way).title}){said}."
-    slow = f"The smallest of the list{said}: half a million tokens take it about {human_time(took)} here."
-    why = f"{best if soon else slow} Licence: {entry['licence']}."
-    return Suggestion(entry["id"], why, 0 if entry["id"] in there else size * 2)
+        return Suggestion("starter", "No model of the catalog trains within a day on this device; the starter model shows how it works.")
+    fast = [a for a in able if a[0]]
+    *_, size, entry, method, seconds = max(fast, key=lambda a: a[:4]) if fast else min(able, key=lambda a: a[3])
+    speaking = f" that speaks {NAMES.get(language, language)}" if language else ""
+    best = f"The largest model{speaking} that trains within an hour on {device.name} ({methods.get(method).title})."
+    slow = f"The smallest model{speaking} of the catalog: half a million tokens take about {human_time(seconds)} here."
+    reason = f"{best if fast else slow} Licence: {entry['licence']}."
+    return Suggestion(entry["id"], reason, 0 if entry["id"] in there else size * 2)
 
 
-def _way(facts: models.ModelFacts, device: Device, objective: str) -> str | None:
+def _method(facts: models.ModelFacts, device: Device, objective: str) -> str | None:
     return next((m for m in ("lora", "qlora") if (m == "lora" or device.packs) and fits(facts, m, device, objective)), None)
 
 
-def _step(parameters: int) -> float:
-    """Sizes that differ by a fifth count as one."""
+def _size_class(parameters: int) -> float:
+    """Return a size on a logarithmic scale; sizes that differ by a fifth count as equal."""
     return math.log(parameters) / math.log(1.2)
 
 
-def _free(entry: dict[str, Any]) -> bool:
+def _permissive(entry: dict[str, Any]) -> bool:
     return entry["licence"] in ("Apache-2.0", "MIT")
 
 
 def speaks(entry: dict[str, Any], language: str) -> bool:
-    """Whether the catalogue says so; 'more than 100' and the like count as yes."""
-    said = [str(s) for s in entry.get("languages", [])]
-    return language in said or any(any(ch.isdigit() for ch in s) and ("languages" in s or "more" in s) for s in said)
+    """Return whether a catalog entry lists the language; 'more than 100' and the like count as yes."""
+    listed = [str(settings) for settings in entry.get("languages", [])]
+    return language in listed or any(
+        any(ch.isdigit() for ch in settings) and ("languages" in settings or "more" in settings) for settings in listed
+    )
 
 
 def elsewhere(
     asked: RunConfig, model: models.Model, data: DataFacts | None, *, preset: Any = None, sizes: tuple[int, ...] = CARDS
 ) -> list[dict[str, Any]]:
-    """The same plan on other common cards: {"gigabytes", "fits", "peak_bytes", "method", "quantization", "micro_batch",
+    """Return the same plan on other common GPUs: {"gigabytes", "fits", "peak_bytes", "method", "quantization", "micro_batch",
     "gradient_checkpointing", "max_length"} each, or {"gigabytes", "why_not"}."""
     out = []
     for gigabytes in sizes:

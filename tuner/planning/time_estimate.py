@@ -1,8 +1,9 @@
-"""How long will it take? Seconds of a step, a test and a save, from arithmetic, memory traffic and what the device reaches.
+"""Estimate the time of a run: seconds of a step, an evaluation and a save, from FLOPs, memory traffic and the device's peak throughput (roofline).
 
-A step is its matrix products (FLOPs over the ceiling, or weights over the bandwidth, whichever takes longer), the passes over what lies
-between them, and the fixed price of its many small operations. What runs on this machine really took corrects it: speed.json keeps the
-factors by device, method, precision, objective and size of model, and their spread is how wide the range is. No torch. Names as in `ModelFacts`.
+A step is its matrix products (FLOPs over peak throughput, or weights over bandwidth, whichever takes longer), the memory traffic of the
+operations between them, and the fixed overhead of its many small operations. Measured times of runs on this machine correct it: speed.json
+keeps the factors by device, method, precision, objective and size of model, and their spread sets the width of the range. No torch. Names as
+in `ModelFacts`.
 """
 
 import math
@@ -21,37 +22,37 @@ from tuner.planning import memory
 from tuner.planning.decisions import PACKS, DataFacts
 from tuner.settings.methods import SOFT
 
-SAMPLE = 400  # rows of which the longest is known where lengths are a guess
-IMPORTS = 7.0  # s until torch, transformers and TRL are there
-DISK = 1e9  # bytes/s that weights are read with
-WRITTEN = 500e6  # bytes/s that a checkpoint is written and checked with
-SAVE = 0.05  # s of a checkpoint however small
-PREPARED = 5000  # rows/s that become tokens
-TRAINER = {"cpu": 0.008, "cuda": 0.015, "mps": 0.02}  # s of a step in which no layer computes: the batch, the optimizer's calls, the log
-MODULES = 2.0  # what transformers' layer costs beside the probe's bare one, in operations
-ADDED = {"lora": 1.2, "qlora": 1.5, "adapter": 0.4, "ia3": 0.3}  # a layer's operations that come with an addition, as a share of its own
-HALF_BUSY = {"cpu": (32, 96), "cuda": (512, 512), "mps": (256, 512)}  # tokens, width at which products reach half the ceiling
-SCORED = {"chat": 0.5, "text": 1.0, "seq2seq": 1.0, "preference": 1.0}  # the share of tokens for which the head chooses words
-MOVED = (30, 12)  # numbers read and written between the products, forwards and backwards, in units of (H, I) a token and layer
-CHOSEN = 30  # bytes moved for each word that the head weighs, forwards and backwards
+SAMPLE = 400  # rows whose longest is known when lengths are a guess
+IMPORTS = 7.0  # seconds to import torch, transformers and TRL
+DISK = 1e9  # bytes/s at which weights are read
+WRITTEN = 500e6  # bytes/s at which a checkpoint is written and verified
+SAVE = 0.05  # seconds of a checkpoint, however small
+PREPARED = 5000  # rows/s that are tokenized
+TRAINER = {"cpu": 0.008, "cuda": 0.015, "mps": 0.02}  # seconds of a step outside the layers: the batch, the optimizer's calls, the log
+MODULES = 2.0  # operations of transformers' layer relative to the bare layer of the benchmark
+ADDED = {"lora": 1.2, "qlora": 1.5, "adapter": 0.4, "ia3": 0.3}  # operations that an adapter adds to a layer, as a share of the layer's own
+HALF_BUSY = {"cpu": (32, 96), "cuda": (512, 512), "mps": (256, 512)}  # tokens, width at which products reach half of the peak throughput
+SCORED = {"chat": 0.5, "text": 1.0, "seq2seq": 1.0, "preference": 1.0}  # share of tokens for which logits are computed
+MOVED = (30, 12)  # numbers read and written between the products, forward and backward, in units of (H, I) per token and layer
+CHOSEN = 30  # bytes moved per logit, forward and backward
 UPDATED = {
     "adamw": 40,
     "adamw_8bit": 24,
     "paged_adamw_8bit": 24,
     "adafactor": 24,
-}  # bytes moved for each parameter that is trained, once a step
-SHARE = {"cpu": 1.0, "cuda": 0.75, "mps": 1.0}  # of the power limit that training draws
-PAPER, PROBED = (0.6, 1.8), (0.7, 1.45)  # low and high beside the middle, before any run has taught better
-KEPT = 20  # factors of a bucket
-STARTED = "start"  # the bucket of what comes before the first step
+}  # bytes moved per trainable parameter and step
+SHARE = {"cpu": 1.0, "cuda": 0.75, "mps": 1.0}  # share of the power limit that training draws
+PAPER, PROBED = (0.6, 1.8), (0.7, 1.45)  # low and high relative to the middle until a run was measured: without and with a benchmark
+KEPT = 20  # factors per bucket
+STARTED = "start"  # the bucket of the time before the first step
 
 
 @dataclass(frozen=True)
 class Pace:
-    """Seconds of the whole run in the middle, at best and at worst, and of one `step`, one `test` on all held-out rows, one `save` and the
-    `start` until the first step; `tests` and `saves` are counts. `energy_wh` is None where the device's power is unknown; `cost` is
-    {"low", "high", "currency"} where an hourly price is set. `key` and `factor`: the bucket of what runs taught, and the factor on the
-    step that is in the figures already (`started`: that on the start)."""
+    """The time of a run: seconds of the whole run (middle, `low`, `high`), of one `step`, one `test` (an evaluation on all validation rows),
+    one `save` and the `start` until the first step; `tests` and `saves` are counts. `energy_wh` is None where the device's power is unknown;
+    `cost` is {"low", "high", "currency"} where an hourly price is set. `key` and `factor`: the bucket of measured runs, and the correction
+    of the step that the figures already contain (`started`: the correction of the start)."""
 
     seconds: float
     low: float
@@ -70,13 +71,13 @@ class Pace:
     started: float
 
     def parts(self) -> dict[str, Any]:
-        """What plan.json keeps, for the run's own estimate and for what it teaches."""
+        """Return what plan.json keeps, for the run's remaining time and for later corrections."""
         names = ("start", "step", "test", "save", "tests", "saves", "tokens_per_second", "key", "factor", "started")
         return {n: getattr(self, n) for n in names}
 
 
 def predict(s: dict[str, Any], facts: ModelFacts, data: DataFacts, device: Device, steps: int, trained: int) -> Pace:
-    """The pace of a run with the settings `s`, of which `trained` parameters are learnt in `steps` steps."""
+    """Return the time estimate of a run with settings `s` that trains `trained` parameters in `steps` steps."""
     ceiling = roofline.of(device)
     key = f"{device.name}|{'probe' if ceiling.measured else 'paper'}|"
     bucket = f"{key}{s['method']}-{s['precision']}-{s['objective']}-1e{round(math.log10(max(1, facts.parameters)))}"
@@ -86,56 +87,69 @@ def predict(s: dict[str, Any], facts: ModelFacts, data: DataFacts, device: Devic
     step, test = (factor * t for t in (work.step(), work.test(data.held_out)))
     start = started * (IMPORTS + facts.parameters * facts.bytes_per_weight / DISK + (data.rows + data.held_out) / PREPARED)
     save = SAVE + memory.checkpoint(facts, method=s["method"], trainable=trained, precision=s["precision"]) / WRITTEN
-    tests = steps // s["eval_steps"] + 1 if data.held_out else 0  # and the untuned model once
-    saves = math.ceil(steps / s["save_steps"]) + 1  # and the result
+    tests = steps // s["eval_steps"] + 1 if data.held_out else 0  # and the base model once
+    saves = math.ceil(steps / s["save_steps"]) + 1  # and the final model
     learning = steps * step + tests * test
     total = start + learning + saves * save
     least, most = (total + learning * (w - 1) + start * (v - 1) for w, v in ((low, soon), (high, late)))
+    # fmt: skip
     return Pace(
-        total, least, most, work.real / step, energy(device, total), cost(least, most),
-        start, step, test, save, tests, saves, bucket, factor, started,
-    )  # fmt: skip
+        total,
+        least,
+        most,
+        work.real / step,
+        energy(device, total),
+        cost(least, most),
+        start,
+        step,
+        test,
+        save,
+        tests,
+        saves,
+        bucket,
+        factor,
+        started,
+    )
 
 
 def step_seconds(s: dict[str, Any], facts: ModelFacts, data: DataFacts, device: Device, trained: int) -> float:
-    """One step of the optimizer by arithmetic alone: to tell the faster of two ways."""
+    """Return the seconds of one optimizer step, without corrections: to compare settings."""
     return _Work(s, facts, data, device, roofline.of(device), trained).step()
 
 
 class _Work:
-    """The arithmetic of one run: FLOPs and bytes of what is done at once, made seconds by the ceilings."""
+    """The computation of one run: FLOPs and bytes of a micro-batch, converted to seconds by the device's peak throughput."""
 
     def __init__(self, s: dict[str, Any], facts: ModelFacts, data: DataFacts, device: Device, ceiling: Roofline, trained: int):
         self.s, self.facts, self.kind, self.ceiling, self.trained = s, facts, device.kind, ceiling, trained
         self.whole, self.micro = s["method"] in memory.WHOLE, s["micro_batch"]
         mean = max(1.0, min(data.mean, s["max_length"]))
         self.length = s["max_length"] if s["packing"] else padded(data, s)
-        self.real = (
-            s["effective_batch"] * (s["max_length"] if s["packing"] else mean) * (2 if memory.paired(s) else 1)
-        )  # tokens of a step without padding
+        # tokens of a step, without padding
+        self.real = s["effective_batch"] * (s["max_length"] if s["packing"] else mean) * (2 if memory.paired(s) else 1)
         self.layer = _active(facts)
-        self.sides = 2 if memory.paired(s) else 1  # answers to a row
-        self.asked = memory.refers(s)  # the reference, beside the model
+        self.sides = 2 if memory.paired(s) else 1  # answers per row
+        self.asked = memory.refers(s)  # whether the reference model runs beside the model
         self.scored = SCORED.get(s["objective"], 0.0)
         self.wide = mixed_precision.width(s["precision"], s["method"])
         self.fp16 = s["precision"] == "fp16"
-        self.bf16 = s["precision"] == "bf16" or (device.kind == "cuda" and device.bf16)  # cards compute in it over fp32 weights, too
+        self.bf16 = s["precision"] == "bf16" or (device.kind == "cuda" and device.bf16)  # GPUs compute in bf16 even with fp32 weights
 
     def step(self) -> float:
-        """Seconds of one step of the optimizer."""
-        again = self.s["effective_batch"] // self.micro
+        """Return the seconds of one optimizer step."""
+        batches = self.s["effective_batch"] // self.micro
         update = self.trained * UPDATED[self.s["optimizer"]] / self.ceiling.bandwidth
-        beside = self.batch(self.micro, learning=False) if self.asked else 0.0
-        return again * (self.batch(self.micro, learning=True) + beside) + update + TRAINER[self.kind]
+        reference = self.batch(self.micro, learning=False) if self.asked else 0.0
+        return batches * (self.batch(self.micro, learning=True) + reference) + update + TRAINER[self.kind]
 
     def test(self, rows: int) -> float:
-        """Seconds of one test on `rows` held-out rows; 0 without any."""
+        """Return the seconds of one evaluation on `rows` validation rows; 0 without any."""
         whole, rest = divmod(rows, self.micro)
         once = whole * self.batch(self.micro, learning=False) + (self.batch(rest, learning=False) if rest else 0.0)
         return once * (2 if self.asked else 1)
 
     def batch(self, rows: int, *, learning: bool) -> float:
-        """Seconds of `rows` rows, forwards and, when learning, backwards."""
+        """Return the seconds of `rows` rows: the forward pass and, when `learning`, the backward pass."""
         tokens = rows * self.length * self.sides
         compute = self.flops(tokens, learning) / self.rate(tokens)
         reading = self.weights(learning) / self.ceiling.bandwidth
@@ -143,7 +157,7 @@ class _Work:
         return max(compute, reading) + between + self.launches(learning)
 
     def flops(self, tokens: float, learning: bool) -> float:
-        """2N a token forwards, and the attention's 4 L q n/2 (n: the length; all of it where nothing hides what comes later)."""
+        """Return FLOPs: 2N per token for the forward pass, and 4 L q n/2 for attention (n: the length; 4 L q n without a causal mask)."""
         f, n = self.facts, self.length
         layers = 2 * f.depth * self.layer * tokens + 4 * f.depth * f.q * n * tokens * (0.5 if f.family == "decoder" else 1.0)
         head = 2 * f.vocabulary * f.hidden * tokens * self.scored
@@ -153,28 +167,27 @@ class _Work:
         return layers * (1 + self.back() + self.again()) + head * (3 if self.s["method"] == "full" else 2) + added
 
     def back(self) -> float:
-        """Passes backwards, in units of one forwards: gradients of activations, and of weights where they are trained."""
+        """Return the backward pass in units of a forward pass: gradients of activations, and of weights where they are trained."""
         if self.s["method"] == "last_layers":
             return 2 * min(1.0, self.s["last_layers"] / self.facts.depth)
         return 2.0 if self.whole else 1.0
 
     def again(self) -> float:
-        """Layers that are computed again, because only their inputs were kept."""
+        """Return the recomputation by gradient checkpointing in units of a forward pass."""
         return 1.0 if self.s["gradient_checkpointing"] else 0.0
 
     def rate(self, tokens: float) -> float:
-        """FLOP/s that products of this size reach: small ones don't fill the device."""
+        """Return the FLOP/s that products of this size reach: small ones don't use the whole device."""
         ceiling = self.ceiling.bf16 if self.bf16 else self.ceiling.fp32
-        if self.fp16:  # as fast as bf16 where there is bf16; where there is none, what the card's sheet says of 16 bits
+        if self.fp16:  # as fast as bf16 where there is bf16, else the fp16 figure of the GPU's data sheet
             ceiling = max(self.ceiling.bf16, roofline.NARROW * self.ceiling.fp32)
-        higher = (
-            max(1.0, ceiling / self.ceiling.fp32) if self.kind == "cpu" else 1.0
-        )  # the higher the ceiling, the more it takes to reach it
+        # the higher the peak, the larger the products must be to reach it
+        higher = max(1.0, ceiling / self.ceiling.fp32) if self.kind == "cpu" else 1.0
         few, narrow = (higher * half for half in HALF_BUSY[self.kind])
         return ceiling * tokens / (tokens + few) * self.facts.hidden / (self.facts.hidden + narrow)
 
     def weights(self, learning: bool) -> float:
-        """Bytes of weights read; packed ones are written out and read again in 16 bits each time."""
+        """Return the bytes of weights read; quantized ones are dequantized to 16 bits and read again each time."""
         f, passes = self.facts, 1 + (self.back() + self.again() if learning else 0)
         layers, head = f.depth * f.layer_parameters, f.vocabulary * f.hidden * (1 if self.scored else 0)
         packed = self.s.get("quantization") if self.s["method"] == "qlora" else None
@@ -182,20 +195,20 @@ class _Work:
         return passes * (layers * each + head * self.wide)
 
     def between(self, tokens: float, learning: bool) -> float:
-        """Bytes of norms, sums, casts and the choice of words."""
+        """Return the bytes moved by norms, sums, casts and logits."""
         f, wide = self.facts, self.wide
         layers = f.depth * (MOVED[0] * f.hidden + MOVED[1] * f.mlp) * wide * tokens
         share = 1 + self.again() / 3 if learning else 1 / 3
         return layers * share + CHOSEN * f.vocabulary * self.scored * tokens * (1 if learning else 0.5)
 
     def launches(self, learning: bool) -> float:
-        """Seconds of operations too small to count otherwise."""
+        """Return the seconds of launching operations that are too small for FLOPs or bytes to matter."""
         one = self.facts.depth * self.ceiling.layer * MODULES * (1 + ADDED.get(self.s["method"], 0.0))
         return one * (1 + self.again() / 3 if learning else 1 / 3)
 
 
 def _active(facts: ModelFacts) -> float:
-    """Parameters of one layer through which each token goes: of experts those that it is sent to."""
+    """Return the active parameters of one layer per token: of a mixture of experts, those of the experts it is routed to."""
     if not (asked := facts.config.get("num_experts_per_tok")):
         return facts.layer_parameters
     inner = facts.config.get("moe_intermediate_size") or facts.mlp
@@ -203,10 +216,10 @@ def _active(facts: ModelFacts) -> float:
 
 
 def padded(data: DataFacts, s: dict[str, Any]) -> float:
-    """Tokens that a row takes in its batch: the longest of `micro_batch` rows sets the width (Blom's estimate for normal lengths)."""
+    """Return the tokens of a row with padding: the longest of `micro_batch` rows sets the width (Blom's estimate for normal lengths)."""
     mean, most = max(1.0, min(data.mean, s["max_length"])), max(1.0, min(data.longest, s["max_length"]))
     virtual = s.get("virtual_tokens") or 0 if s["method"] in SOFT else 0
-    if s["objective"] not in PACKS:  # batches of like lengths (workers/training/trainer.py)
+    if s["objective"] not in PACKS:  # batches of rows of similar length (workers/training/trainer.py)
         return mean * 1.05 + virtual
 
     def above(n: int) -> float:  # the expected largest of n draws, in standard deviations
@@ -216,12 +229,12 @@ def padded(data: DataFacts, s: dict[str, Any]) -> float:
     return min(most, mean + deviation * above(s["micro_batch"])) + virtual
 
 
-# --- what runs taught ------------------------------------------------------------------------------------------------------
+# --- corrections from measured runs ------------------------------------------------------------------------------------------------------
 
 
 def learned(bucket: str, others: str | None, unknown: tuple[float, float]) -> tuple[float, float, float]:
-    """(factor, low, high): true over predicted seconds of this bucket's runs, else of all of the device (keys that begin with `others`),
-    else 1; low and high, beside the middle, are `unknown` until a run has taught better."""
+    """Return (factor, low, high): measured over predicted seconds of this bucket's runs, else of all runs on the device (keys that start with
+    `others`), else 1; low and high, relative to the middle, are `unknown` until a run was measured."""
     known = _factors()
     if own := known.get(bucket):
         logs = [math.log(f) for f in own]
@@ -232,46 +245,46 @@ def learned(bucket: str, others: str | None, unknown: tuple[float, float]) -> tu
 
 
 def _within(middle: float, wide: float, unknown: tuple[float, float]) -> tuple[float, float, float]:
-    """From logarithms; never wider than what is said without any run."""
+    """Return (factor, low, high) from logarithms; the range is never wider than `unknown`."""
     return math.exp(middle), max(unknown[0], math.exp(-wide)), min(unknown[1], math.exp(wide))
 
 
 def _spread(logs: list[float]) -> float:
-    """The middle distance from the middle: one odd run (a busy machine) moves it little."""
+    """Return the median absolute deviation: one odd run (a busy machine) changes it little."""
     return median(abs(v - median(logs)) for v in logs)
 
 
 def learn(bucket: str, factor: float) -> None:
-    """Remember true over predicted seconds (the prediction without a factor) of a run on this machine."""
+    """Store the ratio of measured to predicted seconds (the prediction without a factor) of a run on this machine."""
     known = _factors()
     known[bucket] = [*known.get(bucket, []), round(min(50.0, max(0.02, factor)), 4)][-KEPT:]
     paths.write_json(paths.machine_folder() / "speed.json", {"factors": known})
 
 
 def _factors() -> dict[str, list[float]]:
-    """By bucket. The file once held {device: factor} on another formula, which says nothing of this one: such a file counts as empty."""
+    """Return the factors by bucket. An old file holds {device: factor} for another formula and counts as empty."""
     return (paths.read_json(paths.machine_folder() / "speed.json") or {}).get("factors") or {}
 
 
-# --- what it draws and costs -----------------------------------------------------------------------------------------------
+# --- energy and cost -----------------------------------------------------------------------------------------------
 
 
 def energy(device: Device, seconds: float) -> float | None:
-    """Watt-hours at the power that training draws; None where nobody knows it."""
+    """Return watt-hours at the power that training draws; None where it is unknown."""
     return device.watts * SHARE[device.kind] * seconds / 3600 or None
 
 
 def cost(low: float, high: float) -> dict[str, Any] | None:
-    """{"low", "high", "currency"} of so many seconds at TUNESMITH_HOURLY_COST ('1.80 USD'); None when it is not set."""
+    """Return {"low", "high", "currency"} of `low` to `high` seconds at TUNESMITH_HOURLY_COST ('1.80 USD'); None when it is not set."""
     text = os.environ.get("TUNESMITH_HOURLY_COST", "").strip()
     if not text:
         return None
     if not (match := re.fullmatch(r"(\d+(?:\.\d+)?)\s*([A-Za-z€$£¥]{1,8})", text)):
         raise SettingError(
-            f"{text!r} is no price of an hour.",
+            f"{text!r} is not a price per hour.",
             asked=text,
             available="a number and a currency, as in 1.80 USD",
-            remedy="Set TUNESMITH_HOURLY_COST so, or leave it out.",
+            remedy="Set TUNESMITH_HOURLY_COST like this, or leave it out.",
             field="TUNESMITH_HOURLY_COST",
         )
     hourly = float(match[1])

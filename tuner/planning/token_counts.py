@@ -1,8 +1,8 @@
-"""How many tokens each row has for a model, and what follows for every maximum length: the plan's figures.
+"""Token counts of a dataset for a model, and how many rows each maximum length truncates or drops: the plan's figures.
 
-The rows are counted by a child of this process (workers/count_tokens.py, no torch) with the model's own tokenizer and chat template and the very
-functions that training calls. What it found lies with the dataset's version, in token_counts/<key>.npz, so a version is counted once for a
-model. Until all rows of a large dataset are counted, `look` gives a sample of them, and None before that.
+A child process (workers/count_tokens.py, no torch) counts the rows with the model's own tokenizer and chat template and the same functions
+that training calls. The result is stored with the dataset version, in token_counts/<key>.npz, so a version is counted once per model. Until
+all rows of a large dataset are counted, `look` returns a sample of them, and None before that.
 """
 
 import contextlib
@@ -28,15 +28,15 @@ from tuner.runs.run_warnings import NOTHING, SAME
 from tuner.settings import losses, objectives
 from tuner.system import processes
 
-KEPT = 12  # counts of one dataset version
-FORMAT = 1  # of the file and of what is counted: raised with every change of either
+KEPT = 12  # files per dataset version
+FORMAT = 1  # version of the file and of what is counted: increased with every change of either
 
 
 @dataclass(frozen=True)
 class Side:
-    """Training rows or validation rows: `length` in tokens of each that can be used, `first`: the row is trained if more tokens than this
-    are left; of pairs `differs`: so many are the same; of questions the tokens of `question` and `context`. `left_out` {reason: rows}
-    whatever the length."""
+    """Training rows or validation rows, as columns: `length` in tokens of each usable row; `first`: the row is trained only if more tokens than
+    this remain; for pairs `differs`: how many tokens both answers share; for questions the tokens of `question` and `context`. `left_out` is
+    {reason: rows} for rows that are dropped at any length."""
 
     columns: dict[str, np.ndarray]
     left_out: dict[str, int]
@@ -49,24 +49,24 @@ class Side:
         return self.columns.get("length", np.zeros(0, np.int32))
 
     def prepared(self, limit: int, each: int = 1) -> dict[str, Any]:
-        """{"rows", "cut", "left_out"} as a worker's summary says it; `each` is how many rows it makes of one."""
-        length, left = self.length, dict(self.left_out)
+        """Return {"rows", "cut", "left_out"} as in a worker's summary; `each` is the number of training rows made from one row."""
+        length, left_out = self.length, dict(self.left_out)
         lost = self.columns.get("first", length) >= limit if len(length) else np.zeros(0, bool)
         same = ~lost & (self.columns["differs"] >= limit) if "differs" in self.columns else np.zeros(len(length), bool)
         for why, n in ((NOTHING, int(lost.sum())), (SAME, int(same.sum()))):
             if n:
-                left[why] = left.get(why, 0) + n
+                left_out[why] = left_out.get(why, 0) + n
         kept = ~(lost | same)
         rows = int(self._windows(limit).sum()) if "context" in self.columns else int(kept.sum()) * each
-        return {"rows": rows, "cut": self._cut(limit), "left_out": left}
+        return {"rows": rows, "cut": self._cut(limit), "left_out": left_out}
 
     def _cut(self, limit: int) -> int:
-        if "question" in self.columns:  # a text is read in several windows; a question longer than half of one loses its end
+        if "question" in self.columns:  # a text is read in several windows; a question longer than half a window is truncated
             return int((self.columns["question"] > limit // 2).sum())
         return int((self.length > limit).sum())
 
     def _windows(self, limit: int) -> np.ndarray:
-        """How many windows each text is read in; see workers/tokenization/task_rows.py."""
+        """Return the number of windows of each text; see workers/tokenization/task_rows.py."""
         question, context = np.minimum(self.columns["question"], limit // 2), self.columns["context"]
         own = self.length - self.columns["question"] - context
         room = np.maximum(1, limit - question - own)
@@ -76,8 +76,8 @@ class Side:
 
 @dataclass(frozen=True)
 class Counts:
-    """The rows of a dataset for one model and objective. `sample`: of some rows only. `each`: rows that training makes of one (KTO makes
-    a good and a bad answer of a pair)."""
+    """Token counts of a dataset for one model and objective. `sample`: of some rows only. `each`: training rows made from one row (KTO makes
+    a good and a bad answer from a pair)."""
 
     train: Side
     held: Side
@@ -85,31 +85,31 @@ class Counts:
     each: int = 1
 
     def lengths(self) -> np.ndarray:
-        """Tokens of all usable rows, ascending."""
+        """Return the lengths of all usable rows in tokens, ascending."""
         return np.sort(np.concatenate([self.train.length, self.held.length]))
 
     def prepared(self, limit: int) -> dict[str, Any]:
-        """What a run with this maximum length will say of its rows: {"rows", "cut", "left_out", "notes", "unseen", "held_out": {...}}."""
-        held = self.held.prepared(limit, self.each)
-        told = self.train.prepared(limit, self.each) | {"notes": self.train.notes, "unseen": self.train.unseen}
-        return told | {"held_out": {k: held[k] for k in ("rows", "cut", "left_out")}}
+        """Return what a run with this maximum length reports about its rows: {"rows", "cut", "left_out", "notes", "unseen", "held_out": {...}}."""
+        validation = self.held.prepared(limit, self.each)
+        training = self.train.prepared(limit, self.each) | {"notes": self.train.notes, "unseen": self.train.unseen}
+        return training | {"held_out": {k: validation[k] for k in ("rows", "cut", "left_out")}}
 
 
 @lru_cache(maxsize=16)
 def _read(file: str, changed: int, each: int) -> Counts:
-    with np.load(file, allow_pickle=False) as held:
-        about = json.loads(str(held["about"]))
-        columns = {side: {k.removeprefix(f"{side}_"): held[k] for k in held.files if k.startswith(side)} for side in ("train", "held")}
+    with np.load(file, allow_pickle=False) as stored:
+        about = json.loads(str(stored["about"]))
+        columns = {side: {k.removeprefix(f"{side}_"): stored[k] for k in stored.files if k.startswith(side)} for side in ("train", "held")}
     sides = {side: Side(columns[side], **about[side]) for side in columns}
     return Counts(**sides, sample=about["sample"], each=each)
 
 
-# --- what is asked --------------------------------------------------------------------------------------------------------------
+# --- questions --------------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Question:
-    """What is to be counted. `folder`: where the tokenizer lies; None: not on this computer yet."""
+    """What to count. `folder` holds the tokenizer; None when it is not on this computer yet."""
 
     ds: store.Dataset
     folder: Path | None
@@ -128,7 +128,7 @@ class Question:
 
     @property
     def file(self) -> Path:
-        """Where the answer lies when it is there."""
+        """The file that holds the answer once it is counted."""
         about = {
             "data": [self.ds.ref, self.ds.created, self.ds.sha256, self.ds.share, self.ds.seed, self.ds.rows],
             "tokenizer": [str(self.folder.resolve()), tokenizer_files(self.folder)],
@@ -139,11 +139,11 @@ class Question:
 
 
 def question(ds: store.Dataset, model: models.Model, values: dict[str, Any]) -> Question:
-    """What to count for a request: `values` are its settings, those that a person chose at least."""
+    """Return what to count for a request; `values` are its settings, at least those that a person chose."""
     objective = values.get("objective") or objectives.natural(ds.kind, model.facts.family)
     loss = values.get("preference_loss") or losses.natural(ds.kind, False)[0] if objective == "preference" else None
     if ds.kind not in objectives.get(objective).kinds or objectives.refusal(objective, model.facts):
-        return Question(ds, None, objective)  # the planner says why this can't be
+        return Question(ds, None, objective)  # the planner raises the error for this
     folder = model.adapter if model.adapter and (model.adapter / "tokenizer.json").exists() else _local(model)
     template = None if model.facts.has_template else values.get("chat_template")
     return Question(ds, folder, objective, template, bool(values.get("fold_system")), loss)
@@ -155,7 +155,7 @@ def _local(model: models.Model) -> Path | None:
 
 
 def tokenizer_files(folder: Path) -> list:
-    """[name, size, time of change] of what tells one tokenizer from another that came in its place."""
+    """Return [name, size, modification time] of each tokenizer file: it differs when another tokenizer replaced the files."""
     wanted = [f for pattern in ("*token*", "*vocab*", "chat_template*", "*.model", "merges*") for f in folder.glob(pattern) if f.is_file()]
     return sorted([f.name, f.stat().st_size, f.stat().st_mtime_ns] for f in set(wanted))
 
@@ -164,36 +164,36 @@ def tokenizer_files(folder: Path) -> list:
 
 
 def look(q: Question, ws: Workspace, wait: float | None = 0.0, each: Callable[[dict], None] | None = None) -> Counts | None:
-    """The counts of all rows; a sample or None while they are counted and `wait` seconds (None: until the end) are over; None when the
-    tokenizer is not here. `each({"done", "total"})` is called on the way. The child's error is raised."""
+    """Return the counts of all rows, waiting up to `wait` seconds (None: until the end). After that a sample, or None before there is one; None
+    too when the tokenizer is not on this computer. `each({"done", "total"})` is called while waiting. Errors of the child are raised."""
     if q.folder is None:
         return None
-    if (found := _there(q, q.file)) is not None:
+    if (found := _stored(q, q.file)) is not None:
         return found
     end = None if wait is None else time.monotonic() + wait
     child, tries = _child(), 2
     id = child.ask(q, ws)
     while True:
         state = child.state(id)
-        if state["state"] == "cancelled" and (tries := tries - 1):  # it left because nothing was asked for long
+        if state["state"] == "cancelled" and (tries := tries - 1):  # it ended because there was no question for long
             child = _child()
             child.ask(q, ws)
             continue
         if state["state"] == "failed":
             raise restore(state["errors"])
-        if state["state"] == "done" and (found := _there(q, q.file)) is not None:
+        if state["state"] == "done" and (found := _stored(q, q.file)) is not None:
             return found
         if state["state"] in ("done", "cancelled"):
-            raise _lost(q)
+            raise _interrupted(q)
         if end is not None and time.monotonic() > end:
-            return _there(q, _sample_of(q.file))
+            return _stored(q, _sample_of(q.file))
         if each:
             each(state)
         child.changed(0.1 if end is None else min(0.1, max(0.01, end - time.monotonic())))
 
 
 def progress(q: Question) -> dict[str, Any] | None:
-    """{"done", "total"} of a count under way, else None; starts nothing."""
+    """Return {"done", "total"} of a count in progress, else None; starts nothing."""
     if q.folder is None or not _children or q.file.is_file():
         return None
     state = _children[0].state(str(q.file))
@@ -204,24 +204,24 @@ def _sample_of(file: Path) -> Path:
     return file.with_name(f"sample-{file.name}")
 
 
-def _there(q: Question, file: Path) -> Counts | None:
+def _stored(q: Question, file: Path) -> Counts | None:
     try:
         return _read(str(file), file.stat().st_mtime_ns, q.each)
-    except (OSError, ValueError, KeyError):  # not there, or not whole
+    except (OSError, ValueError, KeyError):  # missing or incomplete
         return None
 
 
-def _lost(q: Question) -> ModelError:
+def _interrupted(q: Question) -> ModelError:
     return ModelError(
-        "Counting the tokens of all rows ended before it was done.",
+        "Counting the tokens of all rows stopped unexpectedly.",
         asked=q.ds.ref,
-        available="a count that runs to its end",
-        remedy="Try again; if it ends again, the computer may have too little memory.",
+        available="a count of all rows",
+        remedy="Try again. If it stops again, the computer may have too little memory.",
     )
 
 
 class Child:
-    """The process that counts, and what it said last of each question."""
+    """The counting process, and the last state it reported for each question."""
 
     def __init__(self):
         log = paths.machine_folder() / "token_counts.log"
@@ -234,55 +234,55 @@ class Child:
                 stderr=errors,
                 env=processes.environment("cpu", True),
             )
-        self.said: dict[str, dict[str, Any]] = {}
-        self.gone = False  # its output has ended: it is leaving, though its process may take a moment to be no more
-        self.news = threading.Condition()
-        threading.Thread(target=self._hear, daemon=True).start()
+        self.states: dict[str, dict[str, Any]] = {}
+        self.gone = False  # its output has ended: it is exiting, though the process may live a moment longer
+        self.changes = threading.Condition()
+        threading.Thread(target=self._read_states, daemon=True).start()
 
     @property
     def alive(self) -> bool:
         return not self.gone and self.process.poll() is None
 
-    def _hear(self) -> None:
+    def _read_states(self) -> None:
         for line in self.process.stdout:
-            with self.news, contextlib.suppress(ValueError):
-                said = json.loads(line)
-                before = self.said.get(said["id"], {})
-                self.said[said["id"]] = before | said
-                self.news.notify_all()
-        with self.news:
+            with self.changes, contextlib.suppress(ValueError):
+                message = json.loads(line)
+                before = self.states.get(message["id"], {})
+                self.states[message["id"]] = before | message
+                self.changes.notify_all()
+        with self.changes:
             self.gone = True
-            for state in self.said.values():
+            for state in self.states.values():
                 if state["state"] in ("running", "sample"):
                     state["state"] = "cancelled"
-            self.news.notify_all()
+            self.changes.notify_all()
 
     def ask(self, q: Question, ws: Workspace) -> str:
-        """The id of the question, which is asked now unless it was already."""
+        """Send the question unless it is already being counted; return its id."""
         id = str(q.file)
-        with self.news:
-            if self.said.get(id, {}).get("state") in ("running", "sample"):
+        with self.changes:
+            if self.states.get(id, {}).get("state") in ("running", "sample"):
                 return id
-            self.said[id] = {"state": "cancelled" if self.gone else "running", "done": 0, "total": q.ds.rows}
+            self.states[id] = {"state": "cancelled" if self.gone else "running", "done": 0, "total": q.ds.rows}
         _tidy(q.file.parent)
         about = {"home": str(ws.home.resolve()), "owner": ws.owner, "data": q.ds.ref, "folder": str(q.folder.resolve()), "rows": q.ds.rows}
         how = {"objective": q.objective, "template": q.template, "fold_system": q.fold_system, "singly": q.singly}
-        self._say({"id": id, "file": id, "sample": str(_sample_of(q.file))} | about | how)
+        self._send({"id": id, "file": id, "sample": str(_sample_of(q.file))} | about | how)
         return id
 
-    def _say(self, document: dict[str, Any]) -> None:
-        with self.news, contextlib.suppress(BrokenPipeError):  # a child that died is told of by `_hear`
+    def _send(self, document: dict[str, Any]) -> None:
+        with self.changes, contextlib.suppress(BrokenPipeError):  # `_read_states` handles a child that died
             self.process.stdin.write((json.dumps(document) + "\n").encode())
             self.process.stdin.flush()
 
     def state(self, id: str) -> dict[str, Any]:
-        with self.news:
-            return dict(self.said.get(id) or {"state": "cancelled"})
+        with self.changes:
+            return dict(self.states.get(id) or {"state": "cancelled"})
 
     def changed(self, seconds: float) -> None:
-        """Wait until it says something, or for so long."""
-        with self.news:
-            self.news.wait(seconds)
+        """Wait until a state changes, at most `seconds`."""
+        with self.changes:
+            self.changes.wait(seconds)
 
 
 _children: list[Child] = []
@@ -297,7 +297,7 @@ def _child() -> Child:
 
 
 def _tidy(folder: Path) -> None:
-    """Keep the counts that were made last."""
+    """Keep only the `KEPT` newest files."""
     found = sorted(folder.glob("*.npz"), key=lambda f: f.stat().st_mtime) if folder.is_dir() else []
     for old in found[: max(0, len(found) - KEPT)]:
         old.unlink(missing_ok=True)

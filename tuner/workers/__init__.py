@@ -1,8 +1,7 @@
-"""Processes of their own, started with `python -m tuner.workers.NAME FOLDER`.
+"""Worker processes, started with `python -m tuner.workers.NAME FOLDER`.
 
-This runs before a worker's libraries are imported, which takes seconds: the lock says from the first moment on that
-somebody works in FOLDER, so that a supervisor that comes anew does not take the worker for dead. And whatever is raised from here on
-is told in FOLDER, be it that those libraries find too little memory.
+This module runs before a worker's libraries are imported, which takes seconds: it takes the lock of FOLDER at once, so that a restarted
+supervisor does not take the worker for dead. Errors raised from here on are reported in FOLDER, even when an import runs out of memory.
 """
 
 import sys
@@ -11,8 +10,8 @@ from pathlib import Path
 from tuner import locks
 
 
-def _tell_of_errors(folder: Path) -> None:
-    """Have errors that nobody catches told in `folder` (jobs/worker_exit.py)."""
+def _report_uncaught_errors(folder: Path) -> None:
+    """Report uncaught errors in `folder` (jobs/worker_exit.py)."""
     default = sys.excepthook
 
     def hook(kind, error, trace) -> None:
@@ -28,6 +27,6 @@ def _tell_of_errors(folder: Path) -> None:
 if sys.argv[0] == "-m" and len(sys.argv) > 1:
     if Path(sys.argv[1]).is_dir():
         locks.hold(Path(sys.argv[1]) / "lock", patience=5)
-        _tell_of_errors(Path(sys.argv[1]).resolve())
-    elif sys.argv[-1].endswith(".json"):  # the probe's DEVICE OUT.json
+        _report_uncaught_errors(Path(sys.argv[1]).resolve())
+    elif sys.argv[-1].endswith(".json"):  # the benchmark's DEVICE OUT.json
         locks.hold(Path(sys.argv[-1]).resolve().parent / "lock", patience=0.5)

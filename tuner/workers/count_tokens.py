@@ -1,8 +1,8 @@
-"""`python -m tuner.workers.count_tokens`: how many tokens each row of a dataset has for a model, for the plan (no torch). See tuner/planning/token_counts.py.
+"""Count the tokens of each row of a dataset for a model, for the plan: `python -m tuner.workers.count_tokens` (no torch).
 
-A line of JSON on standard input is a question, one on standard output how far it is or its answer. The rows are tokenized by the very
-functions that training calls, without a limit on their length; what is kept is per row the length and how much of it must be left for
-something to be trained. A large dataset is interrupted for the small ones that are asked for meanwhile.
+A line of JSON on standard input is a question; a line on standard output is its progress or its result. The rows are tokenized by the same
+functions that training calls, without a maximum length; per row the file keeps the length and how many tokens must remain for the row to be
+trained. Counting a large dataset is interrupted for small ones that are asked for meanwhile. See tuner/planning/token_counts.py.
 """
 
 import json
@@ -26,16 +26,16 @@ from tuner.workers.tokenization import preference_rows, reward_text, task_rows, 
 from tuner.workers.tokenization.loss_mask import Masker
 from tuner.workers.tokenization.tokenized_rows import NO_QUESTION, STRANGE, batched
 
-EVERY, IDLE = 0.2, 120.0  # seconds between two signs of life; seconds without a question after which the process ends
-LABELLED = ("classification", "tokens")  # objectives whose validation rows need a label that occurs in training rows
-SMALL, SAMPLE, BLOCKS = 20_000, 1000, 20  # rows: up to `SMALL` are counted at once; of more than that a sample comes first
+EVERY, IDLE = 0.2, 120.0  # seconds between progress reports; seconds without a question after which the process ends
+LABELLED = ("classification", "tokens")  # objectives whose validation rows need a label that occurs in the training rows
+SMALL, SAMPLE, BLOCKS = 20_000, 1000, 20  # rows: up to `SMALL` are counted at once; larger datasets are sampled first
 
 
 # --- one side of a dataset ------------------------------------------------------------------------------------------------------
 
 
 class Side:
-    """Training rows, or validation rows: columns of numbers, a row an entry; what was left out whatever the length; what is not seen."""
+    """Training rows or validation rows: columns of numbers with one entry per row, the rows that are left out at any length, and the labels."""
 
     def __init__(self, tokenizer, ask: dict[str, Any], kind: str):
         self.tokenizer, self.ask, self.kind = tokenizer, ask, kind
@@ -43,16 +43,16 @@ class Side:
         self.left_out: dict[str, int] = {}
         self.labels: set[str] = set()
         objective = ask["objective"]
-        judged = objective in objectives.PAIRED and bool(tokenizer.chat_template)
+        templated = objective in objectives.PAIRED and bool(tokenizer.chat_template)
         self.masker = None
-        if objective in ("chat", "text") or judged:
-            about = ("chat", "chat") if judged else (kind, objective)
+        if objective in ("chat", "text") or templated:
+            about = ("chat", "chat") if templated else (kind, objective)
             self.masker = Masker(tokenizer, kind=about[0], objective=about[1], fold_system=ask["fold_system"])
-        self.add = self._of(objective, judged)
+        self.add = self._of(objective, templated)
 
-    def _of(self, objective: str, judged: bool):
+    def _of(self, objective: str, templated: bool):
         if objective in objectives.PAIRED:
-            return self._judged if judged else self._judged_in_words
+            return self._preferences if templated else self._plain_preferences
         ways = {"tokens": self._words, "qa": self._questions, "seq2seq": self._text_pairs}
         return self._conversations if objective in ("chat", "text") else ways.get(objective, self._texts)
 
@@ -70,7 +70,7 @@ class Side:
             else:
                 self.put(length=len(row.ids), first=row.ranges[0][0] if row.ranges else len(row.ids))
 
-    def _judged(self, values: list[dict]) -> None:
+    def _preferences(self, values: list[dict]) -> None:
         sides = preference_rows.SIDES[self.kind if self.kind == "rated" else "preference"]
         encoded = self.masker.batch([preference_rows.talk(v, side) for v in values for side in sides])
         for i in range(0, len(encoded), len(sides)):
@@ -82,7 +82,7 @@ class Side:
             differs = 0 if self.ask["singly"] or len(found) == 1 else _differs(found[0].ids, found[1].ids)
             self._pair(max(len(s.ids) for s in found), first, differs)
 
-    def _judged_in_words(self, values: list[dict]) -> None:
+    def _plain_preferences(self, values: list[dict]) -> None:
         texts = [reward_text.in_words(v["prompt"] + v[side]) for v in values for side in preference_rows.SIDES["preference"]]
         found = self.tokenizer(texts)["input_ids"]
         for a, b in zip(found[::2], found[1::2], strict=True):
@@ -113,20 +113,20 @@ class Side:
             self.put(length=n, first=0)
 
     def _questions(self, values: list[dict]) -> None:
-        """A text too long is read in several windows: how many follows from both lengths."""
-        there = [v for v in values if v["question"].strip() and v["context"].strip()]
-        if len(there) < len(values):
-            self.leave_out(NO_QUESTION, len(values) - len(there))
-        if not there:
+        """Count question and text apart: a long text is read in several windows, whose number follows from both lengths."""
+        usable = [v for v in values if v["question"].strip() and v["context"].strip()]
+        if len(usable) < len(values):
+            self.leave_out(NO_QUESTION, len(values) - len(usable))
+        if not usable:
             return
-        asked = self.tokenizer([v["question"] for v in there], add_special_tokens=False)["input_ids"]
-        read = self.tokenizer([v["context"] for v in there], add_special_tokens=False)["input_ids"]
-        own = self.tokenizer.num_special_tokens_to_add(pair=True)
-        for a, b in zip(asked, read, strict=True):
-            self.put(length=len(a) + len(b) + own, first=0, question=len(a), context=len(b))
+        questions = self.tokenizer([v["question"] for v in usable], add_special_tokens=False)["input_ids"]
+        contexts = self.tokenizer([v["context"] for v in usable], add_special_tokens=False)["input_ids"]
+        special = self.tokenizer.num_special_tokens_to_add(pair=True)
+        for question, context in zip(questions, contexts, strict=True):
+            self.put(length=len(question) + len(context) + special, first=0, question=len(question), context=len(context))
 
     def known(self, values: Iterable[dict], labels: set[str]) -> Iterator[dict]:
-        """The validation rows whose labels occur in training rows; the others are left out."""
+        """Yield the validation rows whose labels occur in the training rows; the others are left out."""
         for value in values:
             if labels_of(value) <= labels:
                 yield value
@@ -134,7 +134,7 @@ class Side:
                 self.leave_out(STRANGE)
 
     def document(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        """(columns, {"left_out", "labels", "unseen", "notes"})"""
+        """Return (columns, {"left_out", "labels", "unseen", "notes"})."""
         unseen = dict(self.masker.unseen) if self.masker else {}
         about = {
             "left_out": self.left_out,
@@ -146,7 +146,7 @@ class Side:
 
 
 def _differs(a: list[int], b: list[int]) -> int | None:
-    """The first token in which two answers differ; None when they don't."""
+    """Return the position of the first token in which two answers differ; None when they don't."""
     if a == b:
         return None
     return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
@@ -161,7 +161,7 @@ def labels_of(value: dict) -> set[str]:
 
 
 class Counting:
-    """One question at work. `step` is called between batches and tells how far it is."""
+    """One question being counted. `step(rows, total)` is called between batches to report progress."""
 
     def __init__(self, ask: dict[str, Any], step):
         self.ask, self.step = ask, step
@@ -169,46 +169,47 @@ class Counting:
         self.tokenizer = tokenizer_loader.tokenizer(Path(ask["folder"]), ask["template"])
 
     def whole(self) -> None:
-        """Count every row and write the file that was asked for."""
+        """Count every row and write the result file."""
         train = self._side(r["value"] for r in store.iterate(self.ds, held_out=False))
-        held, values = Side(self.tokenizer, self.ask, self.ds.kind), (r["value"] for r in store.iterate(self.ds, held_out=True))
-        self._fill(held, held.known(values, train.labels) if self.ask["objective"] in LABELLED else values)
-        self._write({"train": train, "held": held}, sample=False)
+        validation = Side(self.tokenizer, self.ask, self.ds.kind)
+        values = (r["value"] for r in store.iterate(self.ds, held_out=True))
+        self._fill(validation, validation.known(values, train.labels) if self.ask["objective"] in LABELLED else values)
+        self._write({"train": train, "held": validation}, sample=False)
 
     def sample(self) -> None:
-        """Count rows from all parts of a large dataset."""
+        """Count a sample of rows from all parts of a large dataset."""
         each, n = SAMPLE // BLOCKS, self.ds.rows
         values = (r["value"] for i in range(BLOCKS) for r in store.rows(self.ds, i * (n - each) // (BLOCKS - 1), each))
-        self._write({"train": self._side(values, told=False), "held": self._side(())}, sample=True)
+        self._write({"train": self._side(values, report=False), "held": self._side(())}, sample=True)
 
-    def _side(self, values: Iterable[dict], told: bool = True) -> Side:
-        return self._fill(Side(self.tokenizer, self.ask, self.ds.kind), values, told)
+    def _side(self, values: Iterable[dict], report: bool = True) -> Side:
+        return self._fill(Side(self.tokenizer, self.ask, self.ds.kind), values, report)
 
-    def _fill(self, side: Side, values: Iterable[dict], told: bool = True) -> Side:
+    def _fill(self, side: Side, values: Iterable[dict], report: bool = True) -> Side:
         for batch in batched(values):
             side.add(batch)
-            self.step(len(batch) if told else 0, self.ds.rows)
+            self.step(len(batch) if report else 0, self.ds.rows)
         return side
 
     def _write(self, sides: dict[str, Side], sample: bool) -> None:
-        """The answer as a file; a reader finds it whole or not at all."""
+        """Write the result file atomically: a reader finds it complete or not at all."""
         arrays, about = {}, {"sample": sample, "rows": self.ds.rows}
         for name, side in sides.items():
             columns, about[name] = side.document()
             arrays |= {f"{name}_{k}": v for k, v in columns.items()}
-        place = Path(self.ask["sample" if sample else "file"])
-        place.parent.mkdir(parents=True, exist_ok=True)
-        new = place.with_name(f".{os.getpid()}-{place.name}")
+        path = Path(self.ask["sample" if sample else "file"])
+        path.parent.mkdir(parents=True, exist_ok=True)
+        new = path.with_name(f".{os.getpid()}-{path.name}")
         with open(new, "wb") as file:
             np.savez_compressed(file, about=np.array(json.dumps(about)), **arrays)
-        os.replace(new, place)
+        os.replace(new, path)
 
 
 # --- the process ----------------------------------------------------------------------------------------------------------------
 
 
 class Server:
-    """Answers the questions of the process that started it, the smallest first; ends with that process, or when nothing was asked for long."""
+    """Answers questions of the process that started it, the smallest dataset first; exits with that process, or after `IDLE` seconds without one."""
 
     def __init__(self):
         self.lines: queue.Queue = queue.Queue()
@@ -218,15 +219,15 @@ class Server:
     def _read(self) -> None:
         for line in sys.stdin:
             self.lines.put(json.loads(line))
-        os._exit(0)  # nobody is there to answer to
+        os._exit(0)  # the parent process is gone
 
     def hear(self, seconds: float = 0.0) -> None:
-        """Take in what was said meanwhile."""
+        """Read the questions that arrived meanwhile, waiting up to `seconds` for the first."""
         try:
             while True:
-                said = self.lines.get(timeout=seconds) if seconds else self.lines.get_nowait()
+                question = self.lines.get(timeout=seconds) if seconds else self.lines.get_nowait()
                 seconds = 0.0
-                self.waiting[said["id"]] = said
+                self.waiting[question["id"]] = question
         except queue.Empty:
             return
 
@@ -252,14 +253,14 @@ class Server:
             tell(ask, state="failed", errors=errors_of(error))
 
     def _stepper(self, ask: dict[str, Any]):
-        done, told = 0, time.monotonic()
+        done, reported = 0, time.monotonic()
 
         def step(rows: int, total: int) -> None:
-            nonlocal done, told
+            nonlocal done, reported
             done += rows
-            if time.monotonic() - told < EVERY:
+            if time.monotonic() - reported < EVERY:
                 return
-            told = time.monotonic()
+            reported = time.monotonic()
             tell(ask, state="running", done=done, total=total)
             self.hear()
             if ask["rows"] > SMALL:
@@ -271,8 +272,8 @@ class Server:
 
 def errors_of(error: Exception) -> list[dict]:
     known = error if isinstance(error, TunerError) else translate(error)
-    said = f"The tokens can't be counted: {type(error).__name__}: {error}"[:300]
-    return (known or ModelError(said, asked="the tokens of all rows", available="see the log", remedy="Choose another model.")).as_list()
+    message = f"The tokens can't be counted: {type(error).__name__}: {error}"[:300]
+    return (known or ModelError(message, asked="the tokens of all rows", available="see the log", remedy="Choose another model.")).as_list()
 
 
 def tell(ask: dict[str, Any], **what: Any) -> None:
@@ -285,11 +286,11 @@ ANSWERS: Any = sys.stdout
 def main() -> None:
     global ANSWERS
     ANSWERS = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # what libraries print must not stand among the answers
+    os.dup2(2, 1)  # output of libraries must not mix with the answers
     Server().serve()
 
 
 if __name__ == "__main__":
-    sys.modules.setdefault("torch", None)  # transformers does without, and starts in a third of the time
+    sys.modules.setdefault("torch", None)  # transformers works without torch, and starts three times as fast
     main()
-    os._exit(0)  # a thread of the tokenizer that hangs must not keep this process
+    os._exit(0)  # a hanging tokenizer thread must not keep this process alive

@@ -1,5 +1,8 @@
-"""`python -m tuner.workers.data_tasks JOB_FOLDER`: read, check or remap files, take pairs out of them; have models write pairs, or judge
-them (no torch). Every stranger's file is parsed here, within limits, and in no other process. See tuner/jobs/data_jobs.py."""
+"""Data jobs: `python -m tuner.workers.data_tasks JOB_FOLDER` (no torch).
+
+It imports, checks or remaps files, imports pairs, and lets models generate or judge pairs. Untrusted files are parsed in this process only,
+within limits. See tuner/jobs/data_jobs.py.
+"""
 
 import os
 import sys
@@ -21,7 +24,7 @@ EVERY = 0.2
 
 @dataclass(frozen=True)
 class Document:
-    """A result that is no dataset: it goes into result.json whole."""
+    """A result that is not a dataset: the document is written into result.json."""
 
     document: dict
     ref: str | None = None
@@ -29,7 +32,7 @@ class Document:
 
 
 def health(ws: Workspace, *, ref: str, progress, cancelled) -> store.Dataset:
-    """Make the report of a version, stage by stage: what is found first can be read while the rest is looked for."""
+    """Write the quality report of a version, stage by stage: first findings can be read while the rest is computed."""
     from tuner.data.quality import report as report
 
     ds = store.get(ws, ref)
@@ -49,12 +52,12 @@ def export(ws: Workspace, *, ref: str, path: str, progress, cancelled) -> store.
 
 
 def check(ws: Workspace, **arguments) -> Document:
-    """What `tunesmith data check` prints, made here: the terminal's process opens no stranger's file."""
+    """Return the output of `tunesmith data check`, computed here so that the CLI's process opens no untrusted file."""
     return Document(store.check(**arguments))
 
 
 def paste(ws: Workspace, *, folder: str, progress, cancelled, **options) -> store.Dataset:
-    """Import the text that lies in the folder of the job."""
+    """Import the pasted text in the job's folder."""
     return store.add(ws, Path(folder) / data_jobs.PASTED, progress=progress, cancelled=cancelled, **options)
 
 
@@ -91,37 +94,44 @@ TASKS = {
     "hub": hub_datasets.add,
     "health": health,
 }
-FREE = ("generate", "judge", "health", "mix", "export")  # these read what is ours already, and models or a long search take their time
+# no limits: these read trusted data only, and models or a long search take their time
+FREE = (
+    "generate",
+    "judge",
+    "health",
+    "mix",
+    "export",
+)
 
 
 class Report:
-    """Writes progress and hears the wish to cancel, at most five times a second."""
+    """Writes progress and checks for cancellation, at most five times a second."""
 
     def __init__(self, folder: Path):
-        self.folder, self.begun, self.told, self.heard, self.wished, self.last = folder, None, 0.0, 0.0, False, None
+        self.folder, self.begun, self.reported, self.checked, self.wished, self.last = folder, None, 0.0, 0.0, False, None
 
     def progress(self, done: int, total: int, rows: int) -> None:
         now = time.monotonic()
         if (done, rows) != self.last:
             self.last = done, rows
             limits.alive()
-        if now - self.told < EVERY and done < total:
+        if now - self.reported < EVERY and done < total:
             return
-        self.told = now
+        self.reported = now
         self.begun = self.begun or (now if done else None)
         elapsed = now - self.begun if self.begun else 0
         eta = round(elapsed * (total - done) / done, 1) if done and elapsed > 0.5 else None
         paths.write_json(self.folder / "progress.json", {"done": done, "total": total, "rows": rows, "eta_seconds": eta})
 
     def cancelled(self) -> bool:
-        if not self.wished and time.monotonic() - self.heard >= EVERY:
-            self.heard = time.monotonic()
+        if not self.wished and time.monotonic() - self.checked >= EVERY:
+            self.checked = time.monotonic()
             self.wished = (self.folder / "cancel").exists()
         return self.wished
 
 
 def work(folder: Path) -> dict:
-    """The content of result.json."""
+    """Run the job and return the content of result.json."""
     job = paths.read_json(folder / "job.json")
     ws = Workspace(Path(job["home"]), job["owner"])
     report = Report(folder)
@@ -134,20 +144,20 @@ def work(folder: Path) -> dict:
     except TunerError as error:
         return {"state": "failed", "errors": error.as_list()}
     except Exception as error:
-        return {"state": "failed", "errors": _worded(error, folder, job).as_list()}
+        return {"state": "failed", "errors": _as_tuner_error(error, folder, job).as_list()}
 
 
-def _worded(error: Exception, folder: Path, job: dict) -> TunerError:
-    """What a library, or the file itself, has thrown that no reader foresaw: logged whole, and told with the file's name and a remedy."""
+def _as_tuner_error(error: Exception, folder: Path, job: dict) -> TunerError:
+    """Return an unexpected error as an error with the file's name and a remedy; the original goes into the log."""
     worker_exit.log(error)
     what, kept = data_jobs.subject(job), data_jobs.kept(job)
     if isinstance(error, MemoryError) and job["task"] not in FREE:
         return limits.memory_short(what, kept, (paths.read_json(folder / limits.TOLD) or {}).get("memory"))
     return translate(error) or DataError(
-        f"{what} could not be read to its end ({type(error).__name__}: {error})"[:300] + f". {kept}",
+        f"{what} could not be read completely ({type(error).__name__}: {error})"[:300] + f". {kept}",
         asked=what,
-        available=f"more about it in {folder / 'worker.log'}",
-        remedy="Save it again as CSV or as one JSON object per line, and import that; or import a part of it, to find the place.",
+        available=f"details in {folder / 'worker.log'}",
+        remedy="Save it again as CSV or as one JSON object per line and import that, or import a part of it to find the place.",
     )
 
 
@@ -155,11 +165,11 @@ def main(folder: Path) -> int:
     locks.hold(folder / "lock")
     processes.take_token()
     if hasattr(os, "nice"):
-        os.nice(10)  # the page answers first: it needs little, and an import takes all that is left
+        os.nice(10)  # the page has priority: it needs little, and an import uses all the rest
     task = (paths.read_json(folder / "job.json") or {}).get("task")
     if task not in FREE:
         limits.hold(folder, still=None if task == "hub" else limits.STILL)
-    paths.write_json(folder / "progress.json", {})  # from now on the lock says whether this process lives
+    paths.write_json(folder / "progress.json", {})  # from now on the lock shows whether this process is alive
     result = work(folder)
     worker_exit.result(folder, result)
     locks.release(folder / "lock")

@@ -1,7 +1,7 @@
-"""What a device reaches, measured in at most five seconds: `python -m tuner.workers.device_benchmark DEVICE OUT.json`.
+"""Benchmark a device in at most five seconds: `python -m tuner.workers.device_benchmark DEVICE OUT.json`.
 
-Matrix products in fp32 and bf16 (FLOP/s), copies in memory (bytes/s), and the fixed price of one layer's many small operations, forwards
-and backwards (seconds), which is what steps of small models are made of. `tuner/devices/roofline.py` reads what is written here.
+Measures matrix products in fp32 and bf16 (FLOP/s), memory copies (bytes/s), and the overhead of one layer's many small operations, forward
+and backward (seconds), which dominates the steps of small models. `tuner/devices/roofline.py` reads the result.
 """
 
 import sys
@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from tuner import devices, locks, paths
 
 BUDGET = 5.0  # seconds for all of it
-SIDES = {"cpu": (256, 512, 1024, 2048)}  # of the square matrices; a card needs larger ones to be busy
+SIDES = {"cpu": (256, 512, 1024, 2048)}  # of the square matrices; a GPU needs larger ones to be busy
 LARGE = (1024, 2048, 4096, 8192)
 COPIED = {"cpu": 128 << 20}  # bytes: more than the caches hold
 MUCH = 1 << 30
@@ -25,7 +25,7 @@ SHARES = {"fp32": 0.36, "bf16": 0.36, "bandwidth": 0.1, "layer": 0.1}  # of the 
 
 
 def wait_for(device: torch.device) -> None:
-    """Until the device has done what it was told: cards work behind the program's back."""
+    """Wait until the device has finished: GPUs run asynchronously."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     elif device.type == "mps":
@@ -33,7 +33,7 @@ def wait_for(device: torch.device) -> None:
 
 
 def timed(work: Callable[[], Any], device: torch.device, seconds: float) -> float:
-    """Seconds that one call of `work` takes: the middle one of as many as fit, and of one at least."""
+    """Return the seconds of one call of `work`: the median of as many calls as fit into `seconds`, at least one."""
     work()  # the first call compiles, allocates, wakes threads
     wait_for(device)
     found, end = [], time.perf_counter() + seconds
@@ -46,7 +46,7 @@ def timed(work: Callable[[], Any], device: torch.device, seconds: float) -> floa
 
 
 def product(device: torch.device, kind: torch.dtype, seconds: float) -> float:
-    """FLOP/s of square matrix products, the best of a few sizes; larger ones are left out where they would take too long."""
+    """Return the FLOP/s of square matrix products, the best of a few sizes; larger ones are skipped where they would take too long."""
     best, end = 0.0, time.perf_counter() + seconds
     sides = SIDES.get(device.type, LARGE)
     for side in sides:
@@ -59,37 +59,37 @@ def product(device: torch.device, kind: torch.dtype, seconds: float) -> float:
 
 
 def bandwidth(device: torch.device, seconds: float) -> float:
-    """Bytes read and written per second when a large block is copied."""
+    """Return the bytes read and written per second when a large block is copied."""
     block = torch.ones(COPIED.get(device.type, MUCH) // 4, device=device)
     to = torch.empty_like(block)
     return 2 * block.nbytes / timed(lambda: to.copy_(block), device, seconds)
 
 
 def layer(device: torch.device, seconds: float) -> float:
-    """Seconds of one transformer layer, forwards and backwards, that is too small to be anything but overhead."""
+    """Return the seconds of one transformer layer, forward and backward, so small that only overhead counts."""
     wide, heads = 64, 4
-    maps = [torch.randn(wide, wide, device=device, requires_grad=True) for _ in range(7)]
+    weights = [torch.randn(wide, wide, device=device, requires_grad=True) for _ in range(7)]
     x = torch.randn(1, 8, wide, device=device)
 
     def norm(v):
         return v * torch.rsqrt(v.pow(2).mean(-1, keepdim=True) + 1e-6)
 
     def work():
-        q, k, v = (F.linear(norm(x), m).view(1, 8, heads, -1).transpose(1, 2) for m in maps[:3])
+        q, k, v = (F.linear(norm(x), m).view(1, 8, heads, -1).transpose(1, 2) for m in weights[:3])
         seen = F.scaled_dot_product_attention(q, k, v, is_causal=True).transpose(1, 2).reshape(1, 8, wide)
-        y = x + F.linear(seen, maps[3])
-        y = y + F.linear(F.silu(F.linear(norm(y), maps[4])) * F.linear(norm(y), maps[5]), maps[6])
+        y = x + F.linear(seen, weights[3])
+        y = y + F.linear(F.silu(F.linear(norm(y), weights[4])) * F.linear(norm(y), weights[5]), weights[6])
         y.sum().backward()
 
     return timed(work, device, seconds)
 
 
 def measure(name: str, budget: float) -> dict[str, Any]:
-    """{"fp32", "bf16": FLOP/s, "bandwidth": bytes/s, "layer": s, ...} of a device of ours ('cpu', 'cuda:0', 'mps'), in `budget` seconds."""
+    """Return {"fp32", "bf16": FLOP/s, "bandwidth": bytes/s, "layer": s, ...} of a device ('cpu', 'cuda:0', 'mps'), within `budget` seconds."""
     begun = time.perf_counter()
-    torch.set_num_threads(devices.threads())  # as training does, which imports more than is needed here
-    device = torch.device("cuda:0" if name.startswith("cuda") else name)  # the launcher shows a worker its one card only
-    others = psutil.cpu_percent(interval=0.2) / 100  # what else computes now makes the processor seem slow, and a card's program late
+    torch.set_num_threads(devices.threads())  # as training does, without importing its modules
+    device = torch.device("cuda:0" if name.startswith("cuda") else name)  # the launcher makes only one GPU visible to a worker
+    others = psutil.cpu_percent(interval=0.2) / 100  # other programs make the CPU seem slow, and delay launches on a GPU
     share = {what: budget * part for what, part in SHARES.items()}
     found = {
         "fp32": product(device, torch.float32, share["fp32"]),
@@ -103,7 +103,7 @@ def measure(name: str, budget: float) -> dict[str, Any]:
 
 def main(name: str, out: Path, budget: float = BUDGET) -> int:
     if not locks.hold(out.parent / "lock", patience=0.5):
-        print("another process measures this device", flush=True)
+        print("another process is benchmarking this device", flush=True)
         return 1
     found = measure(name, budget)
     paths.write_json(out, found)

@@ -1,6 +1,6 @@
 """Download a model into the Hub's cache: `python -m tuner.workers.download RUN_DIR`. The only process that may be given a token.
 
-It reads the login that the Hub's own tools keep and writes it nowhere. No torch.
+It reads the login that the Hub's own tools store, and writes it nowhere. No torch.
 """
 
 import fnmatch
@@ -23,45 +23,44 @@ from tuner.paths import Workspace
 from tuner.system import processes
 
 WANTED = ("*.json", "*.safetensors", "*.jinja", "*.model", "*.txt", "merges.txt")  # no pickles, no code
-constants.DOWNLOAD_CHUNK_SIZE = (
-    1 << 20
-)  # bytes between two looks at the wish to stop; the client's own ten million are a minute of a slow line
-EVERY = 0.5  # seconds between two lines of progress
+# bytes between two checks for a stop; the client's default of ten million takes a minute on a slow connection
+constants.DOWNLOAD_CHUNK_SIZE = 1 << 20
+EVERY = 0.5  # seconds between two progress updates
 
 
 class Stopped(Exception):
-    """A person took the download back."""
+    """A person stopped the download."""
 
 
 class Progress:
-    """How far, how fast, how long still; hears the wish to stop in the middle of a file."""
+    """Progress of a download: bytes, speed and remaining time. Checks for a stop in the middle of a file."""
 
     def __init__(self, folder: Path, id: str, total: int):
         self.folder, self.id, self.total = folder, id, total
-        self.done = self.fetched = 0  # bytes that are there, and those of them that came now
-        self.began, self.told = time.monotonic(), 0.0
+        self.done = self.fetched = 0  # bytes on disk, and those of them downloaded now
+        self.began, self.reported = time.monotonic(), 0.0
 
     def more(self, size: int) -> None:
         self.done, self.fetched = self.done + size, self.fetched + size
-        if time.monotonic() - self.told >= EVERY:
+        if time.monotonic() - self.reported >= EVERY:
             self.tell()
 
     def tell(self) -> None:
-        self.told, spent = time.monotonic(), time.monotonic() - self.began
+        self.reported, spent = time.monotonic(), time.monotonic() - self.began
         speed = self.fetched / spent if spent > 1 and self.fetched else 0
         left = (self.total - self.done) / speed if speed else None
-        said = f", {human_bytes(int(speed))} a second, about {human_time(left)} left" if speed else ""
+        pace = f", {human_bytes(int(speed))}/s, about {human_time(left)} left" if speed else ""
         runs.write_status(
             self.folder,
-            reason=f"Downloading {self.id}: {human_bytes(self.done)} of {human_bytes(self.total)}{said}.",
+            reason=f"Downloading {self.id}: {human_bytes(self.done)} of {human_bytes(self.total)}{pace}.",
             progress={"step": 0, "steps": 0, "epoch": 0, "eta_seconds": left, "elapsed_seconds": round(spent, 1)},
         )
         if (self.folder / "control").exists():
             raise Stopped
 
     def bar(self) -> type[tqdm]:
-        """The class through which the Hub's client tells each piece that came."""
-        told = self
+        """Return a tqdm class through which the Hub's client reports each chunk."""
+        progress = self
 
         class Bar(tqdm):
             def __init__(self, *args, **kwargs):
@@ -69,39 +68,39 @@ class Progress:
                 super().__init__(*args, **kwargs | {"disable": True})
 
             def update(self, n: float | None = 1) -> None:
-                told.more(int(n or 0))
+                progress.more(int(n or 0))
 
         return Bar
 
 
 def fetch(folder: Path, id: str) -> None:
-    """File by file, the small ones first; what was fetched before an interruption is not fetched again."""
+    """Download file by file, the small ones first; files that are already in the cache are skipped. NetworkError without safetensors weights."""
     ask = functools.partial(patiently, tell=lambda why: waits(folder, why), cancelled=(folder / "control").exists)
-    # asked for by name, so that the cache remembers which revision `main` is
+    # asked for by name, so that the cache knows the revision of `main`
     sha = ask(lambda: Path(hf_hub_download(id, "config.json")).parent.name)
     info = ask(lambda: HfApi().model_info(id, revision=sha, files_metadata=True))
     files = [f for f in info.siblings if "/" not in f.rfilename and any(fnmatch.fnmatch(f.rfilename, w) for w in WANTED)]
     if not any(f.rfilename.endswith(".safetensors") for f in files):
         raise NetworkError(
-            f"{id} offers no safetensors weights.",
+            f"{id} has no safetensors weights.",
             asked=id,
             available="models with *.safetensors files",
             remedy="Choose another model, or a copy of it in safetensors.",
             field="model",
         )
     progress = Progress(folder, id, sum(f.size or 0 for f in files))
-    there = {f.rfilename for f in files if isinstance(_cached(id, f.rfilename, sha), str)}
-    room(sum(f.size or 0 for f in files if f.rfilename not in there), id)
+    cached = {f.rfilename for f in files if isinstance(_cached(id, f.rfilename, sha), str)}
+    room(sum(f.size or 0 for f in files if f.rfilename not in cached), id)
     for f in sorted(files, key=lambda f: f.size or 0):
         before = progress.done
-        if f.rfilename not in there:
+        if f.rfilename not in cached:
             ask(lambda name=f.rfilename: hf_hub_download(id, name, revision=sha, tqdm_class=progress.bar()))
         progress.done = before + (f.size or 0)
         progress.tell()
 
 
 def waits(folder: Path, why: str) -> None:
-    """Tell what is waited for; Stopped when the person took it back meanwhile."""
+    """Report what the download is waiting for; raises Stopped when a person stopped it meanwhile."""
     if (folder / "control").exists():
         raise Stopped
     print(why, flush=True)
@@ -115,12 +114,12 @@ def _cached(id: str, name: str, revision: str):
 
 
 def room(need: int, id: str) -> None:
-    """DiskError when the disk that holds the Hub's cache is too small for what is still to come."""
+    """Check that the disk of the Hub's cache has room for `need` more bytes; raises DiskError."""
     cache = Path(constants.HF_HUB_CACHE)
     free = shutil.disk_usage(next(p for p in (cache, *cache.parents) if p.exists())).free
     if need > free - 500_000_000:
         raise DiskError(
-            f"{id} takes {human_bytes(need)} more; the disk has {human_bytes(free)} free.",
+            f"{id} needs {human_bytes(need)} more; the disk has {human_bytes(free)} free.",
             asked=need,
             available=free,
             remedy="Free some space, or set HF_HOME to a folder on a larger disk, and resume the run.",
@@ -129,14 +128,14 @@ def room(need: int, id: str) -> None:
 
 
 def done(folder: Path) -> None:
-    """Write the ending: a run whose model is there goes back into the queue, a download alone is finished."""
+    """Write the final status: a run goes back into the queue, a download without a run is finished."""
     if not (folder / "plan.json").exists():
         runs.write_status(folder, state="finished", reason=None)
         return
     if (plan := paths.read_json(folder / "plan.json")).get("data") and plan.get("rows", ...) is None:
         runs.write_status(folder, reason="Counting the tokens of all rows.")
         training.replan(Workspace(folder.parents[2], folder.parents[1].name), folder.name)
-    (folder / "fetch").unlink()  # before it waits again: with the mark it would be fetched again
+    (folder / "fetch").unlink()  # before it is queued again: with the mark it would be downloaded again
     runs.write_status(folder, state="queued", reason=None)
 
 
@@ -147,7 +146,7 @@ def main(folder: Path) -> int:
     id = (folder / "fetch").read_text().strip()
     try:
         runs.write_status(folder, state="preparing", reason=f"Downloading {id}.", error=None)
-        with paths.as_shared():  # the Hub's cache may be shared among accounts; the run folder is closed as a whole
+        with paths.as_shared():  # the Hub's cache may be shared among accounts; the run folder is private as a whole
             fetch(folder, id)
         done(folder)
         return 0
@@ -155,7 +154,7 @@ def main(folder: Path) -> int:
         runs.write_status(folder, state="stopped", reason="Stopped while downloading; what was downloaded is kept.")
         return 3
     except Exception as error:
-        if (folder / "control").exists():  # taken back while the server was waited for
+        if (folder / "control").exists():  # stopped while waiting for the server
             runs.write_status(folder, state="stopped", reason="Stopped while downloading; what was downloaded is kept.")
             return 3
         known = translate(error) or NetworkError(f"The download failed: {str(error)[:200]}", remedy="Check the network and resume the run.")

@@ -1,6 +1,6 @@
-"""Datasets of the Hugging Face Hub: `datasets` says which files make up a split, our own reader reads them.
+"""Import datasets of the Hugging Face Hub: `datasets` resolves the files of a split, Tunesmith's own reader reads them.
 
-So nothing on the Hub is run (no dataset scripts, no pickles), and what is wrong with which row is told as for any file.
+So no code from the Hub runs (no dataset scripts, no pickles), and problems are reported per row as for any file.
 """
 
 from collections.abc import Callable, Iterator
@@ -33,12 +33,12 @@ def add(
     beat(progress, cancelled, 0, 0, 0)
     options["name"] = options.get("name") or id.rpartition("/")[2]
     found = list(files(id, config, split, cancelled))
-    limits.waiting(limits.STILL)  # a download may stand still for long, a file on the disk may not
+    limits.waiting(limits.STILL)  # a download may pause for long, a file on disk may not
     return store.add(ws, found, progress=progress, cancelled=cancelled, **options)
 
 
 def files(id: str, config: str | None = None, split: str | None = None, cancelled: Callable[[], bool] | None = None) -> Iterator[Path]:
-    """The files of a split, downloaded (or those of a folder laid out like a Hub dataset); of 'train' when none is named.
+    """Yield the files of a split, downloaded (or from a folder laid out like a Hub dataset); of 'train' when no split is named.
 
     Raises NotFoundError (no such split), SettingError (a configuration is missing or unknown), DataError (files that hold no rows
     of text), NetworkError.
@@ -50,10 +50,10 @@ def files(id: str, config: str | None = None, split: str | None = None, cancelle
             f"{id} has no split {chosen!r}.", asked=chosen, available=list(splits), remedy="Choose one of these.", field="split"
         )
     found = splits[chosen]
-    strange = [f for f in found if suffix(f.rpartition("/")[2]) not in SUFFIXES]
-    if strange or len(found) > MOST_FILES:
+    unsupported = [f for f in found if suffix(f.rpartition("/")[2]) not in SUFFIXES]
+    if unsupported or len(found) > MOST_FILES:
         raise DataError(
-            f"The split {chosen} of {id} lies in {len(found)} files such as {(strange or found)[0].rpartition('/')[2]}.",
+            f"The split {chosen} of {id} consists of {len(found)} files such as {(unsupported or found)[0].rpartition('/')[2]}.",
             asked=id,
             available=f"up to {MOST_FILES} files of {', '.join(sorted(SUFFIXES))}",
             remedy="Choose another split or dataset, or download what you need and add the files.",
@@ -64,49 +64,49 @@ def files(id: str, config: str | None = None, split: str | None = None, cancelle
 
 
 def _splits(id: str, config: str | None) -> dict[str, list[str]]:
-    """{split: files} as `datasets` resolves them; it builds nothing and downloads no rows here."""
+    """Return {split: files} as `datasets` resolves them; nothing is built and no rows are downloaded."""
     from datasets import load_dataset_builder
 
     try:
         builder = patiently(lambda: load_dataset_builder(id, config))
         return {str(name): [str(f) for f in listed] for name, listed in (builder.config.data_files or {}).items()}
     except (ValueError, FileNotFoundError, RuntimeError, ConnectionError, OSError) as error:
-        raise _worded(error, id, config) from error
+        raise _as_tuner_error(error, id, config) from error
 
 
-def _worded(error: Exception, id: str, config: str | None):
+def _as_tuner_error(error: Exception, id: str, config: str | None):
     text = str(error)
     if "Config name is missing" in text or "BuilderConfig" in text:
         return SettingError(
             f"{id} has several configurations{f', and none is called {config!r}' if config else ''}.",
             asked=config,
             available=text[-300:],
-            remedy="Name one of them.",
+            remedy="Choose one of them.",
             field="config",
         )
     if "script" in text:
         return DataError(
-            f"{id} is made by a script of its own, which is never run here.",
+            f"{id} is built by its own script, and scripts are never run here.",
             asked=id,
             available="datasets that are plain files",
-            remedy="Look on the Hub for a copy as Parquet or JSONL.",
+            remedy="Look for a copy as Parquet or JSONL on the Hub.",
         )
     return translate(error) or NetworkError(
         f"The dataset {id} can't be found or reached: {text[:200]}",
         asked=id,
-        available="public datasets, while there is a network",
+        available="public datasets, with a network connection",
         remedy="Check its name (owner/name) and the network; for private ones run `hf auth login`.",
     )
 
 
 def _fetched(url: str) -> Path:
-    """`hf://datasets/owner/name@revision/path` → a file in the Hub's cache; a path stays what it is."""
+    """Download `hf://datasets/owner/name@revision/path` into the Hub's cache and return its path; a local path is returned unchanged."""
     if not url.startswith("hf://datasets/"):
         return Path(url)
     from huggingface_hub import hf_hub_download
 
     rest = url.removeprefix("hf://datasets/")
-    repo, _, tail = rest.partition("@")
-    revision, _, name = tail.partition("/")
+    repo, _, rest_of_path = rest.partition("@")
+    revision, _, name = rest_of_path.partition("/")
     with paths.as_shared():
         return patiently(lambda: Path(hf_hub_download(repo, name, repo_type="dataset", revision=revision.replace("%2F", "/"))))

@@ -1,7 +1,6 @@
-"""Merge what a run learnt into its base: `python -m tuner.workers.merge FOLDER` (request.json in it says which).
+"""Merge a run's adapter into its base model: `python -m tuner.workers.merge FOLDER` (request.json in it names the run).
 
-The result is compared with what was tried out here: base and addition side by side give the same scores as the merged model as it
-was written to disk, within what rounding to 16 bits allows.
+The result is checked: base model plus adapter give the same scores as the merged model read back from disk, within the rounding of 16 bits.
 """
 
 import sys
@@ -17,12 +16,12 @@ from tuner.settings import objectives
 from tuner.workers.modelling import load, multimodal, peft_methods
 
 PROBES = ("Hello", "What is the capital of France?", "1 2 3 4 5", "Write a short letter to a friend.")
-MOST = 0.05  # nats of KL, or the share by which a number may differ
+MOST = 0.05  # nats of KL divergence, or the relative difference of a number
 
 
 @torch.inference_mode()
 def scores(model, tokenizer, objective: str = "chat") -> list[torch.Tensor]:
-    """What the model makes of each probe: scores (V) of the next token, or those of the head (labels; tokens x labels; two spans)."""
+    """Return the model's scores for each probe: logits (V) of the next token, or of the head (labels; tokens x labels; two spans)."""
     rows, task = [], objectives.get(objective).task
     for probe in PROBES:
         inputs = _inputs(tokenizer, probe, objective)
@@ -38,9 +37,9 @@ def scores(model, tokenizer, objective: str = "chat") -> list[torch.Tensor]:
 
 def _inputs(tokenizer, probe: str, objective: str) -> dict[str, torch.Tensor]:
     if objective in ("chat", "preference"):
-        asked = [{"role": "user", "content": probe}]
+        messages = [{"role": "user", "content": probe}]
         return {
-            "input_ids": tokenizer.apply_chat_template(asked, add_generation_prompt=True, return_tensors="pt", return_dict=True)[
+            "input_ids": tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_tensors="pt", return_dict=True)[
                 "input_ids"
             ]
         }
@@ -49,7 +48,7 @@ def _inputs(tokenizer, probe: str, objective: str) -> dict[str, torch.Tensor]:
 
 
 def distance(before: list[torch.Tensor], after: list[torch.Tensor], objective: str) -> float:
-    """The largest divergence between two models' scores: KL in nats where they choose, else the difference as a share of the size."""
+    """Return the largest difference between two models' scores: KL divergence in nats of distributions, else the relative difference."""
     if objective in ("regression", "reward"):
         return max(((a - b).abs() / (1 + a.abs())).max().item() for a, b in zip(before, after, strict=True))
     pairs = [(a.log_softmax(-1), b.log_softmax(-1)) for a, b in zip(before, after, strict=True)]
@@ -57,7 +56,8 @@ def distance(before: list[torch.Tensor], after: list[torch.Tensor], objective: s
 
 
 def merge(folder: Path, request: dict) -> dict:
-    """`request`: run (a run's folder), base, precision; objective and method where they are not chat and lora."""
+    """Merge into `folder` and return the check. `request`: run (a run's folder), base, precision; objective and method where they are not chat
+    and lora."""
     run, base = Path(request["run"]) / "model", load.local_folder(request["base"])
     objective = request.get("objective", "chat")
     load.use_cores()
@@ -65,17 +65,18 @@ def merge(folder: Path, request: dict) -> dict:
     whole = request.get("method") == "full" or peft_methods.kind(run) == "whole"
     head = {} if whole else load.head_of(run)
     fp16 = request["precision"] == "fp16"
-    wide = "fp32" if fp16 else request["precision"]  # fp16 is not for the processor, where this is computed
-    model = load.base_model(run if whole else base, wide, "cpu", objective=objective, **head)  # never packed: unpacked it is exact
+    precision = "fp32" if fp16 else request["precision"]  # merging runs on the CPU, which does not use fp16
+    # never quantized, so that the merge is exact
+    model = load.base_model(run if whole else base, precision, "cpu", objective=objective, **head)
     model = (model if whole else peft_methods.with_saved(model, run)).eval()
     before = scores(model, tokenizer, objective)
     merged = peft_methods.merged(model)
-    if fp16 and getattr(merged, "stored_dtype", None) is not None:  # as wide as its base
+    if fp16 and getattr(merged, "stored_dtype", None) is not None:  # in the dtype of its base
         merged = merged.to(torch.float16)
     merged.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     multimodal.copy_processor(base, folder)
-    after = scores(load.base_model(folder, wide, "cpu", objective=objective).eval(), tokenizer, objective)
+    after = scores(load.base_model(folder, precision, "cpu", objective=objective).eval(), tokenizer, objective)
     return judged(before, after, objective)
 
 
@@ -83,10 +84,10 @@ def judged(before: list[torch.Tensor], after: list[torch.Tensor], objective: str
     divergence = distance(before, after, objective)
     if not divergence <= MOST:
         raise ModelError(
-            f"The merged model does not answer like the one that was tuned (it differs by {divergence:.3f}).",
+            f"The merged model does not answer like the base model with the adapter (it differs by {divergence:.3f}).",
             asked=f"a difference up to {MOST}",
             available=f"{divergence:.3f}",
-            remedy="Take the adapter instead; it is exact.",
+            remedy="Export the adapter instead; it is exact.",
         )
     same = [(a.argmax(-1) == b.argmax(-1)).float().mean().item() for a, b in zip(before, after, strict=True)]
     return {
@@ -105,12 +106,12 @@ def main(folder: Path) -> int:
         return 0
     except Exception as error:
         known = translate(error) or ModelError(
-            f"Merging failed: {type(error).__name__}: {str(error)[:300]}", remedy="The export's log has the whole story."
+            f"Merging failed: {type(error).__name__}: {str(error)[:300]}", remedy="See the export's log for details."
         )
         known.__cause__ = error if known is not error else known.__cause__
-        told = worker_exit.begin(known, folder)
-        worker_exit.attempt(worker_exit.result, folder, {"error": told})
-        return settling.code_of(told)
+        document = worker_exit.begin(known, folder)
+        worker_exit.attempt(worker_exit.result, folder, {"error": document})
+        return settling.code_of(document)
 
 
 if __name__ == "__main__":

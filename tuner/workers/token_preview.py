@@ -1,4 +1,7 @@
-"""`python -m tuner.workers.token_preview JOB_FOLDER`: rows as tokens, and the lengths of a whole dataset (no torch). See tuner/jobs/token_preview.py."""
+"""Token preview: rows as tokens, and the lengths of a whole dataset: `python -m tuner.workers.token_preview JOB_FOLDER` (no torch).
+
+See tuner/jobs/token_preview.py.
+"""
 
 import os
 import sys
@@ -28,7 +31,7 @@ class Cancelled(Exception):
 
 
 def view(row: Encoded, tokenizer, special: set[int]) -> dict[str, Any]:
-    """{"length", "learnt", "problem", "tokens"} of one row; see `tuner.jobs.token_preview.look`."""
+    """Return {"length", "learnt", "problem", "tokens"} of one row; see `tuner.jobs.token_preview.look`."""
     trained = bytearray(len(row.ids))
     for a, b in row.ranges:
         trained[a:b] = b"\1" * (b - a)
@@ -41,9 +44,9 @@ def view(row: Encoded, tokenizer, special: set[int]) -> dict[str, Any]:
 
 
 def texts(row: Encoded, tokenizer, count: int) -> list[str]:
-    """The piece of the text that each token stands for: a character of several tokens is the first one's, the others go on with "".
+    """Return the piece of text of each token: a character that takes several tokens is shown at the first, the others get "".
 
-    Tokens that were added beside the text (a beginning, an end) show their names.
+    Special tokens that were added to the text (a start, an end) show their names.
     """
     offsets = row.encoding.offsets if row.encoding is not None else None
     if offsets is None:
@@ -61,19 +64,19 @@ def texts(row: Encoded, tokenizer, count: int) -> list[str]:
 
 
 class Job:
-    """Answers questions about rows, and between them counts the whole set."""
+    """Answers questions about rows, and in between counts the whole dataset."""
 
     def __init__(self, folder: Path):
         self.folder, self.asked = folder, paths.read_json(folder / "job.json")
         self.ds = store.get(Workspace(Path(self.asked["home"]), self.asked["owner"]), self.asked["data"])
         self.tokenizer = tokenizer_loader.tokenizer(Path(self.asked["folder"]))
-        self.last, self.looked, self.told = time.monotonic(), 0.0, 0.0
+        self.last, self.looked, self.reported = time.monotonic(), 0.0, 0.0
 
     def masker(self) -> Masker:
         return Masker(self.tokenizer, kind=self.ds.kind, objective=self.asked["objective"])
 
     def listen(self) -> None:
-        """Answer what was asked meanwhile, at most ten times a second; Cancelled when that was wished."""
+        """Answer the questions that arrived meanwhile, at most ten times a second; raises Cancelled when the job is cancelled."""
         if time.monotonic() - self.looked < EVERY:
             return
         if (self.folder / "cancel").exists() or not self.folder.exists():
@@ -96,12 +99,12 @@ class Job:
             seen = masker.batch([r["value"] for r in rows])
             about = [{"row": r["row"], "held_out": r["held_out"]} for r in rows]
             return {"rows": [a | view(row, self.tokenizer, masker.special) for a, row in zip(about, seen, strict=True)]}
-        except Exception as error:  # one question must not end the others; the log has all of it
+        except Exception as error:  # one question must not end the others; the log has the details
             traceback.print_exc()
-            return {"errors": _told(error, self.folder)}
+            return {"errors": _as_errors(error, self.folder)}
 
     def measure(self) -> dict:
-        """Count every row: writes rows.npz and returns the content of result.json."""
+        """Count every row, write rows.npz and return the content of result.json."""
         masker, began, rows, refused = self.masker(), time.monotonic(), [], {}
         numbers: list[tuple[int, bool]] = []
 
@@ -130,21 +133,21 @@ class Job:
         }
 
     def tell(self, done: int, began: float) -> None:
-        if time.monotonic() - self.told < EVERY and done < self.ds.rows:
+        if time.monotonic() - self.reported < EVERY and done < self.ds.rows:
             return
-        self.told = time.monotonic()
-        spent = self.told - began
+        self.reported = time.monotonic()
+        spent = self.reported - began
         eta = round(spent * (self.ds.rows - done) / done, 1) if spent > 0.5 and done else None
         paths.write_json(self.folder / "progress.json", {"done": done, "total": self.ds.rows, "eta_seconds": eta})
 
     def stay(self) -> None:
-        """Answer until nobody asked for two minutes."""
+        """Answer questions until there was none for two minutes."""
         while time.monotonic() - self.last < STAYS:
             self.listen()
             time.sleep(EVERY / 2)
 
 
-def _told(error: Exception, folder: Path) -> list[dict]:
+def _as_errors(error: Exception, folder: Path) -> list[dict]:
     known = error if isinstance(error, TunerError) else translate(error)
     return (
         known
@@ -152,16 +155,16 @@ def _told(error: Exception, folder: Path) -> list[dict]:
             f"The tokens can't be shown: {type(error).__name__}: {error}"[:300],
             asked=folder.name,
             available="see worker.log",
-            remedy=f"The whole story is in {folder / 'worker.log'}.",
+            remedy=f"See {folder / 'worker.log'} for details.",
         )
     ).as_list()
 
 
 def work(folder: Path) -> None:
-    """Count the set if that was asked and is not done, then stay for questions."""
+    """Count the dataset if that was asked and is not done, then wait for questions."""
     try:
         job = Job(folder)
-        job.listen()  # the first rows before the long count
+        job.listen()  # answer the first questions before the long count
         if paths.read_json(folder / "result.json") is None:
             result = job.measure() if job.asked["measure"] else {"state": "done", "rows": job.ds.rows, "how": job.masker().how, "notes": []}
             paths.write_json(folder / "result.json", result)
@@ -172,20 +175,20 @@ def work(folder: Path) -> None:
             paths.write_json(folder / "result.json", {"state": "cancelled"})
     except Exception as error:
         worker_exit.begin(error, folder)
-        worker_exit.attempt(worker_exit.result, folder, {"state": "failed", "errors": _told(error, folder)})
+        worker_exit.attempt(worker_exit.result, folder, {"state": "failed", "errors": _as_errors(error, folder)})
 
 
 def main(folder: Path) -> None:
     if not locks.hold(folder / "lock"):
-        return  # another one answers already
+        return  # another process answers already
     if not (folder / "progress.json").exists():
-        paths.write_json(folder / "progress.json", {"done": 0, "total": 0})  # from now on the lock says whether this process lives
+        paths.write_json(folder / "progress.json", {"done": 0, "total": 0})  # from now on the lock shows whether this process is alive
     work(folder)
     locks.release(folder / "lock")
 
 
 if __name__ == "__main__":
-    sys.modules.setdefault("torch", None)  # transformers does without, and starts in a third of the time
+    sys.modules.setdefault("torch", None)  # transformers works without torch, and starts three times as fast
     main(Path(sys.argv[1]))
     sys.stdout.flush()
-    os._exit(0)  # a thread of the tokenizer that hangs must not keep this process
+    os._exit(0)  # a hanging tokenizer thread must not keep this process alive

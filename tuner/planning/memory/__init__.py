@@ -1,11 +1,12 @@
-"""Will it fit? What training, testing, talking and exporting take at their peak, in bytes, term by term; arithmetic only.
+"""Peak memory of training, evaluation, chat and export, in bytes and term by term; arithmetic only.
 
-A training step peaks at one of a few moments (`step.moments`): the loss, the backward of the last layer, that of the first, that of the
-embeddings, the optimizer's step. What a layer takes comes from traces of the real trainers (`layers.py`, `bench/calibrate.py`); the
-judge is `bench/memory.py`, which compares with traces of whole models and, on a card, with what CUDA measured.
+A training step peaks at one of a few moments (`training_step.moments`): the loss, the backward pass of the last layer, of the first layer, of
+the embeddings, the optimizer step. The memory of a layer comes from traces of the real trainers (`activations.py`, `bench/calibrate.py`);
+`bench/memory.py` compares the result with traces of whole models and, on a GPU, with what CUDA measured.
 
-    still.py     weights, additions, states          layers.py    a layer's share, by kind of model and technique
-    step.py      the moments of a step               beside.py    talking, serving, merging, files on disk
+    static.py           weights, adapters, optimizer state    activations.py         a layer's share, by kind of model and method
+    training_step.py    the moments of a step                 inference.py           chat, serving, merging, files on disk
+    calibration.py      corrections from measured runs        parameter_counts.py    trainable parameters
 """
 
 from dataclasses import dataclass, field
@@ -37,27 +38,27 @@ __all__ = [
     "training",
 ]
 
-WORDS = {  # the terms, and what a person reads
-    "weights": "the model",
-    "quantization": "packing constants",
-    "adapters": "the addition",
+WORDS = {  # the terms, and the labels that a person reads
+    "weights": "model weights",
+    "quantization": "quantization",
+    "adapters": "adapter",
     "gradients": "gradients",
-    "optimizer": "optimizer",
-    "activations": "working memory",
-    "head": "the choice of words",
-    "reference": "the reference model",
+    "optimizer": "optimizer state",
+    "activations": "activations",
+    "head": "logits and loss",
+    "reference": "reference model",
     "buffers": "buffers",
-    "context": "the program itself",
-    "fragmentation": "gaps",
+    "context": "process overhead",
+    "fragmentation": "fragmentation",
 }
 TERMS = tuple(WORDS)
-CPU_KERNELS = 300_000_000  # oneDNN compiles and keeps bf16 kernels for every length of row
-GAPS = {"cpu": 0.5}  # glibc's heap under lengths that change with every row (measured: 4 and 79 million parameters, 60 steps)
+CPU_KERNELS = 300_000_000  # oneDNN compiles and keeps bf16 kernels for every row length
+GAPS = {"cpu": 0.5}  # fragmentation of glibc's heap with a different length per row (measured: 4 and 79 million parameters, 60 steps)
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """`terms` in bytes add up to `peak`, which is reached at `moment` (see `step.moments`); `moments` are the peaks of all of them."""
+    """`terms` in bytes add up to `peak`, which is reached at `moment` (see `training_step.moments`); `moments` holds the peak of each moment."""
 
     terms: dict[str, int]
     moment: str = ""
@@ -81,25 +82,25 @@ def training(
     masked: bool | None = None,
     continued: bool = False,
 ) -> Estimate:
-    """The peak of a run on one of `cards` (each reads `micro_batch` rows), on rows of `max_length` tokens.
+    """Return the peak memory of a run on one of `cards` GPUs (each reads `micro_batch` rows), with rows of `max_length` tokens.
 
-    `settings` are those of `RunConfig` as a plan holds them; `trainable` parameters, where the caller has counted them. Several cards
-    hold copies (DDP), or a share each of weights, gradients and states (`sharded`: FSDP). `continued`: it goes on from an addition. `fused` and
-    `masked`: how other trainers differ, to compare with what they measured (a head that writes out all logits; a mask for rows of unlike
-    length).
+    `settings` are those of `RunConfig` as a plan holds them; `trainable`: number of parameters, if the caller has counted them. Several GPUs hold
+    copies (DDP), or each a share of weights, gradients and optimizer state (`sharded`: FSDP). `continued`: the run continues from an adapter.
+    `fused` and `masked`: how other trainers differ, to compare with their measurements (a loss that computes all logits at once; a mask for
+    rows of different lengths).
     """
     s = settings
     if trainable is None:
         trainable = parameter_counts.trainable(facts, s, s.get("objective") or "chat", labels)
     share = cards if sharded else 1
-    lies = _lies(facts, s, trainable, device)
-    if continued and refers(s) and s["method"] not in WHOLE:  # the addition as it was, beside what it becomes
-        lies["reference"] += static.learnt_width(s) * trainable
-    lies = {k: v / share for k, v in lies.items()}
-    preferred = s.get("objective") == "preference"  # rows of unlike length side by side, behind a mask (trl/trainer/dpo_trainer.py)
+    held = _held(facts, s, trainable, device)
+    if continued and refers(s) and s["method"] not in WHOLE:  # a frozen copy of the adapter as it was
+        held["reference"] += static.learnt_width(s) * trainable
+    held = {k: v / share for k, v in held.items()}
+    preferred = s.get("objective") == "preference"  # rows of different lengths, with a mask (trl/trainer/dpo_trainer.py)
     rows = s["micro_batch"] * (2 if paired(s) else 1)
     loss = losses.get(s.get("preference_loss") or "sigmoid") if preferred else None
-    fused = fused and (loss is None or loss.trainer not in ("cpo", "orpo"))  # these write out the scores of all words
+    fused = fused and (loss is None or loss.trainer not in ("cpo", "orpo"))  # these compute all logits at once
     masked = bool(s.get("packing")) or facts.family != "decoder" or preferred if masked is None else masked
     batch = Batch(rows, s["max_length"], masked, fused)
     gathered = (s.get("effective_batch") or s["micro_batch"]) > s["micro_batch"] * cards
@@ -110,34 +111,34 @@ def training(
     between = _between(facts, s, trainable, cards, sharded)
     totals = {moment: sum(v / share if k == "gradients" else v for k, v in terms.items()) for moment, terms in found.items()}
     worst = max(totals, key=totals.get)
-    terms = dict.fromkeys(TERMS, 0.0) | lies
+    terms = dict.fromkeys(TERMS, 0.0) | held
     for k, v in found[worst].items():
         terms[k] += v / share if k == "gradients" else v
     terms["buffers"] += between
-    return _whole(terms, device, s, worst, {m: int(t + between + sum(lies.values())) for m, t in totals.items()})
+    return _whole(terms, device, s, worst, {m: int(t + between + sum(held.values())) for m, t in totals.items()})
 
 
-def _lies(facts: ModelFacts, s: dict[str, Any], trainable: int, device: str) -> dict[str, float]:
-    """What lies there between two steps."""
+def _held(facts: ModelFacts, s: dict[str, Any], trainable: int, device: str) -> dict[str, float]:
+    """Return the terms that are held between two steps."""
     out = static.weights(facts, static.width(s), s.get("quantization"), s.get("objective") or "chat")
     out["adapters"] = 0 if s["method"] in WHOLE else static.learnt_width(s) * trainable
     out["optimizer"] = 0 if s.get("optimizer") in static.PAGED and device == "cuda" else static.states(trainable, s, facts)
     out["reference"] = _reference(s, trainable, out["weights"])
-    if s["method"] == "last_layers" and device == "cpu":  # what was swapped out, so that the base can be asked beside it
+    if s["method"] == "last_layers" and device == "cpu":  # the base's layers, kept so that the base model can be run too
         out["buffers"] = static.width(s) * trainable
     return out
 
 
 def _reference(s: dict[str, Any], trainable: int, weights: float) -> float:
-    """What the reference of a preference run keeps beside the model (`workers/training/reference_model.py`): of a full run a second copy unless it was
-    asked beforehand; of an addition nothing when it begins fresh. One that goes on from before keeps a copy as small as itself."""
+    """Return the memory of the reference model of a preference run (`workers/training/reference_model.py`): for full fine-tuning a second copy
+    unless it is precomputed; for a new adapter nothing. A run that continues from an adapter keeps a copy of that adapter."""
     if not refers(s):
         return 0.0
     return weights if s["method"] == "full" else static.width(s) * trainable if s["method"] == "last_layers" else 0.0
 
 
 def _between(facts: ModelFacts, s: dict[str, Any], trainable: int, cards: int, sharded: bool) -> float:
-    """Buffers for the traffic between cards: DDP's copies of gradients; of FSDP two layers gathered at once."""
+    """Return the buffers for communication between GPUs: with DDP copies of the gradients, with FSDP two gathered layers."""
     if cards == 1:
         return 0
     if sharded:
@@ -146,10 +147,10 @@ def _between(facts: ModelFacts, s: dict[str, Any], trainable: int, cards: int, s
 
 
 def _whole(terms: dict[str, float], device: str, s: dict[str, Any], moment: str, moments: dict[str, int]) -> Estimate:
-    """With the gaps between blocks of memory and the program itself."""
+    """Return the estimate with fragmentation and the CUDA context (or process overhead) added."""
     reserved = sum(terms.values())
-    uneven = 0.10 if s["method"] in ("full", "prefix") else 0.05
-    terms["fragmentation"] = reserved * GAPS.get(device, uneven)
+    share = 0.10 if s["method"] in ("full", "prefix") else 0.05
+    terms["fragmentation"] = reserved * GAPS.get(device, share)
     if device == "cpu" and s["precision"] == "bf16":
         terms["buffers"] += CPU_KERNELS
     terms["context"] = CONTEXT[device]

@@ -1,7 +1,8 @@
-"""What the layers of a model take while they learn: coefficients fitted on traces, times the sizes at hand.
+"""Activations: the memory of a model's layers during training, as coefficients fitted on traces times the sizes of a batch.
 
-What is alive at an operation is linear in a few `sizes`; `presets/calibration/layers.json` holds for each kind of model, way of training
-and phase of a step the coefficient of each, at the operations where the phase may peak (written by `python -m bench.calibrate`). A kind that is not there counts like `architectures.PLAIN`.
+Memory at an operation is linear in a few `sizes`. `presets/calibration/layers.json` holds the coefficients for each kind of model, variant of
+training (`way`) and phase of a step, at the operations where the phase may peak (written by `python -m bench.calibrate`). A kind of model that
+is not in it counts like `architectures.PLAIN`.
 """
 
 import json
@@ -13,22 +14,22 @@ from tuner.models import ModelFacts
 from tuner.models.architectures import PLAIN
 
 TABLE = paths.PRESETS / "calibration" / "layers.json"
-TILE = 4096, 32768  # tokens and words that TRL's fused head holds at once (trl/kernels/chunked_logprob.py)
-PHASES = {  # what each phase is
-    "kept": "by one layer, for its backward",
-    "cast": "by one layer, until its forward and that of all others are done: 16-bit copies that autocast made of what learns in 32",
-    "left": "by one layer in a test, until it is over",
-    "encoder": "kept, by a layer of an encoder that has a decoder behind it",
-    "first": "embeddings, positions and masks beside all layers",
-    "head": "the loss, forth and back, above what is kept",
-    "forth": "the forward of the last layer, above what is kept",
-    "back": "the backward of the last layer, above what is kept",
-    "end": "the backward of the first layer, above weights, states and all gradients",
-    "input": "the backward of the embeddings, above weights, states and all gradients",
-    "reading": "a batch of a test within the layers, above weights and states",
-    "answer": "its loss and what it answers, above the same",
+TILE = 4096, 32768  # tokens and vocabulary entries that TRL's fused head holds at once (trl/kernels/chunked_logprob.py)
+PHASES = {  # what each phase measures
+    "kept": "kept by one layer for its backward pass",
+    "cast": "held by one layer until the whole forward pass is done: 16-bit copies that autocast makes of trainable fp32 parameters",
+    "left": "held by one layer during an evaluation batch, until it ends",
+    "encoder": "kept by a layer of an encoder that feeds a decoder",
+    "first": "embeddings, positions and masks, outside the layers",
+    "head": "the loss, forward and backward, in addition to kept",
+    "forth": "the forward pass of the last layer, in addition to kept",
+    "back": "the backward pass of the last layer, in addition to kept",
+    "end": "the backward pass of the first layer, in addition to weights, optimizer state and all gradients",
+    "input": "the backward pass of the embeddings, in addition to weights, optimizer state and all gradients",
+    "reading": "an evaluation batch inside the layers, in addition to weights and optimizer state",
+    "answer": "the loss and the output of an evaluation batch, in addition to weights and optimizer state",
 }
-MIXTURES = ("mixtral", "qwen3_moe", "gpt_oss")  # fitted with sizes of their own
+MIXTURES = ("mixtral", "qwen3_moe", "gpt_oss")  # mixtures of experts that are fitted with sizes of their own
 NEAR = {
     "qlora": "lora",
     "lora-attention": "lora",
@@ -45,18 +46,18 @@ LIKE = {
     "xlm-roberta": "bert",
     "electra": "bert",
     "mbart": "bart",
-}  # the same code under another name
+}  # families that share the same code
 
 
 Phases = dict[str, list[dict[str, float]]]
 
 
 def sizes(facts: ModelFacts, rows: int, length: int, *, rank: int = 0, before: int = 0) -> dict[str, int]:
-    """Sizes in elements of a batch of `rows` x `length` tokens: T = their product, times the widths; and of the weights.
-    `before`: places that only keys and values have (prefix tuning)."""
-    T, c = rows * length, facts.config
-    chosen = c.get("num_experts_per_tok") or 0
-    inner = c.get("moe_intermediate_size") or facts.mlp
+    """Return sizes in elements: of a batch of `rows` x `length` tokens (T = their product, times each width), and of the weights.
+    `before`: positions that only keys and values have (prefix tuning)."""
+    T, config = rows * length, facts.config
+    chosen = config.get("num_experts_per_tok") or 0
+    inner = config.get("moe_intermediate_size") or facts.mlp
     apart = chosen and facts.model_type in MIXTURES  # other mixtures count as one wide MLP
     return {
         "tokens": T,
@@ -109,16 +110,18 @@ def experts(facts: ModelFacts) -> int:
 
 @cache
 def table() -> dict[str, dict[str, Phases]]:
-    return json.loads(TABLE.read_text(encoding="utf-8")) if TABLE.exists() else {}  # before the first fit
+    return json.loads(TABLE.read_text(encoding="utf-8")) if TABLE.exists() else {}  # empty before the first fit
 
 
 def coefficients(facts: ModelFacts, way: str) -> Phases:
-    """{phase: [{size: bytes of each}, ...]} of this kind of model trained in this way; the largest of a phase counts.
+    """Return {phase: [{size: bytes per element}, ...]} for this kind of model and variant of training; the largest of a phase counts.
 
-    A way that was not fitted for the kind is taken from the nearest one that was, or from the plain kind of its family.
+    A variant that was not fitted for the kind is taken from the nearest one that was, or from the plain kind of its family. KeyError when
+    nothing was fitted.
     """
     known = table()
-    kind = "mt5" if facts.model_type == "t5" and facts.gated_mlp else LIKE.get(facts.model_type, facts.model_type)  # T5 1.1 is built so
+    # T5 1.1 has the same layers
+    kind = "mt5" if facts.model_type == "t5" and facts.gated_mlp else LIKE.get(facts.model_type, facts.model_type)
     own, plain = known.get(kind, {}), known[PLAIN[facts.family]]
     for found in (own.get(way), own.get(_near(way)), plain.get(way), plain.get(_near(way))):
         if found:
@@ -131,23 +134,23 @@ def _near(way: str) -> str:
 
 
 def like(way: str, other: str) -> str:
-    """The same way with another technique."""
-    device, again = way.startswith("cpu "), way.endswith(" again")
-    return " ".join([*(way.split(" ")[:2] if device else []), other, *(["again"] if again else [])])
+    """Return the same variant of training with another method."""
+    cpu, again = way.startswith("cpu "), way.endswith(" again")
+    return " ".join([*(way.split(" ")[:2] if cpu else []), other, *(["again"] if again else [])])
 
 
 def bytes_of(phase: list[dict[str, float]], at: dict[str, int]) -> float:
-    return max((sum(c * at[size] for size, c in one.items()) for one in phase), default=0.0)
+    return max((sum(coefficient * at[size] for size, coefficient in one.items()) for one in phase), default=0.0)
 
 
 def way(settings: dict[str, Any], *, again: bool, device: str = "cuda") -> str:
-    """The row of the table for these settings; `again`: with gradient checkpointing. On a processor nothing is cast on the way."""
+    """Return the key in the table for these settings; `again`: with gradient checkpointing. On a CPU there is no autocast."""
     method = settings["method"]
     if method in ("full", "last_layers"):
         name = "full" if settings.get("precision") == "bf16" else "full-fp32"
     elif method in ("lora", "qlora"):
         every = settings.get("lora_targets", "all-linear") == "all-linear"
-        whole = "qlora" if method == "qlora" else "lora"  # packed layers give back what they were given: float32 behind some norms
+        whole = "qlora" if method == "qlora" else "lora"  # quantized layers return the dtype of their input: float32 after some norms
         name = "dora" if settings.get("use_dora") else whole if every else "lora-attention"
     elif method == "adapter":
         name = "houlsby" if settings.get("adapter_placement") == "houlsby" else "adapter"

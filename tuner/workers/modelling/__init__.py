@@ -1,1 +1,1 @@
-"""Models with torch: load a base, put a method on it (`peft_methods`), save, merge. Used by training, serving and merging."""
+"""Models with torch: load a base model, apply a method to it (`peft_methods`), save, merge. Used by training, serving and merging."""

@@ -1,4 +1,4 @@
-"""Rows as a batch for a model with a head, and the answers that are read off its output: used by training and by serving alike."""
+"""Collate rows into batches for a model with an output head, and find the best answer spans in its output. Used by training and serving."""
 
 from typing import Any
 
@@ -7,19 +7,19 @@ import torch
 from tuner.workers.tokenization.lm_rows import IGNORED
 from tuner.workers.tokenization.task_rows import NOTHING
 
-CANDIDATES = 20  # begins and ends that are tried in pairs
+CANDIDATES = 20  # start and end tokens that are combined
 
 
 class Pad:
-    """Rows side by side, as long as the longest (or the next `multiple`). `wide`: columns that are padded like input_ids.
+    """A collator that pads rows to the longest (or the next `multiple`). `wide`: columns that are padded like input_ids.
 
-    {"input_ids", "attention_mask", "labels", "weight", ...}: [rows, length] or [rows].
+    Returns {"input_ids", "attention_mask", "labels", "weight", ...}: [rows, length] or [rows].
     """
 
     FILL = {"labels": IGNORED}
 
     def __init__(self, tokenizer, multiple: int | None, wide: tuple[str, ...] = ()):
-        tokenizer.padding_side = "right"  # heads find the last token of a text themselves
+        tokenizer.padding_side = "right"  # classification heads find the last token of a text themselves
         self.multiple, self.wide = multiple or 1, ("input_ids", *wide)
         self.fill = {"input_ids": tokenizer.pad_token_id} | self.FILL
 
@@ -37,9 +37,9 @@ class Pad:
 
 
 def best_spans(start: torch.Tensor, end: torch.Tensor, text: torch.Tensor, longest: int) -> torch.Tensor:
-    """[windows, 4]: first token, last token, score of the best stretch inside `text` [windows, 2] (from, to), and score of nothing."""
-    places = torch.arange(start.shape[1], device=start.device)
-    outside = (places < text[:, :1]) | (places >= text[:, 1:])
+    """Return [windows, 4]: first token, last token and score of the best span inside `text` [windows, 2] (from, to), and the no-answer score."""
+    positions = torch.arange(start.shape[1], device=start.device)
+    outside = (positions < text[:, :1]) | (positions >= text[:, 1:])
     tops = [x.masked_fill(outside, -1e4).topk(min(CANDIDATES, x.shape[1])) for x in (start, end)]
     (a, b), (i, j) = (tops[0].values, tops[1].values), (tops[0].indices, tops[1].indices)
     gap = j[:, None, :] - i[:, :, None]

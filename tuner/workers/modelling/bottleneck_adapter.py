@@ -1,11 +1,11 @@
-"""Bottleneck adapters as a PEFT method: small networks after the sub-blocks of each layer; the model itself stays as it is.
+"""Bottleneck adapters as a PEFT method: small networks after the sub-blocks of each layer; the model's own weights are frozen.
 
-An adapter is h + up(activation(down(h))), H -> m -> H with m much smaller than H; `up` starts at zero, so that the model begins as
-it was. `houlsby` puts one after each attention and one after each MLP, `pfeiffer` one after each MLP; both before the residual sum.
+An adapter is h + up(activation(down(h))), H -> m -> H with m much smaller than H; `up` starts at zero, so that the model starts out
+unchanged. `houlsby` puts one after each attention and one after each MLP, `pfeiffer` one after each MLP; both before the residual sum.
     Houlsby et al. 2019, "Parameter-Efficient Transfer Learning for NLP", arXiv:1902.00751
     Pfeiffer et al. 2020, "AdapterFusion", arXiv:2005.00247
 
-PEFT has no such method. This file stands alone (torch and peft are all it needs) and travels beside the weights it trained:
+PEFT has no such method. This file is self-contained (it needs only torch and peft) and is saved beside the weights that it trained:
     import adapters
     from peft import PeftModel
     model = PeftModel.from_pretrained(base, folder)
@@ -23,19 +23,29 @@ from torch import nn
 
 BOTTLENECK = "BOTTLENECK"  # its peft_type in adapter_config.json
 ACTIVATIONS = {"relu": nn.functional.relu, "gelu": nn.functional.gelu, "silu": nn.functional.silu, "tanh": torch.tanh}
-ATTENTION = re.compile("Attention|MLA$")  # what classes of attention are called; LongCat's by its kind, multi-head latent attention
-OUTPUTS = ("o_proj", "out_proj", "out_lin", "c_proj", "dense", "o", "Wo", "wo")  # what families call the last map of an attention
+ATTENTION = re.compile("Attention|MLA$")  # class names of attention modules; LongCat's is named after multi-head latent attention
+# names of the output projection of attention in the model families
+OUTPUTS = (
+    "o_proj",
+    "out_proj",
+    "out_lin",
+    "c_proj",
+    "dense",
+    "o",
+    "Wo",
+    "wo",
+)
 
 
 @dataclass
 class BottleneckConfig(PeftConfig):
-    """What adapter_config.json holds. Without `target_modules` they are found by the structure of the model, and kept by name."""
+    """The content of adapter_config.json. Without `target_modules` they are found from the model's structure, and stored by name."""
 
-    size: int = field(default=64, metadata={"help": "m: how many numbers the narrow place holds"})
+    size: int = field(default=64, metadata={"help": "m: the bottleneck dimension"})
     placement: str = field(default="pfeiffer", metadata={"help": "houlsby (after attention and MLP) or pfeiffer (after the MLP)"})
     activation: str = field(default="relu", metadata={"help": ", ".join(ACTIVATIONS)})
     target_modules: list[str] | str | None = field(default=None, metadata={"help": "names of the modules to put an adapter after"})
-    exclude_modules: list[str] | str | None = field(default=None, metadata={"help": "names of modules to leave alone"})
+    exclude_modules: list[str] | str | None = field(default=None, metadata={"help": "names of modules to exclude"})
     modules_to_save: list[str] | None = field(default=None, metadata={"help": "modules trained and saved whole, such as a new head"})
 
     def __post_init__(self):
@@ -46,7 +56,7 @@ class BottleneckConfig(PeftConfig):
 
 
 class BottleneckLayer(nn.Module, BaseTunerLayer):
-    """A module and the adapters after it, one per name. (B, T, H) -> (B, T, H); of a tuple the first element is adapted."""
+    """A module followed by adapters, one per name. (B, T, H) -> (B, T, H); of a tuple the first element is adapted."""
 
     adapter_layer_names = ("bottleneck_down", "bottleneck_up")
     other_param_names = ("bottleneck_activation",)
@@ -85,13 +95,13 @@ class BottleneckLayer(nn.Module, BaseTunerLayer):
         return h
 
     def merge(self, safe_merge: bool = False, adapter_names: list[str] | None = None) -> None:
-        raise ValueError("Bottleneck adapters can't be merged: what they compute is no linear map of the weights beside them.")
+        raise ValueError("Bottleneck adapters can't be merged: they are not linear, so no weight can hold their effect.")
 
     def unmerge(self) -> None:
         pass
 
     def __getattr__(self, name: str):
-        """What the model asks of the module itself (weight, out_features, ...)."""
+        """Return attributes of the wrapped module (weight, out_features, ...)."""
         try:
             return super().__getattr__(name)
         except AttributeError:
@@ -104,7 +114,7 @@ class BottleneckLayer(nn.Module, BaseTunerLayer):
 
 
 class BottleneckModel(BaseTuner):
-    """PEFT's side of it: where the adapters go. Saving, loading, switching and heads are PEFT's own."""
+    """The PEFT tuner: it places the adapters. Saving, loading, switching and heads are PEFT's own."""
 
     prefix = "bottleneck_"
     tuner_layer_cls = BottleneckLayer
@@ -117,7 +127,7 @@ class BottleneckModel(BaseTuner):
         if peft_config.target_modules is None:
             peft_config.target_modules = places(model, peft_config.placement)
         if not peft_config.target_modules:
-            raise ValueError("No layers were found to put adapters into: name them in target_modules.")
+            raise ValueError("No layers found for the adapters: name them in target_modules.")
 
     def _create_and_replace(self, peft_config, adapter_name, target, target_name, parent, current_key, **_) -> None:
         if isinstance(target, BottleneckLayer):
@@ -129,31 +139,31 @@ class BottleneckModel(BaseTuner):
         self._replace_module(parent, target_name, layer, target)
 
     def merge_and_unload(self, *args, **kwargs):
-        raise ValueError("Bottleneck adapters can't be merged: what they compute is no linear map of the weights beside them.")
+        raise ValueError("Bottleneck adapters can't be merged: they are not linear, so no weight can hold their effect.")
 
 
 def hidden_size(model: nn.Module) -> int:
-    """H of the model, under whichever name its config keeps it."""
+    """Return the hidden size H of the model's text config."""
     config = model.config.get_text_config() if hasattr(model.config, "get_text_config") else model.config
     return config.hidden_size
 
 
 def is_linear(module: nn.Module) -> bool:
-    """A linear map, packed into few bits or not; GPT-2 writes its own as Conv1D. A router of experts that answers with more is none."""
+    """Return whether a module is a linear layer, quantized or not; GPT-2's are Conv1D. A router of experts with several outputs is not."""
     inner = module.base_layer if isinstance(module, BaseTunerLayer) else module
-    plain = isinstance(inner, nn.Linear) and "Router" not in type(inner).__name__  # Llama 4's answers with two tensors
+    plain = isinstance(inner, nn.Linear) and "Router" not in type(inner).__name__  # Llama 4's router returns two tensors
     return plain or type(inner).__name__ in ("Conv1D", "Linear4bit", "Linear8bitLt")
 
 
 def width(module: nn.Module) -> int | None:
-    """How many numbers a linear map gives for each position."""
+    """Return the output size of a linear layer."""
     return getattr(module, "out_features", None) or getattr(module, "nf", None)
 
 
 def text_part(model: nn.Module) -> str:
-    """The beginning of the names of the language model inside a multimodal one ("model.language_model."); "" where all is language model.
+    """Return the name prefix of the language model inside a multimodal model ("model.language_model."); "" for a model of text only.
 
-    What stands beside it sees or hears, and stays as it is.
+    The vision and audio parts outside it are not trained.
     """
     base = model.get_base_model() if hasattr(model, "get_base_model") else model
     config = getattr(base, "config", None)
@@ -164,7 +174,7 @@ def text_part(model: nn.Module) -> str:
 
 
 def stacks(model: nn.Module) -> list[tuple[str, nn.ModuleList]]:
-    """(name, layers) of each stack of layers, the encoder's before the decoder's: the outermost lists that hold attention."""
+    """Return (name, layers) of each stack of layers, the encoder's before the decoder's: the outermost ModuleLists that contain attention."""
     found: list[tuple[str, nn.ModuleList]] = []
     part = text_part(model)
     for name, module in model.named_modules():
@@ -177,7 +187,7 @@ def stacks(model: nn.Module) -> list[tuple[str, nn.ModuleList]]:
 
 
 def places(model: nn.Module, placement: str) -> list[str]:
-    """Names of the modules after which adapters stand: the last linear map of each attention (houlsby) and of each MLP."""
+    """Return the names of the modules that an adapter follows: the last linear layer of each attention (houlsby) and of each MLP."""
     hidden, names = hidden_size(model), []
     for stack, layers in stacks(model):
         for i, layer in enumerate(layers):
@@ -189,14 +199,14 @@ def places(model: nn.Module, placement: str) -> list[str]:
 
 
 def _linears(layer: nn.Module, hidden: int) -> tuple[list[str], list[str]]:
-    """Of one layer: the output map of each attention, and all maps outside attentions that give H numbers."""
+    """Return, for one layer, the output projection of each attention, and all linear layers outside attention with H outputs."""
     attentions = list(_outermost(layer, "Attention"))
-    maps = [(n, m) for n, m in layer.named_modules() if is_linear(m) and width(m) == hidden and ".base_layer" not in n]
+    linears = [(n, m) for n, m in layer.named_modules() if is_linear(m) and width(m) == hidden and ".base_layer" not in n]
     inside = []
     for attention in attentions:
-        own = [n for n, _ in maps if n.startswith(attention + ".")]
+        own = [n for n, _ in linears if n.startswith(attention + ".")]
         inside.append(next((n for n in reversed(own) if n.rsplit(".", 1)[-1] in OUTPUTS), own[-1] if own else attention))
-    return inside, [n for n, _ in maps if not any(n.startswith(a + ".") for a in attentions)]
+    return inside, [n for n, _ in linears if not any(n.startswith(a + ".") for a in attentions)]
 
 
 def _outermost(layer: nn.Module, word: str) -> Iterator[str]:
@@ -207,12 +217,12 @@ def _outermost(layer: nn.Module, word: str) -> Iterator[str]:
             yield name
 
 
-def _mlp_output(layer: nn.Module, maps: list[str]) -> str:
-    """The last map outside the attentions; of a mixture of experts the whole block, which has no single last map."""
+def _mlp_output(layer: nn.Module, linears: list[str]) -> str:
+    """Return the last linear layer outside attention; of a mixture of experts the whole block, which has no single last layer."""
     block = next((n for n in _outermost(layer, "Moe")), None) or next((n for n in _outermost(layer, "MoE")), None)
-    if block or not maps:
+    if block or not linears:
         return block or next(n for n, m in layer.named_children() if "mlp" in n.lower() or "MLP" in type(m).__name__)
-    return maps[-1]
+    return linears[-1]
 
 
 PEFT_TYPE_TO_CONFIG_MAPPING[BOTTLENECK] = BottleneckConfig

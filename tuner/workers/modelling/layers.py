@@ -1,9 +1,9 @@
-"""Where things lie in a model (layers, norms, heads), and the technique that needs nothing else: training the last few layers.
+"""Find the layers, norms and heads of a model, and train its last few layers.
 
 Lee et al. 2019, "What Would Elsa Do? Freezing Layers During Transformer Fine-Tuning", arXiv:1911.03090.
 
-What was learnt is kept as the changed tensors (`changed.safetensors`, and `layers.json` beside it, which says what they are);
-they are swapped into a base and out again, so that one base in memory serves many runs.
+The result is saved as the changed tensors (`changed.safetensors`, with `layers.json` beside it that describes them); they are swapped into a
+base model and out again, so that one base model in memory serves many runs.
 """
 
 import contextlib
@@ -20,19 +20,23 @@ from tuner.settings.continuation import ABOUT
 from tuner.workers.modelling.bottleneck_adapter import is_linear, places, stacks, text_part
 
 CHANGED = "changed.safetensors"
-KEYS_VALUES = {  # what families call the maps of keys and values, alone or fused
+KEYS_VALUES = {  # names of the key and value projections in the model families, separate or fused
     *("k", "v", "key", "value", "k_proj", "v_proj", "key_proj", "value_proj", "k_lin", "v_lin"),
     *("Wqkv", "c_attn", "qkv_proj", "query_key_value"),
 }
-MAMBA, OF_MAMBA = ("out_proj", "conv1d"), ("falcon_h1", "nemotron_h")  # whose fused kernels read these weights past LoRA: PEFT refuses them
-KEPT = "tensors_of_the_base"  # the attribute of a model that holds what was swapped out
+# their fused kernels read these weights directly and bypass LoRA, so PEFT refuses them
+MAMBA, OF_MAMBA = (
+    ("out_proj", "conv1d"),
+    ("falcon_h1", "nemotron_h"),
+)
+KEPT = "tensors_of_the_base"  # the attribute of a model that holds the base's tensors while others are swapped in
 
 
 def heads(model: nn.Module) -> list[str]:
-    """Names of the head of a task (classifier, score, qa_outputs, pre_classifier, pooler ...): what stands beside the model proper.
+    """Return the names of the task head's modules (classifier, score, qa_outputs, pre_classifier, pooler ...), outside the base model.
 
-    To these belongs what the checkpoint didn't hold, such as the pooler of a BERT that was only pretrained (`fresh_modules`).
-    A model for text has none: its choice of words is `lm_head`, which belongs to the model.
+    They include modules that the checkpoint lacks, such as the pooler of a BERT that was only pretrained (`fresh_modules`).
+    A language model has none: its `lm_head` belongs to the model.
     """
     if model.get_output_embeddings() is not None or text_part(model):
         return []
@@ -41,7 +45,7 @@ def heads(model: nn.Module) -> list[str]:
 
 
 def norms(model: nn.Module) -> list[str]:
-    """Full names of all normalisations with weights, those of the embeddings too; not those inside a head."""
+    """Return the full names of all normalization layers with weights, including those of the embeddings, without those inside a head."""
     beside, part = heads(model), text_part(model)
     return [
         name
@@ -54,9 +58,9 @@ def norms(model: nn.Module) -> list[str]:
 
 
 def named(model: nn.Module, wanted: list[str], known: list[str]) -> list[str]:
-    """Full names of the linear maps that `wanted` names by their ends; of `known` ends that fit the longest counts.
+    """Return the full names of the linear layers whose suffix is in `wanted`; of several matching suffixes in `known` the longest counts.
 
-    BERT's MLP ends in output.dense, and so does attention.output.dense: without the rule one would stand for both.
+    BERT's MLP ends in output.dense, and so does attention.output.dense: without this rule one suffix would match both.
     """
     ends, part = sorted({*wanted, *known}, key=len, reverse=True), text_part(model)
     found = []
@@ -69,26 +73,27 @@ def named(model: nn.Module, wanted: list[str], known: list[str]) -> list[str]:
 
 
 def linears(model: nn.Module) -> list[str]:
-    """Full names of all linear maps inside the layers."""
+    """Return the full names of all linear layers inside the transformer layers."""
     within = tuple(stack + "." for stack, _ in stacks(model))
-    left = MAMBA if getattr(model.config.get_text_config(), "model_type", None) in OF_MAMBA else ()
+    excluded = MAMBA if getattr(model.config.get_text_config(), "model_type", None) in OF_MAMBA else ()
     found = [name for name, module in model.named_modules() if is_linear(module) and name.startswith(within)]
-    return [name for name in found if name.rsplit(".", 1)[-1] not in left]
+    return [name for name in found if name.rsplit(".", 1)[-1] not in excluded]
 
 
 def ia3_places(model: nn.Module) -> tuple[list[str], list[str]]:
-    """Where IA3's factors stand (Liu et al. 2022, arXiv:2205.05638): after the maps of keys and values, before the last map of the MLP."""
+    """Return the modules that IA3 scales (Liu et al. 2022, arXiv:2205.05638): outputs of the key and value projections, inputs of the MLP's last
+    linear layer."""
     down = [n for n in places(model, "pfeiffer") if is_linear(model.get_submodule(n))]
     return [n for n in linears(model) if n.rsplit(".", 1)[-1] in KEYS_VALUES], down
 
 
 def train_all(model: nn.Module) -> nn.Module:
-    """Every weight of the language model may change; what a multimodal model sees and hears with stays as it is."""
+    """Make every weight of the language model trainable; the vision and audio parts of a multimodal model stay frozen."""
     model.requires_grad_(True)
-    part, out = text_part(model), model.get_output_embeddings()
-    words = {id(p) for p in out.parameters()} if out is not None else set()
+    part, head = text_part(model), model.get_output_embeddings()
+    of_head = {id(p) for p in head.parameters()} if head is not None else set()
     for name, parameter in model.named_parameters():
-        parameter.requires_grad_(not part or name.startswith(part) or id(parameter) in words)
+        parameter.requires_grad_(not part or name.startswith(part) or id(parameter) in of_head)
     return model
 
 
@@ -96,11 +101,12 @@ def train_all(model: nn.Module) -> nn.Module:
 
 
 def last(model: nn.Module, n: int) -> tuple[list[str], list[str]]:
-    """Names of the last `n` layers, a decoder's before an encoder's, and of the norms that follow their stacks."""
+    """Return the names of the last `n` layers, the decoder's before the encoder's, and of the norms that follow their stacks. ModelError for a
+    number that the model doesn't have."""
     every = [(stack, f"{stack}.{i}") for stack, layers in stacks(model) for i in range(len(layers))]
     if not 1 <= n <= len(every):
         raise ModelError(
-            f"Asked to train the last {n} layers; this model has {len(every)}.",
+            f"The last {n} layers can't be trained: this model has {len(every)}.",
             asked=n,
             available=f"1 to {len(every)}",
             remedy=f"Choose 1 to {len(every)}.",
@@ -111,7 +117,7 @@ def last(model: nn.Module, n: int) -> tuple[list[str], list[str]]:
 
 
 def _final_norms(model: nn.Module, stack: str) -> list[str]:
-    """Norms that stand beside a stack (model.norm, transformer.ln_f, decoder.final_layer_norm), not those of the embeddings."""
+    """Return the final norms after a stack (model.norm, transformer.ln_f, decoder.final_layer_norm), not those of the embeddings."""
     parent = stack.rsplit(".", 1)[0] + "." if "." in stack else ""
     siblings = [n for n in norms(model) if n.startswith(parent) and "." not in n[len(parent) :]]
     order = [n for n, _ in model.named_modules()]
@@ -119,18 +125,18 @@ def _final_norms(model: nn.Module, stack: str) -> list[str]:
 
 
 def train_last(model: nn.Module, settings: dict[str, Any]) -> nn.Module:
-    """Freezes all but the last layers, their final norm, the head of a task, and on request the choice of words and the embeddings.
+    """Freeze everything except the last layers, their final norm, the task head, and on request the LM head and the embeddings.
 
-    What they were stays in memory once more, so that the base can be asked beside what is learnt.
+    A copy of the original tensors stays in memory, so that the base model can be run too.
     """
     names = [*sum(last(model, settings["last_layers"]), []), *heads(model)]
     model.requires_grad_(False)
     modules = [model.get_submodule(n) for n in names]
-    out, words = model.get_output_embeddings(), model.get_input_embeddings()
-    if out is not None and (settings.get("train_head") or out.weight is not words.weight):  # a head of its own goes with the last layers
-        modules.append(out)
+    head, embeddings = model.get_output_embeddings(), model.get_input_embeddings()
+    if head is not None and (settings.get("train_head") or head.weight is not embeddings.weight):  # an untied LM head is always trained
+        modules.append(head)
     if settings.get("train_embeddings"):
-        modules.append(words)
+        modules.append(embeddings)
     for module in modules:
         module.requires_grad_(True)
     kept = getattr(model, KEPT, {})
@@ -140,7 +146,7 @@ def train_last(model: nn.Module, settings: dict[str, Any]) -> nn.Module:
 
 
 def save(model: nn.Module, folder: Path, about: dict[str, Any]) -> None:
-    """The changed tensors alone, in the width they were trained in."""
+    """Save only the changed tensors, in the dtype they were trained in."""
     folder.mkdir(parents=True, exist_ok=True)
     changed = {n: p.detach().cpu().contiguous() for n, p in model.named_parameters() if n in getattr(model, KEPT)}
     save_file(changed, folder / CHANGED, metadata={"format": "pt"})
@@ -148,15 +154,15 @@ def save(model: nn.Module, folder: Path, about: dict[str, Any]) -> None:
 
 
 def put(model: nn.Module, folder: Path) -> nn.Module:
-    """The base with the changed tensors of `folder` in it; `take_out` gives it back exactly."""
+    """Swap the changed tensors of `folder` into the base model; `take_out` restores it exactly. ModelError when they don't match the model."""
     changed, own = load_file(folder / CHANGED), dict(model.named_parameters())
-    strange = [n for n, t in changed.items() if n not in own or own[n].shape != t.shape]
-    if strange:
+    unmatched = [n for n, t in changed.items() if n not in own or own[n].shape != t.shape]
+    if unmatched:
         raise ModelError(
-            f"What was learnt in {folder.name} belongs to another model: it has no {strange[0]} of that shape.",
+            f"The trained layers in {folder.name} belong to another base model: this one has no {unmatched[0]} of that shape.",
             asked=str(folder),
-            available="the base it was trained on",
-            remedy="Choose the base that its card names.",
+            available="the base model they were trained on",
+            remedy="Choose the base model that the model card names.",
             field="model",
         )
     kept = getattr(model, KEPT, {})
@@ -167,7 +173,7 @@ def put(model: nn.Module, folder: Path) -> nn.Module:
 
 
 def take_out(model: nn.Module) -> nn.Module:
-    """The base as it was before `put`, bit for bit."""
+    """Restore the base model as it was before `put`, bit for bit."""
     own = dict(model.named_parameters())
     for name, tensor in getattr(model, KEPT, {}).items():
         own[name].data = tensor.to(own[name].device)
@@ -178,13 +184,13 @@ def take_out(model: nn.Module) -> nn.Module:
 
 @contextlib.contextmanager
 def base_tensors(model: nn.Module) -> Iterator[None]:
-    """Within this the model answers as its base. The optimizer's parameters stay the same objects."""
+    """Run the model as its base model within this context. The optimizer's parameters stay the same objects."""
     own, kept = dict(model.named_parameters()), getattr(model, KEPT)
-    learnt = {n: own[n].data for n in kept}
+    trained = {n: own[n].data for n in kept}
     try:
         for name, tensor in kept.items():
             own[name].data = tensor.to(own[name].device)
         yield
     finally:
-        for name, tensor in learnt.items():
+        for name, tensor in trained.items():
             own[name].data = tensor

@@ -1,4 +1,4 @@
-"""The base model of a run, in the class of what it learns, packed or not. Safetensors only, no remote code."""
+"""Load the base model of a run, in the class of its objective, quantized or not. Safetensors only, no remote code."""
 
 import sys
 from pathlib import Path
@@ -21,17 +21,17 @@ WIDTHS = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
 
 
 def use_cores() -> None:
-    """As many threads as cores, or as OMP_NUM_THREADS says."""
+    """Set torch's threads to the number of cores, or to OMP_NUM_THREADS."""
     torch.set_num_threads(devices.threads())
 
 
 def torch_device(device: str) -> torch.device:
-    """The launcher shows a worker its one card only, which is then cuda:0."""
+    """Return the torch device. The launcher makes only one GPU visible to a worker, so it is always cuda:0."""
     return torch.device("cuda:0" if device.startswith("cuda") else device)
 
 
 def hold_share(device: str, free: int | None) -> None:
-    """On Windows more than `free` bytes of a card is an error: its driver would go on in the computer's memory, and crawl."""
+    """Limit GPU memory to `free` bytes on Windows: its driver would spill into the computer's memory and become very slow."""
     if free and sys.platform == "win32" and device.startswith("cuda") and torch.cuda.is_available():
         total = torch.cuda.get_device_properties(torch_device(device)).total_memory
         torch.cuda.set_per_process_memory_fraction(min(1.0, free / total), torch_device(device))
@@ -48,48 +48,49 @@ def base_model(
     problem: str | None = None,
     quantization: str | None = None,
 ):
-    """The base in the precision asked for, on its device, with the head of the objective.
+    """Return the base model in the given precision, on its device, with the output head of the objective.
 
-    `labels` (how many) or `names` of them make a fresh head where the folder has none of that size; `problem` is transformers'
-    `problem_type`; `quantization` packs the weights of the layers into 4 bits (nf4) or 8 (int8). The attention is torch's own
-    (sdpa), which transformers chooses where the class has it.
+    `labels` (how many) or their `names` create a new head where the folder has none of that size; `problem` is transformers'
+    `problem_type`; `quantization` quantizes the weights of the layers to 4-bit (nf4) or 8-bit (int8). The attention is torch's SDPA,
+    which transformers chooses where the class supports it. ModelError when transformers has no class for the objective.
     """
     auto = getattr(transformers, objectives.auto_class(folder, objective))
     more = head(folder, labels or (len(names) if names else None), names, problem)
     stored = stored_formats.packed(model_files.document(folder / "config.json"))
-    if stored:  # by bitsandbytes, which says in the config how: it stays so
+    if stored:  # by bitsandbytes, as its config says: it stays quantized
         quantization = stored
         more["device_map"] = {"": torch_device(device)}
     elif stored_formats.quantization(model_files.document(folder / "config.json")) in stored_formats.UNPACKED:
-        more["quantization_config"] = transformers.Mxfp4Config(dequantize=True)  # gpt-oss; beside its own 4 bits nothing learns
+        more["quantization_config"] = transformers.Mxfp4Config(dequantize=True)  # gpt-oss: its own 4-bit format can't be trained
     elif quantization:
         more |= {"quantization_config": packed(quantization, precision, left_whole(auto, folder)), "device_map": {"": torch_device(device)}}
     try:
-        model, told = auto.from_pretrained(
+        model, loading_info = auto.from_pretrained(
             folder, dtype=WIDTHS[precision], use_safetensors=True, trust_remote_code=False, output_loading_info=True, **more
         )
     except ValueError as error:
         if "Unrecognized configuration class" not in str(error):
             raise
         raise ModelError(
-            f"{folder.name} can't learn {objective}: transformers has no such class for its kind.",
+            f"{folder.name} can't be trained for {objective}: transformers has no such class for this model type.",
             asked=objective,
             available=", ".join(o.name for o in objectives.OBJECTIVES.values() if o.auto != auto.__name__),
             remedy="Choose another objective, or another model.",
             field="objective",
         ) from error
     multimodal.text_only(model)
-    model.fresh_modules = sorted({key.rpartition(".")[0] for key in told["missing_keys"]})
+    model.fresh_modules = sorted({key.rpartition(".")[0] for key in loading_info["missing_keys"]})
     if objectives.get(objective).task == "SEQ_CLS":
         pad(model, folder)
     stored = model_files.document(folder / "config.json")
     stored = stored.get("dtype") or stored.get("torch_dtype")
-    model.stored_dtype = torch.bfloat16 if stored in ("bfloat16", "float16") else None  # a whole model is saved as wide as it came
+    # a fully fine-tuned model is saved in the dtype it was loaded from
+    model.stored_dtype = torch.bfloat16 if stored in ("bfloat16", "float16") else None
     return unpacked_on_cpu(model) if quantization else model.to(torch_device(device))
 
 
 def head(folder: Path, labels: int | None, names: list[str] | None, problem: str | None) -> dict[str, Any]:
-    """What a config says of a head; a head of another size in the folder makes room for a fresh one."""
+    """Return the config values of an output head; a head of another size in the folder is replaced by a new one."""
     more: dict[str, Any] = {"problem_type": problem} if problem else {}
     if labels is None:
         return more
@@ -101,13 +102,14 @@ def head(folder: Path, labels: int | None, names: list[str] | None, problem: str
 
 
 def head_of(folder: Path | None) -> dict[str, Any]:
-    """`names` and `problem` of the head that was trained in a run's model folder, for `base_model`; empty when it has none."""
+    """Return `names` and `problem` of the trained head in a run's model folder, for `base_model`; empty when it has none."""
     about = model_files.head(folder) if folder else {}
     return {k: about[k] for k in ("names", "problem") if about.get(k)}
 
 
 def packed(quantization: str, precision: str, whole: list[str] | None) -> BitsAndBytesConfig:
-    """nf4 with double quantisation (Dettmers et al. 2023, arXiv:2305.14314), or LLM.int8 (Dettmers et al. 2022, arXiv:2208.07339)."""
+    """Return the config for nf4 with double quantization (Dettmers et al. 2023, arXiv:2305.14314), or LLM.int8 (Dettmers et al. 2022,
+    arXiv:2208.07339)."""
     if quantization == "int8":
         return BitsAndBytesConfig(load_in_8bit=True, llm_int8_skip_modules=whole)
     return BitsAndBytesConfig(
@@ -120,7 +122,7 @@ def packed(quantization: str, precision: str, whole: list[str] | None) -> BitsAn
 
 
 def left_whole(auto, folder: Path) -> list[str] | None:
-    """Names of what is never packed because it is learnt whole: the head of a task. None leaves it to transformers (`lm_head`)."""
+    """Return the names of modules that are not quantized because they are trained: the task head. None leaves it to transformers (`lm_head`)."""
     with torch.device("meta"):
         empty = auto.from_config(transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False))
     found = layers.heads(empty)
@@ -128,7 +130,7 @@ def left_whole(auto, folder: Path) -> list[str] | None:
 
 
 def unpacked_on_cpu(model):
-    """bitsandbytes repacks 4-bit weights for the CPU on the first test, rounding their constants: a test would be of another model."""
+    """Prevent bitsandbytes from repacking 4-bit weights for the CPU at the first evaluation: it rounds their constants, which changes the model."""
     for module in model.modules():
         if type(module).__name__ == "Linear4bit" and module.weight.device.type == "cpu":
             module.support_avx512bf16_for_cpu = False
@@ -136,6 +138,6 @@ def unpacked_on_cpu(model):
 
 
 def pad(model, folder: Path) -> None:
-    """Decoders judge a text by its last token that is not padding, so their config must know what padding is."""
-    if hasattr(model, "score") and (folder / "tokenizer_config.json").exists():  # only decoders call their head so
+    """Set the padding token of the config: decoders classify a text by its last token that is not padding."""
+    if hasattr(model, "score") and (folder / "tokenizer_config.json").exists():  # only decoders have a head of this name
         model.config.pad_token_id = tokenizer(folder).pad_token_id

@@ -1,7 +1,7 @@
-"""The techniques at work: a base with exactly the right parameters trainable, saved, loaded, switched off, merged.
+"""Apply a fine-tuning method to a base model: make exactly the right parameters trainable, save, load, switch off, merge.
 
-`tuner/settings/methods.py` says what each is; PEFT brings most of them, `layers.py` the last layers, `adapters.py` the bottleneck adapters.
-The head of a task (labels, spans) is trained and saved with every one of them.
+`tuner/settings/methods.py` describes each method; most are PEFT's, `layers.py` has the last layers, `bottleneck_adapter.py` the bottleneck
+adapters. The task head (labels, spans) is trained and saved with every method.
 """
 
 import contextlib
@@ -39,13 +39,13 @@ from tuner.workers.modelling import bottleneck_adapter, layers
 
 
 def build(model, settings: dict[str, Any], facts: ModelFacts, *, objective: str, tokenizer=None, start: Path | None = None):
-    """The model to train, its adapter as wide as the settings ask; see `put_on`."""
+    """Return the model to train, its adapter in the precision of the settings; see `put_on`."""
     built = put_on(model, settings, facts, objective=objective, tokenizer=tokenizer, start=start)
     return narrowed(built) if settings["method"] in ("lora", "qlora") and settings.get("adapter_precision") == "bf16" else built
 
 
 def narrowed(model):
-    """LoRA's matrices in bf16, and kept so when a checkpoint is loaded: PEFT would make them float32 then. Heads stay as they are."""
+    """Cast LoRA's matrices to bf16, also when a checkpoint is loaded, where PEFT would cast them to float32. Heads stay as they are."""
     for name, parameter in model.named_parameters():
         if parameter.requires_grad and "lora_" in name:
             parameter.data = parameter.data.to(torch.bfloat16)
@@ -54,24 +54,27 @@ def narrowed(model):
 
 
 def put_on(model, settings: dict[str, Any], facts: ModelFacts, *, objective: str, tokenizer=None, start: Path | None = None):
-    """The base with what is to be learnt, fresh or going on from the folder `start`; what `start` holds of another kind is merged.
+    """Return the base model with the method applied, new or continued from the folder `start`; an adapter of another kind in `start` is merged.
 
-    A packed base is left as it was loaded: `prepare_model_for_kbit_training` would make embeddings, norms and head fp32, which fp16
-    needs and bf16 does not; freezing is done here, and checkpointing without re-entrance needs no gradient at the input.
+    A quantized base stays as it was loaded: `prepare_model_for_kbit_training` would cast embeddings, norms and head to fp32, which fp16
+    needs and bf16 does not; freezing is done here, and non-reentrant checkpointing needs no gradient at the input. ModelError for settings
+    that don't work with the method or the model.
     """
     method, task = settings["method"], objectives.get(objective).task
     if start is not None and not continuation.same(start, method, objective):
         model, start = merged(with_saved(model, start)), None
     if method == "full":
-        _whole(model)
+        _require_unquantized(model)
         return layers.train_all(model)
     if method == "last_layers":
-        _whole(model)
+        _require_unquantized(model)
         model = layers.train_last(layers.put(model, start) if start else model, settings)
         model.task = task
         return model
     if method == "prefix" and settings.get("gradient_checkpointing"):
-        raise _refused("Prefix tuning does not go with computing twice.", "Switch gradient checkpointing off.", "gradient_checkpointing")
+        raise _refused(
+            "Prefix tuning does not work with gradient checkpointing.", "Switch gradient checkpointing off.", "gradient_checkpointing"
+        )
     if method in SOFT:
         return _soft(model, settings, task, tokenizer, start)
     if start is not None:
@@ -86,13 +89,13 @@ def put_on(model, settings: dict[str, Any], facts: ModelFacts, *, objective: str
     return model
 
 
-def _whole(model) -> None:
+def _require_unquantized(model) -> None:
     if getattr(model, "is_quantized", False):
-        raise _refused("Packed weights can't be changed themselves.", "Choose QLoRA, or leave quantization off.", "quantization")
+        raise _refused("Quantized weights can't be trained directly.", "Choose QLoRA, or leave quantization off.", "quantization")
 
 
 def _refused(message: str, remedy: str, field: str) -> ModelError:
-    return ModelError(message, asked=field, available="see the table of techniques", remedy=remedy, field=field)
+    return ModelError(message, asked=field, available="see the table of methods", remedy=remedy, field=field)
 
 
 def _no_target(facts: ModelFacts, targets: Any) -> ModelError:
@@ -106,7 +109,7 @@ def _no_target(facts: ModelFacts, targets: Any) -> ModelError:
 
 
 def _config(model, s: dict[str, Any], facts: ModelFacts, task: str) -> PeftConfig:
-    """What PEFT is asked for; the head of a task goes along whole."""
+    """Return the PEFT config; the task head is trained in full."""
     common = {"task_type": task, "modules_to_save": layers.heads(model) or None}
     if s["method"] in ("lora", "qlora"):
         return _lora(model, s, facts, common)
@@ -120,16 +123,18 @@ def _config(model, s: dict[str, Any], facts: ModelFacts, task: str) -> PeftConfi
 
 def _lora(model, s: dict[str, Any], facts: ModelFacts, common: dict[str, Any]) -> LoraConfig:
     targets = models.lora_modules(facts, s.get("lora_targets", "all-linear"))
-    if targets == "all-linear":  # PEFT's own word for it takes some heads for layers
+    if targets == "all-linear":  # PEFT's own "all-linear" includes some task heads
         targets = layers.linears(model)
     else:
         targets = layers.named(model, targets, list(models.targets(facts).values()))
     if not targets:
         raise _no_target(facts, s.get("lora_targets"))
     if s.get("use_dora") and s.get("lora_init", "default") != "default":
-        raise _refused("DoRA does not go with PiSSA or OLoRA.", "Leave DoRA off, or choose the usual start.", "use_dora")
+        raise _refused("DoRA does not work with PiSSA or OLoRA.", "Leave DoRA off, or choose the default initialization.", "use_dora")
     if s.get("lora_init") == "olora" and any(hasattr(model.get_submodule(n), "nf") for n in targets):
-        raise _refused(f"OLoRA does not know the way {facts.name} keeps its matrices.", "Choose pissa, or the usual start.", "lora_init")
+        raise _refused(
+            f"OLoRA does not support the weight layout of {facts.name}.", "Choose pissa, or the default initialization.", "lora_init"
+        )
     return LoraConfig(
         r=s["lora_rank"],
         lora_alpha=s.get("lora_alpha") or 2 * s["lora_rank"],
@@ -146,7 +151,8 @@ def _lora(model, s: dict[str, Any], facts: ModelFacts, common: dict[str, Any]) -
 
 
 def _soft(model, s: dict[str, Any], task: str, tokenizer, start: Path | None) -> PeftModel:
-    """Prompt tuning, P-tuning, prefix tuning: PEFT trains no loaded prompts, so they are made anew and the learnt ones put in."""
+    """Apply prompt tuning, P-tuning or prefix tuning. PEFT can't train a loaded prompt, so a new one is made and the trained weights are loaded
+    into it."""
     if start is not None:
         config = PeftConfig.from_pretrained(str(start))
         config.inference_mode = False
@@ -157,29 +163,29 @@ def _soft(model, s: dict[str, Any], task: str, tokenizer, start: Path | None) ->
         set_peft_model_state_dict(model, load_file(start / "adapter_model.safetensors"))
         load_extra_state(model, start)
     elif s["method"] == "prompt" and s.get("prompt_text"):
-        _begin_with(model, tokenizer, s["prompt_text"])
+        _init_from_text(model, tokenizer, s["prompt_text"])
     elif s["method"] == "prefix" and not s.get("prefix_projection"):
-        model.prompt_encoder["default"].embedding.weight.data.mul_(0.02)  # of PEFT's size they drown the text
+        model.prompt_encoder["default"].embedding.weight.data.mul_(0.02)  # at PEFT's scale they dominate the text
     return model
 
 
 def _soft_config(model, s: dict[str, Any], task: str) -> PeftConfig:
-    c, hidden = model.config.get_text_config(), bottleneck_adapter.hidden_size(model)
-    shape = {"token_dim": hidden, "num_layers": c.num_hidden_layers, "num_attention_heads": c.num_attention_heads}
+    config, hidden = model.config.get_text_config(), bottleneck_adapter.hidden_size(model)
+    shape = {"token_dim": hidden, "num_layers": config.num_hidden_layers, "num_attention_heads": config.num_attention_heads}
     common = {"task_type": task, "num_virtual_tokens": s["virtual_tokens"], "modules_to_save": layers.heads(model) or None}
     if s["method"] == "prompt":
         return PromptTuningConfig(prompt_tuning_init="SAMPLE_VOCAB", num_transformer_submodules=1, **shape, **common)
     if s["method"] == "p_tuning":
         return PromptEncoderConfig(encoder_hidden_size=hidden, num_transformer_submodules=1, **shape, **common)
-    if c.is_encoder_decoder:  # the prefixes are the decoder's; T5's heads need not add up to H
-        depth = getattr(c, "num_decoder_layers", None) or getattr(c, "decoder_layers", None)
-        heads = getattr(c, "decoder_attention_heads", None) or c.num_attention_heads
-        shape = {"token_dim": heads * getattr(c, "d_kv", hidden // heads), "num_layers": depth, "num_attention_heads": heads}
+    if config.is_encoder_decoder:  # the prefixes are the decoder's; T5's heads need not add up to H
+        depth = getattr(config, "num_decoder_layers", None) or getattr(config, "decoder_layers", None)
+        heads = getattr(config, "decoder_attention_heads", None) or config.num_attention_heads
+        shape = {"token_dim": heads * getattr(config, "d_kv", hidden // heads), "num_layers": depth, "num_attention_heads": heads}
     return PrefixTuningConfig(prefix_projection=s.get("prefix_projection", False), encoder_hidden_size=hidden, **shape, **common)
 
 
-def _begin_with(model: PeftModel, tokenizer, text: str) -> None:
-    """The prompt starts as the embeddings of a text, repeated or cut to its length (PEFT's own way keeps a path in the config)."""
+def _init_from_text(model: PeftModel, tokenizer, text: str) -> None:
+    """Initialize the prompt with the embeddings of a text, repeated or truncated to its length (PEFT's own way keeps a path in the config)."""
     weight = model.prompt_encoder["default"].embedding.weight
     ids = tokenizer(text, add_special_tokens=False)["input_ids"] or [tokenizer.eos_token_id]
     ids = (ids * (len(weight) // len(ids) + 1))[: len(weight)]
@@ -188,60 +194,60 @@ def _begin_with(model: PeftModel, tokenizer, text: str) -> None:
 
 
 def _network(model) -> torch.nn.Module | None:
-    """The network that makes the prompts in training, where there is one."""
+    """Return the network that computes the prompts during training (P-tuning, projected prefixes); None without one."""
     encoder = model.prompt_encoder[model.active_adapter] if isinstance(model, PeftModel) and hasattr(model, "prompt_encoder") else None
     return encoder if hasattr(encoder, "mlp_head") or hasattr(encoder, "transform") else None
 
 
 def _with_network(model: PeftModel) -> PeftModel:
-    """Whatever saves or loads this model (a trainer's checkpoints as well) saves and loads the network that makes the prompts."""
+    """Make saving and loading of this model (a trainer's checkpoints too) include the network that computes the prompts."""
     encoder = _network(model)
     if encoder is None:
         return model
-    encoder._load_adapter_state_dict = lambda state: None  # a checkpoint's prompts are what it made, not itself
+    encoder._load_adapter_state_dict = lambda state: None  # a checkpoint's prompts are the network's output, not the network
     save_pretrained, load_adapter = model.save_pretrained, model.load_adapter
 
-    def save_too(save_directory, *args, **kwargs):
+    def save_with_network(save_directory, *args, **kwargs):
         save_pretrained(save_directory, *args, **kwargs)
         save_file(extra_state(model), Path(save_directory) / EXTRA, metadata={"format": "pt"})
 
-    def load_too(model_id, *args, **kwargs):
+    def load_with_network(model_id, *args, **kwargs):
         result = load_adapter(model_id, *args, **kwargs)
         load_extra_state(model, Path(model_id))
         return result
 
-    model.save_pretrained, model.load_adapter = save_too, load_too
+    model.save_pretrained, model.load_adapter = save_with_network, load_with_network
     return model
 
 
 def extra_state(model) -> dict[str, torch.Tensor]:
-    """What a Trainer's checkpoint of this technique would lack for an exact resume: the network of P-tuning and of projected prefixes.
+    """Return what a Trainer's checkpoint lacks for an exact resume: the network of P-tuning and of projected prefixes. Empty for other methods.
 
-    A model made by `build` writes it into every checkpoint (as `EXTRA`) and reads it on resume and with the best state by itself.
-    A callback of one's own would, in `on_save`: `save_file(extra_state(model), checkpoint / EXTRA)`; empty for all other techniques.
+    A model made by `build` writes it into every checkpoint (as `EXTRA`) and reads it on resume and with the best checkpoint. Your own callback
+    would call `save_file(extra_state(model), checkpoint / EXTRA)` in `on_save`.
     """
     encoder = _network(model)
     return {} if encoder is None else {k: v.detach().cpu().contiguous() for k, v in encoder.state_dict().items()}
 
 
 def load_extra_state(model, folder: Path) -> None:
-    """The counterpart, after the weights were loaded. ModelError when it is needed and not there."""
+    """Load the state of `extra_state` after the weights. ModelError when it is needed and missing."""
     encoder = _network(model)
     if encoder is None:
         return
     if not (folder / EXTRA).exists():
         raise ModelError(
-            f"{folder.name} lacks {EXTRA}, without which this technique can't go on.",
+            f"{folder.name} lacks {EXTRA}, without which this method can't continue.",
             asked=str(folder),
             available="folders saved by this app",
-            remedy="Begin a new run.",
+            remedy="Start a new run.",
         )
     encoder.load_state_dict(load_file(folder / EXTRA))
 
 
 def _aligned(model: PeftModel) -> PeftModel:
-    """Mends what PEFT forgets when virtual tokens stand before the text: a decoder's head for texts must judge the last real token
-    (it takes the last of the row, padding or not); labels of words and of spans must move along, and their logits back."""
+    """Fix positions that PEFT does not handle when virtual tokens precede the text: a decoder's classification head must use the last real token
+    (it takes the last of the row, padding or not); labels of words and of spans must be shifted, and their logits shifted back."""
     config, base = model.active_peft_config, model.base_model
     if config.peft_type not in ("PROMPT_TUNING", "P_TUNING") or config.task_type not in ("SEQ_CLS", "TOKEN_CLS", "QUESTION_ANS"):
         return model
@@ -279,11 +285,11 @@ def _aligned(model: PeftModel) -> PeftModel:
     return model
 
 
-# --- kept, loaded, switched off, merged ---------------------------------------------------------------------------------------
+# --- save, load, switch off, merge ---------------------------------------------------------------------------------------
 
 
 def remember(model, folder: Path | None, settings: dict[str, Any]) -> None:
-    """PiSSA and OLoRA take their start out of the base: it is kept (in memory) to save the whole as plain LoRA. `build` calls this."""
+    """Keep the initial adapter in memory for PiSSA and OLoRA, which subtract it from the base, to save the result as plain LoRA. Called by `build`."""
     config = model.peft_config.get("default") if isinstance(model, PeftModel) else None
     if getattr(config, "init_lora_weights", True) in ("pissa", "olora") and not hasattr(model, "start_of_lora"):
         state = get_peft_model_state_dict(model)
@@ -291,7 +297,7 @@ def remember(model, folder: Path | None, settings: dict[str, Any]) -> None:
 
 
 def save(model, folder: Path, settings: dict[str, Any]) -> None:
-    """What was learnt, as safetensors, in a form that `with_saved` and, for PEFT's own methods, PEFT alone can load."""
+    """Save the trained weights as safetensors, in a form that `with_saved` and, for PEFT's own methods, plain PEFT can load."""
     folder.mkdir(parents=True, exist_ok=True)
     if hasattr(model, layers.KEPT):
         layers.save(model, folder, {"last_layers": settings.get("last_layers"), "task": getattr(model, "task", None)})
@@ -299,8 +305,8 @@ def save(model, folder: Path, settings: dict[str, Any]) -> None:
         stored = getattr(model, "stored_dtype", None)
         (model.to(stored) if stored else model).save_pretrained(folder)
     elif hasattr(model, "start_of_lora"):
-        with tempfile.TemporaryDirectory() as place:
-            initial = Path(place) / "initial"
+        with tempfile.TemporaryDirectory() as temporary:
+            initial = Path(temporary) / "initial"
             model.peft_config["default"].save_pretrained(str(initial))
             save_file(model.start_of_lora, initial / "adapter_model.safetensors")
             model.save_pretrained(str(folder), path_initial_model_for_weight_conversion=str(initial))
@@ -314,11 +320,11 @@ def save(model, folder: Path, settings: dict[str, Any]) -> None:
 
 
 def kind(folder: Path) -> str:
-    """What a folder holds (`additions.kind`). ModelError when it is nothing that was learnt."""
+    """Return the kind of adapter or model in a folder (`continuation.kind`). ModelError when it holds nothing trained."""
     if found := continuation.kind(folder):
         return found
     raise ModelError(
-        f"{folder.name} holds nothing that was learnt.",
+        f"{folder.name} holds no trained model or adapter.",
         asked=str(folder),
         available="adapter_config.json, layers.json or config.json",
         remedy="Choose another run.",
@@ -327,7 +333,7 @@ def kind(folder: Path) -> str:
 
 
 def with_saved(model, folder: Path, *, name: str = "default"):
-    """A base, or a base with additions of the same kind, with what `folder` holds switched on."""
+    """Return a base model, or one with adapters of the same kind, with the adapter or weights of `folder` loaded and active."""
     found = kind(folder)
     if found == "layers":
         return layers.put(model, folder)
@@ -344,7 +350,7 @@ def with_saved(model, folder: Path, *, name: str = "default"):
 
 
 def off(model) -> contextlib.AbstractContextManager:
-    """Within this the model answers as its base; a whole model has none and answers as itself."""
+    """Return a context in which the model runs as its base model; a fully fine-tuned model has none and runs as itself."""
     if isinstance(model, PeftModel):
         own = model.active_peft_config.is_prompt_learning and not hasattr(model.base_model, "prepare_inputs_for_generation")
         return _without_prompts(model) if own else model.disable_adapter()
@@ -353,7 +359,7 @@ def off(model) -> contextlib.AbstractContextManager:
 
 @contextlib.contextmanager
 def _without_prompts(model: PeftModel) -> Iterator[None]:
-    """PEFT's `disable_adapter` for models that write nothing: there it looks for what only writing needs, and leaves the head on."""
+    """Replace PEFT's `disable_adapter` for models that don't generate: PEFT's needs methods of generation there, and leaves the trained head on."""
     heads = [m for m in model.modules() if isinstance(m, ModulesToSaveWrapper)]
     before = model.__dict__.get("forward")
     try:
@@ -371,40 +377,39 @@ def _without_prompts(model: PeftModel) -> Iterator[None]:
 
 
 def merged(model):
-    """One whole model with what was learnt inside. ModelError for what can't be merged."""
+    """Return one model with the adapter merged into it. ModelError for methods and models that can't be merged."""
     if hasattr(model, layers.KEPT):
         delattr(model, layers.KEPT)
     if not isinstance(model, PeftModel):
         return model
     if f"peft:{getattr(model.peft_type, 'value', model.peft_type)}" not in continuation.MERGE:
-        raise _refused("What was learnt this way can't be merged into the model.", "Go on with the same technique.", "method")
+        raise _refused("An adapter of this method can't be merged into the model.", "Continue with the same method.", "method")
     if getattr(model.get_base_model(), "is_quantized", False):
         raise _refused(
-            "Nothing can be merged into weights of a few bits.",
-            "Go on with the adapter, or train from the 16-bit model that the base was made from.",
+            "An adapter can't be merged into quantized weights.",
+            "Continue with the adapter, or train from the 16-bit model that the base was made from.",
             "model",
         )
-    return _unwrapped(model, learnt=True).merge_and_unload(
-        safe_merge=True
-    )  # PEFT stumbles over heads of several parts, or leaves them wrapped
+    # PEFT fails on heads of several parts, or leaves them wrapped
+    return _unwrapped(model, trained=True).merge_and_unload(safe_merge=True)
 
 
 def taken_off(model):
-    """The bare base again, bit for bit."""
+    """Return the bare base model again, bit for bit."""
     if not isinstance(model, PeftModel):
         return layers.take_out(model)
     for hook in getattr(model, "alignment", ()):
         hook.remove()
-    _unwrapped(model, learnt=False)  # PEFT's unload would leave the learnt head in
+    _unwrapped(model, trained=False)  # PEFT's unload would leave the trained head in
     return model.base_model if model.active_peft_config.is_prompt_learning else model.unload()
 
 
-def _unwrapped(model, learnt: bool):
-    """Heads without PEFT's wrapper around them, which some methods leave there: the learnt ones, or the base's own."""
+def _unwrapped(model, trained: bool):
+    """Remove PEFT's wrapper around heads, which some methods leave there; keep the trained heads, or the base's own."""
     for name, module in list(model.named_modules()):
         if isinstance(module, ModulesToSaveWrapper):
             parent, _, leaf = name.rpartition(".")
             active = module.active_adapters
-            chosen = module.modules_to_save[active[0]] if learnt and active else module.original_module
+            chosen = module.modules_to_save[active[0]] if trained and active else module.original_module
             setattr(model.get_submodule(parent), leaf, chosen)
     return model

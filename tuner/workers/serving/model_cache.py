@@ -1,4 +1,4 @@
-"""The models that a serving worker keeps in memory: bases, each with any number of adapters; the longest unused one makes room."""
+"""The models that a serving worker keeps in memory: base models with any number of adapters; the least recently used one is evicted."""
 
 import gc
 import threading
@@ -14,11 +14,11 @@ from pydantic import BaseModel
 from tuner.settings import continuation, objectives
 from tuner.workers.modelling import load, peft_methods
 
-ROOM = 1.3  # a model is loaded beside another when its weights times this are free: answering needs some as well
+ROOM = 1.3  # a model is loaded beside others when its weights times this are free: generation needs memory too
 
 
 class Known(BaseModel):
-    """A model that can be asked for: `base` is a folder or Hub id, `adapter` a folder with what was learnt beside it, or None."""
+    """A registered model: `base` is a folder or Hub id, `adapter` a folder with a trained adapter, or None."""
 
     id: str
     base: str
@@ -28,17 +28,17 @@ class Known(BaseModel):
 
 
 class Base:
-    """One base model in memory. What was learnt on it is switched per request: additions of one PEFT type stay beside each other;
-    those of another type, and changed layers, are swapped in, and the base is given back exactly in between."""
+    """One base model in memory. Its adapters are switched per request: adapters of one PEFT type stay loaded together; those of another type, and
+    changed layers, are swapped in, and the base model is restored exactly in between."""
 
     def __init__(self, folder: Path, known: Known, device: str):
         head = load.head_of(Path(known.adapter)) if known.adapter else {}
         self.model = load.base_model(folder, known.precision, device, objective=known.objective, **head).eval()
         self.tokenizers = {None: load.tokenizer(folder)}
-        self.kind: str | None = None  # of what is on the base now; None: it is bare
+        self.kind: str | None = None  # of the adapter on the base model now; None: no adapter
 
     def switch(self, adapter: str | None) -> tuple[Any, Any]:
-        """(model, tokenizer) with this adapter on; with None the caller must still switch adapters off (`techniques.off`)."""
+        """Return (model, tokenizer) with this adapter active; with None the caller must still switch adapters off (`peft_methods.off`)."""
         if adapter is None:
             return self.model, self.tokenizers[None]
         folder, name = Path(adapter), _name(adapter)
@@ -54,23 +54,23 @@ class Base:
             self._clear()
         stale = [n for n in self.tokenizers if n and n.split("@")[0] == name.split("@")[0]]
         self.model, self.kind = peft_methods.with_saved(self.model, folder, name=name).eval(), kind
-        for old in stale:  # the run was trained on since
+        for old in stale:  # the run was trained further since
             self.model.delete_adapter(old)
             self.tokenizers.pop(old)
         self.tokenizers[name] = load.tokenizer(folder)
 
     def _beside(self) -> bool:
-        """Prompts learnt for a task carry hooks that know their length: of these only one is there at a time."""
+        """Return whether another adapter can be added: trained prompts of a task have hooks for their length, so only one is loaded at a time."""
         return not getattr(self.model, "alignment", None)
 
     def _clear(self) -> None:
-        """The bare base again; tokenizers of what was on it go with it."""
+        """Restore the bare base model and drop the tokenizers of its adapters."""
         self.model, self.kind = peft_methods.taken_off(self.model).eval(), None
         self.tokenizers = {None: self.tokenizers[None]}
 
 
 class Models:
-    """What was made known, and what is loaded. `turn` is held for the length of an answer: one speaks at a time."""
+    """Registered and loaded models. `turn` is a lock that is held during an answer: one answer at a time."""
 
     def __init__(self, device: str):
         self.device, self.turn = device, threading.Lock()
@@ -78,13 +78,13 @@ class Models:
         self.bases: OrderedDict[tuple, Base] = OrderedDict()
 
     def ready(self, id: str) -> tuple[Any, Any, bool]:
-        """(model, tokenizer, adapter on) for a known id; loads what is missing. Call it with `turn` held."""
+        """Return (model, tokenizer, whether an adapter is active) for a registered id; loads what is missing. Call it with `turn` held."""
         known = self.known[id]
         folder = load.local_folder(known.base)
-        stamp = (folder / "config.json").stat().st_mtime_ns  # a full run may have been trained on since
+        stamp = (folder / "config.json").stat().st_mtime_ns  # a fully fine-tuned run may have been trained further since
         head = str(load.head_of(Path(known.adapter))) if known.adapter else ""
         key = (known.base, known.precision, stamp, objectives.get(known.objective).auto, head)
-        if known.adapter is None:  # the base of a run with a head of its own is that run's base, switched off
+        if known.adapter is None:  # the base of a run with its own head is that run's model, switched off
             key = next((k for k in self.bases if k[:4] == key[:4]), key)
         if key not in self.bases:
             self._make_room(folder, known.precision)
@@ -94,9 +94,9 @@ class Models:
         return model, tokenizer, known.adapter is not None
 
     def _make_room(self, folder: Path, precision: str) -> None:
-        """Two models stay beside each other where they fit; else they take turns."""
-        need = sum(f.stat().st_size for f in folder.glob("*.safetensors")) * (2 if precision == "fp32" else 1) * ROOM
-        while self.bases and self._free() < need:
+        """Evict models until the new one fits."""
+        needed = sum(f.stat().st_size for f in folder.glob("*.safetensors")) * (2 if precision == "fp32" else 1) * ROOM
+        while self.bases and self._free() < needed:
             self.bases.popitem(last=False)
             gc.collect()
             if torch.cuda.is_available():
@@ -107,7 +107,7 @@ class Models:
 
 
 def _name(adapter: str) -> str:
-    """PEFT's names may hold no dots; the stamp tells a run that was trained on from what is in memory."""
+    """Return PEFT's name of an adapter, without dots; the time stamp changes when the run is trained further."""
     files = (Path(adapter) / name for name in ("adapter_config.json", continuation.ABOUT, "config.json"))
     stamp = next((file.stat().st_mtime_ns for file in files if file.exists()), 0)
     return f"{abs(hash(adapter)):x}@{stamp}"

@@ -1,8 +1,8 @@
-"""One base model, its adapters, an OpenAI-compatible API on 127.0.0.1: `python -m tuner.workers.serving.server FOLDER`.
+"""Serving worker: an OpenAI-compatible API on 127.0.0.1 for base models and their adapters: `python -m tuner.workers.serving.server FOLDER`.
 
-FOLDER/request.json names the device; FOLDER/endpoint.json (port and secret, readable by the owner alone) appears when it
-is ready. Models are made known with POST /models; adapters stay resident on one copy of their base and are switched per
-request, a fully tuned model is loaded in turn. Ends after ten idle minutes, or when the file `control` appears.
+FOLDER/request.json names the device; FOLDER/endpoint.json (port and secret, readable by the owner only) appears when the server is ready. Models
+are registered with POST /models; adapters stay loaded on one copy of their base model and are switched per request, a fully fine-tuned model is
+loaded when it is asked for. Exits after ten idle minutes, or when the file `control` appears.
 """
 
 import asyncio
@@ -33,11 +33,11 @@ from tuner.workers.serving import task_predict
 from tuner.workers.serving.model_cache import Known, Models
 from tuner.workers.tokenization import template_render
 
-IDLE = 600.0
+IDLE = 600.0  # seconds
 
 
 class Question(BaseModel):
-    """What /v1/chat/completions takes of OpenAI's form."""
+    """The fields of OpenAI's request that /v1/chat/completions accepts."""
 
     model: str
     messages: list[dict[str, Any]] = Field(min_length=1)
@@ -50,7 +50,7 @@ class Question(BaseModel):
 
 
 class Task(BaseModel):
-    """A text for a model that does not chat; see answers.py. `base` asks the model as it was before."""
+    """A text for a model that is not a chat model; see task_predict.py."""
 
     model: str
     text: str
@@ -59,7 +59,7 @@ class Task(BaseModel):
 
 
 class Streamer(TextIteratorStreamer):
-    """The answer without special tokens, but with those around a thought: a reader must be able to tell it from the answer."""
+    """Streams the answer without special tokens, except those around reasoning, which the reader must be able to separate from the answer."""
 
     def __init__(self, tokenizer):
         super().__init__(tokenizer, skip_prompt=True, skip_special_tokens=False)
@@ -76,7 +76,7 @@ class Streamer(TextIteratorStreamer):
 
 
 class Halt(StoppingCriteria):
-    """`asked`: the reader wants no more; `heard`: the generation really ended for that."""
+    """Stops a generation. `asked`: the reader cancelled; `heard`: the generation ended because of that."""
 
     def __init__(self):
         self.asked = self.heard = False
@@ -87,7 +87,7 @@ class Halt(StoppingCriteria):
 
 
 class Answer:
-    """One generation: iterate over its text; afterwards the counts and the reason of its end."""
+    """One generation: iterate over `text()`; afterwards the token counts and the finish reason are set."""
 
     def __init__(self, models: Models, q: Question):
         self.models, self.q, self.halt = models, q, Halt()
@@ -102,10 +102,10 @@ class Answer:
             room = (getattr(model.config.get_text_config(), "max_position_embeddings", None) or 4096) - self.prompt_tokens
             if room < 1:
                 raise RequestError(
-                    f"The conversation has {self.prompt_tokens} tokens, more than this model reads.",
+                    f"The conversation has {self.prompt_tokens} tokens, more than the context of this model.",
                     asked=self.prompt_tokens,
                     available=f"up to {self.prompt_tokens + room - 1} tokens",
-                    remedy="Begin a new chat, or shorten the message.",
+                    remedy="Start a new chat, or shorten the message.",
                 )
             limit = min(room, self.q.max_completion_tokens or self.q.max_tokens or 512)
             streamer = Streamer(tokenizer)
@@ -119,7 +119,7 @@ class Answer:
             try:
                 yield from (piece for piece in streamer if piece)
             finally:
-                self.halt.asked = True  # the reader is gone, or all is said
+                self.halt.asked = True  # the reader left, or the answer is complete
                 thread.join()
             if failure:
                 raise failure[0]
@@ -154,7 +154,7 @@ class Answer:
 
 
 def end_tokens(model, tokenizer) -> list[int]:
-    """All that ends an answer: of the generation config and of the tokenizer, which may differ."""
+    """Return all end tokens: those of the generation config and of the tokenizer, which may differ."""
     ids = model.generation_config.eos_token_id
     ids = ids if isinstance(ids, list) else [] if ids is None else [ids]
     return list(dict.fromkeys([*ids, tokenizer.eos_token_id]))
@@ -167,9 +167,9 @@ def make_app(models: Models, key: str) -> FastAPI:
     def allowed(request: Request) -> None:
         app.state.last = time.monotonic()
         if not secrets.compare_digest(request.headers.get("authorization", ""), f"Bearer {key}"):
-            raise HTTPException(401, "The key is wrong.")
+            raise HTTPException(401, "The API key is wrong.")
         if request.headers.get("host", "").rsplit(":", 1)[0] not in ("127.0.0.1", "localhost"):
-            raise HTTPException(403, "Asked for under a foreign name.")
+            raise HTTPException(403, "This host name is not allowed.")
 
     @app.post("/models", dependencies=[Depends(allowed)])
     def make_known(known: Known) -> dict:
@@ -183,7 +183,7 @@ def make_app(models: Models, key: str) -> FastAPI:
     @app.post("/v1/chat/completions", dependencies=[Depends(allowed)])
     async def complete(q: Question):
         if q.model not in models.known:
-            raise HTTPException(404, f"There is no model {q.model!r} here.")
+            raise HTTPException(404, f"The model {q.model!r} is not registered.")
         answer = Answer(models, q)
         if q.stream:
             return StreamingResponse(_events(answer, app), media_type="text/event-stream")
@@ -203,7 +203,7 @@ def make_app(models: Models, key: str) -> FastAPI:
     @app.post("/tasks", dependencies=[Depends(allowed)])
     async def task(t: Task):
         if t.model not in models.known:
-            raise HTTPException(404, f"There is no model {t.model!r} here.")
+            raise HTTPException(404, f"The model {t.model!r} is not registered.")
         try:
             return await asyncio.to_thread(_answered, models, t)
         except Exception as error:
@@ -214,8 +214,8 @@ def make_app(models: Models, key: str) -> FastAPI:
 
 def _answered(models: Models, t: Task) -> dict[str, Any]:
     known = models.known[t.model]
-    beside = Path(known.adapter or known.base)
-    about = model_files.head(beside) | paths.read_json(beside / "task.json", {})
+    folder = Path(known.adapter or known.base)
+    about = model_files.head(folder) | paths.read_json(folder / "task.json", {})
     with models.turn:
         model, tokenizer, adapted = models.ready(t.model)
         with contextlib.nullcontext() if adapted else peft_methods.off(model):
@@ -223,9 +223,9 @@ def _answered(models: Models, t: Task) -> dict[str, Any]:
 
 
 async def _events(answer: Answer, app: FastAPI) -> AsyncIterator[str]:
-    """Server-sent events as OpenAI sends them; an error is an event too, since the status line is gone by then.
+    """Yield server-sent events in OpenAI's format; an error is an event too, because the status line is already sent.
 
-    A thread of its own reads the answer to its end, so that a reader who leaves halts the generation and the turn is given back.
+    A separate thread reads the answer to its end, so that a client that disconnects stops the generation and releases the lock.
     """
     head = {
         "id": f"chatcmpl-{secrets.token_hex(8)}",
@@ -242,7 +242,7 @@ async def _events(answer: Answer, app: FastAPI) -> AsyncIterator[str]:
                 loop.call_soon_threadsafe(pieces.put_nowait, piece)
         except Exception as error:
             end = error
-        with contextlib.suppress(RuntimeError):  # the server is closing: nobody listens any more
+        with contextlib.suppress(RuntimeError):  # the server is shutting down
             loop.call_soon_threadsafe(pieces.put_nowait, end)
 
     threading.Thread(target=read, daemon=True).start()
@@ -280,7 +280,7 @@ def _problem(error: BaseException) -> dict[str, Any]:
         return {
             "code": "defect",
             "message": f"{type(error).__name__}: {str(error)[:300]}",
-            "remedy": "The serving log has the whole story.",
+            "remedy": "See the serving log for details.",
         }
     return known.as_dict()
 

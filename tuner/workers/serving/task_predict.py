@@ -1,4 +1,4 @@
-"""What a model that does not chat says of a text: labels with their shares, a number, labelled words, a stretch of the text, or a new text."""
+"""Predictions of models that are not chat models: labels with probabilities, a number, labelled words, a span of the text, or a new text."""
 
 from typing import Any
 
@@ -9,27 +9,27 @@ from tuner.errors import RequestError
 from tuner.workers.modelling.batches import Pad, best_spans
 from tuner.workers.tokenization import reward_text, task_rows
 
-WINDOWS = 8  # of a long text, read at once
+WINDOWS = 8  # windows of a long text per batch
 
 
 @torch.inference_mode()
 def answer(
     model, tokenizer, objective: str, text: str, *, about: dict | None = None, question: str = "", most: int = 256
 ) -> dict[str, Any]:
-    """By the objective: {"labels": [{"label", "score"}]}, {"value"}, {"words": [{"text", "label", "score"}]},
-    {"text", "begin", "end", "score"} or {"text"}; and "tokens", how many were read. `about` is what the worker wrote beside the weights.
-    RequestError for what can't be asked."""
+    """Return, by objective, {"labels": [{"label", "score"}]}, {"value"}, {"words": [{"text", "label", "score"}]},
+    {"text", "begin", "end", "score"} or {"text"}; and "tokens", the number of input tokens. `about` is the document that the worker saved beside
+    the weights. RequestError for an empty text and other invalid requests."""
     if not text.strip():
-        raise RequestError("There is no text.", asked=text, available="some words", remedy="Write something.", field="text")
-    faces = {"classification": labels, "regression": number, "reward": reward, "tokens": words, "qa": span, "seq2seq": rewrite}
-    return faces[objective](model, tokenizer, text, about=about or {}, question=question, most=most)
+        raise RequestError("The text is empty.", asked=text, available="any text", remedy="Enter a text.", field="text")
+    predictors = {"classification": labels, "regression": number, "reward": reward, "tokens": words, "qa": span, "seq2seq": rewrite}
+    return predictors[objective](model, tokenizer, text, about=about or {}, question=question, most=most)
 
 
 def limit(model, tokenizer) -> int:
-    """Tokens that the model can read at once."""
+    """Return the maximum number of input tokens of the model."""
     config = model.config
     known = getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None) or 4096
-    own = known - 2 if config.model_type in ("roberta", "xlm-roberta") else known  # two positions are its padding's
+    own = known - 2 if config.model_type in ("roberta", "xlm-roberta") else known  # two positions are reserved for padding
     return min(own, tokenizer.model_max_length or own)
 
 
@@ -39,7 +39,7 @@ def read(model, tokenizer, *texts: str, **how: Any):
 
 
 def names(model, about: dict) -> list[str]:
-    """What the outputs of a head mean."""
+    """Return the names of a head's outputs."""
     return about.get("names") or [label for _, label in sorted(model.config.id2label.items())]
 
 
@@ -59,24 +59,24 @@ def number(model, tokenizer, text: str, *, about: dict, **_) -> dict[str, Any]:
 
 
 def reward(model, tokenizer, text: str, *, about: dict, question: str = "", **_) -> dict[str, Any]:
-    """{"value"}: how good `text` is as an answer to `question`. Without a question the text may be a talk ("User: ..." and "Assistant: ...",
-    a turn a line, as in transcripts)."""
-    talk = [{"role": "user", "content": question}, {"role": "assistant", "content": text}] if question.strip() else transcript(text)
-    if not talk or talk[-1]["role"] != "assistant":
+    """Return {"value"}: the reward of `text` as an answer to `question`. Without a question the text may be a conversation ("User: ..." and
+    "Assistant: ...", one turn per line, as in transcripts)."""
+    conversation = [{"role": "user", "content": question}, {"role": "assistant", "content": text}] if question.strip() else transcript(text)
+    if not conversation or conversation[-1]["role"] != "assistant":
         raise RequestError(
             "There is no answer to judge.",
             asked=text[:80],
             available="a question and its answer",
-            remedy="Give the question as well, or write 'User: ...' and 'Assistant: ...', a turn a line.",
+            remedy="Enter the question as well, or write 'User: ...' and 'Assistant: ...', one turn per line.",
             field="question",
         )
-    ids = reward_text.ids_of(tokenizer, talk, min(limit(model, tokenizer), about.get("max_length", 4096)))
+    ids = reward_text.ids_of(tokenizer, conversation, min(limit(model, tokenizer), about.get("max_length", 4096)))
     inputs = {"input_ids": torch.tensor([ids], device=model.device), "attention_mask": torch.ones(1, len(ids), device=model.device).long()}
     return {"value": round(float(model(**inputs).logits.float().flatten()[0]), 4), "tokens": len(ids)}
 
 
 def words(model, tokenizer, text: str, *, about: dict, **_) -> dict[str, Any]:
-    """The label of each word is that of its first part, as it was learnt."""
+    """Return the label of each word: that of its first token, as in training."""
     parts = text.split()
     inputs = tokenizer(parts, is_split_into_words=True, truncation=True, max_length=limit(model, tokenizer), return_tensors="pt")
     of = inputs.word_ids(0)
@@ -91,15 +91,15 @@ def words(model, tokenizer, text: str, *, about: dict, **_) -> dict[str, Any]:
 
 
 def span(model, tokenizer, text: str, *, about: dict, question: str = "", **_) -> dict[str, Any]:
-    """The best stretch over all windows of the text, read as in training; "" where the model finds that no words answer."""
+    """Return the best span over all windows of the text, read as in training; "" where the model predicts no answer."""
     if not question.strip():
         raise RequestError(
-            "There is no question.", asked=question, available="a question about the text", remedy="Write one.", field="question"
+            "The question is missing.", asked=question, available="a question about the text", remedy="Enter one.", field="question"
         )
     size, nothing = min(limit(model, tokenizer), about.get("max_length", 384)), about.get("no_answer", True)
     windows = task_rows.Windows()
     task_rows.add(windows, tokenizer, {"context": text, "question": question, "answers": {"text": []}}, size, True)
-    pad, found, doubt = Pad(tokenizer, None, ("token_type_ids", "begins", "ends")), (float("-inf"), 0, 0), float("inf")
+    pad, found, no_answer = Pad(tokenizer, None, ("token_type_ids", "begins", "ends")), (float("-inf"), 0, 0), float("inf")
     known = ("input_ids", "attention_mask", *(["token_type_ids"] if "token_type_ids" in tokenizer.model_input_names else []))
     for at in range(0, len(windows), WINDOWS):
         batch = pad([windows[i] for i in range(at, min(len(windows), at + WINDOWS))])
@@ -108,12 +108,12 @@ def span(model, tokenizer, text: str, *, about: dict, question: str = "", **_) -
         best = best_spans(out.start_logits.float(), out.end_logits.float(), inside, about.get("longest_answer", 64))
         for i, (first, last, score, null) in enumerate(best.tolist(), at):
             place = (windows.columns["begins"][i][int(first)], windows.columns["ends"][i][int(last)])
-            found, doubt = max(found, (score, *place)), min(doubt, null)
+            found, no_answer = max(found, (score, *place)), min(no_answer, null)
     score, begin, end = found
-    there = not nothing or score >= doubt
+    answered = not nothing or score >= no_answer
     read = int(windows.lengths().sum())
-    return {"text": text[begin:end] if there else "", "begin": begin if there else None, "end": end if there else None} | {
-        "score": round(score - doubt, 3),
+    return {"text": text[begin:end] if answered else "", "begin": begin if answered else None, "end": end if answered else None} | {
+        "score": round(score - no_answer, 3),
         "tokens": read,
     }
 

@@ -1,1 +1,1 @@
-"""Rows as tokens, with a mark on each that is trained: the one place for training, counting and preview. No torch."""
+"""Tokenize rows and mark the tokens that are trained: the same code for training, counting and preview. No torch."""

@@ -1,4 +1,4 @@
-"""Rows → tokens, with a mark on each that is learnt. What the preview shows is made by the same lines as what is trained."""
+"""Tokenize rows for language modeling, with labels on the trained tokens. The preview uses the same code as training."""
 
 from array import array
 from collections.abc import Iterable
@@ -13,13 +13,13 @@ from tuner.workers.tokenization.loss_mask import Encoded, Masker, TemplateRefusa
 from tuner.workers.tokenization.template_sandbox import training_template
 
 __all__ = ["IGNORED", "NOTHING", "Prepared", "TemplateRefusal", "prepare", "training_template"]
-IGNORED = -100  # the label of a token that is read and not learnt
-NOT_LEARNT = array("i", [IGNORED])
+IGNORED = -100  # the label of a token without a loss
+UNTRAINED = array("i", [IGNORED])
 
 
 @dataclass
 class Prepared:
-    """Rows that can be learnt from, end to end in two flat arrays; what was cut or left out, and why."""
+    """Rows that can be trained on, end to end in two flat arrays; which rows were truncated or left out, and why."""
 
     ids: array = field(default_factory=lambda: array("i"))
     marks: array = field(default_factory=lambda: array("i"))  # the labels
@@ -51,7 +51,7 @@ class Prepared:
         return [flat[a:b].tolist() for a, b in zip(self.ends, self.ends[1:], strict=False)]
 
     def add(self, row: Encoded, max_length: int) -> None:
-        """Cut at `max_length` tokens and keep; a row of which nothing is learnt then is counted and left out."""
+        """Truncate the row at `max_length` tokens and add it; a row without any trained token left is counted and left out."""
         if row.refused is not None:
             return self.leave_out(row.refused)
         ids, ranges = row.ids, row.ranges
@@ -61,7 +61,7 @@ class Prepared:
         if not ranges:
             return self.leave_out(NOTHING)
         tokens = array("i", ids)
-        labels = NOT_LEARNT * len(tokens)
+        labels = UNTRAINED * len(tokens)
         for a, b in ranges:
             labels[a:b] = tokens[a:b]
             self.learnt += b - a
@@ -98,7 +98,7 @@ def prepare(
     fold_system: bool = False,
     limit: float = timeout.SECONDS,
 ) -> Prepared:
-    """Tokenise canonical rows; DataError when nothing is left of what is `needed`, ModelError when a batch takes over `limit` seconds."""
+    """Tokenize canonical rows. DataError when no row is left although rows are `needed`, ModelError when a batch takes over `limit` seconds."""
     out, seen = Prepared(), 0
     masker = Masker(tokenizer, kind=kind, objective=objective, fold_system=fold_system)
     for batch in masker.stream(rows, limit=limit):
@@ -109,9 +109,9 @@ def prepare(
     if seen and not len(out) and needed:
         why = max(out.left_out, key=out.left_out.get)
         raise DataError(
-            f"None of the {seen} rows can be learnt from: {why}.",
+            f"None of the {seen} rows can be trained on: {why}.",
             asked=f"{seen} rows",
-            available=f"rows of up to {max_length} tokens that the model's template takes",
+            available=f"rows of up to {max_length} tokens that the model's chat template accepts",
             remedy=run_warnings.remedy_of(why),
             field="max_length" if why == NOTHING else "data",
         )

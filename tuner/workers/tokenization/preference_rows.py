@@ -1,7 +1,7 @@
-"""Judged answers as tokens: pairs of a better and a worse one, or single ones that were rated. No torch; batches are in `pair_batches`.
+"""Tokenize preference data: pairs of a better and a worse answer, or single rated answers. No torch; batches are in `preference_batches`.
 
-A side is the whole conversation, written with the model's chat template; the tokens of the last answer alone have labels. Columns of a
-pair: `input_ids`, `labels` (the better), `rejected_input_ids`, `rejected_labels`; of a rated answer `input_ids`, `labels`, `label`.
+A side is the whole conversation, rendered with the model's chat template; only the tokens of the last answer have labels. Columns of a pair:
+`input_ids`, `labels` (the better answer), `rejected_input_ids`, `rejected_labels`; of a rated answer `input_ids`, `labels`, `label`.
 """
 
 from collections.abc import Iterable
@@ -17,14 +17,14 @@ RAGGED = ("labels", "rejected_input_ids", "rejected_labels")
 
 
 def talk(value: dict, side: str) -> dict[str, Any]:
-    """A canonical chat row of one side; what was said before is read and not learnt."""
+    """Return a canonical chat row of one side; earlier assistant turns get weight 0 and are not trained."""
     before = [m | {"weight": 0} if m["role"] == "assistant" else m for m in value["prompt"]]
     return {"messages": before + value[side]} | ({"tools": value["tools"]} if value.get("tools") else {})
 
 
 def tokenised(tokenizer, values: Iterable[dict], kind: str, max_length: int, *, singly: bool = False, fold_system: bool = False) -> Rows:
-    """Rows of answers, `singly` one by one (pairs become a good and a bad answer). What is longer is cut at its end and counted; rows that
-    the template refuses, and those of which no answer is left, are left out and counted."""
+    """Return the tokenized rows; with `singly`, one answer per row (a pair becomes a good and a bad answer). Longer rows are truncated and counted;
+    rows that the template refuses, and rows without any answer token left, are left out and counted."""
     masker, sides = Masker(tokenizer, kind="chat", objective="chat", fold_system=fold_system), SIDES[kind]
     rows = Rows(("labels",) if singly else RAGGED)
     for batch in batched(values):
@@ -54,7 +54,7 @@ def add(rows: Rows, value: dict, sides: list[Encoded], max_length: int, singly: 
 
 
 def within(side: Encoded, max_length: int) -> tuple[list[int], list[int]] | None:
-    """(ids, labels) of what fits; None when no token of the answer does."""
+    """Return (ids, labels) within `max_length`; None when no token of the answer fits."""
     ids = list(side.ids[:max_length])
     labels = [IGNORED] * len(ids)
     for begin, end in side.ranges:

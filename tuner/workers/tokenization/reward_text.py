@@ -1,4 +1,4 @@
-"""A question with its answer as one text, for models that judge it: through the chat template, or, for those that never chat, in words."""
+"""Tokenize a prompt with its answer for reward models: with the chat template, or as plain text for models without one."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -11,17 +11,17 @@ ANSWERED = "Assistant: "
 
 
 def written(tokenizer) -> bool:
-    """Whether the model has a form for talks of its own; encoders have none."""
+    """Return whether the model has a chat template; encoders have none."""
     return bool(tokenizer.chat_template)
 
 
 def in_words(messages: list[dict[str, Any]]) -> str:
-    """'User: ...' and 'Assistant: ...', a turn a line."""
+    """Return the conversation as 'User: ...' and 'Assistant: ...', one turn per line."""
     return "\n".join(f"{m['role'].capitalize()}: {m.get('content') or ''}" for m in messages)
 
 
 def ids_of(tokenizer, messages: list[dict[str, Any]], max_length: int) -> list[int]:
-    """The tokens of a talk as `tokenised` and `pairs.tokenised` make them, to ask what was trained on them."""
+    """Return the tokens of a conversation as in training (`tokenised`, `preference_rows.tokenised`), to score it with the trained model."""
     if written(tokenizer):
         text = tokenizer.apply_chat_template(messages, tokenize=False)
         return tokenizer(text, add_special_tokens=False, truncation=True, max_length=max_length)["input_ids"]
@@ -29,7 +29,7 @@ def ids_of(tokenizer, messages: list[dict[str, Any]], max_length: int) -> list[i
 
 
 def tokenised(tokenizer, values: Iterable[dict], max_length: int) -> Rows:
-    """As `pairs.tokenised`, for models without a chat template: columns of pairs; too long a talk loses its end."""
+    """Return tokenized pairs like `preference_rows.tokenised`, for models without a chat template; longer conversations are truncated at the end."""
     rows = Rows(preference_rows.RAGGED)
     for batch in batched(values):
         texts = [in_words(v["prompt"] + v[side]) for v in batch for side in preference_rows.SIDES["preference"]]
@@ -37,12 +37,12 @@ def tokenised(tokenizer, values: Iterable[dict], max_length: int) -> Rows:
         for i, value in enumerate(batch):
             sides = found[2 * i : 2 * i + 2]
             rows.cut += any(len(ids) > max_length for ids in sides)
-            ends = [ids[-1:] if len(ids) > max_length else [] for ids in sides]  # the separator that ends every text stays
+            ends = [ids[-1:] if len(ids) > max_length else [] for ids in sides]  # keep the separator at the end of every text
             better, worse = (ids[: max_length - len(end)] + end for ids, end in zip(sides, ends, strict=True))
             if better == worse:
                 rows.leave_out(preference_rows.SAME)
                 continue
             margin = {"margin": float(value["margin"])} if value.get("margin") is not None else {}
-            none = {"labels": [IGNORED] * len(better), "rejected_labels": [IGNORED] * len(worse)}
-            rows.add(input_ids=better, rejected_input_ids=worse, **none, **margin)
+            unlabelled = {"labels": [IGNORED] * len(better), "rejected_labels": [IGNORED] * len(worse)}
+            rows.add(input_ids=better, rejected_input_ids=worse, **unlabelled, **margin)
     return rows

@@ -1,14 +1,15 @@
-"""Rows of labels, numbers, words, texts and questions as tokens: used alike for training and for counting rows before it. No torch."""
+"""Tokenize rows of classification, regression, token classification, sequence-to-sequence and question answering. The same code for training
+and for counting. No torch."""
 
 import numpy as np
 
 from tuner.workers.tokenization.tokenized_rows import EMPTY, HALF_EMPTY, NO_QUESTION, NO_WORDS, Rows, batched, weight_of
 
-NOTHING = 0  # where a window without an answer points: its first token
+NOTHING = 0  # the target of a window without an answer: its first token
 
 
 def texts(tokenizer, values, max_length: int | None) -> Rows:
-    """Texts as tokens, cut at `max_length` (None: whole); `labels` as the rows have them: str, list of str, or float."""
+    """Return tokenized texts, truncated at `max_length` (None: not truncated); `labels` as in the rows: str, list of str, or float."""
     rows = Rows()
     for batch in batched(values):
         encoded = tokenizer([v["text"] for v in batch], truncation=max_length is not None, max_length=max_length)
@@ -22,15 +23,15 @@ def texts(tokenizer, values, max_length: int | None) -> Rows:
 
 
 def cuts(encoded, max_length: int | None) -> list[bool]:
-    """Whether each text of a batch lost its end. A tokenizer without a Rust core can't tell: then a text of just the length counts."""
+    """Return whether each text of a batch was truncated. For a tokenizer without a Rust core, a text of exactly `max_length` counts as truncated."""
     parts = encoded.encodings
     return [bool(p.overflowing) for p in parts] if parts else [len(ids) == max_length for ids in encoded["input_ids"]]
 
 
 def first_tokens(words: list[str], offsets: list[tuple[int, int]]) -> list[int | None]:
-    """For each word the token that it begins in; None for a word that has no token of its own (it was cut off, or holds no letter).
+    """Return, for each word, its first token; None for a word without a token of its own (it was truncated, or has no letter).
 
-    `offsets`: where each token stands in the words joined by spaces; an empty one (0, 0) is a special token.
+    `offsets`: the characters of each token in the words joined by spaces; an empty one (0, 0) is a special token.
     """
     out, at, token = [], 0, 0
     for word in words:
@@ -44,10 +45,10 @@ def first_tokens(words: list[str], offsets: list[tuple[int, int]]) -> list[int |
 
 
 def words(tokenizer, values, max_length: int | None) -> Rows:
-    """`words`: the tags of a row by token, as (token, tag) pairs, until it is known which tags there are."""
-    rows, told = Rows(), {"truncation": max_length is not None, "max_length": max_length, "return_offsets_mapping": True}
+    """Return tokenized rows with `words`: (token, tag) pairs, until the set of tags is known."""
+    rows, options = Rows(), {"truncation": max_length is not None, "max_length": max_length, "return_offsets_mapping": True}
     for batch in batched(values):
-        encoded = tokenizer([" ".join(v["tokens"]) for v in batch], **told)
+        encoded = tokenizer([" ".join(v["tokens"]) for v in batch], **options)
         for value, ids, offsets, cut in zip(batch, encoded["input_ids"], encoded["offset_mapping"], cuts(encoded, max_length), strict=True):
             firsts = first_tokens(value["tokens"], offsets)
             pairs = [(token, tag) for token, tag in zip(firsts, value["tags"], strict=True) if token is not None]
@@ -60,23 +61,24 @@ def words(tokenizer, values, max_length: int | None) -> Rows:
 
 
 def source_of(messages: list[dict]) -> str:
-    """A conversation as a source: a single question as it is, else a line for each turn."""
+    """Return a conversation as source text: a single question as it is, else one line per turn."""
     if len(messages) == 1 and messages[0]["role"] == "user":
         return messages[0]["content"] or ""
     return "\n".join(f"{m['role']}: {m['content'] or ''}" for m in messages)
 
 
 def as_pair(value: dict, kind: str) -> tuple[str, str]:
-    """(source, target) of a canonical row; of a conversation the last answer that is to be learnt, and what came before it."""
+    """Return (source, target) of a canonical row; for a conversation the target is the last trained answer, the source everything before it."""
     if kind == "seq2seq":
         return value["source"], value["target"]
     messages = value["messages"]
-    said = [i for i, m in enumerate(messages) if m["role"] == "assistant" and m.get("weight", 1)]
-    return (source_of(messages[: said[-1]]), messages[said[-1]]["content"] or "") if said else ("", "")
+    answers = [i for i, m in enumerate(messages) if m["role"] == "assistant" and m.get("weight", 1)]
+    return (source_of(messages[: answers[-1]]), messages[answers[-1]]["content"] or "") if answers else ("", "")
 
 
 def text_pairs(tokenizer, values, kind: str, max_length: int | None) -> Rows:
-    """Source and target as tokens, each cut at `max_length` (None: whole); a target ends with the end token, unless it was cut."""
+    """Return tokenized sources and targets, each truncated at `max_length` (None: not truncated); a target ends with the end token, unless it was
+    truncated."""
     rows = Rows(("labels",))
     for batch in batched(values):
         pairs = [as_pair(value, kind) for value in batch]
@@ -93,7 +95,7 @@ def text_pairs(tokenizer, values, kind: str, max_length: int | None) -> Rows:
 
 
 class Windows(Rows):
-    """Windows on texts. `row` says whose each is; `questions` are the canonical rows that can be tested with."""
+    """Windows of long texts. `row` is the index of each window's question; `questions` are the canonical rows, for evaluation."""
 
     def __init__(self):
         super().__init__(("token_type_ids", "begins", "ends"))
@@ -101,7 +103,7 @@ class Windows(Rows):
         self.unanswered = 0
 
     def select(self, places) -> "Windows":
-        """All windows of some questions (not some of the windows): as many as there are places."""
+        """Return all windows of some questions; `places` are indices of questions, not of windows."""
         wanted = [i for i in places if i < len(self.questions)]
         out, new = Windows(), {old: i for i, old in enumerate(wanted)}
         out.questions = [self.questions[i] for i in wanted]
@@ -111,7 +113,7 @@ class Windows(Rows):
         return out
 
     def longest(self, rows: int, *, test: bool = False) -> Rows:
-        """The longest windows; to test with, all windows of their questions."""
+        """Return the longest windows; with `test`, all windows of their questions."""
         if not test:
             return super().longest(rows)
         places = np.argsort(-self.lengths(), kind="stable")[:rows]
@@ -119,7 +121,7 @@ class Windows(Rows):
 
 
 def windows(tokenizer, values, max_length: int, keep: bool) -> Windows:
-    """Windows of all rows; with `keep` also where each token stands in its text, for answers to be read."""
+    """Return the windows of all rows; with `keep`, also the characters of each token, to extract answers."""
     out = Windows()
     for batch in batched(values, 100):
         for value in batch:
@@ -131,10 +133,10 @@ def windows(tokenizer, values, max_length: int, keep: bool) -> Windows:
 
 
 def add(out: Windows, tokenizer, value: dict, max_length: int, keep: bool) -> None:
-    """The windows of one row; a question longer than half of a window is cut."""
+    """Add the windows of one row; a question longer than half of a window is truncated."""
     half = tokenizer(value["question"], truncation=True, max_length=max_length // 2, return_offsets_mapping=True, add_special_tokens=False)
     question = value["question"][: half["offset_mapping"][-1][1]] if half["input_ids"] else value["question"]
-    out.cut += len(question) < len(value["question"].rstrip())  # a long text is read in several windows, and loses nothing
+    out.cut += len(question) < len(value["question"].rstrip())  # a long text is read in several windows, so nothing of it is lost
     room = max_length - len(half["input_ids"]) - tokenizer.num_special_tokens_to_add(pair=True)
     encoded = tokenizer(
         question,
@@ -164,7 +166,7 @@ def add(out: Windows, tokenizer, value: dict, max_length: int, keep: bool) -> No
 
 
 def place(answer: dict[str, list], offsets: list[tuple[int, int]], text: tuple[int, int]) -> list[int]:
-    """[first token, last token] of the first answer in this window; NOTHING twice when it does not lie wholly in it."""
+    """Return [first token, last token] of the first answer in this window; NOTHING twice when the window does not contain all of it."""
     if not answer["text"] or not answer["text"][0]:
         return [NOTHING, NOTHING]
     begin = answer["answer_start"][0]

@@ -1,7 +1,7 @@
-"""One chat template at work: conversations as text, and which stretches of it the assistant says.
+"""Render conversations with a chat template, and find the spans of the assistant's answers.
 
-Its `{% generation %}` marks tell them, or those of TRL's copy of the template; without any, what each answer adds to the text
-written before it. Messages with weight 0 are written and not learnt.
+The spans come from the template's `{% generation %}` marks, or those of TRL's copy of the template; without marks, from what each answer adds to
+the text rendered before it. Messages with weight 0 are rendered and not trained.
 """
 
 from bisect import bisect_right
@@ -11,26 +11,26 @@ from typing import Any
 from tuner.runs.run_warnings import NO_CALLS, NO_REASONING
 from tuner.workers.tokenization import template_sandbox
 
-ANEW = "the model's chat template writes earlier turns anew, so answers can't be told apart"
+ANEW = "the model's chat template changes earlier turns, so answers can't be located"
 SYSTEM = ("system", "developer")
 Ranges = list[tuple[int, int]]  # [begin, end), of characters or of tokens
 
 
 class TemplateRefusal(Exception):
-    """The model's chat template does not take a conversation (two turns of one role, a system turn ...)."""
+    """The model's chat template does not accept a conversation (two turns of one role, a system turn ...)."""
 
 
 class Writer:
-    """Writes conversations with one template and tells which stretches the assistant says."""
+    """Renders conversations with one template and returns the spans of the assistant's answers."""
 
     def __init__(self, template: str, special: dict[str, Any]):
         marked, self.how = template_sandbox.marked(template)
         self.template, self.special = marked or template, dict(special)
         self.render = _renderer(self.template, self.special)
-        self.missing: dict[str, list[int]] = {}  # of the conversation that was written last: what is not in its text, see `lost`
+        self.missing: dict[str, list[int]] = {}  # parts of the last conversation that its text does not contain, see `lost`
 
     def write(self, messages: list[dict], tools: list | None) -> tuple[str, Ranges]:
-        """(text, stretches that are learnt); TemplateRefusal for what the template does not take."""
+        """Return (text, trained spans). TemplateRefusal for a conversation that the template does not accept."""
         turns = [m if _plain(m) else {k: v for k, v in m.items() if v is not None and k != "weight"} for m in messages]
 
         def render(upto: int, asking: bool = False) -> tuple[str, Ranges]:
@@ -43,18 +43,18 @@ class Writer:
                 spans = [s for s, owner in zip(spans, _owners(turns, spans, render), strict=True) if owner not in silent]
         except (TemplateRefusal, MemoryError):
             raise
-        except Exception as error:  # a program of a stranger: whatever it raises is its answer to this row
-            said = str(error) if any(c.__name__ == "TemplateError" for c in type(error).__mro__) else f"{type(error).__name__}: {error}"
-            raise TemplateRefusal(f"the model's chat template says: {said}") from error
+        except Exception as error:  # the template is untrusted code: any error it raises refuses this row
+            message = str(error) if any(c.__name__ == "TemplateError" for c in type(error).__mro__) else f"{type(error).__name__}: {error}"
+            raise TemplateRefusal(f"the model's chat template says: {message}") from error
         spans = [(begin, end) for begin, end in spans if end > begin]
         if not spans:
-            raise TemplateRefusal("every answer has weight 0" if silent else "the conversation holds no answer")
+            raise TemplateRefusal("every answer has weight 0" if silent else "the conversation has no answer")
         self.missing = lost(text, turns, tools, self.render) if tools or any(len(m) > 2 for m in turns) else {}
-        _whole(turns, silent, self.missing)
+        _require_complete_answers(turns, silent, self.missing)
         return text, spans
 
     def takes(self, messages: list[dict], tools: list | None) -> bool:
-        """Whether the template writes this conversation."""
+        """Return whether the template accepts this conversation."""
         try:
             self.write(messages, tools)
         except TemplateRefusal:
@@ -63,21 +63,21 @@ class Writer:
 
 
 def folded(messages: list[dict]) -> list[dict]:
-    """The conversation with each system turn's text at the head of the next turn of the user: for templates that take no system turn."""
-    out, told = [], []
+    """Return the conversation with each system turn's text prepended to the next user turn: for templates that accept no system turn."""
+    out, system = [], []
     for message in messages:
         if message["role"] in SYSTEM:
-            told.append(str(message.get("content") or ""))
+            system.append(str(message.get("content") or ""))
             continue
-        if told and message["role"] == "user":
-            message = message | {"content": "\n\n".join(t for t in [*told, str(message.get("content") or "")] if t)}
-            told = []
+        if system and message["role"] == "user":
+            message = message | {"content": "\n\n".join(t for t in [*system, str(message.get("content") or "")] if t)}
+            system = []
         out.append(message)
-    return [*out, *({"role": "system", "content": t} for t in told)]  # nobody spoke after it: the template decides
+    return [*out, *({"role": "system", "content": t} for t in system)]  # no user turn follows: the template decides
 
 
 def prompt(tokenizer, messages: list[dict], **how: Any) -> Any:
-    """`tokenizer.apply_chat_template` up to where the answer begins; for a template that takes no system turn as it is trained: folded."""
+    """Apply the chat template with the generation prompt; for a template without system turns they are folded, as in training."""
     try:
         return tokenizer.apply_chat_template(messages, add_generation_prompt=True, **how)
     except Exception:
@@ -87,7 +87,8 @@ def prompt(tokenizer, messages: list[dict], **how: Any) -> Any:
 
 
 def lost(text: str, messages: list[dict], tools: list | None, render) -> dict[str, list[int]]:
-    """{part of `run_warnings.PARTS`: messages that hold it} where the template's text is the same without it; tools belong to no message."""
+    """Return {part of `run_warnings.PARTS`: indices of messages with it} for parts that the template does not render; tools belong to no message
+    (index -1)."""
     out: dict[str, list[int]] = {"tools": [-1]} if tools and _same(text, messages, None, render) else {}
     for i, message in enumerate(messages if any(len(m) > 2 for m in messages) else ()):
         for part in ("reasoning_content", "tool_calls"):
@@ -103,12 +104,12 @@ def _without(message: dict, part: str) -> dict:
 def _same(text: str, messages: list[dict], tools: list | None, render) -> bool:
     try:
         return render(messages, tools, False)[0] == text
-    except Exception:  # a template that can't do without it has a place for it
+    except Exception:  # the template needs this part, so it renders it
         return False
 
 
-def _whole(messages: list[dict], silent: set[int], missing: dict[str, list[int]]) -> None:
-    """TemplateRefusal when an answer that is to be trained would be an empty one, or the words around a call that is not there."""
+def _require_complete_answers(messages: list[dict], silent: set[int], missing: dict[str, list[int]]) -> None:
+    """Raise TemplateRefusal when a trained answer would be empty, or would lack its tool call, because the template does not render it."""
     if any(i not in silent for i in missing.get("tool_calls", ())):
         raise TemplateRefusal(NO_CALLS)
     for i in missing.get("reasoning_content", ()):
@@ -117,15 +118,15 @@ def _whole(messages: list[dict], silent: set[int], missing: dict[str, list[int]]
 
 
 def _renderer(template: str, special: dict[str, Any]) -> Callable[[list[dict], list | None, bool], tuple[str, Ranges]]:
-    """(messages, tools, asking) → (text, marked stretches). transformers' own steps without the copy it makes of each message.
+    """Return a function (messages, tools, asking) → (text, marked spans): transformers' own steps without its copy of each message.
 
-    Rows come from JSON, so there is nothing in them that the copy would disarm.
+    Rows come from JSON, so they contain nothing that the copy would make safe.
     """
     from transformers.utils import chat_template_utils as t
 
     try:
         compiled, write, alias = t._compile_jinja_template(template), t._render_with_assistant_indices, t._alias_reasoning_fields
-    except AttributeError:  # another version of transformers: the public way, slower
+    except AttributeError:  # another version of transformers: use the public function, which is slower
 
         def public(messages: list[dict], tools: list | None, asking: bool) -> tuple[str, Ranges]:
             texts, marks = t.render_jinja_template(
@@ -143,24 +144,24 @@ def _renderer(template: str, special: dict[str, Any]) -> Callable[[list[dict], l
 
 
 def _plain(message: dict) -> bool:
-    """Role and content and no more: nothing to add, to drop or to find another name for."""
+    """Return whether a message has role and content only, so that nothing has to be removed or renamed."""
     return len(message) == 2 and message.get("content") is not None
 
 
 def _owners(turns: list[dict], spans: Ranges, render) -> list[int]:
-    """The turn that each stretch belongs to: the n-th answer's where there are as many, else by writing the turns one by one."""
+    """Return the turn of each span: the n-th answer for the n-th span where the numbers agree, else by rendering the turns one by one."""
     speaking = [i for i, m in enumerate(turns) if m["role"] == "assistant"]
     if len(speaking) == len(spans):
         return speaking
     begun = [render(i + 1)[1] for i in range(len(turns))]
     if any(some != spans[: len(some)] for some in begun):
-        raise TemplateRefusal("the model's chat template does not keep to one stretch per answer, so none can be left out by its weight")
+        raise TemplateRefusal("the model's chat template does not have one marked span per answer, so weights of answers can't be applied")
     counts = [len(some) for some in begun]
     return [bisect_right(counts, n) for n in range(len(spans))]
 
 
 def by_prefixes(turns: list[dict], render) -> tuple[str, Ranges]:
-    """For templates without marks: what an answer adds to the text written before it is what is learnt; one stretch per answer."""
+    """Render with a template without marks: the trained span of an answer is what it adds to the text before it; one span per answer."""
     full, spans = render(len(turns))[0], []
     for i, message in enumerate(turns):
         if message["role"] != "assistant":
@@ -170,7 +171,7 @@ def by_prefixes(turns: list[dict], render) -> tuple[str, Ranges]:
         if not full.startswith(after.rstrip()):
             raise TemplateRefusal(ANEW)
         start = len(before)
-        if not after.startswith(before):  # what asks for an answer may be more than what is written before one, such as "<think>"
+        if not after.startswith(before):  # the generation prompt may contain more than the text before an answer, such as "<think>"
             start = _common(before, after)
             if start < len(render(i)[0].rstrip()):
                 raise TemplateRefusal(ANEW)

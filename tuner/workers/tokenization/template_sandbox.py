@@ -1,9 +1,9 @@
-"""Chat templates: which are known, which carry marks, and a trial of strangers' ones in a process under limits.
+"""Chat templates: which are trusted, which have generation marks, and a test of unknown ones in a limited process.
 
-A template is a program that came with a model. Jinja's sandbox keeps it from files and attributes, not from looping for
-ever or filling the memory, so an unknown one first writes a few conversations in a child process
-(`python -m tuner.workers.tokenization.template_sandbox`, its job on standard input): 2 s of time and 512 MB at most. One that passes is
-remembered by its hash in the machine's folder; those of the starter and of TRL need no trial.
+A template is a program that comes with a model. Jinja's sandbox blocks files and attributes, but not endless loops or filling the memory, so an
+unknown template first renders a few conversations in a child process (`python -m tuner.workers.tokenization.template_sandbox`, its job on
+standard input): at most 2 s and 512 MB. One that passes is remembered by its hash in the machine's folder; those of the starter and of TRL are
+trusted.
 """
 
 import contextlib
@@ -38,12 +38,12 @@ TALKS: tuple[tuple[list[dict], list[dict] | None], ...] = (
 )
 
 
-# --- what is known of a template ------------------------------------------------------------------------------------------
+# --- known templates ------------------------------------------------------------------------------------------
 
 
 @cache
 def of_trl() -> dict[str, str | None]:
-    """TRL's copies of well-known templates, each with its marked twin where there is one; read without importing TRL."""
+    """Return TRL's copies of well-known templates, each with its marked version or None; read without importing TRL."""
     spec = importlib.util.find_spec("trl")
     folder = Path(spec.submodule_search_locations[0]) / "chat_templates" if spec else Path()
     files = {f.stem: f.read_text(encoding="utf-8") for f in sorted(folder.glob("*.jinja"))}
@@ -51,15 +51,15 @@ def of_trl() -> dict[str, str | None]:
 
 
 def marked(template: str) -> tuple[str | None, str]:
-    """(a template with marks around what the assistant says, whose marks they are: own or trl); (None, "prefixes") without one."""
+    """Return (template with generation marks, "own" or "trl"); (None, "prefixes") when no marked one is known."""
     if MARK.search(template):
         return template, "own"
-    twin = of_trl().get(template)
-    return (twin, "trl") if twin else (None, "prefixes")
+    training_version = of_trl().get(template)
+    return (training_version, "trl") if training_version else (None, "prefixes")
 
 
 def training_template(tokenizer) -> str | None:
-    """The template with marks around what the assistant says; None when no marked one is known for this family."""
+    """Return the template with generation marks; None when no marked one is known for this family."""
     template = tokenizer.chat_template
     return marked(template["default"] if isinstance(template, dict) else template)[0]
 
@@ -74,18 +74,18 @@ def _key(template: str) -> str:
     return hashlib.sha256(template.strip().encode("utf-8", "surrogatepass")).hexdigest()
 
 
-# --- the trial, seen from the worker --------------------------------------------------------------------------------------
+# --- the test, in the worker --------------------------------------------------------------------------------------
 
 
 def check(template: str | dict[str, str], special: dict[str, Any], *, name: str = "the model") -> None:
-    """Try each template that is not known yet; ModelError when one can't be used. Only success is remembered."""
+    """Test each template that is not known yet; ModelError when one can't be used. Only success is remembered."""
     file = paths.machine_folder() / "templates.json"
     for text in template.values() if isinstance(template, dict) else [template]:
         if _key(text) in _trusted() or _key(text) in paths.read_json(file, {}):
             continue
-        verdict = attempt(text, special)
-        if not verdict["works"]:
-            raise _refused(name, verdict["why"])
+        result = attempt(text, special)
+        if not result["works"]:
+            raise _refused(name, result["why"])
         file.parent.mkdir(parents=True, exist_ok=True)
         paths.write_json(file, paths.read_json(file, {}) | {_key(text): True})
 
@@ -94,14 +94,14 @@ def _refused(name: str, why: str) -> ModelError:
     return ModelError(
         f"The chat template of {name} can't be used: {why}.",
         asked=name,
-        available=f"templates that write a short conversation within {SECONDS} seconds and {MEMORY >> 20} MB",
+        available=f"templates that render a short conversation within {SECONDS} seconds and {MEMORY >> 20} MB",
         remedy="Choose another model, or repair the chat template in its folder.",
         field="model",
     )
 
 
 def attempt(template: str, special: dict[str, Any]) -> dict[str, Any]:
-    """{"works", "why", "refusals": what it says to each conversation (None: written)}, from a child process under limits."""
+    """Return {"works", "why", "refusals": the error for each conversation (None: rendered)}, from a limited child process."""
     job = json.dumps({"template": template, "special": {k: v for k, v in special.items() if isinstance(v, str)}})
     command = [sys.executable, "-m", "tuner.workers.tokenization.template_sandbox"]
     child = subprocess.Popen(
@@ -110,27 +110,27 @@ def attempt(template: str, special: dict[str, Any]) -> dict[str, Any]:
     try:
         out, err = child.communicate(job.encode("utf-8", "surrogatepass"), timeout=STARTING + SECONDS)
     except subprocess.TimeoutExpired:
-        return _failed(f"its trial took more than {STARTING + SECONDS} seconds")
+        return _failed(f"its test took more than {STARTING + SECONDS} seconds")
     finally:
         child.kill()
         child.wait()
-    with contextlib.suppress(ValueError):  # no document: it was ended
+    with contextlib.suppress(ValueError):  # no JSON: the child was killed
         return json.loads(out)
-    if b"Timeout" in err or child.returncode == -24:  # faulthandler's word, SIGXCPU
-        return _failed(f"it does not come to an end within {SECONDS} seconds")
+    if b"Timeout" in err or child.returncode == -24:  # faulthandler's message, SIGXCPU
+        return _failed(f"it does not finish within {SECONDS} seconds")
     print(err.decode("utf-8", "replace")[-2000:], file=sys.stderr)
-    return _failed(f"its trial ended with code {child.returncode}")
+    return _failed(f"its test ended with code {child.returncode}")
 
 
 def _failed(why: str) -> dict[str, Any]:
     return {"works": False, "why": why, "refusals": []}
 
 
-# --- the trial, seen from the child ---------------------------------------------------------------------------------------
+# --- the test, in the child ---------------------------------------------------------------------------------------
 
 
 def _limit() -> None:
-    """From here on: so many seconds by the clock (a thread outside Python's lock), and memory where the system can limit it."""
+    """Limit this process from here on: wall-clock seconds (by a thread outside the GIL), and memory where the system supports it."""
     faulthandler.dump_traceback_later(SECONDS, exit=True)
     with contextlib.suppress(ImportError, ValueError, OSError):  # Windows has no such limits, macOS none on memory
         import resource
@@ -154,11 +154,11 @@ def _attempt(template: str, special: dict[str, str]) -> dict[str, Any]:
             for asking in (False, True):
                 texts, _ = render_jinja_template([messages], tools=tools, chat_template=template, add_generation_prompt=asking, **special)
                 if len(texts[0]) > LETTERS:
-                    return _failed(f"it writes {len(texts[0]):,} characters for a conversation of {len(messages)} turns")
+                    return _failed(f"it renders {len(texts[0]):,} characters for a conversation of {len(messages)} turns")
             refusals.append(None)
         except MemoryError:
             return _failed(f"it takes more than {MEMORY >> 20} MB")
-        except Exception as error:  # a program of a stranger: whatever it raises is its answer
+        except Exception as error:  # the template is untrusted code: any error it raises is a refusal
             refusals.append(f"{type(error).__name__}: {error}"[:200])
     works = None in refusals
     return {"works": works, "why": None if works else f"it refuses every conversation ({refusals[0]})", "refusals": refusals}
@@ -166,7 +166,7 @@ def _attempt(template: str, special: dict[str, str]) -> dict[str, Any]:
 
 def main() -> None:
     job = json.loads(sys.stdin.buffer.read().decode("utf-8", "surrogatepass"))
-    sys.modules.setdefault("torch", None)  # transformers does without, and starts in a third of the time
+    sys.modules.setdefault("torch", None)  # transformers works without torch, and starts three times as fast
     print(json.dumps(_attempt(job["template"], job["special"])), flush=True)
 
 

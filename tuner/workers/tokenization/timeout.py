@@ -1,4 +1,4 @@
-"""A limit on the time of one batch: a template or a tokenizer of a stranger may loop for ever on one row and on no other."""
+"""A time limit for one batch: an untrusted template or tokenizer may loop forever on a single row."""
 
 import contextlib
 import ctypes
@@ -11,12 +11,12 @@ SECONDS = 60.0
 
 
 class Overdue(BaseException):
-    """Put into the thread that works on the batch; no `except Exception` on the way may swallow it."""
+    """Raised in the thread that processes the batch. A BaseException, so that no `except Exception` swallows it."""
 
 
 def overdue(what: str, seconds: float) -> ModelError:
     return ModelError(
-        f"{what} took more than {seconds:g} seconds: the model's chat template or tokenizer does not come to an end.",
+        f"{what} took more than {seconds:g} seconds: the model's chat template or tokenizer does not finish.",
         asked=what,
         available=f"batches of at most {seconds:g} seconds",
         remedy="Leave these rows out, or choose another model.",
@@ -26,7 +26,7 @@ def overdue(what: str, seconds: float) -> ModelError:
 
 @contextlib.contextmanager
 def limited(what: str, seconds: float = SECONDS) -> Iterator[None]:
-    """ModelError when the block is not done in time. Stops Python code; what waits in C has to bring a timeout of its own."""
+    """Raise ModelError when the block is not done in time. This stops Python code; calls that wait in C need a timeout of their own."""
     thread, lock, done = threading.get_ident(), threading.Lock(), False
 
     def interrupt() -> None:

@@ -1,4 +1,4 @@
-"""Tokenized rows by column, and what became of those that can't be used. No torch: rows are counted with the same code as they are trained."""
+"""Tokenized rows by column, and the counts of rows that can't be used. No torch: counting uses the same code as training."""
 
 from array import array
 from collections.abc import Iterable, Iterator
@@ -10,7 +10,7 @@ from tuner.errors import DataError
 from tuner.runs import run_warnings
 
 BATCH = 1000  # rows given to the tokenizer at once
-STRANGE = "its label is in no row to learn from"
+STRANGE = "its label occurs in no training row"
 EMPTY = "it has no text"
 NO_WORDS = "it has no words"
 HALF_EMPTY = "its source or its target is empty"
@@ -18,7 +18,7 @@ NO_QUESTION = "it has no question, or no text"
 
 
 class Ragged:
-    """Lists of whole numbers of unlike length, end to end: four bytes a number."""
+    """Lists of integers of different lengths, stored end to end with four bytes per number."""
 
     def __init__(self):
         self.flat, self.ends = array("i"), array("q", [0])
@@ -35,7 +35,7 @@ class Ragged:
 
 
 class Rows:
-    """Tokenised rows by column, and what was cut or left out. `input_ids` and the columns named in `ragged` are lists of tokens."""
+    """Tokenized rows by column, and the counts of truncated and left-out rows. `input_ids` and the columns in `ragged` are lists of tokens."""
 
     def __init__(self, ragged: tuple[str, ...] = ()):
         self.columns: dict[str, Any] = {name: Ragged() for name in ("input_ids", *ragged)}
@@ -58,29 +58,29 @@ class Rows:
         return self.columns["input_ids"].lengths()
 
     def select(self, places: Iterable[int]) -> "Rows":
-        """Some of the rows, as a copy."""
+        """Return a copy of some of the rows."""
         out = Rows(tuple(k for k, column in self.columns.items() if isinstance(column, Ragged)))
         for i in places:
             out.add(**self[i])
         return out
 
     def longest(self, rows: int, *, test: bool = False) -> "Rows":
-        """The longest rows, as a copy: by all that lies in them as lists of tokens (a target counts beside its source)."""
+        """Return a copy of the longest rows, by the tokens of all their columns (a target counts with its source)."""
         sizes = sum(column.lengths() for column in self.columns.values() if isinstance(column, Ragged))
         return Rows.select(self, np.argsort(-sizes, kind="stable")[:rows].tolist())
 
     def summary(self) -> dict[str, Any]:
-        n = self.lengths()
-        told = {"rows": len(self), "tokens": int(n.sum()), "cut": self.cut, "left_out": self.left_out}
-        return told | {"longest": int(n.max(initial=0)), "notes": self.notes, "unseen": self.unseen}
+        lengths = self.lengths()
+        counts = {"rows": len(self), "tokens": int(lengths.sum()), "cut": self.cut, "left_out": self.left_out}
+        return counts | {"longest": int(lengths.max(initial=0)), "notes": self.notes, "unseen": self.unseen}
 
     def needed(self, max_length: int) -> "Rows":
-        """Itself, or DataError when nothing is left to learn from."""
+        """Return the rows themselves; DataError when there is none to train on."""
         if len(self):
             return self
         seen, why = sum(self.left_out.values()), max(self.left_out, key=self.left_out.get, default="there are none")
         raise DataError(
-            f"None of the {seen} rows can be learnt from: {why}.",
+            f"None of the {seen} rows can be trained on: {why}.",
             asked=f"{seen} rows",
             available=f"rows of up to {max_length} tokens",
             remedy=run_warnings.remedy_of(why),
@@ -89,7 +89,7 @@ class Rows:
 
 
 def batched(values: Iterable[dict], size: int = BATCH) -> Iterator[list[dict]]:
-    """Lists of up to `size` rows: what the tokenizer's Rust core takes at once."""
+    """Yield lists of up to `size` rows, for the tokenizer's Rust core."""
     batch: list[dict] = []
     for value in values:
         batch.append(value)

@@ -1,4 +1,4 @@
-"""A model's tokenizer and chat template, without torch: training, chatting, export and preview all begin here."""
+"""Load a model's tokenizer and chat template, without torch: for training, chat, export and preview."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ PLAIN_TEMPLATE = PLAIN
 
 
 def local_folder(base: str) -> Path:
-    """Where the weights of a base lie: the folder itself, or the snapshot of a Hub id that was downloaded."""
+    """Return the folder of a base model's weights: the folder itself, or the downloaded snapshot of a Hub id. ModelError when it is missing."""
     if Path(base).is_dir():
         return Path(base)
     folder = models.cached_snapshot(base)
@@ -21,31 +21,31 @@ def local_folder(base: str) -> Path:
             f"The weights of {base} are not on this computer.",
             asked=base,
             available="models that were downloaded",
-            remedy="Start the run again with a network: it downloads them first.",
+            remedy="Start the run again with a network connection: it downloads them first.",
             field="model",
         )
     return folder
 
 
-LARGEST = 200 << 20  # bytes of a tokenizer.json; the largest published has 35 MB
+LARGEST = 200 << 20  # bytes of a tokenizer.json; the largest published one has 35 MB
 
 
 def _read(folder: Path):
-    """The tokenizer as transformers reads it; ModelError when it can't."""
+    """Load the tokenizer with transformers; ModelError when that fails."""
     from transformers import AutoTokenizer
 
     file = folder / "tokenizer.json"
     if file.is_file() and (size := regular(file).st_size) > LARGEST:
-        raise _unread(folder, f"its tokenizer.json has {size / 1e6:,.0f} MB, of {LARGEST / 1e6:,.0f} MB at most")
+        raise _unreadable(folder, f"its tokenizer.json has {size / 1e6:,.0f} MB, more than {LARGEST / 1e6:,.0f} MB")
     try:
         return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-    except BaseException as error:  # the library throws bare Exceptions, and a panic of Rust's is none at all
+    except BaseException as error:  # the library raises bare Exceptions, and a Rust panic is not even an Exception
         if isinstance(error, (KeyboardInterrupt, SystemExit, MemoryError)):
             raise
-        raise _unread(folder, f"{type(error).__name__}: {error}"[:300]) from error
+        raise _unreadable(folder, f"{type(error).__name__}: {error}"[:300]) from error
 
 
-def _unread(folder: Path, why: str) -> ModelError:
+def _unreadable(folder: Path, why: str) -> ModelError:
     return ModelError(
         f"The tokenizer of {folder.name} can't be read: {why}.",
         asked=str(folder),
@@ -56,10 +56,10 @@ def _unread(folder: Path, why: str) -> ModelError:
 
 
 def tokenizer(folder: Path, template: str | None = None):
-    """The model's tokenizer, with a padding token; one that can end what it writes gets a chat template if it has none:
-    `template`, one of `chat_templates.TEMPLATES`. An encoder's ends nothing (it has a separator) and needs none.
+    """Return the model's tokenizer with a padding token; one with an end token gets a chat template if it has none: `template`, one of
+    `chat_templates.TEMPLATES`. An encoder's tokenizer has a separator instead of an end token and needs no template.
 
-    A template that nobody here knows is tried once in a process of its own; ModelError when it does not come to an end.
+    An unknown template is tested once in a separate process; ModelError when it can't be used.
     """
     tok = _read(folder)
     if tok.eos_token is None and tok.sep_token is not None:

@@ -1,4 +1,4 @@
-"""Tell the run folder what happens; hear "stop". The only thing that a training worker writes status and metrics with."""
+"""Write a run's status and metrics, and stop it when asked. Training workers write both only through this module."""
 
 import math
 import sqlite3
@@ -21,22 +21,25 @@ from tuner.workers.training import memory_usage
 
 
 class Reporter:
-    """Holds the run's lock from the first line to the last; writes at most two status files a second."""
+    """Holds the run's lock for the life of the worker; writes status.json at most twice a second."""
 
     def __init__(self, folder: Path):
         self.folder = folder
         if not locks.hold(folder / "lock", patience=5):
             raise ConflictError(
-                "Another process works on this run.", asked=folder.name, available="one worker a run", remedy="Wait for it, or stop it."
+                "Another process is working on this run.",
+                asked=folder.name,
+                available="one worker per run",
+                remedy="Wait for it, or stop it.",
             )
         self.db: sqlite3.Connection = runs.metrics_db(folder)
         self.process = psutil.Process()
         self._written = 0.0
         self._done = threading.Event()
-        threading.Thread(target=self._beat, daemon=True).start()
+        threading.Thread(target=self._touch_heartbeat, daemon=True).start()
 
-    def _beat(self) -> None:
-        """Touch `heartbeat` every two seconds: tells a worker that hangs from one that works."""
+    def _touch_heartbeat(self) -> None:
+        """Touch `heartbeat` every two seconds, so that a hanging worker can be detected."""
         while not self._done.wait(2.0):
             try:
                 (self.folder / "heartbeat").touch()
@@ -56,7 +59,7 @@ class Reporter:
             runs.write_metrics(self.db, step, values)
 
     def memory_bytes(self) -> int:
-        """What the run takes: the card's reserved memory, on a CPU the process."""
+        """Return the memory in use: on a GPU the reserved memory, on a CPU the process."""
         import torch
 
         if torch.cuda.is_available():
@@ -72,11 +75,11 @@ class Reporter:
         self.db.close()
 
 
-OVERFLOWS = 25  # steps in a row; to halve the scale from 2^16 to 1 takes 16
+OVERFLOWS = 25  # steps in a row; halving the scale from 2^16 to 1 takes 16
 
 
 class Report(TrainerCallback):
-    """The Trainer's events as lines of status.json and metrics.db; stops it at a step boundary when asked to."""
+    """Writes the Trainer's events to status.json and metrics.db; stops training at a step boundary when asked."""
 
     KEYS = ("loss", "learning_rate", "grad_norm", "mean_token_accuracy", *losses.METRICS)
 
@@ -90,19 +93,19 @@ class Report(TrainerCallback):
         keep: int = 2,
         best: dict[str, Any] | None = None,
     ):
-        self.r, self.before, self.names = reporter, elapsed_before, names  # names: the objective's own metrics
+        self.r, self.before, self.names = reporter, elapsed_before, names  # names: the objective's metrics
         self.kept = checkpoints.Kept(reporter.folder, keep)
         self.best = self.saved_best = best  # of all evaluations, and of those whose weights are on disk
-        self.patience, self.early = patience, None  # tests; why the run ended before its last step
+        self.patience, self.early = patience, None  # evaluations; why the run ended before its last step
         self.tokens = self.tokens_logged = 0  # real tokens seen, counted by the trainer's collator
         self.eta = Eta(paths.read_json(reporter.folder / "plan.json") or {})
         self.began = self.logged_at = time.monotonic()
-        self.paused = 0.0  # spent testing and saving since the last log: not the training's speed
+        self.paused = 0.0  # seconds spent on evaluation and saving since the last log: not part of the training speed
         self.peak = self.left_out = 0
         self.prefix_seen: set[str] = set()
 
     def on_train_begin(self, args, state, control, **_):
-        self.began, self.paused = time.monotonic(), 0.0  # a baseline measured before is not the training's time
+        self.began, self.paused = time.monotonic(), 0.0  # the baseline before it is not training time
         self.logged_at = self.stepped_at = self.began
         self.args = args
         self.first_step = state.global_step
@@ -132,10 +135,10 @@ class Report(TrainerCallback):
         }
 
     def to_come(self, state) -> tuple[float, float, float] | None:
-        """(middle, low, high) seconds until the end: steps, tests (and that of the untuned model), saves (and that of the result)."""
+        """Return (middle, low, high) seconds until the end: steps, evaluations (with the baseline's), saves (with the final model's)."""
         done, steps, args = state.global_step, state.max_steps, self.args
         tests = steps // int(args.eval_steps) - done // int(args.eval_steps) + 1 if args.eval_strategy != "no" else 0
-        saves = math.ceil(steps / int(args.save_steps)) - done // int(args.save_steps) + 1  # the last step is saved whatever its number
+        saves = math.ceil(steps / int(args.save_steps)) - done // int(args.save_steps) + 1  # the last step is always saved
         return self.eta.left(max(0, steps - done), tests, saves)
 
     def on_log(self, args, state, control, logs=None, **_):
@@ -153,51 +156,52 @@ class Report(TrainerCallback):
         self.r.metrics(state.global_step, values)
         if "loss" in values and not math.isfinite(values["loss"]):
             raise DivergedError(
-                "The loss is no longer a number: the steps were too big.",
+                "The loss is no longer a number (NaN or infinite): the learning rate was too high.",
                 asked=f"learning rate {values.get('learning_rate', 0):g}",
                 available="a smaller learning rate",
-                remedy="Start again with a learning rate of a third, or with precision fp32.",
+                remedy="Start again with a third of the learning rate, or with precision fp32.",
                 field="learning_rate",
             )
 
     def on_optimizer_step(self, args, state, control, optimizer=None, **_):
-        """fp16: the scaler leaves out steps whose gradients overflowed. A few are its way of finding the scale; many in a row train nothing."""
+        """Warn of fp16 overflows: the loss scaler skips steps whose gradients overflow. A few are normal while it adjusts the scale; many in a
+        row train nothing."""
         self.left_out = self.left_out + 1 if getattr(optimizer, "step_was_skipped", False) else 0
         if self.left_out == OVERFLOWS:
-            told = f"{OVERFLOWS} steps in a row were left out because their gradients overflowed in fp16: nothing is trained in them."
-            warning = run_warnings.make("fp16_overflow", told, "Start again with precision fp32.", step=state.global_step + 1)
+            message = f"{OVERFLOWS} steps in a row were skipped because their gradients overflowed in fp16: they train nothing."
+            warning = run_warnings.make("fp16_overflow", message, "Start again with precision fp32.", step=state.global_step + 1)
             before = paths.read_json(self.r.folder / "status.json", {}).get("warnings")
             self.r.say(warnings=run_warnings.add(before, [warning]))
 
     def on_prediction_step(self, args, state, control, **_):
-        self._test_began = getattr(self, "_test_began", None) or time.monotonic()
+        self._evaluation_began = getattr(self, "_evaluation_began", None) or time.monotonic()
 
     def on_evaluate(self, args, state, control, metrics=None, **_):
-        if begun := getattr(self, "_test_began", None):
-            took, self.stepped_at = time.monotonic() - begun, time.monotonic()
-            self.paused += took
-            if state.global_step:  # the untuned model is tested on fewer rows
-                self.eta.other("test", took)
-            self._test_began = None
+        if begun := getattr(self, "_evaluation_began", None):
+            seconds, self.stepped_at = time.monotonic() - begun, time.monotonic()
+            self.paused += seconds
+            if state.global_step:  # the baseline is evaluated on fewer rows
+                self.eta.other("test", seconds)
+            self._evaluation_began = None
         if metrics and "eval_loss" in metrics and state.is_world_process_zero:
             values = {"eval_loss": float(metrics["eval_loss"])}
             values |= {n: float(metrics[f"eval_{n}"]) for n in self.names if f"eval_{n}" in metrics}
             values |= scoring.of_loss(values["eval_loss"], self.names)
-            beside = {f"eval_{k}": float(metrics[f"eval_{k}"]) for k in losses.METRICS if f"eval_{k}" in metrics}
-            self.r.metrics(state.global_step, values | beside)
+            preference_metrics = {f"eval_{k}": float(metrics[f"eval_{k}"]) for k in losses.METRICS if f"eval_{k}" in metrics}
+            self.r.metrics(state.global_step, values | preference_metrics)
             if metrics["eval_loss"] < (self.best or {}).get("eval_loss", math.inf):
                 self.best = {**values, "step": state.global_step}
                 control.should_save = args.save_strategy != "no"
-                if not control.should_save:  # a dry run keeps nothing
+                if not control.should_save:  # a dry run saves nothing
                     self.r.say(best=self.best)
             self.stop_early(args, state, control, (self.best or {}).get("step", state.global_step))
         return control
 
     def stop_early(self, args, state, control, best: int) -> None:
-        """After `patience` tests in a row without a better one. Read off the steps, so that a resumed run stops where it would have."""
+        """Stop after `patience` evaluations in a row without improvement. Derived from the steps, so that a resumed run stops at the same step."""
         if self.patience and state.global_step - best >= self.patience * args.eval_steps:
             control.should_save = control.should_training_stop = True
-            self.early = f"It stopped by itself: {self.patience} tests in a row were no better than that of step {best}, which is kept."
+            self.early = f"Stopped early: {self.patience} evaluations in a row did not improve on step {best}, which is kept."
 
     def on_save(self, args, state, control, **_):
         begun = time.monotonic()
@@ -205,24 +209,25 @@ class Report(TrainerCallback):
         if checkpoint.is_dir():
             runs.write_manifest(checkpoint)
             self.kept.added(checkpoint)
-            if self.best and self.best["step"] == state.global_step:  # said only now: its weights exist
+            if self.best and self.best["step"] == state.global_step:  # reported only now that its weights exist
                 self.saved_best = self.best
                 self.r.say(best=self.best)
             self.kept.rotate((self.saved_best or {}).get("step"))
         self.paused += time.monotonic() - begun
-        self.eta.other("save", time.monotonic() - max(self.stepped_at, self.logged_at))  # its writing, too: nothing else came between
+        # includes the writing: nothing else happened in between
+        self.eta.other("save", time.monotonic() - max(self.stepped_at, self.logged_at))
         self.stepped_at = time.monotonic()
 
 
 def guarded(folder: Path, work) -> int:
-    """Run `work(reporter)`; whatever goes wrong ends in status.json in plain words and in the log as it was. Returns the exit code."""
+    """Run `work(reporter)` and return the exit code. Any error is written to status.json in plain words and to the log in full."""
     reporter = None
     try:
         reporter = Reporter(folder)
         work(reporter)
         return 0
     except Exception as error:
-        if not locks.mine(folder / "lock"):  # another process works on it, and the ending is its own
+        if not locks.mine(folder / "lock"):  # another process is working on the run and writes its final state
             worker_exit.log(error)
             return getattr(error, "exit_code", 1)
         found = {"measured": memory_usage.peaks()} if isinstance(translate(error), MemoryShortError) else {}

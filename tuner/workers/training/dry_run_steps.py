@@ -1,6 +1,6 @@
-"""The two steps of a dry run, by the trainer of the real one: on the longest rows, with one test batch, and nothing saved.
+"""The two steps of a dry run, with the trainer of the real run: on the longest rows, with one evaluation batch, and nothing saved.
 
-What is measured is the process itself (`usage.peaks`), so a dry run is always a process of its own: see `tuner/jobs/dry_run.py`.
+The memory of the whole process is measured (`memory_usage.peaks`), so a dry run is always a separate process: see `tuner/jobs/dry_run.py`.
 """
 
 import heapq
@@ -14,11 +14,11 @@ from transformers.trainer_utils import IntervalStrategy, SaveStrategy
 
 from tuner.workers.training import memory_usage
 
-ROWS = 512  # that are made tokens: the longest in characters, enough for those with most tokens to be among them
+ROWS = 512  # rows that are tokenized: the longest in characters, enough to include those with the most tokens
 
 
 def longest_values(values: Iterable[dict], rows: int = ROWS) -> Iterator[dict]:
-    """The longest canonical rows by their characters, and of each label one, so that the head is as wide as in the real run."""
+    """Yield the longest canonical rows in characters, and one of each label, so that the head has the same size as in the real run."""
     kept: list[tuple[int, int, dict]] = []
     first, labels, order = [], set(), count()  # `order` settles ties: rows themselves can't be compared
     for value in values:
@@ -36,13 +36,13 @@ def longest_values(values: Iterable[dict], rows: int = ROWS) -> Iterator[dict]:
 
 
 def labels_of(value: dict) -> set[str]:
-    """Labels of a row's text, or of its words; empty for numbers and for what has none."""
+    """Return the labels of a row's text or of its words; empty for numbers and for rows without labels."""
     found = value.get("tags", value.get("label"))
     return {str(v) for v in found} if isinstance(found, list) else {found} if isinstance(found, str) else set()
 
 
 def characters(value: Any) -> int:
-    """Of all texts in a row, however deep they lie."""
+    """Return the number of characters of all texts in a row, at any depth."""
     if isinstance(value, str):
         return len(value)
     parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
@@ -50,7 +50,7 @@ def characters(value: Any) -> int:
 
 
 def longest(data, rows: int, *, test: bool = False):
-    """The longest `rows` rows of a trainer's data (datasets' or our own)."""
+    """Return the longest `rows` rows of a trainer's data (a `datasets.Dataset` or `Rows`)."""
     if hasattr(data, "longest"):
         return data.longest(rows, test=test)
     texts = [name for name in data.column_names if name.endswith("input_ids")]  # of a pair the longer answer counts
@@ -59,24 +59,24 @@ def longest(data, rows: int, *, test: bool = False):
 
 
 def repeated(data, rows: int):
-    """The same rows again and again until there are `rows`: each micro-batch holds the longest."""
-    places = np.resize(np.arange(len(data)), rows).tolist()
-    return data.select(places)
+    """Repeat the same rows until there are `rows`, so that each micro-batch holds the longest."""
+    indices = np.resize(np.arange(len(data)), rows).tolist()
+    return data.select(indices)
 
 
 def measure(job, trainer) -> None:
-    """Two steps and a test batch; status.json gets what they took, in bytes and in seconds for a step of the real run."""
+    """Run two steps and an evaluation batch; write their memory in bytes, and the seconds of a step of the real run, to status.json."""
     r, args, micro = job.reporter, trainer.args, job.settings["micro_batch"]
     args.save_strategy, args.eval_strategy, args.load_best_model_at_end = SaveStrategy.NO, IntervalStrategy.NO, False
-    together = args.gradient_accumulation_steps
-    trainer.train_dataset = repeated(longest(trainer.train_dataset, micro), micro * together * job.run.plan["steps"])
+    accumulation = args.gradient_accumulation_steps
+    trainer.train_dataset = repeated(longest(trainer.train_dataset, micro), micro * accumulation * job.run.plan["steps"])
     trainer._get_train_sampler = lambda data=None: SequentialSampler(trainer.train_dataset)
     trainer.train()
     if r.stop_asked:
-        return r.say("stopped", reason="Taken back.")
+        return r.say("stopped", reason="Cancelled.")
     if trainer.eval_dataset is not None:
-        r.say(reason="Testing with the longest held-out rows.")
+        r.say(reason="Evaluating on the longest validation rows.")
         trainer.evaluate(longest(trainer.eval_dataset, micro, test=True))
-    one = job.report.eta.seen()["step_seconds"]  # of the second step: the first also compiles
-    step = one * job.run.plan["of_micro_batches"] / together if one else None
+    micro_seconds = job.report.eta.seen()["step_seconds"]  # of the second step: the first also compiles
+    step = micro_seconds * job.run.plan["of_micro_batches"] / accumulation if micro_seconds else None
     r.say("finished", reason=None, measured=memory_usage.peaks() | {"step_seconds": step})

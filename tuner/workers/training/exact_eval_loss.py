@@ -1,7 +1,7 @@
-"""The validation loss as one mean over all its units, however the rows are cut into batches.
+"""Exact validation loss: one mean over all units, independent of how the rows are split into batches.
 
-transformers averages the means of batches, and counts a short last batch like a full one: the same weights then have another loss with
-another micro-batch. Here each batch brings its sum and its number of units: trained tokens for language models, pairs for preferences.
+transformers averages the means of batches and counts a short last batch like a full one, so the same weights get a different loss with
+another micro-batch. Here each batch contributes its sum and its number of units: trained tokens for language models, pairs for preferences.
 """
 
 from typing import Any
@@ -11,12 +11,12 @@ from transformers import Trainer
 
 
 class ExactLoss:
-    """Stands before one of TRL's trainers. `singly`: whether the loss of a batch is no mean over its rows, so that each is asked alone."""
+    """A mixin for TRL's trainers. `singly`: the loss of a batch is not a mean over its rows, so each row is evaluated alone."""
 
     singly = False
 
     def units(self, inputs: dict[str, torch.Tensor]) -> torch.Tensor | int:
-        """How many units the loss of this batch is a mean over."""
+        """Return the number of units that the loss of this batch averages."""
         raise NotImplementedError
 
     def prediction_step(self, model, inputs, prediction_loss_only, ignore_keys=None):
@@ -32,7 +32,7 @@ class ExactLoss:
         return out
 
     def mean(self, seen: list[tuple[torch.Tensor, torch.Tensor | int]]) -> float:
-        """Of (mean loss, units) of batches, over all processes; batches without a unit count nothing."""
+        """Return the mean of (mean loss, units) of batches, over all processes; batches without units don't count."""
         found = [(float(loss), int(n)) for loss, n in seen if int(n)]
         sums = torch.tensor([sum(loss * n for loss, n in found), sum(n for _, n in found)], dtype=torch.float64)
         if self.accelerator.num_processes > 1:
@@ -41,7 +41,7 @@ class ExactLoss:
 
 
 def rows_of(inputs: dict[str, Any]) -> list[dict[str, Any]]:
-    """A batch of pairs as batches of one pair each. Columns are [pairs, ...], or [both sides one after the other, ...]."""
+    """Split a batch of pairs into batches of one pair. Columns are [pairs, ...], or [all chosen rows, then all rejected rows, ...]."""
     sizes = {len(v) for v in inputs.values() if isinstance(v, torch.Tensor)}
     n = min(sizes) if len(sizes) > 1 or "chosen_input_ids" in inputs else min(sizes) // 2
     return [{k: v[i::n] if isinstance(v, torch.Tensor) else v for k, v in inputs.items()} for i in range(n)]

@@ -1,4 +1,4 @@
-"""What this process took of its device at the peak, in bytes: torch's own counts, the driver's, the system's."""
+"""Peak memory of this process in bytes, from torch, the GPU driver and the operating system."""
 
 import os
 import sys
@@ -9,9 +9,10 @@ import torch
 
 
 def peaks() -> dict[str, int | None]:
-    """{"allocated_bytes", "reserved_bytes", "process_bytes"} since the process began, loading included; None where nobody counts.
+    """Return {"allocated_bytes", "reserved_bytes", "process_bytes"} since the process started, loading included; None where it is unknown.
 
-    `process_bytes`: of a card as its driver counts it now, which torch's hoard keeps at the peak; else of the computer's memory.
+    `process_bytes`: on a GPU the driver's current figure, which stays at the peak because torch keeps its reserved memory; else the
+    computer's memory.
     """
     if torch.cuda.is_available():
         counts = {"allocated_bytes": torch.cuda.max_memory_allocated(), "reserved_bytes": torch.cuda.max_memory_reserved()}
@@ -20,7 +21,8 @@ def peaks() -> dict[str, int | None]:
 
 
 def on_cards(pid: int) -> int | None:
-    """Bytes of all cards that a process holds, from NVML. Windows' drivers tell nobody's share; a container may not know its own number."""
+    """Return the GPU memory of a process in bytes, from NVML. None on Windows, where drivers don't report it, and in containers without the
+    host's process ids."""
     if sys.platform == "win32":
         return None
     import pynvml
@@ -30,18 +32,18 @@ def on_cards(pid: int) -> int | None:
         handles = [pynvml.nvmlDeviceGetHandleByIndex(i) for i in range(pynvml.nvmlDeviceGetCount())]
         found = [p.usedGpuMemory for h in handles for p in pynvml.nvmlDeviceGetComputeRunningProcesses(h) if p.pid == pid]
     except pynvml.NVMLError:
-        return None  # AMD's cards, or a driver that does not answer
+        return None  # an AMD GPU, or a driver that does not answer
     return sum(b for b in found if b) or None
 
 
 def resident() -> int:
-    """The largest part of this process that ever lay in memory. No trainer of ours starts children that hold more than a moment."""
+    """Return the peak resident memory of this process. The trainers start no long-lived child processes."""
     if sys.platform == "win32":
         return psutil.Process().memory_info().peak_wset
     status = Path("/proc/self/status")
     lines = status.read_text().splitlines() if status.exists() else []
     if mark := next((line for line in lines if line.startswith("VmHWM:")), None):
         return int(mark.split()[1]) * 1024
-    import resource  # after the kernel's own mark: Linux's ru_maxrss also counts the parent from which a process was started
+    import resource  # only without VmHWM: Linux's ru_maxrss also counts the parent process
 
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)

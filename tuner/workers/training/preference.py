@@ -1,8 +1,9 @@
-"""Learning from preferences: `python -m tuner.workers.training.preference RUN_DIR`. DPO and its relatives, KTO, CPO and SimPO, ORPO.
+"""Preference training: `python -m tuner.workers.training.preference RUN_DIR`. DPO and its variants, KTO, CPO and SimPO, ORPO.
 
-Rows become tokens (`pairs.py`), the base gets what is to be learnt, the model as it is then is the reference (`reference.py`), one of TRL's
-trainers has the loss (`losses.py` says which), and `Judged` tells how both sides fare. A run that goes on from another begins at, and is
-held to, that one; resumed, it is built from there again before the checkpoint is loaded, so the reference never moves.
+Rows are tokenized (`preference_rows.py`), the method is applied to the base model, the model at that point is the reference
+(`reference_model.py`), one of TRL's trainers computes the loss (`losses.py` says which), and `Judged` reports metrics of both sides. A run that
+continues from another starts at that model and has it as the reference; when resumed, it is built from there again before the checkpoint is
+loaded, so the reference never changes.
 """
 
 import os
@@ -26,15 +27,15 @@ from tuner.workers.training import dry_run_steps, preference_batches, reference_
 from tuner.workers.training.callbacks import Reporter, guarded, leave
 from tuner.workers.training.exact_eval_loss import ExactLoss
 
-os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")  # what is taken from there is held by tests of ours
+os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")  # the parts used from there are covered by tests
 from trl.experimental.cpo import CPOConfig, CPOTrainer
 from trl.experimental.orpo import ORPOConfig, ORPOTrainer
 
-WRITTEN, LONGEST = 8, 256  # held-out questions that are answered at each test, and tokens of such an answer at most
+WRITTEN, LONGEST = 8, 256  # validation prompts that are answered at each evaluation, and the maximum tokens of an answer
 
 
 class Elsewhere(torch.nn.Module):
-    """Given to TRL as its reference model, so that it neither loads a second one nor adds an adapter of its own: ours is `Reference`."""
+    """A placeholder for TRL's reference model, so that TRL neither loads a second model nor adds an adapter: `Reference` is used instead."""
 
     def __init__(self, config):
         super().__init__()
@@ -45,7 +46,7 @@ class Elsewhere(torch.nn.Module):
 
 
 class Heard:
-    """A model whose log-probabilities of the tokens are remembered."""
+    """A wrapper around the model that keeps the log-probabilities of the tokens."""
 
     def __init__(self, model):
         self.model, self.log_probs = model, None
@@ -57,11 +58,11 @@ class Heard:
 
 
 class Judged(ExactLoss):
-    """What all four trainers share: rows that are tokens already, the reference, and how the answers fare, as exact means over rows."""
+    """A mixin of all four trainers: tokenized rows, the reference, and metrics as exact means over rows."""
 
     reference: reference_model.Reference
-    written: Any = None  # () -> mean tokens of the answers it writes
-    paired = True  # whether each row holds a better and a worse answer; rated answers stand alone
+    written: Any = None  # () -> mean tokens of generated answers
+    paired = True  # whether each row has a better and a worse answer; rated answers are single
 
     def _prepare_dataset(self, dataset, *_):
         return dataset
@@ -70,35 +71,35 @@ class Judged(ExactLoss):
         return row
 
     def heard(self, **values: torch.Tensor) -> None:
-        """[rows] of each, of one batch: `chosen`, `rejected` (rewards), and of both sides `_logps`, `_each` (per token), `_ratio`."""
-        if not hasattr(self, "told"):
-            self.told = {True: defaultdict(list), False: defaultdict(list)}
+        """Record values of one batch, [rows] each: `chosen`, `rejected` (rewards), and of both sides `_logps`, `_each` (per token), `_ratio`."""
+        if not hasattr(self, "recorded"):
+            self.recorded = {True: defaultdict(list), False: defaultdict(list)}
         for name, value in values.items():
-            self.told[self.model.training][name].append(value.detach().float().cpu())
+            self.recorded[self.model.training][name].append(value.detach().float().cpu())
 
     def means(self, training: bool) -> dict[str, float]:
-        """The metrics of all batches since the last time, which are forgotten."""
-        told = getattr(self, "told", {}).get(training, {})
-        found = {name: torch.cat(parts) for name, parts in told.items()}
-        told.clear()
+        """Return the metrics of all batches since the last call, and clear them."""
+        recorded = getattr(self, "recorded", {}).get(training, {})
+        found = {name: torch.cat(parts) for name, parts in recorded.items()}
+        recorded.clear()
         return metrics(found, paired=self.paired)
 
     def units(self, inputs):
-        """Pairs, or rated answers."""
+        """Return the number of pairs, or of rated answers."""
         if "label" in inputs:
             return len(inputs["label"])
         return len(inputs["chosen_input_ids"]) if "chosen_input_ids" in inputs else len(inputs["input_ids"]) // 2
 
     def loss_of(self, found: dict[str, torch.Tensor]) -> float | None:
-        """The loss of all rows together, where that of a batch depends on which rows are in it; None where it does not."""
+        """Return the loss over all rows together, where the loss of a batch depends on the other rows in it; None where it does not."""
         return None
 
     def evaluate(self, eval_dataset=None, ignore_keys=None, metric_key_prefix="eval"):
-        return Trainer.evaluate(self, eval_dataset, ignore_keys, metric_key_prefix)  # TRL would ask its own reference
+        return Trainer.evaluate(self, eval_dataset, ignore_keys, metric_key_prefix)  # TRL's would use its own reference model
 
     def evaluation_loop(self, dataloader, description, prediction_loss_only=None, ignore_keys=None, metric_key_prefix="eval"):
         out = super().evaluation_loop(dataloader, description, True, ignore_keys, metric_key_prefix)
-        whole = self.loss_of({name: torch.cat(parts) for name, parts in getattr(self, "told", {}).get(False, {}).items()})
+        whole = self.loss_of({name: torch.cat(parts) for name, parts in getattr(self, "recorded", {}).get(False, {}).items()})
         if whole is not None:
             out.metrics[f"{metric_key_prefix}_loss"] = whole
         found = self.means(False)
@@ -109,14 +110,14 @@ class Judged(ExactLoss):
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         Trainer.log(self, logs | self.means(True) if "loss" in logs else logs, start_time)
-        for name in ("_metrics", "_stored_metrics"):  # TRL's own means are of batches, not of rows
-            for kept in getattr(self, name, {}).values():
-                kept.clear()
+        for name in ("_metrics", "_stored_metrics"):  # TRL's means are over batches, not over rows
+            for stored in getattr(self, name, {}).values():
+                stored.clear()
 
 
 def metrics(found: dict[str, torch.Tensor], *, paired: bool = True) -> dict[str, float]:
-    """From values of rows to what is shown. `accuracy`: how often the better answer is the likelier one per token (of rated answers: any good
-    one than any bad one), whatever the reference; `rewards/accuracies`: how often its reward is the higher."""
+    """Return the metrics from values per row. `accuracy`: how often the better answer is more likely per token (of rated answers: any good one
+    against any bad one), without the reference; `rewards/accuracies`: how often its reward is higher."""
     if not {"chosen", "rejected"} <= found.keys():
         return {}
     better, worse = found["chosen"], found["rejected"]
@@ -132,24 +133,24 @@ def metrics(found: dict[str, torch.Tensor], *, paired: bool = True) -> dict[str,
 
 
 def above(better: torch.Tensor, worse: torch.Tensor, paired: bool) -> torch.Tensor:
-    """How often the first is the larger: pair by pair, or any of one side with any of the other (the area under the ROC curve)."""
+    """Return how often the first is larger: pair by pair, or any of one side against any of the other (the area under the ROC curve)."""
     if paired:
         return (better > worse).float().mean()
-    smaller = torch.searchsorted(worse.sort().values, better)  # of each good one: how many bad ones are below it
+    smaller = torch.searchsorted(worse.sort().values, better)  # per good answer: how many bad ones are below it
     return smaller.double().mean() / max(1, len(worse))
 
 
 class Compared(Judged):
-    """A trainer whose reference is ours, asked before its loss is computed."""
+    """A trainer with `Reference` as its reference model, which runs before the loss is computed."""
 
     def __init__(self, *args, model, **kwargs):
         super().__init__(*args, model=model, ref_model=Elsewhere(model.config), **kwargs)
-        self.ref_model, self.precompute_ref_logps = None, True  # "precomputed" for TRL: the batch brings it along
+        self.ref_model, self.precompute_ref_logps = None, True  # for TRL it is precomputed: the batch contains it
 
     def _compute_loss(self, model, inputs, return_outputs):
-        inputs, ears = reference_model.beside(self, inputs), Heard(model)
-        out = super()._compute_loss(ears, inputs, return_outputs)
-        self.tell(ears.log_probs[:, -(inputs["input_ids"].shape[1] - 1) :].sum(1), inputs)
+        inputs, recorder = reference_model.beside(self, inputs), Heard(model)
+        out = super()._compute_loss(recorder, inputs, return_outputs)
+        self.tell(recorder.log_probs[:, -(inputs["input_ids"].shape[1] - 1) :].sum(1), inputs)
         return out
 
     def side(self, name: str, now: torch.Tensor, before: torch.Tensor, tokens: torch.Tensor) -> None:
@@ -167,7 +168,7 @@ class DPO(Compared, DPOTrainer):
 
 
 class KTO(Compared, KTOTrainer):
-    """Its loss holds each answer against the mean divergence from the reference, in training of the batch, in evaluation of all rows."""
+    """The loss compares each answer with the mean KL divergence from the reference: of the batch in training, of all rows in evaluation."""
 
     paired = False
 
@@ -176,12 +177,12 @@ class KTO(Compared, KTOTrainer):
         return self.others
 
     def loss_of(self, found: dict[str, torch.Tensor]) -> float | None:
-        """Equation 7 of Ethayarajh et al. 2024 (arXiv:2402.01306)."""
+        """Return equation 7 of Ethayarajh et al. 2024 (arXiv:2402.01306) over all rows."""
         if "kl" not in found:
             return None
-        gain = found["kl"].mean().clamp(min=0)
-        good = self.desirable_weight * (1 - torch.sigmoid(self.beta * (found["chosen_ratio"] - gain)))
-        bad = self.undesirable_weight * (1 - torch.sigmoid(self.beta * (gain - found["rejected_ratio"])))
+        kl = found["kl"].mean().clamp(min=0)
+        good = self.desirable_weight * (1 - torch.sigmoid(self.beta * (found["chosen_ratio"] - kl)))
+        bad = self.undesirable_weight * (1 - torch.sigmoid(self.beta * (kl - found["rejected_ratio"])))
         return float(torch.cat([good, bad]).double().mean())
 
     def tell(self, now: torch.Tensor, inputs: dict[str, torch.Tensor]) -> None:
@@ -193,7 +194,7 @@ class KTO(Compared, KTOTrainer):
 
 
 class Alone(Judged):
-    """A trainer without a reference: its reward is beta times the log-probability that its loss compares."""
+    """A trainer without a reference model: the reward is beta times the log-probability that the loss compares."""
 
     reference = None
 
@@ -227,7 +228,7 @@ class ORPO(Alone, ORPOTrainer):
         return super().odds_ratio_loss(chosen, rejected)
 
 
-def arguments(job: run_loop.Job, loss: losses.Loss, held: bool):
+def arguments(job: run_loop.Job, loss: losses.Loss, validation: bool):
     """What all workers ask for, and what the loss alone knows."""
     s, kind = job.settings, {"dpo": DPOConfig, "kto": KTOConfig, "cpo": CPOConfig, "orpo": ORPOConfig}[loss.trainer]
     more: dict[str, Any] = {"beta": s.get("beta") or loss.beta, "remove_unused_columns": False, "prediction_loss_only": True}
@@ -241,35 +242,35 @@ def arguments(job: run_loop.Job, loss: losses.Loss, held: bool):
         more["cpo_alpha"] = 0.0  # the paper's has no likelihood of the better answer in it
     if loss.trainer == "kto":
         more["train_sampling_strategy"] = "sequential"
-    return run_loop.arguments(s, job.run.plan["steps"], job.run.path, held, kind=kind, max_length=s["max_length"], **more)
+    return run_loop.arguments(s, job.run.plan["steps"], job.run.path, validation, kind=kind, max_length=s["max_length"], **more)
 
 
-def make_trainer(job: run_loop.Job, model, train: Rows, held: Rows):
+def make_trainer(job: run_loop.Job, model, train: Rows, validation: Rows):
     s, loss = job.settings, losses.get(job.settings["preference_loss"])
     known = reference_model.Reference(model, s, fresh=job.start is None) if loss.reference else None
     whole = {n: p.data for n, p in model.named_parameters() if p.requires_grad}
-    sets = [preference_batches.as_dataset(rows) if len(rows) else None for rows in (train, held)]
+    sets = [preference_batches.as_dataset(rows) if len(rows) else None for rows in (train, validation)]
     if loss.name == "kto":
-        sets = [d and preference_batches.with_others(d, size) for d, size in zip(sets, (s["micro_batch"], len(held)), strict=True)]
+        sets = [d and preference_batches.with_others(d, size) for d, size in zip(sets, (s["micro_batch"], len(validation)), strict=True)]
     trainer = {"dpo": DPO, "kto": KTO, "cpo": CPO, "orpo": ORPO}[loss.trainer](
         model=model,
-        args=arguments(job, loss, bool(len(held))),
+        args=arguments(job, loss, bool(len(validation))),
         train_dataset=sets[0],
         eval_dataset=sets[1],
         processing_class=job.tokenizer,
         data_collator=preference_batches.Batch(job.tokenizer.pad_token_id, loss.trainer, run_loop.multiple(s)),
         callbacks=[job.report, Watch(job.reporter)],
     )
-    for name, parameter in model.named_parameters():  # beside packed weights TRL makes them bf16, which loses small steps
+    for name, parameter in model.named_parameters():  # with quantized weights TRL casts them to bf16, which loses small updates
         if name in whole:
             parameter.data = whole[name]
     trainer.reference = known
-    trainer.singly = loss.trainer in ("cpo", "orpo") or loss.name == "rpo"  # their likelihood of the better answer is a mean over tokens
+    trainer.singly = loss.trainer in ("cpo", "orpo") or loss.name == "rpo"  # their loss on the better answer is a mean over tokens
     return trainer
 
 
 class Watch(TrainerCallback):
-    """Tells the run of the signs that it has gone too far."""
+    """Writes signs of over-optimization to the run's status."""
 
     def __init__(self, reporter: Reporter):
         self.r = reporter
@@ -279,14 +280,15 @@ class Watch(TrainerCallback):
             self.r.say(signs=over_optimization.signs(runs.read_metrics(self.r.db)))
 
 
-def written(trainer, held: Rows, tokenizer) -> float:
-    """Mean tokens of the answers that the model writes to the first held-out questions, cut at `LONGEST` or twice the longest given one."""
-    rows = [held[i] for i in range(min(WRITTEN, len(held)))]
-    asked = [r["input_ids"][: preference_batches.begins(r["labels"])] for r in rows]
+def written(trainer, validation: Rows, tokenizer) -> float:
+    """Return the mean tokens of the answers that the model generates for the first validation prompts, cut at `LONGEST` or twice the longest given
+    answer."""
+    rows = [validation[i] for i in range(min(WRITTEN, len(validation)))]
+    prompts = [r["input_ids"][: preference_batches.begins(r["labels"])] for r in rows]
     most = min(LONGEST, 2 * max(sum(label != IGNORED for label in r["labels"]) for r in rows))
-    width, model = max(map(len, asked)), trainer.accelerator.unwrap_model(trainer.model)
-    ids = torch.tensor([[tokenizer.pad_token_id] * (width - len(q)) + q for q in asked], device=model.device)
-    mask = torch.tensor([[0] * (width - len(q)) + [1] * len(q) for q in asked], device=model.device)
+    width, model = max(map(len, prompts)), trainer.accelerator.unwrap_model(trainer.model)
+    ids = torch.tensor([[tokenizer.pad_token_id] * (width - len(q)) + q for q in prompts], device=model.device)
+    mask = torch.tensor([[0] * (width - len(q)) + [1] * len(q) for q in prompts], device=model.device)
     training = model.training
     model.eval()
     with torch.no_grad(), trainer.compute_loss_context_manager():
@@ -304,14 +306,14 @@ def _ends(model) -> list[int]:
 
 
 def ask_beforehand(job: run_loop.Job, trainer) -> None:
-    """The reference's columns, made once, where a setting asks for that."""
+    """Precompute the reference's columns for both datasets."""
     for name in ("train_dataset", "eval_dataset"):
         if (dataset := getattr(trainer, name)) is not None:
             dataset = dry_run_steps.longest(dataset, job.settings["micro_batch"]) if job.dry else dataset
             n = len(dataset)
 
             def tell(done: int, n: int = n) -> None:
-                job.reporter.say("preparing", reason=f"Asking the reference about row {done + 1:,} of {n:,}.")
+                job.reporter.say("preparing", reason=f"Running the reference model: row {done + 1:,} of {n:,}.")
 
             setattr(trainer, name, reference_model.asked_beforehand(trainer, dataset, tell))
 
@@ -328,22 +330,22 @@ def rows_of(job: run_loop.Job, held_out: bool) -> Rows:
 def work(r: Reporter) -> None:
     job = run_loop.begin(r)
     s = job.settings
-    train, held = rows_of(job, False).needed(s["max_length"]), rows_of(job, True)
+    train, validation = rows_of(job, False).needed(s["max_length"]), rows_of(job, True)
     model = run_loop.build(job)
-    trainer = make_trainer(job, model, train, held)
+    trainer = make_trainer(job, model, train, validation)
     if trainer.reference is not None:
         if s.get("precompute_reference"):
             ask_beforehand(job, trainer)
         reference_model.check(trainer, s["precision"])
-    if len(held):
-        trainer.written = lambda: written(trainer, held, job.tokenizer)
+    if len(validation):
+        trainer.written = lambda: written(trainer, validation, job.tokenizer)
         if not job.resume and not job.dry:
             r.metrics(0, {"eval_length/written": trainer.written()})
-    summary = run_loop.summary(train, held)
+    summary = run_loop.summary(train, validation)
     if trainer.reference is not None and trainer.reference.begins_elsewhere:
         summary["notes"] = [
             *summary["notes"],
-            f"{methods.get(s['method']).title} begins with words of chance: the reference is the model without.",
+            f"{methods.get(s['method']).title} starts with random virtual tokens: the reference is the model without them.",
         ]
     run_loop.train(job, trainer, summary)
 

@@ -1,4 +1,4 @@
-"""Tokenized answers (`pairs`) as TRL's trainers take them: datasets, KTO's columns, padded batches."""
+"""Tokenized answers (`preference_rows`) in the format of TRL's trainers: datasets, KTO's columns, padded batches."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -13,14 +13,14 @@ from tuner.workers.tokenization.tokenized_rows import Ragged, Rows
 
 
 def shuffled(rows: Rows, seed: int) -> Rows:
-    """In an order of chance: KTO reads rows in the order in which they lie."""
+    """Shuffle the rows: KTO reads them in their given order."""
     out = rows.select(np.random.default_rng(seed).permutation(len(rows)).tolist())
     out.cut, out.left_out, out.notes, out.unseen = rows.cut, rows.left_out, rows.notes, rows.unseen
     return out
 
 
 def as_dataset(rows: Rows) -> Dataset:
-    """For TRL, without a copy of the tokens."""
+    """Return the rows as a `datasets.Dataset` for TRL, without copying the tokens."""
     columns = {}
     for name, column in rows.columns.items():
         if isinstance(column, Ragged):
@@ -32,18 +32,18 @@ def as_dataset(rows: Rows) -> Dataset:
 
 
 def with_others(dataset: Dataset, batch: int) -> Dataset:
-    """KTO's columns `other_ids` and `other_labels`: each question with the answer of the row before it in its batch of `batch` rows, from
-    which the divergence from the reference is estimated (Ethayarajh et al. 2024, arXiv:2402.01306, section 4.1)."""
+    """Add KTO's columns `other_ids` and `other_labels`: each prompt with the answer of the previous row in its batch of `batch` rows, from which
+    the KL divergence from the reference is estimated (Ethayarajh et al. 2024, arXiv:2402.01306, section 4.1)."""
 
     def other(i: int) -> int:
         first = i // batch * batch
         last = min(first + batch, len(dataset)) - 1
-        return i - 1 if i > first or first == last else last  # one that is left alone takes the last of the batch before
+        return i - 1 if i > first or first == last else last  # a row alone in its batch takes the last row before it
 
     def made() -> Iterator[tuple[list[int], list[int]]]:
         for i, row in enumerate(dataset):
-            begin, its = begins(row["labels"]), dataset[other(i)]
-            answer = its["input_ids"][begins(its["labels"]) :]
+            begin, neighbor = begins(row["labels"]), dataset[other(i)]
+            answer = neighbor["input_ids"][begins(neighbor["labels"]) :]
             yield row["input_ids"][:begin] + answer, [IGNORED] * begin + answer
 
     ids, labels = zip(*made(), strict=True)
@@ -51,12 +51,12 @@ def with_others(dataset: Dataset, batch: int) -> Dataset:
 
 
 def begins(labels: list[int]) -> int:
-    """Where the answer begins."""
+    """Return the position of the first answer token."""
     return next(i for i, label in enumerate(labels) if label != IGNORED)
 
 
 class Batch:
-    """Rows as TRL's trainer `kind` (dpo, kto, cpo, orpo, reward) takes them, padded at their ends to multiples of `multiple`."""
+    """A collator for TRL's trainer `kind` (dpo, kto, cpo, orpo, reward); rows are right-padded to multiples of `multiple`."""
 
     def __init__(self, pad: int, kind: str, multiple: int | None = None):
         self.pad, self.kind, self.multiple = pad, kind, multiple or 1
@@ -68,16 +68,16 @@ class Batch:
             if "other_ids" in rows[0]:
                 out |= {f"KL_{k}": v for k, v in self.sides(rows, ("other_ids", "other_labels")).items()}
             return out | more
-        both = [r | {"input_ids": r["rejected_input_ids"], "labels": r["rejected_labels"]} for r in rows]
+        rejected = [r | {"input_ids": r["rejected_input_ids"], "labels": r["rejected_labels"]} for r in rows]
         if self.kind in ("cpo", "orpo"):
-            return self.apart(rows, "chosen") | self.apart(both, "rejected")
-        out = self.sides([*rows, *both], ("input_ids", "labels"))
+            return self.apart(rows, "chosen") | self.apart(rejected, "rejected")
+        out = self.sides([*rows, *rejected], ("input_ids", "labels"))
         if self.kind == "reward":
             del out["completion_mask"]
         return out | more
 
     def sides(self, rows: list[dict], names: tuple[str, str]) -> dict[str, torch.Tensor]:
-        """{"input_ids", "attention_mask", "completion_mask"}: [rows, length]"""
+        """Return {"input_ids", "attention_mask", "completion_mask"}: [rows, length]."""
         ids, labels = ([r[n] for r in rows] for n in names)
         marks = [[int(label != IGNORED) for label in row] for row in labels]
         out = {"input_ids": self.even(ids, self.pad), "attention_mask": self.even([[1] * len(r) for r in ids], 0)}

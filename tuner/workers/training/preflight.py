@@ -1,7 +1,7 @@
-"""The dry run before a run whose estimate is close to the limit: `python -m tuner.workers.training.preflight RUN_DIR`. No torch.
+"""Dry run before a run whose memory estimate is close to the limit: `python -m tuner.workers.training.preflight RUN_DIR`. No torch.
 
-The run's own trainer takes two steps in a process and a folder of their own, so whatever it changes ends with it. What does not fit is
-tried again with half the micro-batch, the rows per step as they were, unless the person fixed it; what can't fit fails here, before any
+The run's own trainer takes two steps in a separate process and folder, so nothing of it remains. When it does not fit, it is tried again with
+half the micro-batch and the same effective batch size, unless a person fixed the micro-batch; a run that can't fit fails here, before any
 long work. The run then goes back into the queue without its mark.
 """
 
@@ -23,17 +23,19 @@ POLL = 0.2  # seconds
 
 
 class Stopped(Exception):
-    """A person stopped the run while it was measured."""
+    """A person stopped the run during the dry run."""
 
 
 def smaller(micro: int, effective: int, least: int = 1) -> int | None:
-    """Half of the micro-batch, or the next smaller number of rows that divides a step; None below `least`."""
+    """Return half of the micro-batch, or the next smaller size that divides the effective batch size; None below `least`."""
     return next((n for n in range(micro // 2, least - 1, -1) if effective % n == 0), None)
 
 
 def once(ws: Workspace, run: runs.Run) -> dict[str, Any] | None:
-    """What a dry run of a plan found (`dry_run.outcome`); None when it ended for another reason than memory, which the run will tell."""
-    folder = dry_run.create(ws, run.plan, run.config, f"measure-{secrets.token_hex(6)}")  # a former one may still be at work in its own
+    """Run a dry run of the plan and return its result (`dry_run.outcome`); None when it ended for a reason other than memory, which the run itself
+    will report."""
+    # an earlier one may still be running in its own folder
+    folder = dry_run.create(ws, run.plan, run.config, f"measure-{secrets.token_hex(6)}")
     child = processes.start(supervisor.trainer(folder), str(folder), log=folder / "worker.log", device=run.plan["device"])
     try:
         while (code := child.poll()) is None:
@@ -53,7 +55,7 @@ def once(ws: Workspace, run: runs.Run) -> dict[str, Any] | None:
 
 
 def tell(folder: Path, status: dict[str, Any]) -> None:
-    """How far it is, in the run's own status."""
+    """Write the progress of the dry run into the run's own status."""
     reason = f"{WORDS}: {status.get('reason') or dry_run.doing(status)}" if status.get("state") in runs.LIVE else WORDS
     reason = reason.rstrip(".") + "."
     if (paths.read_json(folder / "status.json", {}) or {}).get("reason") != reason:
@@ -61,12 +63,12 @@ def tell(folder: Path, status: dict[str, Any]) -> None:
 
 
 def halve(run: runs.Run, micro: int, found: dict[str, Any]) -> str:
-    """Plan.json with a smaller micro-batch and its reason, which is returned."""
+    """Write plan.json with a smaller micro-batch and its reason; return the reason."""
     plan, old = run.plan, run.plan["settings"]["micro_batch"]
     more = "more than " if found["more"] else ""
-    why = f"Measured: {old} at once needed {more}{human_bytes(found['peak_bytes'])} of the {human_bytes(found['free_bytes'])} free; the rows per step stay."
+    why = f"Dry run: a micro-batch of {old} needed {more}{human_bytes(found['peak_bytes'])} of {human_bytes(found['free_bytes'])} free; the effective batch size stays."
     plan["settings"]["micro_batch"] = micro
-    plan["uncorrected_bytes"] = None  # the prediction was of another micro-batch: this run teaches nothing about predictions
+    plan["uncorrected_bytes"] = None  # the prediction was for another micro-batch: it must not be compared with this run
     for reason in plan["reasons"]:
         if reason["setting"] == "micro_batch":
             reason |= {"value": micro, "reason": why, "by": "planner"}
@@ -75,12 +77,12 @@ def halve(run: runs.Run, micro: int, found: dict[str, Any]) -> str:
 
 
 def fixed(plan: dict[str, Any]) -> bool:
-    """Whether the person chose the micro-batch."""
+    """Return whether a person chose the micro-batch."""
     return any(r["setting"] == "micro_batch" and r["by"] == "you" for r in plan["reasons"])
 
 
 def rehearse(ws: Workspace, run: runs.Run) -> dict[str, Any]:
-    """Change of status.json: queued with what was measured; raises the error of what can't fit."""
+    """Return the change of status.json: queued, with the measurement. Raises the error of a run that can't fit."""
     changed = None
     while (found := once(ws, run)) is not None and not found["fits"]:
         s = run.plan["settings"]
@@ -101,12 +103,12 @@ def main(folder: Path) -> int:
         ws = Workspace(folder.parents[2], folder.parents[1].name)
         runs.write_status(folder, state="preparing", reason=f"{WORDS}.", error=None)
         done = rehearse(ws, runs.get(ws, folder.name))
-        (folder / "measure").unlink(missing_ok=True)  # before it waits again: with the mark it would be measured again
+        (folder / "measure").unlink(missing_ok=True)  # before it is queued again: with the mark it would be measured again
         runs.write_status(folder, **done)
         return 0
     except Stopped:
         (folder / "control").unlink(missing_ok=True)
-        runs.write_status(folder, state="stopped", reason="Stopped while memory was measured; nothing had been learnt yet.")
+        runs.write_status(folder, state="stopped", reason="Stopped during the dry run; nothing was trained yet.")
         return 3
     except Exception as error:
         return worker_exit.failed(folder, error)

@@ -1,8 +1,8 @@
-"""Answers found in a text: `python -m tuner.workers.training.question_answering RUN_DIR`. The model points at the first and the last token of the answer.
+"""Extractive question answering: `python -m tuner.workers.training.question_answering RUN_DIR`. The model predicts the answer's first and last token.
 
-A text that is too long is read through windows that overlap by a quarter; a window without the answer, and a question without one,
-point at the first token (Devlin et al. 2018, arXiv:1810.04805, section 4.3). The best stretch of all windows is the answer, unless
-pointing at nothing scores higher in the window that doubts least, which is asked only of data that has questions without answers.
+A long text is read in windows that overlap by a quarter; for a window without the answer, and for a question without one, the target is
+the first token (Devlin et al. 2018, arXiv:1810.04805, section 4.3). The answer is the best span of all windows, unless "no answer" scores higher
+than it even in the window where "no answer" scores lowest; that is considered only if the data has questions without answers.
 """
 
 import sys
@@ -20,18 +20,20 @@ from tuner.workers.training import run_loop
 from tuner.workers.training.callbacks import Reporter, guarded, leave
 from tuner.workers.training.trainer import Learner
 
-LONGEST = 64  # tokens of an answer at most, or a quarter of the window's length where that is more
+LONGEST = 64  # maximum tokens of an answer, or a quarter of the window's length where that is more
 
 
 class Pointer(Learner):
-    """`nothing`: whether a question may have no answer."""
+    """The trainer. `nothing`: whether a question may have no answer."""
 
     aside = ("begins", "ends", "row", "text")
 
-    def __init__(self, job, model, train, held, nothing: bool):
+    def __init__(self, job, model, train, validation, nothing: bool):
         types = "token_type_ids" in job.tokenizer.model_input_names
         self.aside = Pointer.aside if types else (*Pointer.aside, "token_type_ids")
-        super().__init__(job, model, train, held, Pad(job.tokenizer, run_loop.multiple(job.settings), ("token_type_ids", "begins", "ends")))
+        super().__init__(
+            job, model, train, validation, Pad(job.tokenizer, run_loop.multiple(job.settings), ("token_type_ids", "begins", "ends"))
+        )
         self.nothing, self.longest = nothing, longest_answer(job.settings["max_length"])
 
     def losses(self, out, labels):
@@ -42,9 +44,9 @@ class Pointer(Learner):
         return best_spans(out.start_logits.float(), out.end_logits.float(), inputs["text"], self.longest)
 
     def measure(self, rows, guesses):
-        said = answers(rows, guesses, self.nothing)
+        predicted = answers(rows, guesses, self.nothing)
         golds = [q["answers"]["text"] for q in rows.questions]
-        return scoring.answers(said, golds) | {"rows": len(golds)}
+        return scoring.answers(predicted, golds) | {"rows": len(golds)}
 
 
 def longest_answer(max_length: int) -> int:
@@ -52,15 +54,15 @@ def longest_answer(max_length: int) -> int:
 
 
 def answers(windows: Windows, guesses: np.ndarray, nothing: bool) -> list[str]:
-    """The text that each question gets from all its windows; "" where pointing at nothing scores higher."""
-    said, best, doubt = [""] * len(windows.questions), {}, {}
+    """Return the answer of each question over all its windows; "" where "no answer" scores higher."""
+    texts, best, no_answer = [""] * len(windows.questions), {}, {}
     for w, (first, last, score, null) in enumerate(guesses):
         row = windows.columns["row"][w]
-        doubt[row] = min(doubt.get(row, np.inf), null)
+        no_answer[row] = min(no_answer.get(row, np.inf), null)
         if score > best.get(row, -np.inf):
             begin, end = windows.columns["begins"][w][int(first)], windows.columns["ends"][w][int(last)]
-            best[row], said[row] = score, windows.questions[row]["context"][begin:end]
-    return ["" if nothing and doubt[row] > best[row] else text for row, text in enumerate(said)]
+            best[row], texts[row] = score, windows.questions[row]["context"][begin:end]
+    return ["" if nothing and no_answer[row] > best[row] else text for row, text in enumerate(texts)]
 
 
 def work(r: Reporter) -> None:
@@ -68,12 +70,12 @@ def work(r: Reporter) -> None:
     s = job.settings
     run_loop.needs_places(job, "answers can't be found")
     train = windows(job.tokenizer, job.values(False), s["max_length"], False).needed(s["max_length"])
-    held = windows(job.tokenizer, job.values(True), s["max_length"], True)
+    validation = windows(job.tokenizer, job.values(True), s["max_length"], True)
     nothing = train.unanswered > 0
     about: dict[str, Any] = {"objective": "qa", "no_answer": nothing, "max_length": s["max_length"], "stride": s["max_length"] // 4}
     job.notes["task.json"] = about | {"longest_answer": longest_answer(s["max_length"])}
     model = run_loop.build(job)
-    run_loop.train(job, Pointer(job, model, train, held, nothing), run_loop.summary(train, held))
+    run_loop.train(job, Pointer(job, model, train, validation, nothing), run_loop.summary(train, validation))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""The model as it was before the first step, asked beside what it becomes: the reference of DPO and its relatives.
+"""The reference model of DPO and its variants: the model before the first step.
 
-A fresh addition is switched off for it. What goes on from an earlier run keeps a frozen copy of what is trained, which is put in while the
-reference is asked: so the addition of the earlier run is the starting point and the reference, whatever its kind. (TRL's own second
-adapter copies nothing for IA3, moves both for PiSSA, and can't be had for prompts and changed layers.) A full run is asked beforehand.
+For a new adapter, the adapter is switched off. A run that continues from an earlier one keeps a frozen copy of the trained parameters, which is
+swapped in for the reference: so the earlier adapter is both the starting point and the reference, whatever its kind. (TRL's own second adapter
+copies nothing for IA3, moves both for PiSSA, and does not exist for prompts and changed layers.) For full fine-tuning it is precomputed.
 """
 
 import contextlib
@@ -20,18 +20,18 @@ NEAR = {
     torch.float32: 1e-3,
     torch.bfloat16: 5e-2,
     torch.float16: 2e-2,
-}  # nats a token by which two ways of computing the same model may differ
+}  # nats per token by which two ways of computing the same model may differ
 
 
 class Reference:
-    """Within `with reference():` the model answers as it did when this was made. Make it before a checkpoint is loaded."""
+    """The reference model: within `with reference():` the model runs as it was when this was created. Create it before a checkpoint is loaded."""
 
     def __init__(self, model: torch.nn.Module, settings: dict, *, fresh: bool):
         self.model = model
         simple = settings["method"] in methods.PEFT and settings.get("lora_init", "default") == "default"
-        self.switched = fresh and simple  # PiSSA and OLoRA change the base itself: switched off they are not what was there
+        self.switched = fresh and simple  # PiSSA and OLoRA change the base: switched off, they don't give the original model
         self.kept = None if self.switched or settings.get("precompute_reference") else copied(model)
-        self.begins_elsewhere = fresh and settings["method"] in methods.SOFT  # words of chance stand before the text from the start
+        self.begins_elsewhere = fresh and settings["method"] in methods.SOFT  # random virtual tokens precede the text from the start
 
     @contextlib.contextmanager
     def __call__(self) -> Iterator[None]:
@@ -40,33 +40,33 @@ class Reference:
                 yield
             return
         own = dict(self.model.named_parameters())
-        learnt = {n: own[n].data for n in self.kept or {}}
+        trained = {n: own[n].data for n in self.kept or {}}
         try:
             for name, tensor in (self.kept or {}).items():
                 own[name].data = tensor
             yield
         finally:
-            for name, tensor in learnt.items():
+            for name, tensor in trained.items():
                 own[name].data = tensor
 
 
 def copied(model: torch.nn.Module) -> dict[str, torch.Tensor]:
-    """What is trained, by name, once more."""
+    """Return a copy of the trained parameters, by name."""
     return {n: p.detach().clone() for n, p in model.named_parameters() if p.requires_grad}
 
 
 @torch.no_grad()
 def answers(trainer, ids: torch.Tensor, mask: torch.Tensor, completion: torch.Tensor) -> torch.Tensor:
-    """[rows] log-probabilities of the answers under the model as it is now, summed over their tokens, through TRL's head.
+    """Return [rows] log-probabilities of the answers under the current model, summed over their tokens, with TRL's fused head.
     `ids`, `mask`, `completion`: [rows, length]."""
     with disable_gradient_checkpointing(trainer.model, trainer.args.gradient_checkpointing_kwargs):
         labels = ids.masked_fill(completion == 0, -100)
         out = trainer.model(input_ids=ids, attention_mask=mask, labels=labels, use_cache=False, fused_lm_head=True)
-    return out.log_probs[:, -(ids.shape[1] - 1) :].sum(1)  # invisible words stand before the text
+    return out.log_probs[:, -(ids.shape[1] - 1) :].sum(1)  # virtual tokens precede the text
 
 
 def beside(trainer, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """A batch with what the reference thinks of it, in TRL's names, unless it was asked beforehand."""
+    """Return a batch with the reference's log-probabilities, under TRL's names, unless they are precomputed."""
     if "ref_chosen_logps" in inputs or "ref_logps" in inputs:
         return inputs
     with trainer.reference():
@@ -81,15 +81,15 @@ def beside(trainer, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 
 def asked_beforehand(trainer, dataset, tell):
-    """The dataset with the reference's columns, computed once, batch by batch in its order; `tell(done)` hears of the progress."""
+    """Return the dataset with the reference's columns, computed once, batch by batch in order; `tell(done)` is called with the progress."""
     size, columns = trainer.args.per_device_train_batch_size, {}
     trainer.model.eval()
     for at in range(0, len(dataset), size):
         batch = trainer.data_collator([dataset[i] for i in range(at, min(len(dataset), at + size))])
         with trainer.compute_loss_context_manager():
-            told = beside(trainer, trainer._prepare_inputs(batch))
-        for name in (n for n in told if n.startswith("ref_")):
-            columns.setdefault(name, []).append(told[name].float().cpu().numpy())
+            batch = beside(trainer, trainer._prepare_inputs(batch))
+        for name in (n for n in batch if n.startswith("ref_")):
+            columns.setdefault(name, []).append(batch[name].float().cpu().numpy())
         tell(at)
     for name, parts in columns.items():
         dataset = dataset.add_column(name, np.concatenate(parts).tolist())
@@ -97,7 +97,7 @@ def asked_beforehand(trainer, dataset, tell):
 
 
 def apart(trainer) -> float:
-    """By how many nats a token the model and its reference differ on the first rows, at most."""
+    """Return the largest difference in nats per token between the model and its reference on the first rows."""
     rows = [trainer.train_dataset[i] for i in range(min(len(trainer.train_dataset), trainer.args.per_device_train_batch_size))]
     trainer.model.eval()
     with trainer.compute_loss_context_manager():
@@ -109,16 +109,16 @@ def apart(trainer) -> float:
 
 
 def check(trainer, precision: str) -> None:
-    """ModelError when the model does not begin as its reference: it would be held to another one than the one it comes from."""
+    """Raise ModelError when the model does not start out equal to its reference: the loss would compare it with another model."""
     if trainer.reference.begins_elsewhere:
         return
-    found, most = apart(trainer), NEAR[{"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision, torch.float32)]
-    if not found <= most:
+    difference, most = apart(trainer), NEAR[{"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision, torch.float32)]
+    if not difference <= most:
         raise ModelError(
-            f"Before the first step the model and its reference already differ by {found:.3g} nats a token, so preferences would be "
-            "measured against another model than the one that is trained.",
-            asked=f"{found:.3g}",
+            f"Before the first step the model and its reference already differ by {difference:.3g} nats per token, so preferences would be "
+            "measured against a different model than the one being trained.",
+            asked=f"{difference:.3g}",
             available=f"up to {most:g}",
-            remedy="Export the earlier run as a whole model and start from that, or choose LoRA.",
+            remedy="Export the earlier run as a merged model and start from that, or choose LoRA.",
             field="model",
         )

@@ -1,7 +1,7 @@
-"""A reward model: `python -m tuner.workers.training.reward RUN_DIR`. A head with one number, higher for the answer that people preferred.
+"""Reward model: `python -m tuner.workers.training.reward RUN_DIR`. A head with one output, higher for the answer that people preferred.
 
-The loss is Bradley and Terry's, -log sigmoid(better - worse - margin), by TRL's RewardTrainer (Ouyang et al. 2022, arXiv:2203.02155; the
-margin: Touvron et al. 2023, arXiv:2307.09288). Only differences are learnt, so the numbers have no zero of their own.
+The Bradley-Terry loss, -log sigmoid(better - worse - margin), by TRL's RewardTrainer (Ouyang et al. 2022, arXiv:2203.02155; the margin: Touvron
+et al. 2023, arXiv:2307.09288). Only differences are trained, so the rewards have no absolute zero.
 """
 
 import sys
@@ -20,27 +20,27 @@ from tuner.workers.training.preference import above
 
 
 class Reward(ExactLoss, RewardTrainer):
-    """TRL's, with exact means over rows: `accuracy` is how often the better answer gets the higher number, `margin` by how much."""
+    """TRL's trainer with exact means over rows: `accuracy` is how often the better answer gets the higher reward, `margin` by how much."""
 
     def _prepare_dataset(self, dataset, *_):
         return dataset
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
         loss, out = super().compute_loss(model, inputs, return_outputs=True)
-        if not hasattr(self, "told"):
-            self.told = {True: [], False: []}
-        self.told[self.model.training].append(out.logits.detach().float().squeeze(-1).chunk(2))
+        if not hasattr(self, "recorded"):
+            self.recorded = {True: [], False: []}
+        self.recorded[self.model.training].append(out.logits.detach().float().squeeze(-1).chunk(2))
         return (loss, out) if return_outputs else loss
 
     def units(self, inputs):
         return len(inputs["input_ids"]) // 2
 
     def means(self, training: bool) -> dict[str, float]:
-        told = getattr(self, "told", {}).get(training)
-        if not told:
+        recorded = getattr(self, "recorded", {}).get(training)
+        if not recorded:
             return {}
-        better, worse = (torch.cat(side) for side in zip(*told, strict=True))
-        told.clear()
+        better, worse = (torch.cat(side) for side in zip(*recorded, strict=True))
+        recorded.clear()
         out = {"rewards/chosen": better.mean(), "rewards/rejected": worse.mean(), "rewards/accuracies": above(better, worse, True)}
         out["rewards/margins"] = out["rewards/chosen"] - out["rewards/rejected"]
         out |= {"accuracy": out["rewards/accuracies"], "margin": out["rewards/margins"]}
@@ -53,24 +53,24 @@ class Reward(ExactLoss, RewardTrainer):
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         Trainer.log(self, logs | self.means(True) if "loss" in logs else logs, start_time)
-        for kept in self._metrics.values():  # TRL's own means are of batches
+        for kept in self._metrics.values():  # TRL's means are over batches
             kept.clear()
 
 
-def make_trainer(job: run_loop.Job, model, train: Rows, held: Rows) -> Reward:
+def make_trainer(job: run_loop.Job, model, train: Rows, validation: Rows) -> Reward:
     s = job.settings
-    more = {"remove_unused_columns": False, "prediction_loss_only": True, "max_length": None}  # rows are cut already
+    more = {"remove_unused_columns": False, "prediction_loss_only": True, "max_length": None}  # rows are truncated already
     whole = {n: p.data for n, p in model.named_parameters() if p.requires_grad}
     trainer = Reward(
         model=model,
-        args=run_loop.arguments(s, job.run.plan["steps"], job.run.path, bool(len(held)), kind=RewardConfig, **more),
+        args=run_loop.arguments(s, job.run.plan["steps"], job.run.path, bool(len(validation)), kind=RewardConfig, **more),
         train_dataset=preference_batches.as_dataset(train),
-        eval_dataset=preference_batches.as_dataset(held) if len(held) else None,
+        eval_dataset=preference_batches.as_dataset(validation) if len(validation) else None,
         processing_class=job.tokenizer,
         data_collator=preference_batches.Batch(job.tokenizer.pad_token_id, "reward", run_loop.multiple(s)),
         callbacks=[job.report],
     )
-    for name, parameter in model.named_parameters():  # beside packed weights TRL makes them bf16, which loses small steps
+    for name, parameter in model.named_parameters():  # with quantized weights TRL casts them to bf16, which loses small updates
         if name in whole:
             parameter.data = whole[name]
     return trainer
@@ -88,11 +88,11 @@ def rows_of(job: run_loop.Job, held_out: bool) -> Rows:
 def work(r: Reporter) -> None:
     job = run_loop.begin(r)
     s = job.settings
-    train, held = rows_of(job, False).needed(s["max_length"]), rows_of(job, True)
+    train, validation = rows_of(job, False).needed(s["max_length"]), rows_of(job, True)
     about = {"names": ["reward"], "problem": "regression", "mean": 0.0, "std": 1.0}
     job.notes["labels.json"] = about | {"objective": s["objective"], "max_length": s["max_length"]}
     model = run_loop.build(job, names=about["names"], problem=about["problem"])
-    run_loop.train(job, make_trainer(job, model, train, held), run_loop.summary(train, held))
+    run_loop.train(job, make_trainer(job, model, train, validation), run_loop.summary(train, validation))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
-"""What all training workers share: the run at hand, its model, the trainer's arguments, the untuned baseline, and how a run ends.
+"""The run loop shared by all training workers: the job, its model, the training arguments, the baseline, and the end of a run.
 
-A worker reads `begin` → its rows → `build` → a trainer → `train`. The trainer is TRL's for chat and text, `learner.Learner` else.
+A worker calls `begin`, loads its rows, calls `build`, makes a trainer and calls `train`. The trainer is TRL's for chat and text, else
+`trainer.Learner`.
 """
 
 import math
@@ -30,13 +31,13 @@ from tuner.workers.modelling import load, multimodal, peft_methods
 from tuner.workers.training import dry_run_steps, memory_usage
 from tuner.workers.training.callbacks import Report, Reporter
 
-ENOUGH = 8  # steps that tell how fast a machine is
-BASELINE_ROWS = 64  # of a run without an addition to switch off, whose untuned self is gone at the end
+ENOUGH = 8  # steps that are needed to measure the speed of a machine
+BASELINE_ROWS = 64  # for full fine-tuning, whose base model can't be evaluated at the end
 
 
 @dataclass
 class Job:
-    """The run at hand. `start` is the addition of the run to go on from, `resume` the checkpoint; `notes` are JSON documents
+    """A training job. `start` is the adapter of the run to continue from, `resume` the checkpoint to resume from; `notes` are JSON documents
     that are written beside the weights, by file name."""
 
     reporter: Reporter
@@ -49,7 +50,7 @@ class Job:
     report: Report
     began: float
     notes: dict[str, Any] = field(default_factory=dict)
-    fresh_head: bool = False  # which answers by chance, and so does the baseline
+    fresh_head: bool = False  # a new random head: the baseline's answers are random too
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -57,29 +58,29 @@ class Job:
 
     @property
     def switchable(self) -> bool:
-        """Whether the model answers as untuned when what is learnt is switched off: not when all of it is changed, and not when the
-        run went on from another one, for off would then be the base."""
-        moved = self.settings.get("lora_init", "default") != "default"  # PiSSA and OLoRA take their start out of the base
-        return self.settings["method"] != "full" and self.start is None and not moved
+        """Whether switching the adapter off gives the model before this run: not for full fine-tuning, and not when the run continues from
+        another one, where it would give the base model."""
+        changes_base = self.settings.get("lora_init", "default") != "default"  # PiSSA and OLoRA subtract the initial adapter from the base
+        return self.settings["method"] != "full" and self.start is None and not changes_base
 
     @property
     def before(self) -> dict[str, Any]:
-        """labels.json of the model to go on from; empty for a base."""
+        """labels.json of the model to continue from; empty for a base model."""
         return paths.read_json((self.start or self.base) / "labels.json", {})
 
     @property
     def dry(self) -> bool:
-        """Whether two steps are to be measured, and nothing learnt."""
+        """Whether this is a dry run: two steps are measured, and nothing is saved."""
         return bool(self.run.plan.get("dry_run"))
 
     def values(self, held_out: bool) -> Iterator[dict]:
-        """The canonical rows to learn from, or to test with; of a dry run the longest."""
+        """Return the canonical training rows or validation rows; in a dry run the longest only."""
         values = (r["value"] for r in store.iterate(self.data, held_out=held_out))
         return dry_run_steps.longest_values(values) if self.dry else values
 
 
 def begin(r: Reporter) -> Job:
-    """Everything before the rows: the plan, the weights' folder, the tokenizer, the checkpoint to go on from."""
+    """Prepare the job: the plan, the folder of the weights, the tokenizer, the checkpoint to resume from."""
     ws = Workspace(r.folder.parents[2], r.folder.parents[1].name)
     run = (
         runs.get(ws, r.folder.name)
@@ -91,42 +92,41 @@ def begin(r: Reporter) -> Job:
     load.use_cores()
     load.hold_share(run.plan["settings"]["device"], run.plan.get("free_bytes"))
     base = load.local_folder(about["base"])
-    if about["kind"] == "hub" and about["revision"] is None:  # downloaded for this run: now it is known which revision it is
+    if about["kind"] == "hub" and about["revision"] is None:  # downloaded for this run: its revision is known now
         about["revision"] = base.name
         paths.write_json(r.folder / "plan.json", run.plan)
     stock = checkpoints.take_stock(r.folder)
     say_stock(r, stock)
     resume = stock.resume
     before = (run.progress.get("elapsed_seconds") or 0.0) if resume else 0.0
-    told = run.plan["settings"]
+    settings = run.plan["settings"]
     report = Report(
         r,
         before,
-        objectives.get(told["objective"]).metrics,
-        told.get("early_stopping") or 0,
-        keep=told.get("keep_checkpoints") or checkpoints.LEAST,
+        objectives.get(settings["objective"]).metrics,
+        settings.get("early_stopping") or 0,
+        keep=settings.get("keep_checkpoints") or checkpoints.LEAST,
         best=stock.best,
     )
     start = Path(about["adapter"]) if about.get("adapter") else None
     data = store.get(ws, run.config["data"])
-    spoken = start if start and (start / "tokenizer.json").exists() else base  # the talk goes on in the form in which it began
-    s = run.plan["settings"]
-    if start and s["method"] != "full" and not continuation.same(start, s["method"], s["objective"]):
-        r.say("preparing", reason="Merging what was learnt before into a base of the run's own.")
+    tokenizer_folder = start if start and (start / "tokenizer.json").exists() else base  # keep the chat template of the earlier run
+    if start and settings["method"] != "full" and not continuation.same(start, settings["method"], settings["objective"]):
+        r.say("preparing", reason="Merging the earlier adapter into a copy of the base model.")
         base, start = own_base(run, base, start), None
-        spoken = base
-    tokenizer = load.tokenizer(spoken, run.plan["settings"].get("chat_template"))
+        tokenizer_folder = base
+    tokenizer = load.tokenizer(tokenizer_folder, settings.get("chat_template"))
     return Job(r, run, data, base, tokenizer, start, resume, report, began)
 
 
 def own_base(run: runs.Run, base: Path, start: Path) -> Path:
-    """RUN_DIR/base: the base with what another technique learnt (`start`) merged into it, for what is learnt now stands on that. Made once,
-    in the width in which it is trained on; plan.json names it from then on, so whoever loads the run finds it."""
+    """Return RUN_DIR/base: the base model with the adapter of another method (`start`) merged into it, as the base of this run. Made once, in
+    the precision of the training; plan.json names it from then on, so that every later load of the run finds it."""
     s, about, folder = run.plan["settings"], run.plan["model"], run.path / "base"
     if not (folder / "config.json").exists():
         new = folder.with_name("base.new")
         shutil.rmtree(new, ignore_errors=True)
-        before = continuation.objective_of(start) or s["objective"]  # its own head, not the one that is to be learnt now
+        before = continuation.objective_of(start) or s["objective"]  # the head of the earlier run, not of this one
         model = load.base_model(base, merged_in(s), "cpu", objective=before, **load.head_of(start))
         peft_methods.merged(peft_methods.with_saved(model, start)).save_pretrained(new)
         load.tokenizer(start if (start / "tokenizer.json").exists() else base, s.get("chat_template")).save_pretrained(new)
@@ -140,15 +140,15 @@ def own_base(run: runs.Run, base: Path, start: Path) -> Path:
 
 
 def merged_in(s: dict[str, Any]) -> str:
-    """The precision in which a base of the run's own is made, on the processor: fp16 is for cards."""
+    """Return the precision of a merged base, which is made on the CPU: fp16 is for GPUs only."""
     return "fp32" if s["precision"] == "fp16" else s["precision"]
 
 
-def needs_places(job: Job, what: str) -> None:
-    """ModelError for a tokenizer that can't tell where in a text its tokens stand."""
+def needs_places(job: Job, consequence: str) -> None:
+    """Raise ModelError for a tokenizer without offsets (a slow tokenizer)."""
     if not job.tokenizer.is_fast:
         raise ModelError(
-            f"The tokenizer of this model can't tell where in the text its tokens stand, so {what}.",
+            f"The tokenizer of this model has no token offsets, so {consequence}.",
             asked=type(job.tokenizer).__name__,
             available="tokenizers with a tokenizer.json",
             remedy="Choose another model.",
@@ -157,7 +157,7 @@ def needs_places(job: Job, what: str) -> None:
 
 
 def say_stock(r: Reporter, stock: checkpoints.Stock) -> None:
-    """Say in status.json what was left out and which state is the best one now, where that is not what stands there."""
+    """Update the warnings and the best checkpoint in status.json after damaged checkpoints were found."""
     before = paths.read_json(r.folder / "status.json", {})
     if stock.warnings:
         r.say(warnings=run_warnings.add(before.get("warnings"), stock.warnings))
@@ -166,7 +166,7 @@ def say_stock(r: Reporter, stock: checkpoints.Stock) -> None:
 
 
 def build(job: Job, *, names: list[str] | None = None, problem: str | None = None):
-    """The base with what is to be learnt; a fresh head is the same one each time the run is begun or resumed."""
+    """Return the model to train: the base model with the method applied. A new head is the same at each start or resume of the run."""
     s = job.settings
     set_seed(s["seed"])
     model = load.base_model(
@@ -184,17 +184,17 @@ def build(job: Job, *, names: list[str] | None = None, problem: str | None = Non
     facts = models.folder_facts(job.base)
     model = peft_methods.build(model, s, facts, objective=s["objective"], tokenizer=job.tokenizer, start=job.start)
     if s["precision"] == "fp16":
-        for parameter in model.parameters():  # a scaler unscales gradients of fp32 alone
+        for parameter in model.parameters():  # the loss scaler unscales fp32 gradients only
             if parameter.requires_grad and parameter.is_floating_point() and parameter.dtype != torch.float32:
                 parameter.data = parameter.data.float()
     model.config.use_cache = False
     if job.run.plan["model"]["bytes_per_weight"] == 2:
-        model.stored_dtype = torch.bfloat16  # a whole model is written as wide as its base was
+        model.stored_dtype = torch.bfloat16  # a full model is saved in the dtype of its base
     return model
 
 
 def arguments(s: dict[str, Any], steps: int, folder: Path, test: bool, kind: type = TrainingArguments, **more: Any) -> TrainingArguments:
-    """The plan's settings in the words of transformers; nothing is left to its defaults that the plan decides."""
+    """Return the plan's settings as transformers' arguments; nothing that the plan decides is left to their defaults."""
     cpu = s["device"] == "cpu"
     return kind(
         output_dir=str(folder / "checkpoints"),
@@ -202,7 +202,7 @@ def arguments(s: dict[str, Any], steps: int, folder: Path, test: bool, kind: typ
         per_device_eval_batch_size=s["micro_batch"],
         gradient_accumulation_steps=s["effective_batch"] // s["micro_batch"],
         num_train_epochs=s["epochs"],
-        max_steps=steps if s.get("max_steps") else -1,  # the plan's count: of transformers' two limits the other one would be forgotten
+        max_steps=steps if s.get("max_steps") else -1,  # the plan's count: transformers ignores num_train_epochs when max_steps is set
         learning_rate=s["learning_rate"],
         lr_scheduler_type=s["schedule"],
         warmup_steps=s["warmup"],
@@ -218,8 +218,8 @@ def arguments(s: dict[str, Any], steps: int, folder: Path, test: bool, kind: typ
         eval_steps=s["eval_steps"],
         save_strategy="steps",
         save_steps=s["save_steps"],
-        save_total_limit=None,  # transformers rotates before the manifest is written: `checkpoints.Kept` does it afterwards
-        load_best_model_at_end=False,  # nor does it verify what it loads: `restore_best` does
+        save_total_limit=None,  # transformers deletes before the manifest is written: `checkpoints.Kept` does it afterwards
+        load_best_model_at_end=False,  # transformers does not verify what it loads: `restore_best` does
         metric_for_best_model="eval_loss" if test else None,
         greater_is_better=False,
         logging_strategy="steps",
@@ -233,25 +233,25 @@ def arguments(s: dict[str, Any], steps: int, folder: Path, test: bool, kind: typ
 
 
 def optimizer(s: dict[str, Any]) -> str:
-    """In transformers' words. On a card the fused AdamW: the plain one takes a copy of all that is learnt at every step."""
+    """Return transformers' name of the optimizer. On a GPU the fused AdamW: the plain one copies all trained parameters at every step."""
     fused = "adamw_torch" if s["device"] == "cpu" else "adamw_torch_fused"
     return {"adamw": fused, "adamw_8bit": "adamw_8bit", "paged_adamw_8bit": "paged_adamw_8bit", "adafactor": "adafactor"}[s["optimizer"]]
 
 
 def _autocast(s: dict[str, Any]) -> bool:
-    """Whether products are computed in bf16: on cards that can, over fp32 weights as well, which then keep the small steps."""
+    """Return whether to use bf16 autocast: on GPUs that support it, with fp32 weights too, which keep small updates."""
     if s["device"] == "cpu" or s["precision"] == "fp16":
         return False
     return torch.cuda.is_bf16_supported(including_emulation=False) if torch.cuda.is_available() else s["precision"] == "bf16"
 
 
 def multiple(s: dict[str, Any]) -> int | None:
-    """Lengths are padded to multiples of this: on a CPU oneDNN compiles a bf16 kernel for every new length."""
+    """Return the multiple that lengths are padded to: on a CPU oneDNN compiles a bf16 kernel for every new length. None without one."""
     return 32 if s["device"] == "cpu" and s["precision"] == "bf16" else None
 
 
 class CountingCollator:
-    """A collator that tells the report how many real tokens went by."""
+    """A collator that counts the real training tokens in the report."""
 
     def __init__(self, inner, report: Report):
         self.inner, self.report, self.training = inner, report, True
@@ -263,23 +263,23 @@ class CountingCollator:
 
 
 def counted(trainer, report: Report):
-    """The trainer, its collator counting what is learnt and not what is tested."""
+    """Return the trainer with a collator that counts the tokens of training, not of evaluation."""
     collator = CountingCollator(trainer.data_collator, report)
     trainer.data_collator, evaluate = collator, trainer.evaluate
 
-    def quietly(*args, **kwargs):
+    def evaluate_uncounted(*args, **kwargs):
         collator.training = False
         try:
             return evaluate(*args, **kwargs)
         finally:
             collator.training = True
 
-    trainer.evaluate = quietly
+    trainer.evaluate = evaluate_uncounted
     return trainer
 
 
 def train(job: Job, trainer, summary: dict[str, Any]) -> None:
-    """Baseline, training, ending. `summary` tells what became of the rows."""
+    """Evaluate the baseline, train, and finish the run. `summary` reports what happened to the rows."""
     r = job.reporter
     print(f"prepared: {summary}", flush=True)
     trainer = counted(trainer, job.report)
@@ -289,7 +289,8 @@ def train(job: Job, trainer, summary: dict[str, Any]) -> None:
     if trainer.eval_dataset is not None and not job.resume:
         if not job.switchable:
             r.say(baseline=baseline(job, trainer, BASELINE_ROWS if job.settings["method"] == "full" else None))
-    known = run_warnings.without_rows(paths.read_json(r.folder / "status.json", {}).get("warnings"))  # the plan's: now it is known
+    # without the plan's row warnings: the exact ones follow
+    known = run_warnings.without_rows(paths.read_json(r.folder / "status.json", {}).get("warnings"))
     warnings = run_warnings.add(known, run_warnings.of_rows(summary, job.settings.get("max_length")))
     r.say(prepared=summary, warnings=warnings, ready_seconds=round(time.monotonic() - job.began, 2))
     job.report.waited = time.time() - r.process.create_time()
@@ -302,29 +303,29 @@ def train(job: Job, trainer, summary: dict[str, Any]) -> None:
 
 
 def needs_validation(job: Job, trainer, summary: dict[str, Any]) -> None:
-    """DataError when rows were set aside for validation and none of them can be used: a run must not end as if it had been validated."""
+    """Raise DataError when rows were set aside for validation and none of them can be used: the run must not end as if it had been validated."""
     wanted = job.data.held_out
     if trainer.eval_dataset is not None or not wanted:
         return
-    left = (summary.get("held_out") or {}).get("left_out") or {}
-    why = max(left, key=left.get) if left else "none is left"
+    left_out = (summary.get("held_out") or {}).get("left_out") or {}
+    why = max(left_out, key=left_out.get) if left_out else "none is left"
     raise DataError(
         f"None of the {wanted:,} validation rows can be used: {why}.",
         asked=f"{wanted:,} validation rows",
-        available="validation rows that the model takes, or data without any (a held-out share of 0)",
+        available="validation rows that the model takes, or data without any (a validation share of 0)",
         remedy=run_warnings.remedy_of(why),
         field="data",
     )
 
 
 def restore_best(job: Job, trainer) -> None:
-    """Load the best state whose checkpoint is whole, and say its figures; without one the last state stays, and `judge` evaluates it."""
+    """Load the best undamaged checkpoint and report its metrics; without one the last state stays, and `judge` evaluates it."""
     if trainer.eval_dataset is None:
         return
-    r, said = job.reporter, job.report.best
+    r, reported = job.reporter, job.report.best
     path, best = checkpoints.best_whole(r.folder) or (None, None)
-    harmed = {checkpoints.step_of(c): "damaged" for c in runs.checkpoints(r.folder)}
-    if lost := checkpoints.best_changed(said, best, harmed, ended=True):
+    damaged = {checkpoints.step_of(c): "damaged" for c in runs.checkpoints(r.folder)}
+    if lost := checkpoints.best_changed(reported, best, damaged, ended=True):
         r.say(warnings=run_warnings.add(paths.read_json(r.folder / "status.json").get("warnings"), lost))
     if path is not None:
         trainer.state.best_model_checkpoint = str(path)
@@ -333,7 +334,7 @@ def restore_best(job: Job, trainer) -> None:
 
 
 def baseline(job: Job, trainer, rows: int | None = None) -> dict[str, Any]:
-    """Held-out loss and metrics before the tuning; not written among the run's own test results."""
+    """Return validation loss and metrics before training; they are not written among the run's own evaluations."""
     data, n = trainer.eval_dataset, len(trainer.eval_dataset)
     data = data if rows is None or n <= rows else data.select(range(rows))
     measured = trainer.evaluate(data, metric_key_prefix="baseline")
@@ -342,14 +343,14 @@ def baseline(job: Job, trainer, rows: int | None = None) -> dict[str, Any]:
 
 
 def numbers(metrics: dict[str, float], prefix: str, names: tuple[str, ...]) -> dict[str, float | None]:
-    """{"eval_loss", "accuracy", ...} of what a trainer measured under a prefix; None where it is no number."""
+    """Return {"eval_loss", "accuracy", ...} from a trainer's metrics with this prefix; None where a value is not finite."""
     found = {"eval_loss": metrics.get(f"{prefix}_loss")} | {n: metrics[f"{prefix}_{n}"] for n in names if f"{prefix}_{n}" in metrics}
     found |= scoring.of_loss(found["eval_loss"], names)
     return {k: float(v) if v is not None and math.isfinite(v) else None for k, v in found.items()}
 
 
 def judge(job: Job, trainer) -> None:
-    """The untuned model for comparison, and what is not yet known of the best state."""
+    """Evaluate the base model for comparison, and the missing metrics of the best checkpoint."""
     r, report = job.reporter, job.report
     if trainer.eval_dataset is None:
         return
@@ -366,23 +367,25 @@ def judge(job: Job, trainer) -> None:
 
 
 def finish(job: Job, trainer, stopped: bool, summary: dict[str, Any]) -> None:
-    """The best state into model/, the numbers into status.json, the ending last."""
+    """Save the best checkpoint to model/, write the measurements to status.json, and the final state last."""
     r, report, state = job.reporter, job.report, trainer.state
     save(job, trainer.accelerator.unwrap_model(trainer.model))
     progress = report.progress_of(state)
-    took = memory_usage.peaks()
-    r.say(measured={"peak_bytes": report.peak, **took, "seconds": progress["elapsed_seconds"], "tokens": report.tokens} | report.eta.seen())
+    peaks = memory_usage.peaks()
+    r.say(
+        measured={"peak_bytes": report.peak, **peaks, "seconds": progress["elapsed_seconds"], "tokens": report.tokens} | report.eta.seen()
+    )
     learn_pace(job.run, report)
-    if not job.resume:  # of a resumed run this process has seen a part
-        calibration.teach(job.run.plan, took, steps=state.global_step, epochs=state.epoch or 0.0, longest=summary.get("longest") or 0)
+    if not job.resume:  # this process has seen only a part of a resumed run
+        calibration.teach(job.run.plan, peaks, steps=state.global_step, epochs=state.epoch or 0.0, longest=summary.get("longest") or 0)
     model_card.write(job.run.path)
     (r.folder / "control").unlink(missing_ok=True)
-    reason = "Stopped as asked; what was learnt is saved." if stopped else report.early
+    reason = "Stopped as requested; the trained model is saved." if stopped else report.early
     r.say("stopped" if stopped else "finished", reason=reason, progress=progress | {"eta_seconds": 0, "eta_low": 0, "eta_high": 0})
 
 
 def save(job: Job, model) -> None:
-    """model/ whole or not at all."""
+    """Write model/ completely or not at all. ModelError when no weights were written."""
     new, final = job.run.path / "model.new", job.run.path / "model"
     shutil.rmtree(new, ignore_errors=True)
     model.config.use_cache = True
@@ -394,20 +397,20 @@ def save(job: Job, model) -> None:
         paths.write_json(new / name, document)
     if not list(new.glob("*.safetensors")):
         raise ModelError(
-            "The trained weights were not written.", asked=str(new), available="safetensors", remedy="Look at the log, and resume the run."
+            "The trained weights were not written.", asked=str(new), available="safetensors", remedy="Check the log and resume the run."
         )
-    (new / "README.md").unlink(missing_ok=True)  # PEFT's empty card; ours is written at the end
+    (new / "README.md").unlink(missing_ok=True)  # PEFT's empty model card; Tunesmith's is written at the end
     shutil.rmtree(final, ignore_errors=True)
     new.rename(final)
 
 
-def summary(train, held) -> dict[str, Any]:
-    """What became of the rows, for status.json; of validation rows how many can be used, how many lost their ends, which are left out."""
-    return train.summary() | {"held_out": {"rows": len(held), "cut": held.cut, "left_out": held.left_out}}
+def summary(train, validation) -> dict[str, Any]:
+    """Return what happened to the rows, for status.json; of validation rows how many can be used, are truncated, and are left out."""
+    return train.summary() | {"held_out": {"rows": len(validation), "cut": validation.cut, "left_out": validation.left_out}}
 
 
 def learn_pace(run: runs.Run, report: Report) -> None:
-    """Remember how fast this machine really was, for the next guess; a run that was planned before there were paces teaches nothing."""
+    """Store the measured speed for later time estimates; a run whose plan has no time estimate ("pace") is skipped."""
     planned, steps = run.plan.get("pace"), report.eta.steps
     if planned and len(steps) >= ENOUGH:
         time_estimate.learn(planned["key"], statistics.fmean(steps) / planned["step"] * planned["factor"])

@@ -1,7 +1,7 @@
-"""Labels or a number for texts: `python -m tuner.workers.training.sequence_classification RUN_DIR`. One label, several labels, or regression.
+"""Sequence classification and regression: `python -m tuner.workers.training.sequence_classification RUN_DIR`. One label, several labels, or a number.
 
-Encoders judge a text by its first token, decoders by its last. The loss is cross-entropy, binary cross-entropy for each label, or the
-squared distance to the number in units of its spread. model/labels.json says what the outputs mean.
+Encoders classify a text by its first token, decoders by its last. The loss is cross-entropy, binary cross-entropy per label, or the squared
+error in units of the standard deviation. model/labels.json describes the outputs.
 """
 
 import sys
@@ -25,10 +25,10 @@ ONE, SEVERAL, NUMBER = "single_label_classification", "multi_label_classificatio
 
 
 class Classifier(Learner):
-    """`about` is the document of labels.json; `weights` [labels] are those of class_weights, or None."""
+    """The trainer. `about` is the content of labels.json; `weights` [labels] are from `class_weights`, or None."""
 
-    def __init__(self, job, model, train, held, about: dict[str, Any], weights: torch.Tensor | None):
-        super().__init__(job, model, train, held, Pad(job.tokenizer, run_loop.multiple(job.settings)))
+    def __init__(self, job, model, train, validation, about: dict[str, Any], weights: torch.Tensor | None):
+        super().__init__(job, model, train, validation, Pad(job.tokenizer, run_loop.multiple(job.settings)))
         self.about, self.weights = about, weights
 
     def losses(self, out, labels):
@@ -55,7 +55,7 @@ class Classifier(Learner):
 
 
 def in_order(names: set[str]) -> list[str]:
-    """Labels as they are numbered: numbers by their value, else by the alphabet."""
+    """Return the labels in the order of their ids: numbers by value, else alphabetically."""
     try:
         return sorted(names, key=lambda n: (float(n), n))
     except ValueError:
@@ -63,7 +63,7 @@ def in_order(names: set[str]) -> list[str]:
 
 
 def meaning(train: Rows, objective: str, before: dict[str, Any]) -> dict[str, Any]:
-    """labels.json of these rows, or that of the model they go on from (`before`) when it fits."""
+    """Return labels.json for these rows; values of the model to continue from (`before`) are kept."""
     labels = train.columns["labels"]
     if objective == "regression":
         known = {k: before[k] for k in ("mean", "std") if k in before}
@@ -75,11 +75,12 @@ def meaning(train: Rows, objective: str, before: dict[str, Any]) -> dict[str, An
 
 
 def settled(names: set[str], before: dict[str, Any]) -> list[str]:
-    """The labels in their order; those of the model to go on from, which can't learn further ones."""
+    """Return the labels in order; those of the model to continue from, whose head can't get new ones. DataError for unknown labels, or fewer than
+    two."""
     known = before.get("names")
     if known and not names <= set(known):
         raise DataError(
-            f"The model to go on from knows {len(known)} labels; these rows have others: {', '.join(sorted(names - set(known))[:10])}.",
+            f"The model to continue from has {len(known)} labels; these rows have others: {', '.join(sorted(names - set(known))[:10])}.",
             asked=in_order(names),
             available=known,
             remedy="Start from the base model instead, or leave these rows out.",
@@ -87,7 +88,7 @@ def settled(names: set[str], before: dict[str, Any]) -> list[str]:
         )
     if not known and len(names) < 2:
         raise DataError(
-            f"All rows have the same label ({', '.join(names) or 'none'}), so there is nothing to tell apart.",
+            f"All rows have the same label ({', '.join(names) or 'none'}), so there is nothing to classify.",
             asked=sorted(names),
             available="rows of at least two labels",
             remedy="Add rows with other labels, or choose another column for the label.",
@@ -97,31 +98,31 @@ def settled(names: set[str], before: dict[str, Any]) -> list[str]:
 
 
 def numbered(rows: Rows, about: dict[str, Any]) -> Rows:
-    """The rows with labels as the loss takes them: a place, zeros and ones, or a distance from the mean in units of the spread.
-    Those with a label that was never learnt are left out and counted."""
-    place, out = {n: i for i, n in enumerate(about["names"])}, Rows()
+    """Return the rows with labels as the loss needs them: a class id, zeros and ones, or the distance from the mean in standard deviations.
+    Rows with a label that does not occur in training are left out and counted."""
+    ids, out = {n: i for i, n in enumerate(about["names"])}, Rows()
     out.cut, out.left_out = rows.cut, dict(rows.left_out)
     for i in range(len(rows)):
         row = rows[i]
-        if (label := target(row["labels"], about, place)) is None:
+        if (label := target(row["labels"], about, ids)) is None:
             out.leave_out(STRANGE)
         else:
             out.add(**row | {"labels": label})
     return out
 
 
-def target(label: Any, about: dict[str, Any], place: dict[str, int]) -> Any:
+def target(label: Any, about: dict[str, Any], ids: dict[str, int]) -> Any:
     if about["problem"] == NUMBER:
         return (float(label) - about["mean"]) / about["std"]
-    said = label if isinstance(label, list) else [label]
-    if any(n not in place for n in said):
+    labels = label if isinstance(label, list) else [label]
+    if any(n not in ids for n in labels):
         return None
-    return [float(n in said) for n in place] if about["problem"] == SEVERAL else place[said[0]]
+    return [float(n in labels) for n in ids] if about["problem"] == SEVERAL else ids[labels[0]]
 
 
 def class_weights(labels: list, about: dict[str, Any]) -> torch.Tensor:
-    """[labels] inverse to how often each is learnt. One label: rows / (labels x count), whose mean over the rows is 1; several: how
-    many rows lack a label for each that has it (`pos_weight`), at least 0.1."""
+    """Return weights [labels] inverse to the frequency of each label. One label: rows / (labels x count), with mean 1 over the rows; several:
+    rows without a label / rows with it (`pos_weight`), at least 0.1."""
     k, n = len(about["names"]), len(labels)
     if about["problem"] == SEVERAL:
         count = torch.tensor(labels).sum(0).clamp(min=1)
@@ -135,11 +136,11 @@ def work(r: Reporter) -> None:
     train = texts(job.tokenizer, job.values(False), s["max_length"]).needed(s["max_length"])
     about = meaning(train, s["objective"], job.before)
     train = numbered(train, about)
-    held = numbered(texts(job.tokenizer, job.values(True), s["max_length"]), about)
+    validation = numbered(texts(job.tokenizer, job.values(True), s["max_length"]), about)
     weights = class_weights(train.columns["labels"], about) if s.get("class_weights") and about["problem"] != NUMBER else None
     job.notes["labels.json"] = about | {"objective": s["objective"], "max_length": s["max_length"]}
     model = run_loop.build(job, names=about["names"], problem=about["problem"])
-    run_loop.train(job, Classifier(job, model, train, held, about, weights), run_loop.summary(train, held))
+    run_loop.train(job, Classifier(job, model, train, validation, about, weights), run_loop.summary(train, validation))
 
 
 if __name__ == "__main__":

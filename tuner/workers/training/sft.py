@@ -1,7 +1,7 @@
-"""Supervised fine-tuning with TRL's SFTTrainer: `python -m tuner.workers.training.sft RUN_DIR`. Chat (answers only) and plain text.
+"""Supervised fine-tuning with TRL's SFTTrainer: `python -m tuner.workers.training.sft RUN_DIR`. Chat (trained on answers only) and plain text.
 
-Reads config.yaml and plan.json, goes on from the newest whole checkpoint if there is one, and leaves model/ (the best
-state, safetensors, tokenizer, card) and a true ending in status.json.
+Reads config.yaml and plan.json, resumes from the newest undamaged checkpoint if there is one, and writes model/ (the best checkpoint as
+safetensors, tokenizer, model card) and the final state in status.json.
 """
 
 import inspect
@@ -24,41 +24,41 @@ from tuner.workers.training.trainer import token_losses
 
 
 class Exact(ExactLoss, SFTTrainer):
-    """TRL's trainer; its validation loss is the mean over all trained tokens."""
+    """TRL's trainer with a validation loss that is the mean over all trained tokens."""
 
     def units(self, inputs):
         return (inputs["labels"][:, 1:] != IGNORED).sum()
 
 
 class OwnLoss(Exact):
-    """The model's own head and loss, on the learnt positions alone, each times its row's weight.
+    """A trainer that uses the model's own head and loss, on the trained positions only, each times the weight of its row.
 
-    For CPUs, where TRL's fused head is emulated and scores prompts and padding too; and for rows that count differently, which it
-    does not know. The sum over the learnt tokens divided by their number in the whole step is the same loss.
+    For CPUs, where TRL's fused head is emulated and computes prompts and padding too; and for weighted rows, which TRL does not support.
+    The sum over the trained tokens divided by their number in the whole step is the same loss.
     """
 
     loss_is_scaled_for_ga = True
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
         labels = inputs["labels"][:, 1:]
-        learnt = labels != IGNORED
-        positions = learnt.any(dim=0).nonzero().squeeze(1)
+        trained = labels != IGNORED
+        positions = trained.any(dim=0).nonzero().squeeze(1)
         some = {"logits_to_keep": positions} if keeps_some(self.accelerator.unwrap_model(model)) else {}
         out = model(input_ids=inputs["input_ids"], use_cache=False, **some)
-        logits = out.logits if some else out.logits[:, -labels.shape[1] - 1 :][:, positions]  # invisible words stand before the text
-        each = token_losses(logits, labels[:, positions])
-        total = (each * inputs["weight"][:, None]).sum() if "weight" in inputs else each.sum()
+        logits = out.logits if some else out.logits[:, -labels.shape[1] - 1 :][:, positions]  # virtual tokens precede the text
+        losses = token_losses(logits, labels[:, positions])
+        total = (losses * inputs["weight"][:, None]).sum() if "weight" in inputs else losses.sum()
         if num_items_in_batch is None:
-            num_items_in_batch = learnt.sum() * (self.current_gradient_accumulation_steps if model.training else 1)
+            num_items_in_batch = trained.sum() * (self.current_gradient_accumulation_steps if model.training else 1)
         loss = total / torch.as_tensor(num_items_in_batch, device=total.device).clamp(min=1)
         return (loss, out) if return_outputs else loss
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        Trainer.log(self, logs, start_time)  # TRL's averages entropy and accuracy of its fused head, which is not used here
+        Trainer.log(self, logs, start_time)  # TRL's log averages entropy and accuracy of its fused head, which is not used here
 
 
 def arguments(s: dict[str, Any], steps: int, folder: Path, test: bool, *, keep: bool = False) -> SFTConfig:
-    """What all workers ask for, and what only TRL knows; `keep` columns that it does not know."""
+    """Return the arguments of all workers and those of SFTConfig; `keep` columns that TRL does not know."""
     return run_loop.arguments(
         s,
         steps,
@@ -76,7 +76,7 @@ def arguments(s: dict[str, Any], steps: int, folder: Path, test: bool, *, keep: 
 
 
 def rows_of(job: run_loop.Job, held_out: bool) -> Prepared:
-    """The rows as tokens, with a mark on each that is learnt."""
+    """Return the rows as tokens, with labels on the trained ones."""
     s = job.settings
     return prepare(
         job.tokenizer,
@@ -85,24 +85,25 @@ def rows_of(job: run_loop.Job, held_out: bool) -> Prepared:
         objective=s["objective"],
         max_length=s["max_length"],
         fold_system=bool(s.get("fold_system")),
-        needed=not held_out,  # without a row to test with a run can still learn
+        needed=not held_out,  # a run can train without validation rows
     )
 
 
-def as_dataset(p: Prepared) -> Dataset:
-    """The rows without a copy of their tokens."""
-    ends = pa.array(np.frombuffer(p.ends, np.int64).astype(np.int32) if len(p.ids) < 2**31 else np.frombuffer(p.ends, np.int64))
-    made = pa.ListArray if len(p.ids) < 2**31 else pa.LargeListArray
+def as_dataset(rows: Prepared) -> Dataset:
+    """Return the rows as a `datasets.Dataset`, without copying the tokens."""
+    ends = pa.array(np.frombuffer(rows.ends, np.int64).astype(np.int32) if len(rows.ids) < 2**31 else np.frombuffer(rows.ends, np.int64))
+    list_type = pa.ListArray if len(rows.ids) < 2**31 else pa.LargeListArray
     columns = {
-        name: made.from_arrays(ends, pa.array(np.frombuffer(flat, np.int32))) for name, flat in (("input_ids", p.ids), ("labels", p.marks))
+        name: list_type.from_arrays(ends, pa.array(np.frombuffer(flat, np.int32)))
+        for name, flat in (("input_ids", rows.ids), ("labels", rows.marks))
     }
-    if p.weighted:
-        columns["weight"] = pa.array(np.frombuffer(p.weights, np.float32))
+    if rows.weighted:
+        columns["weight"] = pa.array(np.frombuffer(rows.weights, np.float32))
     return Dataset(pa.table(columns))
 
 
 def with_weights(collator):
-    """TRL's collator, and beside its batch the `weight` [rows] of rows that count differently."""
+    """Return TRL's collator, extended by the `weight` [rows] of weighted rows."""
 
     def collate(rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
         weights = [r["weight"] for r in rows if "weight" in r]
@@ -112,24 +113,25 @@ def with_weights(collator):
     return collate
 
 
-def make_trainer(job: run_loop.Job, model, train: Prepared, held: Prepared) -> SFTTrainer:
+def make_trainer(job: run_loop.Job, model, train: Prepared, validation: Prepared) -> SFTTrainer:
     s = job.settings
-    weighted = train.weighted or held.weighted
+    weighted = train.weighted or validation.weighted
     own = s["device"] == "cpu" and not s["packing"]
     kind = OwnLoss if own or weighted else Exact
     whole = {n: p.data for n, p in model.named_parameters() if p.requires_grad}
     trainer = kind(
         model=model,
-        args=arguments(s, job.run.plan["steps"], job.run.path, bool(len(held)), keep=weighted),
+        args=arguments(s, job.run.plan["steps"], job.run.path, bool(len(validation)), keep=weighted),
         train_dataset=as_dataset(train),
-        eval_dataset=as_dataset(held) if len(held) else None,
+        eval_dataset=as_dataset(validation) if len(validation) else None,
         processing_class=job.tokenizer,
         callbacks=[job.report],
     )
     if kind is Exact and not s["packing"]:
         trainer.hook = model.register_forward_pre_hook(unmasked, with_kwargs=True)
-    for name, parameter in model.named_parameters():  # beside packed weights TRL makes them bf16, which loses small steps; resumed, PEFT
-        if name in whole:  # would make them fp32 again
+    # with quantized weights TRL casts them to bf16, which loses small updates; on resume, PEFT would cast them to fp32 again
+    for name, parameter in model.named_parameters():
+        if name in whole:
             parameter.data = whole[name]
     if weighted:
         trainer.data_collator = with_weights(trainer.data_collator)
@@ -137,13 +139,13 @@ def make_trainer(job: run_loop.Job, model, train: Prepared, held: Prepared) -> S
 
 
 def unmasked(model, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
-    """Rows are padded at their end, where a decoder never looks from before: without a mask attention takes its causal kernel, which is
-    faster, keeps no mask for each layer and writes no grouped keys out."""
+    """Remove the attention mask from a model call. Rows are right-padded, and causal attention never looks ahead: without a mask SDPA uses its
+    causal kernel, which is faster, keeps no mask per layer and does not repeat keys for grouped-query attention."""
     return args, {k: v for k, v in kwargs.items() if k != "attention_mask"}
 
 
 def keeps_some(model) -> bool:
-    """Whether the head can be asked for some positions alone: not where invisible words move them all."""
+    """Return whether logits can be computed for some positions only: not where virtual tokens shift them all."""
     inner = model.get_base_model() if hasattr(model, "get_base_model") else model
     moved = getattr(model, "peft_type", None) in ("PROMPT_TUNING", "P_TUNING")
     return "logits_to_keep" in inspect.signature(inner.forward).parameters and not moved
@@ -151,11 +153,11 @@ def keeps_some(model) -> bool:
 
 def work(r: Reporter) -> None:
     job = run_loop.begin(r)
-    train, held = rows_of(job, False), rows_of(job, True)
+    train, validation = rows_of(job, False), rows_of(job, True)
     model = run_loop.build(job)
-    trainer = make_trainer(job, model, train, held)
-    run_loop.train(job, trainer, run_loop.summary(train, held))
-    if hasattr(trainer, "hook"):  # the model is itself again
+    trainer = make_trainer(job, model, train, validation)
+    run_loop.train(job, trainer, run_loop.summary(train, validation))
+    if hasattr(trainer, "hook"):  # restore the model's own forward
         trainer.hook.remove()
 
 

@@ -1,7 +1,7 @@
-"""Labels for words: `python -m tuner.workers.training.token_classification RUN_DIR`. Names, places, parts of speech: one tag for each word of a row.
+"""Token classification: `python -m tuner.workers.training.token_classification RUN_DIR`. Names, places, parts of speech: one tag per word of a row.
 
-The words of a row are written with spaces between them, as a text is; a word's tag is learnt at the first sub-word that touches it,
-all other tokens are read only. Tags like B-PER and I-PER are judged by whole entities, others word by word.
+The words of a row are joined by spaces; a word's tag is trained at its first token, all other tokens have no label. Tags like B-PER and I-PER
+are scored by whole entities, others word by word.
 """
 
 import sys
@@ -22,10 +22,10 @@ from tuner.workers.training.trainer import Learner, token_losses
 
 
 class Tagger(Learner):
-    """`names` of the tags; `weights` [tags] are those of class_weights, or None."""
+    """The trainer. `names` of the tags; `weights` [tags] are from `class_weights`, or None."""
 
-    def __init__(self, job, model, train, held, names: list[str], weights: torch.Tensor | None):
-        super().__init__(job, model, train, held, Pad(job.tokenizer, run_loop.multiple(job.settings), wide=("labels",)))
+    def __init__(self, job, model, train, validation, names: list[str], weights: torch.Tensor | None):
+        super().__init__(job, model, train, validation, Pad(job.tokenizer, run_loop.multiple(job.settings), wide=("labels",)))
         self.names, self.weights = names, weights
 
     def losses(self, out, labels):
@@ -36,31 +36,31 @@ class Tagger(Learner):
         return out.logits.argmax(-1).masked_fill(inputs["labels"] == IGNORED, IGNORED)
 
     def measure(self, rows, guesses):
-        """Of the words within the maximum length."""
+        """Return the metrics of the words within the maximum length."""
         gold = [[self.names[t] for t in labels if t != IGNORED] for labels in (rows[i]["labels"] for i in range(len(rows)))]
-        said = [[self.names[t] for t in row if t != IGNORED] for row in guesses]
-        return scoring.tagged(gold, said)
+        predicted = [[self.names[t] for t in row if t != IGNORED] for row in guesses]
+        return scoring.tagged(gold, predicted)
 
 
 def numbered(rows: Rows, names: list[str]) -> Rows:
-    """The rows with a tag's number at the first token of each word, and IGNORED elsewhere."""
-    place, out = {n: i for i, n in enumerate(names)}, Rows(("labels",))
+    """Return the rows with a tag's id at the first token of each word, and IGNORED elsewhere."""
+    ids, out = {n: i for i, n in enumerate(names)}, Rows(("labels",))
     out.cut, out.left_out = rows.cut, dict(rows.left_out)
     for i in range(len(rows)):
         row = rows[i]
         pairs = row.pop("words")
-        if any(tag not in place for _, tag in pairs):
+        if any(tag not in ids for _, tag in pairs):
             out.leave_out(STRANGE)
             continue
         labels = [IGNORED] * len(row["input_ids"])
         for token, tag in pairs:
-            labels[token] = place[tag]
+            labels[token] = ids[tag]
         out.add(**row, labels=labels)
     return out
 
 
 def tag_weights(rows: Rows, names: list[str]) -> torch.Tensor:
-    """[tags] inverse to how many words have each."""
+    """Return weights [tags] inverse to the number of words of each tag."""
     marks = np.frombuffer(rows.columns["labels"].flat, np.int32)
     return class_weights(marks[marks != IGNORED].tolist(), {"names": names, "problem": None})
 
@@ -72,11 +72,11 @@ def work(r: Reporter) -> None:
     rows = words(job.tokenizer, job.values(False), s["max_length"]).needed(s["max_length"])
     names = settled({tag for pairs in rows.columns["words"] for _, tag in pairs}, job.before)
     train = numbered(rows, names)
-    held = numbered(words(job.tokenizer, job.values(True), s["max_length"]), names)
+    validation = numbered(words(job.tokenizer, job.values(True), s["max_length"]), names)
     weights = tag_weights(train, names) if s.get("class_weights") else None
     job.notes["labels.json"] = {"names": names, "objective": "tokens", "spans": scoring.marks_spans(names), "max_length": s["max_length"]}
     model = run_loop.build(job, names=names)
-    run_loop.train(job, Tagger(job, model, train, held, names, weights), run_loop.summary(train, held))
+    run_loop.train(job, Tagger(job, model, train, validation, names, weights), run_loop.summary(train, validation))
 
 
 if __name__ == "__main__":

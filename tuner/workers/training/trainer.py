@@ -1,7 +1,7 @@
-"""The trainer of all that is not chat or text: rows in flat arrays, batches of like length, one exact loss, and the objective's metrics.
+"""The trainer of all objectives other than chat and text: rows in flat arrays, batches of similar length, one exact loss, the objective's metrics.
 
-A unit is what one loss is counted for: a text's label, a word's tag, the begin or the end of an answer, a target token. The loss of a
-step is the sum over its units, each times its row's weight, divided by their number, however the step is cut into batches.
+A unit is anything with a loss of its own: a text's label, a word's tag, the start or the end of an answer, a target token. The loss of a step
+is the sum over its units, each times the weight of its row, divided by their number, however the step is split into micro-batches.
 """
 
 from collections.abc import Iterator
@@ -17,12 +17,12 @@ from tuner.workers.tokenization.lm_rows import IGNORED
 from tuner.workers.tokenization.tokenized_rows import Rows
 from tuner.workers.training import run_loop
 
-TOGETHER = 50  # batches that are sorted by length at once: less padding, and still chance
+TOGETHER = 50  # batches that are sorted by length together: less padding, and still random
 
 
 class ByLength(Sampler):
-    """Rows of like length in one batch, batches in an order of chance that depends on seed and epoch alone: a resumed run reads on
-    where it was. The longest batch comes first, so that too little memory shows at once."""
+    """A sampler that puts rows of similar length into one batch. The order of batches is random and depends on seed and epoch only, so a resumed
+    run continues where it was. The longest batch comes first, so that a run that doesn't fit fails at once."""
 
     def __init__(self, lengths: np.ndarray, batch: int, seed: int):
         self.lengths, self.batch, self.seed, self.epoch = lengths, batch, seed, 0
@@ -34,21 +34,21 @@ class ByLength(Sampler):
         return len(self.lengths)
 
     def __iter__(self) -> Iterator[int]:
-        chance = np.random.default_rng((self.seed, self.epoch))
-        order, size = chance.permutation(len(self.lengths)), self.batch * TOGETHER
+        rng = np.random.default_rng((self.seed, self.epoch))
+        order, size = rng.permutation(len(self.lengths)), self.batch * TOGETHER
         parts = [p[np.argsort(-self.lengths[p], kind="stable")] for p in (order[i : i + size] for i in range(0, len(order), size))]
         order = np.concatenate(parts) if parts else order
         whole = len(order) // self.batch * self.batch
         batches = order[:whole].reshape(-1, self.batch)
         if len(batches):
-            batches = batches[chance.permutation(len(batches))]
+            batches = batches[rng.permutation(len(batches))]
             first = self.lengths[batches].max(axis=1).argmax()
             batches[[0, first]] = batches[[first, 0]]
         return iter([*batches.flatten().tolist(), *order[whole:].tolist()])
 
 
 def token_losses(logits: torch.Tensor, labels: torch.Tensor, weight: torch.Tensor | None = None) -> torch.Tensor:
-    """The cross-entropy of each label [rows, length] from logits [rows, length, classes]; 0 where a label is IGNORED.
+    """Return the cross-entropy of each label [rows, length] from logits [rows, length, classes]; 0 where a label is IGNORED.
 
     On flat tensors: on a CPU the kernel for [rows, classes, length] is several times slower (bench/cross_entropy.py).
     """
@@ -59,20 +59,22 @@ def token_losses(logits: torch.Tensor, labels: torch.Tensor, weight: torch.Tenso
 
 
 class Learner(Trainer):
-    """What a worker says: `losses` of the units, the `guess` of each row (small: it is kept for all held-out rows) and what
-    they `measure`. `aside` are columns of a batch that the model does not take."""
+    """Base class of the trainers. A subclass defines the `losses` of the units, the `guess` (prediction) of each row (small: it is kept for all
+    validation rows) and the metrics (`measure`). `aside` are columns of a batch that the model does not take."""
 
     aside: tuple[str, ...] = ()
     loss_is_scaled_for_ga = True
 
-    def __init__(self, job: run_loop.Job, model, train: Rows, held: Rows, pad: Pad, **more: Any):
+    def __init__(self, job: run_loop.Job, model, train: Rows, validation: Rows, pad: Pad, **more: Any):
         s = job.settings
         checkpointing = {"gradient_checkpointing_kwargs": {"use_reentrant": False}} if s["gradient_checkpointing"] else {}
         super().__init__(
             model=model,
-            args=run_loop.arguments(s, job.run.plan["steps"], job.run.path, bool(len(held)), remove_unused_columns=False, **checkpointing),
+            args=run_loop.arguments(
+                s, job.run.plan["steps"], job.run.path, bool(len(validation)), remove_unused_columns=False, **checkpointing
+            ),
             train_dataset=train,
-            eval_dataset=held if len(held) else None,
+            eval_dataset=validation if len(validation) else None,
             data_collator=pad,
             processing_class=job.tokenizer,
             callbacks=[job.report],
@@ -81,20 +83,19 @@ class Learner(Trainer):
         self.model_accepts_loss_kwargs, self._loss_shifts_labels = True, False  # units are counted over the whole step
 
     def losses(self, out, labels: torch.Tensor) -> torch.Tensor:
-        """The loss of each unit, in the shape of `labels`; 0 where they are IGNORED."""
+        """Return the loss of each unit, in the shape of `labels`; 0 where they are IGNORED."""
         raise NotImplementedError
 
     def guess(self, out, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
-        """[rows, ...] of what the model answers."""
+        """Return the model's predictions, [rows, ...]."""
         raise NotImplementedError
 
     def measure(self, rows: Rows, guesses: np.ndarray) -> dict[str, float]:
         raise NotImplementedError
 
     def forward(self, model, inputs: dict[str, torch.Tensor]):
-        """(what the model says, the loss of each unit times its row's weight)"""
-        kept = {k: v for k, v in inputs.items() if k not in ("labels", "weight", *self.aside)}
-        out = model(**kept)
+        """Return (the model's output, the loss of each unit times the weight of its row)."""
+        out = model(**{k: v for k, v in inputs.items() if k not in ("labels", "weight", *self.aside)})
         losses = self.losses(out, inputs["labels"])
         weight = inputs["weight"].to(losses.dtype).view(-1, *[1] * (losses.dim() - 1))
         return out, losses * weight
@@ -109,7 +110,7 @@ class Learner(Trainer):
         return (loss, out) if return_outputs else loss
 
     def prediction_step(self, model, inputs, prediction_loss_only, ignore_keys=None):
-        """Sums and numbers of units by row instead of a loss by batch, so that the held-out loss is exact."""
+        """Return sums and numbers of units per row instead of a loss per batch, so that the validation loss is exact."""
         inputs = self._prepare_inputs(inputs)
         with torch.no_grad(), self.compute_loss_context_manager():
             out, losses = self.forward(model, inputs)
@@ -120,8 +121,8 @@ class Learner(Trainer):
     def evaluation_loop(self, dataloader, description, prediction_loss_only=None, ignore_keys=None, metric_key_prefix="eval"):
         out = super().evaluation_loop(dataloader, description, False, ignore_keys, metric_key_prefix)
         sums, units, guesses = out.predictions
-        back = np.argsort(by_length(dataloader.dataset), kind="stable")
-        found = {"loss": float(sums.sum(dtype=np.float64) / max(1, units.sum())), **self.measure(dataloader.dataset, guesses[back])}
+        order = np.argsort(by_length(dataloader.dataset), kind="stable")
+        found = {"loss": float(sums.sum(dtype=np.float64) / max(1, units.sum())), **self.measure(dataloader.dataset, guesses[order])}
         out.metrics.update({f"{metric_key_prefix}_{k}": v for k, v in found.items()})
         return out
 
@@ -134,5 +135,5 @@ class Learner(Trainer):
 
 
 def by_length(rows: Rows) -> np.ndarray:
-    """The places of rows, the longest first."""
+    """Return the indices of rows, the longest first."""
     return np.argsort(-rows.lengths(), kind="stable")
