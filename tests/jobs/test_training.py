@@ -414,7 +414,7 @@ def test_a_model_folder_without_weights_can_be_planned_and_not_started(ws, data,
     shutil.copy(paths.STARTER / "config.json", tmp_path / "bare")
     plan, *_ = training.prepare(ws, QUICK | {"model": str(tmp_path / "bare"), "data": data.ref})
     assert plan.peak_bytes
-    with pytest.raises(Exception, match="holds no weights"):
+    with pytest.raises(Exception, match="has no weights"):
         start(ws, data, model=str(tmp_path / "bare"))
     assert runs.listing(ws) == []
 
