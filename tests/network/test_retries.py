@@ -50,9 +50,9 @@ def test_it_asks_again_and_tells_what_it_waits_for(waits):
     assert retries.patiently(failing(busy(429, "7"), busy(503), httpx.ReadTimeout("slow")), tell=told.append) == "done"
     assert waits() == 7 + 2 + 4 and len(told) == 3
     assert (
-        told[0] == "The server takes no more requests for now (429); asking again in 7 s."
+        told[0] == "The server accepts no more requests for now (429); retrying in 7 s."
         and "(503)" in told[1]
-        and "does not answer" in told[2]
+        and "does not respond" in told[2]
     )
 
 
