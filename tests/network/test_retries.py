@@ -105,12 +105,12 @@ except Exception as error:
     "asked, code, headers, words",
     [
         ("model", 401, {}, ("no such model, or it is private", "accept the access token")),
-        ("model", 403, {}, ("may not read this (403)",)),
+        ("model", 403, {}, ("has no permission to read this (403)",)),
         ("model", 404, {"X-Error-Code": "RepoNotFound"}, ("no such model",)),
         ("file", 404, {"X-Error-Code": "EntryNotFound"}, ("no such model, dataset or file",)),
         ("model", 429, {}, ("no more requests from here for now (429)",)),
-        ("model", 500, {}, ("a fault of its own (500)",)),
-        ("file", 503, {}, ("a fault of its own (503)",)),
+        ("model", 500, {}, ("an internal error (500)",)),
+        ("file", 503, {}, ("an internal error (503)",)),
     ],
 )
 def test_each_answer_of_the_hub_has_words_of_its_own(asked, code, headers, words, tmp_path):

@@ -33,7 +33,7 @@ def _cached(_now: int) -> tuple[Hit, ...]:
     from huggingface_hub import scan_cache_dir
     from huggingface_hub.errors import CacheNotFound
 
-    from tuner.models.resolve import cached_snapshot
+    from tuner.models.local import cached_snapshot
 
     try:
         repos = [r for r in scan_cache_dir().repos if r.repo_type == "model"]

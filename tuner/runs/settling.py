@@ -107,7 +107,7 @@ def why(code: int | None) -> str:
         return f"The process was ended by signal {-code}."
     if code:
         return f"The process ended with exit code {code}; see its log."
-    return "The process is gone: the computer was restarted, or the process was ended from outside."
+    return "The process is gone: the computer was restarted, or another program ended the process."
 
 
 def young(folder: Path) -> bool:
