@@ -516,7 +516,7 @@ def test_foreign_errors_become_ours(work, code):
 
 def test_the_gate_is_told_apart_from_a_wrong_name():
     gated, missing = translate(caught(hub("GatedRepoError"))), translate(caught(hub("RepositoryNotFoundError")))
-    assert "agree" in gated.remedy and "spelling" in missing.remedy
+    assert "accept" in gated.remedy and "spelling" in missing.remedy
 
 
 def test_devices_that_fall_off_are_told():

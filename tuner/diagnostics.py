@@ -1,4 +1,4 @@
-"""What this computer has, what is missing, and the command that mends it."""
+"""Diagnostics: the devices and libraries of this computer, what is missing, and the command that fixes it."""
 
 import shutil
 import sys
@@ -15,23 +15,25 @@ from tuner.jobs import benchmarks
 from tuner.paths import Workspace
 from tuner.planning import model_suggestions
 
-MIN_FREE = 2_000_000_000  # bytes on the workspace's disk below which a run may not end well
+MIN_FREE = 2_000_000_000  # bytes on the workspace's disk below which a run may fail
 
 
 def look(ws: Workspace, *, probe: bool = False) -> dict[str, Any]:
-    """{"devices", "versions", "workspace", "problems": [{"message", "remedy"}], "summary"}; nothing is changed. With `probe` each device
-    is measured now, which takes some seconds."""
+    """Return {"devices", "versions", "workspace", "problems": [{"message", "remedy"}], "summary"}; nothing is changed.
+
+    With `probe`, each device is benchmarked now, which takes some seconds.
+    """
     problems = libraries()
     versions = devices.versions()
     if command := devices.gpu_without_torch():
-        problems.append({"message": "There is an NVIDIA card, but the installed torch can only use the CPU.", "remedy": command})
+        problems.append({"message": "This computer has an NVIDIA card, but the installed torch can only use the CPU.", "remedy": command})
     try:
         ws.prepare()
         free = shutil.disk_usage(ws.root).free
         if free < MIN_FREE:
             problems.append(
                 {
-                    "message": f"The disk of the workspace has {human_bytes(free)} left.",
+                    "message": f"The workspace's disk has only {human_bytes(free)} free.",
                     "remedy": "Free some space, or set TUNESMITH_HOME.",
                 }
             )
@@ -56,7 +58,7 @@ def look(ws: Workspace, *, probe: bool = False) -> dict[str, Any]:
 
 
 def reached(found: roofline.Roofline) -> dict[str, Any] | None:
-    """What a device reaches, in its units, and when that was measured; None before."""
+    """Return the benchmark result of a device in common units, with its time; None before a benchmark."""
     if found.measured is None:
         return None
     return {
@@ -69,7 +71,7 @@ def reached(found: roofline.Roofline) -> dict[str, Any] | None:
 
 
 def in_words(found: dict[str, Any] | None) -> str:
-    """One cell of a table: what `reached` says."""
+    """Return the result of `reached` as a table cell."""
     if not found:
         return "not yet measured"
     products = f"{found['fp32_tflops']:.3g} TFLOP/s in fp32, {found['bf16_tflops']:.3g} in bf16"
@@ -77,21 +79,22 @@ def in_words(found: dict[str, Any] | None) -> str:
 
 
 def libraries() -> list[dict[str, str]]:
-    """What of our requirements is missing or of another version than we work with; empty in a checkout that was never installed."""
+    """Return the requirements that are missing or have an unsupported version; [] in a checkout that was never installed."""
     try:
         wanted = [Requirement(line) for line in metadata.requires("tunesmith") or []]
     except metadata.PackageNotFoundError:
         return []
     found = []
-    for need in wanted:
-        if need.marker and not need.marker.evaluate({"extra": ""}):
+    for requirement in wanted:
+        if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
             continue
-        command = f'"{sys.executable}" -m pip install "{need.name}{need.specifier}"'
+        command = f'"{sys.executable}" -m pip install "{requirement.name}{requirement.specifier}"'
         try:
-            version = metadata.version(need.name)
+            version = metadata.version(requirement.name)
         except metadata.PackageNotFoundError:
-            found.append({"message": f"{need.name} is not installed.", "remedy": command})
+            found.append({"message": f"{requirement.name} is not installed.", "remedy": command})
             continue
-        if not need.specifier.contains(version, prereleases=True):
-            found.append({"message": f"{need.name} {version} is installed; Tunesmith works with {need.specifier}.", "remedy": command})
+        if not requirement.specifier.contains(version, prereleases=True):
+            message = f"{requirement.name} {version} is installed; Tunesmith needs {requirement.specifier}."
+            found.append({"message": message, "remedy": command})
     return found

@@ -51,7 +51,7 @@ def test_upload_train_reload_restart_chat(tmp_path, browser):
             page.click("#use-data")
             expect(page.locator("#plan-card")).to_contain_text("rows to learn from", timeout=LONG)
             expect(page.locator("#plan-memory")).to_contain_text("Yes, it fits")
-            page.get_by_label("Quick taste").check()
+            page.get_by_label("Quick", exact=True).check()
             page.fill("#setting-epochs input", "8")
             expect(page.locator("#setting-epochs")).to_contain_text("Yours: 8", timeout=LONG)
             page.get_by_text("All settings").click()

@@ -117,7 +117,7 @@ def test_rows_that_would_be_lost_are_said_and_mended_with_one_click(tmp_path, br
         expect(page.locator("#plan-card")).to_contain_text("to learn from", timeout=LONG)
         page.locator("#train-model input").fill(str(folder))
         page.keyboard.press("Enter")
-        expect(page.locator("#plan-rows")).to_contain_text("takes no system turn", timeout=LONG)
+        expect(page.locator("#plan-rows")).to_contain_text("does not support system messages", timeout=LONG)
         expect(page.locator("#plan-rows")).to_contain_text("Training will not start like this")
         page.click("#start-training")
         expect(page.locator("body")).to_contain_text("fold_system=true", timeout=LONG)

@@ -128,7 +128,7 @@ def test_a_run_without_a_model_has_nothing_to_take_away(house):
     shutil.copytree(house.ws.runs / house.lora, place, ignore=shutil.ignore_patterns("model", "checkpoints", "lock"))
     try:
         assert formats.kinds(runs.get(house.ws, "unfinished")) == [] and formats.made(house.ws, "unfinished") == []
-        with pytest.raises(ModelError, match="can't be taken away"):
+        with pytest.raises(ModelError, match="can't be exported"):
             formats.make(house.ws, "unfinished", "adapter")
     finally:
         runs.delete(house.ws, "unfinished")

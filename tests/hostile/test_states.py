@@ -302,7 +302,7 @@ def test_nothing_left_is_nothing_claimed(three):
         faults.remove(three.path / "checkpoints" / f"checkpoint-{step}" / "MANIFEST.json")
     stock = checkpoints.take_stock(three.path)
     assert stock.resume is None and stock.best is None and len(stock.warnings) == 4
-    assert all("began again" in w["message"] for w in stock.warnings[:3]) and checkpoints.best_whole(three.path) is None
+    assert all("started again" in w["message"] for w in stock.warnings[:3]) and checkpoints.best_whole(three.path) is None
 
 
 def test_old_checkpoints_make_room_and_the_best_and_two_stay(three):

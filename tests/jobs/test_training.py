@@ -157,7 +157,7 @@ def test_a_run_goes_on_from_a_run(house):
     before = house.run(house.lora)
     assert run.status["baseline"]["eval_loss"] == pytest.approx(before.best, rel=0.02) and run.best < before.best * 1.1
     assert run.config["model"] == house.lora and run.plan["model"]["adapter"] == str(before.path / "model")
-    with pytest.raises(ConflictError, match="went on from"):
+    with pytest.raises(ConflictError, match="continued from"):
         runs.delete(house.ws, house.lora)
     runs.delete(house.ws, run.id)
 
@@ -199,10 +199,10 @@ def test_what_preparation_cut_and_left_out_is_told_everywhere(ws, tmp_path, caps
 @pytest.mark.parametrize(
     "why, words",
     [
-        ("nothing to learn is left within the maximum length", "Raise the maximum length"),
-        ("System role not supported", "Fold the system turns"),
+        ("no tokens to train are left within the maximum length", "Raise the maximum length"),
+        ("System role not supported", "Merge the system message"),
         ("Conversation roles must alternate user/assistant/user/assistant/...", "order of the roles"),
-        ("its source or its target is empty", "how the data is read"),
+        ("its source or its target is empty", "format and columns"),
     ],
 )
 def test_the_remedy_is_that_of_the_reason(why, words):
@@ -345,7 +345,7 @@ def test_a_worker_without_a_last_word_is_no_success(ws, data, code, words):
     runs.write_status(run.path, state="running")
     supervisor.settle(run.path, code)
     after = runs.get(ws, run.id)
-    assert after.state == "interrupted" and words in after.status["reason"] and "Resume it to begin again" in after.status["reason"]
+    assert after.state == "interrupted" and words in after.status["reason"] and "Resume the run to start again" in after.status["reason"]
     for ending in ("finished", "stopped", "failed"):
         runs.write_status(run.path, state=ending, reason=None)
         supervisor.settle(run.path, code)
@@ -414,7 +414,7 @@ def test_a_model_folder_without_weights_can_be_planned_and_not_started(ws, data,
     shutil.copy(paths.STARTER / "config.json", tmp_path / "bare")
     plan, *_ = training.prepare(ws, QUICK | {"model": str(tmp_path / "bare"), "data": data.ref})
     assert plan.peak_bytes
-    with pytest.raises(Exception, match="holds no weights"):
+    with pytest.raises(Exception, match="has no weights"):
         start(ws, data, model=str(tmp_path / "bare"))
     assert runs.listing(ws) == []
 
@@ -547,7 +547,7 @@ def test_of_plain_text_every_token_is_learnt(starter):
 def test_long_rows_are_cut_and_hopeless_ones_left_out(starter):
     long = [{"role": "user", "content": "word " * 500}, {"role": "assistant", "content": "Yes."}]
     out = prepare(starter, {"messages": TALK}, {"messages": long}, max_length=100)
-    assert len(out) == 1 and out.cut == 1 and out.left_out == {"nothing to learn is left within the maximum length": 1}
+    assert len(out) == 1 and out.cut == 1 and out.left_out == {"no tokens to train are left within the maximum length": 1}
     half = prepare(starter, {"messages": TALK}, max_length=40)
     assert half.cut == 1 and len(half.input_ids[0]) == 40 and learnt(starter, half).startswith("It is 2.")
     with pytest.raises(DataError) as caught:

@@ -208,7 +208,7 @@ FAULTS: dict[str, tuple[Callable[[Path], None], str, str]] = {  # name: (what is
     "pickles in shards": (instead("pytorch_model-00001-of-00002.bin"), "can run code", "save_pretrained"),
     "Meta's own": (without_config("consolidated.00.pth"), "can run code", "transformers"),
     "shards without an index": (shards, "index", "index"),
-    "a shard that is gone": (one_shard_gone, "lacks 1 of its weights files", "rest"),
+    "a shard that is gone": (one_shard_gone, "lacks 1 of its weights files", "missing files"),
     "a tensor that is gone": (tensor_gone, "layers.0.up", "again"),
     "a name of its own": (strange_name, "weights.safetensors", "model.safetensors"),
     "Mistral's own": (of_mistral, "consolidated.safetensors", "model.safetensors"),
@@ -232,6 +232,6 @@ FAULTS: dict[str, tuple[Callable[[Path], None], str, str]] = {  # name: (what is
     "a template without its token": (no_bos, "bos_token", "tokenizer_config.json"),
     "a template cut short": (broken_template, "broken at line 1", "template"),
     "an embedding model": (embedding_model, "vectors", "Choose"),
-    "half a T5": (half_a_t5, "half", "Choose"),
+    "half a T5": (half_a_t5, "only the encoder", "Choose"),
     "an adapter with a config": (adapter_in_disguise, "adapter", "base_model_name_or_path"),
 }

@@ -203,7 +203,7 @@ def test_a_gated_model_is_explained(run, tmp_path):
     with serving() as (url, _):
         assert fetch(run, url, tmp_path).wait(60) == 1
     status = paths.read_json(run.path / "status.json")
-    assert status["state"] == "failed" and "agree to its terms" in status["reason"] and "hf auth login" in status["reason"]
+    assert status["state"] == "failed" and "accept its terms" in status["reason"] and "hf auth login" in status["reason"]
 
 
 def test_a_full_disk_is_told_before(run, tmp_path, monkeypatch):

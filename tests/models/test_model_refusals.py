@@ -227,7 +227,7 @@ def test_a_relative_base_is_relative_to_the_adapters_folder(tmp_path, monkeypatc
     assert Path(model.base) == base.resolve() and model.adapter == mine and model.facts.hidden == 16
     shutil.rmtree(base)
     if named.startswith("."):
-        with pytest.raises(ModelError, match="The adapter in mine stands on"):
+        with pytest.raises(ModelError, match="The base model of the adapter in mine"):
             models.resolve(str(mine))
 
 

@@ -131,7 +131,7 @@ def test_shards_are_counted_together(tmp_path):
 def test_a_config_alone_can_be_planned_with_but_not_trained(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps(tiny_config("llama")))
     assert models.resolve(str(tmp_path)).facts.path is None
-    with pytest.raises(ModelError, match="holds no weights"):
+    with pytest.raises(ModelError, match="has no weights"):
         models.resolve(str(tmp_path), need_weights=True)
 
 
@@ -225,15 +225,15 @@ def gone(f):
     "harm, words",
     [
         (gone, "There is no folder"),
-        (no_config, "holds no config.json"),
-        (no_tokenizer, "holds no tokenizer"),
+        (no_config, "has no config.json"),
+        (no_tokenizer, "has no tokenizer"),
         (pickled, "pytorch_model.bin, a format that can run code"),
-        (no_weights, "holds no weights"),
-        (missing_shard, "lacks 1 of its weights files, model-00002.safetensors"),
-        (adapter, "holds an adapter"),
-        (pictures, "of the kind 'vit'"),
-        (speech, "of the kind 'whisper'"),
-        (poor_seq2seq, "says nothing of"),
+        (no_weights, "has no weights"),
+        (missing_shard, "lacks 1 of its weights files, including model-00002.safetensors"),
+        (adapter, "contains an adapter"),
+        (pictures, "the model_type 'vit'"),
+        (speech, "the model_type 'whisper'"),
+        (poor_seq2seq, "does not contain"),
         (no_header, "is damaged"),
         (pointer, "is damaged"),
         (broken_header, "is damaged"),
@@ -241,7 +241,7 @@ def gone(f):
         (broken_config, "can't be read"),
         (listed_config, "can't be read"),
         (binary_config, "can't be read"),
-        (poor_config, "says nothing of"),
+        (poor_config, "does not contain"),
     ],
     ids=lambda x: getattr(x, "__name__", "told"),
 )
@@ -332,7 +332,7 @@ def test_listing_and_description(ws):
     titles = dict(models.listing(ws))
     assert "starter" in titles.values() and {e["id"] for e in models.catalog()} <= set(titles.values())
     line = models.describe(models.resolve("starter"))
-    assert "million parameters · writes" in line and "1,024 tokens" in line and "comes with the app" in line
+    assert "million parameters · generates text" in line and "1,024 tokens" in line and "comes with the app" in line
     gated = models.resolve("meta-llama/Llama-3.1-8B-Instruct")
     assert "8.0 billion" in models.describe(gated) and "gated" in models.describe(gated) and "downloaded" in models.describe(gated)
 

@@ -102,7 +102,7 @@ def test_it_is_trained_asked_and_exported_as_an_adapter(ws, base):
     assert run.state == "finished", run.status
     assert run.status["best"]["eval_loss"] < run.status["baseline"]["eval_loss"]
     assert formats.kinds(run) == ["adapter"]
-    with pytest.raises(ModelError, match="can be merged into such weights") as told:
+    with pytest.raises(ModelError, match="can be merged into quantized weights") as told:
         formats.make(ws, run.id, "merged")
     assert "Export the adapter" in told.value.remedy and "QLoRA" not in told.value.remedy
     made = formats.make(ws, run.id, "adapter")

@@ -131,4 +131,4 @@ def test_short_names_find_their_modules():
 def test_an_unknown_kind_is_counted_like_one_that_is_known():
     config = {"model_type": "starcoder9", "architectures": ["Starcoder9ForCausalLM"], **GROUPED}
     strange = models.facts_from_config(config, name="x")
-    assert strange.family == "decoder" and strange.parameters == facts("llama").parameters and "new here" in strange.notes[0]
+    assert strange.family == "decoder" and strange.parameters == facts("llama").parameters and "not known yet" in strange.notes[0]

@@ -50,9 +50,9 @@ def test_it_asks_again_and_tells_what_it_waits_for(waits):
     assert retries.patiently(failing(busy(429, "7"), busy(503), httpx.ReadTimeout("slow")), tell=told.append) == "done"
     assert waits() == 7 + 2 + 4 and len(told) == 3
     assert (
-        told[0] == "The server takes no more requests for now (429); asking again in 7 s."
+        told[0] == "The server accepts no more requests for now (429); retrying in 7 s."
         and "(503)" in told[1]
-        and "does not answer" in told[2]
+        and "does not respond" in told[2]
     )
 
 
@@ -105,12 +105,12 @@ except Exception as error:
     "asked, code, headers, words",
     [
         ("model", 401, {}, ("no such model, or it is private", "accept the access token")),
-        ("model", 403, {}, ("may not read this (403)",)),
+        ("model", 403, {}, ("has no permission to read this (403)",)),
         ("model", 404, {"X-Error-Code": "RepoNotFound"}, ("no such model",)),
         ("file", 404, {"X-Error-Code": "EntryNotFound"}, ("no such model, dataset or file",)),
         ("model", 429, {}, ("no more requests from here for now (429)",)),
-        ("model", 500, {}, ("a fault of its own (500)",)),
-        ("file", 503, {}, ("a fault of its own (503)",)),
+        ("model", 500, {}, ("an internal error (500)",)),
+        ("file", 503, {}, ("an internal error (503)",)),
     ],
 )
 def test_each_answer_of_the_hub_has_words_of_its_own(asked, code, headers, words, tmp_path):

@@ -277,7 +277,7 @@ def test_notes_say_what_a_person_should_know():
     assert any("no chat template" in n for n in plan(model=bare).notes)
     assert any("memorize them" in n for n in plan(data=replace(CHATS, rows=20)).notes)
     judged = replace(CHATS, kind="preference")
-    assert any("bad ones left out" in n for n in plan(data=judged, objective="chat").notes) and plan(data=judged).notes == []
+    assert any("leaves the bad ones out" in n for n in plan(data=judged, objective="chat").notes) and plan(data=judged).notes == []
     assert any("weights have no effect" in n for n in plan(data=replace(judged, weighted=True)).notes) and plan().notes == []
 
 

@@ -324,11 +324,11 @@ def test_using_dataset(ws):
 
 
 def test_delete(ws, made):
-    with pytest.raises(ConflictError, match="is under way"):
+    with pytest.raises(ConflictError, match="is in progress"):
         runs.delete(ws, made.id)
     runs.write_status(made.path, state="finished")
     heir = make(ws, "heir", model=made.id)
-    with pytest.raises(ConflictError, match="heir went on from"):
+    with pytest.raises(ConflictError, match="heir continued from"):
         runs.delete(ws, made.id)
     runs.write_status(heir.path, state="failed")
     runs.delete(ws, heir.id)
@@ -348,7 +348,7 @@ def test_an_ended_run_whose_process_still_lives_is_not_deleted(ws, made):
 def test_stop_is_a_wish_in_a_file(ws, made):
     assert runs.ask_to_stop(ws, made.id).live and (made.path / "control").read_text() == "stop"
     runs.write_status(made.path, state="finished")
-    with pytest.raises(ConflictError, match="is not under way"):
+    with pytest.raises(ConflictError, match="is not in progress"):
         runs.ask_to_stop(ws, made.id)
 
 

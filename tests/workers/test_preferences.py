@@ -524,7 +524,7 @@ def test_signs_of_over_optimisation_are_told_and_good_runs_are_left_alone():
     assert "fell from 2.00 to 0.90" in over_optimization.signs(rows_of(**falling))[0]
     assert over_optimization.signs(rows_of(**learnt, eval_rewards__margins={10: 1.0, 20: 2.0, 30: 2.1, 40: 2.0})) == []
     once = {"rewards__accuracies": {s: float(s > 1) for s in range(1, 31)}}
-    assert "told apart after the first step" in over_optimization.signs(rows_of(**once))[0]
+    assert "distinguished after the first step" in over_optimization.signs(rows_of(**once))[0]
     assert over_optimization.signs(rows_of(rewards__accuracies={s: 0.6 if s < 6 else 1.0 for s in range(1, 31)})) == []
 
 

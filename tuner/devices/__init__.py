@@ -1,7 +1,7 @@
-"""The devices of this computer: which there are, how full they are, what they reach (`roofline`). No torch.
+"""The devices of this computer: which exist, how much memory is free, and their peak throughput (`roofline`). No torch.
 
-In: NVML, sysfs, psutil, what a benchmark measured. Out: `Device`, `Roofline`. May import what stands on the ground floor.
-Outside of this room it is `devices.get(...)`, from here:
+In: NVML, sysfs, psutil, benchmark results. Out: `Device`, `Roofline`. May import only the lowest packages.
+Other packages use the names below: `devices.get(...)`.
 """
 
 from tuner.devices.detection import (

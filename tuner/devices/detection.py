@@ -1,5 +1,8 @@
-"""Which devices exist, how full they are and what they can't do: NVML through nvidia-ml-py for NVIDIA's cards, sysfs for AMD's (ROCm),
-psutil for the CPU and for Apple's memory, which both share. No torch. ROCm and Apple's GPU have not been tried yet, and say so."""
+"""Device detection: which devices exist, how much memory is free and what they don't support. No torch.
+
+NVML (nvidia-ml-py) for NVIDIA cards, sysfs for AMD cards (ROCm), psutil for the CPU and for Apple GPUs, which share its memory. ROCm and
+Apple GPUs have not been tested yet; their names say so.
+"""
 
 import os
 import platform
@@ -14,7 +17,7 @@ import psutil
 from tuner.errors import DeviceError
 from tuner.formatting import human_bytes
 
-# dense bf16 TFLOP/s from the makers' data sheets; an unknown card counts as DEFAULT until its runs have taught better
+# dense bf16 TFLOP/s from the vendors' data sheets; an unknown card counts as DEFAULT_TFLOPS until it is measured
 TFLOPS = {
     "H200": 989,
     "H100": 989,
@@ -35,7 +38,7 @@ TFLOPS = {
     "3060": 25,
 }
 DEFAULT_TFLOPS = 30
-BANDWIDTH = {  # GB/s of their memory, from the same sheets
+BANDWIDTH = {  # GB/s of memory, from the same data sheets
     "H200": 4800,
     "H100": 3350,
     "B200": 8000,
@@ -54,17 +57,20 @@ BANDWIDTH = {  # GB/s of their memory, from the same sheets
     "3080": 760,
     "3060": 360,
 }
-OTHERS = {"cuda": 300, "mps": 100, "cpu": 20}  # GB/s where no sheet is known: a guess
-CORE_WATTS = 10  # what a processor at work draws for each core, roughly (data sheets: 4 in a server to 15 on a desk)
-APPLE_WATTS = 20  # likewise
-AMPERE = (8, 0)  # the first of NVIDIA's generations that computes in bf16 (CUDA programming guide, compute capabilities)
+OTHERS = {"cuda": 300, "mps": 100, "cpu": 20}  # GB/s without a data sheet: a guess
+CORE_WATTS = 10  # rough power per busy core, in watts (data sheets: 4 in a server to 15 in a desktop)
+APPLE_WATTS = 20  # rough power of the GPU
+AMPERE = (8, 0)  # compute capability of the first NVIDIA generation with bf16 (CUDA programming guide)
 
 
 @dataclass(frozen=True)
 class Device:
-    """`total` and `free` in bytes; `tflops` what it reaches on paper (the CPU: what a short product measured); `bf16`: it computes in
-    bf16 itself; `packs`: bitsandbytes packs weights (4 and 8 bits) and has its 8-bit optimizers there; `watts` at full work (a card: the
-    limit that its driver enforces), 0 where nobody knows."""
+    """A device.
+
+    `total`, `free`: memory in bytes. `tflops`: peak throughput from the data sheet (CPU: from a short matrix product). `bf16`: it computes
+    in bf16 natively. `packs`: bitsandbytes supports quantization (4 and 8 bits) and 8-bit optimizers on it. `watts`: power at full load (a
+    card: the limit that its driver enforces), 0 if unknown.
+    """
 
     id: str
     kind: str
@@ -82,17 +88,17 @@ class Device:
 
     @property
     def bandwidth(self) -> float:
-        """Bytes per second of its memory, on paper."""
+        """Memory bandwidth in bytes per second, from the data sheet."""
         return 1e9 * next((v for part, v in BANDWIDTH.items() if self.kind == "cuda" and part in self.name), OTHERS[self.kind])
 
 
 def listing() -> list[Device]:
-    """All devices that a run could take, the fastest first, of equal ones the emptiest; the CPU is always there."""
+    """Return all devices that a run can use: the fastest first, then those with the most free memory; the CPU is always last."""
     return [*sorted(cards(), key=lambda card: (-card.tflops, -card.free)), *_mps(), cpu()]
 
 
 def cards() -> list[Device]:
-    """Cards that answer and that the installed torch can use: NVIDIA's, or AMD's with a ROCm build."""
+    """Return the cards that respond and that the installed torch can use: NVIDIA's, or AMD's with a ROCm build."""
     if torch_build()["hip"]:
         return _amd_cards()
     return _nvml_cards() if torch_build()["cuda"] else []
@@ -113,7 +119,7 @@ def _nvml_cards() -> list[Device]:
             name = pynvml.nvmlDeviceGetName(handle)
             generation = pynvml.nvmlDeviceGetCudaComputeCapability(handle)
         except pynvml.NVMLError:
-            continue  # a card that fell off the bus is not a device; the others are
+            continue  # a card that has fallen off the bus; the others still work
         found.append(
             Device(
                 f"cuda:{i}", "cuda", name, memory.total, memory.free, _tflops(name), bf16=generation >= AMPERE, watts=_watts(pynvml, handle)
@@ -126,11 +132,11 @@ def _watts(pynvml, handle) -> float:
     try:
         return pynvml.nvmlDeviceGetEnforcedPowerLimit(handle) / 1000
     except pynvml.NVMLError:
-        return 0.0  # some laptops' and virtual cards don't tell
+        return 0.0  # some laptop and virtual cards don't report it
 
 
 def used_by(device: Device, pid: int) -> int:
-    """Bytes of an NVIDIA card that a process holds, as NVML tells; 0 where it doesn't (another maker's card, Windows)."""
+    """Return the bytes that a process uses on an NVIDIA card, from NVML; 0 where it is unavailable (another vendor, Windows)."""
     if device.kind != "cuda" or torch_build()["hip"] or sys.platform == "win32":
         return 0
     import pynvml
@@ -144,7 +150,7 @@ def used_by(device: Device, pid: int) -> int:
 
 
 def _amd_cards(drm: Path = Path("/sys/class/drm")) -> list[Device]:
-    """AMD's cards from sysfs; torch's ROCm build calls them cuda:0, cuda:1 ..., and so does everything here."""
+    """Return AMD's cards from sysfs, named cuda:0, cuda:1 ... as in torch's ROCm build."""
     found = []
     for card in sorted(drm.glob("card[0-9]*/device")):
         try:
@@ -152,7 +158,7 @@ def _amd_cards(drm: Path = Path("/sys/class/drm")) -> list[Device]:
                 continue
             total, used = (int((card / f"mem_info_vram_{what}").read_text()) for what in ("total", "used"))
         except (OSError, ValueError):
-            continue  # another maker's, or a display without memory of its own
+            continue  # another vendor's card, or a display without memory of its own
         named = card / "product_name"
         name = named.read_text().strip() if named.exists() else "AMD GPU"
         found.append(Device(f"cuda:{len(found)}", "cuda", f"{name} (ROCm, not yet tried)", total, total - used, _tflops(name)))
@@ -198,19 +204,19 @@ def cpu() -> Device:
 
 
 def cores() -> int:
-    """Physical cores this process may use."""
+    """Return the number of physical cores that this process may use."""
     allowed = len(psutil.Process().cpu_affinity()) if hasattr(psutil.Process, "cpu_affinity") else psutil.cpu_count()
     return max(1, min(psutil.cpu_count(logical=False) or allowed, allowed))
 
 
 def threads() -> int:
-    """Of a process that computes: as many as cores, or as OMP_NUM_THREADS says."""
+    """Return the number of compute threads: OMP_NUM_THREADS, or the number of cores."""
     named = os.environ.get("OMP_NUM_THREADS", "")
     return int(named) if named.isdigit() and int(named) else cores()
 
 
 def _cgroup_limit() -> int | None:
-    """A container's memory limit in bytes; None where there is none."""
+    """Return a container's memory limit in bytes; None without one."""
     for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
         try:
             text = Path(path).read_text().strip()
@@ -223,7 +229,7 @@ def _cgroup_limit() -> int | None:
 
 @cache
 def cpu_tflops() -> float:
-    """What a small fp32 matrix product reaches here, in TFLOP/s; measured once, in about 30 ms."""
+    """Return the throughput of a small fp32 matrix product in TFLOP/s; measured once, in about 30 ms."""
     import time
 
     import numpy as np
@@ -238,7 +244,7 @@ def cpu_tflops() -> float:
 
 
 def bf16_is_fast() -> bool:
-    """Whether the processor computes in bf16 itself (avx512_bf16, AMX or Arm's bf16)."""
+    """Return whether the processor computes in bf16 natively (avx512_bf16, AMX or Arm's bf16)."""
     try:
         flags = Path("/proc/cpuinfo").read_text()
     except OSError:
@@ -247,12 +253,12 @@ def bf16_is_fast() -> bool:
 
 
 def imagined(memory: int) -> Device:
-    """A card of today with that many bytes, all of them free: to plan for a machine that is not this one."""
+    """Return a typical card with this many bytes of memory, all of them free, to plan for another computer."""
     return Device("cuda:0", "cuda", f"a card with {human_bytes(memory)}", memory, memory, DEFAULT_TFLOPS)
 
 
 def get(id: str | None) -> Device:
-    """The device of that id, or the fastest one; DeviceError when it is not there (any more)."""
+    """Return the device with this id, or the fastest one; DeviceError when it is not available."""
     found = listing()
     if id is None:
         return found[0]
@@ -260,17 +266,17 @@ def get(id: str | None) -> Device:
         if device.id == id:
             return device
     raise DeviceError(
-        f"The device {id} is not there.",
+        f"The device {id} is not available.",
         asked=id,
         available=[d.id for d in found],
-        remedy=f"Choose {' or '.join(d.id for d in found)}; `tunesmith doctor` says what is missing.",
+        remedy=f"Choose {' or '.join(d.id for d in found)}; `tunesmith doctor` shows what is missing.",
         field="device",
     )
 
 
 @cache
 def torch_build() -> dict:
-    """{"version": "2.13.0+cpu", "cuda": None or "12.8", "hip": None or "6.4"} without importing torch."""
+    """Return {"version": "2.13.0+cpu", "cuda": None or "12.8", "hip": None or "6.4"} without importing torch."""
     try:
         installed = version("torch")
     except PackageNotFoundError:
@@ -281,15 +287,15 @@ def torch_build() -> dict:
     text = (Path(spec.origin).parent / "version.py").read_text(encoding="utf-8") if spec and spec.origin else ""
 
     def built(what: str) -> str | None:
-        words = (line.split("=")[1].strip().strip("'\"") for line in text.splitlines() if line.startswith(what) and "=" in line)
-        return None if (found := next(words, "None")) == "None" else found
+        values = (line.split("=")[1].strip().strip("'\"") for line in text.splitlines() if line.startswith(what) and "=" in line)
+        return None if (found := next(values, "None")) == "None" else found
 
     return {"version": installed, "cuda": built("cuda"), "hip": built("hip")}
 
 
 @cache
 def versions() -> dict[str, str | None]:
-    """Of the libraries that a result depends on."""
+    """Return the versions of the libraries that a result depends on; None for one that is not installed."""
     found = {}
     for name in ("torch", "transformers", "peft", "trl", "accelerate", "bitsandbytes", "datasets", "gradio", "tokenizers"):
         try:
@@ -300,7 +306,7 @@ def versions() -> dict[str, str | None]:
 
 
 def gpu_without_torch() -> str | None:
-    """The command that mends a CPU build of torch beside an NVIDIA card; None when all is well."""
+    """Return the command that replaces a CPU build of torch on a computer with an NVIDIA card; None when nothing is wrong."""
     if torch_build()["cuda"] or torch_build()["hip"] or not _nvml_cards():
         return None
     return f'"{sys.executable}" -m pip install --force-reinstall "torch>=2.9,<2.14" --index-url https://download.pytorch.org/whl/cu128'

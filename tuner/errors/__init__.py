@@ -1,6 +1,6 @@
-"""What a person reads when something can't be done: `kinds` of errors, and the border (`translation`) where `foreign` errors become ours.
+"""Errors that a person reads: their `kinds`, and the `translation` of `foreign` errors of libraries and the system into them.
 
-In: errors of libraries and of the system. Out: TunerErrors and their documents. May import `tuner.network.retries` alone.
+In: errors of libraries and of the system. Out: TunerErrors and their documents. May only import `tuner.network.retries`.
 """
 
 from tuner.errors.kinds import (

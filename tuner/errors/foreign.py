@@ -1,7 +1,7 @@
-"""Foreign errors that we know: how each is told, and our words for it. `translation.translate` reads this; the first that tells wins.
+"""The known errors of libraries and the system: how each is recognized, and its message. Used by `translation.translate`; the first match wins.
 
-Told by number or class where the library gives one, and by its text where it does not (torch's and Rust's writers). What is not here is a
-defect of our own.
+They are recognized by number or class where the library has one, otherwise by their text (torch's and Rust's writers). An error that is
+not listed here is a bug in Tunesmith.
 """
 
 import errno
@@ -25,7 +25,7 @@ from tuner.network.retries import status_of
 
 @dataclass(frozen=True)
 class Known:
-    """A library's error that we know: how to tell it (by the error, its class's name, its text in small letters), and our words."""
+    """A known error of a library. `tell` recognizes it from the error, its class name and its text in lower case."""
 
     tell: Callable[[BaseException, str, str], bool]
     kind: type[TunerError]
@@ -35,7 +35,7 @@ class Known:
 
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # EFBIG: a limit on the size of one file (ulimit -f, FAT32)
-FULL_WORDS = (  # torch's writer and Rust's tell it in text alone
+FULL_WORDS = (  # torch's and Rust's writers only report it as text
     "no space left",
     "disk is full",
     "disk quota exceeded",
@@ -52,12 +52,12 @@ NO_MEMORY = (
     "not enough memory",
     "unable to allocate",
     "bad_alloc",
-    "failed to map segment",  # a library that finds no room
+    "failed to map segment",  # a shared library that could not be loaded into memory
 )
 FAILING = (errno.EIO, errno.ENXIO, errno.ENODEV, errno.ESTALE, errno.EREMOTEIO) if hasattr(errno, "EREMOTEIO") else (errno.EIO,)
 TOO_LONG = (errno.ENAMETOOLONG, errno.ELOOP)
 MANY_FILES = (errno.EMFILE, errno.ENFILE)
-DAMAGED = ("JSONDecodeError", "YAMLError", "UnicodeDecodeError", "UnpicklingError")  # documents of ours, and of others
+DAMAGED = ("JSONDecodeError", "YAMLError", "UnicodeDecodeError", "UnpicklingError")  # our own documents and those of others
 PACKED = ("BadGzipFile", "BadZipFile", "LZMAError", "zlib.error", "EOFError", "ArrowInvalid")
 NO_ROUTE = ("gaierror", "SSLError", "SSLCertVerificationError")
 
@@ -67,7 +67,7 @@ def _number(error: BaseException) -> int | None:
 
 
 def _kinds(error: BaseException) -> set[str]:
-    """The names of an error's classes, with their module for those whose own name says nothing."""
+    """Return the names of an error's classes, with the module for those that are only called `error`."""
     return {c.__name__ if c.__name__ != "error" else f"{c.__module__}.error" for c in type(error).__mro__}
 
 
@@ -118,39 +118,39 @@ SERVERS = {"HfHubHTTPError", "LocalEntryNotFoundError"}
 
 
 def _from_a_server(error: BaseException, name: str) -> bool:
-    """Whether a server's answer stands behind an error of the Hub's client."""
+    """Return whether an error of the Hub's client was caused by a server's response."""
     return bool(_kinds(error) & SERVERS)
 
 
 CARD_GONE = ("cuda error", "no cuda gpus are available", "no nvidia driver", "not compiled with cuda", "nvml")
 
-KNOWN = (  # the first that tells wins
+KNOWN = (  # the first match wins
     Known(
         _memory_is_short,
         MemoryShortError,
         "The device ran out of memory.",
-        "what the device had free",
-        "Choose a smaller micro-batch or maximum length, switch gradient checkpointing on, or a smaller model.",
+        "the free memory of the device",
+        "Choose a smaller micro-batch or maximum length, turn gradient checkpointing on, or choose a smaller model.",
     ),
     Known(
         disk_is_full,
         DiskError,
         "The disk is full.",
         "0 bytes free",
-        "Free some space or move the workspace (TUNESMITH_HOME); what was saved before is kept.",
+        "Free some space or move the workspace (TUNESMITH_HOME); everything saved before is kept.",
     ),
     Known(
         _may_not_write,
         DiskError,
         "No permission to write to {file}.",
         "a folder you own",
-        "Give yourself write permission there, or name another folder in TUNESMITH_HOME.",
+        "Give yourself write permission there, or set TUNESMITH_HOME to another folder.",
     ),
     Known(
         _disk_fails,
         DiskError,
         "The disk could not read or write {file}.",
-        "a disk that answers, with space left on it",
+        "a working disk with free space",
         "Check that it is connected and has free space; copy the workspace to another disk if it happens again.",
     ),
     Known(
@@ -163,30 +163,30 @@ KNOWN = (  # the first that tells wins
     Known(
         lambda e, name, text: isinstance(e, ValueError) and text.startswith("embedded null"),
         RequestError,
-        "A name holds a null character, which no file name may.",
+        "A name contains a null character, which is not allowed in file names.",
         "names without control characters",
-        "Type the name anew.",
+        "Type the name again.",
     ),
     Known(
         lambda e, name, text: _number(e) in MANY_FILES or "too many open files" in text,
         WorkError,
         "Too many files are open at once.",
-        "what the system lets one program open (`ulimit -n`)",
+        "the number of files that one program may open (`ulimit -n`)",
         "Close other programs, or raise the limit (`ulimit -n 4096`), and try again.",
     ),
     Known(
         lambda e, name, text: isinstance(e, BlockingIOError) or "can't start new thread" in text,
         WorkError,
-        "The system starts no further process or thread.",
-        "what the system lets one account run (`ulimit -u`)",
+        "The system can't start another process or thread.",
+        "the number of processes that one account may run (`ulimit -u`)",
         "Close other programs and try again.",
     ),
     Known(
         lambda e, name, text: isinstance(e, (BrokenPipeError, ConnectionResetError, ConnectionAbortedError)),
         WorkError,
-        "The program at the other end of a connection has ended.",
-        "a program that listens to the end",
-        "Try again; what was saved before is kept.",
+        "The program at the other end of a connection has stopped.",
+        "a connection that stays open",
+        "Try again; everything saved before is kept.",
     ),
     Known(
         lambda e, name, text: _of_sqlite(e) and ("locked" in text or "busy" in text),
@@ -200,27 +200,27 @@ KNOWN = (  # the first that tells wins
         DataError,
         "A database of the workspace is damaged.",
         "metrics.db of a run, labels.db of a project, queue.db of the computer",
-        "Put a copy of it back. Without one, remove the file: what it held is lost, everything else is kept.",
+        "Restore a copy of it. Without one, delete the file: its content is lost, everything else is kept.",
     ),
     Known(
         lambda e, name, text: isinstance(e, UnicodeEncodeError) or "surrogates not allowed" in text,
         DataError,
-        "The text holds half of a character (a lone surrogate), which can't be stored.",
+        "The text contains half of a character (a lone surrogate), which can't be stored.",
         "text that can be written as UTF-8",
-        "Remove that character, or copy the text anew from where it came.",
+        "Remove that character, or copy the text again from its source.",
     ),
     Known(
         lambda e, name, text: bool(_kinds(e) & set(DAMAGED)),
         DataError,
         "{document} is damaged.",
-        "the file as it was written",
-        "Put a copy of it back, or remove it and what belongs to it.",
+        "an intact file",
+        "Restore a copy of it, or delete it and what belongs to it.",
     ),
     Known(
         _packed_is_damaged,
         DataError,
         "A compressed file is damaged or ends too early.",
-        "the file as it was written",
+        "an intact file",
         "Copy or import it again.",
     ),
     Known(
@@ -228,55 +228,55 @@ KNOWN = (  # the first that tells wins
         DataError,
         "Something is nested too deeply to be read.",
         "a few hundred levels",
-        "Flatten the data, or remove the row that holds it.",
+        "Flatten the data, or remove the row that contains it.",
     ),
     Known(
         lambda e, name, text: bool(_kinds(e) & set(NO_ROUTE)),
         NetworkError,
-        "The network can't be reached, or the other side can't be trusted.",
-        "what is on this computer",
+        "The network can't be reached, or the server can't be trusted.",
+        "models and data on this computer",
         "Check the network, its certificates and the clock of this computer.",
     ),
     Known(
         lambda e, name, text: name == "GatedRepoError",
         NetworkError,
-        "This model is gated: its owner wants you to agree to terms first.",
-        "models without a gate",
-        "Open the model's page on the Hub, agree to its terms, type an access token in Settings or run `hf auth login`, and try again.",
+        "This model is gated: you have to accept its terms first.",
+        "models that are not gated",
+        "Open the model's page on the Hub, accept its terms, enter an access token in Settings or run `hf auth login`, and try again.",
     ),
     Known(
         lambda e, name, text: name in ("RepositoryNotFoundError", "RevisionNotFoundError"),
         NetworkError,
-        "The Hub knows no such model, or it is private.",
+        "The Hub has no such model, or it is private.",
         "public models, or private ones after `hf auth login`",
         "Check the spelling of the id (owner/name).",
     ),
     Known(
         lambda e, name, text: _from_a_server(e, name) and status_of(e) == 429,
         NetworkError,
-        "The Hub takes no more requests from here for now (429).",
+        "The Hub accepts no more requests from here for now (429).",
         "a few hundred requests in five minutes, more after a login",
-        "Wait some minutes and try again; type an access token in Settings, or run `hf auth login`, which raises the limit.",
+        "Wait a few minutes and try again. To raise the limit, enter an access token in Settings or run `hf auth login`.",
     ),
     Known(
         lambda e, name, text: _from_a_server(e, name) and (status_of(e) or 0) >= 500,
         NetworkError,
-        "The Hub has a fault of its own ({status}).",
+        "The Hub reports an internal error ({status}).",
         "models on this computer",
-        "Try again in a while (status.huggingface.co tells); what was downloaded is kept.",
+        "Try again later (see status.huggingface.co); everything downloaded is kept.",
     ),
     Known(
         lambda e, name, text: _from_a_server(e, name) and status_of(e) == 401,
         NetworkError,
         "The Hub does not accept the access token (401).",
-        "public models without a token, or a token that is valid",
-        "Type another token in Settings, or run `hf auth login` anew.",
+        "public models without a token, or a valid token",
+        "Enter another token in Settings, or run `hf auth login` again.",
     ),
     Known(
         lambda e, name, text: _from_a_server(e, name) and status_of(e) == 403,
         NetworkError,
-        "The access token may not read this (403).",
-        "models that its owner may read",
+        "The access token has no permission to read this (403).",
+        "models that the token's owner may read",
         "Ask the model's owner for access, or use a token with read access to it.",
     ),
     Known(
@@ -284,14 +284,14 @@ KNOWN = (  # the first that tells wins
         NetworkError,
         "The Hub has no such model, dataset or file (404).",
         "ids as the Hub writes them (owner/name)",
-        "Check the spelling; for private ones type an access token in Settings.",
+        "Check the spelling; for private ones, enter an access token in Settings.",
     ),
     Known(
         lambda e, name, text: name in UNREACHABLE,
         NetworkError,
         "The Hugging Face Hub can't be reached from here.",
         "models on this computer",
-        "Check the network, or choose the starter or a folder that holds a model.",
+        "Check the network, or choose the starter model or a local folder with a model.",
     ),
     Known(
         lambda e, name, text: (
@@ -299,21 +299,21 @@ KNOWN = (  # the first that tells wins
         ),
         ModelError,
         "A weights file of the model is damaged or incomplete.",
-        "whole safetensors files",
+        "complete safetensors files",
         "Copy or download the model again.",
     ),
     Known(
         lambda e, name, text: any(c.__name__ == "TemplateError" for c in type(e).__mro__),  # jinja2's, whichever
         ModelError,
         "The model's chat template refuses these messages.",
-        "the turns its template knows",
-        "Check the order of the roles, remove system turns, or choose another model.",
+        "the messages that its chat template supports",
+        "Check the order of the roles, remove system messages, or choose another model.",
     ),
     Known(
         lambda e, name, text: name == "AcceleratorError" or any(words in text for words in CARD_GONE),
         DeviceError,
-        "The graphics card stopped answering.",
+        "The graphics card stopped responding.",
         "the CPU, or the card after a restart of its driver",
-        "Check `nvidia-smi`; resume the run when the card is back.",
+        "Check `nvidia-smi`, and resume the run when the card is available again.",
     ),
 )

@@ -1,29 +1,29 @@
-"""Every error that a person may read.
+"""The kinds of errors that a person may read.
 
     TunerError
     ├── RequestError            the request was wrong; nothing was started (exit code 2)
     │   ├── SettingError        one setting has a value it can't have
     │   ├── NotFoundError       no such model, dataset, run, file
-    │   ├── ConflictError       right in itself, but not now: in use, already running, a name taken
-    │   ├── NotAllowedError     this page, person or folder may not do that
-    │   └── Problems            several of these at once: all that is wrong with one form
+    │   ├── ConflictError       not possible now: in use, already running, name taken
+    │   ├── NotAllowedError     this page, person or folder has no permission
+    │   └── Problems            several of these at once: everything wrong with one form
     └── WorkError               the work was started and failed (exit code 1)
-        ├── DataError           a file that can't be read, or holds nothing to learn from
+        ├── DataError           a file that can't be read, or contains nothing to train on
         ├── ModelError          a model that can't be loaded or trained
         ├── MemoryShortError    too little memory on the device
         ├── DiskError           disk full, or no permission to write
-        ├── NetworkError        the Hub can't be reached, or refuses
-        ├── DeviceError         a device that is gone or can't be used
+        ├── NetworkError        the Hub can't be reached, or refuses the request
+        ├── DeviceError         a device that is missing or can't be used
         └── DivergedError       the loss is no longer a number
 
-Each says what was asked, what is possible and what to do. Anything else that is raised is a defect.
+Each says what was asked, what is possible and what to do. Any other exception is a bug.
 """
 
 from typing import Any
 
 
 class TunerError(Exception):
-    """`message` is one sentence in plain words; `remedy` says what to do now."""
+    """An error for a person. `message`: one plain sentence; `asked`, `available`: what was requested and what is possible; `remedy`: what to do."""
 
     exit_code = 1
 
@@ -69,7 +69,7 @@ class NotAllowedError(RequestError):
 
 
 class Problems(RequestError):
-    """All that is wrong with one request: `errors` holds them one by one."""
+    """Everything that is wrong with one request; `errors` lists the single errors."""
 
     def __init__(self, errors: list[TunerError]):
         self.errors = errors
@@ -120,7 +120,7 @@ class DivergedError(WorkError):
 
 
 def raise_all(errors: list[TunerError]) -> None:
-    """Raise what was collected: nothing, the one error, or all of them together."""
+    """Raise the collected errors: none, a single one, or all of them as `Problems`."""
     if len(errors) == 1:
         raise errors[0]
     if errors:
@@ -128,7 +128,7 @@ def raise_all(errors: list[TunerError]) -> None:
 
 
 def restore(documents: list[dict]) -> TunerError:
-    """The error, or `Problems`, whose `as_list` came from another process."""
+    """Rebuild an error, or `Problems`, from its `as_list` from another process."""
     kinds, queue = {}, [TunerError]
     while queue:
         cls = queue.pop()
@@ -142,7 +142,7 @@ def restore(documents: list[dict]) -> TunerError:
 
 
 def code_of(cls: type) -> str:
-    """Return the `code` of a class of errors in documents: memory_short for MemoryShortError."""
+    """Return the `code` of an error class in documents: memory_short for MemoryShortError."""
     name = cls.__name__.removesuffix("Error")
     return "".join("_" + c.lower() if c.isupper() else c for c in name).lstrip("_")
 

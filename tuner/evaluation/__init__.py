@@ -1,3 +1,3 @@
-"""How good a model is: metrics of each objective, which checkpoint is the best, signs of over-optimization. Pure; no torch.
+"""Evaluation: the metrics of each objective, the choice of the best checkpoint, and warnings of over-optimization. No torch.
 
-In: what is right and what was predicted, or a run's folder. Out: numbers and warnings. May import `settings` and what stands below it."""
+In: references and predictions, or a run's folder. Out: numbers and warnings. May import `settings` and the packages below it."""

@@ -1,8 +1,8 @@
-"""Which saved states of a run count, which of them is the best, and which make room. No torch.
+"""Which checkpoints of a run are valid, which is the best, and which are deleted. No torch.
 
-A figure is only claimed for weights that exist: the best state is the lowest validation loss among the checkpoints that are whole (size
-and sha256 of every file as in MANIFEST.json). It is decided from the evaluations on record, so that it can be decided anew when a
-checkpoint is lost. A new checkpoint is whole before an old one goes.
+Metrics are only reported for weights that exist: the best checkpoint has the lowest validation loss of all complete checkpoints (size and
+sha256 of every file as in MANIFEST.json). It is chosen from the recorded evaluations, so it can be chosen again when a checkpoint is lost.
+A new checkpoint is complete before an old one is deleted.
 """
 
 import math
@@ -17,15 +17,15 @@ from tuner.evaluation import scoring
 from tuner.runs import run_warnings
 from tuner.settings import objectives
 
-LEAST = 2  # whole checkpoints that are never undercut
-DROPPED = ".dropped-"  # a checkpoint that is being deleted: renamed first, so that a kill leaves nothing that looks damaged
+LEAST = 2  # complete checkpoints that are always kept
+DROPPED = ".dropped-"  # prefix of a checkpoint that is being deleted: it is renamed first, so that a kill leaves nothing that looks damaged
 
 Best = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Stock:
-    """What a run can resume with: `resume` is the newest whole checkpoint, `best` the document of status.json, None without one."""
+    """What a run can resume from. `resume`: the newest complete checkpoint. `best`: the document for status.json. Both None without one."""
 
     resume: Path | None
     best: Best | None
@@ -38,16 +38,16 @@ def step_of(checkpoint: Path) -> int:
 
 
 def names_of(folder: Path) -> tuple[str, ...]:
-    """Return the names of the objective's own metrics, of the run in `folder`."""
+    """Return the names of the metrics of the objective of the run in `folder`."""
     plan = paths.read_json(folder / "plan.json", {}) or {}
     return objectives.get(plan.get("settings", {}).get("objective", "chat")).metrics
 
 
-# --- the best state --------------------------------------------------------------------------------------------------
+# --- the best checkpoint ---------------------------------------------------------------------------------------------
 
 
 def evaluations(folder: Path, whole: list[Path]) -> dict[int, dict[str, float]]:
-    """Return {step: {"eval_loss", the objective's metrics}} on record: of metrics.db, and over it of the whole checkpoints themselves."""
+    """Return {step: {"eval_loss", the objective's metrics}} from metrics.db, overridden by the records of the complete checkpoints."""
     names, found = names_of(folder), {}
     for step, key, value in _measured(folder):
         if value is not None and key in ("eval_loss", *names):
@@ -64,26 +64,26 @@ def _measured(folder: Path) -> list[tuple[int, str, float | None]]:
     run = runs.Run(folder.name, folder, {}, {}, {})
     try:
         return runs.metrics(run)
-    except sqlite3.DatabaseError as error:  # the checkpoints have their own record of the same evaluations
+    except sqlite3.DatabaseError as error:  # the checkpoints record the same evaluations
         print(f"metrics.db can't be read: {error}", flush=True)
         return []
 
 
 def _history(checkpoint: Path) -> list[dict[str, Any]]:
-    """The evaluations in a checkpoint's trainer_state.json."""
+    """Return the evaluations in a checkpoint's trainer_state.json."""
     state = paths.read_json(checkpoint / "trainer_state.json", {})
     return [e for e in state.get("log_history", []) if isinstance(e.get("eval_loss"), (int, float)) and "step" in e]
 
 
 def ranked(folder: Path, whole: list[Path]) -> list[tuple[Path, Best]]:
-    """Return (checkpoint, its figures) of those that were evaluated, the best first; of equals the earlier, as in training."""
+    """Return (checkpoint, its metrics) of the evaluated checkpoints, the best first; of equal ones the earlier, as in training."""
     found = evaluations(folder, whole)
     known = [(c, found[step_of(c)] | {"step": step_of(c)}) for c in whole if step_of(c) in found]
     return sorted(known, key=lambda k: (k[1]["eval_loss"], k[1]["step"]))
 
 
 def best_whole(folder: Path) -> tuple[Path, Best] | None:
-    """Return (checkpoint, figures) of the best state that is whole, verified now; None when none was evaluated."""
+    """Return (checkpoint, metrics) of the best complete checkpoint, verified now; None when none was evaluated."""
     there = [c for c in runs.checkpoints(folder) if (c / "MANIFEST.json").exists()]
     while found := ranked(folder, there):
         if runs.is_whole(found[0][0]):
@@ -92,66 +92,66 @@ def best_whole(folder: Path) -> tuple[Path, Best] | None:
     return None
 
 
-# --- what a run resumes with -----------------------------------------------------------------------------------------
+# --- resuming --------------------------------------------------------------------------------------------------------
 
 
 def take_stock(folder: Path) -> Stock:
-    """Verify every checkpoint of a run that begins or resumes, remove what is not whole, and decide the best state anew."""
+    """Verify every checkpoint of a run that starts or resumes, delete incomplete ones, and choose the best one again."""
     sweep(folder)
     found = runs.checkpoints(folder)
     whole = [c for c in found if runs.is_whole(c)]
-    harmed = [(step_of(c), "damaged" if (c / "MANIFEST.json").exists() else "incomplete") for c in found if c not in whole]
+    invalid = [(step_of(c), "damaged" if (c / "MANIFEST.json").exists() else "incomplete") for c in found if c not in whole]
     resume = whole[0] if whole else None
     before = (paths.read_json(folder / "status.json", {}) or {}).get("best") or None
     best = next((b for _, b in ranked(folder, whole)), None)
     if best is None and before and before.get("step") in map(step_of, whole):
-        best = before  # its weights exist, and no record says otherwise
-    for step, how in harmed:
+        best = before  # its weights exist, and no record contradicts it
+    for step, how in invalid:
         print(f"checkpoint-{step} is {how} and is left out", flush=True)
         drop(folder / "checkpoints" / f"checkpoint-{step}")
-    told = [left_out(step, how, resume) for step, how in harmed]
-    return Stock(resume, best, told + best_changed(before, best, dict(harmed)))
+    warnings = [left_out(step, how, resume) for step, how in invalid]
+    return Stock(resume, best, warnings + best_changed(before, best, dict(invalid)))
 
 
 def left_out(step: int, how: str, resume: Path | None) -> dict[str, Any]:
-    """Return the warning about a checkpoint that is not whole; only an older one than that resumed from costs nothing."""
+    """Return the warning about an incomplete or damaged checkpoint; steps are only lost if it is newer than the one resumed from."""
     newest = step_of(resume) if resume else 0
-    begun = f"The run resumed from step {newest:,}." if resume else "No other checkpoint is whole, so the run began again."
-    why = "it was being written when the run was interrupted" if how == "incomplete" else "its files are not what was saved"
+    begun = f"The run resumed from step {newest:,}." if resume else "No other checkpoint is complete, so the run started again."
+    why = "it was being written when the run was interrupted" if how == "incomplete" else "its files differ from what was saved"
     lost = step > newest
     return run_warnings.make(
         "checkpoint_damaged",
         f"The checkpoint of step {step:,} is {how} ({why}) and was left out. {begun}",
-        "The steps since then are trained again; nothing else is lost." if lost else "It was not needed.",
+        "The steps after it are trained again; nothing else is lost." if lost else "It was not needed.",
         step=step,
         severity="warning" if lost or how == "damaged" else "info",
     )
 
 
-def best_changed(before: Best | None, now: Best | None, harmed: dict[int, str], *, ended: bool = False) -> list[dict[str, Any]]:
-    """Return the warning that the best state is another one than was said before; [] when it is the same. `ended`: no evaluation follows."""
+def best_changed(before: Best | None, now: Best | None, invalid: dict[int, str], *, ended: bool = False) -> list[dict[str, Any]]:
+    """Return the warning that the best checkpoint has changed; [] when it has not. `ended`: no evaluation follows."""
     if not before or before.get("eval_loss") is None or (now and now["step"] == before.get("step")):
         return []
     step = before.get("step")
-    why = f"its checkpoint is {harmed.get(step, 'gone')}"
-    left = f"The best one that is left is that of step {now['step']:,} (validation loss {now['eval_loss']:.4f})." if now else ""
-    coming = "The evaluations to come may still find a better one." if now else "It is decided anew by the evaluations to come."
-    final = "The model is that state." if now else "The model is the last state, evaluated anew."
+    why = f"its checkpoint is {invalid.get(step, 'gone')}"
+    left = f"The best remaining one is from step {now['step']:,} (validation loss {now['eval_loss']:.4f})." if now else ""
+    coming = "Later evaluations may still find a better one." if now else "Later evaluations will choose a new one."
+    final = "The model is that checkpoint." if now else "The model has the last weights, evaluated again."
     return [
         run_warnings.make(
             "best_changed",
-            f"The best state was that of step {step} (validation loss {before['eval_loss']:.4f}), but {why}. {left}".rstrip(),
+            f"The best checkpoint was from step {step} (validation loss {before['eval_loss']:.4f}), but {why}. {left}".rstrip(),
             final if ended else coming,
             step=step,
         )
     ]
 
 
-# --- making room -----------------------------------------------------------------------------------------------------
+# --- deleting --------------------------------------------------------------------------------------------------------
 
 
 def drop(checkpoint: Path) -> None:
-    """Delete a checkpoint: out of sight at once, whenever the deletion itself ends."""
+    """Delete a checkpoint; it disappears at once by renaming, even if the deletion itself takes long."""
     doomed = checkpoint.with_name(f"{DROPPED}{checkpoint.name}")
     shutil.rmtree(doomed, ignore_errors=True)
     checkpoint.rename(doomed)
@@ -159,23 +159,23 @@ def drop(checkpoint: Path) -> None:
 
 
 def sweep(folder: Path) -> None:
-    """Remove what deletions that were interrupted have left."""
+    """Delete what interrupted deletions have left."""
     for left in (folder / "checkpoints").glob(f"{DROPPED}*"):
         shutil.rmtree(left, ignore_errors=True)
 
 
 class Kept:
-    """The whole checkpoints of a run under way. Each is verified once, and again when a file of it was touched since."""
+    """The complete checkpoints of a run in progress. Each is verified once, and again when one of its files has changed."""
 
     def __init__(self, folder: Path, keep: int):
         self.folder, self.keep, self.seen = folder, max(LEAST, keep), {}
 
     def added(self, checkpoint: Path) -> None:
-        """Note a checkpoint whose manifest was written just now."""
+        """Register a checkpoint whose manifest was just written."""
         self.seen[checkpoint.name] = _stamps(checkpoint)
 
     def whole(self) -> list[Path]:
-        """Return the whole checkpoints, the oldest first."""
+        """Return the complete checkpoints, the oldest first."""
         return [c for c in reversed(runs.checkpoints(self.folder)) if self.is_whole(c)]
 
     def is_whole(self, checkpoint: Path) -> bool:
@@ -185,7 +185,7 @@ class Kept:
         return bool(self.seen[checkpoint.name])
 
     def rotate(self, best: int | None) -> None:
-        """Delete the oldest checkpoints beyond `keep`, never the newest whole one, the whole one of step `best`, or one of the last two."""
+        """Delete the oldest checkpoints beyond `keep`, but never the newest complete one, the one of step `best`, or the last two."""
         there = self.whole()
         spare = [c for c in there[:-1] if step_of(c) != best]
         for checkpoint in spare[: max(0, len(there) - self.keep)]:
@@ -193,7 +193,7 @@ class Kept:
 
 
 def _stamps(checkpoint: Path) -> tuple:
-    """(name, bytes, times of the last change) of every file."""
+    """Return (name, bytes, times of the last change) of every file."""
     return tuple(
         (f.name, s.st_size, s.st_mtime_ns, s.st_ctime_ns) for f in sorted(checkpoint.rglob("*")) if (s := f.stat()) and f.is_file()
     )

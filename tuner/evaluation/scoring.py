@@ -1,7 +1,7 @@
-"""How good answers are: the metrics of each objective, from what is right and what was guessed. No torch; numpy, and sacrebleu for chrF.
+"""The metrics of each objective, from references and predictions. No torch; numpy, and sacrebleu for chrF.
 
-All are shares from 0 to 1, larger is better, but for `mae` (in the unit of the data, smaller is better), `pearson` (-1 to 1) and
-`chrf` and `rouge_l` (0 to 100, as their authors count), and `perplexity` (from 1 on, smaller is better).
+All are from 0 to 1 and larger is better, except `mae` (in the unit of the data, smaller is better), `pearson` (-1 to 1), `chrf` and
+`rouge_l` (0 to 100, as in their papers) and `perplexity` (from 1, smaller is better).
 """
 
 import math
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from rapidfuzz.distance import LCSseq
 
-OUTSIDE = "O"  # the tag of a word that belongs to nothing
+OUTSIDE = "O"  # the tag of a word outside of every entity
 MARKS = "BILUESM"  # of BIO, BIOES and BILOU tags: begin, inside, last, unit, end, single, middle
 
 
@@ -22,7 +22,7 @@ MARKS = "BILUESM"  # of BIO, BIOES and BILOU tags: begin, inside, last, unit, en
 
 
 def labels(gold: Sequence[int], guess: Sequence[int]) -> dict[str, float]:
-    """One label for each text. `f1` is the macro average: each label that is right or guessed somewhere counts alike."""
+    """Score one label per text. `f1` is the macro average over all labels that occur in references or predictions."""
     gold, guess = np.asarray(gold), np.asarray(guess)
     if not len(gold):
         return {}
@@ -31,7 +31,7 @@ def labels(gold: Sequence[int], guess: Sequence[int]) -> dict[str, float]:
 
 
 def label_sets(gold: Any, guess: Any) -> dict[str, float]:
-    """Several labels for each text, as [rows, labels] of yes and no. `accuracy`: all of a row right; `f1`: over all labels of all rows."""
+    """Score several labels per text, as boolean [rows, labels]. `accuracy`: all labels of a row are right; `f1`: micro average."""
     gold, guess = np.asarray(gold, bool), np.asarray(guess, bool)
     if not len(gold):
         return {}
@@ -40,11 +40,11 @@ def label_sets(gold: Any, guess: Any) -> dict[str, float]:
 
 def _f1(both: np.ndarray, gold: np.ndarray, guess: np.ndarray) -> float:
     total = int(gold.sum()) + int(guess.sum())
-    return 2 * int(both.sum()) / total if total else 1.0  # nothing to find and nothing found
+    return 2 * int(both.sum()) / total if total else 1.0  # nothing expected and nothing predicted
 
 
 def numbers(gold: Sequence[float], guess: Sequence[float]) -> dict[str, float]:
-    """`mae`: the mean distance; `pearson`: whether they rise and fall together, 0 where one of them never changes."""
+    """Score numbers. `mae`: mean absolute error; `pearson`: correlation, 0 where one side is constant."""
     gold, guess = np.asarray(gold, float), np.asarray(guess, float)
     if not len(gold):
         return {}
@@ -57,14 +57,17 @@ def numbers(gold: Sequence[float], guess: Sequence[float]) -> dict[str, float]:
 
 
 def marks_spans(names: Iterable[str]) -> bool:
-    """Whether tags mark spans (B-PER, I-PER, O ...). Else each word has a class of its own (NOUN, VERB ...)."""
+    """Return whether tags mark spans (B-PER, I-PER, O ...) rather than one class per word (NOUN, VERB ...)."""
     inner = [n for n in names if n != OUTSIDE]
     return bool(inner) and all(len(n) > 2 and n[0] in MARKS and n[1] == "-" for n in inner) and any(n[0] in "BI" for n in inner)
 
 
 def entities(tags: Sequence[str], spans: bool = True) -> set[tuple[str, int, int]]:
-    """(kind, first word, word after the last) of what is tagged. As conlleval reads IOB1, IOB2, BIOES and BILOU: an I- that follows
-    nothing of its kind begins a new one. Without `spans` each word with a tag other than O is one by itself."""
+    """Return {(type, first word, word after the last)} of the tagged entities.
+
+    Reads IOB1, IOB2, BIOES and BILOU as conlleval does: an I- that follows no entity of its type starts a new one. Without `spans`, each
+    word with a tag other than O is an entity of its own.
+    """
     if not spans:
         return {(tag, i, i + 1) for i, tag in enumerate(tags) if tag != OUTSIDE}
     found, kind, begin = set(), None, 0
@@ -83,27 +86,27 @@ def entities(tags: Sequence[str], spans: bool = True) -> set[tuple[str, int, int
 
 
 def tagged(gold: Sequence[Sequence[str]], guess: Sequence[Sequence[str]]) -> dict[str, float]:
-    """Entities found whole and with the right name, over all rows; plain tags word by word."""
+    """Score entities that match exactly in span and type, over all rows; plain tags word by word."""
     spans = marks_spans({tag for row in gold for tag in row})
-    right = wanted = said = 0
+    right = wanted = predicted = 0
     for a, b in zip(gold, guess, strict=True):
         a, b = entities(a, spans), entities(b, spans)
-        right, wanted, said = right + len(a & b), wanted + len(a), said + len(b)
-    precision, recall = right / said if said else 0.0, right / wanted if wanted else 0.0
-    return {"f1": 2 * right / (wanted + said) if wanted + said else 1.0, "precision": precision, "recall": recall}
+        right, wanted, predicted = right + len(a & b), wanted + len(a), predicted + len(b)
+    precision, recall = right / predicted if predicted else 0.0, right / wanted if wanted else 0.0
+    return {"f1": 2 * right / (wanted + predicted) if wanted + predicted else 1.0, "precision": precision, "recall": recall}
 
 
 # --- answers found in a text
 
 
 def normal(text: str) -> list[str]:
-    """The words that count, as SQuAD's own script compares answers: small letters, no punctuation, no articles."""
+    """Return the words of an answer, normalized as in SQuAD's evaluation script: lower case, no punctuation, no articles."""
     text = "".join(c for c in text.lower() if c not in string.punctuation)
     return re.sub(r"\b(a|an|the)\b", " ", text).split()
 
 
 def overlap(guess: str, gold: str) -> float:
-    """F1 of the words that two answers share; an answer of no words is only like another such one."""
+    """Return the F1 of the words that two answers share; an empty answer only matches another empty one."""
     a, b = normal(guess), normal(gold)
     if not a or not b:
         return float(a == b)
@@ -112,7 +115,7 @@ def overlap(guess: str, gold: str) -> float:
 
 
 def answers(guesses: Sequence[str], golds: Sequence[Sequence[str]]) -> dict[str, float]:
-    """Each guess against the best of its right answers; no right answer at all means that "" is right."""
+    """Score each answer against the best of its references; without a reference, the right answer is ""."""
     if not len(guesses):
         return {}
     golds = [list(g) or [""] for g in golds]
@@ -125,18 +128,18 @@ def answers(guesses: Sequence[str], golds: Sequence[Sequence[str]]) -> dict[str,
 
 
 def of_loss(loss: float | None, names: Sequence[str]) -> dict[str, float]:
-    """{"perplexity"} where it is asked for: among how many words the model wavers, e to the loss (Jelinek et al. 1977)."""
+    """Return {"perplexity": e to the loss} where it is among `names` (Jelinek et al. 1977), otherwise {}."""
     return {"perplexity": math.exp(min(loss, 700.0))} if "perplexity" in names and loss is not None else {}
 
 
 def rouge_l(guess: str, gold: str) -> float:
-    """F1 of the longest common subsequence of words, letters and digits alone (Lin 2004, https://aclanthology.org/W04-1013)."""
+    """Return ROUGE-L: F1 of the longest common subsequence of words, letters and digits only (Lin 2004, https://aclanthology.org/W04-1013)."""
     a, b = (re.findall(r"\w+", text.lower()) for text in (guess, gold))
     return 200 * LCSseq.similarity(a, b) / (len(a) + len(b)) if a and b else 100.0 * (a == b)
 
 
 def rewritten(guesses: Sequence[str], golds: Sequence[str]) -> dict[str, float]:
-    """chrF: the letters in a row that a text shares with the right one (Popović 2015, doi:10.18653/v1/W15-3049); and ROUGE-L."""
+    """Return chrF, the character n-grams shared with the reference (Popović 2015, doi:10.18653/v1/W15-3049), and ROUGE-L."""
     if not len(guesses):
         return {}
     from sacrebleu.metrics import CHRF

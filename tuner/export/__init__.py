@@ -1,1 +1,1 @@
-"""What can be made of a run: adapter or merged model, with a model card that loads it."""
+"""Export of a run: the adapter or a merged model, with a model card that shows how to load it."""

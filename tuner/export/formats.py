@@ -1,6 +1,6 @@
-"""What can be made of a run, and what was made: the adapter, or one merged model; safetensors, tokenizer, template, card.
+"""Export formats of a run: the adapter or one merged model, as safetensors with tokenizer, chat template and model card.
 
-Copying an adapter needs no torch and happens here; merging is a worker's. Each export is a folder that is whole or absent.
+An adapter is copied here without torch; a worker merges models. Each export is a folder that is either complete or absent.
 """
 
 import json
@@ -21,13 +21,14 @@ from tuner.settings import methods
 from tuner.system import machine
 
 KINDS = {
-    "adapter": "What was learnt alone, small: it works together with the base model.",
-    "merged": "One model with what was learnt inside, for any program.",
+    "adapter": "Only the trained adapter: small, and used together with the base model.",
+    "merged": "One complete model with the adapter merged into it, for any program.",
 }
-SHIP_BASE = 64_000_000  # a base up to this size travels with its adapter
+SHIP_BASE = 64_000_000  # bytes; a base model up to this size is exported with its adapter
 
 
 def kinds(run: runs.Run) -> list[str]:
+    """Return the export formats that are possible for a run."""
     if not run.can_answer:
         return []
     method = methods.get(run.plan["settings"]["method"])
@@ -35,13 +36,13 @@ def kinds(run: runs.Run) -> list[str]:
 
 
 def packed(run: runs.Run) -> bool:
-    """Whether the base of a run is stored in a few bits, into which nothing can be merged."""
+    """Return whether the base model of a run is stored quantized, so that nothing can be merged into it."""
     folder = models.base_folder(run.plan["model"]["base"])
     return folder is not None and stored_formats.packed(model_files.document(folder / "config.json")) is not None
 
 
 def size(run: runs.Run, kind: str) -> int:
-    """Bytes that the export will take, roughly."""
+    """Estimate the size of the export in bytes."""
     own = paths.folder_bytes(run.path / "model")
     if kind == "adapter":
         base = shipped_base(run)
@@ -52,22 +53,29 @@ def size(run: runs.Run, kind: str) -> int:
 
 
 def shipped_base(run: runs.Run) -> Path | None:
-    """The base that travels with the adapter: a small one that lies in a folder here, and nowhere else to be had."""
+    """Return the base model that is exported with the adapter: a small one in a local folder, which can't be downloaded elsewhere."""
     about = run.plan["model"]
     folder = Path(about["base"])
     return folder if about["kind"] != "hub" and folder.is_dir() and paths.folder_bytes(folder) <= SHIP_BASE else None
 
 
 def make(ws: Workspace, id: str, kind: str, out: Path | None = None, *, waiting=None) -> dict[str, Any]:
-    """{"path", "bytes", "check"} of the finished export; `waiting(seconds)` is called while a worker merges."""
+    """Export a run and return {"path", "bytes", "check"}; `waiting(seconds)` is called while a worker merges.
+
+    Raises RequestError for an unknown format or an occupied folder, ModelError for a format this run does not support.
+    """
     run = runs.get(ws, id)
     if kind not in KINDS:
         raise RequestError(
-            f"There is no export called {kind!r}.", asked=kind, available=list(KINDS), remedy=f"Choose {' or '.join(KINDS)}.", field="to"
+            f"There is no export format called {kind!r}.",
+            asked=kind,
+            available=list(KINDS),
+            remedy=f"Choose {' or '.join(KINDS)}.",
+            field="to",
         )
     if kind == "merged" and "adapter" in kinds(run) and packed(run):
         raise ModelError(
-            f"{run.plan['model']['name']}, the base of {run.name}, is stored in a few bits, and nothing can be merged into such weights.",
+            f"{run.plan['model']['name']}, the base of {run.name}, is quantized, and nothing can be merged into quantized weights.",
             asked=kind,
             available=kinds(run),
             remedy="Export the adapter; for a merged model, train again from the 16-bit model that the base was made from.",
@@ -75,15 +83,17 @@ def make(ws: Workspace, id: str, kind: str, out: Path | None = None, *, waiting=
         )
     if kind not in kinds(run):
         raise ModelError(
-            f"{run.name} can't be taken away as {kind}.",
+            f"{run.name} can't be exported as {kind}.",
             asked=kind,
             available=kinds(run) or "runs that have a model",
-            remedy=f"Choose {' or '.join(kinds(run))}." if kinds(run) else "Wait for the run's end, or resume it.",
+            remedy=f"Choose {' or '.join(kinds(run))}." if kinds(run) else "Wait until the run has ended, or resume it.",
             field="to",
         )
     final = out or ws.exports / id / kind
-    if out is not None and (what := _occupied(out)):
-        raise RequestError(what, asked=str(final), available="a new folder, or a former export", remedy="Name another folder.", field="out")
+    if out is not None and (reason := _occupied(out)):
+        raise RequestError(
+            reason, asked=str(final), available="a new folder, or an earlier export", remedy="Choose another folder.", field="out"
+        )
     _room(final, size(run, kind))
     new = final.with_name(f".{final.name}.new")
     shutil.rmtree(new, ignore_errors=True)
@@ -103,11 +113,11 @@ def make(ws: Workspace, id: str, kind: str, out: Path | None = None, *, waiting=
 
 
 def _occupied(out: Path) -> str | None:
-    """What stands in the way, if it is no former export: other files there, or a file where a folder must be."""
+    """Return why a folder can't be used for an export: it has other files, or is a file; None for a free one or an earlier export."""
     there = next(p for p in (out, *out.parents) if p.exists())
     if not there.is_dir():
         return f"{there} is a file, not a folder."
-    return f"{out} holds other files." if there == out and any(out.iterdir()) and not (out / "tunesmith.json").exists() else None
+    return f"{out} contains other files." if there == out and any(out.iterdir()) and not (out / "tunesmith.json").exists() else None
 
 
 def _room(target: Path, need: int) -> None:
@@ -123,7 +133,7 @@ def _room(target: Path, need: int) -> None:
 
 
 def _adapter(run: runs.Run, new: Path) -> dict[str, Any]:
-    """The run's model folder; a small local base goes with it, so that the folder works wherever it is taken."""
+    """Copy the run's model folder, with a small local base model, so that the folder works anywhere."""
     shutil.copytree(run.path / "model", new, dirs_exist_ok=True)
     about, shipped = run.plan["model"], shipped_base(run)
     base = "./base" if shipped else about["base"]
@@ -138,9 +148,9 @@ def _adapter(run: runs.Run, new: Path) -> dict[str, Any]:
     same = paths.sha256(new / weights) == paths.sha256(run.path / "model" / weights)
     if not same:
         raise WorkError(
-            "The copy differs from the model.", asked=run.id, available="a copy, byte for byte", remedy="Check the disk, and make it again."
+            "The copy differs from the model.", asked=run.id, available="an identical copy", remedy="Check the disk, and export again."
         )
-    return {"kind": "byte for byte the weights that were chatted with", "tensors": len(models.header(new / weights)), "passed": True}
+    return {"kind": "identical to the weights of the run", "tensors": len(models.header(new / weights)), "passed": True}
 
 
 def _merged(ws: Workspace, run: runs.Run, new: Path, waiting) -> dict[str, Any]:
@@ -154,18 +164,18 @@ def _merged(ws: Workspace, run: runs.Run, new: Path, waiting) -> dict[str, Any]:
     supervisor.submit(ws, "export", new, "cpu")
     began = looked = time.monotonic()
     while True:
-        if time.monotonic() - looked > 5:  # the supervisor may have been killed before it began
+        if time.monotonic() - looked > 5:  # the supervisor may have been killed before it started
             looked = time.monotonic()
             machine.ensure(ws.machine_folder())
-        working = locks.held(new / "lock")  # asked before the result: a worker may write it and leave in between
+        working = locks.held(new / "lock")  # checked before the result: the worker may write it and exit in between
         if (new / "result.json").exists():
             break
         if time.monotonic() - began > 15 and not working:
             raise WorkError(
-                "The merging process ended without a result.",
+                "The merge stopped unexpectedly, without a result.",
                 asked=run.id,
                 available=f"its log: {_log(new)}",
-                remedy="Free some memory and try again.",
+                remedy="Free some memory and export again.",
             )
         if waiting:
             waiting(time.monotonic() - began)
@@ -185,11 +195,11 @@ def _log(folder: Path) -> str:
     try:
         return (folder / "worker.log").read_text(encoding="utf-8", errors="replace")[-500:]
     except FileNotFoundError:
-        return "none was written"
+        return "empty"
 
 
 def pack(export: Path) -> Path:
-    """The export as one .zip beside it, for a browser to download; weights are stored, since they don't get smaller."""
+    """Pack the export into a .zip beside it, for download in a browser; stored without compression, which saves nothing on weights."""
     target = export.with_suffix(".zip")
     new = target.with_suffix(".zip.new")
     with zipfile.ZipFile(new, "w", zipfile.ZIP_STORED) as z:
@@ -201,7 +211,7 @@ def pack(export: Path) -> Path:
 
 
 def made(ws: Workspace, id: str) -> list[dict[str, Any]]:
-    """The exports of a run that lie in the workspace."""
+    """Return the exports of a run in the workspace."""
     out = []
     for kind in KINDS:
         folder = ws.exports / paths.checked(id, "run") / kind

@@ -1,4 +1,4 @@
-"""The model card of a run: what it was made from, with what, how well it went, and the three lines that load it."""
+"""The model card of a run: base model, data, method, settings, results, and the code that loads it."""
 
 import json
 from pathlib import Path
@@ -35,26 +35,26 @@ TAGS = {"chat": ", trl, sft", "text": ", trl, sft", "preference": ", trl, prefer
 
 
 def lines(kind: str, plan: dict, *, here: str = ".", base: str = "./base", labels: list[str] | None = None) -> str:
-    """The code that loads an export: `kind` is 'adapter' or 'model'; `labels` are those of a head that was put on the base."""
+    """Return the code that loads an export. `kind`: 'adapter' or 'model'; `labels`: those of a trained head on the base model."""
     settings = plan["settings"]
-    own = settings["method"] == "adapter"
+    bottleneck = settings["method"] == "adapter"
     return (LOAD_ADAPTER if kind == "adapter" else LOAD_MODEL).format(
         here=here,
         base=base,
         dtype=dtype_of(plan),
         auto=objectives.auto_class(models.base_folder(plan["model"].get("base") or ""), settings["objective"]),
-        first="import adapters  # adapters.py of this folder: PEFT has no such adapters of its own\n" if own else "",
+        first="import adapters  # adapters.py in this folder: PEFT has no bottleneck adapters\n" if bottleneck else "",
         head=f", id2label={dict(enumerate(labels))}" if labels else "",
     )
 
 
 def labels_in(model: Path) -> list[str] | None:
-    """The labels of the head that was trained; None where there is none."""
+    """Return the labels of the trained head; None without one."""
     return model_files.head(model).get("names") or None
 
 
 def text(run: runs.Run, *, kind: str, base: str, here: str = ".") -> str:
-    """The card in Markdown, with the front matter that the Hub reads; `here` is where the model lies, seen from the card."""
+    """Return the card in Markdown, with front matter for the Hub; `here`: the model's path relative to the card."""
     plan, status = run.plan, run.status
     model, data, s = plan["model"], plan["data"], plan["settings"]
     front = [
@@ -74,9 +74,9 @@ def text(run: runs.Run, *, kind: str, base: str, here: str = ".") -> str:
             "",
             f"# {run.name}",
             "",
-            f"{model['name']} tuned with Tunesmith on *{data['name']}*.",
+            f"{model['name']} fine-tuned with Tunesmith on *{data['name']}*.",
             "",
-            "## Use it",
+            "## Usage",
             "",
             "In this folder:",
             "",
@@ -84,20 +84,20 @@ def text(run: runs.Run, *, kind: str, base: str, here: str = ".") -> str:
             lines(kind, plan, here=here, base=base, labels=labels_in(run.path / "model")),
             "```",
             "",
-            "## How it went",
+            "## Results",
             "",
             "| | before | after |",
             "| --- | --- | --- |",
             *loss,
             "",
-            "## What it was made from",
+            "## Training",
             "",
             f"- Base model: {model['name']}" + (f" (revision `{model['revision']}`)" if model["revision"] else ""),
-            f"- Data: {data['name']}, {data['rows'] - data['held_out']:,} rows to learn from, {data['held_out']:,} held out; sha256 `{data['sha256']}`",
+            f"- Data: {data['name']}, {data['rows'] - data['held_out']:,} training rows, {data['held_out']:,} validation rows; sha256 `{data['sha256']}`",
             *(f"- {run_warnings.sentence(w)}" for w in run.warnings if w["severity"] != "info"),
             f"- Method: {s['method']}, {plan['trainable_parameters']:,} of {plan['total_parameters']:,} parameters trained, {took} on {plan['device_name']}",
             *(
-                [f"- System prompt of all rows, to be given when it is used: {json.dumps(run.system, ensure_ascii=False)}"]
+                [f"- System prompt of all rows, which the model expects: {json.dumps(run.system, ensure_ascii=False)}"]
                 if run.system
                 else []
             ),
@@ -109,36 +109,36 @@ def text(run: runs.Run, *, kind: str, base: str, here: str = ".") -> str:
             "| --- | --- | --- |",
             *used,
             "",
-            f"The base model's licence applies{': ' + model['licence'] if model['licence'] else ''}; so do the terms of the data.",
+            f"The base model's licence applies{': ' + model['licence'] if model['licence'] else ''}, and so do the terms of the data.",
             "",
         ]
     )
 
 
 def write(folder: Path) -> None:
-    """card.md in the run's folder."""
+    """Write card.md into the run's folder."""
     run = runs.read(folder, paths.read_json(folder / "status.json", {}))
     kind = "adapter" if methods.is_peft(run.plan["settings"]["method"]) else "model"
     (folder / "card.md").write_text(text(run, kind=kind, base=run.plan["model"]["base"], here="./model"), encoding="utf-8")
 
 
 def dtype_of(plan: dict) -> str:
-    """The width in which the model was chatted with here (`chat.known_as`), so that the card's lines give the same answers."""
-    own = methods.is_peft(plan["settings"]["method"])
-    if plan["settings"]["precision"] == "fp16":  # as `chat` does
-        here = devices.listing()[0]
-        narrow = "bfloat16" if here.bf16 else "float16" if here.kind == "cuda" and own else "float32"
-        return narrow if own or plan["settings"]["method"] == "full" else "float32"
-    wide = plan["settings"]["precision"] == "fp32" and (own or not devices.listing()[0].bf16 or plan["model"]["bytes_per_weight"] != 2)
+    """Return the dtype in which the chat loads the model (`chat_client.known_as`), so that the card's code gives the same answers."""
+    peft = methods.is_peft(plan["settings"]["method"])
+    if plan["settings"]["precision"] == "fp16":  # as the chat does
+        device = devices.listing()[0]
+        narrow = "bfloat16" if device.bf16 else "float16" if device.kind == "cuda" and peft else "float32"
+        return narrow if peft or plan["settings"]["method"] == "full" else "float32"
+    wide = plan["settings"]["precision"] == "fp32" and (peft or not devices.listing()[0].bf16 or plan["model"]["bytes_per_weight"] != 2)
     return "float32" if wide else "bfloat16"
 
 
 def _results(status: dict, names: tuple[str, ...]) -> list[str]:
-    """Rows of a table: the held-out loss and the objective's own metrics before and after."""
+    """Return the rows of the results table: validation loss and the objective's metrics before and after."""
     before, after = status.get("baseline") or {}, status.get("best") or {}
     if after.get("eval_loss") is None:
-        return ["| held-out loss | not measured (no held-out rows) | |"]
-    found = [("held-out loss", "eval_loss"), *[(f"held-out {name.replace('_', ' ')}", name) for name in names if name in after]]
+        return ["| validation loss | not measured (no validation rows) | |"]
+    found = [("validation loss", "eval_loss"), *[(f"validation {name.replace('_', ' ')}", name) for name in names if name in after]]
     return [f"| {title} | {_number(before.get(key))} | {_number(after[key])} |" for title, key in found]
 
 

@@ -1,7 +1,7 @@
-"""Base models and tuned models: what they are and what they hold, from small files alone, never from weights.
+"""Base models and fine-tuned models: what they are and what their folders contain, read from small files, never from weights.
 
 In: a reference (starter, a folder, a run, a Hub id), a config.json. Out: `Model` and its `ModelFacts`, tensor shapes, LoRA's targets.
-May import `runs`, `devices` and what stands below them. Outside of this room it is `models.resolve(...)`, from here:
+May import `runs`, `devices` and the packages below them. Other packages use the names below: `models.resolve(...)`.
 """
 
 from tuner.models.catalog_file import catalog, catalog_facts, catalog_of

@@ -1,7 +1,7 @@
-"""How each kind of model is built: its linear maps, norms and embeddings, named and sized as transformers 5 names and sizes them.
+"""The modules of each model type: linear layers, norms and embeddings, with the names and sizes of transformers 5.
 
-One function for each way of building; `BUILDERS` says which kind of model follows which. All sizes are in elements: H hidden, I mlp,
-Q and K the widths of query and key/value, V vocabulary. `shapes.py` is the door; nothing else reads this module.
+One function for each architecture; `BUILDERS` says which model type uses which. All sizes are in elements: H hidden, I mlp, Q and K the
+widths of query and key/value, V vocabulary. Only `tensor_shapes.py` uses this module.
 """
 
 from collections.abc import Iterable
@@ -11,10 +11,10 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Part:
-    """One module, or the same module of many layers: `name` holds {} for the number of the layer.
+    """A module, or the same module in many layers: `name` contains {} for the number of the layer.
 
-    `kind`: linear, embedding, norm or tensor (bare, as experts are). `role`: attention, cross, mlp, norm, embedding, head (the choice of
-    words), task (labels). A `tied` part borrows its weight: only its bias counts. A norm has 0 `inputs`.
+    `kind`: linear, embedding, norm or tensor (a bare parameter, such as experts). `role`: attention, cross, mlp, norm, embedding, head (LM
+    head), task (labels). A `tied` part shares its weight: only its bias counts. A norm has 0 `inputs`.
     """
 
     name: str
@@ -23,7 +23,7 @@ class Part:
     inputs: int
     outputs: int
     bias: bool = False
-    stack: str = ""  # encoder or decoder, for what stands in layers
+    stack: str = ""  # encoder or decoder, for modules in layers
     layers: tuple[int, ...] = ()
     tied: bool = False
 
@@ -61,8 +61,8 @@ def tensor(name: str, role: str, *sides: int) -> Part:
 
 
 def layered(prefix: str, stack: str, n: int, parts: Iterable[Part]) -> list[Part]:
-    """The parts of one layer as those of `n` layers; a part that names its own layers keeps them."""
-    each = tuple(range(n))  # one for all of them
+    """Return the parts of one layer repeated for `n` layers; a part with `layers` of its own keeps them."""
+    each = tuple(range(n))  # shared by all parts
     return [replace(p, name=f"{prefix}.{{}}.{p.name}", stack=stack, layers=p.layers or each) for p in parts]
 
 
@@ -77,7 +77,7 @@ NORMS = {
 
 
 def llama(kind: str, f: Any, c: dict) -> list[Part]:
-    """Llama and what follows it: embeddings, layers of attention and MLP, a final norm."""
+    """Return the parts of Llama and models like it: embeddings, layers of attention and MLP, a final norm."""
     centred = kind in ("phi", "stablelm")  # LayerNorm with a bias, not RMSNorm
     names = NORMS.get(kind, FOUR_NORMS[:1] if c.get("use_parallel_residual") and kind == "stablelm" else FOUR_NORMS[:2])
     layer = [*_attention(kind, f, c), *_mlp(kind, f, c), *(norm(n, f.hidden, centred) for n in names)]
@@ -100,7 +100,7 @@ def _attention(kind: str, f: Any, c: dict) -> list[Part]:
     return [*maps, out, *_query_norms(kind, f, c)]
 
 
-NORMED = 128  # heads that have a norm each: one part each, where the largest StableLM has 40
+NORMED = 128  # most heads with a norm each (one part each); the largest StableLM has 40
 
 
 def _query_norms(kind: str, f: Any, c: dict) -> list[Part]:
@@ -112,7 +112,7 @@ def _query_norms(kind: str, f: Any, c: dict) -> list[Part]:
         return [norm(f"self_attn.{n}_layernorm", f.head_dim, True) for n in "qk"]
     if kind == "stablelm" and c.get("qk_layernorm"):
         if max(f.heads, f.kv_heads) > NORMED:
-            raise ValueError(f"{f.heads:,} heads with a norm each, of {NORMED} at most")
+            raise ValueError(f"{f.heads:,} heads with a norm each; the limit is {NORMED}")
         sizes = (("q", f.heads), ("k", f.kv_heads))
         return [norm(f"self_attn.{n}_layernorm.norms.{i}", f.head_dim) for n, heads in sizes for i in range(heads)]
     return [tensor("self_attn.sinks", "attention", f.heads)] if kind == "gpt_oss" else []
@@ -134,7 +134,7 @@ EXPERTS = ("mixtral", "qwen3_moe", "gpt_oss")
 
 
 def _experts(kind: str, f: Any, c: dict) -> list[Part]:
-    """The layers' experts, which are bare tensors, and the plain MLP of the layers that have none (Qwen3-MoE may mix)."""
+    """Return the experts of the layers, which are bare tensors, and the plain MLP of layers without experts (Qwen3-MoE may mix both)."""
     if kind not in EXPERTS:
         return []
     n, H = c.get("num_experts") or c["num_local_experts"], f.hidden
@@ -154,11 +154,11 @@ def _experts(kind: str, f: Any, c: dict) -> list[Part]:
 
 
 def qwen3_5(kind: str, f: Any, c: dict) -> list[Part]:
-    """Qwen3.5: of four layers three keep a state (gated delta networks, Yang et al. 2024, arXiv:2412.06464), one attends, with a gate."""
-    told = c.get("layer_types") or [
+    """Return the parts of Qwen3.5: of four layers, three are gated delta networks (Yang et al. 2024, arXiv:2412.06464), one is gated attention."""
+    types = c.get("layer_types") or [
         "full_attention" if (i + 1) % (c.get("full_attention_interval") or 4) == 0 else "" for i in range(f.layers)
     ]
-    full = tuple(i for i, t in enumerate(told[: f.layers]) if t == "full_attention")
+    full = tuple(i for i, t in enumerate(types[: f.layers]) if t == "full_attention")
     state = tuple(i for i in range(f.layers) if i not in frozenset(full))
     attention = [linear("self_attn.q_proj", "attention", f.hidden, 2 * f.q), *_attention("llama", f, {})[1:]]
     attention += [norm(f"self_attn.{n}_norm", f.head_dim) for n in "qk"]
@@ -181,7 +181,7 @@ def _delta(f: Any, c: dict) -> list[Part]:
 
 
 def gpt2(kind: str, f: Any, c: dict) -> list[Part]:
-    """Radford et al. 2019; its maps are Conv1D: (inputs, outputs) as here, the matrix lies transposed."""
+    """Return the parts of GPT-2 (Radford et al. 2019). Its layers are Conv1D, whose matrix is transposed; sizes here are (inputs, outputs)."""
     H = f.hidden
     layer = [
         norm("ln_1", H, True),
@@ -209,7 +209,7 @@ def gpt_neox(kind: str, f: Any, c: dict) -> list[Part]:
 
 
 def opt(kind: str, f: Any, c: dict) -> list[Part]:
-    """Zhang et al. 2022; two positions more than the context are kept, and small ones may embed in another width."""
+    """Return the parts of OPT (Zhang et al. 2022). It has two more positions than its context; small ones may embed in another width."""
     H, bias, affine, width = f.hidden, c.get("enable_bias", True), c.get("layer_norm_elementwise_affine", True), opt_width(f, c)
     layer = [linear(f"self_attn.{n}_proj", "attention", H, H, bias) for n in ("q", "k", "v", "out")]
     layer += [norm("self_attn_layer_norm", H, True), norm("final_layer_norm", H, True)] if affine else []
@@ -230,7 +230,7 @@ def opt_width(f: Any, c: dict) -> int:
 
 
 def bert(kind: str, f: Any, c: dict) -> list[Part]:
-    """BERT, RoBERTa and ELECTRA: three embeddings and a norm; ELECTRA may embed in a smaller width."""
+    """Return the parts of BERT, RoBERTa and ELECTRA: three embeddings and a norm; ELECTRA may embed in a smaller width."""
     width = c.get("embedding_size") or f.hidden if kind == "electra" else f.hidden
     parts = [
         embedding("embeddings.word_embeddings", f.vocabulary, width),
@@ -266,7 +266,10 @@ def distilbert(kind: str, f: Any, c: dict) -> list[Part]:
 
 
 def deberta(kind: str, f: Any, c: dict) -> list[Part]:
-    """He et al. 2021, arXiv:2111.09543: positions are relative, and share the maps of the words where share_att_key is set."""
+    """Return the parts of DeBERTa (He et al. 2021, arXiv:2111.09543).
+
+    Positions are relative, and share the projections of the tokens where share_att_key is set.
+    """
     H, width = f.hidden, c.get("embedding_size") or f.hidden
     parts = [embedding("embeddings.word_embeddings", f.vocabulary, width), norm("embeddings.LayerNorm", H, True, "embedding")]
     if c.get("position_biased_input", True):
@@ -294,7 +297,7 @@ def _relative(f: Any, c: dict) -> list[Part]:
         parts.append(embedding("encoder.rel_embeddings", 2 * (buckets if buckets > 0 else most), H))
     if "layer_norm" in (c.get("norm_rel_ebd") or "none"):
         parts.append(norm("encoder.LayerNorm", H, True, "embedding"))
-    if kernel:  # of DeBERTa v2 XL
+    if kernel:  # DeBERTa v2 XL
         per = H // c.get("conv_groups", 1)
         parts += [tensor("encoder.conv.conv.weight", "mlp", H, per, kernel), tensor("encoder.conv.conv.bias", "mlp", H)]
         parts.append(norm("encoder.conv.LayerNorm", H, True))
@@ -302,7 +305,10 @@ def _relative(f: Any, c: dict) -> list[Part]:
 
 
 def modernbert(kind: str, f: Any, c: dict) -> list[Part]:
-    """Warner et al. 2024, arXiv:2412.13663: query, key and value in one map, gate and up in another; layer 0 has no first norm."""
+    """Return the parts of ModernBERT (Warner et al. 2024, arXiv:2412.13663).
+
+    Query, key and value are one layer, gate and up another; layer 0 has no first norm.
+    """
     H, I, centred = f.hidden, f.mlp, c.get("norm_bias", False)  # noqa: E741
     layer = [
         *([replace(norm("attn_norm", H, centred), layers=tuple(range(1, f.layers)))] if f.layers > 1 else []),
@@ -320,7 +326,7 @@ def modernbert(kind: str, f: Any, c: dict) -> list[Part]:
 
 
 def t5(kind: str, f: Any, c: dict) -> list[Part]:
-    """Raffel et al. 2020, arXiv:1910.10683; the first layer of each half holds the biases of relative positions."""
+    """Return the parts of T5 (Raffel et al. 2020, arXiv:1910.10683). The first layer of each half has the relative position biases."""
     encoder = [*_t5_attention(f, c, 0, "SelfAttention"), *_t5_mlp(f, 1)]
     decoder = [*_t5_attention(f, c, 0, "SelfAttention"), *_t5_attention(f, c, 1, "EncDecAttention"), *_t5_mlp(f, 2)]
     return [
@@ -350,7 +356,10 @@ def _t5_mlp(f: Any, at: int) -> list[Part]:
 
 
 def bart(kind: str, f: Any, c: dict) -> list[Part]:
-    """Lewis et al. 2020, arXiv:1910.13461; two positions more than the context are kept. mBART ends each half with one more norm."""
+    """Return the parts of BART (Lewis et al. 2020, arXiv:1910.13461).
+
+    It has two more positions than its context; mBART ends each half with one more norm.
+    """
     parts = [embedding("shared", f.vocabulary, f.hidden)]
     for stack, layers in (("encoder", f.layers), ("decoder", f.decoder_layers)):
         wide = c.get(f"{stack}_ffn_dim") or f.mlp
@@ -390,5 +399,5 @@ BUILDERS = {
     "mt5": ("encoder-decoder", t5, ""),
     "bart": ("encoder-decoder", bart, "model"),
     "mbart": ("encoder-decoder", bart, "model"),
-}  # model type -> (family, builder, the name under which a class with a head keeps it)
-PLAIN = {"decoder": "llama", "encoder": "bert", "encoder-decoder": "bart"}  # what an unknown kind is counted like
+}  # model type -> (family, builder, attribute name of the inner model in classes with a head)
+PLAIN = {"decoder": "llama", "encoder": "bert", "encoder-decoder": "bart"}  # unknown model types are counted like this one

@@ -1,4 +1,4 @@
-"""presets/catalog.yaml: models that the form offers, with their sizes, so that a plan needs no download."""
+"""presets/catalog.yaml: the models that the form suggests, with their sizes, so that a plan needs no download."""
 
 from dataclasses import replace
 from functools import cache
@@ -21,7 +21,7 @@ FLAT = {
     "vocabulary": "vocab_size",
     "tied": "tie_word_embeddings",
     "context": "max_position_embeddings",
-}  # what the catalog calls the values of a config.json; `config` there holds the rest of it
+}  # the catalog's key -> the key of config.json; `config` in the catalog holds other values
 
 
 @cache
@@ -38,5 +38,5 @@ def catalog_facts(entry: dict[str, Any]) -> ModelFacts:
 
 
 def catalog_of(family: str) -> list[dict[str, Any]]:
-    """The entries of one family, the smallest first."""
+    """Return the entries of one family, the smallest first."""
     return [e for e in catalog() if e.get("family", "decoder") == family]

@@ -1,14 +1,14 @@
-"""The border for a stranger's config.json: each value that is used is of the kind and size that it must have, or the model is refused.
+"""Validation of an untrusted config.json: each value that is used must have the right type and size, or the model is refused.
 
-Everything after this multiplies sizes and walks through layers; here it is seen to that this comes to an end, for any file.
+Later code multiplies sizes and loops over layers; the limits here make sure that this ends for any file.
 """
 
 from typing import Any
 
 from tuner.errors import ModelError
 
-WIDTH = 1 << 20  # of a layer; the widest published has 53,248
-COUNTS = {  # the most of each whole number that is used, well above any published model
+WIDTH = 1 << 20  # of a layer; the widest published one has 53,248
+COUNTS = {  # the limit of each whole number that is used, well above any published model
     **dict.fromkeys(
         (
             "num_hidden_layers",
@@ -44,11 +44,11 @@ COUNTS = {  # the most of each whole number that is used, well above any publish
     **dict.fromkeys(("num_experts", "num_local_experts", "decoder_sparse_step"), 1 << 16),
     **dict.fromkeys(("relative_attention_num_buckets", "conv_kernel_size", "conv_groups"), 1 << 16),
 }
-FROM_ONE = ("conv_groups",)  # something is divided by it
+FROM_ONE = ("conv_groups",)  # used as a divisor
 SIDE = (("hidden_size", "embed_dim", "d_model"), ("num_hidden_layers", "depth", "encoder_layers", "num_layers"))  # of a vision_config
 TEXTS = ("model_type", "feed_forward_proj")
 LISTS = {"architectures": str, "layer_types": str, "layers_block_type": str, "mlp_only_layers": int, "pos_att_type": str}
-PARAMETERS = 10**15  # of a whole model: two petabytes
+PARAMETERS = 10**15  # limit for a whole model: two petabytes
 FOREIGN = (
     TypeError,
     ValueError,
@@ -57,11 +57,11 @@ FOREIGN = (
     ArithmeticError,
     RecursionError,
     MemoryError,
-)  # what a strange value can raise
+)  # what an unexpected value can raise
 
 
 def checked(config: Any, name: str) -> dict[str, Any]:
-    """The config of the language model in it, with only such values as can be counted with. ModelError names the one that can't."""
+    """Return the config of the language model with checked values; ModelError names the first invalid one."""
     if not isinstance(config, dict):
         raise wrong(name, "config.json", type(config).__name__, "a list of names and values")
     inner = config.get("text_config")
@@ -78,7 +78,7 @@ def checked(config: Any, name: str) -> dict[str, Any]:
 
 
 def towers(config: dict[str, Any]) -> int:
-    """About how many parameters stand beside the language model, where only the config tells: transformers of 4 H^2 + 2 H I a layer."""
+    """Estimate the parameters outside of the language model from the config alone, as transformers with 4 H^2 + 2 H I per layer."""
     total = 0
     for key, inner in config.items():
         if key.endswith("_config") and key not in ("text_config", "quantization_config") and isinstance(inner, dict):
@@ -90,7 +90,7 @@ def towers(config: dict[str, Any]) -> int:
 
 
 def _count(value: Any, key: str, most: int, name: str) -> int:
-    """A whole number from 0 to `most`; 64.0 is 64, as some programs write it."""
+    """Return a whole number from 0 to `most`; 64.0 is read as 64, since some programs write it so."""
     whole = int(value) if isinstance(value, float) and value.is_integer() and abs(value) <= most else value
     if type(whole) is not int or not (key in FROM_ONE) <= whole <= most:
         raise wrong(name, key, value, f"a whole number from {int(key in FROM_ONE)} to {most:,}")
@@ -103,12 +103,12 @@ def _check_list(value: Any, key: str, kind: type, name: str) -> None:
 
 
 def wrong(name: str, key: str, value: Any, available: str) -> ModelError:
-    """The error of a config.json that says something impossible of `key`."""
-    said = f"{value:.3g}" if type(value) is int and abs(value) < 1 << 1000 else str(value)[:60] if type(value) is not int else "endless"
-    said = str(value) if type(value) is int and abs(value) < 10**15 else said
+    """Return the error for a config.json with an impossible value of `key`."""
+    text = f"{value:.3g}" if type(value) is int and abs(value) < 1 << 1000 else str(value)[:60] if type(value) is not int else "endless"
+    text = str(value) if type(value) is int and abs(value) < 10**15 else text
     return ModelError(
-        f"The config.json of {name} says that {key} is {said}.",
-        asked=said,
+        f"The config.json of {name} says that {key} is {text}.",
+        asked=text,
         available=available,
         remedy="Copy the model's own config.json again.",
         field="model",

@@ -1,4 +1,4 @@
-"""What is known of a model: its sizes (`ModelFacts`), and what one can start from (`Model`)."""
+"""What is known about a model: its sizes (`ModelFacts`), and what training can start from (`Model`)."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """Sizes in elements: `hidden` H, `mlp` I, `q` heads x head_dim, `kv` kv_heads x head_dim, `vocabulary` V."""
+    """The facts of a model. Sizes in elements: `hidden` H, `mlp` I, `q` heads x head_dim, `kv` kv_heads x head_dim, `vocabulary` V."""
 
     name: str
     model_type: str
@@ -26,18 +26,18 @@ class ModelFacts:
     has_template: bool = True
     licence: str | None = None
     gated: bool = False
-    path: str | None = None  # a local folder with weights; None: planned from facts alone
+    path: str | None = None  # a local folder with weights; None: the facts are from the catalog, the Hub or a config.json
     family: str = "decoder"  # see objectives.FAMILIES
-    decoder_layers: int = 0  # of an encoder-decoder, beside the `layers` of its encoder
+    decoder_layers: int = 0  # of an encoder-decoder, in addition to the `layers` of its encoder
     notes: tuple[str, ...] = field(default=())
-    outer: str = ""  # the kind of the multimodal model whose text part this is; "" for a plain language model
-    still: int = 0  # parameters that see or hear, which are loaded and never trained
-    packed: str | None = None  # nf4 or int8: how bitsandbytes stored the weights
-    config: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)  # config.json as it is, for `shapes`
+    outer: str = ""  # the model_type of the multimodal model whose text part this is; "" for a plain language model
+    still: int = 0  # vision and audio parameters, which are loaded but never trained
+    packed: str | None = None  # nf4 or int8: how bitsandbytes quantized the stored weights
+    config: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)  # config.json, for `tensor_shapes`
 
     @property
     def depth(self) -> int:
-        """All layers, of both halves where there are two."""
+        """All layers, of encoder and decoder."""
         return self.layers + self.decoder_layers
 
     @property
@@ -50,11 +50,11 @@ class ModelFacts:
 
     @property
     def layer_parameters(self) -> int:
-        """P_L: what one layer holds in its linear maps."""
+        """P_L: the parameters in the linear layers of one transformer layer."""
         return 2 * self.hidden * self.q + 2 * self.hidden * self.kv + (3 if self.gated_mlp else 2) * self.hidden * self.mlp
 
     def linears(self) -> dict[str, tuple[int, int]]:
-        """(inputs, outputs) of each linear map of one layer by its short name; fused ones under each of their names."""
+        """Return {short name: (inputs, outputs)} of the linear layers of one transformer layer; fused ones under each of their names."""
         H, I, Q, K = self.hidden, self.mlp, self.q, self.kv  # noqa: E741
         shapes = {"q": (H, Q), "k": (H, K), "v": (H, K), "o": (Q, H), "gate": (H, I), "up": (H, I), "down": (I, H)}
         return {k: v for k, v in shapes.items() if self.gated_mlp or k != "gate"}
@@ -62,11 +62,11 @@ class ModelFacts:
 
 @dataclass(frozen=True)
 class Model:
-    """A thing to start from. `kind`: starter, folder, hub or run; `base` is the folder or Hub id whose weights it stands on."""
+    """A model that training can start from. `kind`: starter, folder, hub or run; `base`: the folder or Hub id of its base model."""
 
     ref: str
     kind: str
     facts: ModelFacts
     base: str
-    adapter: Path | None = None  # a run's LoRA: it is the starting point
+    adapter: Path | None = None  # the adapter of a run or folder to continue from
     revision: str | None = None

@@ -1,4 +1,4 @@
-"""Facts of a model from its config.json alone; what can't be trained is refused here."""
+"""The facts of a model from its config.json alone. Models that can't be trained are refused here."""
 
 from dataclasses import replace
 from typing import Any
@@ -10,12 +10,12 @@ from tuner.models.lora_targets import TARGETS
 
 
 def check_config(config: dict[str, Any], files: set[str], name: str) -> None:
-    """ModelError for what config.json and the names of the files tell that can't be trained."""
+    """Raise ModelError for a model that can't be trained, judging by its config.json and file names."""
     stored_formats.check_purpose(config, files, name)
     stored_formats.check_quantization(config, files, name)
 
 
-# what families call the same size in config.json, the more telling name first
+# the names of each size in config.json, the most specific first
 NAMES = {
     "hidden": ("hidden_size", "n_embd", "d_model", "dim"),
     "mlp": ("intermediate_size", "n_inner", "ffn_dim", "d_ff", "encoder_ffn_dim", "hidden_dim"),
@@ -27,13 +27,13 @@ NAMES = {
 
 
 def facts_from_config(config: dict[str, Any], *, name: str, **more: Any) -> ModelFacts:
-    """Facts from a config.json as a dict; ModelError for what belongs to no family that this app can train."""
+    """Return the facts from a config.json as a dict; ModelError for a model of no supported family."""
     text = config_values.checked(config, name)
     kind, family, outer = text.get("model_type") or "unknown", tensor_shapes.family_of(text), model_types.outer(config)
     family = "decoder" if outer else family
     if family is None:
         raise ModelError(
-            f"{name} is of the kind {kind!r}, which can't be trained here.",
+            f"{name} has the model_type {kind!r}, which can't be trained here.",
             asked=kind,
             available=sorted(TARGETS),
             remedy="Choose a model such as SmolLM2, Qwen or Llama (for chats), BERT (for labels) or T5 (for one text from another).",
@@ -42,7 +42,7 @@ def facts_from_config(config: dict[str, Any], *, name: str, **more: Any) -> Mode
     try:
         sizes = _sizes(kind, family, text)
     except KeyError as error:
-        raise _silent(name, error) from error
+        raise _missing_size(name, error) from error
     except config_values.FOREIGN as error:
         raise config_values.wrong(name, "one of its sizes", str(error)[:100], "sizes as save_pretrained writes them") from error
     if sizes["head_dim"] < 1:
@@ -56,11 +56,11 @@ def facts_from_config(config: dict[str, Any], *, name: str, **more: Any) -> Mode
 
 
 def _counted(facts: ModelFacts) -> int:
-    """How many parameters the config describes; ModelError where that is more than any disk holds, or can't be told."""
+    """Return how many parameters the config describes; ModelError for an impossible number or missing sizes."""
     try:
         counted = tensor_shapes.total(tensor_shapes.parts(facts, "base" if facts.family == "encoder" else "lm"))
     except KeyError as error:
-        raise _silent(facts.name, error) from error
+        raise _missing_size(facts.name, error) from error
     except config_values.FOREIGN as error:
         raise config_values.wrong(facts.name, "one of its sizes", str(error)[:100], "sizes as save_pretrained writes them") from error
     if not 0 < counted <= config_values.PARAMETERS:
@@ -68,9 +68,9 @@ def _counted(facts: ModelFacts) -> int:
     return counted
 
 
-def _silent(name: str, error: KeyError) -> ModelError:
+def _missing_size(name: str, error: KeyError) -> ModelError:
     return ModelError(
-        f"The config.json of {name} says nothing of {error.args[0]}.",
+        f"The config.json of {name} does not contain {error.args[0]}.",
         asked=name,
         available="hidden_size, num_hidden_layers, vocab_size ...",
         remedy="Copy the model's own config.json.",
@@ -80,11 +80,11 @@ def _silent(name: str, error: KeyError) -> ModelError:
 
 def _notes(kind: str, family: str) -> tuple[str, ...]:
     like = {"decoder": "Llama", "encoder": "BERT", "encoder-decoder": "BART"}[family]
-    return () if kind in TARGETS else (f"{kind} is new here: its sizes are counted as those of a {like}.",)
+    return () if kind in TARGETS else (f"The model_type {kind} is not known yet: its sizes are estimated as those of a {like} model.",)
 
 
 def _sizes(kind: str, family: str, config: dict[str, Any]) -> dict[str, Any]:
-    """The sizes of `ModelFacts`; KeyError for what the config doesn't say."""
+    """Return the sizes of `ModelFacts`; KeyError for one that the config lacks."""
     c = {**tensor_shapes.FALLBACK.get(kind, {}), **config}
     hidden, layers, heads = _first(c, "hidden"), _first(c, "layers", len(c.get("layers_block_type") or ()) or None), _first(c, "heads")
     halves = family == "encoder-decoder"
@@ -117,7 +117,7 @@ def _given(config: dict[str, Any], key: str) -> int:
 
 
 def _context(kind: str, c: dict[str, Any]) -> int:
-    """T5's positions are relative: 512 is what it was trained with. RoBERTa's table of positions begins two rows late."""
+    """Return the context length. T5 has relative positions and was trained with 512; RoBERTa's position table starts at row 2."""
     if kind in ("t5", "mt5"):
         return c.get("n_positions") or 512
     usual = 512 if tensor_shapes.family_of(c) == "encoder" else 2048

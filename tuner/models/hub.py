@@ -1,4 +1,4 @@
-"""The Hub, looked at from here: which models answer to some words, and which are on this computer already. No weights are touched."""
+"""The Hub and its cache: search for models, and list those that are already on this computer. No weights are read."""
 
 import re
 import time
@@ -8,13 +8,13 @@ from functools import lru_cache
 from tuner.errors import NetworkError, translate
 from tuner.formatting import human_bytes
 
-FOUND, LEAST = 20, 3  # models of one search; letters before it is worth asking
-FRESH = 30  # seconds for which what lies on this computer is remembered: a large cache takes a while to walk through
+FOUND, LEAST = 20, 3  # models per search; letters of the shortest query
+FRESH = 30  # seconds for which the list of cached models is kept: scanning a large cache takes a while
 
 
 @dataclass(frozen=True)
 class Hit:
-    """One model: its id, parameters (0: not told), gated or not, downloads of the last month, bytes in the cache (0: not there)."""
+    """A model: its id, parameters (0: unknown), whether it is gated, downloads of the last month, bytes in the cache (0: not cached)."""
 
     id: str
     parameters: int = 0
@@ -24,7 +24,7 @@ class Hit:
 
 
 def cached() -> list[Hit]:
-    """The models that are complete on this computer, the last used first; looked up again after half a minute."""
+    """Return the models that are complete on this computer, the last used first; scanned again after half a minute."""
     return list(_cached(int(time.monotonic() // FRESH)))
 
 
@@ -33,27 +33,27 @@ def _cached(_now: int) -> tuple[Hit, ...]:
     from huggingface_hub import scan_cache_dir
     from huggingface_hub.errors import CacheNotFound
 
-    from tuner.models.resolve import cached_snapshot
+    from tuner.models.local import cached_snapshot
 
     try:
         repos = [r for r in scan_cache_dir().repos if r.repo_type == "model"]
     except CacheNotFound:
         return ()
-    there = sorted(repos, key=lambda r: r.last_accessed, reverse=True)
-    return tuple(Hit(r.repo_id, cached=r.size_on_disk) for r in there if cached_snapshot(r.repo_id))
+    newest_first = sorted(repos, key=lambda r: r.last_accessed, reverse=True)
+    return tuple(Hit(r.repo_id, cached=r.size_on_disk) for r in newest_first if cached_snapshot(r.repo_id))
 
 
 def search(words: str) -> list[Hit]:
-    """Models of the Hub that answer to these words and hold safetensors, the most used first; [] for fewer than three letters.
+    """Return models of the Hub that match these words and have safetensors, the most downloaded first; [] for fewer than three letters.
 
-    A path of this computer is sent to nobody. Raises NetworkError without a network, or with HF_HUB_OFFLINE set.
+    A local path is never sent. Raises NetworkError without a network, or with HF_HUB_OFFLINE set.
     """
     words = words.strip()
     return list(_search(words)) if len(words) >= LEAST and not _is_path(words) else []
 
 
 def _is_path(words: str) -> bool:
-    """Whether it is written like a folder; an id of the Hub has one slash, and not at its begin."""
+    """Return whether the text looks like a path; a Hub id has one slash, and not at its start."""
     return bool(re.match(r"[/~.]|[A-Za-z]:", words)) or "\\" in words or words.count("/") > 1
 
 
@@ -65,7 +65,7 @@ def _search(words: str) -> tuple[Hit, ...]:
     if constants.HF_HUB_OFFLINE:
         raise _nothing(words, "this computer is set to stay offline (HF_HUB_OFFLINE)")
     try:
-        httpx.head(constants.ENDPOINT, timeout=5)  # without a network the client tries for half a minute
+        httpx.head(constants.ENDPOINT, timeout=5)  # fails fast: without a network the client retries for half a minute
         found = HfApi().list_models(
             search=words, filter="safetensors", sort="downloads", limit=FOUND, expand=["safetensors", "gated", "downloads"], token=False
         )
@@ -83,22 +83,22 @@ def _nothing(words: str, why: str) -> NetworkError:
     return NetworkError(
         f"The Hub can't be searched: {why}.",
         asked=words,
-        available="models on this computer, and those of the list",
+        available="models on this computer and those in the list",
         remedy="Choose one of these, or check the network.",
         field="model",
     )
 
 
 def title(hit: Hit) -> str:
-    """One line for a list."""
+    """Return a model as one line of a list."""
     size = f" · {hit.parameters / 1e9:.2g}B" if hit.parameters else ""
     where = f" · on this computer ({human_bytes(hit.cached)})" if hit.cached else ""
     return f"{hit.id}{size}{' · gated' if hit.gated else ''}{where}"
 
 
 def how_to_open(id: str) -> str:
-    """What a person does for a gated model, once."""
+    """Return how to get access to a gated model."""
     return (
-        f"{id} is gated: open its page on huggingface.co, sign in, and agree to its terms; then type an access token with read access in "
-        f"Settings, or run `hf auth login` in a terminal on this computer. Tunesmith writes neither anywhere."
+        f"{id} is gated: open its page on huggingface.co, sign in, and accept its terms; then enter an access token with read access in "
+        f"Settings, or run `hf auth login` in a terminal on this computer. Tunesmith stores neither."
     )

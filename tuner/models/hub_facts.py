@@ -1,4 +1,4 @@
-"""Models that are still on the Hub: what they are, and whether they can be trained, from small files alone."""
+"""Models on the Hub that are not downloaded yet: what they are, and whether they can be trained, from small files only."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -12,20 +12,20 @@ from tuner.models.model_files import document
 
 
 def facts(id: str, token: str | bool) -> ModelFacts:
-    """Facts of a model that is still on the Hub: from the list of its files and two small ones; no weights are fetched."""
+    """Return the facts of a model on the Hub, from its file list and two small files; no weights are downloaded."""
     import httpx
     from huggingface_hub import HfApi, constants
 
     try:
         if not constants.HF_HUB_OFFLINE:
-            httpx.head(constants.ENDPOINT, timeout=5)  # without a network the download alone tries for 23 s
+            httpx.head(constants.ENDPOINT, timeout=5)  # fails fast: without a network the download itself retries for 23 s
         files = {f.rfilename for f in HfApi().model_info(id, token=token).siblings or []}
         config = _document(id, "config.json", files, token)
         check(id, files, config)
-        told = _document(id, "tokenizer_config.json", files, token)
-        template = bool(told.get("chat_template")) or bool({"chat_template.jinja", "chat_template.json"} & files)
+        tokenizer_config = _document(id, "tokenizer_config.json", files, token)
+        template = bool(tokenizer_config.get("chat_template")) or bool({"chat_template.jinja", "chat_template.json"} & files)
         found = facts_from_config(config, name=id, has_template=template)
-        if found.notes:  # a kind that can't be counted from its config: the headers of its weights tell
+        if found.notes:  # an unknown model_type: count the parameters in the headers of its weights
             found = replace(found, parameters=sum(HfApi().get_safetensors_metadata(id, token=token).parameter_count.values()))
         return found
     except Exception as error:
@@ -38,19 +38,19 @@ def facts(id: str, token: str | bool) -> ModelFacts:
 
 
 def check(id: str, files: set[str], config: dict[str, Any]) -> None:
-    """ModelError for what the names of a repository's files, and its config.json, tell that can't be trained."""
+    """Raise ModelError for a repository that can't be trained, judging by its file names and its config.json."""
     if "adapter_config.json" in files and not stored_formats.weights(files):
         raise ModelError(
-            f"{id} holds an adapter, not a whole model.",
+            f"{id} contains an adapter, not a complete model.",
             asked=id,
-            available="whole models, and adapters in a folder on this computer",
+            available="complete models, and adapters in a folder on this computer",
             remedy="Choose the base model that its page names, or download the adapter and choose its folder.",
             field="model",
         )
     stored_formats.check_files(files, id, id, config)
     if "config.json" not in files or not stored_formats.weights(files):
         raise ModelError(
-            f"{id} holds no {'weights' if 'config.json' in files else 'config.json, so it is not a model'}.",
+            f"{id} has no {'weights' if 'config.json' in files else 'config.json, so it is not a model'}.",
             asked=id,
             available="models with config.json, a tokenizer and *.safetensors",
             remedy="Check the id, or choose another model.",

@@ -15,12 +15,12 @@ HUB_ID = re.compile(r"(?!.*(--|\.\.))[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0
 
 
 def base_folder(base: str) -> Path | None:
-    """Where the weights of a base lie on this computer: the folder itself, or the snapshot of a Hub id; None when they don't."""
+    """Return the folder with the weights of a base model: the folder itself or the snapshot of a Hub id; None when there is none here."""
     return Path(base) if Path(base).is_dir() else cached_snapshot(base)
 
 
 def cached_snapshot(id: str) -> Path | None:
-    """The folder of a model that was downloaded before, by this or another program; None when it isn't complete."""
+    """Return the folder of a model that this or another program has downloaded; None when it is missing or incomplete."""
     from huggingface_hub import try_to_load_from_cache
 
     if not HUB_ID.fullmatch(id):
@@ -33,26 +33,26 @@ def cached_snapshot(id: str) -> Path | None:
 
 
 def is_adapter(folder: Path) -> bool:
-    """Whether a folder holds an adapter alone: some programs save a config.json beside it, but no weights of the model."""
+    """Return whether a folder contains only an adapter: some programs save a config.json beside it, but no weights of the model."""
     if not (folder / "adapter_config.json").is_file():
         return False
     return not (folder / "config.json").exists() or bool(list(folder.glob("adapter_model.*"))) and not model_files.weights(folder)
 
 
 def folder_facts(folder: Path, *, need_weights: bool = False, name: str | None = None) -> ModelFacts:
-    """Facts of a model in a folder, or an error that says which of its parts is missing."""
+    """Return the facts of a model in a folder; NotFoundError or ModelError says which part is missing."""
     if not folder.is_dir():
         raise NotFoundError(
             f"There is no folder {folder}.",
             asked=str(folder),
-            available="a folder on this computer that holds a model",
-            remedy="Check the path; the folder must hold config.json.",
+            available="a folder on this computer that contains a model",
+            remedy="Check the path; the folder must contain config.json.",
             field="model",
         )
     files = model_files.names(folder)
     if is_adapter(folder):
         raise ModelError(
-            f"{folder.name} holds an adapter, not a whole model.",
+            f"{folder.name} contains an adapter, not a complete model.",
             asked=str(folder),
             available="folders with config.json and weights",
             remedy="Choose the base model it was made from, or a run of this workspace.",
@@ -61,10 +61,10 @@ def folder_facts(folder: Path, *, need_weights: bool = False, name: str | None =
     stored_formats.check_files(files, folder.name, str(folder), document(folder / "config.json"))
     if not os.path.lexists(folder / "config.json"):
         raise ModelError(
-            f"{folder.name} holds no config.json, so it is not a model.",
+            f"{folder.name} has no config.json, so it is not a model.",
             asked=str(folder),
             available="folders saved with save_pretrained",
-            remedy="Point to the folder that holds config.json, the tokenizer and *.safetensors.",
+            remedy="Choose the folder that contains config.json, the tokenizer and *.safetensors.",
             field="model",
         )
     config, found = document(folder / "config.json"), model_files.weights(folder)
@@ -73,7 +73,7 @@ def folder_facts(folder: Path, *, need_weights: bool = False, name: str | None =
         check_parts(folder, found, files)
     more: dict[str, Any] = {"path": str(folder) if found else None, "has_template": has_template(folder)}
     if found and not stored_formats.quantization(config):
-        more["parameters"], more["bytes_per_weight"] = count_parameters(found)  # of quantized weights the headers count bytes
+        more["parameters"], more["bytes_per_weight"] = count_parameters(found)  # for quantized weights the headers count bytes
         more |= {"still": model_files.count_still(found)} if model_types.outer(config) else {}
     facts = facts_from_config(config, name=name or folder.name, **more)
     if need_weights or any((folder / f).exists() for f in tokenizer_files.FILES):

@@ -1,9 +1,9 @@
-"""Which modules LoRA adapts in each family, by short names and by module names, and how many weights that adds."""
+"""The modules that LoRA adapts in each model type, by short name and by module name, and the number of weights that it adds."""
 
 from tuner.models import tensor_shapes
 from tuner.models.facts import ModelFacts
 
-# where a family keeps the layers that LoRA adapts; a fused layer stands under several short names and is adapted whole
+# short name -> module name; a fused layer is listed under several short names and is adapted as a whole
 LLAMA = {"q": "q_proj", "k": "k_proj", "v": "v_proj", "o": "o_proj", "gate": "gate_proj", "up": "up_proj", "down": "down_proj"}
 BERT = {"q": "query", "k": "key", "v": "value", "o": "attention.output.dense", "up": "intermediate.dense", "down": "output.dense"}
 OPT = {"q": "q_proj", "k": "k_proj", "v": "v_proj", "o": "out_proj", "up": "fc1", "down": "fc2"}
@@ -26,7 +26,7 @@ TARGETS: dict[str, dict[str, str]] = {
         ),
         LLAMA,
     ),
-    **dict.fromkeys(("mixtral", "qwen3_moe", "gpt_oss"), {k: LLAMA[k] for k in "qkvo"}),  # their experts are no linear maps
+    **dict.fromkeys(("mixtral", "qwen3_moe", "gpt_oss"), {k: LLAMA[k] for k in "qkvo"}),  # their experts are not linear layers
     **dict.fromkeys(("bert", "roberta", "xlm-roberta", "electra"), BERT),
     "deberta-v2": BERT | {"q": "query_proj", "k": "key_proj", "v": "value_proj"},
     **dict.fromkeys(("t5", "mt5"), {"q": "q", "k": "k", "v": "v", "o": "o", "gate": "wi_0", "up": "wi_1", "down": "wo"}),
@@ -57,7 +57,7 @@ TARGETS: dict[str, dict[str, str]] = {
 
 
 def targets(facts: ModelFacts) -> dict[str, str]:
-    """Short name -> the end of the module's name, for this very model (the first T5 has one map up, not two)."""
+    """Return {short name: the end of the module's name} for this model (T5 v1.0 has one up projection, not two)."""
     known = TARGETS.get(facts.model_type, {})
     if facts.model_type in ("t5", "mt5") and not facts.gated_mlp:
         return {k: "wi" if k == "up" else v for k, v in known.items() if k != "gate"}
@@ -65,14 +65,14 @@ def targets(facts: ModelFacts) -> dict[str, str]:
 
 
 def lora_modules(facts: ModelFacts, wanted: str | list[str]) -> str | list[str]:
-    """Ends of module names, as `workers/layers.named` reads them: short names mapped for the family, module names as they are."""
+    """Return the ends of module names, as `workers/layers.named` reads them: short names translated, module names unchanged."""
     if isinstance(wanted, str):
         return wanted if wanted == "all-linear" else lora_modules(facts, [t.strip() for t in wanted.split(",") if t.strip()])
     return list(dict.fromkeys(targets(facts).get(t, t) for t in wanted))
 
 
 def lora_parameters(facts: ModelFacts, rank: int, wanted: str | list[str], *, dora: bool = False, head: str = "lm") -> int:
-    """How many weights LoRA adds: sum of r (in + out) over the targets (Hu et al. 2021, arXiv:2106.09685).
+    """Return the number of weights that LoRA adds: the sum of r (in + out) over the targets (Hu et al. 2021, arXiv:2106.09685).
 
     DoRA adds a magnitude for each output (Liu et al. 2024, arXiv:2402.09353).
     """

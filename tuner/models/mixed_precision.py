@@ -1,7 +1,7 @@
-"""fp16 where a card has no bf16 (before NVIDIA's Ampere: T4, V100, GTX): what it means, and for which models it breaks.
+"""fp16 for cards without bf16 (before NVIDIA's Ampere: T4, V100, GTX): what it means, and for which models it breaks.
 
-`precision: fp16` is mixed precision (Micikevicius et al. 2018, arXiv:1710.03740): products in fp16, what is trained in fp32, and a scaler
-that keeps small gradients from vanishing. A frozen base lies in fp16; weights that are trained themselves stay in fp32.
+`precision: fp16` is mixed precision (Micikevicius et al. 2018, arXiv:1710.03740): matrix products in fp16, trained weights in fp32, and a
+loss scaler that keeps small gradients from vanishing. A frozen base model is loaded in fp16; trained weights stay in fp32.
 """
 
 from tuner.devices import Device
@@ -9,13 +9,13 @@ from tuner.models.facts import ModelFacts
 
 NARROW = ("bf16", "fp16")  # two bytes a weight
 WHOLE = ("full", "last_layers")  # methods that train the weights themselves
-OVERFLOW = "their activations grow beyond 65,504, the largest number of fp16, and the loss is no number any more"
+OVERFLOW = "their activations exceed 65,504, the largest number in fp16, and the loss becomes NaN"
 T5 = ("t5", "mt5", "umt5", "longt5", "switch_transformers")
-FINE = ("gemma",)  # the first Gemma alone; those after it, and what is built on them, overflow or were never tried in fp16
+FINE = ("gemma",)  # only the first Gemma; later ones, and models built on them, overflow or were never tested in fp16
 
 
 def breaks(facts: ModelFacts) -> str | None:
-    """Return why this kind of model can't be computed in fp16; None when it can."""
+    """Return why this type of model can't be computed in fp16; None when it can."""
     for kind in filter(None, (facts.model_type, facts.outer)):
         if kind in T5 or kind.startswith(("t5gemma", "t5_gemma")):
             return f"T5 models were trained in bf16: {OVERFLOW}."
@@ -27,15 +27,15 @@ def breaks(facts: ModelFacts) -> str | None:
 def refusal(facts: ModelFacts, device: Device) -> str | None:
     """Return why fp16 is impossible for this model on this device; None when it is possible."""
     if device.kind != "cuda":
-        return f"fp16 is trained on NVIDIA's and AMD's cards alone: {device.name} has no scaler for its gradients."
+        return f"fp16 training needs an NVIDIA or AMD card: there is no gradient scaler for {device.name}."
     return breaks(facts)
 
 
 def stored(precision: str, method: str) -> str:
-    """Return the precision in which weights are loaded: those that are trained themselves stay in fp32, for a scaler unscales no others."""
+    """Return the precision in which weights are loaded: trained ones stay in fp32, because the gradient scaler unscales no others."""
     return "fp32" if precision == "fp16" and method in WHOLE else precision
 
 
 def width(precision: str, method: str = "lora") -> int:
-    """Return the bytes of a weight that is not quantized."""
+    """Return the bytes of one unquantized weight."""
     return 2 if stored(precision, method) in NARROW else 4

@@ -1,4 +1,4 @@
-"""The files of a model in a folder: which are there, which are missing, and what their headers say. No weight is read."""
+"""The files of a model folder: which exist, which are missing, and what their headers say. Weights are not read."""
 
 import json
 import math
@@ -17,15 +17,15 @@ from tuner.system.untrusted import DEPTH, regular, shown, too_deep
 
 BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "U64": 8, "I32": 4, "U32": 4, "I16": 2, "U16": 2, "U8": 1, "I8": 1, "BOOL": 1}
 BYTES |= {"F8_E4M3": 1, "F8_E5M2": 1, "F8_E8M0": 1, "C64": 8}
-DOCUMENT = 64 << 20  # bytes of one JSON file; the index of a model of 200,000 tensors has 20 MB
-HEADER, HEADERS = 32 << 20, 64 << 20  # bytes of the header of one weights file, and of all in a folder: some 500,000 tensors
+DOCUMENT = 64 << 20  # bytes of one JSON file; the index of a model with 200,000 tensors has 20 MB
+HEADER, HEADERS = 32 << 20, 64 << 20  # bytes of one weights file's header, and of all headers in a folder: about 500,000 tensors
 SIDES = 16  # dimensions of a tensor
-ENTRIES = 10_000  # files of a folder that are looked at
-LABELS = 100_000  # names of labels
+ENTRIES = 10_000  # files per folder that are listed
+LABELS = 100_000  # label names
 
 
 def names(folder: Path) -> set[str]:
-    """The files of a model's folder as a repository on the Hub lists them: at the top, and one folder down."""
+    """Return the files of a model folder as a Hub repository lists them, down to one level of subfolders."""
     out: set[str] = set()
     for entry in islice(os.scandir(folder), ENTRIES):
         if entry.is_dir(follow_symlinks=False):
@@ -35,15 +35,15 @@ def names(folder: Path) -> set[str]:
 
 
 def weights(folder: Path) -> list[Path]:
-    """The safetensors files of the model in a folder; see `model_formats.weights`."""
+    """Return the safetensors files of the model in a folder; see `stored_formats.weights`."""
     return [folder / n for n in stored_formats.weights(p.name for p in folder.glob("*.safetensors"))]
 
 
 def check_parts(folder: Path, found: list[Path], files: set[str]) -> None:
-    """ModelError for weights that are not there, not whole, or not under the names by which they are looked for."""
+    """Raise ModelError for weights that are missing, incomplete or under names that transformers does not look for."""
     if not found:
         raise ModelError(
-            f"{folder.name} holds no weights.",
+            f"{folder.name} has no weights.",
             asked=str(folder),
             available="*.safetensors files",
             remedy="Copy the weights (*.safetensors) into the folder.",
@@ -51,10 +51,10 @@ def check_parts(folder: Path, found: list[Path], files: set[str]) -> None:
         )
     if missing := missing_shards(folder):
         raise ModelError(
-            f"{folder.name} lacks {len(missing)} of its weights files, {missing[0]} among them.",
+            f"{folder.name} lacks {len(missing)} of its weights files, including {missing[0]}.",
             asked=str(folder),
             available="all files that model.safetensors.index.json names",
-            remedy="Copy or download the rest.",
+            remedy="Copy or download the missing files.",
             field="model",
         )
     stored_formats.check_names(files, folder.name, str(folder))
@@ -62,20 +62,20 @@ def check_parts(folder: Path, found: list[Path], files: set[str]) -> None:
 
 
 def _check_index(folder: Path, found: list[Path]) -> None:
-    """Each tensor that the index names lies in its file: transformers would fill the gap with noise."""
+    """Check that each tensor of the index is in its file; transformers would initialize a missing one at random."""
     listed = document(folder / "model.safetensors.index.json").get("weight_map") or {}
     if (folder / "model.safetensors").exists():
-        return  # which is read instead of the index
+        return  # it is loaded instead of the shards
     there = {path.name: header(path) for path in found}
     if gone := next((t for t, file in listed.items() if t not in there.get(file, ())), None):
-        raise wrong_file(folder / listed[gone], f"it does not hold {gone[:100]}, which the index says it does", damaged=True)
+        raise wrong_file(folder / listed[gone], f"it does not contain {gone[:100]}, although the index says so", damaged=True)
 
 
 def missing_shards(folder: Path) -> list[str]:
-    """Names of weights files that the index lists and the folder lacks. ModelError for an index that is none."""
+    """Return the weights files that the index lists and the folder lacks; ModelError for an invalid index."""
     listed = document(folder / "model.safetensors.index.json").get("weight_map") or {}
     if not isinstance(listed, dict) or not all(isinstance(f, str) and f == Path(f).name and len(f) < 256 for f in listed.values()):
-        raise wrong_file(folder / "model.safetensors.index.json", 'its "weight_map" is no list of files in the same folder')
+        raise wrong_file(folder / "model.safetensors.index.json", 'its "weight_map" is not a list of files in the same folder')
     return sorted({f for f in listed.values() if "\0" in f or not (folder / f).exists()})
 
 
@@ -86,90 +86,90 @@ def has_template(folder: Path) -> bool:
 
 
 def count_parameters(weights: list[Path]) -> tuple[int, int]:
-    """(parameters, bytes per weight) from the headers of safetensors files (8 bytes of length, then JSON)."""
+    """Return (parameters, bytes per weight) from the headers of safetensors files (8 bytes of length, then JSON)."""
     total, stored, read = 0, 0, 0
     for path in weights:
         tensors, size = _header(path)
         read += size
         if read > HEADERS:
-            raise wrong_file(path, f"the headers of this folder are larger than {HEADERS >> 20} MB together")
+            raise wrong_file(path, f"the headers in this folder are larger than {HEADERS >> 20} MB in total")
         for tensor in tensors.values():
             n = math.prod(tensor["shape"])
             total, stored = total + n, stored + n * BYTES.get(tensor["dtype"], 2)
     return total, max(1, round(stored / max(1, total)))
 
 
-BESIDE = re.compile(  # names of tensors with which a multimodal model sees or hears, or drafts (mtp: transformers does not load these)
+BESIDE = re.compile(  # tensors of vision, audio and drafting parts (mtp: transformers does not load these)
     r"(^|\.)(\w*(vision|visual|image|video|audio|speech|sound)\w*|multi_modal_projector|mm_projector|connector|aligner|projector|merger|qformer|perceiver|mtp)\."
 )
 
 
 def count_still(weights: list[Path]) -> int:
-    """Parameters of a multimodal model beside its language model, from the names in the headers."""
+    """Return the parameters of a multimodal model outside of its language model, from the tensor names in the headers."""
     return sum(math.prod(t["shape"]) for path in weights for name, t in header(path).items() if BESIDE.search(name))
 
 
 def header(path: Path) -> dict[str, Any]:
-    """{tensor name: {"dtype", "shape", "data_offsets"}} of one safetensors file; ModelError where it does not agree with the file."""
+    """Return {tensor name: {"dtype", "shape", "data_offsets"}} of a safetensors file; ModelError where it does not match the file."""
     return _header(path)[0]
 
 
 def _header(path: Path) -> tuple[dict[str, Any], int]:
-    """(tensors, bytes of the header)."""
+    """Return (tensors, bytes of the header)."""
     if not (total := regular_size(path)):
         raise wrong_file(path, "it is empty", damaged=True)
     try:
         with open(path, "rb") as f:
             (size,) = struct.unpack("<Q", f.read(8))
             if size > min(total - 8, HEADER):
-                raise ValueError(f"its header is said to have {size:,} bytes, of {total:,} in the file and {HEADER:,} at most")
+                raise ValueError(f"its header claims {size:,} bytes, but the file has {total:,} and the limit is {HEADER:,}")
             tensors = orjson.loads(f.read(size))
         if not isinstance(tensors, dict):
-            raise ValueError("its header is no list of tensors")
+            raise ValueError("its header is not a list of tensors")
         tensors.pop("__metadata__", None)
         for name, tensor in tensors.items():
             _check_tensor(name, tensor, total - 8 - size)
-        if (room := total - 8 - size) < (said := sum(t["data_offsets"][1] - t["data_offsets"][0] for t in tensors.values())):
-            raise ValueError(f"its tensors take {said:,} bytes and the file holds {room:,}")
+        if (room := total - 8 - size) < (claimed := sum(t["data_offsets"][1] - t["data_offsets"][0] for t in tensors.values())):
+            raise ValueError(f"its tensors take {claimed:,} bytes, but the file holds {room:,}")
     except FOREIGN as error:
         raise wrong_file(path, str(error)[:200], damaged=True) from error
     return tensors, size
 
 
 def _check_tensor(name: str, tensor: Any, room: int) -> None:
-    """ValueError for a tensor whose shape is none, or is not that of the bytes it is said to have."""
+    """Raise ValueError for a tensor with an invalid shape, or one that does not match its bytes."""
     shape, (begin, end) = tensor["shape"], tensor["data_offsets"]
     if not isinstance(shape, list) or len(shape) > SIDES or not all(_whole(n) for n in (*shape, begin, end)):
-        raise ValueError(f"{name[:80]} has no shape of whole numbers")
+        raise ValueError(f"the shape of {name[:80]} is not a list of whole numbers")
     if not begin <= end <= room:
-        raise ValueError(f"{name[:80]} ends at byte {end:,}, and the file holds {room:,}")
+        raise ValueError(f"{name[:80]} ends at byte {end:,}, but the file holds {room:,}")
     size, dtype = BYTES.get(tensor["dtype"]), tensor["dtype"]
     if not isinstance(dtype, str) or size and math.prod(shape) * size != end - begin or not size and math.prod(shape) > 8 * (end - begin):
-        raise ValueError(f"{name[:80]} of the shape {shape} does not fill the {end - begin:,} bytes that it is said to have")
+        raise ValueError(f"{name[:80]} with the shape {shape} does not match its {end - begin:,} bytes")
 
 
 def _whole(value: Any) -> bool:
     return type(value) is int and 0 <= value < 1 << 63
 
 
-# --- the border: a stranger's JSON ---------------------------------------------------------------------------------------------------
+# --- untrusted JSON ------------------------------------------------------------------------------------------------------------------
 
-FOREIGN = (  # all that a parser, or a document of a strange form, can throw
+FOREIGN = (  # everything that a parser, or a document of an unexpected structure, can raise
     *(ValueError, TypeError, LookupError, AttributeError, ArithmeticError, struct.error),
     *(RecursionError, MemoryError, OSError),
 )
 
 
 def document(path: Path, most: int = DOCUMENT) -> dict[str, Any]:
-    """The object in a JSON file of a model's folder; {} where there is no such file.
+    """Return the object in a JSON file of a model folder; {} without such a file.
 
-    ModelError, with the file's name and what is wrong with it, for a file that is no file (a pipe), has more than `most` bytes, is no JSON,
-    is no object or is nested too deeply.
+    Raises ModelError, with the file's name and the problem, when it is not a regular file (a pipe), has more than `most` bytes, is not
+    JSON, is not an object or is nested too deeply.
     """
     if not os.path.lexists(path):
         return {}
     if (size := regular_size(path)) > most:
-        raise wrong_file(path, f"it has {size / 1e6:,.0f} MB, of {most / 1e6:,.0f} MB at most")
+        raise wrong_file(path, f"it has {size / 1e6:,.0f} MB; the limit is {most / 1e6:,.0f} MB")
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except FOREIGN as error:
@@ -178,21 +178,21 @@ def document(path: Path, most: int = DOCUMENT) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise wrong_file(path, "it is not a list of names and values")
     if too_deep(found):
-        raise wrong_file(path, f"it is nested more than {DEPTH} deep")
+        raise wrong_file(path, f"it is nested more than {DEPTH} levels deep")
     return found
 
 
 def head(folder: Path) -> dict[str, Any]:
-    """What labels.json says of the head that was trained ("names", "problem"); {} without one, ModelError for names that are none."""
+    """Return labels.json, which describes the trained head ("names", "problem"); {} without one, ModelError for invalid names."""
     about = document(folder / "labels.json")
     names = about.get("names")
     if names is not None and not (isinstance(names, list) and len(names) <= LABELS and all(isinstance(n, str) for n in names)):
-        raise wrong_file(folder / "labels.json", f'its "names" are no list of up to {LABELS:,} texts')
+        raise wrong_file(folder / "labels.json", f'its "names" are not a list of up to {LABELS:,} texts')
     return about
 
 
 def regular_size(path: Path) -> int:
-    """The size of a file that can be read to an end; ModelError for a folder, a pipe, a device, or what may not be read."""
+    """Return the size of a regular file; ModelError for a folder, a pipe, a device or an unreadable file."""
     try:
         return regular(path, available="a regular file").st_size
     except TunerError as error:
@@ -200,12 +200,12 @@ def regular_size(path: Path) -> int:
 
 
 def wrong_file(path: Path, why: str, damaged: bool = False) -> ModelError:
-    """The error of one file of a model that is damaged (weights) or can't be read (the rest)."""
+    """Return the error for a model file that is damaged (weights) or can't be read (other files)."""
     name, folder = shown(path.name)[:100], shown(path.parent.name)[:100]
     return ModelError(
         f"The weights file {name} is damaged: {why}." if damaged else f"The {name} in {folder} can't be read: {why}".rstrip(".") + ".",
         asked=why[:120],
-        available="whole safetensors files" if damaged else "files as save_pretrained writes them",
-        remedy="Copy or download it again." if damaged else "Copy it again, or save the model anew with save_pretrained.",
+        available="complete safetensors files" if damaged else "files as save_pretrained writes them",
+        remedy="Copy or download it again." if damaged else "Copy it again, or save the model again with save_pretrained.",
         field="model",
     )

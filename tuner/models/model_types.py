@@ -1,6 +1,6 @@
-"""Which kinds of models (`model_type`) the installed transformers has, and which of them are trained here: the rule, and the exceptions.
+"""The model types (`model_type`) of the installed transformers, and which of them can be trained here.
 
-transformers' own lists are read as text, for importing them brings torch along. A test walks through all of them.
+transformers' own lists are read as text, because importing them imports torch. A test checks all of them.
 """
 
 import ast
@@ -14,32 +14,32 @@ import yaml
 
 from tuner import paths
 
-LISTS = {  # family: transformers' list of the kinds that have such a class
+LISTS = {  # family: transformers' list of the model types with such a class
     "decoder": "MODEL_FOR_CAUSAL_LM_MAPPING_NAMES",
     "encoder-decoder": "MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES",
     "encoder": "MODEL_FOR_MASKED_LM_MAPPING_NAMES",
     "multimodal": "MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES",
     "sound": "MODEL_FOR_MULTIMODAL_LM_MAPPING_NAMES",
 }
-MULTIMODAL = "AutoModelForMultimodalLM"  # transformers' class for both of the last
+MULTIMODAL = "AutoModelForMultimodalLM"  # the class for the last two
 
 
 @cache
 def decisions() -> dict[str, str | None]:
-    """{kind: why it is refused, or None where it is trained here}, of presets/kinds.yaml."""
+    """Return {model_type: the reason why it is refused, or None when it is supported} from presets/kinds.yaml."""
     read = yaml.safe_load((paths.PRESETS / "kinds.yaml").read_text(encoding="utf-8"))
-    refused = {kind: told["because"] for told in read["refused"] for kind in told["kinds"]}
+    refused = {kind: entry["because"] for entry in read["refused"] for kind in entry["kinds"]}
     return dict.fromkeys((kind for kinds in read["works"].values() for kind in kinds), None) | refused
 
 
 def family(kind: str) -> str | None:
-    """decoder, encoder or encoder-decoder, by the class that transformers has for this kind; None where it has none that reads text."""
+    """Return decoder, encoder or encoder-decoder, by the class that transformers has for this type; None without one that reads text."""
     return next((f for f in ("encoder-decoder", "encoder", "decoder") if kind in installed().get(f, ())), None)
 
 
 @cache
 def installed() -> dict[str, dict[str, str]]:
-    """{family: {kind: class}}, and under "all" every kind that transformers has a configuration for; {} where transformers is not installed."""
+    """Return {family: {model_type: class}}, and under "all" every type with a configuration; {} when transformers is not installed."""
     spec = importlib.util.find_spec("transformers")
     if spec is None or spec.origin is None:
         return {}
@@ -50,7 +50,7 @@ def installed() -> dict[str, dict[str, str]]:
 
 
 def _assigned(file: Path, names) -> dict[str, dict[str, str]]:
-    """{name: {key: value}} of lists of pairs in a module's text, without running it; values that are no plain text are left out."""
+    """Return {name: {key: value}} for assigned lists of pairs in a module's source, without running it; only constant values."""
     if not file.is_file():
         return {}
     wanted, out = set(names), {}
@@ -75,19 +75,19 @@ def _plain(node: ast.AST | None) -> bool:
 
 
 def is_multimodal(kind: object) -> bool:
-    """Whether models of this kind see or hear beside a language model that writes."""
+    """Return whether models of this type read images or audio besides text."""
     lists = installed()
     return kind in lists.get("multimodal", ()) or kind in lists.get("sound", ())
 
 
 def outer(config: dict[str, Any]) -> str:
-    """The kind of a multimodal model, by the whole of its config.json; "" for a plain one."""
+    """Return the model_type of a multimodal model from its complete config.json; "" for a plain language model."""
     kind = config.get("model_type")
     return kind if isinstance(kind, str) and is_multimodal(kind) and not config.get("is_encoder_decoder") else ""
 
 
 def known(kind: str) -> bool:
-    """Whether the installed transformers has this kind; True where there is none to ask."""
+    """Return whether the installed transformers has this model_type; True when transformers is not installed."""
     every = installed().get("all")
     return not every or kind in every or any(kind in kinds for family, kinds in installed().items() if family != "all")
 

@@ -1,4 +1,4 @@
-"""What a reference names (the starter, a folder, an adapter, a run, a Hub id), from config.json and safetensors headers, never from weights."""
+"""Model references (the starter, a folder, an adapter, a run, a Hub id), resolved from config.json and safetensors headers, not weights."""
 
 from itertools import islice
 from pathlib import Path
@@ -14,10 +14,10 @@ from tuner.network import hub_token
 
 
 def resolve(ref: str, ws: paths.Workspace | None = None, *, need_weights: bool = False) -> Model:
-    """The model that `ref` names: 'starter', a folder, a run's id or a Hub id.
+    """Return the model that `ref` names: 'starter', a folder, a run's id or a Hub id.
 
-    Raises NotFoundError or ModelError that say what is missing. A folder with config.json alone can be planned with;
-    `need_weights` asks for weights and a tokenizer too.
+    Raises NotFoundError or ModelError that says what is missing. A folder with only config.json is enough for a plan;
+    `need_weights` requires weights and a tokenizer as well.
     """
     ref = str(ref).strip()
     if ref == "starter":
@@ -27,8 +27,8 @@ def resolve(ref: str, ws: paths.Workspace | None = None, *, need_weights: bool =
     if (folder := _folder(ref)) is not None:
         if is_adapter(folder):
             return _from_adapter(folder, need_weights)
-        there = bool(model_files.weights(folder))  # what is planned with weights is to be trained
-        return Model(str(folder), "folder", folder_facts(folder, need_weights=need_weights or there), str(folder))
+        has_weights = bool(model_files.weights(folder))  # a model with weights is meant to be trained
+        return Model(str(folder), "folder", folder_facts(folder, need_weights=need_weights or has_weights), str(folder))
     stored_formats.check_reference(ref)
     if HUB_ID.fullmatch(ref):
         return _from_hub(ref, ws.token if ws else None)
@@ -36,44 +36,44 @@ def resolve(ref: str, ws: paths.Workspace | None = None, *, need_weights: bool =
         f"There is no model called {ref[:80]!r}.",
         asked=ref[:80],
         available="starter, a folder, a Hub id (owner/name) or a run's id",
-        remedy="Choose one from the list, or give the folder's full path.",
+        remedy="Choose one from the list, or enter the folder's full path.",
         field="model",
     )
 
 
 def _folder(ref: str) -> Path | None:
-    """`ref` as a path when it is written like one, or there is such a folder; ModelError for a file."""
+    """Return `ref` as a path when it is written like one or such a folder exists, otherwise None; ModelError for a file."""
     try:
         folder = Path(ref).expanduser()
-        is_folder = folder.is_dir()  # raises here, and not later on, where no path can be so
+        is_folder = folder.is_dir()  # raises here, and not later, for an impossible path
         if folder.is_file():
             raise _a_file(folder)
         return folder.resolve() if ref.startswith(("/", "~", ".")) or "\\" in ref or is_folder else None
-    except (OSError, RuntimeError, ValueError):  # a name too long, the home of nobody, a null byte
+    except (OSError, RuntimeError, ValueError):  # a name that is too long, an unknown user's home, a null byte
         return None
 
 
 def _a_file(file: Path) -> ModelError:
     stored_formats.check_reference(str(file))
     return ModelError(
-        f"{file.name} is a file, and a model is a folder.",
+        f"{file.name} is a file, but a model is a folder.",
         asked=str(file)[:200],
         available="folders with config.json, a tokenizer and *.safetensors",
-        remedy=f"Choose the folder that holds it: {file.parent}.",
+        remedy=f"Choose the folder that contains it: {file.parent}.",
         field="model",
     )
 
 
 def _from_adapter(folder: Path, need_weights: bool) -> Model:
-    """An adapter that was made elsewhere (or exported from here), on the base that it names: the starting point of a run."""
+    """Return an adapter that was trained elsewhere (or exported from here) on the base model that it names, to continue from."""
     named = document(folder / "adapter_config.json").get("base_model_name_or_path")
     named = named if isinstance(named, str) else None
     if not named or not (folder / "adapter_model.safetensors").is_file():
         raise ModelError(
-            f"{folder.name} holds an adapter that " + ("names no base model." if not named else "has no adapter_model.safetensors."),
+            f"{folder.name} contains an adapter that " + ("names no base model." if not named else "has no adapter_model.safetensors."),
             asked=str(folder),
             available="folders that PEFT saved, with safetensors",
-            remedy='Write the base into "base_model_name_or_path" of adapter_config.json.'
+            remedy='Write the base model into "base_model_name_or_path" of adapter_config.json.'
             if not named
             else "Save it again with save_pretrained.",
             field="model",
@@ -81,10 +81,10 @@ def _from_adapter(folder: Path, need_weights: bool) -> Model:
     base = _base_of(folder, named)
     if (found := _folder(base)) is not None and is_adapter(found):
         raise ModelError(
-            f"{folder.name} holds an adapter that stands on another adapter.",
+            f"{folder.name} contains an adapter whose base model is another adapter.",
             asked=named[:200],
-            available="an adapter of a whole model",
-            remedy="Merge the first one into its base, and name that.",
+            available="an adapter of a complete model",
+            remedy="Merge the other adapter into its base model, and name the merged model.",
             field="model",
         )
     try:
@@ -95,7 +95,7 @@ def _from_adapter(folder: Path, need_weights: bool) -> Model:
 
 
 def _base_of(folder: Path, named: str) -> str:
-    """The base that an adapter names: a path without a beginning is relative to the adapter's folder, and to no other."""
+    """Return the base model that an adapter names; a relative path is resolved against the adapter's folder only."""
     beside = _folder(str(folder / named))
     if beside is not None and (beside.is_dir() or named.startswith(".")):
         return str(beside)
@@ -103,9 +103,9 @@ def _base_of(folder: Path, named: str) -> str:
 
 
 def _no_base(folder: Path, named: str, error: TunerError) -> ModelError:
-    remedy = f'{error.remedy.rstrip()} Or write where the base lies into "base_model_name_or_path" of adapter_config.json.'
+    remedy = f'{error.remedy.rstrip()} Or write the path of the base model into "base_model_name_or_path" of adapter_config.json.'
     return ModelError(
-        f"The adapter in {folder.name} stands on {named[:200]}, which can't be used: {error.message}",
+        f"The base model of the adapter in {folder.name}, {named[:200]}, can't be used: {error.message}",
         asked=named[:200],
         available=error.available,
         remedy=remedy,
@@ -140,13 +140,13 @@ def _from_hub(id: str, token: str | None) -> Model:
     return Model(id, "hub", hub_facts.facts(id, hub_token.for_calls(token)), id)
 
 
-FAMILIES = {"decoder": "writes", "encoder": "reads and labels", "encoder-decoder": "makes one text from another"}  # in a few words
+FAMILIES = {"decoder": "generates text", "encoder": "labels text", "encoder-decoder": "turns one text into another"}
 
 
 def listing(ws: paths.Workspace, *, most: int | None = None) -> list[tuple[str, str]]:
-    """(title, ref) of what can be started from: the starter, the workspace's runs (the `most` newest alone), the catalog."""
+    """Return (title, ref) of the models to start from: the starter, the workspace's runs (only the `most` newest), the catalog."""
     out = [("Starter (4 million parameters, comes with the app)", "starter")]
-    out += [(f"{r.name} (tuned here)", r.id) for r in islice((r for r in runs.listing(ws) if r.can_answer), most)]
+    out += [(f"{r.name} (fine-tuned here)", r.id) for r in islice((r for r in runs.listing(ws) if r.can_answer), most)]
     for entry in catalog():
         facts = catalog_facts(entry)
         title = f"{entry['id']} · {facts.parameters / 1e9:.2g}B · {FAMILIES[facts.family]} · {entry['licence']}"
@@ -155,10 +155,10 @@ def listing(ws: paths.Workspace, *, most: int | None = None) -> list[tuple[str, 
 
 
 def describe(model: Model) -> str:
-    """One line for a form: size, licence, context, where it is."""
+    """Describe a model in one line for the form: size, family, context, location, licence."""
     f = model.facts
     size = f"{f.parameters / 1e9:.1f} billion parameters" if f.parameters >= 1e9 else f"{f.parameters / 1e6:.1f} million parameters"
-    where = {"starter": "comes with the app", "folder": "a folder on this computer", "run": "tuned here"}.get(
+    where = {"starter": "comes with the app", "folder": "a folder on this computer", "run": "fine-tuned here"}.get(
         model.kind, "on this computer" if f.path else f"will be downloaded ({f.parameters * 2 / 1e9:.1f} GB)"
     )
     parts = [size, FAMILIES[f.family], f"reads up to {f.context:,} tokens", where]

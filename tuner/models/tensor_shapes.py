@@ -1,8 +1,8 @@
-"""An exact description of a model's tensors from its config.json alone: `parts(facts)`, and what can be asked of them.
+"""An exact description of a model's tensors from its config.json alone: `parts(facts)` and functions on the result.
 
-The sums equal those of the classes of transformers 5 (tests build each on torch's meta device). `head` names the class:
+The parameter counts equal those of transformers 5 (tests build each class on torch's meta device). `head` names the class:
 
-    base            AutoModel, as published counts of encoders go      classification  AutoModelForSequenceClassification
+    base            AutoModel, as in published encoder counts           classification  AutoModelForSequenceClassification
     lm              ...ForCausalLM, ForMaskedLM, ForSeq2SeqLM          tokens, qa      ...ForTokenClassification, ForQuestionAnswering
 """
 
@@ -30,11 +30,11 @@ FALLBACK = {
     "qwen3_moe": {"num_key_value_heads": 4, "num_local_experts": 128, "moe_intermediate_size": 768},
     "electra": {"embedding_size": 128},
     "mt5": {"feed_forward_proj": "gated-gelu"},
-}  # what the config classes of transformers assume where config.json is silent and it changes a shape
+}  # defaults of transformers' config classes that change a shape
 
 
 def family_of(config: dict[str, Any]) -> str | None:
-    """decoder, encoder or encoder-decoder, by the kind of model, else by its class or what transformers has for it; None when none is known."""
+    """Return decoder, encoder or encoder-decoder, by the model_type, its class or transformers' own lists; None when unknown."""
     if (kind := config.get("model_type")) in BUILDERS:
         return BUILDERS[kind][0]
     classes = config.get("architectures") or []
@@ -47,7 +47,7 @@ def family_of(config: dict[str, Any]) -> str | None:
 
 
 def parts(facts: Any, head: str = "lm", labels: int = 2) -> list[Part]:
-    """Every module of the model that holds parameters, under `head` (see the top) with `labels` labels."""
+    """Return every module with parameters of the model with this `head` (see the module docstring) and `labels` labels."""
     family, build, prefix = BUILDERS.get(facts.model_type) or BUILDERS[PLAIN[facts.family]]
     kind = facts.model_type if facts.model_type in BUILDERS else PLAIN[facts.family]
     config = {**FALLBACK.get(kind, {}), **facts.config}
@@ -64,9 +64,9 @@ def total(found: Iterable[Part]) -> int:
 
 
 def matching(found: Iterable[Part], wanted: Iterable[str], known: Iterable[str] = ()) -> list[tuple[Part, int]]:
-    """(part, in how many layers) for parts whose names end in one of `wanted`; of `known` ends that fit the longest counts.
+    """Return (part, number of layers) for parts whose names end in one of `wanted`; the longest matching end counts.
 
-    BERT's MLP ends in output.dense, and so does attention.output.dense: `known` tells them apart, as `workers/layers.named` does.
+    BERT's MLP ends in output.dense, and so does attention.output.dense: `known` distinguishes them, as `workers/layers.named` does.
     """
     asked, out = set(wanted), []
     ends = asked | set(known)
@@ -91,7 +91,7 @@ def _pooler(kind: str, f: Any, head: str) -> list[Part]:
 
 def _head(kind: str, f: Any, c: dict, head: str, labels: int) -> list[Part]:
     if head == "lm":
-        return _words(kind, f, c)
+        return _lm_head(kind, f, c)
     if head == "qa":
         if kind == "modernbert":
             return _encoder_head(kind, f, c, head, 2)
@@ -101,7 +101,7 @@ def _head(kind: str, f: Any, c: dict, head: str, labels: int) -> list[Part]:
         width = opt_width(f, c) if kind == "opt" else f.hidden
         return [linear(name, "task", width, labels, head == "tokens")]
     if f.family == "encoder-decoder":
-        return _two("classification_head", f.hidden, labels)
+        return _dense_head("classification_head", f.hidden, labels)
     return _encoder_head(kind, f, c, head, labels)
 
 
@@ -112,10 +112,10 @@ def _encoder_head(kind: str, f: Any, c: dict, head: str, labels: int) -> list[Pa
     if head == "tokens" or kind == "bert":
         return [last]
     first = {"distilbert": "pre_classifier", "deberta-v2": "pooler.dense"}.get(kind)
-    return [linear(first, "task", H, H, True), last] if first else _two("classifier", H, labels)
+    return [linear(first, "task", H, H, True), last] if first else _dense_head("classifier", H, labels)
 
 
-def _two(name: str, hidden: int, labels: int) -> list[Part]:
+def _dense_head(name: str, hidden: int, labels: int) -> list[Part]:
     return [linear(f"{name}.dense", "task", hidden, hidden, True), linear(f"{name}.out_proj", "task", hidden, labels, True)]
 
 
@@ -134,8 +134,8 @@ WORDS = {
 }
 
 
-def _words(kind: str, f: Any, c: dict) -> list[Part]:
-    """The choice of words: a matrix, tied to the embeddings or not; encoders have a dense map and a norm before it."""
+def _lm_head(kind: str, f: Any, c: dict) -> list[Part]:
+    """Return the LM head: a matrix, tied to the embeddings or not; encoders have a dense layer and a norm before it."""
     V, H = f.vocabulary, f.hidden
     if kind == "modernbert":
         before = [replace(p, role="head") for p in _prediction(f, c)]

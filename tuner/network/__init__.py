@@ -1,1 +1,1 @@
-"""Other computers: which connections there are, the Hub's token, and asking again when a server is busy. Imports no other room."""
+"""Network access: every connection, the Hub token, and retries when a server is busy. Imports no other package of Tunesmith."""

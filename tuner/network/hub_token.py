@@ -1,27 +1,27 @@
-"""The token for the Hugging Face Hub: where it may come from, and how libraries in this process are kept from finding it.
+"""The Hugging Face Hub token: where it comes from, and how it is hidden from the libraries in this process.
 
-It comes from HF_TOKEN, from the login that the Hub's own tools keep (read, never written), or from a person who types it in the page.
-It travels as `Workspace.token` to the calls that need it, and to jobs by `tuner/jobs/handover.py`; nothing writes it to the disk.
+It comes from HF_TOKEN, from the login of the Hub's own tools (read, never written), or from the page, where a person types it.
+It is passed as `Workspace.token` to the calls that need it, and to jobs by `tuner/jobs/handover.py`; it is never written to disk.
 """
 
 import os
 from pathlib import Path
 
 NAMES = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
-NO_LOGIN = "HF_HUB_DISABLE_IMPLICIT_TOKEN"  # the Hub's own switch; a Space for guests sets it, and its workers inherit it
-_login: Path | None = None  # where the login lay before this process was kept from it
+NO_LOGIN = "HF_HUB_DISABLE_IMPLICIT_TOKEN"  # a variable of the Hub's library; a Space for guests sets it, and its workers inherit it
+_login: Path | None = None  # the path of the stored login before `seal` hid it
 
 
 def from_environment() -> str | None:
-    """The token that the environment names, which stays there."""
+    """Return the token from the environment, without removing it."""
     return next((value for name in NAMES if (value := (os.environ.get(name) or "").strip())), None)
 
 
 def seal(*, guests: bool) -> str | None:
-    """Take the token out of this process's environment, and the stored login out of the libraries' sight; returns the token.
+    """Remove the token from this process's environment, hide the stored login from libraries, and return the token.
 
-    Afterwards no library finds a token by itself, so no route of Gradio can use one: only calls that are given one do. With `guests`
-    it is thrown away, and no process that is started from here looks for a login.
+    Afterwards no library finds a token by itself, so no Gradio route can use one; only calls that are passed a token use it. With
+    `guests`, the token is discarded, and processes started from here don't look for a login.
     """
     global _login
     from huggingface_hub import constants
@@ -38,7 +38,7 @@ def seal(*, guests: bool) -> str | None:
 
 
 def stored_login() -> str | None:
-    """The login that the Hub's own tools keep on this computer; None where guests are served."""
+    """Return the login that the Hub's own tools keep on this computer; None when guests are served."""
     if os.environ.get(NO_LOGIN):
         return None
     from huggingface_hub import constants
@@ -46,9 +46,9 @@ def stored_login() -> str | None:
     try:
         return (_login or Path(constants.HF_TOKEN_PATH)).read_text(encoding="utf-8").strip() or None
     except (OSError, UnicodeDecodeError):
-        return None  # nobody has logged in, or the file is unreadable: the Hub then answers as to anybody
+        return None  # no login, or an unreadable file: the Hub is then used anonymously
 
 
 def for_calls(token: str | None) -> str | bool:
-    """What the Hub's functions take as `token`: the one given, else that of this process, else the stored login, else False."""
+    """Return the `token` argument for the Hub's functions: the given one, that of the environment, the stored login, or False."""
     return token or from_environment() or stored_login() or False

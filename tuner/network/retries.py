@@ -1,7 +1,7 @@
-"""Ask a server again that is busy (429) or has a fault of its own (5xx), by tenacity: a job must not end for one such answer.
+"""Retries with tenacity for servers that are busy (429) or fail (5xx), so that a job does not fail because of one such response.
 
-Waits 1, 2, 4 ... 60 seconds, or as long as the server says (Retry-After), up to `TRIES` times; what it waits for is told, and taking the
-work back ends the wait.
+Waits 1, 2, 4 ... 60 seconds, or as long as the server asks for (Retry-After), up to `TRIES` times. The reason for each wait is reported,
+and cancelling the work ends the wait.
 """
 
 import re
@@ -11,14 +11,14 @@ from typing import TypeVar
 
 import tenacity
 
-TRIES, LONGEST = 6, 60.0  # times that a server is asked; seconds of the longest wait between two
+TRIES, LONGEST = 6, 60.0  # attempts; seconds of the longest wait between two
 BUSY = (408, 425, 429, 500, 502, 503, 504)
 PASSING = ("ConnectTimeout", "ReadTimeout", "WriteTimeout", "PoolTimeout", "RemoteProtocolError", "ReadError", "WriteError")
 Result = TypeVar("Result")
 
 
 def status_of(error: BaseException | None) -> int | None:
-    """The HTTP status behind an error, also where a library has wrapped it (the Hub's LocalEntryNotFoundError)."""
+    """Return the HTTP status behind an error, even when a library has wrapped it (the Hub's LocalEntryNotFoundError)."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
@@ -32,8 +32,10 @@ def status_of(error: BaseException | None) -> int | None:
 def patiently(
     work: Callable[[], Result], *, tell: Callable[[str], None] | None = None, cancelled: Callable[[], bool] | None = None
 ) -> Result:
-    """The result of `work`, asked again while its server is busy; its own error after the last try. `tell` hears why it waits, `cancelled` may
-    end the wait: the error is raised then."""
+    """Return the result of `work`, retried while its server is busy; its own error is raised after the last attempt.
+
+    `tell` is called with the reason for each wait. `cancelled` may end the wait; the error is then raised.
+    """
     given_up = [False]
 
     def sleep(seconds: float) -> None:
@@ -42,36 +44,38 @@ def patiently(
             given_up[0] = bool(cancelled and cancelled())
             time.sleep(min(0.2, max(0.0, end - time.monotonic())))
 
-    def said(state: tenacity.RetryCallState) -> None:
+    def report(state: tenacity.RetryCallState) -> None:
         if tell and state.next_action:
             code = status_of(state.outcome.exception())
-            why = "takes no more requests for now (429)" if code == 429 else f"has a fault ({code})" if code else "does not answer"
-            tell(f"The server {why}; asking again in {max(1, round(state.next_action.sleep))} s.")
+            reason = (
+                "accepts no more requests for now (429)" if code == 429 else f"reports an error ({code})" if code else "does not respond"
+            )
+            tell(f"The server {reason}; retrying in {max(1, round(state.next_action.sleep))} s.")
 
-    asking = tenacity.Retrying(
+    retrying = tenacity.Retrying(
         stop=tenacity.stop_after_attempt(TRIES) | (lambda _: given_up[0]),
         wait=_wait,
         retry=tenacity.retry_if_exception(passing),
         sleep=sleep,
-        before_sleep=said,
+        before_sleep=report,
         reraise=True,
     )
-    return asking(work)
+    return retrying(work)
 
 
 def passing(error: BaseException) -> bool:
-    """Whether the same request may be answered a moment later."""
+    """Return whether the same request may succeed a moment later."""
     return status_of(error) in BUSY or type(error).__name__ in PASSING
 
 
 def _wait(state: tenacity.RetryCallState) -> float:
-    """Seconds until the next try: what the server asks for, else twice as long each time."""
-    asked = _asked_for(state.outcome.exception())
-    return min(LONGEST, asked if asked is not None else 2.0 ** (state.attempt_number - 1))
+    """Return the seconds until the next attempt: what the server asks for, or twice as long each time."""
+    requested = _retry_after(state.outcome.exception())
+    return min(LONGEST, requested if requested is not None else 2.0 ** (state.attempt_number - 1))
 
 
-def _asked_for(error: BaseException | None) -> float | None:
+def _retry_after(error: BaseException | None) -> float | None:
     while error is not None and getattr(error, "response", None) is None:
         error = error.__cause__ or error.__context__
-    said = error.response.headers.get("retry-after", "") if error is not None else ""
-    return float(said) if re.fullmatch(r"[0-9]{1,6}(\.[0-9]+)?", said.strip()) else None
+    header = error.response.headers.get("retry-after", "") if error is not None else ""
+    return float(header) if re.fullmatch(r"[0-9]{1,6}(\.[0-9]+)?", header.strip()) else None

@@ -1,7 +1,7 @@
-"""The run folder and the list of all runs: one run is one folder, and its lock says whether somebody works in it.
+"""The run folder and the list of all runs: one run is one folder, and its lock shows whether a process is working in it.
 
 In: a config and a plan (from `jobs.training`), status and metrics (from a worker). Out: `Run`, its metrics, its checkpoints.
-May import what stands below it: `system`, `network`, `errors`, `paths`, `locks`. Outside of this room it is `runs.get(...)`, from here:
+May import `system`, `network`, `errors`, `paths`, `locks`. Other packages use the names below: `runs.get(...)`.
 """
 
 from tuner.runs.checkpoint_files import checkpoints, is_whole, newest_whole_checkpoint, write_manifest

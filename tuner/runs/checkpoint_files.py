@@ -1,4 +1,4 @@
-"""The checkpoint folders of a run: each with a manifest, written last, that tells whole ones from the rest."""
+"""The checkpoint folders of a run: each has a manifest, written last, by which complete ones are recognized."""
 
 import json
 from pathlib import Path
@@ -7,7 +7,7 @@ from tuner import paths
 
 
 def write_manifest(checkpoint: Path) -> None:
-    """Written last: a checkpoint without it, or that differs from it, does not count."""
+    """Write the manifest, as the last file: a checkpoint without one, or that differs from it, does not count."""
     files = {
         f.relative_to(checkpoint).as_posix(): {"bytes": f.stat().st_size, "sha256": paths.sha256(f)}
         for f in sorted(checkpoint.rglob("*"))
@@ -17,6 +17,7 @@ def write_manifest(checkpoint: Path) -> None:
 
 
 def is_whole(checkpoint: Path) -> bool:
+    """Return whether every file of a checkpoint has the size and sha256 of its manifest."""
     try:
         files = json.loads((checkpoint / "MANIFEST.json").read_text(encoding="utf-8"))
         return bool(files) and all(
@@ -27,7 +28,7 @@ def is_whole(checkpoint: Path) -> bool:
 
 
 def checkpoints(folder: Path) -> list[Path]:
-    """Checkpoint folders of a run, the newest first, whole or not."""
+    """Return the checkpoint folders of a run, complete or not, the newest first."""
     found = [p for p in (folder / "checkpoints").glob("checkpoint-*") if p.name.split("-")[-1].isdigit()]
     return sorted(found, key=lambda p: int(p.name.split("-")[-1]), reverse=True)
 

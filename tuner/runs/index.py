@@ -1,7 +1,7 @@
-"""All runs of a workspace without reading them anew: one index a process and workspace, shared by all who ask, derived from the folders.
+"""An index of all runs of a workspace, so that they are not read again: one per process and workspace, derived from the folders.
 
-`<workspace>/.runs-index.json` lets a new process begin with what a former one read. It is never the truth: each run in it is held against
-its files first, and the file is made anew when it is missing, damaged or of another version.
+`<workspace>/.runs-index.json` lets a new process start from what an earlier one read. It is only a cache: each run in it is checked against
+its files first, and the file is rebuilt when it is missing, damaged or of another version.
 """
 
 import json
@@ -21,11 +21,11 @@ from tuner.system.folder_index import Entry, FolderIndex, Shared, settled, stamp
 
 FILES = ("status.json", "about.json", "config.yaml", "plan.json")
 CACHE, VERSION = ".runs-index.json", 1
-SAVED = 50  # runs read since the last time before the file is written again
+SAVED = 50  # runs that are read before the file is written again
 
 
 class Listed(run_folder.Run):
-    """A run out of the index: its plan, the largest of its files, is read when somebody asks for it."""
+    """A run from the index. Its plan, the largest of its files, is only read when it is needed."""
 
     def __init__(self, path: Path, status: dict, config: dict, about: dict, brief: dict):
         vars(self).update(id=path.name, path=path, status=status, config=config, about=about, brief=brief)
@@ -50,13 +50,13 @@ def _plan(file: str, _stamp: tuple | None) -> dict[str, Any]:
     if found is None:
         name = Path(file).parent.name
         raise NotFoundError(
-            f"The run {name!r} is gone.", asked=name, available="the runs that are left", remedy="`tunesmith runs` lists them."
+            f"The run {name!r} no longer exists.", asked=name, available="the remaining runs", remedy="`tunesmith runs` lists them."
         )
     return found
 
 
 def read(folder: Path) -> Listed | None:
-    """What the index keeps of a run; None for a folder that is damaged or not yet a run."""
+    """Return what the index keeps of a run; None for a folder that is damaged or not yet a run."""
     try:
         status = paths.read_json(folder / "status.json")
         if status is None:
@@ -88,19 +88,22 @@ _shared = Shared(Index)
 
 
 def of(ws: Workspace) -> Index:
-    """The index of a workspace."""
+    """Return the index of a workspace."""
     return _shared.of(ws)
 
 
 def listing(ws: Workspace) -> list[run_folder.Run]:
-    """All runs, the newest first."""
+    """Return all runs, the newest first."""
     return list(of(ws).derived("listing", _sorted))
 
 
 def derived(ws: Workspace, name: str, make: Callable[[list[Listed]], Any], *, glance: bool = False) -> Any:
-    """`make(all runs, the newest first)`, kept until a run changes; nobody may change it. At a glance: as it was half a second ago."""
+    """Return `make(all runs, the newest first)`, cached until a run changes; callers must not modify it.
+
+    With `glance`, the result may be up to half a second old.
+    """
     index = of(ws)
-    settling.listing(ws, index.derived("live", _live, glance=glance))  # the end of what died is written, and the index sees it
+    settling.listing(ws, index.derived("live", _live, glance=glance))  # writes how dead runs ended, which the index then sees
     return index.derived(name, lambda found: make(settling.listing(ws, _sorted(found))), glance=glance)
 
 
@@ -116,7 +119,7 @@ def _sorted(found: dict[str, Listed]) -> list[Listed]:
 
 
 def save(file: Path, entries: dict[str, Entry[Listed]]) -> None:
-    """Keep what was read for the next process."""
+    """Save what was read for the next process."""
     good = {
         n: e for n, e in entries.items() if e.value is not None and not e.value.live and settled(e.files, e.at) and plain(e.value.config)
     }
@@ -124,11 +127,11 @@ def save(file: Path, entries: dict[str, Entry[Listed]]) -> None:
     try:
         paths.write_json(file, {"version": VERSION, "runs": kept})
     except OSError:
-        return  # a full or read-only disk: the next process reads the folders, as this one did
+        return  # a full or read-only disk: the next process reads the folders itself
 
 
 def plain(config: dict) -> bool:
-    """Whether JSON gives back what it was given: YAML knows dates, and keys that are numbers."""
+    """Return whether a config survives JSON unchanged: YAML has dates, and keys that are numbers."""
     try:
         return json.loads(json.dumps(config)) == config
     except (TypeError, ValueError):
@@ -136,7 +139,7 @@ def plain(config: dict) -> bool:
 
 
 def load(file: Path, root: Path) -> dict[str, Entry[Listed]]:
-    """What a former process read; nothing when the file can't be used. No folder's stamp: each is held against its files first."""
+    """Return what an earlier process read; {} when the file can't be used. Entries have no folder stamp: each is checked against its files first."""
     try:
         document = json.loads(file.read_text(encoding="utf-8"))
         if document["version"] != VERSION:
@@ -148,5 +151,5 @@ def load(file: Path, root: Path) -> dict[str, Entry[Listed]]:
 
 def _entry(path: Path, files: list, at: int, *parts: dict) -> Entry[Listed]:
     if not all(isinstance(p, dict) for p in parts) or not isinstance(at, int):
-        raise TypeError("not what was written there")
+        raise TypeError("unexpected content")
     return Entry(tuple(tuple(s) if s else None for s in files), at, Listed(path, *parts))

@@ -1,4 +1,4 @@
-"""metrics.db of a run: (step, key) -> value; what a resumed run writes again is never doubled."""
+"""metrics.db of a run: (step, key) -> value; steps that a resumed run repeats are overwritten, never duplicated."""
 
 import sqlite3
 from contextlib import closing
@@ -10,6 +10,7 @@ from tuner.runs.run_folder import Run
 
 
 def metrics_db(folder: Path) -> sqlite3.Connection:
+    """Open metrics.db for writing."""
     db = sqlite3.connect(folder / "metrics.db", timeout=10)
     db.execute("PRAGMA journal_mode=WAL")
     db.execute("PRAGMA synchronous=NORMAL")
@@ -18,7 +19,7 @@ def metrics_db(folder: Path) -> sqlite3.Connection:
 
 
 def write_metrics(db: sqlite3.Connection, step: int, values: dict[str, float]) -> None:
-    """UPSERT: a resumed run writes its steps again and doubles none."""
+    """Write the values of a step; those that a resumed run writes again replace the old ones."""
     with db:
         db.executemany(
             "INSERT INTO metrics VALUES (?, ?, ?) ON CONFLICT (step, key) DO UPDATE SET value = excluded.value",
@@ -27,17 +28,17 @@ def write_metrics(db: sqlite3.Connection, step: int, values: dict[str, float]) -
 
 
 def metrics(run: Run, *, since: int = -1) -> list[tuple[int, str, float | None]]:
-    """(step, key, value) in order of step, after step `since`."""
+    """Return (step, key, value) in order of step, after step `since`."""
     file = run.path / "metrics.db"
     if not file.exists():
         return []
-    for how in ("mode=ro", "mode=ro&immutable=1"):  # where nothing can be written SQLite reads only what it may take for unchanging
+    for how in ("mode=ro", "mode=ro&immutable=1"):  # on a read-only disk SQLite only opens files that are declared immutable
         try:
             with closing(sqlite3.connect(f"file:{quote(file.as_posix())}?{how}", uri=True, timeout=5)) as db:
                 return read_metrics(db, since)
         except sqlite3.OperationalError as error:
             if "no such table" in str(error):
-                return []  # the worker has opened the file and not yet made the table
+                return []  # the worker has opened the file but not created the table yet
             if paths.writable(run.path) or "immutable" in how:
                 raise
     return []
@@ -48,7 +49,7 @@ def read_metrics(db: sqlite3.Connection, since: int = -1) -> list[tuple[int, str
 
 
 def metrics_table(run: Run) -> dict[str, list]:
-    """{"columns": ["step", ...], "rows": [[...], ...]}: one row a step, null where nothing was measured."""
+    """Return {"columns": ["step", ...], "rows": [[...], ...]}: one row per step, null where nothing was measured."""
     rows: dict[int, dict[str, float | None]] = {}
     keys: dict[str, None] = {}
     for step, key, value in metrics(run):

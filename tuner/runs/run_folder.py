@@ -1,9 +1,9 @@
 """The run folder: the only code that knows its file names.
 
-config.yaml  what was asked            status.json  where it stands, written by whoever holds `lock`
-plan.json    what was decided and why  metrics.db   (step, key) -> value; written again, never doubled
-lock heartbeat control worker.log checkpoints/ model/ about.json (name and notes: a person's, not the worker's)
-reserve      space kept back while a run lives, so that a full disk can still hold how it ended (tuner/system/disk_reserve.py)
+config.yaml  the requested settings        status.json  the state, written by the process that holds `lock`
+plan.json    the decisions and reasons     metrics.db   (step, key) -> value, without duplicates
+lock heartbeat control worker.log checkpoints/ model/ about.json (name and notes: set by a person, not by the worker)
+reserve      disk space reserved while a run is live, so that its end can be recorded on a full disk (tuner/system/disk_reserve.py)
 """
 
 import shutil
@@ -18,25 +18,25 @@ from tuner import locks, paths
 from tuner.runs import checkpoint_files, run_warnings
 from tuner.system import disk_reserve
 
-SAFE = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast where libyaml is there
+SAFE = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, if libyaml is installed
 RESERVE = disk_reserve.BYTES
 LIVE = ("queued", "preparing", "running", "stopping")
 ENDED = ("finished", "stopped", "failed", "interrupted")
 SENTENCES = {
     "queued": "waiting for the device",
-    "preparing": "loading the model and the rows",
-    "running": "learning",
+    "preparing": "loading the model and the data",
+    "running": "training",
     "stopping": "saving, then stopping",
-    "finished": "done",
+    "finished": "training is complete",
     "stopped": "stopped and saved",
     "failed": "failed",
-    "interrupted": "ended without a word; what was saved is kept",
+    "interrupted": "stopped unexpectedly; everything saved is kept",
 }
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run as it stands on disk. `progress`: step, steps, epoch, eta_seconds, eta_low, eta_high, elapsed_seconds."""
+    """A run as it is on disk. `progress`: step, steps, epoch, eta_seconds, eta_low, eta_high, elapsed_seconds."""
 
     id: str
     path: Path
@@ -46,7 +46,7 @@ class Run:
     about: dict[str, Any] = field(default_factory=dict)
 
     def as_of(self, status: dict[str, Any]) -> "Run":
-        """The same run with another status."""
+        """Return the same run with another status."""
         return replace(self, status=status)
 
     @property
@@ -67,12 +67,12 @@ class Run:
 
     @property
     def system(self) -> str:
-        """What its model was told before each conversation that it learnt from."""
+        """The system prompt of all conversations that the model was trained on; "" without a common one."""
         return self.plan.get("data", {}).get("system") or ""
 
     @property
     def brief(self) -> dict[str, Any]:
-        """The little of the plan that lists show: model, method, objective."""
+        """The part of the plan that lists show: model, method, objective."""
         settings = self.plan["settings"]
         return {"model": (self.plan.get("model") or {}).get("name"), "method": settings["method"], "objective": settings.get("objective")}
 
@@ -86,7 +86,7 @@ class Run:
 
     @property
     def warnings(self) -> list[dict[str, Any]]:
-        """What it has to say beside how it ended: see tuner/runs/run_warnings.py."""
+        """The warnings of the run: see tuner/runs/run_warnings.py."""
         return run_warnings.read(self.status.get("warnings"))
 
     @property
@@ -94,7 +94,7 @@ class Run:
         return (self.path / "model").is_dir()
 
     def summary(self) -> dict[str, Any]:
-        """A row of `tunesmith runs`."""
+        """Return a row of `tunesmith runs`."""
         return {
             "id": self.id,
             "name": self.name,
@@ -109,7 +109,7 @@ class Run:
         }
 
     def detail(self) -> dict[str, Any]:
-        """The document of `tunesmith show`."""
+        """Return the document of `tunesmith show`."""
         keys = ("step", "steps", "epoch", "eta_seconds", "eta_low", "eta_high")
         return {
             "id": self.id,
@@ -138,16 +138,16 @@ class Run:
 
 
 def fill(folder: Path, config: dict[str, Any], plan: dict[str, Any]) -> None:
-    """What a trainer reads, in the state `queued`: of a run, or of a dry run."""
+    """Write the files that a training worker reads, in the state `queued`: for a run or a dry run."""
     (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True), encoding="utf-8")
     paths.write_json(folder / "plan.json", plan)
     write_status(folder, state="queued", warnings=plan.get("warnings") or [])
 
 
 def write_status(folder: Path, **change: Any) -> dict[str, Any]:
-    """Merge `change` into status.json. Only the holder of the run's lock, or the supervisor when nobody holds it, may.
+    """Merge `change` into status.json. Only the holder of the run's lock may do this, or the supervisor when nobody holds it.
 
-    `starting=True` says that a process was started and has yet to take the lock; whatever is written next takes that back.
+    `starting=True` says that a process was started but has not taken the lock yet; the next write removes it.
     """
     before = {k: v for k, v in (paths.read_json(folder / "status.json", {}) or {}).items() if k != "starting"}
     status = {**before, **change, "updated": time.time()}
@@ -160,7 +160,7 @@ def write_status(folder: Path, **change: Any) -> dict[str, Any]:
 
 
 def drop_unfinished(folder: Path) -> None:
-    """On a full disk: most of the reserve goes, and whatever was half written, which nothing would ever read."""
+    """Free space on a full disk: release most of the reserve and delete incomplete files, which nothing would read."""
     disk_reserve.shrink(folder)
     shutil.rmtree(folder / "model.new", ignore_errors=True)
     shutil.rmtree(folder / "base.new", ignore_errors=True)
@@ -170,16 +170,16 @@ def drop_unfinished(folder: Path) -> None:
 
 
 def read(folder: Path, status: dict[str, Any]) -> Run:
-    """A run as its files say; ValueError when they are not what was written there."""
+    """Read a run from its files; ValueError when they have unexpected content."""
     config, plan = yaml.load((folder / "config.yaml").read_text(encoding="utf-8"), SAFE), paths.read_json(folder / "plan.json")
     about = paths.read_json(folder / "about.json", {})
     if not all(isinstance(d, dict) for d in (status, config, plan, about)) or "settings" not in plan:
-        raise ValueError(f"config.yaml, plan.json, status.json or about.json in {folder} is not what was written there")
+        raise ValueError(f"config.yaml, plan.json, status.json or about.json in {folder} has unexpected content")
     return Run(folder.name, folder, status, config, plan, about)
 
 
 def alive(run: Run, *, patience: float = 0.0) -> bool:
-    """Whether a process works on it; one that has just written its ending gets `patience` seconds to leave."""
+    """Return whether a process is working on the run; one that has just finished gets `patience` seconds to exit."""
     end = time.monotonic() + patience
     while held := locks.held(run.path / "lock"):
         if time.monotonic() >= end:

@@ -1,4 +1,4 @@
-"""The runs of a workspace: create, find, list, rename, stop, delete. Every state that is returned was asked of its lock (`settling`)."""
+"""The runs of a workspace: create, find, list, rename, stop, delete. Every returned state is checked against its lock (`settling`)."""
 
 import shutil
 import time
@@ -12,11 +12,11 @@ from tuner.paths import Workspace
 from tuner.runs import index, run_folder, settling
 from tuner.runs.run_folder import Run, alive, fill
 
-PATIENCE = 3.0  # seconds for which somebody who wants to do something waits for a state to become true
+PATIENCE = 3.0  # seconds to wait for the supervisor to settle a run before an action
 
 
 def create(ws: Workspace, config: dict[str, Any], plan: dict[str, Any], *, name: str) -> Run:
-    """A new run folder in the state `queued`; nothing is started."""
+    """Create a run folder in the state `queued`; nothing is started."""
     ws.prepare()
     try:
         while True:
@@ -25,7 +25,7 @@ def create(ws: Workspace, config: dict[str, Any], plan: dict[str, Any], *, name:
                 (ws.runs / id).mkdir()
                 break
             except FileExistsError:
-                continue  # another start took the name in between
+                continue  # another process took the name in between
         paths.write_json(ws.runs / id / "about.json", {"name": name, "notes": "", "created": time.strftime("%Y-%m-%dT%H:%M:%S%z")})
         fill(ws.runs / id, config, plan)
     except OSError as error:
@@ -34,7 +34,7 @@ def create(ws: Workspace, config: dict[str, Any], plan: dict[str, Any], *, name:
 
 
 def get(ws: Workspace, id: str) -> Run:
-    """Return a run as it truly stands. NotFoundError when there is none of that id, or its folder is damaged."""
+    """Return a run in its true state; NotFoundError when there is none with this id, or its folder is damaged."""
     folder = ws.run(id)
     try:
         status = paths.read_json(folder / "status.json")
@@ -43,8 +43,8 @@ def get(ws: Workspace, id: str) -> Run:
         raise NotFoundError(
             f"The folder of the run {id!r} is damaged.",
             asked=str(error)[:200],
-            available="config.yaml, plan.json and status.json as they were written",
-            remedy=f"Put them back, or remove {folder}.",
+            available="intact files config.yaml, plan.json and status.json",
+            remedy=f"Restore these files, or delete {folder}.",
             field="run",
         ) from error
     if found is None:
@@ -59,10 +59,10 @@ def get(ws: Workspace, id: str) -> Run:
 
 
 def get_settled(ws: Workspace, id: str, patience: float = PATIENCE) -> Run:
-    """Return a run as it truly stands, for somebody who wants to do something with it.
+    """Return a run in its true state before an action on it.
 
-    One that is live by its state alone gets up to `patience` seconds in which its supervisor settles it, and is settled here after that:
-    the supervisor may be stopped, or at work for another computer.
+    If it has a live state but no process, its supervisor gets up to `patience` seconds to settle it; after that it is settled here: the
+    supervisor may be stopped, or run on another computer.
     """
     end = time.monotonic() + patience
     while (found := get(ws, id)).live and found.state != "queued" and not alive(found):
@@ -74,12 +74,12 @@ def get_settled(ws: Workspace, id: str, patience: float = PATIENCE) -> Run:
 
 
 def listing(ws: Workspace) -> list[Run]:
-    """All runs, the newest first, out of the index; a damaged folder is left out of the list and left on disk."""
+    """Return all runs, the newest first, from the index; a damaged folder is left out of the list and stays on disk."""
     return settling.listing(ws, index.listing(ws))
 
 
 def version(ws: Workspace) -> str:
-    """A cheap number that changes when any run does: what the page's timer looks at."""
+    """Return a text that changes when any run does and is cheap to get, for the page's timer."""
     return str(index.of(ws).look())
 
 
@@ -95,14 +95,14 @@ def describe(ws: Workspace, id: str, *, name: str | None = None, notes: str | No
 
 
 def ask_to_stop(ws: Workspace, id: str) -> Run:
-    """Ask the worker to save and stop at the next step. A run that waits is stopped by the supervisor."""
+    """Ask the worker to save and stop at the next step; ConflictError for a run that has ended. The supervisor stops a queued run."""
     run = get_settled(ws, id)
     if not run.live:
         raise ConflictError(
-            f"The run {run.name} is not under way: it is {run.state}.",
+            f"The run {run.name} is not in progress: it is {run.state}.",
             asked=id,
             available=[r.id for r in listing(ws) if r.live],
-            remedy="Only a run that waits or learns can be stopped.",
+            remedy="Only a queued or running run can be stopped.",
             field="run",
         )
     (run.path / "control").write_text("stop")
@@ -110,18 +110,19 @@ def ask_to_stop(ws: Workspace, id: str) -> Run:
 
 
 def delete(ws: Workspace, id: str) -> None:
+    """Delete a run; ConflictError while it is in progress or another run needs it."""
     run = get_settled(ws, id)
     if run.live or alive(run, patience=3):
         raise ConflictError(
-            f"The run {run.name} is under way.", asked=id, available="runs that have ended", remedy="Stop it first.", field="run"
+            f"The run {run.name} is in progress.", asked=id, available="runs that have ended", remedy="Stop it first.", field="run"
         )
-    heirs = [r.id for r in listing(ws) if r.config.get("model") == id]
-    if heirs:
+    dependents = [r.id for r in listing(ws) if r.config.get("model") == id]
+    if dependents:
         raise ConflictError(
-            f"{', '.join(heirs)} went on from {run.name} and still need it.",
+            f"{', '.join(dependents)} continued from {run.name} and still need it.",
             asked=id,
-            available="runs that no other stands on",
-            remedy="Delete those first.",
+            available="runs that no other run needs",
+            remedy="Delete those runs first.",
             field="run",
         )
     doomed = run.path.with_name(f".deleted-{id}-{time.time_ns()}")
@@ -130,5 +131,5 @@ def delete(ws: Workspace, id: str) -> None:
 
 
 def using_dataset(ws: Workspace, dataset: str) -> list[str]:
-    """The names of the runs that were trained on a dataset."""
+    """Return the names of the runs that were trained on a dataset."""
     return [r.name for r in listing(ws) if str(r.config.get("data", "")).split("@")[0] == dataset]

@@ -1,1 +1,1 @@
-"""Ask a model: the client of the serving worker. In: messages. Out: a stream of text. No torch; the worker is `workers/serving`."""
+"""The client of the serving worker. In: messages. Out: a stream of text. No torch; the worker is `workers/serving`."""

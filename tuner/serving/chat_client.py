@@ -1,4 +1,4 @@
-"""Ask the serving worker for tokens: start it when it sleeps, make a model known to it, stream its answer."""
+"""The chat client: starts the serving worker when needed, registers a model with it and streams its answers."""
 
 import json
 import time
@@ -15,13 +15,13 @@ from tuner.jobs import supervisor
 from tuner.models import mixed_precision
 from tuner.paths import Workspace
 
-STARTS = 20.0  # seconds in which a serving worker must show a sign of life; it takes its lock before it loads anything
-PATIENCE = 180.0  # seconds until a serving worker counts as failed: importing torch and loading a large base takes a while
+STARTS = 20.0  # seconds within which a serving worker must take its lock; it does so before it loads anything
+PATIENCE = 180.0  # seconds until a serving worker counts as failed: importing torch and loading a large base model takes a while
 
 
 @dataclass
 class Piece:
-    """A part of an answer. The last one has `stop_reason` and the counts."""
+    """A part of an answer. The last one has `stop_reason` and the token counts."""
 
     text: str = ""
     stop_reason: str | None = None
@@ -30,28 +30,31 @@ class Piece:
 
 
 def known_as(ws: Workspace, ref: str, base: bool = False) -> dict[str, Any]:
-    """What the serving worker must know of a run (or model): its id there, base, adapter, precision."""
+    """Return what the serving worker needs to load a run or model: its id there, base model, adapter, precision.
+
+    With `base`, the model that the run started from; ModelError for a run without a model.
+    """
     fast = devices.listing()[0].bf16
     if paths.ID.fullmatch(ref) and (ws.runs / ref / "status.json").exists():
         run = runs.get(ws, ref)
-        about, s = run.plan["model"], run.plan["settings"]
-        told = {"precision": _precision(s, fast), "objective": s["objective"]}
+        about, settings = run.plan["model"], run.plan["settings"]
+        how = {"precision": _precision(settings, fast), "objective": settings["objective"]}
         if base:
-            return {"id": f"{ws.owner}/{ref}/base", "base": about["base"], "adapter": about["adapter"]} | told
+            return {"id": f"{ws.owner}/{ref}/base", "base": about["base"], "adapter": about["adapter"]} | how
         if not run.can_answer:
             raise ModelError(
-                f"The run {run.name} has no model to talk to yet.",
+                f"The run {run.name} has no model to chat with yet.",
                 asked=ref,
-                available="runs that finished, or were stopped after learning",
+                available="runs that finished, or were stopped after their first save",
                 remedy="Wait until it has ended, or resume it.",
                 field="run",
             )
-        whole = s["method"] == "full"
+        whole = settings["method"] == "full"
         return {
             "id": f"{ws.owner}/{ref}",
             "base": str(run.path / "model") if whole else about["base"],
             "adapter": None if whole else str(run.path / "model"),
-        } | told
+        } | how
     model = models.resolve(ref, ws, need_weights=True)
     return {
         "id": f"{ws.owner}/{ref}",
@@ -69,11 +72,15 @@ def _precision(settings: dict[str, Any], fast: bool) -> str:
 
 
 def folder(ws: Workspace, device: str) -> Path:
+    """Return the folder of a device's serving worker."""
     return ws.machine_folder() / "serving" / device.replace(":", "-")
 
 
 def endpoint(ws: Workspace, device: str | None = None, *, waiting=None) -> dict[str, Any]:
-    """{"port", "key"} of the device's serving worker, started if need be. `waiting(seconds)` is called while it loads."""
+    """Return {"port", "key"} of the device's serving worker, which is started if necessary; DeviceError if it does not start.
+
+    `waiting(seconds)` is called while it loads.
+    """
     device = device or devices.get(None).id
     place = folder(ws, device)
     began = seen = time.monotonic()
@@ -91,10 +98,10 @@ def endpoint(ws: Workspace, device: str | None = None, *, waiting=None) -> dict[
             seen = time.monotonic()
         if time.monotonic() - began > PATIENCE or time.monotonic() - seen > STARTS:
             raise DeviceError(
-                "The model did not start to answer.",
+                "The model could not be started.",
                 asked=device,
                 available=f"the log: {place / 'worker.log'}",
-                remedy="Look at the log; restart the app.",
+                remedy="Check the log, then restart the app.",
             )
         if waiting:
             waiting(time.monotonic() - began)
@@ -114,7 +121,7 @@ class Client:
         )
 
     def stream(self, known: dict[str, Any], messages: list[dict[str, Any]], **sampling: Any) -> Iterator[Piece]:
-        """Pieces of the answer as they come; closing the iterator stops the generation."""
+        """Yield the pieces of the answer as they arrive; closing the iterator stops the generation."""
         try:
             self.http.post("/models", json=known).raise_for_status()
             with self.http.stream(
@@ -126,14 +133,14 @@ class Client:
                         f"The model refused the question: {response.text[:300]}",
                         asked=str(sampling),
                         available="temperature 0 to 5, top-p up to 1",
-                        remedy="Change the settings of the answer.",
+                        remedy="Change the generation settings.",
                     )
                 yield from map(_piece, _data(response))
         except httpx.HTTPError as error:
             raise _gone(known, error) from error
 
     def task(self, known: dict[str, Any], text: str, *, question: str = "", most: int = 256) -> dict[str, Any]:
-        """What a model that does not chat says of a text: see workers/serving/task_predict.py."""
+        """Return the prediction of a model that does not chat: see workers/serving/task_predict.py."""
         try:
             self.http.post("/models", json=known).raise_for_status()
             response = self.http.post("/tasks", json={"model": known["id"], "text": text, "question": question, "most": most})
@@ -149,6 +156,7 @@ class Client:
         return document
 
     def answer(self, known: dict[str, Any], messages: list[dict[str, Any]], **sampling: Any) -> Piece:
+        """Return the complete answer."""
         whole = Piece()
         for piece in self.stream(known, messages, **sampling):
             whole.text += piece.text
@@ -162,7 +170,7 @@ class Client:
 
 
 def in_words(out: dict[str, Any]) -> str:
-    """The answer of a model that does not chat, as one line."""
+    """Return the prediction of a model that does not chat, as one line."""
     if "labels" in out:
         likely = [n for n in out["labels"] if n["score"] >= 0.5] if out.get("several") else out["labels"][:1]
         return ", ".join(n["label"] for n in likely)
@@ -178,7 +186,7 @@ def _gone(known: dict[str, Any], error: Exception) -> WorkError:
         f"The model stopped answering ({type(error).__name__}).",
         asked=known["id"],
         available="the same question again",
-        remedy="Ask again; it is started anew. Too little memory is the usual cause.",
+        remedy="Send the question again to restart the model. The usual cause is too little memory.",
     )
 
 
@@ -198,13 +206,13 @@ def _piece(event: dict[str, Any]) -> Piece:
 
 
 class TunerErrorFromWorker(TunerError):
-    """An error that a worker put into words, carried over here as it was."""
+    """An error that the worker reported, unchanged."""
 
     def __init__(self, document: dict[str, Any]):
         super().__init__(
             document["message"],
             asked=document.get("asked"),
             available=document.get("available"),
-            remedy=document.get("remedy") or "Look at the log.",
+            remedy=document.get("remedy") or "Check the log.",
             field=document.get("field"),
         )

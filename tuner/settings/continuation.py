@@ -1,7 +1,7 @@
-"""What was learnt before, told from its files alone: which technique, how large, and what can go on from it. No torch.
+"""Continuing from a trained model: which method made it, how large it is, and which runs can continue from it. Reads files, no torch.
 
-A run that goes on with the same technique trains that addition further, so its size is settled. One with another technique gets a base
-of its own, into which the addition is merged first; what can't be merged (prompts, bottleneck adapters) goes on as it is or not at all.
+A run with the same method trains the existing adapter further, so its size is fixed. A run with another method first merges the adapter
+into the base model; what can't be merged (prompts, bottleneck adapters) can only be continued with the same method.
 """
 
 from pathlib import Path
@@ -11,8 +11,8 @@ from tuner.errors import ModelError
 from tuner.models import model_files
 from tuner.settings import methods, objectives
 
-ABOUT = "layers.json"  # beside changed layers: what they are
-EXTRA = "prompt_network.safetensors"  # the network that makes the prompts (P-tuning, prefix projection): PEFT saves what it made only
+ABOUT = "layers.json"  # beside the trained layers: which ones they are
+EXTRA = "prompt_network.safetensors"  # the network that produces the prompts (P-tuning, prefix projection); PEFT saves only its output
 KINDS = {
     "lora": "peft:LORA",
     "qlora": "peft:LORA",
@@ -27,8 +27,8 @@ KINDS = {
 }
 MERGE = ("peft:LORA", "peft:IA3", "peft:LN_TUNING", "layers", "whole")
 WORDS = {kind: method for method, kind in reversed(KINDS.items())}
-MOST = 1 << 20  # of a rank, a size or a number of layers
-# a setting, where adapter_config.json has it, and what it is there when it is not said
+MOST = 1 << 20  # largest rank, size or number of layers
+# setting: (its key in adapter_config.json, the value when the key is missing)
 PINNED = {
     "lora_rank": ("r", None),
     "lora_alpha": ("lora_alpha", None),
@@ -43,7 +43,7 @@ PINNED = {
 
 
 def kind(folder: Path) -> str | None:
-    """What a folder holds: peft:LORA (and the like), bottleneck, layers, whole; None when nothing that was learnt."""
+    """Return what a folder holds: peft:LORA (and so on), bottleneck, layers or whole; None when it holds nothing trained."""
     if (folder / ABOUT).exists():
         return "layers"
     if found := _config(folder).get("peft_type"):
@@ -60,58 +60,58 @@ def _task(folder: Path) -> str | None:
 
 
 def objective_of(folder: Path) -> str | None:
-    """An objective of the kind that the addition was learnt for: it says with which head its model is loaded."""
+    """Return an objective with the task that the adapter was trained for; it decides the head with which the model is loaded."""
     return next((o.name for o in objectives.OBJECTIVES.values() if o.task == _task(folder)), None)
 
 
 def same(folder: Path, method: str, objective: str) -> bool:
-    """Whether a run of this technique trains the addition itself further."""
+    """Return whether a run with this method and objective trains the existing adapter itself further."""
     return kind(folder) == KINDS[method] and _task(folder) in (objectives.get(objective).task, None)
 
 
 def pinned(folder: Path, method: str) -> dict[str, Any]:
-    """The settings of `method` that are settled by the addition that is trained further."""
+    """Return the settings of `method` that are fixed by the adapter that is trained further; `ModelError` for impossible values."""
     about = model_files.document(folder / ABOUT) if method == "last_layers" else _config(folder)
-    mine = methods.get(method).settings
-    found = {name: about.get(key, default) for name, (key, default) in PINNED.items() if name in mine}
-    if strange := next((name for name, value in found.items() if isinstance(value, (dict, list)) or _absurd(value)), None):
+    own_settings = methods.get(method).settings
+    found = {name: about.get(key, default) for name, (key, default) in PINNED.items() if name in own_settings}
+    if invalid := next((name for name, value in found.items() if isinstance(value, (dict, list)) or _out_of_range(value)), None):
         file = ABOUT if method == "last_layers" else "adapter_config.json"
         raise ModelError(
-            f"The {file} in {folder.name} says that {PINNED[strange][0]} is {str(found[strange])[:60]}.",
-            asked=str(found[strange])[:60],
+            f"The {file} in {folder.name} says that {PINNED[invalid][0]} is {str(found[invalid])[:60]}.",
+            asked=str(found[invalid])[:60],
             available="a number as PEFT writes it",
             remedy="Save the adapter again, or start from its base model.",
             field="model",
         )
-    found |= {"lora_init": "default"} if "lora_init" in mine else {}  # the start is what was learnt
+    found |= {"lora_init": "default"} if "lora_init" in own_settings else {}  # it starts from the trained weights
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _absurd(value: Any) -> bool:
+def _out_of_range(value: Any) -> bool:
     return isinstance(value, (int, float)) and not 0 <= value <= MOST
 
 
 def parameters(folder: Path, method: str) -> int | None:
-    """How many numbers the addition holds, and so how many are trained further; None where its files don't tell."""
+    """Return the number of parameters of the adapter, which are those trained further; None where its files are missing."""
     names = [EXTRA] if (folder / EXTRA).exists() else ["changed.safetensors" if method == "last_layers" else "adapter_model.safetensors"]
     files = [folder / name for name in names]
     return model_files.count_parameters(files)[0] if all(f.exists() for f in files) else None
 
 
 def refusal(folder: Path, method: str, objective: str) -> tuple[str, list[str]] | None:
-    """Why a run of this technique can't go on from the addition, and the techniques that can; None when it can."""
+    """Return why a run with this method can't continue from the adapter, and the methods that can; None when it can."""
     found, can = kind(folder), [m for m in KINDS if same(folder, m, objective)]
     if found not in KINDS.values():
-        return f"{folder.name} holds an addition of a kind that is not offered here ({found or 'none'}): start from its base model.", []
+        return f"{folder.name} holds an adapter of a type that is not supported ({found or 'none'}): start from its base model.", []
     if same(folder, method, objective):
         if method == "p_tuning" and not (folder / EXTRA).exists():
-            return f"{folder.name} lacks {EXTRA}, without which P-tuning can't go on: start from its base model.", []
+            return f"{folder.name} lacks {EXTRA}, which P-tuning needs to continue: start from its base model.", []
         return None
     if found in MERGE:
         return None
     if can:
         return (
-            f"What was learnt by {WORDS[found]} can't be merged into the model, so only the same technique goes on: choose {can[0]}.",
+            f"What was trained with {WORDS[found]} can't be merged into the model, so only the same method can continue: choose {can[0]}.",
             can,
         )
-    return f"What was learnt by {WORDS[found]} for something else can't go on here: start from the base model.", []
+    return f"What was trained with {WORDS[found]} for another objective can't be continued here: start from the base model.", []

@@ -1,12 +1,13 @@
-"""The losses that teach from preferences: what each minimises, what it needs, and its usual settings. One entry each. No torch.
+"""The registry of preference losses: what each minimizes, what it needs, and its usual settings. No torch.
 
-TRL has them all (`dpo`, `kto` in its core; `cpo`, `orpo` among its experiments); `workers/training/preference.py` gives them their rows and their
-reference. In the sentences, a log-ratio is how much likelier an answer has become than it is to the reference model.
+TRL implements all of them (`dpo` and `kto` in its core, `cpo` and `orpo` as experimental trainers); `workers/training/preference.py`
+supplies their rows and their reference model. In the sentences, a log-ratio is how much likelier an answer has become than it is to the
+reference model.
 """
 
 from dataclasses import dataclass
 
-METRICS = (  # of both sides, of the rows that are learnt and, with eval_ before them, of those held out
+METRICS = (  # of both answers, for the training rows and, with the prefix eval_, for the validation rows
     *("rewards/chosen", "rewards/rejected", "rewards/margins", "rewards/accuracies", "logps/chosen", "logps/rejected"),
     *("log_ratio/chosen", "log_ratio/rejected", "length/chosen", "length/rejected", "length/written"),
 )
@@ -14,9 +15,12 @@ METRICS = (  # of both sides, of the rows that are learnt and, with eval_ before
 
 @dataclass(frozen=True)
 class Loss:
-    """`learns`: the better answer is learnt as in a chat beside it, so steps are nearly the usual ones. `trainer` is TRL's, `loss_type` its own word; `beta` and `smoothing` are the usual values (None: it has no such setting).
-    `reference`: whether another model is asked beside it. `singly`: it judges rated answers one by one; `together`: rows that it needs at
-    once."""
+    """A preference loss.
+
+    `trainer`: TRL's trainer. `loss_type`: the loss's name in TRL where it differs. `beta`, `smoothing`: the usual values (None: it has no
+    such setting). `reference`: whether it needs a reference model. `singly`: it takes rated answers one by one. `together`: the smallest
+    micro-batch. `learns`: it also trains on the better answer as in a chat (SFT), so the learning rate is close to the usual one.
+    """
 
     name: str
     title: str
@@ -38,43 +42,48 @@ LOSSES = {
         Loss(
             "sigmoid",
             "DPO",
-            "The log-ratio of the better answer is to be above that of the worse.",
+            "Raises the log-ratio of the better answer above that of the worse one.",
             "Rafailov et al. 2023, arXiv:2305.18290",
         ),
         Loss(
             "rpo",
             "RPO",
-            "DPO, and the better answer is learnt as in a chat: it becomes what the model says, also where others wrote it.",
+            "DPO, and also trains on the better answer as in a chat: the model comes to give it even where it was written by others.",
             "Pang et al. 2024, arXiv:2404.19733",
             learns=True,
         ),
         Loss(
             "ipo",
             "IPO",
-            "The difference of both log-ratios per token is to be exactly 1/(2 beta): it does not run away on clear pairs.",
+            "Brings the difference of both log-ratios per token to exactly 1/(2 beta): it does not overfit on clear pairs.",
             "Azar et al. 2023, arXiv:2310.12036",
         ),
-        Loss("hinge", "Hinge (SLiC)", "As DPO until the margin is reached, then nothing.", "Zhao et al. 2023, arXiv:2305.10425"),
+        Loss("hinge", "Hinge (SLiC)", "Like DPO until the margin is reached, then zero.", "Zhao et al. 2023, arXiv:2305.10425"),
         Loss(
             "robust",
             "Robust DPO",
-            "DPO that expects a share of the judgements to be wrong (label smoothing).",
+            "DPO that expects a share of the judgments to be wrong (label smoothing).",
             "Chowdhury et al. 2024, arXiv:2403.00409",
             smoothing=0.1,
         ),
-        Loss("exo_pair", "EXO", "Exact KL divergence to the judgements.", "Ji et al. 2024, arXiv:2402.00856", smoothing=1e-3),
+        Loss("exo_pair", "EXO", "Minimizes the exact KL divergence to the judgments.", "Ji et al. 2024, arXiv:2402.00856", smoothing=1e-3),
         Loss(
             "nca_pair",
             "NCA",
-            "Rewards by themselves instead of their difference: keeps the better answer likely.",
+            "Compares each reward by itself instead of their difference: keeps the better answer likely.",
             "Chen et al. 2024, arXiv:2402.05369",
         ),
-        Loss("bco_pair", "BCO", "Tells better answers from worse ones, each by itself.", "Jung et al. 2024, arXiv:2404.04656"),
-        Loss("sppo_hard", "SPPO", "Each log-ratio has a value to reach: 1/(2 beta), and minus that.", "Wu et al. 2024, arXiv:2405.00675"),
+        Loss("bco_pair", "BCO", "Classifies each answer by itself as better or worse.", "Jung et al. 2024, arXiv:2404.04656"),
+        Loss(
+            "sppo_hard",
+            "SPPO",
+            "Gives each log-ratio a target: 1/(2 beta) for the better answer, minus that for the worse one.",
+            "Wu et al. 2024, arXiv:2405.00675",
+        ),
         Loss(
             "aot",
             "AOT",
-            "Orders the pairs of a micro-batch as a whole; needs several at once.",
+            "Ranks the pairs of a micro-batch as a whole; needs several rows in each.",
             "Melnyk et al. 2024, arXiv:2406.05882",
             smoothing=0.0,
             together=2,
@@ -82,7 +91,7 @@ LOSSES = {
         Loss(
             "aot_unpaired",
             "AOT, unpaired",
-            "Orders all better answers of a micro-batch above all worse ones.",
+            "Ranks all better answers of a micro-batch above all worse ones.",
             "Melnyk et al. 2024, arXiv:2406.05882",
             smoothing=0.0,
             together=2,
@@ -90,27 +99,27 @@ LOSSES = {
         Loss(
             "apo_zero",
             "APO-zero",
-            "Better answers become likelier, worse ones less likely: where the better are better than the model.",
+            "Makes better answers likelier and worse ones less likely: for data whose better answers are better than the model's.",
             "D'Oosterlinck et al. 2024, arXiv:2408.06266",
         ),
         Loss(
             "apo_down",
             "APO-down",
-            "Both become less likely, the worse ones more so: where the model is better than both.",
+            "Makes both answers less likely, the worse one more so: for data where the model is better than both.",
             "D'Oosterlinck et al. 2024, arXiv:2408.06266",
         ),
-        Loss("discopop", "DiscoPOP", "A loss that a language model found by trying.", "Lu et al. 2024, arXiv:2406.08414"),
+        Loss("discopop", "DiscoPOP", "A loss that was discovered by a language model.", "Lu et al. 2024, arXiv:2406.08414"),
         Loss(
             "sigmoid_norm",
             "DPO per token",
-            "DPO on log-ratios divided by length: long answers are not favoured.",
+            "DPO on log-ratios divided by length: long answers have no advantage.",
             "Lambert et al. 2024, arXiv:2411.15124",
             beta=5.0,
         ),
         Loss(
             "kto",
             "KTO",
-            "Good and bad answers one by one, against what the model would gain anyway; pairs are taken apart.",
+            "Takes good and bad answers one by one, against an estimate of the KL divergence from the reference; pairs are split.",
             "Ethayarajh et al. 2024, arXiv:2402.01306",
             trainer="kto",
             singly=True,
@@ -119,7 +128,7 @@ LOSSES = {
         Loss(
             "apo_zero_unpaired",
             "APO-zero, unpaired",
-            "As KTO, without the estimate of what the model would gain anyway.",
+            "Like KTO, without the estimate of the KL divergence.",
             "D'Oosterlinck et al. 2024, arXiv:2408.06266",
             trainer="kto",
             singly=True,
@@ -127,7 +136,7 @@ LOSSES = {
         Loss(
             "orpo",
             "ORPO",
-            "Learns the better answer, and to prefer it, in one go; needs no reference.",
+            "Trains on the better answer and on the preference at the same time; needs no reference model.",
             "Hong et al. 2024, arXiv:2403.07691",
             trainer="orpo",
             reference=False,
@@ -136,7 +145,7 @@ LOSSES = {
         Loss(
             "cpo",
             "CPO",
-            "As DPO without a reference, and the better answer is learnt as well.",
+            "Like DPO without a reference model, and also trains on the better answer.",
             "Xu et al. 2024, arXiv:2401.08417",
             trainer="cpo",
             loss_type="sigmoid",
@@ -147,7 +156,7 @@ LOSSES = {
         Loss(
             "simpo",
             "SimPO",
-            "The better answer likelier per token than the worse by a margin; needs no reference.",
+            "Makes the better answer likelier per token than the worse one by a margin; needs no reference model.",
             "Meng et al. 2024, arXiv:2405.14734",
             trainer="cpo",
             beta=2.0,
@@ -163,32 +172,32 @@ def get(name: str) -> Loss:
 
 
 def natural(kind: str, toy: bool = False) -> tuple[str, str]:
-    """(the loss that data of this kind is taught with when nobody chose, why)"""
+    """Return (the default loss for data of this kind, the reason)."""
     if kind == "rated":
-        return "kto", "Answers that were rated one by one have no pairs to compare."
+        return "kto", "Answers that were rated one by one form no pairs to compare."
     if toy:
-        return "rpo", "DPO, and the better answer is learnt as well: a toy says nothing like it by itself."
-    return "sigmoid", "DPO: the plainest, and the best tried."
+        return "rpo", "DPO that also trains on the better answer: a very small model would not give such answers by itself."
+    return "sigmoid", "DPO: the simplest and the best tested."
 
 
 def fitting(kind: str) -> list[str]:
-    """The losses that data of this kind can be taught with: rated answers have no pairs."""
+    """Return the losses that data of this kind can be used with: rated answers form no pairs."""
     return [loss.name for loss in LOSSES.values() if loss.singly or kind != "rated"]
 
 
 def refusal(name: str, kind: str, method: str) -> tuple[str, list[str]] | None:
-    """(why a loss can't be had for this data and technique, those that can); None when it can."""
-    fit = fitting(kind)
-    if name not in fit:
-        return f"{LOSSES[name].title} compares two answers, and rated answers come one by one.", fit
+    """Return (why a loss can't be used with this data and method, the losses that can); None when it can."""
+    possible = fitting(kind)
+    if name not in possible:
+        return f"{LOSSES[name].title} compares two answers, and rated answers come one by one.", possible
     if LOSSES[name].trainer in ("cpo", "orpo") and method in ("prompt", "p_tuning"):
-        can = [n for n in fit if LOSSES[n].trainer not in ("cpo", "orpo")]
-        return f"TRL's trainer of {LOSSES[name].title} does not know invisible words before the text.", can
+        can = [n for n in possible if LOSSES[n].trainer not in ("cpo", "orpo")]
+        return f"TRL's trainer for {LOSSES[name].title} does not support virtual tokens.", can
     return None
 
 
 def table() -> str:
-    """The README's table of losses, in Markdown."""
-    lines = ["| `preference_loss` | name | what it asks for | beta | from |", "| --- | --- | --- | --- | --- |"]
+    """Return the documentation's table of losses, in Markdown."""
+    lines = ["| `preference_loss` | name | what it does | beta | paper |", "| --- | --- | --- | --- | --- |"]
     lines += [f"| `{x.name}` | {x.title} | {x.sentence} | {x.beta:g} | {x.paper} |" for x in LOSSES.values()]
     return "\n".join(lines)

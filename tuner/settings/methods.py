@@ -1,7 +1,7 @@
-"""The techniques: what each changes in a model, what it is good and bad at, where it works, and its usual settings. One entry each.
+"""The registry of methods: what each changes in a model, its strengths and weaknesses, where it works, and its usual settings.
 
-No torch here: `workers/modelling/peft_methods.py` builds what this describes. Where a library can't do a combination, `refusal` says so in one
-sentence and names another; the form, the command line and the README's matrix all read it here.
+No torch here: `workers/modelling/peft_methods.py` builds what this describes. Where a library does not support a combination, `refusal`
+says so in one sentence and names another; the form, the command line and the documentation's matrix all use it.
 """
 
 from dataclasses import dataclass
@@ -10,14 +10,17 @@ from typing import Any
 from tuner.models import ModelFacts
 from tuner.settings import objectives
 
-SOFT = ("prompt", "p_tuning", "prefix")  # learn a few positions before the text and leave all weights as they are
-PEFT = ("adapter", "lora", "qlora", *SOFT, "ia3", "ln")  # kept as a small addition beside the base
+SOFT = ("prompt", "p_tuning", "prefix")  # train a few virtual tokens before the text and leave all weights unchanged
+PEFT = ("adapter", "lora", "qlora", *SOFT, "ia3", "ln")  # saved as a small adapter beside the base model
 
 
 @dataclass(frozen=True)
 class Method:
-    """`rate` is the usual learning rate, `rates` the range outside which a person is warned; `toy` the rate for toys of a few million
-    parameters, which need larger steps. `settings` are those of `RunConfig` that mean something for it."""
+    """A fine-tuning method.
+
+    `rate`: the usual learning rate. `rates`: the range outside of which the plan warns. `toy`: the learning rate for models of a few
+    million parameters, which need larger steps. `settings`: the settings of `RunConfig` that apply to it.
+    """
 
     name: str
     title: str
@@ -31,7 +34,7 @@ class Method:
     settings: tuple[str, ...] = ()
     checkpointing: bool = True
     packing: bool = True
-    merges: bool = True  # into a whole model that needs nothing of ours to load
+    merges: bool = True  # into a complete model that loads without our code
     warmup: float = 0.03
 
 
@@ -42,9 +45,9 @@ METHODS = {
         Method(
             "lora",
             "LoRA",
-            "Learns small matrices beside the large ones; the model itself stays as it is.",
-            "Nearly as good as full tuning for a manner, a form or a task, for a fraction of the memory; many can share one base.",
-            "Learns less new knowledge than full tuning.",
+            "Trains small matrices beside the large ones; the base model stays unchanged.",
+            "Nearly as good as full fine-tuning for a style, a format or a task, with a fraction of the memory; many adapters can share one base model.",
+            "Learns less new knowledge than full fine-tuning.",
             "Hu et al. 2021, arXiv:2106.09685",
             2e-4,
             (1e-5, 2e-3),
@@ -54,9 +57,9 @@ METHODS = {
         Method(
             "qlora",
             "QLoRA",
-            "LoRA on a model whose own weights are packed into 4 (or 8) bits.",
-            "The largest model that fits: weights take a quarter of the memory.",
-            "A little slower than LoRA, and a little less exact; what was learnt is merged into the unpacked model.",
+            "LoRA on a base model that is quantized to 4 (or 8) bits.",
+            "Trains the largest model that fits: the weights take a quarter of the memory.",
+            "A little slower and a little less exact than LoRA; the adapter is merged into the unquantized model.",
             "Dettmers et al. 2023, arXiv:2305.14314",
             2e-4,
             (1e-5, 2e-3),
@@ -67,8 +70,8 @@ METHODS = {
             "full",
             "Full fine-tuning",
             "Changes every weight.",
-            "Learns the most: new knowledge, a new language, a long data set.",
-            "Takes four to eight times the memory of the model and forgets more of what it knew; each result is a whole model.",
+            "Learns the most: new knowledge, a new language, a large dataset.",
+            "Takes four to eight times the memory of the model and forgets more of what the model knew; each result is a complete model.",
             "Howard and Ruder 2018, arXiv:1801.06146",
             2e-5,
             (1e-6, 1e-4),
@@ -76,10 +79,10 @@ METHODS = {
         ),
         Method(
             "last_layers",
-            "The last layers",
-            "Changes the last few layers and the final norm; those below stay as they are.",
-            "Quick, and keeps what the lower layers know; good for labels and for a manner of answering.",
-            "Learns less than LoRA of the same memory where the task is far from what the model knows.",
+            "Last layers",
+            "Trains the last few layers and the final norm; the layers below stay frozen.",
+            "Fast, and keeps what the lower layers know; good for labels and for a style of answering.",
+            "Learns less than LoRA with the same memory where the task is far from what the model knows.",
             "Lee et al. 2019, arXiv:1911.03090",
             5e-5,
             (1e-6, 1e-3),
@@ -88,10 +91,10 @@ METHODS = {
         ),
         Method(
             "adapter",
-            "Bottleneck adapters",
-            "Puts small networks after the parts of each layer: down to a few numbers, and up again.",
-            "Steady on small data; the classic for encoders, one adapter for each task.",
-            "Adds steps to every layer, so the tuned model answers a little slower, and it can't be merged.",
+            "Bottleneck adapter",
+            "Adds small networks after the parts of each layer: down to a narrow width, and up again.",
+            "Stable on small datasets; the classic choice for encoders, with one adapter per task.",
+            "Adds computation to every layer, so the tuned model answers a little slower, and it can't be merged.",
             "Houlsby et al. 2019, arXiv:1902.00751; Pfeiffer et al. 2020, arXiv:2005.00247",
             3e-4,
             (1e-5, 5e-3),
@@ -102,9 +105,9 @@ METHODS = {
         Method(
             "ia3",
             "IA3",
-            "Learns one factor for each inner value of a layer: larger or smaller.",
-            "Tiny (a hundredth of LoRA), hard to overdo on very few rows.",
-            "Learns little: a task near to what the model knows, no new knowledge.",
+            "Trains one scaling factor for each inner value of a layer.",
+            "Tiny (a hundredth of LoRA), and hardly overfits on very few rows.",
+            "Learns little: tasks close to what the model knows, no new knowledge.",
             "Liu et al. 2022, arXiv:2205.05638",
             3e-3,
             (3e-4, 3e-2),
@@ -113,8 +116,8 @@ METHODS = {
         Method(
             "ln",
             "Norm tuning",
-            "Changes the normalisations alone.",
-            "Tiny and nearly free; a surprisingly good start for a manner.",
+            "Trains only the normalization layers.",
+            "Tiny and nearly free; a surprisingly good start for a style.",
             "Learns little.",
             "Zhao et al. 2023, arXiv:2312.11420",
             1e-3,
@@ -124,8 +127,8 @@ METHODS = {
         Method(
             "prompt",
             "Prompt tuning",
-            "Learns a few invisible words that stand before every text.",
-            "The smallest of all: some thousand numbers; many tasks can be served from one base.",
+            "Trains a few virtual tokens that are put before every text.",
+            "The smallest of all: a few thousand numbers; many tasks can be served from one base model.",
             "Learns slowly, and works well only on large models (billions of parameters).",
             "Lester et al. 2021, arXiv:2104.08691",
             3e-2,
@@ -139,8 +142,8 @@ METHODS = {
         Method(
             "p_tuning",
             "P-tuning",
-            "Invisible words that a small network makes, which learns more steadily.",
-            "Better than prompt tuning on models below some billion parameters.",
+            "Trains virtual tokens through a small network, which is more stable.",
+            "Better than prompt tuning on models below a few billion parameters.",
             "Still much weaker than LoRA on small models.",
             "Liu et al. 2021, arXiv:2103.10385",
             1e-2,
@@ -154,9 +157,9 @@ METHODS = {
         Method(
             "prefix",
             "Prefix tuning",
-            "Learns invisible words for every layer.",
-            "Stronger than prompt tuning, and still leaves the model untouched.",
-            "Needs more working memory than LoRA, for computing twice (gradient checkpointing) breaks it.",
+            "Trains virtual tokens for every layer.",
+            "Stronger than prompt tuning, and still leaves the base model unchanged.",
+            "Needs more memory for activations than LoRA, because it breaks with gradient checkpointing.",
             "Li and Liang 2021, arXiv:2101.00190",
             1e-2,
             (1e-4, 1e-1),
@@ -180,22 +183,21 @@ def is_peft(name: str) -> bool:
 
 
 def refusal(method: str, objective: str, facts: ModelFacts, settings: dict[str, Any] | None = None) -> str | None:
-    """Why this cell can't be trained, with what to choose instead; None when it can."""
+    """Return why this combination can't be trained, with what to choose instead; None when it can."""
     settings = settings or {}
-    no = objectives.refusal(objective, facts)
-    if no:
-        return no
+    if reason := objectives.refusal(objective, facts):
+        return reason
     kind = facts.model_type
     if facts.packed and method not in ("lora", "qlora"):
-        return f"{facts.name} is stored {STORED[facts.packed]}, and such weights can't be trained themselves: choose LoRA or QLoRA, or the 16-bit model it was made from."
+        return f"{facts.name} is stored {STORED[facts.packed]}, and quantized weights can't be trained themselves: choose LoRA or QLoRA, or the 16-bit model it was made from."
     if facts.outer and objectives.get(objective).task != "CAUSAL_LM":
-        return f"{facts.name} is multimodal ({facts.outer}), and its text part learns to write alone: choose chat, text or preference, or a plain language model."
+        return f"{facts.name} is multimodal ({facts.outer}), and its text part can only be trained to generate text: choose chat, text or preference, or a plain language model."
     if facts.packed and objectives.get(objective).task != "CAUSAL_LM":
-        return f"{facts.name} is stored {STORED[facts.packed]}, where no head for {objective} finds a place: choose the 16-bit model it was made from."
+        return f"{facts.name} is stored {STORED[facts.packed]}, where a head for {objective} can't be added: choose the 16-bit model it was made from."
     if method == "prefix" and _hybrid(facts):
-        return f"Prefix tuning puts keys and values into every layer, and some layers of {facts.name} have none: choose LoRA or P-tuning."
-    if at_fault := setting_refusal(method, facts, settings):
-        return at_fault[2]
+        return f"Prefix tuning adds keys and values to every layer, and some layers of {facts.name} have none: choose LoRA or P-tuning."
+    if refused := setting_refusal(method, facts, settings):
+        return refused[2]
     return CELLS.get((method, objective, facts.family)) or CELLS.get((method, objective, kind)) or CELLS.get((method, "*", kind))
 
 
@@ -203,17 +205,17 @@ HYBRID = "bamba falcon_h1 granitemoehybrid jamba kimi_linear lfm2 lfm2_moe minim
 
 
 def _hybrid(facts: ModelFacts) -> bool:
-    """Whether some layers keep a state instead of keys and values."""
+    """Return whether some layers keep a recurrent state instead of keys and values."""
     kinds = facts.config.get("layer_types")
-    said = isinstance(kinds, list) and any(isinstance(k, str) and not k.endswith("attention") or k == "linear_attention" for k in kinds)
-    return said or facts.model_type in HYBRID.split() or facts.model_type.startswith("qwen3_5")
+    listed = isinstance(kinds, list) and any(isinstance(k, str) and not k.endswith("attention") or k == "linear_attention" for k in kinds)
+    return listed or facts.model_type in HYBRID.split() or facts.model_type.startswith("qwen3_5")
 
 
 STORED = {"nf4": "in 4 bits (bitsandbytes)", "int8": "in 8 bits (bitsandbytes)"}
 
 
 def merge_refusal(facts: ModelFacts) -> str | None:
-    """Why what is trained on this model can't be merged into it, with what to do instead; None when it can."""
+    """Return why an adapter can't be merged into this model, with what to do instead; None when it can."""
     if not facts.packed:
         return None
     return (
@@ -223,33 +225,37 @@ def merge_refusal(facts: ModelFacts) -> str | None:
 
 
 def setting_refusal(method: str, facts: ModelFacts, settings: dict[str, Any]) -> tuple[str, list, str] | None:
-    """(setting, what it may be, why) where a technique would work but for one of its settings."""
+    """Return (setting, allowed values, reason) where a method works but for one of its settings; None when there is no conflict."""
     if facts.packed and settings.get("quantization") not in (None, facts.packed):
-        return "quantization", [facts.packed], f"{facts.name} is stored {STORED[facts.packed]} already: leave quantization out."
+        return "quantization", [facts.packed], f"{facts.name} is already stored {STORED[facts.packed]}: leave quantization out."
     if method == "qlora" and settings.get("use_dora") and settings.get("quantization") == "int8":
-        return "use_dora", [False], "DoRA does not work on weights packed into 8 bits: choose nf4, or leave DoRA off."
+        return "use_dora", [False], "DoRA does not work with 8-bit quantization: choose nf4, or turn DoRA off."
     if method == "lora" and settings.get("use_dora") and settings.get("lora_init", "default") != "default":
-        return "use_dora", [False], "DoRA does not go with PiSSA or OLoRA: leave DoRA off, or choose the usual start."
+        return "use_dora", [False], "DoRA can't be combined with PiSSA or OLoRA: turn DoRA off, or choose the default initialization."
     if method == "lora" and settings.get("lora_init") == "olora" and facts.model_type == "gpt2":
-        return "lora_init", ["default", "pissa"], "OLoRA does not know the way GPT-2 keeps its matrices: choose pissa, or the usual start."
+        return (
+            "lora_init",
+            ["default", "pissa"],
+            "OLoRA does not support the transposed matrices of GPT-2: choose pissa, or the default initialization.",
+        )
     if method == "qlora" and settings.get("lora_init") in ("pissa", "olora"):
-        why = "PiSSA and OLoRA start from the weights themselves, which are packed here: choose LoRA, or the usual start."
+        why = "PiSSA and OLoRA start from the weights themselves, which are quantized here: choose LoRA, or the default initialization."
         return "lora_init", ["default"], why
     if method == "last_layers" and (settings.get("last_layers") or 1) > facts.depth:
         return "last_layers", [f"1 to {facts.depth}"], f"{facts.name} has {facts.depth} layers: choose 1 to {facts.depth}."
     return None
 
 
-# (method, objective or *, family or model type) -> why not; filled where a library breaks
+# (method, objective or *, family or model type) -> reason; one entry for each combination that breaks in a library
 CELLS: dict[tuple[str, str, str], str] = {
     **{
-        (method, objective, "encoder-decoder"): "Models with two halves take no invisible words for labels or numbers: choose LoRA or IA3."
+        (method, objective, "encoder-decoder"): "Encoder-decoders don't support virtual tokens for labels or numbers: choose LoRA or IA3."
         for method in SOFT
         for objective in ("classification", "regression")
     },
-    **{(m, "*", "llama4_text"): "PEFT finds no place for virtual tokens in a Llama 4: choose LoRA." for m in ("prompt", "p_tuning")},
+    **{(m, "*", "llama4_text"): "PEFT does not support virtual tokens for Llama 4: choose LoRA." for m in ("prompt", "p_tuning")},
     **{
-        ("prefix", "*", kind): "This kind of encoder takes no prefixes: choose P-tuning or LoRA."
+        ("prefix", "*", kind): "This type of encoder does not support prefixes: choose P-tuning or LoRA."
         for kind in ("modernbert", "distilbert", "deberta-v2")
     },
 }

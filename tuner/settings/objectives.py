@@ -1,7 +1,7 @@
-"""The objectives: what is learnt, from which kinds of data, on which families of models, by which worker. One entry each.
+"""The registry of objectives: what a model is trained to do, on which kinds of data, for which model families, by which worker.
 
-A family is how a model reads and writes: a `decoder` writes on from what it read (Llama, Qwen, GPT-2), an `encoder` reads all at
-once and writes nothing (BERT, RoBERTa), an `encoder-decoder` reads one text and writes another (T5, BART).
+The families: a `decoder` continues a text (Llama, Qwen, GPT-2), an `encoder` reads a whole text at once and generates nothing (BERT,
+RoBERTa), an `encoder-decoder` reads one text and generates another (T5, BART).
 """
 
 from dataclasses import dataclass
@@ -10,21 +10,24 @@ from pathlib import Path
 from tuner.models import ModelFacts, model_files, model_types
 
 FAMILIES = {
-    "decoder": "writes on from what it read (Llama, Qwen, GPT-2)",
-    "encoder": "reads all at once (BERT, RoBERTa)",
-    "encoder-decoder": "reads one text and writes another (T5, BART)",
+    "decoder": "generates text (Llama, Qwen, GPT-2)",
+    "encoder": "reads text and generates none (BERT, RoBERTa)",
+    "encoder-decoder": "turns one text into another (T5, BART)",
 }
 ALL = tuple(FAMILIES)
-WRITES = ("chat", "text", "preference")  # objectives whose models write on; the others say something of a text
-TALKS = ("chat", "preference", "reward")  # objectives that read rows through the model's chat template
+WRITES = ("chat", "text", "preference")  # objectives whose models generate text; the others label, score or rewrite it
+TALKS = ("chat", "preference", "reward")  # objectives that render rows with the model's chat template
 PAIRED = ("preference", "reward")  # objectives that compare answers
-PREFERRED_ONLY = "The good answers are learnt and the bad ones left out; the objective preference learns from both."
+PREFERRED_ONLY = "Trains on the good answers and leaves the bad ones out; the objective preference uses both."
 
 
 @dataclass(frozen=True)
 class Objective:
-    """`kinds` of data it is learnt from, the first is its own; `auto` the transformers class, `task` PEFT's name for it; `metrics`
-    are told during training beside the loss, the first decides nothing but is shown first; `face` is how one talks to the result."""
+    """An objective.
+
+    `kinds`: the kinds of data it can be trained on, its own first. `auto`: the transformers class. `task`: PEFT's task type. `metrics`:
+    reported during training beside the loss; the first is shown first and decides nothing. `face`: how the result is used on the page.
+    """
 
     name: str
     title: str
@@ -43,8 +46,8 @@ OBJECTIVES = {
     for o in (
         Objective(
             "chat",
-            "Answers in chat",
-            "Only the answers are learnt; questions are read.",
+            "Chat",
+            "Trains the model to answer. Only the answers are trained; the questions are context.",
             ("chat", "classification", "seq2seq", "preference", "qa", "rated", "regression"),
             ("decoder",),
             "AutoModelForCausalLM",
@@ -56,7 +59,7 @@ OBJECTIVES = {
         Objective(
             "text",
             "Plain text",
-            "Every word is learnt: a subject, a style, a language.",
+            "Trains on every token of a text: a subject, a style, a language.",
             ("text", "chat", "classification", "regression", "seq2seq", "qa", "tokens"),
             ("decoder",),
             "AutoModelForCausalLM",
@@ -67,8 +70,8 @@ OBJECTIVES = {
         ),
         Objective(
             "preference",
-            "The better of two answers",
-            "Moves towards the answers that people preferred, and away from the others.",
+            "Preferences",
+            "Moves the model towards the answers that people preferred, and away from the others (DPO and related losses).",
             ("preference", "rated"),
             ("decoder",),
             "AutoModelForCausalLM",
@@ -79,8 +82,8 @@ OBJECTIVES = {
         ),
         Objective(
             "classification",
-            "Labels for texts",
-            "Learns which label (or labels) a text gets.",
+            "Text classification",
+            "Trains the model to assign one or several labels to a text.",
             ("classification",),
             ALL,
             "AutoModelForSequenceClassification",
@@ -91,8 +94,8 @@ OBJECTIVES = {
         ),
         Objective(
             "regression",
-            "A number for a text",
-            "Learns to say a number: a grade, a price, a score.",
+            "Regression",
+            "Trains the model to predict a number for a text: a grade, a price, a score.",
             ("regression",),
             ALL,
             "AutoModelForSequenceClassification",
@@ -103,8 +106,8 @@ OBJECTIVES = {
         ),
         Objective(
             "reward",
-            "How good an answer is",
-            "Learns to give an answer a number: the higher, the more people like it (a reward model).",
+            "Reward model",
+            "Trains a model that scores answers: the more people prefer an answer, the higher its score.",
             ("preference",),
             ("decoder", "encoder"),
             "AutoModelForSequenceClassification",
@@ -115,8 +118,8 @@ OBJECTIVES = {
         ),
         Objective(
             "tokens",
-            "Labels for words",
-            "Learns which words are names, places, products ...",
+            "Token classification",
+            "Trains the model to label the words of a text: names, places, products ...",
             ("tokens",),
             ("encoder", "decoder"),
             "AutoModelForTokenClassification",
@@ -127,8 +130,8 @@ OBJECTIVES = {
         ),
         Objective(
             "qa",
-            "Answers found in a text",
-            "Learns to point at the words of a text that answer a question, or to say that none do.",
+            "Extractive question answering",
+            "Trains the model to find the passage of a text that answers a question, or to say that there is none.",
             ("qa",),
             ("encoder",),
             "AutoModelForQuestionAnswering",
@@ -139,8 +142,8 @@ OBJECTIVES = {
         ),
         Objective(
             "seq2seq",
-            "One text from another",
-            "Learns to translate, shorten or rewrite.",
+            "Text to text",
+            "Trains the model to translate, summarize or rewrite.",
             ("seq2seq", "chat"),
             ("encoder-decoder",),
             "AutoModelForSeq2SeqLM",
@@ -158,45 +161,45 @@ def get(name: str) -> Objective:
 
 
 def auto_class(folder: Path | None, objective: str) -> str:
-    """transformers' class of a model for an objective; of a multimodal checkpoint the one that holds all of its parts."""
+    """Return the transformers class of a model for an objective; for a multimodal checkpoint, the one with all of its parts."""
     usual, kind = get(objective), model_files.document(folder / "config.json").get("model_type") if folder else None
     return model_types.MULTIMODAL if usual.task == "CAUSAL_LM" and model_types.is_multimodal(kind) else usual.auto
 
 
 def natural(kind: str, family: str) -> str:
-    """The objective that data of this kind is for, on a model of this family."""
+    """Return the default objective for data of this kind on a model of this family."""
     if kind in OBJECTIVES and family in OBJECTIVES[kind].families:
         return kind
-    fits = [o for o in OBJECTIVES.values() if kind in o.kinds and family in o.families]
-    return min(fits, key=lambda o: o.kinds.index(kind)).name if fits else (kind if kind in OBJECTIVES else "chat")
+    possible = [o for o in OBJECTIVES.values() if kind in o.kinds and family in o.families]
+    return min(possible, key=lambda o: o.kinds.index(kind)).name if possible else (kind if kind in OBJECTIVES else "chat")
 
 
 def trade_off(objective: str, facts: ModelFacts, kind: str) -> str | None:
-    """What a decoder that could do it another way gains and loses."""
+    """Return what this objective gains and loses where a decoder could use another one for the same data; None when there is no choice."""
     if facts.family == "decoder" and kind in ("preference", "rated"):
         return {
             "chat": PREFERRED_ONLY,
-            "reward": "The result judges answers and does not write any: to train another model by, or to sort by.",
+            "reward": "The result scores answers and writes none: use it to train another model or to rank answers.",
         }.get(objective)
     if facts.family != "decoder" or kind not in ("classification", "regression", "tokens", "seq2seq"):
         return None
     if objective == "chat":
         return (
-            "Learnt as a chat: the answer is written out, so it can be talked to and put into words, but it is slower and may say something "
-            "that is no answer." + ("" if kind == "seq2seq" else f" The objective {kind} puts a head on the model instead.")
+            "Trained as a chat: the model writes its answer, so you can chat with it and it can explain, but it is slower and may give an "
+            "invalid answer." + ("" if kind == "seq2seq" else f" The objective {kind} puts a head on the model instead.")
         )
-    return "A head is put on the model: it answers at once, always with one of the labels, and says how sure it is. It no longer chats."
+    return "Puts a head on the model: it answers at once, always with one of the labels, and with its confidence. It no longer chats."
 
 
 def refusal(objective: str, facts: ModelFacts) -> str | None:
-    """Why a model can't learn this, with what to choose instead; None when it can."""
-    o = OBJECTIVES[objective]
-    if facts.family in o.families:
+    """Return why a model can't be trained for this objective, with what to choose instead; None when it can."""
+    asked = OBJECTIVES[objective]
+    if facts.family in asked.families:
         return None
     others = [
         f"{other.name} ({other.title[0].lower() + other.title[1:]})" for other in OBJECTIVES.values() if facts.family in other.families
     ]
     return (
-        f"{facts.name} {FAMILIES[facts.family].split(' (')[0]}, so it can't learn {objective}: "
-        f"choose {', '.join(others)}, or a model that {FAMILIES[o.families[0]]}."
+        f"{facts.name} {FAMILIES[facts.family].split(' (')[0]}, so it can't be trained for {objective}: "
+        f"choose {', '.join(others)}, or a model that {FAMILIES[asked.families[0]]}."
     )

@@ -1,6 +1,6 @@
-"""Presets: how much effort, as YAML files that hold a title, a sentence and some settings of `RunConfig`, with a comment above each key.
+"""Presets: YAML files that hold a title, a sentence and some settings of `RunConfig`, with a comment above each key.
 
-Three come with the app; a person's own are kept in the workspace, made from the form or written by hand.
+Three come with the app. Your own are kept in the workspace, saved from the form or written by hand.
 """
 
 import re
@@ -16,7 +16,7 @@ from tuner.paths import Workspace
 from tuner.settings import run_config
 
 ORDER = ("quick", "balanced", "quality")
-NOT_KEPT = ("model", "data", "device", "objective")  # a preset is about effort, and serves any of these
+NOT_KEPT = ("model", "data", "device", "objective")  # a preset works with any of these
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Preset:
 
 
 def load(name: str, ws: Workspace | None = None) -> Preset:
-    """The preset of that name: one of the app's, or of this workspace; `NotFoundError` says which there are."""
+    """Return the preset with this name, built-in or from the workspace; `NotFoundError` lists the existing ones."""
     if name in (*ORDER, "demo"):
         return _read(paths.PRESETS / f"{name}.yaml")
     if ws is not None and paths.ID.fullmatch(name) and (file := ws.presets / f"{name}.yaml").is_file():
@@ -43,7 +43,10 @@ def load(name: str, ws: Workspace | None = None) -> Preset:
 
 
 def listing(ws: Workspace | None = None) -> list[Preset]:
-    """The app's, then a person's own; a file of theirs that can't be read is left out (loading it by name says why)."""
+    """Return the built-in presets, then those of the workspace.
+
+    A file that can't be read is left out and its error printed; loading it by name raises that error.
+    """
     own = []
     for file in _files(ws):
         try:
@@ -62,9 +65,9 @@ def _read(file: Path, *, own: bool = False) -> Preset:
     given = document.get("settings") or {}
     if not isinstance(given, dict):
         raise SettingError(
-            f"{file.name} holds no settings.",
+            f"{file.name} contains no settings.",
             asked=str(given)[:80],
-            available="settings: with name: value below it",
+            available="settings: with name: value lines below it",
             remedy="Write it like the files in presets/.",
             field="preset",
         )
@@ -75,9 +78,9 @@ def _read(file: Path, *, own: bool = False) -> Preset:
 
 
 def save(ws: Workspace, title: str, settings: dict[str, Any]) -> Preset:
-    """A person's own preset of that title, from what they set in the form; one of the same title is replaced.
+    """Save the settings of the form as a preset with this title, replacing one with the same title.
 
-    SettingError for a title without letters or one of the app's, and when nothing was set.
+    Raises SettingError for a title without letters or digits, for the title of a built-in preset, and when nothing was set.
     """
     title = " ".join(title.split())
     name = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:64].strip("-")
@@ -86,13 +89,13 @@ def save(ws: Workspace, title: str, settings: dict[str, Any]) -> Preset:
         raise SettingError(
             f"A preset can't be called {title!r}." if title else "The preset has no name.",
             asked=title,
-            available="a name with letters or digits, other than the app's own",
+            available="a name with letters or digits that no built-in preset has",
             remedy="Choose another name.",
             field="preset",
         )
     if not kept:
         raise SettingError(
-            "Nothing was set in the form, so there is nothing to keep.",
+            "Nothing was set in the form, so there is nothing to save.",
             asked="no settings",
             available="any of the settings",
             remedy="Change a setting first.",
@@ -106,7 +109,7 @@ def save(ws: Workspace, title: str, settings: dict[str, Any]) -> Preset:
 
 
 def as_yaml(title: str, settings: dict[str, Any]) -> str:
-    """A preset's file: what each setting is stands above it."""
+    """Return the text of a preset file, with a comment above each setting."""
     lines = [_line("title", title), _line("sentence", "Saved from the form."), "settings:"]
     for name, value in settings.items():
         field = run_config.FIELDS[name]
@@ -120,9 +123,13 @@ def _line(name: str, value: Any) -> str:
 
 
 def delete(ws: Workspace, name: str) -> None:
-    """Forget one of a person's own."""
+    """Delete a preset of the workspace; `SettingError` for a built-in one."""
     if not load(name, ws).own:
         raise SettingError(
-            f"{name} comes with the app.", asked=name, available="presets of your own", remedy="Choose another one.", field="preset"
+            f"{name} is a built-in preset and can't be deleted.",
+            asked=name,
+            available="presets of your own",
+            remedy="Choose another one.",
+            field="preset",
         )
     (ws.presets / f"{name}.yaml").unlink()
