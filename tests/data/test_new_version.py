@@ -39,14 +39,14 @@ def test_a_remedy_makes_a_version_that_says_what_made_it(ws, looked):
 
 
 def test_wishes_that_can_not_be(ws, ds):
-    with pytest.raises(ConflictError, match="still being looked through"):
+    with pytest.raises(ConflictError, match="still being checked"):
         new_version.mend(ws, ds.ref, [("duplicates", "keep_first")])
     finding.save(ds.path, report.report(ds), complete=True)
     with pytest.raises(NotFoundError, match="no finding 'nose'"):
         new_version.mend(ws, ds.ref, [("nose", "drop")])
     with pytest.raises(RequestError):
         new_version.mend(ws, ds.ref, [("duplicates", "mask")])
-    with pytest.raises(DataError, match="Nothing of a would be left"):
+    with pytest.raises(DataError, match="No rows of a would remain"):
         new_version.mend(ws, ds.ref, [("privacy_email", "drop")])
     assert [d.version for d in store.history(ws, ds.id)] == [1] and not list((ws.dataset(ds.id) / "versions").glob(".*"))
 

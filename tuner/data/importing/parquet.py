@@ -76,7 +76,7 @@ class Writer:
         self.file.close()
 
     def add(self, numbers, values: list | None, columns: dict | None = None, keep=None) -> None:
-        """Write a batch: record numbers, the JSON of each row (None where it is plain), the columns of plain rows, a mask of rows to keep."""
+        """Write a batch: record numbers, the JSON of each row (None if it is plain), columns of plain rows, mask of rows to keep."""
         import pyarrow as pa
 
         n = len(numbers)
