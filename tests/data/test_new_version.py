@@ -35,7 +35,7 @@ def test_a_remedy_makes_a_version_that_says_what_made_it(ws, looked):
     assert all(sides[r["row"]] == r["held_out"] for r in store.iterate(new)), "a row keeps its number and its side"
     assert [d.version for d in store.history(ws, looked.id)] == [2, 1]
     anew = store.remap(ws, new.ref, held_out=0.1)
-    assert anew.made_by == [] and "corrected in version 2 is not in it" in anew.notes[-1], "the mask is gone, and it is said"
+    assert anew.made_by == [] and "edits of version 2 are not included" in anew.notes[-1], "the mask is gone, and it is said"
 
 
 def test_wishes_that_can_not_be(ws, ds):
