@@ -68,7 +68,7 @@ def kappa(
     def value(drawn: np.ndarray) -> np.ndarray:
         found = drawn.reshape(-1, size, size) / drawn.sum(axis=1)[:, None, None]
         expected = np.einsum("ri,rj,ij->r", found.sum(axis=2), found.sum(axis=1), cost)
-        return 1 - _over((found * cost).sum(axis=(1, 2)), expected)
+        return 1 - _ratio((found * cost).sum(axis=(1, 2)), expected)
 
     return _measured(value, cells, resamples, seed, confidence)
 
@@ -84,14 +84,14 @@ def alpha(data: np.ndarray, level: str = "ordinal", *, resamples: int = 1000, se
     def value(drawn: np.ndarray) -> np.ndarray:
         found = (drawn @ coincidences).reshape(-1, size, size)
         margins = found.sum(axis=2)
-        cost = _apart(margins, values, level)
+        cost = _cost(margins, values, level)
         expected = ((margins[:, None, :] @ cost)[:, 0] * margins).sum(axis=1)
-        return 1 - (margins.sum(axis=1) - 1) * _over((found * cost).sum(axis=(1, 2)), expected)
+        return 1 - (margins.sum(axis=1) - 1) * _ratio((found * cost).sum(axis=(1, 2)), expected)
 
     return _measured(value, times, resamples, seed, confidence)
 
 
-def _apart(margins: np.ndarray, values: np.ndarray, level: str) -> np.ndarray:
+def _cost(margins: np.ndarray, values: np.ndarray, level: str) -> np.ndarray:
     """Return the cost of confusing two values, [draws, values, values]. Ordinal: the squared number of answers between them, with half of
     each end counted, which is the distance of their mid-ranks."""
     if level == "nominal":
@@ -110,7 +110,7 @@ def _patterns(data: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return values, patterns, times
 
 
-def _over(observed: np.ndarray, expected: np.ndarray) -> np.ndarray:
+def _ratio(observed: np.ndarray, expected: np.ndarray) -> np.ndarray:
     """Return observed / expected, NaN where no disagreement is expected."""
     return np.divide(observed, expected, out=np.full(len(expected), np.nan), where=expected > 1e-12)
 

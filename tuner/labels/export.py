@@ -27,8 +27,8 @@ KINDS = ("preference", "kto", "chat")
 
 
 def preference_rows(found: Iterable[Outcome], *, min_strength: float = 0) -> Iterator[dict[str, Any]]:
-    """Yield {"prompt", "chosen", "rejected"} and, where strength was recorded, "margin". An edited answer replaces the chosen one; an answer
-    written where both are bad is preferred to both. Disputed pairs, ties and skips give no rows."""
+    """Yield {"prompt", "chosen", "rejected"} and, where strength was recorded, "margin". An edited answer replaces the chosen one; an
+    answer written where both are bad is preferred to both. Disputed pairs, ties and skips give no rows."""
     for outcome in found:
         if outcome.disputed or weak(outcome, min_strength):
             continue

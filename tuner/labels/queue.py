@@ -45,9 +45,7 @@ class Desk:
     waiting: int = 0  # open judgments that are assigned to others or that this labeller can't give
     per_minute: float | None = None
     seconds_left: float | None = None
-    said: dict[str, Any] = field(
-        default_factory=dict
-    )  # the judgment just given, with the authors of the answers; empty when none was stored
+    said: dict[str, Any] = field(default_factory=dict)  # the judgment just stored, with the answers' authors; empty when there is none
     unread: bool = False  # the guidelines have changed since this labeller read them
 
 

@@ -253,9 +253,9 @@ def _record(name: str, cells: Counter) -> tuple[int, int, int]:
 
 
 def _strengths(won: np.ndarray) -> np.ndarray:
-    """Return the maximum-likelihood strengths, [draws, models], from wins [draws, models, models]. Updates one model at a time (Newman
-    2023, https://jmlr.org/papers/v24/22-1086.html): the same maximum as Hunter's MM algorithm (2004), which converges slowly for models that
-    rarely lose."""
+    """Return the maximum-likelihood strengths, [draws, models], from wins [draws, models, models]. One model is updated at a time (Newman
+    2023, https://jmlr.org/papers/v24/22-1086.html): the same maximum as Hunter's MM algorithm (2004), which converges slowly for models
+    that rarely lose."""
     odds = np.ones(won.shape[:2])
     for _ in range(ROUNDS):
         before = odds.copy()

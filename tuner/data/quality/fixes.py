@@ -43,11 +43,11 @@ def make(finding: Finding, key: str, options: dict | None = None) -> dict:
 class Applied:
     """Iterable over the rows of the new version; `counts` is final once it is exhausted. `kind` is the kind of the dataset."""
 
-    def __init__(self, rows: Iterable[dict], remedy: dict, findings: list[Finding], kind: str):
-        self.rows, self.remedy, self.kind = rows, remedy, kind
+    def __init__(self, rows: Iterable[dict], fix: dict, findings: list[Finding], kind: str):
+        self.rows, self.fix, self.kind = rows, fix, kind
         self.counts = {"changed": 0, "dropped": 0, "moved": 0}
-        self.chosen = _chosen(remedy, findings)
-        self.edit = None if remedy["key"] in BY_ROW else _edit(remedy, kind)
+        self.chosen = _chosen(fix, findings)
+        self.edit = None if fix["key"] in BY_ROW else _edit(fix, kind)
 
     def __iter__(self) -> Iterator[dict]:
         for row in self.rows:
@@ -66,37 +66,37 @@ class Applied:
     def _by_row(self, row: dict) -> Iterator[dict]:
         if row["row"] not in self.chosen:
             yield row
-        elif self.remedy["key"] == "move_to_train":
+        elif self.fix["key"] == "move_to_train":
             self.counts["moved"] += row["held_out"]
             yield row | {"held_out": False}
         else:
             self.counts["dropped"] += 1
 
 
-def _chosen(remedy: dict, findings: list[Finding]) -> frozenset[int]:
+def _chosen(fix: dict, findings: list[Finding]) -> frozenset[int]:
     """Return the record numbers that a fix applies to; empty for a fix that examines every row."""
-    if remedy["key"] not in BY_ROW:
+    if fix["key"] not in BY_ROW:
         return frozenset()
-    found = next((f for f in findings if f.key == remedy["finding"]), None)
+    found = next((f for f in findings if f.key == fix["finding"]), None)
     if found is None or not found.members:
         raise NotFoundError(
             "The report no longer has the finding that this fix is for.",
-            asked=remedy["finding"],
+            asked=fix["finding"],
             available=[f.key for f in findings],
             remedy="Create the quality report again, then choose a fix.",
         )
-    return frozenset(found.later if remedy["key"] == "keep_first" else found.members)
+    return frozenset(found.later if fix["key"] == "keep_first" else found.members)
 
 
-def _edit(remedy: dict, kind: str) -> Callable[[dict], dict]:
+def _edit(fix: dict, kind: str) -> Callable[[dict], dict]:
     """Return a function from a value to its edited value, an equal one if nothing changes. RequestError for an unknown fix."""
-    key = remedy["key"]
+    key = fix["key"]
     if key == "mask":
-        return lambda value: edited(value, lambda text: mask(text, remedy["types"]))
+        return lambda value: edited(value, lambda text: mask(text, fix["types"]))
     if key == "unify":
-        return lambda value: _unified(value, remedy["labels"])
+        return lambda value: _unified(value, fix["labels"])
     if key == "trim":
-        return lambda value: _trimmed(value, kind, remedy["beginning"])
+        return lambda value: _trimmed(value, kind, fix["beginning"])
     if key in EDITS:
         return lambda value: edited(value, EDITS[key])
     raise RequestError(

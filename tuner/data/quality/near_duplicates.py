@@ -133,7 +133,7 @@ class Index:
         found, agree = np.zeros(0, np.int64), np.zeros(0, np.float32)
         for at in range(0, SLOTS - BAND + 1, BAND):
             tick()
-            met = _meetings(_mixed(np.array(signed[:, at : at + BAND]), keys), n)
+            met = _bucket_pairs(_mixed(np.array(signed[:, at : at + BAND]), keys), n)
             for start in range(0, len(met), 50_000):
                 tick()
                 some = met[start : start + 50_000]
@@ -170,7 +170,7 @@ class Index:
         sets: dict[int, list[int]] = {}
         for x in sorted(root):
             sets.setdefault(find(x), []).append(x)
-        return [group for members in sets.values() if len(members) > 1 for group in _led(members, shape, tick)]
+        return [group for members in sets.values() if len(members) > 1 for group in _split_chains(members, shape, tick)]
 
     def _text(self, position: int) -> str:
         self.texts.seek(self.ends[position])
@@ -225,7 +225,7 @@ def _part_alike(a: str, b: str) -> bool:
     return jaccard(*(_set(shingles([text])[0]) for text in (a, b))) >= PART_ALIKE
 
 
-def _led(members: list[int], shape: Callable, tick: Callable[[], None]) -> list[list[int]]:
+def _split_chains(members: list[int], shape: Callable, tick: Callable[[], None]) -> list[list[int]]:
     """Split chains, so that every member of a group is similar to its first. After 50 groups the rest of a set counts as different."""
     if len(members) == 2:  # they were compared already
         return [members]
@@ -264,7 +264,7 @@ def _mixed(columns: np.ndarray, keys: np.ndarray) -> np.ndarray:
     return mixed
 
 
-def _meetings(bucket: np.ndarray, n: int) -> np.ndarray:
+def _bucket_pairs(bucket: np.ndarray, n: int) -> np.ndarray:
     """Return pairs as left * n + right: each row of a bucket with the bucket's first row and with its next few."""
     order = np.argsort(bucket, kind="stable")
     ranked = bucket[order]

@@ -15,7 +15,7 @@ SIGNS = {  # flag -> (one, many, why, remedies, severity)
     "hollow": (
         "1 row has no real answer: it is blank, a symbol or a placeholder",
         "{n} rows have no real answer: it is blank, a symbol or a placeholder",
-        "The model learns to give empty answers.",
+        "The model will give empty answers.",
         ("drop",),
         "decide",
     ),
@@ -29,7 +29,7 @@ SIGNS = {  # flag -> (one, many, why, remedies, severity)
     "garbled": (
         "1 row has wrongly decoded characters (such as Ã© for é)",
         "{n} rows have wrongly decoded characters (such as Ã© for é)",
-        "The model learns to write the same garbled text.",
+        "The model will write the same garbled text.",
         ("mend", "drop"),
         "remark",
     ),
@@ -50,7 +50,7 @@ SIGNS = {  # flag -> (one, many, why, remedies, severity)
     "markup": (
         "1 row has leftover HTML (<br>, &nbsp;)",
         "{n} rows have leftover HTML (<br>, &nbsp;)",
-        "The model learns to write it into its answers.",
+        "The model will write it into its answers.",
         ("strip_html", "drop"),
         "remark",
     ),
@@ -94,6 +94,7 @@ def grouped(groups: list, row: np.ndarray) -> dict:
 
 
 def duplicates(seen: Survey, row: np.ndarray) -> Finding | None:
+    """Find rows that repeat an earlier row exactly."""
     groups = groups_of(seen.whole)
     n = sum(len(g) - 1 for g in groups)
     title = many(n, "1 row repeats an earlier row exactly", "{n} rows repeat an earlier row exactly")
@@ -103,6 +104,7 @@ def duplicates(seen: Survey, row: np.ndarray) -> Finding | None:
 
 
 def contradictions(seen: Survey, row: np.ndarray) -> Finding | None:
+    """Find rows with the same question and different answers."""
     if seen.kind == "text":
         return None
     groups = disagreeing(seen.asked, seen.answered)
@@ -112,7 +114,7 @@ def contradictions(seen: Survey, row: np.ndarray) -> Finding | None:
         what = "have the same text as another row but a different label"
     if seen.kind == "preference":
         what = "prefer an answer that another row rejects"
-    why = "The model can't learn both; it ends up in between, or with the more frequent one."
+    why = "The model can't follow both; it ends up in between, or with the more frequent one."
     severity = "remark" if seen.kind in ("chat", "seq2seq", "qa") else "decide"
     more = {"remedies": ["keep_first", "drop"], "severity": severity}
     return finding("contradictions", f"{{n}} rows {what}", why, **grouped(groups, row), **more) if n else None
@@ -137,12 +139,13 @@ def leak(key: str, what: str, groups: list, row: np.ndarray, validation: np.ndar
 
 
 def same_answers(seen: Survey, row: np.ndarray) -> Finding | None:
+    """Find answers that are given to many different questions."""
     if seen.kind not in ("chat", "seq2seq"):
         return None
     asked, sizes, enough = np.asarray(seen.asked, np.uint64), np.asarray(seen.answer_sizes), max(5, len(row) / 200)
     groups = [g for g in groups_of(seen.answered) if sizes[g[0]] >= SAME_ANSWER and len(np.unique(asked[g])) >= enough]
     title = many(len(groups), "1 answer is given to many different questions", "{n} answers are each given to many different questions")
-    why = "The model learns to give this answer to any question."
+    why = "The model will give this answer to any question."
     return (
         finding("same_answers", title, why, **grouped(groups, row), remedies=["keep_first", "drop"], count=len(groups)) if groups else None
     )
@@ -159,6 +162,7 @@ def signed(seen: Survey) -> list[Finding]:
 
 
 def long_rows(seen: Survey, row: np.ndarray) -> Finding | None:
+    """Find rows that are far longer than the median."""
     sizes = np.asarray(seen.lengths, np.int64)
     limit = int(max(LONG_FROM, LONG * np.median(sizes))) if len(sizes) else 0
     members = row[sizes > limit].tolist()
@@ -170,6 +174,7 @@ def long_rows(seen: Survey, row: np.ndarray) -> Finding | None:
 
 
 def beginnings(seen: Survey) -> Finding | None:
+    """Find a first sentence with which many answers begin."""
     top = next(iter(seen.openings.most_common(1)), None)
     if not top or top[1] < max(10, SAME_OPENING * seen.opened):
         return None
@@ -181,6 +186,7 @@ def beginnings(seen: Survey) -> Finding | None:
 
 
 def length_bias(seen: Survey, row: np.ndarray) -> Finding | None:
+    """Find out whether the better answer is mostly the longer or the shorter one."""
     if seen.kind != "preference" or len(row) < 20:
         return None
     better, worse = np.asarray(seen.answer_sizes, float), np.asarray(seen.worse_sizes, float)
@@ -191,13 +197,14 @@ def length_bias(seen: Survey, row: np.ndarray) -> Finding | None:
         return None
     word = "longer" if longer else "shorter"
     title = f"In {share:.0%} of the pairs the better answer is also the {word} one"
-    why = f"The model may learn that {word} is better, whatever the answer says."
+    why = f"The model may prefer {word} answers, whatever they say."
     members = row[big > 2 * small].tolist()
     details = {"better_characters": round(better.mean()), "worse_characters": round(worse.mean())}
     return finding("length_bias", title, why, members, ("drop",) if members else (), count=int((big > small).sum()), details=details)
 
 
 def label_findings(seen: Survey, validation: np.ndarray, row: np.ndarray) -> list[Finding]:
+    """Return the findings about the labels of a classification or rated dataset."""
     if seen.kind not in ("classification", "rated") or not seen.labels:
         return []
     details = {"labels": bars(seen.labels)}
@@ -227,6 +234,7 @@ def spelled(label: str) -> str:
 
 
 def spellings(seen: Survey) -> Finding | None:
+    """Find labels that differ only in spelling."""
     alike = defaultdict(list)
     for label, _ in seen.labels.most_common():
         alike[spelled(label)].append(label)
@@ -254,6 +262,7 @@ def rare_labels(seen: Survey, details: dict) -> Finding | None:
 
 
 def uneven(seen: Survey, details: dict) -> Finding | None:
+    """Find out whether one label is far more frequent than another."""
     (most, n), (least, k) = seen.labels.most_common()[0], seen.labels.most_common()[-1]
     if n < UNEVEN * k:
         return None
