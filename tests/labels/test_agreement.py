@@ -111,7 +111,7 @@ def test_where_nothing_can_be_said():
     assert agreement.raw(same) == Measured(1.0, None, None, 40, True, "too little variation for an interval")
     for nothing in (np.full((2, 5), GAP), np.zeros((0, 0)), [[1, GAP], [GAP, 1]]):
         got = [agreement.raw(nothing), agreement.alpha(nothing)]
-        assert got == [Measured(None, None, None, 0, False, "no item was judged by two")] * 2
+        assert got == [Measured(None, None, None, 0, False, "no item was judged by two labellers")] * 2
     assert agreement.kappa([1, GAP], [GAP, 1]).said() == "not enough data (0 of 30)"
     one = np.ones((2, 40))
     one[0, 0] = 2  # in 36% of draws this item does not come, and then nothing is defined
