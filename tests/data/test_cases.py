@@ -225,7 +225,7 @@ def test_a_row_with_media_is_left_out_and_told(tmp_path, row, ws):
     file = lines(tmp_path / "a.jsonl", words + [row, row])
     ds = store.add(ws, file)
     assert ds.rows == 30 and ds.problem_count == 2 and "without media" in ds.problems[0]["remedy"]
-    assert any(note.startswith("2 rows refer to pictures") for note in ds.notes)
+    assert any(note.startswith("2 rows refer to images") for note in ds.notes)
     with pytest.raises(DataError) as caught:
         store.add(ws, lines(tmp_path / "b.jsonl", [row] * 3))
     assert "without media" in caught.value.remedy

@@ -35,18 +35,18 @@ def test_a_remedy_makes_a_version_that_says_what_made_it(ws, looked):
     assert all(sides[r["row"]] == r["held_out"] for r in store.iterate(new)), "a row keeps its number and its side"
     assert [d.version for d in store.history(ws, looked.id)] == [2, 1]
     anew = store.remap(ws, new.ref, held_out=0.1)
-    assert anew.made_by == [] and "corrected in version 2 is not in it" in anew.notes[-1], "the mask is gone, and it is said"
+    assert anew.made_by == [] and "edits of version 2 are not included" in anew.notes[-1], "the mask is gone, and it is said"
 
 
 def test_wishes_that_can_not_be(ws, ds):
-    with pytest.raises(ConflictError, match="still being looked through"):
+    with pytest.raises(ConflictError, match="still being checked"):
         new_version.mend(ws, ds.ref, [("duplicates", "keep_first")])
     finding.save(ds.path, report.report(ds), complete=True)
     with pytest.raises(NotFoundError, match="no finding 'nose'"):
         new_version.mend(ws, ds.ref, [("nose", "drop")])
     with pytest.raises(RequestError):
         new_version.mend(ws, ds.ref, [("duplicates", "mask")])
-    with pytest.raises(DataError, match="Nothing of a would be left"):
+    with pytest.raises(DataError, match="No rows of a would remain"):
         new_version.mend(ws, ds.ref, [("privacy_email", "drop")])
     assert [d.version for d in store.history(ws, ds.id)] == [1] and not list((ws.dataset(ds.id) / "versions").glob(".*"))
 
@@ -75,7 +75,7 @@ def test_the_report_is_made_by_a_worker_and_once(ws, ds):
     assert data_jobs.health(ws, ds) in (job, None), "asked again while it runs"
     assert data_jobs.wait(ws, job).ref == ds.ref and data_jobs.health(ws, ds) is None
     document = json.loads((ds.path / "health.json").read_text())
-    assert document["complete"] and document["score"] == "Needs a decision" and "teach" in document["teaches"]
+    assert document["complete"] and document["score"] == "Needs a decision" and "enough" in document["teaches"]
     assert {f["key"] for f in document["findings"]} >= {"duplicates", "privacy_email"}
     new = data_jobs.wait(ws, data_jobs.begin(ws, "mend", ref=ds.ref, wishes=[("duplicates", "keep_first")]))
     assert new.rows == 60 and data_jobs.health(ws, new), "a new version has a report of its own"

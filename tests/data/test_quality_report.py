@@ -60,7 +60,7 @@ def test_repeated_and_nearly_repeated_rows_are_told_apart(ws):
     assert (by_key["duplicates"].count, by_key["duplicates"].later) == (3, [61, 62, 63])
     assert by_key["duplicates"].details["groups"] == [[4, 61, 62], [6, 63]]
     assert (by_key["near_duplicates"].count, by_key["near_duplicates"].members) == (1, [8, 64])
-    assert by_key["near_duplicates"].title == "1 row says nearly the same as an earlier row"
+    assert by_key["near_duplicates"].title == "1 row is nearly the same as an earlier row"
 
 
 def test_a_held_out_row_that_nearly_repeats_a_training_row(ws):
@@ -246,7 +246,7 @@ def test_score_and_lessons(ws):
     assert report.score([remark["repeated"]] * 3) == "Ready, with 3 remarks"
     assert report.score(list(remark.values())) == "Needs a decision"
     ds = add(ws, chats(300), held_out=0)
-    assert report.teaches(ds) == "300 question-answer rows teach a manner and a form; they do not reliably teach facts such as prices."
+    assert report.teaches(ds) == "300 question-answer rows are enough for a style and a format; facts such as prices are not reliable."
 
 
 def test_charts(ws):

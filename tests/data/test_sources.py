@@ -66,10 +66,10 @@ def test_a_file_by_its_path_is_not_copied(ws, tmp_path):
     os.utime(path, (1, 1))
     assert store.remap(ws, ds.id, held_out=0).rows == 30, "touched, and still the same bytes"
     table(tmp_path, "big.csv", 31)
-    with pytest.raises(ConflictError, match="was changed since"):
+    with pytest.raises(ConflictError, match="has changed since"):
         store.remap(ws, ds.id, held_out=0.1)
     path.unlink()
-    with pytest.raises(NotFoundError, match="is gone"):
+    with pytest.raises(NotFoundError, match="no longer exists"):
         store.remap(ws, ds.id, held_out=0.1)
     assert len(store.rows(store.get(ws, ds.id))) == 30, "what was read stays"
 

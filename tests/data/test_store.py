@@ -155,7 +155,7 @@ def test_missing_folder_and_too_large(ws, tmp_path):
         store.add(ws, tmp_path / "no.csv")
     with pytest.raises(DataError, match="folder"):
         store.add(ws, tmp_path)
-    with pytest.raises(RequestError, match="at most 0 MB") as caught:
+    with pytest.raises(RequestError, match="limit is 0 MB") as caught:
         store.add(ws, csv(tmp_path), limit_bytes=100)
     assert caught.value.available == 100
 

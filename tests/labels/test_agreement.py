@@ -36,7 +36,7 @@ def random_data(seed, labellers=4, items=40, values=5, gaps=0.3):
 def test_alpha_of_krippendorffs_example(level, value):
     got = agreement.alpha(PUBLISHED, level)
     assert got.value == pytest.approx(value, abs=5e-4)
-    assert got.n == 11 and not got.enough and got.said() == "too few to say (11 of 30)"  # unit 12 was judged by one
+    assert got.n == 11 and not got.enough and got.said() == "not enough data (11 of 30)"  # unit 12 was judged by one
 
 
 def alpha_written_out(data, level):
@@ -107,15 +107,15 @@ def test_where_nothing_can_be_said():
     same = np.ones((3, 40))
     for got in (agreement.alpha(same), agreement.kappa(*same[:2])):
         assert got.value is None and got.enough and "not defined" in got.said()
-    assert agreement.raw(same) == Measured(1.0, None, None, 40, True, "too little variety for an interval")
+    assert agreement.raw(same) == Measured(1.0, None, None, 40, True, "too little variation for an interval")
     for nothing in (np.full((2, 5), GAP), np.zeros((0, 0)), [[1, GAP], [GAP, 1]]):
         got = [agreement.raw(nothing), agreement.alpha(nothing)]
-        assert got == [Measured(None, None, None, 0, False, "no item was judged by two")] * 2
-    assert agreement.kappa([1, GAP], [GAP, 1]).said() == "too few to say (0 of 30)"
+        assert got == [Measured(None, None, None, 0, False, "no item was judged by two labellers")] * 2
+    assert agreement.kappa([1, GAP], [GAP, 1]).said() == "not enough data (0 of 30)"
     one = np.ones((2, 40))
     one[0, 0] = 2  # in 36% of draws this item does not come, and then nothing is defined
     got = agreement.alpha(one)
-    assert got.value is not None and got.low is None and got.said() == f"{got.value:.2f} (too little variety for an interval)"
+    assert got.value is not None and got.low is None and got.said() == f"{got.value:.2f} (too little variation for an interval)"
 
 
 def test_enough_begins_at_thirty_items():

@@ -169,4 +169,4 @@ def test_the_last_word_counts_in_all_that_is_told(ws):
     found = summary.of(ws, id)
     rate = found.rates[0]
     assert (rate.wins if rate.model == "base" else rate.losses) == 1 and found.panel.disagreements == []
-    assert summary.of(ws, projects.create(ws, "None").id).said == ["Nothing was judged yet."]
+    assert summary.of(ws, projects.create(ws, "None").id).said == ["Nothing has been judged yet."]

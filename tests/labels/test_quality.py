@@ -30,7 +30,7 @@ def judged(n=200, who="ann", prefer=None, seed=0, **more):
 
 def test_only_verdicts_that_exist():
     for wrong in ({"winner": "a"}, {"left": "tie"}, {"strength": 4}, {"gold": "tie"}):
-        with pytest.raises(ValueError, match="no such verdict"):
+        with pytest.raises(ValueError, match="invalid judgment"):
             verdict(**wrong)
 
 
@@ -97,9 +97,9 @@ def test_a_hand_that_goes_left_is_found_and_nothing_else():
 def test_a_love_of_length_is_found_and_nothing_else():
     long = quality.report(judged(prefer=lambda v, rng: "first" if v.first_length > v.second_length else "second"))
     assert long.longer.value == 1 and 150 < long.longer.n < 200  # without those that are nearly alike
-    assert long.left.low < 0.5 < long.left.high and long.said()[2].endswith("leans to long answers.")
+    assert long.left.low < 0.5 < long.left.high and long.said()[2].endswith("prefers long answers.")
     short = quality.report(judged(prefer=lambda v, rng: "first" if v.first_length < v.second_length else "second"))
-    assert short.said()[2].endswith("leans to short answers.")
+    assert short.said()[2].endswith("prefers short answers.")
 
 
 def test_labellers_who_share_pairs_do_not_make_a_habit_of_their_lengths():
@@ -119,8 +119,8 @@ def test_the_sentence_of_a_share():
         quality.sentence("Chooses the left one", share, ("-", "looks biased", "-"))
         == "Chooses the left one in 71% (62 to 79%) of 104: looks biased."
     )
-    assert quality.sentence("Says so", quality.share([True] * 9 + [False] * 3)) == "Says so in 9 of 12: too few to say (12 of 30)."
-    assert quality.sentence("Says so", quality.share([])) == "Says so: too few to say (0 of 30)."
+    assert quality.sentence("Says so", quality.share([True] * 9 + [False] * 3)) == "Says so in 9 of 12: not enough data (12 of 30)."
+    assert quality.sentence("Says so", quality.share([])) == "Says so: not enough data (0 of 30)."
     assert quality.share([True] * 30).enough and not quality.share([True] * 29).enough
 
 
@@ -144,7 +144,9 @@ def test_hidden_repeats():
     assert quality.repeated(reversed(said)) == [True, False]
     report = quality.report(said)
     assert (
-        report.same.value == 0.5 and report.left.n == 6 and report.said()[-1] == "Says the same again in 1 of 2: too few to say (2 of 30)."
+        report.same.value == 0.5
+        and report.left.n == 6
+        and report.said()[-1] == "Judges hidden repeats the same way in 1 of 2: not enough data (2 of 30)."
     )
 
 
@@ -158,7 +160,7 @@ def test_known_answers():
     gold = quality.report([*said, verdict(5), verdict(1, gold="first", repeat=True, when=1)]).gold
     assert gold.n == 3 and gold.value == pytest.approx(1 / 3)  # a tie does not find it; a skip does not try
     many = quality.report([verdict(i, gold="first", winner="first" if i % 10 else "second") for i in range(60)])
-    assert many.said()[-1] == "Finds the known answer in 90% (80 to 95%) of 60."
+    assert many.said()[-1] == "Judges gold pairs correctly in 90% (80 to 95%) of 60."
 
 
 def test_pace_is_of_one_person_at_work():
@@ -167,8 +169,8 @@ def test_pace_is_of_one_person_at_work():
     assert quality.per_minute(ann) == pytest.approx(60 * 3 / 50)  # the long pause is none of it
     assert quality.per_minute([*ann, *bob]) == pytest.approx(60 * 5 / 70)
     assert quality.per_minute(ann[:1]) is None and quality.per_minute([verdict(i) for i in range(3)]) is None  # all stored at once
-    assert quality.report(ann).said()[0] == "5 verdicts on 5 pairs; 3.6 a minute; half of them within 10 s."
-    assert quality.report([verdict(winner="skip")]).said()[0] == "1 verdict on 0 pairs, 1 skipped."
+    assert quality.report(ann).said()[0] == "5 judgments on 5 pairs; 3.6 per minute; median 10 s."
+    assert quality.report([verdict(winner="skip")]).said()[0] == "1 judgment on 0 pairs, 1 skipped."
 
 
 # --- together
@@ -193,11 +195,11 @@ def test_two_labellers_are_measured_by_kappa_and_three_by_ordinal_alpha():
     bob = [replace(v, labeller="bob", winner=v.winner if i % 4 else "tie") for i, v in enumerate(ann)]
     cy = [replace(v, labeller="cy", strength=2) for v in ann[:60]]
     alone, two, three = (quality.panel(v) for v in (ann, ann + bob, ann + bob + cy))
-    assert alone.beyond is None and "nobody to compare with" in alone.said()[-1] and not alone.disagreements
+    assert alone.beyond is None and "no second labeller to compare with" in alone.said()[-1] and not alone.disagreements
     assert two.measure == "kappa" and two.beyond == agreement.kappa(*judgments.table(ann + bob, "winner")) and two.raw.value == 0.75
     assert three.measure == "alpha" and three.beyond == agreement.alpha(judgments.table(ann + bob + cy)) and three.raw.n == 120
     assert two.said()[-3:] == [
-        f"Two labellers of a pair say the same in 75% ({100 * two.raw.low:.0f} to {100 * two.raw.high:.0f}%) of 120.",
+        f"Two labellers of a pair agree in 75% ({100 * two.raw.low:.0f} to {100 * two.raw.high:.0f}%) of 120.",
         f"Agreement beyond chance, Cohen's kappa: {two.beyond.said()}: {agreement.grade(two.beyond.value)}.",
         "30 pairs to settle.",
     ]
@@ -206,6 +208,6 @@ def test_two_labellers_are_measured_by_kappa_and_three_by_ordinal_alpha():
 
 def test_a_panel_of_little_says_so():
     few = quality.panel(judged(12) + judged(12, "bob", seed=1))
-    assert "Two labellers of a pair say the same: too few to say (12 of 30)." in few.said()
-    assert "Agreement beyond chance, Cohen's kappa: too few to say (12 of 30)." in few.said()
-    assert quality.panel([]).said()[0] == "0 verdicts on 0 pairs." and quality.panel([]).raw.n == 0
+    assert "Two labellers of a pair agree: not enough data (12 of 30)." in few.said()
+    assert "Agreement beyond chance, Cohen's kappa: not enough data (12 of 30)." in few.said()
+    assert quality.panel([]).said()[0] == "0 judgments on 0 pairs." and quality.panel([]).raw.n == 0

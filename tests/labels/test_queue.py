@@ -128,7 +128,7 @@ def test_undo_goes_back_as_far_as_wanted_and_forward_again(ws, project):
     back = [queue.undo(ws, project, "ann") for _ in range(3)]
     assert [d.item.task for d in back] == seen[::-1]
     assert [d.item.before["choice"] for d in back] == ["tie", "b", "a"] and back[0].item.before["note"] == "said tie"
-    with pytest.raises(ConflictError, match="nothing to take back"):
+    with pytest.raises(ConflictError, match="no judgment to undo"):
         queue.undo(ws, project, "ann")
     order = []
     desk = back[-1]

@@ -1,1 +1,1 @@
-"""Judging answers in pairs: projects, leases, verdicts, how far they can be trusted, and what is made of them."""
+"""Pairwise labelling of answers: projects, leases, judgments, their quality, and the datasets built from them."""

@@ -1,9 +1,9 @@
-"""How far labellers agree: raw, Cohen's kappa for two, Krippendorff's alpha for any number, with bootstrap intervals. numpy only.
+"""Inter-annotator agreement: raw, Cohen's kappa for two, Krippendorff's alpha for any number, with bootstrap intervals. numpy only.
 
-Data are [labellers, items] of numbers with NaN where somebody did not judge (`verdicts.table`). Only items that two or more judged count.
-An interval comes from drawing items again with replacement (percentile bootstrap, Efron 1979); where no draw differs from another it
-would have no width, and none is given. Items on which the same answers were given are alike to every measure here: what is drawn is how
-often each such pattern comes, and all draws are one product of matrices.
+Data are [labellers, items] of numbers with NaN where a labeller did not judge (`judgments.table`). Only items that two or more labellers
+judged count. Intervals come from resampling items with replacement (percentile bootstrap, Efron 1979); when all draws are equal the
+interval would have no width, and none is given. Items with the same answers are equal for every measure here: the draws are how often
+each such pattern occurs, and all draws are computed as one matrix product.
 """
 
 from collections.abc import Callable
@@ -11,16 +11,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-ENOUGH = 30  # items below which nothing should be concluded
+ENOUGH = 30  # items below which no conclusion should be drawn
 LEVELS = ("nominal", "ordinal", "interval")
-UNDEFINED = 0.05  # the share of draws without variety from which on no interval is given
-GRADES = ((0.0, "none"), (0.2, "slight"), (0.4, "fair"), (0.6, "moderate"), (0.8, "substantial"))  # up to it; Landis and Koch 1977
+UNDEFINED = 0.05  # maximum share of undefined draws with which an interval is given
+GRADES = ((0.0, "none"), (0.2, "slight"), (0.4, "fair"), (0.6, "moderate"), (0.8, "substantial"))  # upper limits; Landis and Koch 1977
 
 
 @dataclass(frozen=True)
 class Measured:
-    """A value with its interval, from `n` items; `enough` of them to conclude something. `value` is None where it is not defined, `low`
-    and `high` are None where no interval can be given: `reason` says why."""
+    """A value with its interval, from `n` items; `enough`: at least ENOUGH of them. `value` is None where it is not defined, `low` and
+    `high` are None where no interval can be given; `reason` says why."""
 
     value: float | None
     low: float | None
@@ -30,20 +30,21 @@ class Measured:
     reason: str = ""
 
     def said(self) -> str:
+        """Return the value with its interval as text, or why there is none."""
         if not self.enough:
-            return f"too few to say ({self.n} of {ENOUGH})"
+            return f"not enough data ({self.n} of {ENOUGH})"
         if self.value is None:
             return self.reason
         return f"{self.value:.2f} ({self.low:.2f} to {self.high:.2f})" if self.low is not None else f"{self.value:.2f} ({self.reason})"
 
 
 def grade(value: float) -> str:
-    """The usual word for a kappa or an alpha (Landis and Koch 1977, https://doi.org/10.2307/2529310)."""
+    """Return the usual word for a kappa or an alpha (Landis and Koch 1977, https://doi.org/10.2307/2529310)."""
     return next((word for limit, word in GRADES if value <= limit), "almost perfect")
 
 
 def raw(data: np.ndarray, *, resamples: int = 1000, seed: int = 0, confidence: float = 0.95) -> Measured:
-    """The chance that two of those who judged an item gave the same answer; each item counts alike (Fleiss 1971)."""
+    """Return the probability that two labellers of an item gave the same answer; all items have the same weight (Fleiss 1971)."""
     _, counts, times = _patterns(data)
     judged = counts.sum(axis=1)
     same = (counts * (counts - 1)).sum(axis=1) / (judged * (judged - 1))
@@ -53,9 +54,9 @@ def raw(data: np.ndarray, *, resamples: int = 1000, seed: int = 0, confidence: f
 def kappa(
     a: np.ndarray, b: np.ndarray, weights: str | None = None, *, resamples: int = 1000, seed: int = 0, confidence: float = 0.95
 ) -> Measured:
-    """Agreement of two labellers beyond what their habits alone would give (Cohen 1960, https://doi.org/10.1177/001316446002000104).
+    """Return Cohen's kappa: agreement of two labellers beyond chance (Cohen 1960, https://doi.org/10.1177/001316446002000104).
 
-    `weights` "linear" or "quadratic": the further apart two answers, as numbers, the worse (Cohen 1968); None: other is other."""
+    `weights` "linear" or "quadratic": the larger the difference of two answers, the worse (Cohen 1968); None: all differences are equal."""
     a, b = np.asarray(a, float), np.asarray(b, float)
     both = ~(np.isnan(a) | np.isnan(b))
     values, codes = np.unique(np.concatenate([a[both], b[both]]), return_inverse=True)
@@ -67,13 +68,13 @@ def kappa(
     def value(drawn: np.ndarray) -> np.ndarray:
         found = drawn.reshape(-1, size, size) / drawn.sum(axis=1)[:, None, None]
         expected = np.einsum("ri,rj,ij->r", found.sum(axis=2), found.sum(axis=1), cost)
-        return 1 - _over((found * cost).sum(axis=(1, 2)), expected)
+        return 1 - _ratio((found * cost).sum(axis=(1, 2)), expected)
 
     return _measured(value, cells, resamples, seed, confidence)
 
 
 def alpha(data: np.ndarray, level: str = "ordinal", *, resamples: int = 1000, seed: int = 0, confidence: float = 0.95) -> Measured:
-    """Krippendorff's alpha, 1 - observed / expected disagreement: any number of labellers, with gaps (Krippendorff 2011, "Computing
+    """Return Krippendorff's alpha, 1 - observed / expected disagreement: any number of labellers, with gaps (Krippendorff 2011, "Computing
     Krippendorff's alpha-reliability", https://repository.upenn.edu/asc_papers/43; Hayes and Krippendorff 2007)."""
     values, counts, times = _patterns(data)
     size = len(values)
@@ -83,16 +84,16 @@ def alpha(data: np.ndarray, level: str = "ordinal", *, resamples: int = 1000, se
     def value(drawn: np.ndarray) -> np.ndarray:
         found = (drawn @ coincidences).reshape(-1, size, size)
         margins = found.sum(axis=2)
-        cost = _apart(margins, values, level)
+        cost = _cost(margins, values, level)
         expected = ((margins[:, None, :] @ cost)[:, 0] * margins).sum(axis=1)
-        return 1 - (margins.sum(axis=1) - 1) * _over((found * cost).sum(axis=(1, 2)), expected)
+        return 1 - (margins.sum(axis=1) - 1) * _ratio((found * cost).sum(axis=(1, 2)), expected)
 
     return _measured(value, times, resamples, seed, confidence)
 
 
-def _apart(margins: np.ndarray, values: np.ndarray, level: str) -> np.ndarray:
-    """How bad it is to take one value for another, [draws, values, values]. Ordinal: the square of how many answers lie from one to the
-    other, half of each end counted, which is the distance of their middle ranks."""
+def _cost(margins: np.ndarray, values: np.ndarray, level: str) -> np.ndarray:
+    """Return the cost of confusing two values, [draws, values, values]. Ordinal: the squared number of answers between them, with half of
+    each end counted, which is the distance of their mid-ranks."""
     if level == "nominal":
         return np.broadcast_to(1 - np.eye(len(values)), (len(margins), len(values), len(values)))
     place = {"ordinal": margins.cumsum(axis=1) - margins / 2, "interval": np.broadcast_to(values, margins.shape)}[level]
@@ -100,7 +101,7 @@ def _apart(margins: np.ndarray, values: np.ndarray, level: str) -> np.ndarray:
 
 
 def _patterns(data: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The values there are; each way in which a shared item was answered, as how often each value was given; how many items were."""
+    """Return (distinct values, answer patterns of shared items as counts per value, number of items per pattern)."""
     data = np.atleast_2d(np.asarray(data, float))
     data = data[:, (~np.isnan(data)).sum(axis=0) > 1]
     values = np.unique(data[~np.isnan(data)])
@@ -109,21 +110,21 @@ def _patterns(data: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return values, patterns, times
 
 
-def _over(observed: np.ndarray, expected: np.ndarray) -> np.ndarray:
-    """Their quotient, NaN where no disagreement could be expected."""
+def _ratio(observed: np.ndarray, expected: np.ndarray) -> np.ndarray:
+    """Return observed / expected, NaN where no disagreement is expected."""
     return np.divide(observed, expected, out=np.full(len(expected), np.nan), where=expected > 1e-12)
 
 
 def _measured(value: Callable[[np.ndarray], np.ndarray], times: np.ndarray, resamples: int, seed: int, confidence: float) -> Measured:
-    """`value` of the patterns as often as they came, and of draws of as many items."""
+    """Return `value` of the observed pattern counts with its interval from draws of the same number of items."""
     n = int(times.sum())
     if not n:
-        return Measured(None, None, None, 0, False, "no item was judged by two")
+        return Measured(None, None, None, 0, False, "no item was judged by two labellers")
     enough, found = n >= ENOUGH, float(value(times[None].astype(float))[0])
     if np.isnan(found):
         return Measured(None, None, None, n, enough, "all answers are the same: agreement beyond chance is not defined")
     draws = value(np.random.default_rng(seed).multinomial(n, times / n, size=resamples).astype(float))
     if np.isnan(draws).mean() > UNDEFINED or np.nanmax(draws) - np.nanmin(draws) < 1e-12:
-        return Measured(found, None, None, n, enough, "too little variety for an interval")
+        return Measured(found, None, None, n, enough, "too little variation for an interval")
     low, high = np.nanquantile(draws, [(1 - confidence) / 2, (1 + confidence) / 2])
     return Measured(found, float(low), float(high), n, enough)

@@ -1,4 +1,4 @@
-"""How a labeller that is a model is called, so that its votes can be told from people's, and how far the two agree."""
+"""Names of AI judges as labellers, which keep their votes apart from people's, and their agreement with people."""
 
 import hashlib
 from collections.abc import Iterable
@@ -9,18 +9,19 @@ PREFIX = "judge:"
 
 
 def named(model: str) -> str:
-    """Of two models whose names end alike both are told apart."""
+    """Return the labeller name of a model; long names are shortened with a hash, so that models with the same ending stay distinct."""
     if len(model) <= 34:
         return PREFIX + model
     return f"{PREFIX}{hashlib.sha256(model.encode()).hexdigest()[:6]}.{model[-27:]}"
 
 
 def is_judge(labeller: str) -> bool:
+    """Return whether a labeller is an AI judge."""
     return labeller.startswith(PREFIX)
 
 
 def agreement(given: Iterable[Verdict], judge: str) -> list[bool]:
-    """For each pair that this judge and people decided, whether they say the same."""
+    """Return for each pair that both this judge and people judged whether they agree; pairs that people dispute are left out."""
     out = []
     for judged in by_pair(given).values():
         own = next((v.winner for v in judged if v.labeller == judge), None)

@@ -1,10 +1,10 @@
-"""labels/<project>/labels.db: one SQLite file (WAL) a project. Whatever a person decided stands in `events`, which only grows.
+"""The database of a label project: labels/<project>/labels.db, one SQLite file (WAL). `events` is append-only and holds every decision.
 
-about        name, settings, ... of the project, as JSON              guidelines  each version of them
-pairs        a prompt and two answers; who wrote them is told to nobody before the verdict
-tasks        one judgement that is wanted or was given: ordinary (one a pair, more where overlap is asked), repeat, gold, extra
-events       verdicts, taken-back verdicts, adjudications              readers     who has read which guidelines
-ratings      single answers from the chat: thumbs, better wordings     answers     what models said for pairs that are being made
+about        name, settings, ... of the project, as JSON              guidelines  every version of the guidelines
+pairs        a prompt and two answers; who wrote them is hidden until the pair is judged
+tasks        a judgment that is wanted or was given: ordinary (one per pair, more with overlap), repeat, gold, extra, judge
+events       judgments, undone judgments, adjudications                readers     which guidelines each labeller has read
+ratings      single answers from the chat: thumbs, better wordings     answers     answers of models for pairs being generated
 """
 
 import json
@@ -20,7 +20,7 @@ from typing import Any
 from tuner.errors import NotFoundError
 from tuner.paths import Workspace
 
-PATIENCE = 30.0  # seconds to wait for another process that writes
+PATIENCE = 30.0  # seconds to wait for another process that is writing
 OPEN, LEASED, DONE = 0, 1, 2  # states of a task
 
 SCHEMA = """
@@ -49,14 +49,15 @@ CREATE TABLE IF NOT EXISTS answers (generation TEXT NOT NULL, item INTEGER NOT N
 
 @dataclass
 class Writer:
-    """The connection by which this process writes to a file. Kept open: closing a file's last one costs a checkpoint, some 10 ms a verdict.
-    SQLite's own waiting is by chance, so within a process writers go in turn."""
+    """The connection with which this process writes to a file. It stays open: closing the last one costs a checkpoint, about 10 ms per
+    judgment. SQLite's own waiting is random, so writers within a process take turns by a lock."""
 
     turn: threading.Lock = field(default_factory=threading.Lock)
     db: sqlite3.Connection | None = None
-    file: int = 0  # its inode: a project may be deleted and made anew by another process
+    file: int = 0  # its inode: another process may delete and recreate the project
 
     def ready(self, path: Path) -> sqlite3.Connection:
+        """Return the open connection, a new one when the file was replaced."""
         inode = path.stat().st_ino
         if self.db is None or inode != self.file:
             self.close()
@@ -70,24 +71,25 @@ class Writer:
 
 
 _writers: dict[Path, Writer] = {}
-OPEN_FILES = 32  # connections that a process keeps; each holds three files open
+OPEN_FILES = 32  # connections that a process keeps open; each uses three file handles
 
 
 def file_of(ws: Workspace, id: str) -> Path:
-    """The project's file; NotFoundError lists what there is."""
+    """Return the path of the project's file; NotFoundError lists the existing projects."""
     path = ws.label_project(id) / "labels.db"
     if not path.exists():
         raise NotFoundError(
             f"There is no label project {id!r}.",
             asked=id,
             available=sorted(f.parent.name for f in ws.labels.glob("*/labels.db")),
-            remedy="Choose one of these, or make a new one.",
+            remedy="Choose one of these, or create a new project.",
             field="project",
         )
     return path
 
 
 def create(path: Path) -> None:
+    """Create the file of a new project."""
     path.parent.mkdir(parents=True)
     with closing(connect(path)) as db:
         db.execute("PRAGMA journal_mode=WAL")
@@ -95,15 +97,16 @@ def create(path: Path) -> None:
 
 
 def connect(path: Path) -> sqlite3.Connection:
+    """Open a connection."""
     db = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
     db.row_factory = sqlite3.Row
-    db.execute("PRAGMA synchronous=FULL")  # a verdict that was acknowledged outlives the power as well
+    db.execute("PRAGMA synchronous=FULL")  # an acknowledged judgment must survive a power failure
     return db
 
 
 @contextmanager
 def reading(ws: Workspace, id: str) -> Iterator[sqlite3.Connection]:
-    """One moment of the project, whoever writes beside."""
+    """Open a read transaction: a consistent snapshot, even while others write."""
     with closing(connect(file_of(ws, id))) as db:
         db.execute("BEGIN")
         yield db
@@ -111,7 +114,7 @@ def reading(ws: Workspace, id: str) -> Iterator[sqlite3.Connection]:
 
 @contextmanager
 def writing(ws: Workspace, id: str) -> Iterator[sqlite3.Connection]:
-    """One transaction: all of it is on disk after the block, or nothing."""
+    """Open a write transaction: after the block all of it is on disk, or nothing."""
     path = file_of(ws, id)
     writer = _writers.setdefault(path, Writer())
     _close_idle(writer)
@@ -121,14 +124,14 @@ def writing(ws: Workspace, id: str) -> Iterator[sqlite3.Connection]:
         try:
             yield db
         except BaseException:
-            if db.in_transaction:  # SQLite takes some back by itself: a full disk
+            if db.in_transaction:  # SQLite rolls some back by itself, such as on a full disk
                 db.execute("ROLLBACK")
             raise
         db.execute("COMMIT")
 
 
 def _close_idle(mine: Writer) -> None:
-    """When many connections are open: close those but ours that nobody writes by just now; the next verdict there opens its own again."""
+    """Close idle connections of other projects when many are open; their next write opens a new one."""
     others = [w for w in list(_writers.values()) if w is not mine and w.db is not None]
     for writer in others if len(others) >= OPEN_FILES else ():
         if writer.turn.acquire(blocking=False):
@@ -139,7 +142,7 @@ def _close_idle(mine: Writer) -> None:
 
 
 def forget(under: Path) -> None:
-    """Let go of the files in a folder that is to be deleted."""
+    """Close the connections to files in a folder that is about to be deleted."""
     for path in [p for p in _writers if p.is_relative_to(under)]:
         if writer := _writers.pop(path, None):
             with writer.turn:

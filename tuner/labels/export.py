@@ -1,4 +1,4 @@
-"""What was judged, as rows to learn from: TRL's preference JSONL, unpaired rows for KTO, provenance, a version of a dataset.
+"""Export judgments as training data: TRL's preference JSONL, unpaired rows for KTO, provenance, a dataset version.
 
 TRL's formats: https://huggingface.co/docs/trl/dataset_formats (explicit prompt, conversational; `margin` is read by reward models).
 """
@@ -22,81 +22,90 @@ from tuner.labels.outcome import Outcome, outcomes
 from tuner.labels.pairs import Messages
 from tuner.paths import Workspace
 
-SHARE = 0.1  # held out of what a project makes
+SHARE = 0.1  # share of validation rows in a dataset made from a project
 KINDS = ("preference", "kto", "chat")
 
 
 def preference_rows(found: Iterable[Outcome], *, min_strength: float = 0) -> Iterator[dict[str, Any]]:
-    """{"prompt", "chosen", "rejected"} and, where a strength was asked, "margin". An edited answer is the chosen one as it should read; an
-    answer written where both were bad is preferred to either. Disputed pairs, ties and skips make none."""
-    for o in found:
-        if o.disputed or weak(o, min_strength):
+    """Yield {"prompt", "chosen", "rejected"} and, where strength was recorded, "margin". An edited answer replaces the chosen one; an
+    answer written where both are bad is preferred to both. Disputed pairs, ties and skips give no rows."""
+    for outcome in found:
+        if outcome.disputed or weak(outcome, min_strength):
             continue
-        margin = ({"margin": o.strength} if o.strength is not None else {}) | tools(o)
-        if o.winner in ("first", "second"):
-            chosen, rejected = (o.first, o.second) if o.winner == "first" else (o.second, o.first)
-            if (chosen := _said(o.edited) or chosen) != rejected:
-                yield {"prompt": o.prompt, "chosen": chosen, "rejected": rejected} | margin
-        elif o.winner == "both_bad" and o.better:
-            for rejected in [r for r in (o.first, o.second) if r != _said(o.better)]:
-                yield {"prompt": o.prompt, "chosen": _said(o.better), "rejected": rejected} | margin
+        margin = ({"margin": outcome.strength} if outcome.strength is not None else {}) | tools(outcome)
+        if outcome.winner in ("first", "second"):
+            chosen, rejected = (outcome.first, outcome.second) if outcome.winner == "first" else (outcome.second, outcome.first)
+            if (chosen := _assistant_turn(outcome.edited) or chosen) != rejected:
+                yield {"prompt": outcome.prompt, "chosen": chosen, "rejected": rejected} | margin
+        elif outcome.winner == "both_bad" and outcome.better:
+            for rejected in [r for r in (outcome.first, outcome.second) if r != _assistant_turn(outcome.better)]:
+                yield {"prompt": outcome.prompt, "chosen": _assistant_turn(outcome.better), "rejected": rejected} | margin
 
 
 def weak(o: Outcome, least: float) -> bool:
-    """Whether the strength that is asked for was not given; where none was, words that somebody wrote stand for one."""
+    """Return whether a pair is below the minimum strength; without a strength, an edited or written answer counts as strong."""
     return bool(least) and (o.strength < least if o.strength is not None else not (o.edited or o.better))
 
 
 def tools(o: Outcome) -> dict[str, Any]:
+    """Return {"tools": ...} of a pair that has tools, else {}."""
     return {"tools": o.origin["tools"]} if o.origin.get("tools") else {}
 
 
-def _said(text: str | None) -> Messages | None:
+def _assistant_turn(text: str | None) -> Messages | None:
     return [{"role": "assistant", "content": text}] if text else None
 
 
 def unpaired_rows(found: Iterable[Outcome]) -> Iterator[dict[str, Any]]:
-    """{"prompt", "completion", "label"}: the better answer is good, the worse is not; a tie is good on both sides, both bad on neither."""
-    for o in found:
-        if o.disputed or o.winner == "skip":
+    """Yield {"prompt", "completion", "label"}: the better answer is good, the worse one bad; a tie gives two good ones, both bad none."""
+    for outcome in found:
+        if outcome.disputed or outcome.winner == "skip":
             continue
-        if o.edited and _said(o.edited) in (o.first, o.second):  # corrected into the other one: both would be good and bad
+        if outcome.edited and _assistant_turn(outcome.edited) in (
+            outcome.first,
+            outcome.second,
+        ):  # edited into the other answer: it would be good and bad
             continue
-        good = {"first": (True, False), "second": (False, True), "tie": (True, True), "both_bad": (False, False)}[o.winner]
-        edited = _said(o.edited)
-        first, second = (edited if edited and o.winner == side else said for side, said in (("first", o.first), ("second", o.second)))
-        yield {"prompt": o.prompt, "completion": first, "label": good[0]}
-        yield {"prompt": o.prompt, "completion": second, "label": good[1]}
-        if o.winner == "both_bad" and o.better:
-            yield {"prompt": o.prompt, "completion": _said(o.better), "label": True}
+        good = {"first": (True, False), "second": (False, True), "tie": (True, True), "both_bad": (False, False)}[outcome.winner]
+        edited, sides = _assistant_turn(outcome.edited), (("first", outcome.first), ("second", outcome.second))
+        first, second = (edited if edited and outcome.winner == side else answer for side, answer in sides)
+        yield {"prompt": outcome.prompt, "completion": first, "label": good[0]}
+        yield {"prompt": outcome.prompt, "completion": second, "label": good[1]}
+        if outcome.winner == "both_bad" and outcome.better:
+            yield {"prompt": outcome.prompt, "completion": _assistant_turn(outcome.better), "label": True}
 
 
 def rated_rows(ratings: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Single answers of the chat with thumbs, and their better wordings."""
+    """Yield {"prompt", "completion", "label"} of single answers rated in the chat, and of their better wordings."""
     for r in ratings:
         if r["good"] is not None or r["better"]:
-            yield {"prompt": r["prompt"], "completion": _said(r["answer"]), "label": bool(r["good"]) and not r["better"]}
+            yield {"prompt": r["prompt"], "completion": _assistant_turn(r["answer"]), "label": bool(r["good"]) and not r["better"]}
         if r["better"]:
-            yield {"prompt": r["prompt"], "completion": _said(r["better"]), "label": True}
+            yield {"prompt": r["prompt"], "completion": _assistant_turn(r["better"]), "label": True}
 
 
 def worded_rows(ratings: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Pairs of a better wording and the answer it replaces."""
-    return ({"prompt": r["prompt"], "chosen": _said(r["better"]), "rejected": _said(r["answer"])} for r in ratings if r["better"])
+    """Yield preference rows of a better wording and the answer it replaces."""
+    return (
+        {"prompt": r["prompt"], "chosen": _assistant_turn(r["better"]), "rejected": _assistant_turn(r["answer"])}
+        for r in ratings
+        if r["better"]
+    )
 
 
 def chat_rows(found: Iterable[Outcome], ratings: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """{"messages"} of what a person wrote or approved: better wordings, edited answers, thumbs up."""
-    for o in found:
-        if text := (o.edited if o.winner in ("first", "second") else o.better if o.winner == "both_bad" else None):
-            yield {"messages": [*o.prompt, *_said(text)]}
+    """Yield {"messages"} of answers that a person wrote or approved: better wordings, edited answers, thumbs up."""
+    for outcome in found:
+        winner = outcome.winner
+        if text := (outcome.edited if winner in ("first", "second") else outcome.better if winner == "both_bad" else None):
+            yield {"messages": [*outcome.prompt, *_assistant_turn(text)]}
     for r in ratings:
         if r["better"] or r["good"]:
-            yield {"messages": [*r["prompt"], *_said(r["better"] or r["answer"])]}
+            yield {"messages": [*r["prompt"], *_assistant_turn(r["better"] or r["answer"])]}
 
 
 def rows(ws: Workspace, project: str, kind: str = "preference", *, min_strength: float = 0, judges: bool = False) -> list[dict[str, Any]]:
-    """All rows of one of KINDS that a project holds."""
+    """Return all rows of one of KINDS from a project."""
     found = [o for o in outcomes(ws, project, judges=judges) if not weak(o, min_strength)]
     with files.reading(ws, project) as db:
         ratings = feedback.ratings(db)
@@ -104,18 +113,18 @@ def rows(ws: Workspace, project: str, kind: str = "preference", *, min_strength:
 
 
 def of_kind(found: list[Outcome], ratings: list[dict], kind: str, min_strength: float) -> list[dict[str, Any]]:
-    """The rows of one of KINDS."""
+    """Return the rows of one of KINDS from outcomes and chat ratings."""
     if kind == "preference":
         made = [*preference_rows(found, min_strength=min_strength), *(worded_rows(ratings) if not min_strength else ())]
-        strong = any("margin" in r for r in made)  # then every row has one, for a table has the same columns in each
-        return [r | {"margin": r.get("margin", 0)} if strong else r for r in made]
+        has_margin = any("margin" in r for r in made)  # then every row needs one: all rows of a table have the same columns
+        return [r | {"margin": r.get("margin", 0)} if has_margin else r for r in made]
     if kind == "kto":
         return [*unpaired_rows(found), *rated_rows(ratings)]
     return list(chat_rows(found, ratings))
 
 
 def written_by(ws: Workspace, project: str) -> str | None:
-    """The run that wrote most of the answers, where one did: what was judged is best learnt from there."""
+    """Return the run that wrote most of the answers, or None: training on the judgments is best continued from there."""
     with files.reading(ws, project) as db:
         names = db.execute(
             "SELECT first_by, count(*) FROM (SELECT first_by FROM pairs UNION ALL SELECT second_by FROM pairs) GROUP BY 1 ORDER BY 2 DESC"
@@ -124,15 +133,17 @@ def written_by(ws: Workspace, project: str) -> str | None:
 
 
 def provenance(found: Iterable[Outcome]) -> Iterator[dict[str, Any]]:
-    """One line a pair: who judged it, what stood at the left, how strongly, edits, and whether they disagreed."""
-    for o in found:
-        told = asdict(o)
-        votes = {v["winner"] for v in o.votes if v["winner"] != "skip"}
-        yield told | {"disagreement": len(votes) > 1}
+    """Yield one document per pair: who judged it, which answer was on the left, strength, edits, and whether labellers disagreed."""
+    for outcome in found:
+        votes = {v["winner"] for v in outcome.votes if v["winner"] != "skip"}
+        yield asdict(outcome) | {"disagreement": len(votes) > 1}
 
 
 def to_folder(ws: Workspace, project: str, folder: Path, *, min_strength: float = 0, judges: bool = False) -> dict[str, Any]:
-    """Writes preference.jsonl, kto.jsonl, provenance.jsonl and, where people wrote answers, chat.jsonl; {"files": {name: rows}}."""
+    """Write preference.jsonl, kto.jsonl, provenance.jsonl and, where people wrote answers, chat.jsonl.
+
+    Returns {"path", "files": {name: rows}}.
+    """
     every = outcomes(ws, project, judges=judges)
     found = [o for o in every if not weak(o, min_strength)]
     with files.reading(ws, project) as db:
@@ -143,7 +154,7 @@ def to_folder(ws: Workspace, project: str, folder: Path, *, min_strength: float 
     made["provenance.jsonl"] = list(provenance(every))
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name in made:  # what an earlier export left
+        for name in made:  # files of an earlier export
             (folder / name).unlink(missing_ok=True)
         made = {name: lines for name, lines in made.items() if lines}
         for name, lines in made.items():
@@ -154,18 +165,18 @@ def to_folder(ws: Workspace, project: str, folder: Path, *, min_strength: float 
 
 
 def _nothing(ws: Workspace, project: str, min_strength: float) -> DataError:
-    p = projects.find(ws, project)
+    found = projects.find(ws, project)
     return DataError(
-        f"{p.name} holds nothing to learn from yet.",
-        asked=f"{p.done} judgements" + (f", strength {min_strength:g} and more" if min_strength else ""),
+        f"{found.name} has no data to train on yet.",
+        asked=f"{found.done} judgments" + (f", strength {min_strength:g} and more" if min_strength else ""),
         available="pairs of which one answer was chosen",
-        remedy="Judge some pairs first." if not min_strength else "Ask for less strength.",
+        remedy="Judge some pairs first." if not min_strength else "Lower the minimum strength.",
     )
 
 
 def to_dataset(ws: Workspace, project: str, kind: str = "preference", *, min_strength: float = 0, judges: bool = False) -> store.Dataset:
-    """A version of the dataset that this project makes: the first time a new dataset, then its next version."""
-    p = projects.find(ws, project)
+    """Build the dataset of a project: a new dataset the first time, later its next version."""
+    found = projects.find(ws, project)
     lines = rows(ws, project, kind, min_strength=min_strength, judges=judges)
     if not lines:
         raise _nothing(ws, project, min_strength)
@@ -173,7 +184,7 @@ def to_dataset(ws: Workspace, project: str, kind: str = "preference", *, min_str
     with files.reading(ws, project) as db:
         known = files.get(db, f"dataset/{kind}")
     old = next((d for d in store.listing(ws) if d.id == known), None)
-    made = _version(ws, p, kind, values, old, min_strength)
+    made = _version(ws, found, kind, values, old, min_strength)
     with files.writing(ws, project) as db:
         files.put(db, f"dataset/{kind}", made.id)
     return made
@@ -183,25 +194,27 @@ def _canonical(line: dict[str, Any], kind: str) -> dict[str, Any]:
     return {"prompt": line["prompt"], "answer": line["completion"], "label": line["label"]} if kind == "kto" else line
 
 
-def _version(ws: Workspace, p: projects.Project, kind: str, values: list[dict], old: store.Dataset | None, least: float) -> store.Dataset:
-    what = {"preference": "preference", "kto": "rated", "chat": "chat"}[kind]
+def _version(
+    ws: Workspace, project: projects.Project, kind: str, values: list[dict], old: store.Dataset | None, least: float
+) -> store.Dataset:
+    data_kind = {"preference": "preference", "kto": "rated", "chat": "chat"}[kind]
     text = "".join(map(as_json, values)).encode("utf-8", "surrogatepass")
-    told = {"key": "labels", "project": p.name, "verdicts": p.done, "min_strength": least}
+    made_by = {"key": "labels", "project": project.name, "verdicts": project.done, "min_strength": least}
     parent = (ws.dataset(old.id) / "versions") if old else ws.datasets
     with building(parent) as folder:
         version = folder if old else folder / "versions" / "1"
         version.mkdir(parents=True, exist_ok=True)
-        tally, held = write(_items(values, what), version, SHARE)
-        made = _about(p, what, tally, held) | {
-            "made_by": [{"from": old.version} | told] if old else [],
+        tally, validation = write(_items(values, data_kind), version, SHARE)
+        document = _about(project, data_kind, tally, validation) | {
+            "made_by": [{"from": old.version} | made_by] if old else [],
             "sha256": hashlib.sha256(text).hexdigest(),
             "bytes": len(text),
         }
         if old:
-            id, number = old.id, store.publish(folder, ws.dataset(old.id), {"id": old.id} | made)
+            id, number = old.id, store.publish(folder, ws.dataset(old.id), {"id": old.id} | document)
         else:
             (folder / "source").mkdir(exist_ok=True)
-            id, number = store.move_in(ws, folder, version, made["name"], made | {"version": 1}), 1
+            id, number = store.move_in(ws, folder, version, document["name"], document | {"version": 1}), 1
     return store.get(ws, f"{id}@{number}")
 
 
@@ -215,23 +228,23 @@ def _items(values: list[dict], kind: str) -> Iterator[tuple]:
     yield None, None, tally
 
 
-def _about(p: projects.Project, kind: str, tally: Tally, held: int) -> dict[str, Any]:
-    name = p.name + {"preference": "", "rated": " (rated)", "chat": " (answers)"}[kind]
+def _about(project: projects.Project, kind: str, tally: Tally, validation: int) -> dict[str, Any]:
+    name = project.name + {"preference": "", "rated": " (rated)", "chat": " (answers)"}[kind]
     return {
         "name": name,
         "kind": kind,
         "format": "labels",
         "mapping": {},
-        "reason": f"Judged in the label project {p.name}.",
+        "reason": f"Judged in the label project {project.name}.",
         "questions": [],
         "rows": tally.usable,
-        "held_out": held,
+        "held_out": validation,
         "records": tally.records,
         "problem_count": 0,
         "problems": [],
         "notes": [],
         "columns": [],
-        "source_name": f"labels: {p.name}",
+        "source_name": f"labels: {project.name}",
         "created": datetime.now(UTC).isoformat(),
         "health": tally.health(),
         "share": SHARE,

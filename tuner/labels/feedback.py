@@ -1,5 +1,5 @@
-"""What a person says of answers in the chat, kept in a project of its own, and only while they want it: thumbs, a better wording, the
-better of two answers to the same question. It becomes rated rows, pairs or rows to learn from (see export.py)."""
+"""Feedback on answers in the chat, stored in a separate project and only while it is switched on: thumbs, a better wording, the better of
+two answers to the same question. It becomes rated rows, pairs or chat rows (see export.py)."""
 
 import hashlib
 import json
@@ -12,11 +12,11 @@ from tuner.labels.pairs import Candidate, Messages
 from tuner.paths import Workspace
 
 PROJECT, TITLE = "from-the-chat", "From the chat"
-SELF = "me"  # who chats on this computer
+SELF = "me"  # the labeller name of the person who chats on this computer
 
 
 def wanted(ws: Workspace) -> bool:
-    """Whether the person switched it on."""
+    """Return whether collecting feedback is switched on."""
     if not (ws.label_project(PROJECT) / "labels.db").exists():
         return False
     with files.reading(ws, PROJECT) as db:
@@ -24,7 +24,7 @@ def wanted(ws: Workspace) -> bool:
 
 
 def want(ws: Workspace, on: bool) -> None:
-    """Switch it on or off; what was kept stays."""
+    """Switch collecting feedback on or off; stored feedback stays."""
     if not on and not (ws.label_project(PROJECT) / "labels.db").exists():
         return
     projects.ensure(ws, PROJECT, TITLE)
@@ -33,18 +33,18 @@ def want(ws: Workspace, on: bool) -> None:
 
 
 def rate(ws: Workspace, prompt: Messages, answer: str, good: bool | None, origin: dict[str, Any]) -> None:
-    """Thumbs up or down; None takes it back."""
+    """Store thumbs up (True) or down (False); None removes the rating."""
     _keep(ws, prompt, answer, "good", None if good is None else int(good), origin)
 
 
 def word_better(ws: Workspace, prompt: Messages, answer: str, better: str, origin: dict[str, Any]) -> None:
-    """How the answer should have read."""
+    """Store how the answer should have read. RequestError for an empty or unchanged wording."""
     if not better.strip() or better.strip() == answer.strip():
         raise RequestError(
-            "Nothing was written." if not better.strip() else "This is the answer as it was.",
+            "The new wording is empty." if not better.strip() else "The wording is unchanged.",
             asked=better[:80],
             available="another wording",
-            remedy="Write how it should read.",
+            remedy="Write how the answer should read.",
             field="better",
         )
     _keep(ws, prompt, answer, "better", better.strip(), origin)
@@ -63,13 +63,13 @@ def _keep(ws: Workspace, prompt: Messages, answer: str, column: str, value: Any,
 
 
 def prefer(ws: Workspace, prompt: Messages, chosen: str, rejected: str, origin: dict[str, Any]) -> bool:
-    """Of two answers to one question the better one, as a judged pair; False when they make no pair or were judged before."""
+    """Store the better of two answers to one question as a judged pair; False when they make no pair or were judged before."""
     if pairs.unfit(chosen, rejected):
         return False
-    who = str(origin.get("model", "model"))
+    model = str(origin.get("model", "model"))
     sides = ([{"role": "assistant", "content": text}] for text in (chosen, rejected))
     with files.writing(ws, PROJECT) as db:
-        id = pairs.insert(db, Candidate(prompt, *sides, (who, who), origin))
+        id = pairs.insert(db, Candidate(prompt, *sides, (model, model), origin))
         if id is None:
             return False
         projects.spread(db, projects.Settings(), [id])
@@ -82,7 +82,7 @@ def prefer(ws: Workspace, prompt: Messages, chosen: str, rejected: str, origin: 
 
 
 def kept(ws: Workspace) -> list[dict[str, Any]]:
-    """[{"prompt", "answer", "good", "better", "origin"}] of all single answers, the oldest first."""
+    """Return all single answers as [{"prompt", "answer", "good", "better", "origin", "created"}], oldest first."""
     if not (ws.label_project(PROJECT) / "labels.db").exists():
         return []
     with files.reading(ws, PROJECT) as db:
@@ -90,6 +90,7 @@ def kept(ws: Workspace) -> list[dict[str, Any]]:
 
 
 def ratings(db) -> list[dict[str, Any]]:
+    """Return all rated answers, oldest first."""
     return [
         {
             "prompt": json.loads(r["prompt"]),

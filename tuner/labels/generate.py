@@ -1,7 +1,7 @@
-"""Pairs from models: prompts, two writers, and the answers that make a pair.
+"""Generate pairs with models: prompts, two writers, and the answers that make a pair.
 
-The serving worker answers; the work runs in a process of its own (workers/data_tasks.py), is resumable answer by answer, and tells what was
-dropped and why. A writer is a model (a run, the starter, a folder, a Hub id) with its sampling, the untuned base of a run, or the data.
+The serving worker answers; the work runs in a separate process (workers/data_tasks.py), is resumable answer by answer, and reports what was
+dropped and why. A writer is a model (a run, the starter, a folder, a Hub id) with its sampling, the base model of a run, or the data.
 """
 
 import json
@@ -21,15 +21,15 @@ from tuner.labels.pairs import Added, Candidate, Messages
 from tuner.paths import Workspace
 from tuner.serving import chat_client
 
-TOGETHER = 16  # prompts one model answers in a row before the other has its turn: loading a model takes longer than an answer
-PROMPTS = 20_000  # in one go
-ASKED = ("chat", "preference", "rated", "classification", "seq2seq", "text")  # kinds of data that ask something
-DATA = "data"  # a writer: the answer that stands in the data
+TOGETHER = 16  # prompts that one model answers before the other does: loading a model takes longer than an answer
+PROMPTS = 20_000  # maximum per generation
+ASKED = ("chat", "preference", "rated", "classification", "seq2seq", "text")  # kinds of data that contain prompts
+DATA = "data"  # the writer whose answers are those of the data
 
 
 @dataclass(frozen=True)
 class Writer:
-    """Who writes an answer. `model` is "data", or what `tunesmith chat` takes; `base` asks a run's base instead of what was tuned."""
+    """The source of an answer. `model` is "data" or a model as `tunesmith chat` takes it; `base` asks a run's base model instead."""
 
     model: str
     base: bool = False
@@ -40,13 +40,13 @@ class Writer:
 
     @property
     def name(self) -> str:
-        """What the win rates call it."""
+        """The name in the win rates."""
         return f"{self.model}/base" if self.base else self.model
 
 
 @dataclass(frozen=True)
 class Request:
-    """`prompts` are conversations that end with a question; those of `data` (a dataset, its held-out rows alone when `held_out`) follow."""
+    """A request for pairs. `prompts` come first, then those of `data`, a dataset (only its validation rows when `held_out`)."""
 
     writers: tuple[Writer, Writer]
     prompts: tuple[str, ...] = ()
@@ -61,10 +61,10 @@ class Request:
 
 
 def ask(ws: Workspace, project: str, request: Request) -> str:
-    """The id of a generation that is now under way. RequestError for what can't be made."""
+    """Start a generation and return its id. RequestError for a request that can't give pairs."""
     files.file_of(ws, project)
     if all(w.model == DATA for w in request.writers):
-        raise _wrong("Nobody would write anything.", "writers", "a model on at least one side", "Choose a model.")
+        raise _wrong("Both answers would come from the data.", "writers", "a model on at least one side", "Choose a model for one of them.")
     if request.writers[0] == request.writers[1] and request.writers[0].temperature == 0:
         raise _wrong(
             "The same model at temperature 0 writes the same answer twice.",
@@ -74,11 +74,11 @@ def ask(ws: Workspace, project: str, request: Request) -> str:
         )
     if request.data:
         ds = store.get(ws, request.data)
-        request = replace(request, data=ds.ref)  # this version, also when it is gone on with
+        request = replace(request, data=ds.ref)  # pin the version, so that a resumed generation uses the same one
         if ds.kind not in ASKED:
-            raise _wrong(f"{ds.name} ({ds.kind}) asks nothing.", "data", list(ASKED), "Choose other data, or type the prompts.")
+            raise _wrong(f"{ds.name} ({ds.kind}) contains no prompts.", "data", list(ASKED), "Choose other data, or type the prompts.")
     elif not any(p.strip() for p in request.prompts):
-        raise _wrong("There are no prompts.", "prompts", "typed ones (one a line), a file, or a dataset", "Add some.")
+        raise _wrong("There are no prompts.", "prompts", "typed prompts (one per line), a file, or a dataset", "Add some prompts.")
     if DATA in (w.model for w in request.writers) and not request.data:
         raise _wrong("Typed prompts have no answers.", "writers", "two models", "Choose a model for both sides, or a dataset.")
     for w in request.writers:
@@ -95,15 +95,16 @@ def _wrong(message: str, field: str, available: Any, remedy: str) -> RequestErro
 
 
 def resume(ws: Workspace, project: str, id: str) -> str:
-    """Go on with a generation that was ended; answers that are there are not asked for again."""
+    """Resume a generation that was stopped; answers that exist are not generated again."""
     _request(ws, project, id)
     if (ws.jobs / job_of(project, id) / "job.json").exists():
-        data_jobs.forget(ws, job_of(project, id))  # unless it is still at work
+        data_jobs.forget(ws, job_of(project, id))  # raises while it is still running
     data_jobs.begin(ws, "generate", job_of(project, id), project=project, generation=id)
     return id
 
 
 def job_of(project: str, id: str) -> str:
+    """Return the id of the job of a generation."""
     return f"import-pairs-{project[:32]}-{id}"
 
 
@@ -111,12 +112,12 @@ def _request(ws: Workspace, project: str, id: str) -> Request:
     with files.reading(ws, project) as db:
         found = files.get(db, f"generation/{id}")
     if found is None:
-        raise NotFoundError(f"There is no generation {id!r}.", asked=id, available=unfinished(ws, project), remedy="Begin a new one.")
+        raise NotFoundError(f"There is no generation {id!r}.", asked=id, available=unfinished(ws, project), remedy="Start a new one.")
     return Request.read(found)
 
 
 def unfinished(ws: Workspace, project: str) -> list[str]:
-    """Generations that were begun and have not come to their end."""
+    """Return the ids of generations that were started and have not finished."""
     with files.reading(ws, project) as db:
         rows = db.execute(
             "SELECT key FROM about WHERE key LIKE 'generation/%' AND key NOT IN (SELECT replace(key, 'ended/', 'generation/') FROM about WHERE key LIKE 'ended/%') ORDER BY rowid"
@@ -125,7 +126,7 @@ def unfinished(ws: Workspace, project: str) -> list[str]:
 
 
 def prompts_of(ws: Workspace, request: Request) -> Iterator[tuple[Messages, str | None, dict[str, Any]]]:
-    """(prompt, the data's own answer, origin), each prompt once."""
+    """Yield (prompt, the answer in the data, origin), each prompt once."""
     seen, system = set(), [{"role": "system", "content": request.system}] if request.system.strip() else []
     for prompt, answer, origin in _sources(ws, request):
         key = json.dumps(prompt, sort_keys=True)
@@ -146,7 +147,7 @@ def _sources(ws: Workspace, request: Request) -> Iterator[tuple[Messages, str | 
 
 
 def question(value: dict[str, Any], kind: str) -> tuple[Messages, str | None] | None:
-    """(the conversation up to its last question, the answer in the data) of a canonical row; None when it asks nothing."""
+    """Return (the conversation up to its last question, the answer in the data) of a canonical row; None when it has no question."""
     if kind in ("preference", "rated"):
         return value["prompt"], pairs.text_of(value["chosen"] if kind == "preference" else value["answer"])
     if kind == "text":
@@ -158,15 +159,17 @@ def question(value: dict[str, Any], kind: str) -> tuple[Messages, str | None] | 
     return messages[: last + 1], pairs.text_of(messages[last + 1 :]) or None
 
 
-# --- at work ----------------------------------------------------------------------------------------------------------------------
+# --- the job -----------------------------------------------------------------------------------------------------------------------
 
 
 def run(ws: Workspace, *, project: str, generation: str, progress, cancelled) -> Any:
-    """Ask, keep, pair; called in a process of its own (workers/data_tasks.py)."""
+    """Generate the answers, store them and make pairs; called in a separate process (workers/data_tasks.py)."""
     request = _request(ws, project, generation)
     asked = list(prompts_of(ws, request))
     if not asked:
-        raise DataError("There is nothing to ask.", asked=request.data, available="rows with a question", remedy="Choose other data.")
+        raise DataError(
+            "There are no prompts in this data.", asked=request.data, available="rows with a question", remedy="Choose other data."
+        )
     work = _Work(ws, project, generation, request)
     total, report = len(asked) * sum(w.model != DATA for w in request.writers), Added()
     for begin in range(0, len(asked), TOGETHER):
@@ -186,7 +189,7 @@ def run(ws: Workspace, *, project: str, generation: str, progress, cancelled) ->
 
 @dataclass(frozen=True)
 class Made:
-    """What the process that made it writes into its result."""
+    """The result that the process of the job writes."""
 
     ref: str
     rows: int
@@ -203,9 +206,9 @@ class _Work:
         self.answers = {(r["item"], r["side"]): json.loads(r["answer"]) for r in rows}
 
     def answer(self, item: int, side: int, prompt: Messages, own: str | None) -> None:
-        """One answer, on disk before the next is asked for. A prompt that a model refuses is a dropped pair, not the end of the work."""
-        w = self.request.writers[side]
-        if w.model == DATA:
+        """Generate one answer and store it before the next one. A prompt that a model rejects drops the pair and doesn't stop the job."""
+        writer = self.request.writers[side]
+        if writer.model == DATA:
             self.answers[item, side] = {"text": own or "", "stop": "stop"}
             return
         self.answered += 1
@@ -215,10 +218,10 @@ class _Work:
             piece = self.client.answer(
                 self.known[side],
                 prompt,
-                temperature=w.temperature,
-                top_p=w.top_p,
-                max_tokens=w.max_tokens,
-                seed=(w.seed * 1_000_003 + item * 2 + side) % 2**31,
+                temperature=writer.temperature,
+                top_p=writer.top_p,
+                max_tokens=writer.max_tokens,
+                seed=(writer.seed * 1_000_003 + item * 2 + side) % 2**31,
             )
             found = {"text": piece.text, "stop": piece.stop_reason}
         except chat_client.TunerErrorFromWorker as error:
@@ -228,6 +231,7 @@ class _Work:
             db.execute("INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?)", (self.generation, item, side, json.dumps(found)))
 
     def pair(self, item: int, prompt: Messages, origin: dict[str, Any], report: Added) -> None:
+        """Add the pair of a prompt, or count why it was dropped."""
         one, other = self.answers[item, 0], self.answers[item, 1]
         stops = (one["stop"], other["stop"])
         if "error" in stops or "length" in stops:
@@ -238,13 +242,13 @@ class _Work:
         candidate = Candidate(prompt, *sides, by, origin)
         found = pairs.put_in(self.ws, self.project, [candidate])
         if found.dropped[pairs.KNOWN] and pairs.made_by(self.ws, self.project, candidate) == self.generation:
-            found = Added(1)  # before it was stopped
+            found = Added(1)  # added by this generation before it was stopped
         report.added += found.added
         report.dropped.update(found.dropped)
 
 
 def state(ws: Workspace, project: str, id: str) -> dict[str, Any]:
-    """Progress as `jobs.progress` tells it, and at the end the `report` of what was dropped."""
+    """Return the progress as `jobs.progress` reports it; when it is done, with the `report` of what was dropped."""
     with files.reading(ws, project) as db:
         report = files.get(db, f"ended/{id}")
     if report is not None:
@@ -252,19 +256,20 @@ def state(ws: Workspace, project: str, id: str) -> dict[str, Any]:
     try:
         return data_jobs.progress(ws, job_of(project, id))
     except NotFoundError:
-        return {"state": "failed", "errors": [_ended(id).as_dict()], "done": 0, "total": 0, "rows": 0, "eta_seconds": None}
+        return {"state": "failed", "errors": [_stopped(id).as_dict()], "done": 0, "total": 0, "rows": 0, "eta_seconds": None}
 
 
-def _ended(id: str) -> TunerError:
+def _stopped(id: str) -> TunerError:
     return DataError(
-        "The models were ended before all pairs were made. What they wrote is kept.",
+        "The generation was stopped before all pairs were made. The answers so far are kept.",
         asked=id,
-        available="the rest",
-        remedy="Go on with it.",
+        available="the remaining pairs",
+        remedy="Resume it.",
     )
 
 
 def cancel(ws: Workspace, project: str, id: str) -> None:
+    """Stop a generation; it can be resumed."""
     data_jobs.cancel(ws, job_of(project, id))
 
 

@@ -1,8 +1,8 @@
-"""A model that judges as one more labeller. Off until somebody asks for it; its votes are counted apart from people's.
+"""AI judge (LLM-as-a-judge): a model as an additional labeller. Off by default; its votes are counted apart from people's.
 
-It is asked twice, with the answers in both orders, and only what it says both times counts: models favour one side (Zheng et al. 2023,
-arXiv:2306.05685). A local model is asked through the serving worker; another one through any OpenAI-compatible address, which is sent the
-pairs: nothing leaves this computer unless somebody names one.
+It is asked twice, with the answers in both orders, and only a consistent judgment counts, because models favor one side (Zheng et al.
+2023, arXiv:2306.05685). A local model is asked through the serving worker, any other through an OpenAI-compatible endpoint, to which the
+pairs are sent: nothing leaves this computer unless you enter one.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ from tuner.network.retries import BUSY, patiently
 from tuner.paths import Workspace
 from tuner.serving import chat_client
 
-KEY = "TUNESMITH_JUDGE_KEY"  # of the endpoint, in the process that asks; never on disk
+KEY = "TUNESMITH_JUDGE_KEY"  # environment variable with the endpoint's API key, in the job's process only; never on disk
 TASK = """You compare two answers to one question. These are the guidelines:
 
 {guidelines}
@@ -40,7 +40,7 @@ ASKED = "The conversation:\n{prompt}\n\n--- Answer 1 ---\n{first}\n\n--- Answer 
 
 @dataclass(frozen=True)
 class Judge:
-    """`model` is what `tunesmith chat` takes; with `url` it is the name by which the endpoint knows its model."""
+    """An AI judge. `model` is a model as `tunesmith chat` takes it; with `url` it is the name of the model at that endpoint."""
 
     model: str
     url: str | None = None
@@ -52,18 +52,18 @@ class Judge:
 
 
 def ask(ws: Workspace, project: str, judge: Judge, *, key: str | None = None, limit: int | None = None) -> str:
-    """The id of a job in which the judge votes on all pairs it has not judged yet."""
+    """Start a job in which the judge votes on all pairs it has not judged yet, and return its id. Raises RequestError, ConflictError."""
     files.file_of(ws, project)
     if not judge.model.strip():
-        raise RequestError("No judge was named.", asked="", available="a model", remedy="Choose one.", field="judge")
+        raise RequestError("No AI judge was chosen.", asked="", available="a model", remedy="Choose a model.", field="judge")
     if judge.url:
         parts = urlsplit(judge.url)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.password:
             raise RequestError(
-                "This is no address of an OpenAI-compatible endpoint.",
+                "This is not the address of an OpenAI-compatible endpoint.",
                 asked=judge.url,
                 available="http://127.0.0.1:11434/v1, https://.../v1",
-                remedy="Write it up to /v1, the key in its own place.",
+                remedy="Enter the address up to /v1, and the key in its own field.",
                 field="url",
             )
     else:
@@ -72,9 +72,9 @@ def ask(ws: Workspace, project: str, judge: Judge, *, key: str | None = None, li
     if (ws.jobs / job / "job.json").exists():
         if data_jobs.progress(ws, job)["state"] == "running":
             raise ConflictError(
-                f"{judge.model} is judging these pairs already.",
+                f"{judge.model} is already judging these pairs.",
                 asked=judge.model,
-                available="its votes as they come",
+                available="the votes so far",
                 remedy="Wait until it is done.",
             )
         data_jobs.forget(ws, job)
@@ -83,36 +83,39 @@ def ask(ws: Workspace, project: str, judge: Judge, *, key: str | None = None, li
 
 
 def run(ws: Workspace, *, project: str, judge: dict[str, Any], limit: int | None, progress, cancelled) -> Made:
-    """Ask and keep, pair by pair; called in a process of its own (workers/data_tasks.py). What was kept is not asked again."""
-    who = Judge(**judge)
-    say = _endpoint(who, cancelled) if who.url else _local(ws, who)
+    """Ask the judge about each pair and store its votes; called in a separate process (workers/data_tasks.py).
+
+    Stored votes are not asked for again.
+    """
+    ai_judge = Judge(**judge)
+    query = _endpoint(ai_judge, cancelled) if ai_judge.url else _local(ws, ai_judge)
     system = TASK.format(guidelines=projects.guidelines(ws, project)[1])
-    waiting = open_pairs(ws, project, who.labeller)[:limit]
-    said: Counter = Counter()
+    waiting = open_pairs(ws, project, ai_judge.labeller)[:limit]
+    votes: Counter = Counter()
     for n, (id, prompt, first, second) in enumerate(waiting):
         if cancelled():
             raise Cancelled
-        winner, reason = verdict(lambda a, b, prompt=prompt: say(_messages(system, prompt, a, b)), first, second)
-        queue.vote(ws, project, who.labeller, id, winner, reason)
-        said[winner] += 1
+        winner, reason = verdict(lambda a, b, prompt=prompt: query(_messages(system, prompt, a, b)), first, second)
+        queue.vote(ws, project, ai_judge.labeller, id, winner, reason)
+        votes[winner] += 1
         progress(n + 1, len(waiting), n + 1)
-    return Made(project, len(waiting), dict(said))
+    return Made(project, len(waiting), dict(votes))
 
 
-def verdict(say, first: Messages, second: Messages) -> tuple[str, str]:
-    """(winner, reason) of what a judge says in both orders: other verdicts in other orders are a tie, an answer without one is a skip."""
-    one, other = read(say(first, second)), read(say(second, first))
+def verdict(query, first: Messages, second: Messages) -> tuple[str, str]:
+    """Ask in both orders and return (winner, reason): different judgments are a tie, a reply without a judgment is a skip."""
+    one, other = read(query(first, second)), read(query(second, first))
     if one is None or other is None:
-        return "skip", "the judge gave no verdict"
+        return "skip", "the judge gave no judgment"
     other = {"1": "2", "2": "1"}.get(other, other)
     if one != other:
-        return "tie", "another verdict in another order"
+        return "tie", "different judgments in the two orders"
     return {"1": "first", "2": "second", "0": "tie"}[one], ""
 
 
 def read(text: str) -> str | None:
-    """1, 2 or 0, after what was thought aloud: a number that is the whole of its first or last line, or the only one there, at its end.
-    None where that leaves a doubt: a verdict read the wrong way round is worse than none."""
+    """Return "1", "2" or "0" from a reply, ignoring its reasoning: a number alone on the first or last line, or the only number of the last
+    line, at its end. None in doubt: a misread judgment is worse than none."""
     for _, end in THINKING:
         text = text.rpartition(end)[2] if end in text else text
     lines = [line.strip(" *`.:#") for line in text.strip().splitlines() if line.strip()]
@@ -124,8 +127,8 @@ def read(text: str) -> str | None:
 
 
 def _messages(system: str, prompt: Messages, first: Messages, second: Messages) -> Messages:
-    talk = "\n".join(f"{m['role']}: {text_of([m])}" for m in prompt)
-    asked = ASKED.format(prompt=talk, first=text_of(first), second=text_of(second))
+    conversation = "\n".join(f"{m['role']}: {text_of([m])}" for m in prompt)
+    asked = ASKED.format(prompt=conversation, first=text_of(first), second=text_of(second))
     return [{"role": "system", "content": system}, {"role": "user", "content": asked}]
 
 
@@ -138,7 +141,7 @@ def _endpoint(judge: Judge, cancelled=None):
     key = os.environ.pop(KEY, "")
     client = httpx.Client(timeout=120, headers={"Authorization": f"Bearer {key}"} if key else {})
 
-    def say(messages: Messages) -> str:
+    def query(messages: Messages) -> str:
         document = {"model": judge.model, "messages": messages, "temperature": 0, "max_tokens": judge.max_tokens}
 
         def ask() -> httpx.Response:
@@ -150,23 +153,23 @@ def _endpoint(judge: Judge, cancelled=None):
         try:
             answer = patiently(ask, tell=lambda why: print(why, flush=True), cancelled=cancelled)
             if 400 <= answer.status_code < 500 and answer.status_code not in (401, 403, 404, 429):
-                return ""  # it takes everything but this pair, which it skips
+                return ""  # the endpoint rejects only this pair, which is skipped
             answer.raise_for_status()
             return answer.json()["choices"][0]["message"]["content"] or ""
         except (httpx.HTTPError, KeyError, IndexError, TypeError, ValueError) as error:
             raise NetworkError(
-                f"The judge did not answer: {str(error)[:200] or type(error).__name__}.",
+                f"The AI judge did not answer: {str(error)[:200] or type(error).__name__}.",
                 asked=judge.url,
                 available="an OpenAI-compatible endpoint",
-                remedy="Look at its address, its key and the name of the model. The votes so far are kept.",
+                remedy="Check the address, the key and the name of the model. The votes so far are kept.",
                 field="url",
             ) from error
 
-    return say
+    return query
 
 
 def open_pairs(ws: Workspace, project: str, labeller: str) -> list[tuple[int, Messages, Messages, Messages]]:
-    """Pairs this judge has not judged; those that people judged come first, for the agreement."""
+    """Return the pairs that this judge has not judged; those that people judged come first, to measure agreement."""
     with files.reading(ws, project) as db:
         rows = db.execute(
             "SELECT p.id, p.prompt, p.first, p.second FROM pairs p WHERE p.gold IS NULL AND NOT EXISTS "

@@ -1,7 +1,7 @@
-"""One person's answer on one pair of answers, and the two scales it can be read on. No files, no I/O.
+"""Judgments: one labeller's choice between the two answers of a pair, and the two scales it can be read on. No I/O.
 
-A verdict speaks of the content: "first" and "second" are the two answers of the pair, wherever they stood. `left` keeps what stood at the
-left, so that a habit of the hand can be told from a judgement. A judge model is a labeller like any other.
+"first" and "second" are the two answers of the pair, on whichever side they were shown. `left` records which one was on the left, so that
+a position bias can be detected. An AI judge is a labeller like any other.
 """
 
 from collections import Counter
@@ -16,17 +16,19 @@ DECIDED = ("first", "second")
 
 @dataclass(frozen=True)
 class Verdict:
+    """A judgment of one labeller on one pair."""
+
     pair: str
     labeller: str
     winner: str  # one of WINNERS
-    left: str  # "first" or "second": what was shown at the left, as A
-    strength: int | None = None  # 1 slightly, 2 clearly, 3 by far; None where strength is switched off
+    left: str  # "first" or "second": the answer shown on the left, as A
+    strength: int | None = None  # 1 slightly, 2 clearly, 3 far better; None where strength is switched off
     repeat: bool = False  # a hidden repeat, sides swapped, of a pair that this labeller judged before
     first_length: int = 0  # characters
     second_length: int = 0
-    first_by: str = ""  # the model that wrote it
+    first_by: str = ""  # the model that wrote the first answer
     second_by: str = ""
-    gold: str | None = None  # the answer known to be right: "first" or "second"
+    gold: str | None = None  # the known right answer: "first" or "second"
     seconds: float | None = None  # how long it took
     when: float = 0.0  # seconds since 1970
 
@@ -37,18 +39,19 @@ class Verdict:
             or self.gold not in (None, *DECIDED)
             or self.strength not in (None, 1, 2, 3)
         ):
-            raise ValueError(f"no such verdict: {self}")
+            raise ValueError(f"invalid judgment: {self}")
 
     @property
     def decided(self) -> bool:
+        """Whether one of the two answers was preferred."""
         return self.winner in DECIDED
 
     @property
     def score(self) -> int | None:
-        """From 3 (the first by far) over 0 (a tie, or both bad) to -3 (the second by far); None where it was skipped.
+        """From 3 (the first is far better) over 0 (a tie, or both bad) to -3 (the second is far better); None for a skip.
 
-        Without a strength a preference counts 1, the smallest there is: that somebody prefers is known, how much is not. The measure of
-        agreement on this scale goes by ranks, so where nobody gave a strength it reads second, neither, first, in this order."""
+        Without a strength a preference counts as 1, the smallest one. Agreement on this scale is measured by ranks, so where nobody gave
+        a strength the order is second, neither, first."""
         if self.winner == "skip":
             return None
         sign = {"first": 1, "second": -1}.get(self.winner, 0)
@@ -56,7 +59,7 @@ class Verdict:
 
 
 def counted(verdicts: Iterable[Verdict]) -> list[Verdict]:
-    """What each labeller says of each pair in the end, in order of time: the latest verdict; without repeats, with skips."""
+    """Return the latest judgment of each labeller on each pair, in order of time; without repeats, with skips."""
     last: dict[tuple[str, str], Verdict] = {}
     for v in in_order(verdicts):
         if not v.repeat:
@@ -65,12 +68,12 @@ def counted(verdicts: Iterable[Verdict]) -> list[Verdict]:
 
 
 def in_order(verdicts: Iterable[Verdict]) -> list[Verdict]:
-    """By time; what came at the same time stays as it is."""
+    """Sort by time (stable)."""
     return sorted(verdicts, key=lambda v: v.when)
 
 
 def by_pair(verdicts: Iterable[Verdict]) -> dict[str, list[Verdict]]:
-    """The verdicts that count on each pair, without skips; pairs in the order in which they were first judged."""
+    """Return the judgments that count for each pair, without skips; pairs in the order in which they were first judged."""
     out: dict[str, list[Verdict]] = {}
     for v in counted(verdicts):
         if v.winner != "skip":
@@ -79,7 +82,7 @@ def by_pair(verdicts: Iterable[Verdict]) -> dict[str, list[Verdict]]:
 
 
 def by_labeller(verdicts: Iterable[Verdict]) -> dict[str, list[Verdict]]:
-    """All verdicts of each labeller in order of time, hidden repeats and skips as well; labellers by name."""
+    """Return all judgments of each labeller in order of time, including hidden repeats and skips; labellers sorted by name."""
     out: dict[str, list[Verdict]] = {}
     for v in in_order(verdicts):
         out.setdefault(v.labeller, []).append(v)
@@ -88,7 +91,7 @@ def by_labeller(verdicts: Iterable[Verdict]) -> dict[str, list[Verdict]]:
 
 @dataclass(frozen=True)
 class Majority:
-    """What the labellers of one pair say together: `share` of their votes went to `winner`; `disputed` where it is not more than half."""
+    """The majority vote on one pair: `share` of the votes went to `winner`; `disputed` when that is not more than half."""
 
     winner: str
     share: float
@@ -96,8 +99,8 @@ class Majority:
 
 
 def majority(verdicts: Iterable[Verdict]) -> Majority:
-    """Of the verdicts on one pair, one vote a labeller. Where two answers have as many votes nobody won: a tie, disputed. Without any
-    vote the pair is skipped."""
+    """Return the majority of the judgments on one pair, one vote per labeller. Equal votes are a disputed tie; without votes the pair is
+    skipped."""
     votes = Counter(v.winner for v in counted(verdicts) if v.winner != "skip")
     if not votes:
         return Majority("skip", 0.0, False)
@@ -107,8 +110,8 @@ def majority(verdicts: Iterable[Verdict]) -> Majority:
 
 
 def table(verdicts: Iterable[Verdict], scale: str = "score") -> np.ndarray:
-    """Reliability data as `agreement` reads them, [labellers, pairs]: `scale` "score" is ordinal, "winner" has a number for each answer
-    without an order. NaN where somebody did not judge. Labellers by name."""
+    """Return reliability data for `agreement`, [labellers, pairs]: `scale` "score" is ordinal, "winner" has an unordered number for each
+    answer. NaN where a labeller did not judge. Labellers are sorted by name."""
     pairs = by_pair(verdicts)
     names = sorted({v.labeller for judged in pairs.values() for v in judged})
     row = {name: i for i, name in enumerate(names)}

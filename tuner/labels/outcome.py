@@ -1,4 +1,4 @@
-"""What all labellers together say of each pair: the verdicts as the statistics read them, and the outcome that is learnt from."""
+"""Outcome of each pair over all labellers: the judgments for the statistics, and the outcomes that become training data."""
 
 import json
 import sqlite3
@@ -19,8 +19,8 @@ FROM tasks t JOIN events e ON e.id = t.event JOIN pairs p ON p.id = t.pair ORDER
 
 @dataclass(frozen=True)
 class Outcome:
-    """`winner` by majority, or as it was settled; `strength` the mean of those who voted for it, None where none was asked. `edited` is the
-    winner as it should read, `better` an answer written where both are bad. `votes` are the events, for the provenance."""
+    """The outcome of a pair. `winner` is the majority's, or the settled one; `strength` the mean of those who voted for it, None where
+    none was recorded; `edited` the edited winner, `better` an answer written where both are bad; `votes` the events, for provenance."""
 
     pair: int
     prompt: Messages
@@ -38,9 +38,9 @@ class Outcome:
 
 
 def verdicts(ws: Workspace, project: str) -> list[Verdict]:
-    """All that stand, in the order in which they were given."""
+    """Return all judgments that were not undone, in the order in which they were given."""
     with files.reading(ws, project) as db:
-        return [_verdict(r, *lengths) for r, lengths in _with_lengths(db)]
+        return [_judgment(r, *lengths) for r, lengths in _with_lengths(db)]
 
 
 def _with_lengths(db: sqlite3.Connection) -> list[tuple[sqlite3.Row, tuple[int, int]]]:
@@ -50,7 +50,7 @@ def _with_lengths(db: sqlite3.Connection) -> list[tuple[sqlite3.Row, tuple[int, 
     return [(r, known[r["pair"]]) for r in db.execute(VERDICTS)]
 
 
-def _verdict(r: sqlite3.Row, first: int, second: int) -> Verdict:
+def _judgment(r: sqlite3.Row, first: int, second: int) -> Verdict:
     return Verdict(
         str(r["pair"]),
         r["labeller"],
@@ -69,27 +69,27 @@ def _verdict(r: sqlite3.Row, first: int, second: int) -> Verdict:
 
 
 def settled(ws: Workspace, project: str) -> dict[str, str]:
-    """{pair: winner} of those on which the last word was said."""
+    """Return {pair: winner} of the settled pairs."""
     with files.reading(ws, project) as db:
         return {str(id): winner for id, winner in db.execute("SELECT id, settled FROM pairs WHERE settled IS NOT NULL")}
 
 
-def as_settled(given: list[Verdict], words: dict[str, str]) -> list[Verdict]:
-    """The verdicts, of pairs with a last word that one alone."""
-    last = {v.pair: replace(v, winner=words[v.pair], strength=None, repeat=False) for v in given if v.pair in words}
-    return [v for v in given if v.pair not in words] + list(last.values())
+def as_settled(given: list[Verdict], winners: dict[str, str]) -> list[Verdict]:
+    """Return the judgments, with a single one for each settled pair: its settled winner."""
+    last = {v.pair: replace(v, winner=winners[v.pair], strength=None, repeat=False) for v in given if v.pair in winners}
+    return [v for v in given if v.pair not in winners] + list(last.values())
 
 
 def pair_of(ws: Workspace, project: str, pair: int) -> tuple[Messages, Messages, Messages] | None:
-    """(prompt, first, second) of one pair."""
+    """Return (prompt, first, second) of one pair; None when there is no such pair."""
     with files.reading(ws, project) as db:
         row = db.execute("SELECT prompt, first, second FROM pairs WHERE id = ?", (pair,)).fetchone()
     return tuple(json.loads(text) for text in row) if row else None
 
 
 def outcomes(ws: Workspace, project: str, *, judges: bool = False) -> list[Outcome]:
-    """Of each pair that somebody judged or settled, in the order of the pairs. Hidden repeats and pairs whose answer was known don't count;
-    votes of judge models only when they are asked for."""
+    """Return the outcome of each judged or settled pair, in the order of the pairs. Hidden repeats and gold pairs don't count; votes of AI
+    judges count only with `judges`."""
     with files.reading(ws, project) as db:
         votes: dict[int, list[sqlite3.Row]] = {}
         for r in db.execute(VERDICTS):
@@ -100,7 +100,7 @@ def outcomes(ws: Workspace, project: str, *, judges: bool = False) -> list[Outco
 
 
 def _outcome(p: sqlite3.Row, votes: list[sqlite3.Row]) -> Outcome:
-    together = majority([_verdict(r, 0, 0) for r in votes])
+    together = majority([_judgment(r, 0, 0) for r in votes])
     winner = p["settled"] or together.winner
     agreeing = [r for r in votes if r["winner"] == winner]
     strengths = [r["strength"] for r in agreeing if r["strength"]]
@@ -115,10 +115,10 @@ def _outcome(p: sqlite3.Row, votes: list[sqlite3.Row]) -> Outcome:
         sum(strengths) / len(strengths) if strengths else None,
         next((r["edited"] for r in reversed(agreeing) if r["edited"]), None),
         next((r["better"] for r in reversed(agreeing) if r["better"]), None),
-        [_told(r) for r in votes],
+        [_vote(r) for r in votes],
     )
 
 
-def _told(r: sqlite3.Row) -> dict[str, Any]:
+def _vote(r: sqlite3.Row) -> dict[str, Any]:
     kept = {k: r[k] for k in ("labeller", "winner", "strength", "edited", "better", "note", "reason", "seconds", "guidelines", "created")}
     return {"shown_left": r["side"], **{k: v for k, v in kept.items() if v is not None}}

@@ -1,7 +1,7 @@
-"""Pairs out of a file or a dataset, taken in a process of its own: the page and the terminal open no stranger's file.
+"""Import pairs from a file or a dataset in a separate process: the page and the terminal never parse untrusted files.
 
-The work is a job (tuner/jobs/data_jobs.py) with progress and a way to end it; pairs that are in the project already are never doubled, so
-that the same call goes on with what was ended.
+The work is a job (tuner/jobs/data_jobs.py) with progress that can be stopped; pairs that the project already has are never added twice, so
+the same call continues a stopped import.
 """
 
 from collections import Counter
@@ -21,7 +21,7 @@ from tuner.paths import Workspace
 
 @dataclass(frozen=True)
 class Taken:
-    """What the process that took them writes into its result. `rows` counts the new pairs."""
+    """The result that the process of the job writes. `rows` counts the new pairs."""
 
     ref: str
     rows: int
@@ -29,20 +29,20 @@ class Taken:
 
 
 def from_file(ws: Workspace, project: str, path: str | Path, *, gold: bool = False, limit_bytes: int = LIMIT) -> str:
-    """The id of a job that takes the pairs of a file. NotFoundError, DataError (no file), RequestError (too large) are raised at once."""
+    """Start a job that imports the pairs of a file and return its id. Raises NotFoundError, DataError (no file), RequestError (size)."""
     check_upload(path, limit_bytes)
     files.file_of(ws, project)
     return data_jobs.begin(ws, "pairs", project=project, file=str(Path(path).absolute()), gold=gold)
 
 
 def from_dataset(ws: Workspace, project: str, ref: str, *, gold: bool = False) -> str:
-    """The id of a job that copies the pairs of a dataset. NotFoundError and RequestError (another kind of data) are raised at once."""
+    """Start a job that copies the pairs of a dataset and return its id. Raises NotFoundError, RequestError (kind of data)."""
     files.file_of(ws, project)
     return data_jobs.begin(ws, "pairs", project=project, data=pairs.preferences(store.get(ws, ref)).ref, gold=gold)
 
 
 def run(ws: Workspace, *, project: str, gold: bool, file: str | None = None, data: str | None = None, progress, cancelled) -> Taken:
-    """Take the pairs; called in a process of its own (workers/data_tasks.py). Raises what `pairs.from_file` and `pairs.from_dataset` raise."""
+    """Import the pairs; called in a separate process (data_tasks.py). Raises the errors of `pairs.from_file` and `pairs.from_dataset`."""
     if data:
         added = pairs.from_dataset(ws, project, data, gold=gold, progress=progress, cancelled=cancelled)
     else:
@@ -51,11 +51,11 @@ def run(ws: Workspace, *, project: str, gold: bool, file: str | None = None, dat
 
 
 def report(now: dict[str, Any]) -> Added:
-    """What became of the pairs, of a job that is done (`jobs.progress`)."""
-    told = now["report"]
-    return Added(told["added"], Counter(told["dropped"]), told["unread"])
+    """Return how many pairs were added and dropped by a finished job (`jobs.progress`)."""
+    document = now["report"]
+    return Added(document["added"], Counter(document["dropped"]), document["unread"])
 
 
 def follow(ws: Workspace, job: str, tell: Progress | None = None) -> Added:
-    """What became of the pairs, once the job has ended; raises what went wrong in its process."""
+    """Wait for the job and return how many pairs were added and dropped; raises the error of its process."""
     return report(data_jobs.follow(ws, job, tell))

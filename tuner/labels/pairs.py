@@ -1,4 +1,4 @@
-"""Pairs to judge: what is one and what is not, where they come from, and how they enter a project."""
+"""Pairs to judge: which answers make a pair, where pairs come from, and how they are added to a project."""
 
 import hashlib
 import json
@@ -22,24 +22,24 @@ from tuner.labels import projects
 from tuner.paths import Workspace
 
 Messages = list[dict[str, Any]]
-NEAR = 0.95  # similarity from which two answers teach nothing
-WHOLE = 20_000  # characters that are compared letter by letter
-BATCH = 500  # pairs a transaction
+NEAR = 0.95  # similarity from which two answers are too similar to judge
+WHOLE = 20_000  # characters of an answer that are compared
+BATCH = 500  # pairs per transaction
 
 IDENTICAL, NEARLY, EMPTY, CUT, FAILED, KNOWN = "identical", "nearly identical", "empty", "cut off", "error", "already there"
 REASONS = {
     IDENTICAL: "both answers are the same",
     NEARLY: "the answers are 95% the same",
     EMPTY: "an answer is empty",
-    CUT: "an answer was cut off at its longest length",
+    CUT: "an answer was cut off at max new tokens",
     FAILED: "the model could not answer",
-    KNOWN: "the pair is in the project already",
+    KNOWN: "the project already has the pair",
 }
 
 
 @dataclass
 class Candidate:
-    """`first` and `second` are turns of the assistant; `by` who wrote each; `gold` is "first" or "second" where the right one is known."""
+    """A pair to add. `first` and `second` are assistant turns by the authors `by`; `gold` is "first", "second" or None (unknown)."""
 
     prompt: Messages
     first: Messages
@@ -49,7 +49,7 @@ class Candidate:
     gold: str | None = None
 
     def key(self) -> str:
-        """The same for the same answers in another order."""
+        """Return the key of the pair, the same for both orders of the answers."""
         sides = sorted(json.dumps(side, sort_keys=True, ensure_ascii=False) for side in (self.first, self.second))
         text = json.dumps([self.prompt, *sides], sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
@@ -57,7 +57,7 @@ class Candidate:
 
 @dataclass
 class Added:
-    """What became of candidates: how many are new, how many were dropped for which reason, and rows that could not be read."""
+    """The result of adding pairs: how many are new, how many were dropped for which reason, and rows that could not be read."""
 
     added: int = 0
     dropped: Counter = field(default_factory=Counter)
@@ -67,21 +67,23 @@ class Added:
         return {"added": self.added, "dropped": dict(self.dropped)}
 
     def said(self) -> str:
-        left = "".join(f" {n:,} left out: {REASONS[why]}." for why, n in self.dropped.items())
+        """Return the result as sentences."""
+        left_out = "".join(f" {n:,} left out: {REASONS[reason]}." for reason, n in self.dropped.items())
         alike = self.dropped[IDENTICAL] + self.dropped[NEARLY]
-        hint = " A higher temperature, or two models, give answers that differ more." if alike > max(3, self.added) else ""
+        hint = " A higher temperature or two different models give answers that differ more." if alike > max(3, self.added) else ""
         if self.unread:
             first = self.unread[0]
-            left += f" {many(len(self.unread), '{n} row', '{n} rows')} could not be read; the first, row {first['row']}: {first['message']} {first['remedy']}"
-        return f"{many(self.added, '{n} pair', '{n} pairs')} added.{left}{hint}"
+            left_out += f" {many(len(self.unread), '{n} row', '{n} rows')} could not be read; the first, row {first['row']}: {first['message']} {first['remedy']}"
+        return f"{many(self.added, '{n} pair', '{n} pairs')} added.{left_out}{hint}"
 
 
 def text_of(side: Messages) -> str:
+    """Return the text of an answer; messages without text are written as JSON."""
     return "\n".join(m["content"] if isinstance(m.get("content"), str) else json.dumps(m, ensure_ascii=False) for m in side)
 
 
 def unfit(one: str, other: str) -> str | None:
-    """Why two answers make no pair, a key of REASONS; None when they do."""
+    """Return why two answers make no pair, a key of REASONS; None when they make one."""
     one, other = " ".join(one.split()), " ".join(other.split())
     if not one or not other:
         return EMPTY
@@ -92,17 +94,17 @@ def unfit(one: str, other: str) -> str | None:
 
 
 def put_in(ws: Workspace, project: str, candidates: Iterable[Candidate], tell: Callable[[int], None] | None = None) -> Added:
-    """Add what makes pairs, in transactions of some hundred, so that labellers are never kept waiting.
+    """Add the candidates that make pairs, in transactions of a few hundred, so that labellers never wait.
 
-    `tell` hears how many were looked at, and may raise to end the work: what was added before stays.
+    `tell` receives the number of candidates examined, and may raise to stop: pairs added before stay.
     """
     report, batch, seen = Added(), [], 0
-    for c in candidates:
+    for candidate in candidates:
         seen += 1
-        if why := unfit(text_of(c.first), text_of(c.second)):
-            report.dropped[why] += 1
+        if reason := unfit(text_of(candidate.first), text_of(candidate.second)):
+            report.dropped[reason] += 1
         else:
-            batch.append(c)
+            batch.append(candidate)
         if len(batch) == BATCH:
             _write(ws, project, batch, report)
             batch = []
@@ -119,12 +121,12 @@ def _write(ws: Workspace, project: str, batch: list[Candidate], report: Added) -
         new = [id for c in batch if (id := insert(db, c)) is not None]
         projects.spread(db, projects.settings_of(db), new)
     report.added += len(new)
-    if again := len(batch) - len(new):
-        report.dropped[KNOWN] += again
+    if known := len(batch) - len(new):
+        report.dropped[KNOWN] += known
 
 
 def insert(db: sqlite3.Connection, c: Candidate) -> int | None:
-    """The id of the new pair; None when the project has it."""
+    """Insert a pair and return its id; None when the project already has it."""
     row = [json.dumps(v, ensure_ascii=False) for v in (c.prompt, c.first, c.second)]
     found = db.execute(
         "INSERT OR IGNORE INTO pairs (key, prompt, first, second, first_by, second_by, origin, gold, created) "
@@ -135,7 +137,7 @@ def insert(db: sqlite3.Connection, c: Candidate) -> int | None:
 
 
 def made_by(ws: Workspace, project: str, c: Candidate) -> str | None:
-    """The generation that wrote the pair that is in the project already."""
+    """Return the id of the generation that wrote a pair of the project; None when it has no such pair or another origin."""
     with files.reading(ws, project) as db:
         found = db.execute("SELECT origin FROM pairs WHERE key = ?", (c.key(),)).fetchone()
     return json.loads(found[0]).get("generation") if found else None
@@ -145,7 +147,10 @@ def made_by(ws: Workspace, project: str, c: Candidate) -> str | None:
 
 
 def from_value(value: dict[str, Any], origin: dict[str, Any], gold: bool = False) -> Candidate:
-    """Of a canonical preference row. Which side the data prefers is kept aside, and shown to nobody: the order is drawn by hash."""
+    """Return the candidate of a canonical preference row.
+
+    A hash draws the order of the answers; the preferred side is recorded in the origin and never shown to labellers.
+    """
     chosen, rejected = value["chosen"], value["rejected"]
     swapped = hashlib.sha256(json.dumps([value["prompt"], chosen], sort_keys=True).encode()).digest()[0] & 1
     first, second = (rejected, chosen) if swapped else (chosen, rejected)
@@ -155,7 +160,7 @@ def from_value(value: dict[str, Any], origin: dict[str, Any], gold: bool = False
 
 
 def preferences(ds: store.Dataset) -> store.Dataset:
-    """The dataset itself when it holds pairs; RequestError for other kinds."""
+    """Return the dataset when it holds pairs; RequestError for other kinds."""
     if ds.kind != "preference":
         raise _no_pairs(ds.name, ds.kind)
     return ds
@@ -164,7 +169,7 @@ def preferences(ds: store.Dataset) -> store.Dataset:
 def from_dataset(
     ws: Workspace, project: str, ref: str, *, gold: bool = False, limit: int | None = None, progress=None, cancelled=None
 ) -> Added:
-    """The pairs of a dataset of the kind preference. Raises RequestError for other kinds, Cancelled."""
+    """Add the pairs of a preference dataset. Raises RequestError for other kinds, Cancelled."""
     ds = preferences(store.get(ws, ref))
     total = ds.rows if limit is None else min(limit, ds.rows)
 
@@ -178,10 +183,10 @@ def from_dataset(
 def from_file(
     ws: Workspace, project: str, path: Path, *, mapping=None, gold: bool = False, progress=None, cancelled=None
 ) -> tuple[Added, list[dict]]:
-    """(what became of the rows, problems of rows that could not be read) of a file in any format that data is read in.
+    """Add the pairs of a file in any supported format; return (result, problems of rows that could not be read).
 
-    It parses the file in the process that calls it: the page and the terminal go through `taking`. Raises RequestError for a file
-    without pairs, DataError for one without a usable row, Cancelled.
+    It parses the file in the calling process: the page and the terminal use `pair_import`. Raises RequestError for a file without
+    pairs, DataError for one without a usable row, Cancelled.
     """
     check_upload(path, LIMIT)
     reader = import_pass.Reader(path)
@@ -204,7 +209,7 @@ def from_file(
             f"No row of {reader.name} can be used.{first}",
             asked=reader.name,
             available=reader.columns,
-            remedy="Look at it with `tunesmith data check`, or in the Data tab: there each row is told with its problem.",
+            remedy="Check it with `tunesmith data check` or in the Data tab, which list all problems.",
         )
     return added, problems
 
@@ -214,7 +219,7 @@ def _no_pairs(name: str, kind: str) -> RequestError:
         f"{name} holds no pairs of answers: it was read as {kind}.",
         asked=kind,
         available="preference",
-        remedy="Each row needs a question, a better and a worse answer (columns such as prompt, chosen, rejected). To answers that stand alone "
-        "a model writes the second one: see Written by models.",
+        remedy="Each row needs a question, a better and a worse answer (columns such as prompt, chosen, rejected). If the data has one "
+        "answer per question, a model can write the second one: see Written by models.",
         field="data",
     )

@@ -1,4 +1,4 @@
-"""Label projects: a name, its settings, its guidelines. Each is a folder labels/<id>/ with one file (see db.py)."""
+"""Label projects: name, settings and guidelines. Each project is a folder labels/<id>/ with one file (see db.py)."""
 
 import math
 import shutil
@@ -20,9 +20,9 @@ GUIDE = """### Which answer would you rather get?
 
 1. **Is it right?** A wrong answer loses to a right one, however well it is written.
 2. **Does it answer the question that was asked?** Not less, and not much more.
-3. **Is its manner what we want?** Polite, plain, as long as needed.
+3. **Is the style right?** Polite, plain, as long as needed.
 
-Choose *tie* when you can't tell, *both bad* when you would send neither (you may write a better one), *skip* when it is not for you to say.
+Choose *tie* when you can't tell, *both bad* when you would send neither (you may write a better one), *skip* when you can't judge the pair.
 
 **Example.** "What is 7 plus 5?" A: "12." B: "Sums are a fascinating subject. Some say 12." Choose A: both are right, B wastes time.
 """
@@ -30,9 +30,9 @@ Choose *tie* when you can't tell, *both bad* when you would send neither (you ma
 
 @dataclass(frozen=True)
 class Settings:
-    """`overlap_share` of the pairs is judged by `overlap_labellers` people; `repeats` and `gold` are shares of what a labeller gets: pairs
-    shown again with sides swapped, and pairs whose right answer is known. `planned` comparisons of two models were fixed beforehand; 0: until
-    it is decided."""
+    """`overlap_share` of the pairs is judged by `overlap_labellers` people; `repeats` and `gold` are shares of the pairs a labeller gets:
+    pairs shown again with sides swapped, and pairs whose right answer is known. `planned` is the number of comparisons of two models,
+    fixed in advance; 0: compare until it is decided."""
 
     overlap_share: float = 0.0
     overlap_labellers: int = 2
@@ -44,10 +44,10 @@ class Settings:
     planned: int = 0
 
 
-TEMPLATES = {  # how many judge, in the words of the form
-    "alone": ("One person, or a few who share the work", Settings()),
+TEMPLATES = {  # name -> (label in the form, settings)
+    "alone": ("One person, or a few people who share the work", Settings()),
     "class": (
-        "A class: a fifth of the pairs is judged by two, to see how far they agree",
+        "A class: two people judge a fifth of the pairs, to measure their agreement",
         Settings(overlap_share=0.2, overlap_labellers=2),
     ),
 }
@@ -55,7 +55,7 @@ TEMPLATES = {  # how many judge, in the words of the form
 
 @dataclass(frozen=True)
 class Project:
-    """`pairs` to judge (gold ones apart), `done` of the judgements wanted (`tasks`), `dataset` the id of the data made of it."""
+    """A project. `pairs` to judge (without gold pairs), `done` of the wanted judgments (`tasks`), `dataset` built from it (id)."""
 
     id: str
     name: str
@@ -69,7 +69,7 @@ class Project:
 
 
 def create(ws: Workspace, name: str, template: str = "alone") -> Project:
-    """A new, empty project."""
+    """Create an empty project. Raises SettingError, RequestError."""
     if template not in TEMPLATES:
         raise SettingError(
             f"There is no template {template!r}.", asked=template, available=list(TEMPLATES), remedy="Choose one.", field="template"
@@ -87,7 +87,7 @@ def create(ws: Workspace, name: str, template: str = "alone") -> Project:
 
 
 def ensure(ws: Workspace, id: str, name: str | None = None) -> Project:
-    """The project of this id, made when there is none: commands name projects by their ids."""
+    """Return the project with this id, created when there is none: commands name projects by their ids."""
     if not (ws.label_project(id) / "labels.db").exists():
         made = create(ws, name or id)
         if made.id != id:
@@ -95,7 +95,7 @@ def ensure(ws: Workspace, id: str, name: str | None = None) -> Project:
             raise RequestError(
                 f"{id!r} can't be the id of a project.",
                 asked=id,
-                available="small letters, digits and single dashes",
+                available="lowercase letters, digits and single dashes",
                 remedy=f"Call it {made.id}.",
             )
         return made
@@ -103,38 +103,39 @@ def ensure(ws: Workspace, id: str, name: str | None = None) -> Project:
 
 
 def checked_name(text: str, most: int, field: str) -> str:
+    """Return a name with normalized spaces. RequestError for an empty, too long or unprintable one."""
     name = " ".join(str(text or "").split())
     if not name or len(name) > most or not name.isprintable():
         raise RequestError(
-            "A name is needed."
+            "The name is empty."
             if not name
-            else f"This name has {len(name)} characters."
+            else f"The name has {len(name)} characters."
             if len(name) > most
-            else "This name can't be printed.",
+            else "The name has unprintable characters.",
             asked=name[:100],
             available=f"1 to {most} printable characters",
-            remedy=f"Write one of up to {most} characters.",
+            remedy=f"Enter a name of up to {most} characters.",
             field=field,
         )
     return name
 
 
 def labeller_name(text: str) -> str:
-    """RequestError for a name that can't be used: that of judges that are models begin with `judge:`."""
+    """Return a checked labeller name. RequestError for an invalid one: names that begin with `judge:` belong to AI judges."""
     name = checked_name(text, LABELLER, "labeller")
     if ai_labellers.is_judge(name):
         raise RequestError(
-            "Names that begin with judge: are those of models.",
+            "Names that begin with judge: are reserved for AI judges.",
             asked=name,
             available="any other name",
-            remedy="Write another one.",
+            remedy="Choose another name.",
             field="labeller",
         )
     return name
 
 
 def find(ws: Workspace, id: str) -> Project:
-    """NotFoundError when there is none."""
+    """Return a project; NotFoundError when there is none."""
     with files.reading(ws, id) as db:
         return _project(db, id)
 
@@ -156,7 +157,7 @@ def _project(db: sqlite3.Connection, id: str) -> Project:
 
 
 def listing(ws: Workspace) -> list[Project]:
-    """The newest first, each counted anew only when its file was written to; a damaged one does not hide the others."""
+    """Return all projects, newest first. Counts are updated only when the file was written to; a damaged one does not hide the others."""
     return list(_index.of(ws).derived("listing", lambda found: sorted(found.values(), key=lambda p: p.created, reverse=True)))
 
 
@@ -169,7 +170,7 @@ def _readable(ws: Workspace, id: str) -> Project | None:
 
 
 def _stamps(folder: str) -> tuple:
-    """SQLite writes to the log beside the file first."""
+    """Return the stamps of the database and of its write-ahead log, to which SQLite writes first."""
     return stamp(f"{folder}/labels.db"), stamp(f"{folder}/labels.db-wal")
 
 
@@ -177,24 +178,26 @@ _index = Shared(lambda ws: FolderIndex(ws.labels, lambda folder: _readable(ws, f
 
 
 def delete(ws: Workspace, id: str) -> None:
+    """Delete a project with all its judgments."""
     path = files.file_of(ws, id)
     files.forget(path.parent)
     shutil.rmtree(path.parent)
 
 
 def rules(ws: Workspace, id: str) -> Settings:
-    """The settings alone: what the desk asks for at every verdict."""
+    """Return the settings alone, which are needed for every judgment."""
     with files.reading(ws, id) as db:
         return settings_of(db)
 
 
 def settings_of(db: sqlite3.Connection) -> Settings:
+    """Return the stored settings."""
     known = {f.name for f in fields(Settings)}
     return Settings(**{k: v for k, v in get(db, "settings", {}).items() if k in known})
 
 
 def change(ws: Workspace, id: str, **settings) -> Project:
-    """Other settings; the judgements that are wanted follow the overlap, and what was judged stays."""
+    """Change settings. A new overlap changes how many judgments are wanted; existing judgments stay. Raises SettingError."""
     _check(settings)
     with files.writing(ws, id) as db:
         old = settings_of(db)
@@ -221,7 +224,7 @@ def _check(settings: dict) -> None:
                     f"{name.replace('_', ' ').capitalize()} can't be {value!r}.",
                     asked=value,
                     available=f"{low} to {high}",
-                    remedy="Choose a number in between.",
+                    remedy="Choose a number in this range.",
                     field=name,
                 )
             )
@@ -234,23 +237,23 @@ def _check(settings: dict) -> None:
 
 
 def spread(db: sqlite3.Connection, settings: Settings, pairs: list[int] | None = None) -> None:
-    """As many open tasks as are wanted: one for each pair, `overlap_labellers` for the share that more people judge. Which pairs these are
-    depends on the pair alone, so that pairs that come later are drawn alike."""
+    """Create or remove open tasks: one for each pair, `overlap_labellers` for the pairs in the overlap. Whether a pair is in the overlap
+    depends on the pair alone, so pairs that are added later are drawn the same way."""
     chosen = "SELECT id, key FROM pairs WHERE gold IS NULL" + (f" AND id IN ({','.join(map(str, pairs))})" if pairs is not None else "")
     for id, key in db.execute(chosen).fetchall():
         wanted = wanted_of(key, settings)
-        rows = [(id, n, int(key[8:16], 16)) for n in range(wanted)]  # pairs come in an order of chance that is the same for everybody
+        rows = [(id, n, int(key[8:16], 16)) for n in range(wanted)]  # a random order that is the same for everybody
         db.executemany("INSERT OR IGNORE INTO tasks (pair, kind, slot, rank) VALUES (?, 'ordinary', ?, ?)", rows)
         trim(db, id, wanted)
 
 
 def wanted_of(key: str, settings: Settings) -> int:
-    """How many people judge the pair with this key."""
+    """Return how many people judge the pair with this key."""
     return settings.overlap_labellers if int(key[:8], 16) < settings.overlap_share * SHARE else 1
 
 
 def trim(db: sqlite3.Connection, pair: int, wanted: int) -> None:
-    """No more open tasks than are still wanted beside those that people have or have done, whichever slots these are."""
+    """Delete open tasks beyond the wanted number, counting those that are leased or done in any slot."""
     db.execute(
         "DELETE FROM tasks WHERE id IN (SELECT id FROM tasks WHERE pair = ? AND kind = 'ordinary' AND state = ? ORDER BY slot LIMIT -1 OFFSET "
         "max(0, ? - (SELECT count(*) FROM tasks WHERE pair = ? AND kind = 'ordinary' AND state != ?)))",
@@ -262,27 +265,31 @@ def trim(db: sqlite3.Connection, pair: int, wanted: int) -> None:
 
 
 def guidelines(ws: Workspace, id: str, version: int | None = None) -> tuple[int, str]:
-    """(version, Markdown) of the newest guidelines, or of an older version."""
+    """Return (version, Markdown) of the newest guidelines, or of an older version."""
     with files.reading(ws, id) as db:
         found = db.execute(
             "SELECT version, text FROM guidelines WHERE version = coalesce(?, version) ORDER BY version DESC LIMIT 1", (version,)
         ).fetchone()
-        have = [v for (v,) in db.execute("SELECT version FROM guidelines ORDER BY version")]
+        versions = [v for (v,) in db.execute("SELECT version FROM guidelines ORDER BY version")]
     if found is None:
         raise NotFoundError(
-            f"There is no version {version}.", asked=version, available=have, remedy="Choose one of these.", field="version"
+            f"There is no version {version} of the guidelines.",
+            asked=version,
+            available=versions,
+            remedy="Choose one of these.",
+            field="version",
         )
     return found[0], found[1]
 
 
 def write_guidelines(ws: Workspace, id: str, text: str, author: str = "") -> int:
-    """The new version; the same text makes none. Every verdict remembers the version it was given under."""
+    """Store new guidelines and return their version; the same text makes no new one. Judgments record their guidelines' version."""
     text = text.strip()
     if not text or len(text) > GUIDELINES:
         raise RequestError(
-            "Guidelines can't be empty." if not text else "These guidelines are too long to be read.",
+            "Guidelines can't be empty." if not text else "These guidelines are too long.",
             asked=f"{len(text)} characters",
-            available=f"1 to {GUIDELINES}",
+            available=f"1 to {GUIDELINES} characters",
             remedy="Write a few rules with an example each.",
             field="guidelines",
         )
@@ -295,7 +302,7 @@ def write_guidelines(ws: Workspace, id: str, text: str, author: str = "") -> int
 
 
 def has_read(ws: Workspace, id: str, labeller: str) -> bool:
-    """Whether a labeller has seen the newest guidelines."""
+    """Return whether a labeller has read the newest guidelines."""
     with files.reading(ws, id) as db:
         newest = db.execute("SELECT max(version) FROM guidelines").fetchone()[0]
         found = db.execute("SELECT version FROM readers WHERE labeller = ?", (labeller,)).fetchone()
@@ -303,6 +310,7 @@ def has_read(ws: Workspace, id: str, labeller: str) -> bool:
 
 
 def read(ws: Workspace, id: str, labeller: str) -> None:
+    """Record that a labeller has read the newest guidelines."""
     with files.writing(ws, id) as db:
         newest = db.execute("SELECT max(version) FROM guidelines").fetchone()[0]
         db.execute("INSERT OR REPLACE INTO readers VALUES (?, ?, ?)", (labeller_name(labeller), newest, files.now()))

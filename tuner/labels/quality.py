@@ -1,8 +1,8 @@
-"""How well the judging goes: pace, habits, consistency and agreement, from verdicts alone, and in plain words for the panel.
+"""Quality of the judgments: speed, biases, consistency and agreement, computed from judgments alone, with sentences for the panel.
 
-Habits are shares with Wilson's interval. They tell a labeller who looks at the side or the length from one who looks at the answers; a
-preference for longer answers may also be right, so that one is only said. Sides are drawn anew for each labeller, so all verdicts count
-for the side; lengths are those of the pair, so each pair counts once, as the majority has it.
+Biases are shares with Wilson's interval. They show whether a labeller goes by position or length instead of content; a preference for
+longer answers may also be right, so it is only reported. Sides are drawn for each labeller, so all judgments count for the position bias;
+lengths belong to the pair, so each pair counts once, by majority.
 """
 
 from collections import Counter
@@ -16,14 +16,14 @@ from tuner.labels.agreement import ENOUGH, Measured
 from tuner.labels.judgments import DECIDED, Verdict, by_labeller, by_pair, counted, in_order, majority, table
 from tuner.labels.win_rate import wilson
 
-PAUSE = 300  # s without a verdict that are no work
-LONGER = 1.1  # times as long, to count as the longer one
+PAUSE = 300  # seconds between two judgments above which the time counts as a break
+LONGER = 1.1  # an answer this many times as long counts as the longer one
 
 
 @dataclass(frozen=True)
 class Report:
-    """Of one labeller, or of all of them (`labeller` ""). `left`, `longer`: the share of preferences for what stood left, for the longer
-    one; `same`: of hidden repeats, those answered as before; `gold`: of known answers, those found."""
+    """Report on one labeller, or on all of them (`labeller` ""). `left`, `longer`: the share of preferences for the left answer, for the
+    longer one; `same`: the share of hidden repeats judged as before; `gold`: the share of gold pairs judged correctly."""
 
     labeller: str
     verdicts: int
@@ -37,26 +37,27 @@ class Report:
     gold: Measured
 
     def said(self) -> list[str]:
+        """Return the report as sentences."""
         lines = [
             f"{self._progress()}.",
-            sentence("Chooses the left one", self.left, ("looks biased", "looks biased", "no sign of a bias")),
-            sentence("Chooses the longer one", self.longer, ("leans to short answers", "leans to long answers", "no sign of a bias")),
+            sentence("Chooses the left answer", self.left, ("looks biased", "looks biased", "no sign of a bias")),
+            sentence("Chooses the longer answer", self.longer, ("prefers short answers", "prefers long answers", "no sign of a bias")),
         ]
-        for start, share in (("Says the same again", self.same), ("Finds the known answer", self.gold)):
-            if share.n:  # neither repeats nor known answers need be there
+        for start, share in (("Judges hidden repeats the same way", self.same), ("Judges gold pairs correctly", self.gold)):
+            if share.n:  # repeats and gold pairs are optional
                 lines.append(sentence(start, share))
         return lines
 
     def _progress(self) -> str:
-        out = f"{_many(self.verdicts, 'verdict')} on {_many(self.pairs, 'pair')}"
+        out = f"{_many(self.verdicts, 'judgment')} on {_many(self.pairs, 'pair')}"
         out += f", {self.skipped} skipped" if self.skipped else ""
-        out += f"; {self.per_minute:.1f} a minute" if self.per_minute else ""
-        return out + (f"; half of them within {self.seconds:.0f} s" if self.seconds is not None else "")
+        out += f"; {self.per_minute:.1f} per minute" if self.per_minute else ""
+        return out + (f"; median {self.seconds:.0f} s" if self.seconds is not None else "")
 
 
 @dataclass(frozen=True)
 class Disagreement:
-    """A pair to settle: who said what, how far apart the scores lie (0 to 6), and how the vote stands."""
+    """A pair to settle: the votes, how far apart the scores are (0 to 6), and the majority."""
 
     pair: str
     votes: dict[str, str]
@@ -67,7 +68,7 @@ class Disagreement:
 
 @dataclass(frozen=True)
 class Panel:
-    """`raw`, and `beyond` chance: `measure` "kappa" (two labellers, which answer) or "alpha" (more, ordinal), None with one."""
+    """The quality panel: `raw` agreement, and `beyond` chance, by `measure` "kappa" (two labellers), "alpha" (more) or None (one)."""
 
     overall: Report
     labellers: list[Report]
@@ -77,11 +78,11 @@ class Panel:
     disagreements: list[Disagreement]
 
     def said(self) -> list[str]:
-        """On all labellers together; each has sentences of its own."""
+        """Return sentences on all labellers together; each labeller's report has its own."""
         out = self.overall.said()
         if self.beyond is None:
-            return [*out, "Agreement: nobody to compare with yet."]
-        start = "Two labellers of a pair say the same"
+            return [*out, "Agreement: no second labeller to compare with yet."]
+        start = "Two labellers of a pair agree"
         out.append(sentence(start, self.raw) if self.raw.enough else f"{start}: {self.raw.said()}.")
         name = {"kappa": "Cohen's kappa", "alpha": "Krippendorff's alpha"}[self.measure]
         word = f": {agreement.grade(self.beyond.value)}" if self.beyond.enough and self.beyond.value is not None else ""
@@ -90,23 +91,23 @@ class Panel:
 
 
 def panel(verdicts: Iterable[Verdict], seed: int = 0) -> Panel:
-    """All that the quality panel shows."""
+    """Return everything that the quality panel shows."""
     verdicts = list(verdicts)
     reports = [report(mine, name) for name, mine in by_labeller(verdicts).items()]
-    asked = [v for v in verdicts if not v.gold]  # what is known beforehand tells of a labeller, not of agreement
-    answers, beyond, measure = table(asked, "winner"), None, None
+    without_gold = [v for v in verdicts if not v.gold]  # gold pairs measure a labeller, not agreement
+    answers, beyond, measure = table(without_gold, "winner"), None, None
     if len(answers) == 2:
         beyond, measure = agreement.kappa(*answers, seed=seed), "kappa"
     elif len(answers) > 2:
-        beyond, measure = agreement.alpha(table(asked), seed=seed), "alpha"
-    return Panel(report(verdicts), reports, agreement.raw(answers, seed=seed), beyond, measure, disagreements(asked))
+        beyond, measure = agreement.alpha(table(without_gold), seed=seed), "alpha"
+    return Panel(report(verdicts), reports, agreement.raw(answers, seed=seed), beyond, measure, disagreements(without_gold))
 
 
 def report(verdicts: Iterable[Verdict], labeller: str = "") -> Report:
-    """Of these verdicts, whoever gave them. The hand's habit shows in repeats, too, so `left` counts them."""
+    """Return the report on these judgments. Position bias also shows in repeats, so `left` counts them."""
     verdicts = list(verdicts)
     final = counted(verdicts)
-    took = [v.seconds for v in verdicts if v.seconds is not None]
+    seconds = [v.seconds for v in verdicts if v.seconds is not None]
     known = [v for v in final if v.gold and v.winner != "skip"]
     return Report(
         labeller,
@@ -114,7 +115,7 @@ def report(verdicts: Iterable[Verdict], labeller: str = "") -> Report:
         pairs=len(by_pair(verdicts)),
         skipped=sum(v.winner == "skip" for v in final),
         per_minute=per_minute(verdicts),
-        seconds=median(took) if took else None,
+        seconds=median(seconds) if seconds else None,
         left=share([v.winner == v.left for v in verdicts if v.decided]),
         longer=share(_long(verdicts)),
         same=share(repeated(verdicts)),
@@ -123,6 +124,7 @@ def report(verdicts: Iterable[Verdict], labeller: str = "") -> Report:
 
 
 def share(hits: list[bool]) -> Measured:
+    """Return the share of hits with Wilson's interval."""
     low, high = wilson(sum(hits), len(hits))
     if not hits:
         return Measured(None, None, None, 0, False, "nothing to count yet")
@@ -130,14 +132,14 @@ def share(hits: list[bool]) -> Measured:
 
 
 def per_minute(verdicts: Iterable[Verdict]) -> float | None:
-    """Verdicts a minute of one person at work: from one verdict to the next, pauses left out. None before there are two."""
+    """Return the judgments per minute of one person, without breaks. None before there are two judgments."""
     gaps = [b.when - a.when for mine in by_labeller(verdicts).values() for a, b in pairwise(mine)]
     work = [gap for gap in gaps if 0 < gap <= PAUSE]
     return 60 * len(work) / sum(work) if work else None
 
 
 def longer(v: Verdict) -> str | None:
-    """Which answer is the longer one by more than a tenth."""
+    """Return which answer is longer by more than a tenth; None when neither is."""
     short, long = sorted((v.first_length, v.second_length))
     if long <= LONGER * short:
         return None
@@ -145,13 +147,13 @@ def longer(v: Verdict) -> str | None:
 
 
 def _long(verdicts: Iterable[Verdict]) -> list[bool]:
-    """For each pair that was decided, once for all labellers, whether the longer answer won; pairs of like length are left out."""
+    """Return for each decided pair whether the longer answer won, by majority; pairs of similar length are left out."""
     found = [(majority(judged).winner, longer(judged[0])) for judged in by_pair(verdicts).values()]
     return [winner == long for winner, long in found if long and winner in DECIDED]
 
 
 def repeated(verdicts: Iterable[Verdict]) -> list[bool]:
-    """For each hidden repeat, whether the answer is that of the time before; where either was skipped it is left out."""
+    """Return for each hidden repeat whether the judgment is the same as before; repeats with a skip are left out."""
     before: dict[tuple[str, str], str] = {}
     out = []
     for v in in_order(verdicts):
@@ -165,7 +167,7 @@ def repeated(verdicts: Iterable[Verdict]) -> list[bool]:
 
 
 def disagreements(verdicts: Iterable[Verdict]) -> list[Disagreement]:
-    """Pairs on which labellers said different things, the furthest apart first, then those with the most even vote."""
+    """Return the pairs that labellers judged differently: the furthest apart first, then those with the most even vote."""
     out = []
     for pair, judged in by_pair(verdicts).items():
         if len(Counter(v.winner for v in judged)) > 1:
@@ -174,18 +176,18 @@ def disagreements(verdicts: Iterable[Verdict]) -> list[Disagreement]:
     return sorted(out, key=lambda d: (-d.apart, d.share, -len(d.votes), d.pair))
 
 
-def sentence(start: str, share: Measured, judgement: tuple[str, str, str] | None = None) -> str:
-    """ "Chooses the left one in 71% (62 to 79%) of 104: looks biased." `judgement`: what to say where the interval lies below 50%, above
-    it, and around it."""
+def sentence(start: str, share: Measured, conclusions: tuple[str, str, str] | None = None) -> str:
+    """Return a sentence such as "Chooses the left answer in 71% (62 to 79%) of 104: looks biased." `conclusions`: the texts for an interval
+    below 50%, above it, and around it."""
     if not share.n:
         return f"{start}: {share.said()}."
     if not share.enough:
         return f"{start} in {share.value * share.n:.0f} of {share.n}: {share.said()}."
     between = f" ({100 * share.low:.0f} to {100 * share.high:.0f}%)" if share.low is not None else ""
-    words = f"{start} in {100 * share.value:.0f}%{between} of {share.n}"
-    if judgement:
-        words += f": {judgement[0] if share.high < 0.5 else judgement[1] if share.low > 0.5 else judgement[2]}"
-    return f"{words}."
+    text = f"{start} in {100 * share.value:.0f}%{between} of {share.n}"
+    if conclusions:
+        text += f": {conclusions[0] if share.high < 0.5 else conclusions[1] if share.low > 0.5 else conclusions[2]}"
+    return f"{text}."
 
 
 def _many(n: int, noun: str) -> str:

@@ -1,7 +1,7 @@
-"""Who judges which pair when: the next one, a verdict, undo, leases that end.
+"""The queue of pairs to judge: the next pair, judgments, undo, and leases that expire.
 
-A pair is given in one atomic statement (BEGIN IMMEDIATE; UPDATE ... RETURNING): a SELECT followed by an UPDATE gave 121 of 2,000 pairs to
-two of 50 labellers. A lease ends by a verdict, by hand, or after twenty minutes; whoever comes back in time goes on at the same pair.
+A pair is assigned in one atomic statement (BEGIN IMMEDIATE; UPDATE ... RETURNING): a SELECT followed by an UPDATE gave 121 of 2,000 pairs
+to two of 50 labellers. A lease ends with a judgment, by hand, or after twenty minutes; a labeller who returns in time gets the same pair.
 """
 
 import hashlib
@@ -17,14 +17,14 @@ from tuner.labels.projects import Settings, labeller_name, settings_of, trim, wa
 from tuner.paths import Workspace
 
 LEASE = 20 * 60.0  # seconds
-APART = 10  # judgements between a pair and its hidden repeat, at least
+APART = 10  # minimum number of judgments between a pair and its hidden repeat
 CHOICES = ("a", "b", "tie", "both_bad", "skip")
-TEXT = 20_000  # characters of a written answer; notes and reasons are cut at a tenth
+TEXT = 20_000  # characters of a written answer; notes and reasons are cut at a tenth of it
 
 
 @dataclass(frozen=True)
 class Item:
-    """A pair as a labeller sees it: `a` stands at the left. Who wrote what is not in it. `before` is the verdict that was taken back."""
+    """A pair as a labeller sees it, without its authors: `a` is on the left. `before` is the judgment that was undone."""
 
     task: int
     pair: int
@@ -36,33 +36,34 @@ class Item:
 
 @dataclass(frozen=True)
 class Desk:
-    """What a labeller has before them: the item (None when there is nothing left), the project's progress and their own."""
+    """The current assignment of a labeller: the item (None when nothing is left), the project's progress and their own."""
 
     item: Item | None
     done: int
     total: int
     mine: int
-    waiting: int = 0  # open judgements that others have before them or this labeller can't give
+    waiting: int = 0  # open judgments that are assigned to others or that this labeller can't give
     per_minute: float | None = None
     seconds_left: float | None = None
-    said: dict[str, Any] = field(default_factory=dict)  # of the verdict just given: who had written which; empty when none was kept
+    said: dict[str, Any] = field(default_factory=dict)  # the judgment just stored, with the answers' authors; empty when there is none
     unread: bool = False  # the guidelines have changed since this labeller read them
 
 
 def side_of(key: str, labeller: str) -> str:
-    """Which answer stands at the left, "first" or "second": by a hash of pair and labeller."""
+    """Return which answer is on the left, "first" or "second", by a hash of pair and labeller."""
     return ("first", "second")[hashlib.sha256(f"{key}\0{labeller}".encode()).digest()[0] & 1]
 
 
 def turned(side: str) -> str:
+    """Return the other side."""
     return "second" if side == "first" else "first"
 
 
 def next(ws: Workspace, project: str, labeller: str) -> Desk:
-    """The pair this labeller had, or the next one."""
+    """Return the pair that this labeller was given before, or lease the next one."""
     labeller = labeller_name(labeller)
     with files.writing(ws, project) as db:
-        return _desk(db, labeller)
+        return _assignment(db, labeller)
 
 
 def judge(
@@ -79,23 +80,23 @@ def judge(
     reason: str = "",
     seconds: float | None = None,
 ) -> Desk:
-    """Keep a verdict and hand out the next pair, in one transaction. `edited` is the chosen answer as it should read; `better` an answer
-    written where both are bad. The same verdict sent twice counts once. Raises RequestError, NotFoundError."""
+    """Store a judgment and assign the next pair, in one transaction. `edited` is the corrected chosen answer; `better` an answer written
+    where both are bad. The same judgment sent twice counts once. Raises RequestError, NotFoundError."""
     labeller = labeller_name(labeller)
     _check(choice, strength, edited, better)
     with files.writing(ws, project) as db:
         row = db.execute(
             "SELECT t.*, p.key, p.first_by, p.second_by FROM tasks t JOIN pairs p ON p.id = t.pair WHERE t.id = ?", (task,)
         ).fetchone()
-        if row is None:  # a repeat or a known answer that was given back by hand: nothing that anybody waits for
-            return _desk(db, labeller)
-        if row["labeller"] == labeller and row["state"] == DONE:  # a second click, or an answer that never arrived
-            return _desk(db, labeller)
+        if row is None:  # a repeat or gold pair whose lease was released: nothing depends on it
+            return _assignment(db, labeller)
+        if row["labeller"] == labeller and row["state"] == DONE:  # a second click, or a retry after a lost response
+            return _assignment(db, labeller)
         side = row["side"] if row["labeller"] == labeller else side_of(row["key"], labeller)
         if row["labeller"] != labeller:
             task = _late(db, row, labeller, side)
             if task is None:
-                return _desk(db, labeller)
+                return _assignment(db, labeller)
         winner = {"a": side, "b": turned(side)}.get(choice, choice)
         event = _event(
             db,
@@ -109,17 +110,17 @@ def judge(
             better=(better or "").strip() or None,
             note=note[: TEXT // 10].strip() or None,
             reason=reason[: TEXT // 10].strip() or None,
-            seconds=seconds if seconds is not None else _took(row),
+            seconds=seconds if seconds is not None else _seconds_since(row),
         )
         db.execute(
             "UPDATE tasks SET state = ?, event = ?, until = NULL, side = ?, labeller = ? WHERE id = ?", (DONE, event, side, labeller, task)
         )
-        said = {"pair": row["pair"], "winner": winner, "a_by": row[f"{side}_by"], "b_by": row[f"{turned(side)}_by"]}
-        return _desk(db, labeller, said)
+        judged = {"pair": row["pair"], "winner": winner, "a_by": row[f"{side}_by"], "b_by": row[f"{turned(side)}_by"]}
+        return _assignment(db, labeller, judged)
 
 
 def task_of(ws: Workspace, project: str, labeller: str, pair: int) -> int:
-    """The task by which a labeller judges this pair: the one they have before them, else an open one, else any. NotFoundError."""
+    """Return the task with which a labeller judges this pair: assigned to them, else an open one, else any. Raises NotFoundError."""
     with files.reading(ws, project) as db:
         row = db.execute(
             "SELECT id FROM tasks WHERE pair = ? ORDER BY (labeller IS ? AND state = ?) DESC, state LIMIT 1", (pair, labeller, LEASED)
@@ -128,28 +129,28 @@ def task_of(ws: Workspace, project: str, labeller: str, pair: int) -> int:
         raise NotFoundError(
             f"There is no pair {pair} to judge.",
             asked=pair,
-            available="a pair that `label next` names",
-            remedy="Ask for the next one.",
+            available="a pair that `label next` shows",
+            remedy="Get the next pair with `label next`.",
             field="pair",
         )
     return row[0]
 
 
 def _check(choice: str, strength: Any, edited: str | None, better: str | None) -> None:
-    wrong = (
+    rules = (
         ("choice", choice, choice in CHOICES, list(CHOICES), "Choose one of these."),
-        ("strength", strength, strength in (None, 1, 2, 3), [1, 2, 3], "Choose 1 (a little), 2 (clearly) or 3 (far better)."),
-        ("edited", edited, not edited or choice in ("a", "b"), ["a", "b"], "Choose the answer first that you want to mend."),
-        ("better", better, not better or choice == "both_bad", ["both_bad"], "Say that both are bad, then write a better one."),
-        ("text", None, len(edited or "") <= TEXT and len(better or "") <= TEXT, f"up to {TEXT} characters", "Write less."),
+        ("strength", strength, strength in (None, 1, 2, 3), [1, 2, 3], "Choose 1 (slightly better), 2 (clearly better) or 3 (far better)."),
+        ("edited", edited, not edited or choice in ("a", "b"), ["a", "b"], "Choose the answer that you edited."),
+        ("better", better, not better or choice == "both_bad", ["both_bad"], "Choose both bad, then write a better answer."),
+        ("text", None, len(edited or "") <= TEXT and len(better or "") <= TEXT, f"up to {TEXT} characters", "Shorten the text."),
     )
-    for name, asked, fine, available, remedy in wrong:
-        if not fine:
-            raise RequestError(f"This verdict has a {name} it can't have.", asked=asked, available=available, remedy=remedy, field=name)
+    for name, asked, valid, available, remedy in rules:
+        if not valid:
+            raise RequestError(f"The {name} of this judgment is not valid.", asked=asked, available=available, remedy=remedy, field=name)
 
 
-def _took(row: sqlite3.Row) -> float | None:
-    """Seconds since the pair was handed out; None after ten minutes: nobody thought that long."""
+def _seconds_since(row: sqlite3.Row) -> float | None:
+    """Return the seconds since the pair was assigned; None after ten minutes, which can't be thinking time alone."""
     spent = files.now() - (row["since"] or 0)
     return round(spent, 2) if 0 <= spent < 600 else None
 
@@ -162,15 +163,15 @@ def _event(db: sqlite3.Connection, **values: Any) -> int:
 
 
 def _guidelines(db: sqlite3.Connection, labeller: str) -> tuple[int | None, int]:
-    """(the version that this labeller has read, the newest)"""
+    """Return (the version that this labeller has read, the newest version)."""
     return tuple(
         db.execute("SELECT (SELECT version FROM readers WHERE labeller = ?), max(version) FROM guidelines", (labeller,)).fetchone()
     )
 
 
 def _late(db: sqlite3.Connection, row: sqlite3.Row, labeller: str, side: str) -> int | None:
-    """The task of a verdict that came after its lease had ended: its own when nobody took it, else one beside; None when this labeller has
-    judged the pair already. A judgement that somebody made is never thrown away."""
+    """Return the task for a judgment that arrives after its lease expired: the same task while it is still open, else an extra one; None
+    when this labeller has already judged the pair. A judgment is never thrown away."""
     known = db.execute("SELECT 1 FROM tasks WHERE pair = ? AND labeller = ? AND kind != 'repeat'", (row["pair"], labeller)).fetchone()
     if known:
         return None
@@ -180,7 +181,7 @@ def _late(db: sqlite3.Connection, row: sqlite3.Row, labeller: str, side: str) ->
 
 
 def _add_task(db: sqlite3.Connection, pair: int, kind: str, labeller: str, side: str, now: float) -> int:
-    """A task that was not waiting in the queue, leased to this labeller."""
+    """Insert a task that is not in the queue, leased to this labeller, and return its id."""
     return db.execute(
         "INSERT INTO tasks (pair, kind, slot, rank, state, labeller, side, since, until) VALUES (?, ?, "
         "(SELECT coalesce(max(slot), -1) + 1 FROM tasks WHERE pair = ? AND kind = ?), 0, ?, ?, ?, ?, ?) RETURNING id",
@@ -189,7 +190,7 @@ def _add_task(db: sqlite3.Connection, pair: int, kind: str, labeller: str, side:
 
 
 def vote(ws: Workspace, project: str, labeller: str, pair: int, winner: str, reason: str = "") -> None:
-    """The verdict of a labeller who was given no lease: a judge model. It takes no pair from people, and is kept apart (kind "judge")."""
+    """Store the judgment of an AI judge, which needs no lease. It takes no pair from people and is stored separately (kind "judge")."""
     with files.writing(ws, project) as db:
         task = _add_task(db, pair, "judge", labeller, "first", files.now())
         event = _event(db, kind="verdict", task=task, pair=pair, labeller=labeller, winner=winner, reason=reason or None)
@@ -199,7 +200,7 @@ def vote(ws: Workspace, project: str, labeller: str, pair: int, winner: str, rea
 # --- the next pair --------------------------------------------------------------------------------------------------------------
 
 
-def _desk(db: sqlite3.Connection, labeller: str, said: dict | None = None) -> Desk:
+def _assignment(db: sqlite3.Connection, labeller: str, judged: dict | None = None) -> Desk:
     now = files.now()
     _free(db, "until < ? AND kind = 'ordinary'", now)
     mine = db.execute(
@@ -209,11 +210,11 @@ def _desk(db: sqlite3.Connection, labeller: str, said: dict | None = None) -> De
     if mine:
         db.execute("UPDATE tasks SET until = ? WHERE id = ?", (now + LEASE, task))
     item = _item(db, task) if task else None
-    return _with_progress(db, labeller, item, said or {})
+    return _with_progress(db, labeller, item, judged or {})
 
 
 def _free(db: sqlite3.Connection, which: str, *values: Any) -> int:
-    """Open again the leases that `which` names, as far as they are still wanted; how many there were."""
+    """Reopen the leased tasks that match the SQL condition `which`, as far as they are still wanted, and return how many there were."""
     freed = db.execute(
         f"UPDATE tasks SET state = ?, labeller = NULL, until = NULL WHERE state = ? AND {which} RETURNING pair", (OPEN, LEASED, *values)
     ).fetchall()
@@ -239,7 +240,7 @@ def _lease(db: sqlite3.Connection, labeller: str, now: float) -> int | None:
 
 
 def _inserted(db: sqlite3.Connection, labeller: str, now: float) -> int | None:
-    """A hidden repeat or a gold pair, when this labeller has had fewer of them than their share."""
+    """Lease a hidden repeat or a gold pair when this labeller has had fewer of them than their share; None otherwise."""
     settings: Settings = settings_of(db)
     had = dict(db.execute("SELECT kind, count(*) FROM tasks WHERE labeller = ? AND state = ? GROUP BY kind", (labeller, DONE)).fetchall())
     base = had.get("ordinary", 0)
@@ -280,7 +281,7 @@ def _item(db: sqlite3.Connection, task: int) -> Item:
     return Item(row["id"], row["pair"], json.loads(row["prompt"]), sides[row["side"]], sides[turned(row["side"])], before)
 
 
-def _with_progress(db: sqlite3.Connection, labeller: str, item: Item | None, said: dict) -> Desk:
+def _with_progress(db: sqlite3.Connection, labeller: str, item: Item | None, judged: dict) -> Desk:
     counts = dict(db.execute("SELECT state, count(*) FROM tasks WHERE kind = 'ordinary' GROUP BY state").fetchall())
     total, done = sum(counts.values()), counts.get(DONE, 0)
     read, newest = _guidelines(db, labeller)
@@ -292,17 +293,19 @@ def _with_progress(db: sqlite3.Connection, labeller: str, item: Item | None, sai
             (labeller,),
         )
     ]
-    each = sorted(recent)[len(recent) // 2] if len(recent) >= 3 else None
-    left = (total - done) * each if each is not None else None
-    pace = 60 / max(each, 0.1) if each is not None else None
-    return Desk(item, done, total, mine, 0 if item else total - done, pace, left, said, unread=read is not None and read < newest)
+    median = sorted(recent)[len(recent) // 2] if len(recent) >= 3 else None
+    seconds_left = (total - done) * median if median is not None else None
+    per_minute = 60 / max(median, 0.1) if median is not None else None
+    return Desk(
+        item, done, total, mine, 0 if item else total - done, per_minute, seconds_left, judged, unread=read is not None and read < newest
+    )
 
 
-# --- taking back ------------------------------------------------------------------------------------------------------------------
+# --- undo and release ------------------------------------------------------------------------------------------------------------------
 
 
 def undo(ws: Workspace, project: str, labeller: str) -> Desk:
-    """Take back this labeller's last verdict; its pair is before them again, as often as wanted. ConflictError when there is none."""
+    """Undo this labeller's last judgment and assign its pair to them again; can be repeated. ConflictError when there is none."""
     labeller = labeller_name(labeller)
     with files.writing(ws, project) as db:
         row = db.execute(
@@ -311,20 +314,20 @@ def undo(ws: Workspace, project: str, labeller: str) -> Desk:
         ).fetchone()
         if row is None:
             raise ConflictError(
-                "There is nothing to take back.",
+                "There is no judgment to undo.",
                 asked="undo",
-                available="your own verdicts",
+                available="your own judgments",
                 remedy="Judge the pair that is shown.",
                 field="undo",
             )
         _event(db, kind="undo", task=row["id"], pair=row["pair"], labeller=labeller, undoes=row["event"])
         now = files.now()
         db.execute("UPDATE tasks SET state = ?, event = NULL, since = ?, until = ? WHERE id = ?", (LEASED, now, now + LEASE, row["id"]))
-        return _desk(db, labeller)
+        return _assignment(db, labeller)
 
 
 def release(ws: Workspace, project: str, labeller: str | None = None) -> int:
-    """Give back the pairs that somebody (or anybody) has before them; how many there were."""
+    """Release the pairs leased to a labeller, or to all labellers (None), and return how many there were."""
     with files.writing(ws, project) as db:
         db.execute(
             "DELETE FROM tasks WHERE state = ? AND kind != 'ordinary' AND event IS NULL AND (? IS NULL OR labeller = ?)",
@@ -334,7 +337,7 @@ def release(ws: Workspace, project: str, labeller: str | None = None) -> int:
 
 
 def reopen_skipped(ws: Workspace, project: str) -> int:
-    """Offer again what was skipped; how many there are."""
+    """Reopen skipped pairs and return how many there were."""
     with files.writing(ws, project) as db:
         found = db.execute(
             "SELECT t.id, t.pair, t.labeller, t.event FROM tasks t JOIN events e ON e.id = t.event WHERE t.kind = 'ordinary' AND e.winner = 'skip'"
@@ -346,10 +349,14 @@ def reopen_skipped(ws: Workspace, project: str) -> int:
 
 
 def settle(ws: Workspace, project: str, pair: int, winner: str | None, by: str) -> None:
-    """The last word on a pair about which labellers disagree: "first", "second", "tie" or "both_bad"; None takes it back."""
+    """Set the final winner of a pair on which labellers disagree: "first", "second", "tie" or "both_bad"; None removes it."""
     if winner not in (None, "first", "second", "tie", "both_bad"):
         raise RequestError(
-            "That settles nothing.", asked=winner, available=["first", "second", "tie", "both_bad"], remedy="Choose one.", field="winner"
+            "This winner is not valid.",
+            asked=winner,
+            available=["first", "second", "tie", "both_bad"],
+            remedy="Choose one.",
+            field="winner",
         )
     with files.writing(ws, project) as db:
         if not db.execute("UPDATE pairs SET settled = ? WHERE id = ?", (winner, pair)).rowcount:

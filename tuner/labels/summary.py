@@ -1,6 +1,6 @@
-"""All that is told of a project's judgements, once for the page and the terminal: quality, which model wins, how far judge models agree.
+"""Summary of a project's judgments for the page and the terminal: quality, win rates, agreement of AI judges with people.
 
-People's verdicts and those of judge models are counted apart; where the last word was said on a pair, it counts instead of its votes.
+Judgments of people and of AI judges are counted apart; the winner of a settled pair counts instead of its votes.
 """
 
 from dataclasses import dataclass, replace
@@ -13,8 +13,8 @@ from tuner.paths import Workspace
 
 @dataclass(frozen=True)
 class Summary:
-    """`rates` of models that were compared two by two, `tables` of more; `judges`: for each pair that a judge model and people decided,
-    whether they say the same."""
+    """`rates` for groups of two compared models, `tables` for larger groups; `judges`: for each pair that an AI judge and people judged,
+    whether they agree."""
 
     project: projects.Project
     panel: Panel
@@ -24,19 +24,20 @@ class Summary:
 
     @property
     def said(self) -> list[str]:
-        return self.panel.said() if self.panel.overall.verdicts else ["Nothing was judged yet."]
+        """The quality report as sentences."""
+        return self.panel.said() if self.panel.overall.verdicts else ["Nothing has been judged yet."]
 
 
 def of(ws: Workspace, id: str) -> Summary:
-    """NotFoundError when there is no such project."""
-    project, given, words = projects.find(ws, id), outcome.verdicts(ws, id), outcome.settled(ws, id)
+    """Return the summary of a project; NotFoundError when there is none."""
+    project, given, settled = projects.find(ws, id), outcome.verdicts(ws, id), outcome.settled(ws, id)
     people = [v for v in given if not ai_labellers.is_judge(v.labeller)]
     panel = quality.panel(people)
-    panel = replace(panel, disagreements=[d for d in panel.disagreements if d.pair not in words])
-    last = outcome.as_settled(people, words)
-    votes = win_rate.comparisons(last)  # one a pair: of a number that was fixed, and of a table
+    panel = replace(panel, disagreements=[d for d in panel.disagreements if d.pair not in settled])
+    last = outcome.as_settled(people, settled)
+    votes = win_rate.comparisons(last)  # one per pair: for a planned number of comparisons, and for tables
     planned = project.settings.planned
-    found = votes if planned else win_rate.comparisons(last, vote=False)  # one a verdict: a majority may change while one looks on
+    found = votes if planned else win_rate.comparisons(last, vote=False)  # the earliest per pair: a majority may change between two looks
     groups = win_rate.groups(found)
     return Summary(
         project,

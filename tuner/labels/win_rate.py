@@ -1,8 +1,9 @@
-"""Which model wrote the better answers: win rates, and when to stop judging. Pure arithmetic on outcomes: 1 won, 0.5 a tie, 0 lost.
+"""Win rates between models, and when to stop judging. Pure arithmetic on outcomes: 1 a win, 0.5 a tie, 0 a loss.
 
-Two ways to an interval. `fixed`: how many comparisons there will be was said beforehand, and one looks once (Wilson 1927). `running`: one
-looks after each and stops when it is decided. An ordinary interval then deceives: of two equal models it "decides" within 1,000 looks for
-one of them in a third of cases or more; the anytime-valid one does so in at most 5%, however often one looks.
+Two kinds of interval. `fixed`: the number of comparisons is fixed in advance, and the result is read once (Wilson 1927). `running`: the
+result is read after each comparison, and judging stops when it is decided. An ordinary interval is wrong for that: with two equal models
+it "decides" for one of them within 1,000 looks in a third of cases or more; the anytime-valid one does in at most 5%, for any number of
+looks.
 """
 
 import math
@@ -18,19 +19,19 @@ from tuner.errors import ConflictError
 from tuner.labels.judgments import Verdict, by_pair, majority
 
 CONFIDENCE = 0.95
-BETS = np.array([0.1, 0.2, 0.4, 0.6])  # shares of the capital that are staked side by side: small ones find small differences
-ROUNDS = 1000  # of the Bradley-Terry fit, which takes some tens
+BETS = np.array([0.1, 0.2, 0.4, 0.6])  # shares of the capital that are bet in parallel: small ones detect small differences
+ROUNDS = 1000  # maximum iterations of the Bradley-Terry fit, which usually needs a few tens
 OUTCOMES = {"first": 1.0, "second": 0.0, "tie": 0.5, "both_bad": 0.5}
 
 
-# --- from verdicts to outcomes
+# --- from judgments to outcomes
 
 
 def comparisons(verdicts: Iterable[Verdict], vote: bool = True) -> list[tuple[str, str, float]]:
-    """(model, model, outcome for the former) of each pair, in the order in which pairs were first judged. Both bad is a tie.
+    """Return (model, model, outcome for the first model) of each pair, in the order in which pairs were first judged. Both bad is a tie.
 
-    Several labellers of a pair: the majority's (`vote`), for a number fixed beforehand and for tables; else the earliest one's, for
-    `running`, as what has been looked at must not change afterwards."""
+    With several labellers of a pair: the majority (`vote`), for a number fixed in advance and for tables; else the earliest judgment, for
+    `running`, because a result that was read must not change afterwards."""
     out = []
     for judged in by_pair(verdicts).values():
         winner = majority(judged).winner if vote else judged[0].winner
@@ -39,33 +40,33 @@ def comparisons(verdicts: Iterable[Verdict], vote: bool = True) -> list[tuple[st
 
 
 def outcomes(found: Iterable[tuple[str, str, float]], model: str, against: str) -> list[float]:
-    """Those of `model` against `against`."""
+    """Return the outcomes of `model` against `against`."""
     return [x if a == model else 1 - x for a, b, x in found if a != b and {a, b} == {model, against}]
 
 
-# --- a number fixed beforehand
+# --- a number of comparisons fixed in advance
 
 
 def wilson(hits: Any, n: Any, confidence: float = CONFIDENCE) -> tuple[Any, Any]:
-    """The interval of a share `hits / n` (Wilson 1927, https://doi.org/10.1080/01621459.1927.10502953), numbers or arrays; 0 to 1 of
-    nothing. Ties counted as halves make it a little wider than need be, never narrower."""
+    """Return Wilson's interval of a share `hits / n` (Wilson 1927, https://doi.org/10.1080/01621459.1927.10502953), numbers or arrays; 0 to
+    1 for n = 0. Ties counted as halves make it slightly wider than necessary, never narrower."""
     z, n = NormalDist().inv_cdf((1 + confidence) / 2), np.asarray(n, float)
     share = np.divide(hits, n, out=np.full(np.broadcast(hits, n).shape, 0.5), where=n > 0)
-    about = (share * n + z * z / 2) / (n + z * z)
+    center = (share * n + z * z / 2) / (n + z * z)
     half = z * np.sqrt(share * (1 - share) * n + z * z / 4) / (n + z * z)
-    low, high = np.maximum(about - half, 0), np.minimum(about + half, 1)
+    low, high = np.maximum(center - half, 0), np.minimum(center + half, 1)
     return (low, high) if low.ndim else (float(low), float(high))
 
 
-# --- looked at after each comparison
+# --- read after each comparison
 
 
 def capital(won: np.ndarray, tied: np.ndarray, lost: np.ndarray, mean: float) -> np.ndarray:
-    """The log of what 1 has become for one who bets at fair odds, should the mean be `mean`, that it is higher.
+    """Return the log of the capital, starting at 1, of betting at fair odds under the assumed `mean` that the true mean is higher.
 
-    A mixture of constant shares (betting on a grid: Waudby-Smith and Ramdas 2024, https://arxiv.org/abs/2010.09686), so that the counts so
-    far are all it takes; bets on either side share the risk, as in their hedged capital. If the mean is as assumed the capital ever reaches
-    c with a chance of 1 / c at most (Ville 1939). It falls as `mean` grows, so the means it refutes lie below one bound."""
+    A mixture of constant bets (betting on a grid: Waudby-Smith and Ramdas 2024, https://arxiv.org/abs/2010.09686), so only the counts so
+    far are needed; bets on both sides share the risk, as in their hedged capital. If the mean is as assumed, the probability that the
+    capital ever reaches c is at most 1 / c (Ville 1939). It decreases in `mean`, so the rejected means lie below one bound."""
     win, tie = np.log1p(BETS * (1 - mean) / mean), np.log1p(BETS * (0.5 - mean) / mean)
     each = np.multiply.outer(won, win) + np.multiply.outer(tied, tie) + np.multiply.outer(lost, np.log1p(-BETS))
     most = each.max(axis=-1)
@@ -73,28 +74,30 @@ def capital(won: np.ndarray, tied: np.ndarray, lost: np.ndarray, mean: float) ->
 
 
 def _counts(x: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Won, tied and lost after each comparison, along the last axis."""
+    """Return cumulative wins, ties and losses after each comparison, along the last axis."""
     x = np.asarray(x, float)
     return (x == 1).cumsum(axis=-1), (x == 0.5).cumsum(axis=-1), (x == 0).cumsum(axis=-1)
 
 
 def decided(x: Any, confidence: float = CONFIDENCE) -> np.ndarray:
-    """After each comparison: whether 0.5 has been refuted by then, from above or from below. Once it is it stays so."""
+    """Return after each comparison whether a mean of 0.5 has been rejected, from above or from below. Once rejected, it stays rejected."""
     won, tied, lost = _counts(x)
     most = np.maximum(capital(won, tied, lost, 0.5), capital(lost, tied, won, 0.5))
     return np.logical_or.accumulate(most >= math.log(2 / (1 - confidence)), axis=-1)
 
 
 def sequence(x: Sequence[float], confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """The interval of the mean that holds at all times at once: it contains what no look so far has refuted. It never grows."""
+    """Return the anytime-valid interval of the mean: all values that no look so far has rejected. It never grows."""
     won, tied, lost = _counts(x)
     need = math.log(2 / (1 - confidence))
-    low, high = _refuted(won, tied, lost, need), 1 - _refuted(lost, tied, won, need)
-    return (low, high) if low <= high else (high, low)  # every mean refuted: models, prompts or labellers changed on the way, or bad luck
+    low, high = _rejected(won, tied, lost, need), 1 - _rejected(lost, tied, won, need)
+    return (
+        (low, high) if low <= high else (high, low)
+    )  # every mean was rejected: models, prompts or labellers changed on the way, or bad luck
 
 
-def _refuted(won: np.ndarray, tied: np.ndarray, lost: np.ndarray, need: float) -> float:
-    """The bound below which every mean was refuted at some time, found by halving: to 1e-6, on the safe side."""
+def _rejected(won: np.ndarray, tied: np.ndarray, lost: np.ndarray, need: float) -> float:
+    """Return the bound below which every mean was rejected at some time, by bisection: to 1e-6, on the safe side."""
     low, high = 0.0, 1.0
     for _ in range(20 if len(won) else 0):
         middle = (low + high) / 2
@@ -102,13 +105,13 @@ def _refuted(won: np.ndarray, tied: np.ndarray, lost: np.ndarray, need: float) -
     return low
 
 
-# --- what a person reads
+# --- results
 
 
 @dataclass(frozen=True)
 class WinRate:
-    """How `model` does against `against`, ties as halves. `planned`: the number fixed beforehand, None where judging goes on until it is
-    decided."""
+    """The win rate of `model` against `against`, ties as halves. `planned`: the number of comparisons fixed in advance, None where judging
+    continues until it is decided."""
 
     model: str
     against: str
@@ -121,19 +124,21 @@ class WinRate:
 
     @property
     def n(self) -> int:
+        """The number of comparisons."""
         return self.wins + self.ties + self.losses
 
     @property
     def rate(self) -> float | None:
+        """The win rate, 0 to 1; None without comparisons."""
         return (self.wins + self.ties / 2) / self.n if self.n else None
 
     @property
     def decided(self) -> bool:
-        """Whether 50% lies outside, once the number that was fixed beforehand is reached."""
+        """Whether 50% lies outside the interval, once the planned number of comparisons is reached."""
         return self.n >= (self.planned or 1) and not self.low <= 0.5 <= self.high
 
     def said(self) -> str:
-        """One sentence on the model that is preferred."""
+        """Return one sentence on the preferred model."""
         if not self.n:
             return f"{self.model} and {self.against} have not been compared yet."
         name, rate, low, high = self.model, self.rate, self.low, self.high
@@ -152,18 +157,18 @@ class WinRate:
 
 
 def fixed(x: Sequence[float], model: str, against: str, planned: int) -> WinRate:
-    """For `planned` comparisons, a number fixed beforehand; of more, the first so many count."""
+    """Return the win rate for `planned` comparisons, a number fixed in advance; only the first `planned` ones count."""
     x = list(x)[:planned]
     return _counted(x, model, against, wilson(sum(x), len(x)), planned)
 
 
 def rate(x: Sequence[float], model: str, against: str, planned: int = 0) -> WinRate:
-    """As it was agreed before: a number of comparisons, or (0) until it is decided."""
+    """Return the win rate for a planned number of comparisons, or (0) for judging until it is decided."""
     return fixed(x, model, against, planned) if planned else running(x, model, against)
 
 
 def running(x: Sequence[float], model: str, against: str) -> WinRate:
-    """For judging until it is decided: may be asked after each comparison."""
+    """Return the win rate for judging until it is decided; can be read after each comparison."""
     return _counted(x, model, against, sequence(x), None)
 
 
@@ -177,7 +182,7 @@ def _counted(x: Sequence[float], model: str, against: str, interval: tuple[float
 
 @dataclass(frozen=True)
 class Standing:
-    """`chance` to be preferred to another model of the table, taken at random, with its interval; `strength`: log-odds, 0 on average."""
+    """A row of the table. `chance`: probability of being preferred to a random other model, with interval; `strength`: log-odds, mean 0."""
 
     model: str
     chance: float
@@ -192,21 +197,21 @@ class Standing:
 def standings(
     found: Iterable[tuple[str, str, float]], *, prior: float = 1.0, resamples: int = 500, seed: int = 0, confidence: float = CONFIDENCE
 ) -> list[Standing]:
-    """The Bradley-Terry table, best first; ties count as half a win for each. Intervals from drawing comparisons again (bootstrap).
+    """Return the Bradley-Terry table, best first; ties count as half a win for each. Intervals come from resampling (bootstrap).
 
-    As if each model had besides tied `prior` comparisons (more than 0) with the others: so one that never lost stays finite. These are
-    drawn as well, else nothing could vary where one side never lost."""
+    Each model is given `prior` (above 0) additional tied comparisons with the others, so that a model that never lost stays finite. They
+    are resampled too, because nothing would vary where one side never lost."""
     cells = Counter((a, b, x) for a, b, x in found if a != b)
     names = _linked(cells)
     if not names:
         return []
-    few = prior / 2 / (len(names) - 1)
-    softened = Counter({(a, b, 1.0): few for a in names for b in names if a != b})
+    pseudo = prior / 2 / (len(names) - 1)
+    softened = Counter({(a, b, 1.0): pseudo for a in names for b in names if a != b})
     softened.update(cells)
     times = np.array(list(softened.values()))
     draws = np.random.default_rng(seed).multinomial(round(times.sum()), times / times.sum(), size=resamples)
     won = _won(list(softened), names, np.vstack([times, draws]))
-    won[1:] += few
+    won[1:] += pseudo
     strength = _strengths(won)
     chance = _chances(strength)
     low, high = np.quantile(chance[1:], [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
@@ -215,12 +220,12 @@ def standings(
 
 
 def _linked(cells: Iterable[tuple[str, str, float]]) -> list[str]:
-    """The models, by name, of which each can be measured against each."""
+    """Return the models, sorted by name. ConflictError unless comparisons link all of them."""
     parts = groups(cells)
     names = sorted(name for part in parts for name in part)
     if len(parts) > 1:
         raise ConflictError(
-            "These models can't stand in one table: no comparison links them.",
+            "These models can't be ranked in one table: no comparison links them.",
             asked=f"one table of {', '.join(names)}",
             available=" | ".join(", ".join(part) for part in parts),
             remedy=f"Compare some answers of {parts[0][0]} with some of {parts[1][0]}.",
@@ -229,7 +234,7 @@ def _linked(cells: Iterable[tuple[str, str, float]]) -> list[str]:
 
 
 def _won(cells: list[tuple[str, str, float]], names: list[str], times: np.ndarray) -> np.ndarray:
-    """How often the row's model won over the column's, [draws, models, models], where each cell came as often as `times` says."""
+    """Return how often the row's model won against the column's, [draws, models, models], with the number of each cell in `times`."""
     out = np.zeros((len(times), len(names), len(names)))
     for (a, b, x), drawn in zip(cells, times.T, strict=True):
         i, j = names.index(a), names.index(b)
@@ -239,7 +244,7 @@ def _won(cells: list[tuple[str, str, float]], names: list[str], times: np.ndarra
 
 
 def _record(name: str, cells: Counter) -> tuple[int, int, int]:
-    """Its wins, ties and losses."""
+    """Return the wins, ties and losses of a model."""
     own = Counter()
     for (a, b, x), n in cells.items():
         if name in (a, b):
@@ -248,8 +253,9 @@ def _record(name: str, cells: Counter) -> tuple[int, int, int]:
 
 
 def _strengths(won: np.ndarray) -> np.ndarray:
-    """The likeliest strengths, [draws, models], from wins [draws, models, models]. One model after the other as Newman 2023 has it
-    (https://jmlr.org/papers/v24/22-1086.html): the maximum of Hunter's MM algorithm (2004), which crawls towards those that hardly lose."""
+    """Return the maximum-likelihood strengths, [draws, models], from wins [draws, models, models]. One model is updated at a time (Newman
+    2023, https://jmlr.org/papers/v24/22-1086.html): the same maximum as Hunter's MM algorithm (2004), which converges slowly for models
+    that rarely lose."""
     odds = np.ones(won.shape[:2])
     for _ in range(ROUNDS):
         before = odds.copy()
@@ -263,14 +269,14 @@ def _strengths(won: np.ndarray) -> np.ndarray:
 
 
 def _chances(strength: np.ndarray) -> np.ndarray:
-    """Of each model against the mean other one."""
+    """Return the mean probability of each model to be preferred to another one."""
     against = 1 / (1 + np.exp(strength[:, None, :] - strength[:, :, None]))
     size = strength.shape[1]
     return (against.sum(axis=2) - 0.5) / (size - 1)
 
 
 def groups(found: Iterable[tuple[str, str, float]]) -> list[list[str]]:
-    """The models that comparisons link with each other, directly or through others; the largest group first."""
+    """Return groups of models that comparisons link, directly or through others; the largest group first."""
     out: list[set[str]] = []
     for a, b, _ in found:
         linked = [g for g in out if a in g or b in g]

@@ -1,4 +1,4 @@
-"""One pass over a file: each record becomes a canonical row or a problem, and rows become Parquet.
+"""Import a file in one pass: each record becomes a canonical row or a problem, and the rows are written to Parquet.
 
-`import_pass` goes record by record, `arrow_import` a column at a time, both with the same result. In: a `Reader`. Out: rows.parquet,
-problems, the split. May import `detection`, `readers`, `schema`."""
+`import_pass` works record by record, `arrow_import` column by column, both with the same result. Input: a `Reader`. Output: rows.parquet,
+problems and the train/validation split. May import `detection`, `readers`, `schema`."""

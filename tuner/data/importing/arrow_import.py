@@ -1,8 +1,8 @@
-"""The fast way in for large files: read in blocks of whole records by pyarrow, checked a column at a time, on all cores.
+"""Fast import of large files: pyarrow reads blocks of whole records, which are checked column by column in several threads.
 
-A block with anything wrong in it (a broken line, a row of another width, an unexpected type) is read again record by record, so
-that every problem is told with its row as always. A file whose quotes are not where a quote belongs can't be cut safely:
-`Irregular` says so, and the whole file is read the slow way.
+A block with anything wrong in it (a broken line, a row with another number of cells, an unexpected type) is read again record by
+record, so that every problem is reported with its row, as for small files. A file with misplaced quotes can't be split into blocks
+safely: `Irregular` is raised, and the whole file is read record by record.
 """
 
 import contextlib
@@ -28,18 +28,18 @@ from tuner.data.readers.reader import Reader, Record, arrow_rows
 from tuner.data.schema import media
 from tuner.data.schema.convert import RowProblem
 
-FROM = 4 << 20  # bytes: below it the slow way is done before threads and tables have begun
-SIZE, LONGEST = 4 << 20, 64 << 20  # bytes of a block, and of the longest record that is looked for
-THREADS, WAITING = 2, 2  # blocks at once, and blocks read ahead
+FROM = 4 << 20  # bytes: smaller files are imported record by record before threads and tables are set up
+SIZE, LONGEST = 4 << 20, 64 << 20  # bytes of a block, and of the longest record that is accepted
+THREADS, WAITING = 2, 2  # blocks examined in parallel, and blocks read ahead
 FORMATS = ("csv", "tsv", "jsonl", "parquet")
 
 
 class Irregular(Exception):
-    """The file can't be cut into blocks."""
+    """The file can't be split into blocks of whole records."""
 
 
 class Piece(NamedTuple):
-    """Some whole records: `data` as bytes (or a table), the number of their first line, how far the file is read."""
+    """A block of whole records: `data` as bytes (or an Arrow table), the number of its first line, and the file position in bytes."""
 
     data: object
     line: int
@@ -48,7 +48,7 @@ class Piece(NamedTuple):
 
 @dataclass
 class Done:
-    """What became of a block. `tally` counts its rows from 1; `values` holds the JSON of rows that are not plain."""
+    """The result of examining a block. `tally` numbers its rows from 1; `values` holds the JSON of rows that are not plain."""
 
     tally: Tally
     numbers: object
@@ -57,8 +57,8 @@ class Done:
     keep: object
 
 
-def suits(reader, found: Recognition) -> bool:
-    """Whether this file, read so, has rows that can be checked a column at a time."""
+def suits(reader, recognition: Recognition) -> bool:
+    """Return whether the rows of this file, with this kind and mapping, can be checked column by column."""
     if (
         not isinstance(reader, Reader)
         or reader.bytes < FROM
@@ -71,21 +71,24 @@ def suits(reader, found: Recognition) -> bool:
         or media.columns(reader.columns)
     ):
         return False
-    told = reader.format == "parquet" or reader.encoding in ("utf-8", "utf-8-sig") and reader._errors == "strict"
-    return told and plain_rows.form(found.kind, found.mapping, reader.columns) is not None
+    utf8 = reader.format == "parquet" or reader.encoding in ("utf-8", "utf-8-sig") and reader._errors == "strict"
+    return utf8 and plain_rows.form(recognition.kind, recognition.mapping, reader.columns) is not None
 
 
 class Import:
-    """One pass over a file: pieces are examined by threads and written in order."""
+    """One pass over a file: blocks are examined by threads and written in order."""
 
-    def __init__(self, reader: Reader, found: Recognition, system: str = ""):
-        self.reader, self.kind, self.mapping, self.system = reader, found.kind, found.mapping, system
-        self.roles = plain_rows.form(found.kind, found.mapping, reader.columns)
+    def __init__(self, reader: Reader, recognition: Recognition, system: str = ""):
+        self.reader, self.kind, self.mapping, self.system = reader, recognition.kind, recognition.mapping, system
+        self.roles = plain_rows.form(recognition.kind, recognition.mapping, reader.columns)
         self.tally = Tally()
 
     def write(self, folder: Path, share: float, seed: int, progress: Progress | None, cancelled: Callable[[], bool] | None):
-        """(tally, held out), as `rows.write` gives them. Raises Irregular, Cancelled, DataError."""
-        with _taking_turns(), ThreadPoolExecutor(THREADS) as pool, Writer(folder) as writer:
+        """Import the file into `folder` and return (tally, number of validation rows), like `parquet.write`.
+
+        Raises Irregular, Cancelled, DataError.
+        """
+        with _short_switch_interval(), ThreadPoolExecutor(THREADS) as pool, Writer(folder) as writer:
             waiting: deque = deque()
             try:
                 for piece in self.pieces():
@@ -101,6 +104,7 @@ class Import:
         return self.tally, writer.split(self.tally, share, seed)
 
     def take(self, item, writer: Writer, progress, cancelled) -> None:
+        """Wait for an examined block, write its rows and report progress."""
         piece, work = item
         while not wait([work], 0.1).done:
             beat(None, cancelled, 0, 0, 0)
@@ -109,20 +113,21 @@ class Import:
         self.tally.join(done.tally)
         beat(progress, cancelled, piece.position, self.reader.bytes, self.tally.usable)
 
-    # ---- one piece
+    # ---- one block
 
     def examine(self, piece: Piece) -> Done:
+        """Check the rows of a block column by column, or record by record where anything in it is unusual."""
         import pyarrow as pa
 
         try:
             table = self.table(piece.data) if isinstance(piece.data, bytes) else piece.data
             seen = plain_rows.examine(table, self.roles, self.system) if table is not None else None
-        except (pa.ArrowException, KeyError):  # told, with its row, where each record is read by itself
+        except (pa.ArrowException, KeyError):  # reading record by record reports the problem with its row
             seen = None
         return self.fast(table, seen) if seen else self.slow(piece)
 
     def table(self, data: bytes):
-        """The block as an Arrow table of the columns that matter; None or an error of Arrow's when it is not as it should be."""
+        """Return the block as an Arrow table of the mapped columns; None, or an Arrow exception, when it is malformed."""
         return self._json(data) if self.reader.format == "jsonl" else self._csv(data)
 
     def _csv(self, data: bytes):
@@ -146,8 +151,8 @@ class Import:
         from pyarrow import json as pj
 
         if re.search(rb"\n[ \t\r]*\n", data) or data.count(b"\r") != data.count(b"\r\n"):
-            return None  # blank lines, or old line ends: not one record to a line
-        schema = pa.schema([(name, pa.string()) for role, named in self.roles.items() if role != "messages" for name in named])
+            return None  # blank lines or bare carriage returns: not one record per line
+        schema = pa.schema([(name, pa.string()) for role, columns in self.roles.items() if role != "messages" for name in columns])
         table = pj.read_json(
             pa.BufferReader(data),
             read_options=pj.ReadOptions(use_threads=False, block_size=len(data) + 1),
@@ -156,10 +161,11 @@ class Import:
         return table.select(self.wanted()) if table.num_rows == data.count(b"\n") + (not data.endswith(b"\n")) else None
 
     def wanted(self) -> list[str]:
-        return [name for named in self.roles.values() for name in named]
+        """Return the columns that are read."""
+        return [name for columns in self.roles.values() for name in columns]
 
     def fast(self, table, seen: plain_rows.Plain) -> Done:
-        """Plain rows as columns; the others converted one by one and kept as JSON, where they can be used."""
+        """Keep plain rows as columns; convert the others one by one and keep the usable ones as JSON."""
         import numpy as np
 
         n, tally = table.num_rows, Tally()
@@ -181,16 +187,17 @@ class Import:
         return Done(tally, np.arange(1, n + 1), values, seen.columns, keep)
 
     def slow(self, piece: Piece) -> Done:
-        """Each record read and converted by itself, as in a small file."""
+        """Read and convert the block record by record, as for a small file."""
         import numpy as np
 
-        *found, (_, _, tally) = each_row(Held(self.reader, piece), self.kind, self.mapping, None, None, self.system)
-        numbers, values = [number for number, _, _ in found], [text for _, text, _ in found]
+        *rows, (_, _, tally) = each_row(Held(self.reader, piece), self.kind, self.mapping, None, None, self.system)
+        numbers, values = [number for number, _, _ in rows], [text for _, text, _ in rows]
         return Done(tally, np.array(numbers, "int64"), values, {}, np.ones(len(numbers), bool))
 
-    # ---- pieces
+    # ---- blocks
 
     def pieces(self) -> Iterator[Piece]:
+        """Yield the file as blocks of whole records. Raises Irregular."""
         if self.reader.format == "parquet":
             yield from self._batches()
             return
@@ -221,22 +228,22 @@ class Import:
                     size = refuse_table(self.reader.name, self.reader.bytes, size, batch)
                     yield Piece(pa.Table.from_batches([batch]), row - batch.num_rows + 1, self.reader.bytes * row // total)
         except (pa.ArrowException, OSError) as error:
-            raise Irregular from error  # damaged: the slow way says where
+            raise Irregular from error  # damaged: reading record by record reports where
 
 
 @contextlib.contextmanager
-def _taking_turns():
-    """Threads that mostly wait for pyarrow get Python's lock five times as soon: a quarter of the time is waiting otherwise."""
-    usual = sys.getswitchinterval()
+def _short_switch_interval():
+    """Switch threads after 1 instead of 5 ms: threads returning from pyarrow otherwise wait a quarter of the time for the GIL."""
+    default = sys.getswitchinterval()
     sys.setswitchinterval(0.001)
     try:
         yield
     finally:
-        sys.setswitchinterval(usual)
+        sys.setswitchinterval(default)
 
 
 class Held:
-    """The records of one piece, with the face of a Reader that `each_row` wants."""
+    """The records of one block, with the attributes of a Reader that `each_row` uses."""
 
     def __init__(self, reader: Reader, piece: Piece):
         self.reader, self.piece, self.position, self.bytes = reader, piece, 0, 0
@@ -248,19 +255,20 @@ class Held:
 
 
 def lines(data: bytes, last: bool) -> tuple[bytes, bytes]:
-    """(whole lines, the rest)."""
+    """Split `data` into (whole lines, the incomplete rest)."""
     at = len(data) if last else data.rfind(b"\n") + 1
     return data[:at], data[at:]
 
 
 class Quoted:
-    """Cuts CSV where a line ends outside quotes. Every quote must open a cell, close it, or stand doubled in it."""
+    """Splits CSV where a line ends outside quotes. Every quote must open a cell, close it, or be doubled inside it."""
 
     def __init__(self, reader: Reader):
         self.reader, self.begun = reader, False
         self.before = frozenset(b'\n\r"' + reader.delimiter.encode())
 
     def cut(self, data: bytes, last: bool) -> tuple[bytes, bytes]:
+        """Split `data` into (whole records, the incomplete rest). Raises Irregular for misplaced quotes."""
         import numpy as np
 
         text = np.frombuffer(data, "u1")
@@ -272,7 +280,7 @@ class Quoted:
         return self.headless(data[:end], quotes), data[end:]
 
     def end(self, data: bytes, quotes, last: bool) -> int:
-        """After the last line end that stands outside quotes; 0 when there is none yet."""
+        """Return the position after the last line end outside quotes; 0 when there is none yet."""
         import numpy as np
 
         at = len(data) if last else data.rfind(b"\n") + 1
@@ -283,6 +291,7 @@ class Quoted:
         return at
 
     def regular(self, text, quotes) -> bool:
+        """Return whether every quote opens a cell, closes it, or is doubled inside it."""
         import numpy as np
 
         table = np.zeros(256, bool)
@@ -294,7 +303,7 @@ class Quoted:
         return bool(table[text[inner - 1]].all() and after.all() and np.all(doubled | (text[inner - 1] != ord('"'))))
 
     def headless(self, data: bytes, quotes) -> bytes:
-        """The first block without its header, which must be the one that the reader found."""
+        """Remove the header from the first block. Raises Irregular when it differs from the header that the reader found."""
         import numpy as np
 
         if self.begun or not data:

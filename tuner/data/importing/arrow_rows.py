@@ -1,13 +1,13 @@
-"""Rows that are the same in the file and in their canonical form, found a column at a time (pyarrow's compute functions).
+"""Plain rows: rows whose canonical form equals their cells, detected column by column with pyarrow's compute functions.
 
-Most rows of most files need no conversion: a question and an answer, or turns by the user and the assistant in turn. These are
+Most rows of most files need no conversion: a question and an answer, or alternating turns of user and assistant. They are
 checked and stored as columns, at the speed of the library; a row with anything unusual in it (an empty cell, marked turns, a
-carriage return, a role seldom seen) is left to `convert`. What `examine` calls plain, `convert` would leave as it is: a test
-holds the one against the other.
+carriage return, a rare role) is left to `convert`. `convert` would leave a row that `examine` calls plain unchanged: a test
+compares the two.
 
-pyarrow, because `datasets` brings it along, it reads JSON lines as well as CSV with errors told, and it keeps the text of every
-cell as it is. (polars hashes rows faster, but differently from version to version, which would move rows between the sides of a
-split; duckdb guesses types, and "007" comes back as 7.)
+Why pyarrow: it is a dependency of `datasets`, it reads JSON Lines as well as CSV and reports errors, and it keeps the text of every
+cell as it is. (polars hashes rows faster, but differently from version to version, which would move rows between the training and
+validation rows; duckdb guesses types and returns "007" as 7.)
 """
 
 from functools import reduce
@@ -21,7 +21,7 @@ from tuner.data.schema.tool_calls import CALLS, TAGGED
 from tuner.data.schema.transcripts import OPENINGS
 from tuner.data.schema.turns import ROLE_NAMES, TURN_ROLE, TURN_TEXT
 
-FORMS = {  # what a plain row is made of; the first is what the row is about
+FORMS = {  # the roles of a plain row; the first one identifies what the row is about (see `split.about`)
     "chat": (("prompt", "answer"), ("messages",)),
     "text": (("text",),),
     "seq2seq": (("source", "target"),),
@@ -30,11 +30,11 @@ FORMS = {  # what a plain row is made of; the first is what the row is about
 COLUMNS = ("messages", "prompt", "answer", "system", "text", "label", "source", "target")
 ROLES = {name: role for name, role in ROLE_NAMES.items() if role != "tool" and name not in CALLS}
 CODES = {"system": 0, "user": 1, "assistant": 2}
-SEAM = "\n\n"  # between several columns that are one cell, as in `cells.cell`
+SEAM = "\n\n"  # joins several columns of one role, as in `cells.cell`
 
 
 class Plain(NamedTuple):
-    """What is known of n records: which are plain, their columns, and for each its group, digest (16 bytes) and characters."""
+    """n examined records: which are plain, their columns, and for each record its group, digest (16 bytes) and length in characters."""
 
     sure: object  # bool[n]
     columns: dict  # role -> Arrow array of n
@@ -44,19 +44,19 @@ class Plain(NamedTuple):
 
 
 def form(kind: str, mapping: dict, columns: list[str]) -> dict[str, list[str]] | None:
-    """{role: [column, ...]} when rows of this mapping can be plain; None when each must be converted."""
+    """Return {role: [column, ...]} when rows with this mapping can be plain; None when every row must be converted."""
     roles = {role: [c] if isinstance(c, str) else list(c) for role, c in mapping.items() if c}
     fits = any(set(roles) - {"system"} == set(wanted) for wanted in FORMS.get(kind, ())) and ("system" not in roles or kind == "chat")
     single = all(len(c) == 1 or role == "prompt" for role, c in roles.items())
-    return roles if fits and single and all(name in columns for named in roles.values() for name in named) else None
+    return roles if fits and single and all(name in columns for names in roles.values() for name in names) else None
 
 
 def examine(table, roles: dict[str, list[str]], system: str = "") -> Plain | None:
-    """Look at all records of a table at once; None when a column is not text (or, for messages, not a list of short turns)."""
+    """Check all records of a table at once; None when a column is not text (or, for messages, not turns with a role and a text)."""
     import pyarrow.compute as pc
 
-    cells = {role: [table.column(name).combine_chunks() for name in named] for role, named in roles.items()}
-    if not all(_is_text(column) for role, named in cells.items() if role != "messages" for column in named):
+    cells = {role: [table.column(name).combine_chunks() for name in names] for role, names in roles.items()}
+    if not all(_is_text(column) for role, columns in cells.items() if role != "messages" for column in columns):
         return None
     own, unsure = _system(cells.pop("system", None), table.num_rows, system)
     if "messages" in cells:
@@ -65,8 +65,8 @@ def examine(table, roles: dict[str, list[str]], system: str = "") -> Plain | Non
             return None
         return _conversations(*turns, own, unsure)
     texts = {}
-    for role, named in cells.items():
-        texts[role], doubt = _joined(named)
+    for role, columns in cells.items():
+        texts[role], doubt = _joined(columns)
         unsure |= doubt | _odd(texts[role], role) | _marked(texts[role])
     first, *_ = texts.values()
     parts = [own, *texts.values()] if own is not None else list(texts.values())
@@ -75,7 +75,7 @@ def examine(table, roles: dict[str, list[str]], system: str = "") -> Plain | Non
 
 
 def rebuild(stored: dict) -> dict:
-    """The canonical row of a plain one, from its columns."""
+    """Return the canonical row of a plain row from its stored columns."""
     if stored["text"] is not None:
         return {"text": stored["text"]} | ({"label": stored["label"]} if stored["label"] is not None else {})
     if stored["source"] is not None:
@@ -88,7 +88,7 @@ def rebuild(stored: dict) -> dict:
 
 
 def texts(row: dict, kind: str) -> list[str] | None:
-    """What tells a row of this form from another; None for a row that is more than its texts."""
+    """Return the texts that identify a row; None for a row that holds more than its texts."""
     if kind == "chat":
         simple = len(row) == 1 and all(len(m) == 2 and m["role"] != "tool" for m in row["messages"])
         return [m["content"] for m in row["messages"]] if simple else None
@@ -97,6 +97,7 @@ def texts(row: dict, kind: str) -> list[str] | None:
 
 
 def digest(parts: list[str]) -> bytes:
+    """Return the 16-byte XXH3 digest of the texts of a row."""
     return xxh3_128_digest("\0".join(parts).encode("utf-8", "surrogatepass"))
 
 
@@ -110,7 +111,7 @@ def _is_text(column) -> bool:
 
 
 def _mask(array):
-    """An Arrow array of booleans as numpy's; null is True: what isn't known is no plain cell."""
+    """Convert an Arrow boolean array to numpy; null becomes True, because an unknown cell is not plain."""
     import pyarrow.compute as pc
 
     return pc.fill_null(array, True).to_numpy(zero_copy_only=False)
@@ -123,7 +124,7 @@ def _numbers(array):
 
 
 def _ends(column):
-    """(first byte, last byte) of each cell, 0 where there is none: enough to pass over most cells without reading them."""
+    """Return (first byte, last byte) of each cell, 0 for an empty one: enough to rule out most cells without reading their text."""
     import numpy as np
     import pyarrow as pa
 
@@ -136,7 +137,7 @@ def _ends(column):
 
 
 def _where(column, candidates, check):
-    """A mask: `check` (an Arrow function) of the candidates, False for all others."""
+    """Return a mask: the result of `check` (an Arrow function) for the candidates, False for all other cells."""
     import numpy as np
     import pyarrow as pa
 
@@ -147,7 +148,7 @@ def _where(column, candidates, check):
 
 
 def _blank(column):
-    """Where there is nothing but white space."""
+    """Return a mask of the cells that hold only white space."""
     import pyarrow.compute as pc
 
     first, _ = _ends(column)
@@ -155,7 +156,7 @@ def _blank(column):
 
 
 def _doubtful(column):
-    """Cells that `cells.plain` would change, or that are not there. What is in none of the cells isn't looked for in each."""
+    """Return a mask of the cells that `cells.plain` would change, and of missing ones. The whole buffer is searched before single cells."""
     import numpy as np
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -170,7 +171,7 @@ def _doubtful(column):
 
 
 def _marked(column):
-    """Cells that may hold a marker of a picture or a call in tags: `convert` looks at them closely."""
+    """Return a mask of the cells that may hold an image marker or a tagged tool call, which `convert` must examine."""
     import numpy as np
     import pyarrow.compute as pc
 
@@ -188,7 +189,7 @@ def _any(check, cells, marks):
 
 
 def _odd(column, role: str):
-    """Cells that are empty, or that mean more than they say in this role."""
+    """Return a mask of the cells that are blank or that `convert` may parse in this role (JSON, transcripts, list labels)."""
     import numpy as np
     import pyarrow.compute as pc
 
@@ -207,16 +208,16 @@ def _odd(column, role: str):
     return odd
 
 
-def _joined(named: list):
-    """(one column of several, where any of them is doubtful): blank cells are left out, the others joined by a blank line."""
+def _joined(columns: list):
+    """Join the columns of a role into (one column, mask of doubtful cells): blank cells are skipped, the others joined by a blank line."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    doubt = _doubtful(named[0])
-    if len(named) == 1:
-        return named[0], doubt
-    whole = pc.if_else(pa.array(_blank(named[0])), "", named[0])
-    for column in named[1:]:
+    doubt = _doubtful(columns[0])
+    if len(columns) == 1:
+        return columns[0], doubt
+    whole = pc.if_else(pa.array(_blank(columns[0])), "", columns[0])
+    for column in columns[1:]:
         doubt |= _doubtful(column)
         both = pc.binary_join_element_wise(whole, column, SEAM)
         whole = pc.if_else(pa.array(_blank(column)), whole, pc.if_else(pc.equal(whole, ""), column, both))
@@ -224,7 +225,7 @@ def _joined(named: list):
 
 
 def _system(cells: list | None, n: int, system: str):
-    """(system texts or None, where they are doubtful): a row's own goes before the one for all."""
+    """Return (system prompts or None, mask of doubtful ones): a row's own system prompt wins over the dataset's."""
     import numpy as np
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -239,7 +240,7 @@ def _system(cells: list | None, n: int, system: str):
 
 
 def _turns(column):
-    """(list array, roles, contents) of a column of turns that have a role and a text and nothing else."""
+    """Return (list array, roles, contents) of a column of turns that have exactly a role and a text; None for any other column."""
     import pyarrow as pa
 
     kind = column.type
@@ -255,7 +256,7 @@ def _turns(column):
 
 
 def _conversations(column, roles, contents, own, unsure) -> Plain:
-    """Plain are turns by user and assistant in turn, after a system text or none, ending with the assistant."""
+    """Examine conversations: plain are alternating user and assistant turns after an optional system prompt, ending with the assistant."""
     import numpy as np
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -266,25 +267,27 @@ def _conversations(column, roles, contents, own, unsure) -> Plain:
     codes = np.array([CODES[role] for role in ROLES.values()] + [-1])[pc.fill_null(known, len(ROLES)).to_numpy()]
     filled = counts > 0
     at = starts[:-1][filled]
-    led = np.zeros(len(counts), bool)
-    led[filled] = codes[at] == CODES["system"]
+    has_system = np.zeros(len(counts), bool)
+    has_system[filled] = codes[at] == CODES["system"]
     row = np.repeat(np.arange(len(counts)), counts)
-    place = np.arange(len(codes)) - starts[:-1][row] - led[row]
+    place = np.arange(len(codes)) - starts[:-1][row] - has_system[row]
     wrong = np.where(place < 0, codes != 0, codes != 1 + place % 2) | _doubtful(contents) | _blank(contents) | _marked(contents)
-    unsure |= (counts - led < 2) | ((counts - led) % 2 == 1)
+    unsure |= (counts - has_system < 2) | ((counts - has_system) % 2 == 1)
     unsure[filled] |= np.logical_or.reduceat(wrong, at) if len(at) else False
-    told = pa.array(["system", "user", "assistant"]).take(pa.array(np.where(codes < 0, 1, codes)))
+    role_names = pa.array(["system", "user", "assistant"]).take(pa.array(np.where(codes < 0, 1, codes)))
     offsets = pa.array(starts, pa.int32())
-    messages = pa.ListArray.from_arrays(offsets, pa.StructArray.from_arrays([told, contents.cast(pa.string())], ["role", "content"]))
+    messages = pa.ListArray.from_arrays(offsets, pa.StructArray.from_arrays([role_names, contents.cast(pa.string())], ["role", "content"]))
     texts, lengths = pa.ListArray.from_arrays(offsets, contents.cast(pa.string())), _numbers(pc.utf8_length(contents))
     totals = np.zeros(len(counts), "int64")
     np.add.at(totals, row, lengths)
     first = (
-        contents.take(pa.array(np.minimum(starts[:-1] + led, max(len(codes) - 1, 0)))) if len(codes) else pa.nulls(len(counts), pa.string())
+        contents.take(pa.array(np.minimum(starts[:-1] + has_system, max(len(codes) - 1, 0))))
+        if len(codes)
+        else pa.nulls(len(counts), pa.string())
     )
     joined, columns = pc.binary_join(texts, "\0"), {"messages": messages}
     if own is not None:
-        own = pc.if_else(pa.array(led), "", own)
+        own = pc.if_else(pa.array(has_system), "", own)
         columns["system"], totals = own, totals + _numbers(pc.utf8_length(own))
         joined = pc.if_else(pc.equal(own, ""), joined, pc.binary_join_element_wise(own, joined, "\0"))
     return Plain(~unsure, columns, _hashes(first), _each(joined), totals)
@@ -304,12 +307,12 @@ def _each(column) -> list[bytes]:
     return [xxh3_128_digest(cell or b"") for cell in _bytes(column)]
 
 
-def _digests(parts: list, led: bool) -> list[bytes]:
-    """The digest of each row's texts, the system text (the first part, when `led`) only where there is one."""
+def _digests(parts: list, with_system: bool) -> list[bytes]:
+    """Return the digest of each row's texts; with `with_system` the first part is the system prompt, skipped where it is empty."""
     import pyarrow.compute as pc
 
-    rest = parts[1:] if led else parts
+    rest = parts[1:] if with_system else parts
     joined = pc.binary_join_element_wise(*rest, "\0") if len(rest) > 1 else rest[0]
-    if led:
+    if with_system:
         joined = pc.if_else(pc.equal(parts[0], ""), joined, pc.binary_join_element_wise(parts[0], joined, "\0"))
     return _each(joined)

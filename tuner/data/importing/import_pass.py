@@ -1,4 +1,4 @@
-"""One pass over a file: what it is, which rows can be used, and what is wrong with the others."""
+"""Read a file in one pass: detect its format, convert the usable rows, and collect the problems of the others."""
 
 import json
 from collections import Counter
@@ -23,17 +23,17 @@ from tuner.data.schema.convert import RowProblem, convert, template_columns
 from tuner.errors import DataError, SettingError, raise_all
 
 SHOWN = 200
-EXAMPLES = 1 << 20  # characters of all examples together
-TALKS = {"chat": "messages", "preference": "prompt", "rated": "prompt"}  # where a system prompt goes
+EXAMPLES = 1 << 20  # characters, all examples together
+TALKS = {"chat": "messages", "preference": "prompt", "rated": "prompt"}  # the field that a system prompt is added to
 Progress = Callable[[int, int, int], None]
 
 
 class Cancelled(Exception):
-    """The person took the work back; nothing of it is left."""
+    """The work was cancelled; nothing of it remains."""
 
 
 class Tally:
-    """What one pass over a file finds out; small however long the file is (28 bytes a row)."""
+    """Counts, problems and row digests collected in one pass over a file; takes 28 bytes per row."""
 
     def __init__(self):
         self.records = self.usable = self.empty = self.problem_count = 0
@@ -44,6 +44,7 @@ class Tally:
         self.label_numbers: dict[str, int] = {}
 
     def problem(self, row: int | None, message: str, remedy: str) -> None:
+        """Count a problem and keep it while fewer than SHOWN are kept."""
         self.problem_count += 1
         if len(self.problems) < SHOWN:
             self.problems.append({"row": row, "message": message, "remedy": remedy})
@@ -51,29 +52,32 @@ class Tally:
             self.common[message] += 1
 
     def refuse(self, row: int, problem: RowProblem) -> None:
+        """Count a row that can't be used."""
         self.empty += problem.empty
         self.problem(row, problem.message, problem.remedy)
 
     def keys_of(self, text: str, row: dict, kind: str) -> tuple[bytes, int, int]:
-        """(digest of the row, hash of what it is about, characters)."""
+        """Return (digest of the row, hash of what it is about, length in characters)."""
         parts = texts(row, kind)
         subject = about(row, kind, text).encode("utf-8", "surrogatepass")
         return digest(parts if parts is not None else [text]), xxh3_64_intdigest(subject), min(characters(row, kind), 2**32 - 1)
 
     def keep(self, text: str, row: dict, kind: str) -> None:
+        """Count a usable row; `text` is its JSON."""
         self.usable += 1
-        whole, group, length = self.keys_of(text, row, kind)
-        self.digests += whole
+        row_digest, group, length = self.keys_of(text, row, kind)
+        self.digests += row_digest
         self.groups += group.to_bytes(8, "little")
         self.lengths += length.to_bytes(4, "little")
         if kind == "classification":
             self.labels += self.number(str(row["label"])).to_bytes(4, "little")
 
     def number(self, label: str) -> int:
+        """Return the number of a label, a new one for a new label; 0 beyond 10,000 labels."""
         return self.label_numbers.setdefault(label, len(self.label_numbers)) if len(self.label_numbers) < 10_000 else 0
 
     def extend(self, seen: Plain, labels: list[str] | None, keep) -> None:
-        """Count the rows of a block that are kept."""
+        """Count the kept rows of a block."""
         import numpy as np
 
         self.usable += int(keep.sum())
@@ -84,7 +88,7 @@ class Tally:
             self.labels += np.array([self.number(label) for label in compress(labels, keep)], "<u4").tobytes()
 
     def join(self, other: "Tally") -> None:
-        """Go on counting with what was counted of the records that follow."""
+        """Add the tally of the records that follow."""
         import numpy as np
 
         for problem in other.problems[: max(0, SHOWN - len(self.problems))]:
@@ -103,12 +107,13 @@ class Tally:
             self.labels += ours[np.frombuffer(other.labels, "<u4")].tobytes()
 
     def keys(self) -> tuple:
-        """(64-bit hash of what each row is about, number of its label or None), for the split."""
+        """Return (64-bit hash of what each row is about, the number of each label or None), for the split."""
         import numpy as np
 
         return np.frombuffer(bytes(self.groups), "<u8"), np.frombuffer(bytes(self.labels), "<u4") if self.labels else None
 
     def health(self) -> dict:
+        """Return {"empty", "duplicates", "characters": {"median", "p95", "max"}}."""
         import numpy as np
 
         lengths = np.sort(np.frombuffer(bytes(self.lengths), "<u4"))
@@ -117,20 +122,21 @@ class Tally:
         halves = np.frombuffer(bytes(self.digests), "<u8").reshape(-1, 2)
         first = np.sort(halves[:, 0].copy())
         distinct = int((first[1:] != first[:-1]).sum()) + 1 if n else 0
-        if distinct < n:  # sixteen bytes are only compared where eight are the same
+        if distinct < n:  # compare all 16 bytes only when the first 8 repeat
             distinct = len(np.unique(halves.view("V16")))
         return {"empty": self.empty, "duplicates": n - distinct, "characters": {"median": at(0.5), "p95": at(0.95), "max": at(1)}}
 
     def notes(self, reader: Reader) -> list[str]:
-        left = self.common[NO_MEDIA[0]]
-        media = f"{left:,} row{'s refer' if left > 1 else ' refers'} to pictures, sound or video and {'were' if left > 1 else 'was'} left out: only text is trained."
-        return [note for note in (reader.note, media if left else None) if note] + [
+        """Return sentences about what was left out or fixed while the file was read."""
+        left_out = self.common[NO_MEDIA[0]]
+        media = f"{left_out:,} row{'s refer' if left_out > 1 else ' refers'} to images, audio or video and {'were' if left_out > 1 else 'was'} left out: only text is trained."
+        return [note for note in (reader.note, media if left_out else None) if note] + [
             f"In {n} record{'s' * (n > 1)} {what}." for what, n in self.mended.items()
         ]
 
 
 def characters(row: dict, kind: str) -> int:
-    """How long a canonical row is, without the names of its fields."""
+    """Return the length of a canonical row in characters, without its field names."""
     if kind == "chat":
         return sum([len(m["content"]) for m in row["messages"]])
     if kind in TALKS:
@@ -142,7 +148,7 @@ def characters(row: dict, kind: str) -> int:
 def each_row(
     reader: Reader, kind: str, mapping: dict, progress: Progress | None, cancelled: Callable[[], bool] | None, system: str = ""
 ) -> Iterator[tuple[int, str, "Tally"]]:
-    """(record number, canonical row as JSON, tally) for each usable record; the last item has None for both."""
+    """Yield (record number, canonical row as JSON, tally) for each usable record; the last item is (None, None, tally)."""
     tally = Tally()
     for record in reader:
         tally.records += 1
@@ -164,23 +170,23 @@ def each_row(
 
 
 def settled_row(value: dict, kind: str, mapping: dict, system: str, tally: Tally) -> tuple[str, dict]:
-    """(JSON, canonical row) of a record, with the system text that is set for all; RowProblem when it can't be used."""
+    """Return (JSON, canonical row) of a record, with the dataset's system prompt added; RowProblem when it can't be used."""
     mended: list[str] = []
     try:
         row = convert(value, kind, mapping, mended)
     except (RowProblem, MemoryError):
         raise
-    except Exception as error:  # a stranger's row: whatever it breaks, it breaks no other row
-        why = str(error).partition("\n")[0][:120] or type(error).__name__
-        raise RowProblem(f"The row can't be read as {kind}: {why}.", "Correct the row, or leave it out.") from error
+    except Exception as error:  # untrusted data: an unexpected failure must affect this row only
+        reason = str(error).partition("\n")[0][:120] or type(error).__name__
+        raise RowProblem(f"The row can't be read as {kind}: {reason}.", "Correct the row, or leave it out.") from error
     tally.mended.update(mended)
-    if system and (talk := row.get(TALKS.get(kind))) and talk[0]["role"] != "system":
-        talk.insert(0, {"role": "system", "content": system})
+    if system and (conversation := row.get(TALKS.get(kind))) and conversation[0]["role"] != "system":
+        conversation.insert(0, {"role": "system", "content": system})
     return as_json(row), row
 
 
 def as_json(row: dict) -> str:
-    """Compact JSON; what orjson refuses (numbers of more than 64 bits, halves of a character) the standard library writes."""
+    """Return compact JSON; the standard library writes what orjson rejects (integers beyond 64 bits, lone surrogates)."""
     try:
         return orjson.dumps(row).decode()
     except TypeError:
@@ -188,6 +194,7 @@ def as_json(row: dict) -> str:
 
 
 def beat(progress: Progress | None, cancelled: Callable[[], bool] | None, done: int, total: int, rows: int) -> None:
+    """Report progress, and raise Cancelled when the work was cancelled."""
     if cancelled and cancelled():
         raise Cancelled
     if progress:
@@ -195,7 +202,7 @@ def beat(progress: Progress | None, cancelled: Callable[[], bool] | None, done: 
 
 
 def settled(reader: Reader, kind: str | None, mapping: dict | None) -> Recognition:
-    """The recognition with what the person chose put in; SettingError for a role, kind or column that isn't there."""
+    """Return the detected format with the chosen kind and mapping applied; SettingError for an unknown role, kind or column."""
     if kind is not None and kind not in KINDS:
         raise SettingError(
             f"There is no kind of data named {kind!r}.", field="kind", asked=kind, available=list(KINDS), remedy="Choose one of them."
@@ -211,22 +218,22 @@ def settled(reader: Reader, kind: str | None, mapping: dict | None) -> Recogniti
         mapping = {role: c for role, c in guess.mapping.items() if role in KINDS[kind][1] + KINDS[kind][2]} | mapping
     _check_mapping(kind, mapping, reader.columns)
     mapping = with_options(Table(reader.columns, records), kind, mapping)
-    return replace(guess, mapping=mapping, reason="You chose which column is what.", confidence=1.0, questions=[])
+    return replace(guess, mapping=mapping, reason="You chose the column mapping.", confidence=1.0, questions=[])
 
 
 def _recognised(reader: Reader, records: list[dict], kind: str | None) -> Recognition:
-    """What the first records seem to be; DataError where they are too strange to be looked at."""
+    """Detect kind and mapping from the first records; DataError when they can't be examined."""
     try:
         return recognise(reader.columns, records, kind)
     except MemoryError:
         raise
     except Exception as error:
-        why = str(error).partition("\n")[0][:200] or type(error).__name__
+        reason = str(error).partition("\n")[0][:200] or type(error).__name__
         raise DataError(
-            f"The first rows of {reader.name} can't be understood: {why}",
+            f"The first rows of {reader.name} can't be understood: {reason}",
             asked=reader.name,
-            available="rows of texts, numbers, labels and conversations",
-            remedy="Look at its first rows in an editor, correct what is unusual there, and import it again.",
+            available="rows of text, numbers, labels and conversations",
+            remedy="Open the file in an editor, correct what is unusual in its first rows, and import it again.",
         ) from error
 
 
@@ -236,15 +243,15 @@ def _check_mapping(kind: str, mapping: dict, columns: list[str]) -> None:
         if role not in known:
             errors.append(
                 SettingError(
-                    f"Data of the kind {kind} has no role {role!r}.",
+                    f"Data of kind {kind} has no role {role!r}.",
                     field="mapping",
                     asked=role,
                     available=list(known),
-                    remedy="Choose one of these roles, or another kind.",
+                    remedy="Choose one of these roles, or another kind of data.",
                 )
             )
-        named = [n for c in ([asked] if isinstance(asked, str) else asked) for n in ([c] if c in columns else template_columns(c) or [c])]
-        for column in named:
+        names = [n for c in ([asked] if isinstance(asked, str) else asked) for n in ([c] if c in columns else template_columns(c) or [c])]
+        for column in names:
             if column not in columns and column.split(".")[0] not in columns:
                 errors.append(
                     SettingError(
@@ -258,11 +265,11 @@ def _check_mapping(kind: str, mapping: dict, columns: list[str]) -> None:
     if lacking := missing(kind, mapping):
         errors.append(
             SettingError(
-                f"Data of the kind {kind} needs a column for {' and '.join(lacking)}.",
+                f"Data of kind {kind} needs a column for {' and '.join(lacking)}.",
                 field="mapping",
                 asked=sorted(mapping),
                 available=columns,
-                remedy="Say which column it is.",
+                remedy="Choose the column in the column mapping.",
             )
         )
     raise_all(errors)
@@ -277,7 +284,7 @@ def check(
     progress: Progress | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> dict:
-    """What `tunesmith data check` prints. A file that can't be read gives zero rows, one problem (row null) and `errors`."""
+    """Return the document that `tunesmith data check` prints. An unreadable file gives zero rows, one problem (row null) and `errors`."""
     try:
         reader = Reader(path, encoding)
     except DataError as error:
@@ -305,7 +312,7 @@ def check(
 
 
 def unread(error: DataError) -> dict:
-    """The document of `check` for a file that can't be read at all."""
+    """Return the document of `check` for a file that can't be read at all."""
     return {
         "format": None,
         "kind": None,
@@ -327,9 +334,9 @@ def unread(error: DataError) -> dict:
 
 
 def _examples(reader: Reader) -> list[dict]:
-    """The first records, as many of them as make a document that can be handed on."""
-    found, size = [], 0
+    """Return the first records, at most 20 and at most EXAMPLES characters, so that the document stays small."""
+    examples, size = [], 0
     for record in reader.head:
-        if record.value is not None and (size := size + len(str(record.value))) <= EXAMPLES and len(found) < 20:
-            found.append(record.value)
-    return found
+        if record.value is not None and (size := size + len(str(record.value))) <= EXAMPLES and len(examples) < 20:
+            examples.append(record.value)
+    return examples

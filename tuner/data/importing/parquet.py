@@ -1,6 +1,6 @@
-"""rows.parquet, written in batches and read by the page, and beside it held_out.npy: which rows test the model.
+"""Write and read the rows of a dataset version: rows.parquet, and held_out.npy, a boolean per row that marks the validation rows.
 
-A row stands in the column `value` as JSON, or, when it is plain (see plain.py), in the columns of its texts.
+A row is stored in the column `value` as JSON or, when it is plain (see arrow_rows.py), in the columns of its texts.
 """
 
 import json
@@ -17,7 +17,7 @@ GROUP, GROUP_BYTES = 1000, 8 << 20
 
 
 class Stored(Protocol):
-    """What of a Dataset is needed here."""
+    """The part of a Dataset that is needed here."""
 
     ref: str
     rows: int
@@ -25,11 +25,12 @@ class Stored(Protocol):
 
 
 def write(items: Iterator, folder: Path, share: float | None, seed: int = 0) -> tuple[Tally, int]:
-    """(tally, held out). Items are (row, JSON, tally), the last one (None, None, tally).
+    """Write rows and their split, and return (tally, number of validation rows).
 
-    With a share of None they are (row, JSON, held out, tally) and say the side themselves.
+    Items are (row, JSON, tally), the last one (None, None, tally). With a share of None they are (row, JSON, held out, tally), and
+    the split is taken from them instead of being drawn.
     """
-    numbers, texts, said, size = [], [], bytearray(), 0
+    numbers, texts, given, size = [], [], bytearray(), 0
     with Writer(folder) as writer:
         for item in items:
             number, text, tally = item[0], item[1], item[-1]
@@ -38,15 +39,15 @@ def write(items: Iterator, folder: Path, share: float | None, seed: int = 0) -> 
                 texts.append(text)
                 size += len(text)
                 if share is None:
-                    said.append(item[2])
+                    given.append(item[2])
             if numbers and (number is None or len(numbers) >= GROUP or size > GROUP_BYTES):
                 writer.add(numbers, texts)
                 numbers, texts, size = [], [], 0
-    return tally, writer.split(tally, share, seed, said)
+    return tally, writer.split(tally, share, seed, given)
 
 
 class Writer:
-    """Writes rows.parquet a batch at a time."""
+    """Context manager that writes rows.parquet in batches."""
 
     def __init__(self, folder: Path):
         self.folder = folder
@@ -60,7 +61,7 @@ class Writer:
         self.schema = pa.schema([("row", pa.int64()), ("value", pa.string()), *texts])
         few = ["system", "label", "messages.list.element.role"]
         long = [name for name in ("messages.list.element.content", *COLUMNS[1:]) if name not in few]
-        self.file = pq.ParquetWriter(  # plain texts are kept as they are: packing them would take longer than all the checks
+        self.file = pq.ParquetWriter(  # plain texts stay uncompressed: compressing them would take longer than all the checks
             self.folder / "rows.parquet",
             self.schema,
             compression={"row": "zstd", "value": "zstd"} | dict.fromkeys(long + few, "none"),
@@ -75,7 +76,7 @@ class Writer:
         self.file.close()
 
     def add(self, numbers, values: list | None, columns: dict | None = None, keep=None) -> None:
-        """A batch: record numbers, the JSON of each (None where it is plain), the columns of the plain ones, and which are kept."""
+        """Write a batch: record numbers, the JSON of each row (None if it is plain), columns of plain rows, mask of rows to keep."""
         import pyarrow as pa
 
         n = len(numbers)
@@ -83,17 +84,17 @@ class Writer:
         table = pa.table([arrays.get(f.name, pa.nulls(n, f.type)) for f in self.schema], schema=self.schema)
         self.file.write_table(table if keep is None or keep.all() else table.filter(pa.array(keep)), row_group_size=max(n, 1))
 
-    def split(self, tally: Tally, share: float | None, seed: int, said: bytes = b"") -> int:
-        """Draw the sides of all rows, or take them as said; returns how many are held out."""
+    def split(self, tally: Tally, share: float | None, seed: int, given: bytes = b"") -> int:
+        """Write held_out.npy: drawn by hash, or as `given` when `share` is None. Returns the number of validation rows."""
         import numpy as np
 
-        side = np.frombuffer(bytes(said), bool) if share is None else sides(*tally.keys(), share=share, seed=seed)
+        side = np.frombuffer(bytes(given), bool) if share is None else sides(*tally.keys(), share=share, seed=seed)
         np.save(self.folder / "held_out.npy", side)
         return int(side.sum())
 
 
 def rows(ds: Stored, offset: int = 0, limit: int = 50, held_out: bool | None = None) -> list[dict]:
-    """[{"row", "held_out", "value"}] of one page; reads only the row groups it needs."""
+    """Return one page as [{"row", "held_out", "value"}]; reads only the row groups it needs."""
     import numpy as np
 
     side = _side(ds)
@@ -113,7 +114,7 @@ def rows(ds: Stored, offset: int = 0, limit: int = 50, held_out: bool | None = N
 
 
 def row(ds: Stored, number: int) -> dict | None:
-    """The row with this record number; None when the version has none."""
+    """Return the row with this record number; None when the version has none."""
     import pyarrow.compute as pc
 
     with _opened(ds) as file:
@@ -127,7 +128,7 @@ def row(ds: Stored, number: int) -> dict | None:
 
 
 def iterate(ds: Stored, held_out: bool | None = None) -> Iterator[dict]:
-    """Every row (or one side) in the order of the file, a row group at a time."""
+    """Yield all rows, or only validation or training rows, in file order, reading one row group at a time."""
     side, at = _side(ds), 0
     with _opened(ds) as file:
         for i in range(file.num_row_groups):
@@ -166,5 +167,5 @@ def _damaged(ds: Stored) -> DataError:
         f"The rows of {ds.ref} can't be read.",
         asked=ds.ref,
         available="an undamaged dataset",
-        remedy="Delete it and add the file again.",
+        remedy="Delete it and import the file again.",
     )

@@ -1,4 +1,4 @@
-"""Where the rows of a dataset came from: files copied into the workspace, or left where they are and known by their hash."""
+"""Source files of a dataset: copied into the workspace, or left in place and identified by their hash."""
 
 import contextlib
 import hashlib
@@ -19,33 +19,36 @@ LIMIT = 2 * 10**9
 
 
 def check_upload(path: str | Path, limit: int = LIMIT) -> int:
-    """The size in bytes; NotFoundError, DataError for what is no file, or RequestError that names the limit."""
+    """Return the size in bytes. Raises NotFoundError, DataError (not a file), RequestError (larger than the limit)."""
     path = Path(path)
     size = regular(path, available=f"one file: {READABLE}").st_size
     if size > limit:
         raise RequestError(
-            f"{shown(path.name)} has {size / 1e6:,.0f} MB; at most {limit / 1e6:,.0f} MB are taken here.",
+            f"{shown(path.name)} is {size / 1e6:,.0f} MB; the limit is {limit / 1e6:,.0f} MB.",
             asked=size,
             available=limit,
             field="file",
-            remedy="Choose a part of the file, or raise the limit.",
+            remedy="Use a part of the file, or raise the limit.",
         )
     return size
 
 
 def take(path: Path, folder: Path, number: int, reference: bool, progress: Progress | None, cancelled: Callable[[], bool] | None) -> dict:
-    """Copy a file into `folder`, or only refer to it: {"name", "file" or "path", "bytes", "changed"}. Its hash comes from `Hashes`."""
+    """Copy a file into `folder`, or only reference it.
+
+    Returns {"name", "file" or "path", "bytes", "changed"}; the hash comes from `Hashes`.
+    """
     ending = suffix(path.name) if re.fullmatch(r"\.[a-z0-9]{1,8}", suffix(path.name)) else ""
     file = f"data-{number}{ending}{'.gz' if path.name.lower().endswith('.gz') else ''}"
-    about = regular(path)
+    status = regular(path)
     if not reference:
-        _read_through(path, lambda: beat(progress, cancelled, 0, about.st_size, 0), folder / file)
+        _read_through(path, lambda: beat(progress, cancelled, 0, status.st_size, 0), folder / file)
     place = {"path": str(path.resolve())} if reference else {"file": file}
-    return {"name": shown(path.name)} | place | {"bytes": about.st_size, "changed": about.st_mtime_ns}
+    return {"name": shown(path.name)} | place | {"bytes": status.st_size, "changed": status.st_mtime_ns}
 
 
 class Hashes:
-    """Hashes files in a thread of its own while they are read: `with Hashes(paths) as hashes: ...; hashes.wait()`."""
+    """Hashes files in a separate thread while they are read: `with Hashes(paths) as hashes: ...; hashes.wait()`."""
 
     def __init__(self, paths: list[Path]):
         self.paths, self.over, self.pool = paths, Event(), ThreadPoolExecutor(1)
@@ -63,53 +66,56 @@ class Hashes:
             raise Cancelled
 
     def wait(self, cancelled: Callable[[], bool] | None) -> list[str]:
-        """The sha256 of each file."""
+        """Return the sha256 of each file. Raises Cancelled."""
         while not wait([self.work], 0.1).done:
             beat(None, cancelled, 0, 0, 0)
         return self.work.result()
 
 
 def find(source: dict, folder: Path) -> Path:
-    """The file of a source, the same bytes as when it was brought in; ConflictError or NotFoundError when they are not there."""
+    """Return the path of a source. Raises NotFoundError when the file is gone, ConflictError when it changed since it was imported."""
     if "file" in source:
         return folder / source["file"]
     path = Path(source["path"])
     if not path.is_file():
         raise NotFoundError(
-            f"The file {path} is gone; the data only referred to it.",
+            f"The file {path} no longer exists; the dataset only referenced it.",
             asked=str(path),
-            available="the rows as they were read",
-            remedy="Put it back, or add it again from where it is now.",
+            available="the rows as they were imported",
+            remedy="Put the file back, or import it again from its new location.",
         )
-    about = path.stat()
-    same = (about.st_size, about.st_mtime_ns) == (source["bytes"], source["changed"])
+    status = path.stat()
+    same = (status.st_size, status.st_mtime_ns) == (source["bytes"], source["changed"])
     if not same and _read_through(path, lambda: None) != source.get("sha256"):
         raise ConflictError(
-            f"The file {path} was changed since it was brought in.",
+            f"The file {path} has changed since it was imported.",
             asked=str(path),
-            available="the rows as they were read",
-            remedy="Add it again, as data of its own.",
+            available="the rows as they were imported",
+            remedy="Import it again as a new dataset.",
         )
     return path
 
 
 def digest(sources: list[dict]) -> str:
-    """One hash for all files; that of the file itself when there is one."""
+    """Return one hash for all files: for a single file its own sha256."""
     if len(sources) == 1:
         return sources[0]["sha256"]
     return hashlib.sha256("".join(s["sha256"] for s in sources).encode()).hexdigest()
 
 
 def _read_through(path: Path, between: Callable[[], None], target: Path | None = None) -> str:
-    """The sha256 of a file; with `target` it is copied there (and not hashed). `between` may raise to end it."""
+    """Return the sha256 of a file; with `target` copy it there instead of hashing it.
+
+    `between` is called after each block and may raise to stop.
+    """
     digest = hashlib.sha256()
     try:
         with open(path, "rb") as f, open(target, "wb") if target else contextlib.nullcontext() as out:
             while block := f.read(1 << 20):
-                limits.alive()  # a large file on a slow disk is no standstill
+                limits.alive()  # a large file on a slow disk still counts as progress
                 out.write(block) if out else digest.update(block)
                 between()
     except OSError as error:
-        regular(path)  # says so when it is the file that vanished or may not be read
+        regular(path)  # raises the fitting error when the file vanished or can't be read
         raise translate(error) or error from error
     return digest.hexdigest()

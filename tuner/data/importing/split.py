@@ -1,15 +1,15 @@
-"""Which rows are held out to test with: decided by a hash of what the row is about, so the same row lands on the same side each time.
+"""The train/validation split, decided by a hash of what each row is about, so that the same row is always on the same side.
 
-Rows with the same question (or passage) stay together, so that no answer is learnt that is tested afterwards; of every label at
-least one row is tested.
+Rows with the same question (or passage) stay together, so that no answer is both trained and evaluated; every label that has five
+rows or more has at least one validation row.
 """
 
-LEAST, MOST = 20, 1000  # rows: fewer say little, more cost time at every test
-FROM, PART = 10, 5  # below ten rows none is held out; never more than a fifth to reach LEAST
+LEAST, MOST = 20, 1000  # validation rows: fewer say little, more cost time at every evaluation
+FROM, PART = 10, 5  # fewer than ten rows have no validation rows; at most a fifth of the rows is used to reach LEAST
 
 
 def about(row: dict, kind: str, text: str) -> str:
-    """What must not stand on both sides: the first question, the passage, the text that is labelled, or the whole row."""
+    """Return the text that must not be on both sides: the question, the passage, the labelled text, or the whole row."""
     if kind == "chat":
         return next((m["content"] for m in row["messages"] if m["role"] == "user"), text)
     if kind in ("preference", "rated"):
@@ -18,26 +18,26 @@ def about(row: dict, kind: str, text: str) -> str:
 
 
 def sides(keys, labels=None, share: float = 0.05, seed: int = 0):
-    """True for each row that is held out. `keys`: a 64-bit hash of `about` for each row; `labels`: a number for each row, or None."""
+    """Return a boolean array, True for validation rows. `keys`: a 64-bit hash of `about` per row; `labels`: a number per row, or None."""
     import numpy as np
 
     n = len(keys)
     if n < FROM or not share:
         return np.zeros(n, bool)
     mixed = _mix(np.asarray(keys, "<u8"), seed)
-    groups, counts = np.unique(mixed, return_counts=True)  # in the order of their hash
+    groups, counts = np.unique(mixed, return_counts=True)  # sorted by hash
     rows = np.cumsum(counts)
     wanted = int(np.searchsorted(groups, np.uint64(min(share, 1) * (2**64 - 2048))))
     least, most = int(np.searchsorted(rows, min(LEAST, n // PART))) + 1, int(np.searchsorted(rows, MOST, "right"))
     taken = min(max(wanted, least), max(most, 1))
-    if rows[min(taken, len(rows)) - 1] > 2 * max(share * n, n // PART):  # one group is most of the data
+    if rows[min(taken, len(rows)) - 1] > 2 * max(share * n, n // PART):  # one group holds most of the data
         return np.zeros(n, bool) if len(groups) < FROM else sides(keys + np.arange(n, dtype="<u8"), labels, share, seed)
     side = mixed <= groups[taken - 1]
     return side if labels is None else _each_label(side, mixed, np.asarray(labels))
 
 
 def _mix(keys, seed: int):
-    """splitmix64's finaliser: another seed, another order."""
+    """Mix the hashes with the seed (splitmix64's finalizer), so that another seed gives another order."""
     import numpy as np
 
     with np.errstate(over="ignore"):
@@ -48,7 +48,7 @@ def _mix(keys, seed: int):
 
 
 def _each_label(side, keys, labels):
-    """At least one held-out row of every label that has five and more."""
+    """Add a validation row for every label that has five or more rows and none yet."""
     import numpy as np
 
     for label in np.unique(labels):

@@ -1,3 +1,3 @@
-"""The quality report of a dataset version: what is wrong with its rows, why it matters, and what can be done with a click.
+"""The quality report of a dataset version: problems of its rows, why they matter, and one-click fixes.
 
-In: the rows of a version. Out: findings and fixes. May import `store` and what stands below it."""
+Input: the rows of a version. Output: findings and fixes. May import `store` and the layers below it."""

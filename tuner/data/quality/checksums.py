@@ -1,4 +1,4 @@
-"""Is this number a card, an account, a phone? The check digits and plans of numbering that tell it from any other number."""
+"""Validate card, IBAN, social security, IP and phone numbers by check digits and numbering plans."""
 
 import ipaddress
 import re
@@ -31,13 +31,14 @@ DAY = re.compile(r"\(?\d{1,2}[ ./-]\d{1,2}[ ./-](?:19|20)\d\d|(?:19|20)\d\d[./-]
 
 
 def digits(text: str) -> str:
+    """Return only the digits of a text."""
     return re.sub(r"\D", "", text)
 
 
 def card(text: str) -> bool:
-    """14 to 19 digits of a known brand whose last one checks the others (Luhn)."""
+    """Return whether this is a card number: 14 to 19 digits of a known brand with a valid check digit (Luhn)."""
     n = digits(text)
-    lengths = next((have for brand, have in BRANDS if re.match(brand, n)), ())
+    lengths = next((sizes for brand, sizes in BRANDS if re.match(brand, n)), ())
     return len(n) in lengths and len(set(n)) > 1 and _luhn(n)
 
 
@@ -57,18 +58,19 @@ def _luhn(n: str) -> bool:
 
 
 def iban(text: str) -> bool:
-    """The length its country gives it, and a remainder of 1."""
+    """Return whether this is an IBAN: the length of its country and a remainder of 1 modulo 97."""
     n = re.sub(r"[ -]", "", text)
     return len(n) == IBAN_LENGTHS.get(n[:2]) and int("".join(str(int(c, 36)) for c in n[4:] + n[:4])) % 97 == 1
 
 
 def ssn(text: str) -> bool:
+    """Return whether this can be a US social security number: no area, group or serial that is never issued."""
     area, group, serial = text.split("-")
     return area not in ("000", "666") and area < "900" and group != "00" and serial != "0000"
 
 
 def ip(match: re.Match) -> bool:
-    """The address of somebody's machine, and no version number: two of its parts are large, or the words before it say what it is."""
+    """Return whether a match is a public IP address and no version number: two parts are above 31, or the words before it name a host."""
     before = match.string[max(0, match.start() - 24) : match.start()]
     try:
         address = ipaddress.IPv4Address(match[0])
@@ -80,7 +82,7 @@ def ip(match: re.Match) -> bool:
 
 
 def phone(match: re.Match) -> bool:
-    """Whether a match of PHONE is one, by the form it was found in."""
+    """Return whether a match of `pii.PHONE` is a phone number, by the format it was found in."""
     text, n = match[0], digits(match[0])
     before = match.string[max(0, match.start() - 40) : match.start()]
     called = bool(CALLED.search(before))

@@ -1,6 +1,6 @@
-"""One thing the health report found, and how findings are kept beside the dataset version they are about.
+"""A finding of the quality report, and how findings are stored in the folder of their dataset version.
 
-health.json    the findings as the page reads them          health.npz    all rows of each finding, for its remedies
+health.json    the findings as the page reads them          health.npz    all rows of each finding, for its fixes
 """
 
 from collections.abc import Iterable
@@ -11,23 +11,23 @@ from tuner import paths
 
 LISTED, GROUPS = 200, 50
 REMEDIES = {
-    "drop": "Leave these rows out",
-    "keep_first": "Keep the first of each",
+    "drop": "Remove these rows",
+    "keep_first": "Keep only the first of each",
     "move_to_train": "Move them to the training rows",
-    "mask": "Put a placeholder in their place",
-    "mend": "Put the letters right",
+    "mask": "Replace with a placeholder",
+    "mend": "Fix the encoding",
     "clean": "Remove these characters",
-    "strip_html": "Take the markup out",
-    "trim": "Cut this beginning off",
-    "unify": "Spell them alike",
+    "strip_html": "Remove the markup",
+    "trim": "Remove this opening",
+    "unify": "Unify the spelling",
 }
 
 
 @dataclass
 class Finding:
-    """`rows` are the first 200 record numbers of `members`, which are all; `later` is `members` without the first of each group.
+    """A finding. `members` are all its record numbers, `rows` the first 200 of them, `later` all but the first of each group.
 
-    severity "decide": a person should choose before training; "remark": good to know. `remedies` are {"key", "title"}.
+    severity "decide": a person should decide before training; "remark": good to know. `remedies` are the fixes, each {"key", "title"}.
     """
 
     key: str
@@ -42,6 +42,7 @@ class Finding:
     later: list[int] = field(default_factory=list, repr=False)
 
     def as_dict(self) -> dict:
+        """Return the finding as the page reads it, without `members` and `later`."""
         return {k: v for k, v in vars(self).items() if k not in ("members", "later")}
 
     @classmethod
@@ -52,7 +53,7 @@ class Finding:
 def finding(
     key: str, title: str, why: str, members: list[int], remedies: Iterable[str] = ("drop",), *, later=(), count=None, **more
 ) -> Finding:
-    """`title` holds {n}, the count, which is the number of members unless it is given."""
+    """Make a finding. {n} in `title` is replaced by the count, which is the number of members unless it is given."""
     count = len(members) if count is None else count
     return Finding(
         key,
@@ -68,7 +69,7 @@ def finding(
 
 
 def many(n: int, one: str, more: str) -> str:
-    """The sentence for this number, with {n} in it."""
+    """Return the singular or plural sentence for this number, with {n} filled in."""
     return (one if n == 1 else more).replace("{n}", f"{n:,}")
 
 
@@ -77,12 +78,12 @@ def as_dict(findings: list[Finding]) -> dict:
 
 
 def from_dict(document: dict) -> list[Finding]:
-    """For showing; what `remedies` need is not in the document, see `load`."""
+    """Return findings for display only; the rows that fixes need are not in the document, see `load`."""
     return [Finding.from_dict(f) for f in document["findings"]]
 
 
 def save(folder: Path, findings: list[Finding], **more) -> None:
-    """health.npz first: health.json says that both are there. `more` goes into the document (score, charts ...)."""
+    """Write health.npz, then health.json: its existence means that both are complete. `more` is added to it (score, charts ...)."""
     import numpy as np
 
     arrays = {f"{f.key}/{name}": np.array(getattr(f, name), np.int64) for f in findings for name in ("members", "later")}
@@ -93,7 +94,7 @@ def save(folder: Path, findings: list[Finding], **more) -> None:
 
 
 def load(folder: Path) -> list[Finding] | None:
-    """The findings with all their rows; None when there is no whole report, which is then to be made anew."""
+    """Return the findings with all their rows; None when there is no complete report, so that it must be created again."""
     import numpy as np
 
     try:

@@ -1,11 +1,11 @@
-"""What a click on a finding does: the rows of a new version from the rows of the old one, one at a time.
+"""Fixes: turn the rows of a dataset version into the rows of a new one, row by row.
 
-A remedy is a small dict, kept in dataset.json: {"key", "finding", ...}. With the same version and report it does the same again.
+A fix is a small dict, stored in dataset.json: {"key", "finding", ...}. Applied to the same version and report it gives the same rows.
 
-    remedy = remedies.make(finding, "mask")
-    done = remedies.Applied(store.iterate(ds), remedy, findings, ds.kind)
+    fix = fixes.make(finding, "mask")
+    done = fixes.Applied(store.iterate(ds), fix, findings, ds.kind)
     for row in done: ...            # {"row", "held_out", "value"}
-    remedy | done.counts            # {"changed": 3, "dropped": 1, "moved": 0} added to what is kept
+    fix | done.counts               # {"changed": 3, "dropped": 1, "moved": 0} is stored with it
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -22,32 +22,32 @@ ANSWER = {"chat": "messages", "preference": "chosen", "rated": "answer"}
 
 
 def make(finding: Finding, key: str, options: dict | None = None) -> dict:
-    """The remedy as it is kept. RequestError when the finding has no such remedy."""
-    offered = [remedy["key"] for remedy in finding.remedies]
+    """Return a fix as it is stored. RequestError when the finding has no such fix."""
+    offered = [fix["key"] for fix in finding.remedies]
     if key not in offered:
         raise RequestError(
-            f"“{finding.title}” has no remedy {key!r}.",
+            f"“{finding.title}” has no fix {key!r}.",
             field="remedy",
             asked=key,
             available=offered,
-            remedy="Choose one that the report offers.",
+            remedy="Choose one of the fixes that the report offers.",
         )
-    own = {
+    details = {
         "mask": lambda: {"types": [finding.details["type"]]},
         "unify": lambda: {"labels": finding.details["unify"]},
         "trim": lambda: {"beginning": finding.details["beginning"]},
     }
-    return {"key": key, "finding": finding.key} | own.get(key, dict)() | (options or {})
+    return {"key": key, "finding": finding.key} | details.get(key, dict)() | (options or {})
 
 
 class Applied:
-    """An iterator over the rows of the new version; `counts` is right once it has ended. `kind` is that of the dataset."""
+    """Iterable over the rows of the new version; `counts` is final once it is exhausted. `kind` is the kind of the dataset."""
 
-    def __init__(self, rows: Iterable[dict], remedy: dict, findings: list[Finding], kind: str):
-        self.rows, self.remedy, self.kind = rows, remedy, kind
+    def __init__(self, rows: Iterable[dict], fix: dict, findings: list[Finding], kind: str):
+        self.rows, self.fix, self.kind = rows, fix, kind
         self.counts = {"changed": 0, "dropped": 0, "moved": 0}
-        self.chosen = _chosen(remedy, findings)
-        self.edit = None if remedy["key"] in BY_ROW else _edit(remedy, kind)
+        self.chosen = _chosen(fix, findings)
+        self.edit = None if fix["key"] in BY_ROW else _edit(fix, kind)
 
     def __iter__(self) -> Iterator[dict]:
         for row in self.rows:
@@ -66,41 +66,41 @@ class Applied:
     def _by_row(self, row: dict) -> Iterator[dict]:
         if row["row"] not in self.chosen:
             yield row
-        elif self.remedy["key"] == "move_to_train":
+        elif self.fix["key"] == "move_to_train":
             self.counts["moved"] += row["held_out"]
             yield row | {"held_out": False}
         else:
             self.counts["dropped"] += 1
 
 
-def _chosen(remedy: dict, findings: list[Finding]) -> frozenset[int]:
-    """The record numbers a remedy is about; none for one that looks at every row."""
-    if remedy["key"] not in BY_ROW:
+def _chosen(fix: dict, findings: list[Finding]) -> frozenset[int]:
+    """Return the record numbers that a fix applies to; empty for a fix that examines every row."""
+    if fix["key"] not in BY_ROW:
         return frozenset()
-    found = next((f for f in findings if f.key == remedy["finding"]), None)
+    found = next((f for f in findings if f.key == fix["finding"]), None)
     if found is None or not found.members:
         raise NotFoundError(
-            "The report no longer has the finding this remedy is for.",
-            asked=remedy["finding"],
+            "The report no longer has the finding that this fix is for.",
+            asked=fix["finding"],
             available=[f.key for f in findings],
-            remedy="Make the health report again, then choose.",
+            remedy="Create the quality report again, then choose a fix.",
         )
-    return frozenset(found.later if remedy["key"] == "keep_first" else found.members)
+    return frozenset(found.later if fix["key"] == "keep_first" else found.members)
 
 
-def _edit(remedy: dict, kind: str) -> Callable[[dict], dict]:
-    """value -> the edited value, an equal one if there was nothing to do. RequestError for a remedy nobody knows."""
-    key = remedy["key"]
+def _edit(fix: dict, kind: str) -> Callable[[dict], dict]:
+    """Return a function from a value to its edited value, an equal one if nothing changes. RequestError for an unknown fix."""
+    key = fix["key"]
     if key == "mask":
-        return lambda value: edited(value, lambda text: mask(text, remedy["types"]))
+        return lambda value: edited(value, lambda text: mask(text, fix["types"]))
     if key == "unify":
-        return lambda value: _unified(value, remedy["labels"])
+        return lambda value: _unified(value, fix["labels"])
     if key == "trim":
-        return lambda value: _trimmed(value, kind, remedy["beginning"])
+        return lambda value: _trimmed(value, kind, fix["beginning"])
     if key in EDITS:
         return lambda value: edited(value, EDITS[key])
     raise RequestError(
-        f"There is no remedy {key!r}.",
+        f"There is no fix {key!r}.",
         field="remedy",
         asked=key,
         available=[*BY_ROW, "mask", "unify", "trim", *EDITS],
@@ -116,7 +116,7 @@ def _unified(value: dict, spelled: dict[str, str]) -> dict:
 
 
 def _trimmed(value: dict, kind: str, beginning: str) -> dict:
-    """The answer without this beginning; an answer that is nothing else stays."""
+    """Remove this opening from the answer; an answer that holds nothing else stays unchanged."""
     if kind == "seq2seq":
         return value | {"target": heuristics.without_opening(value["target"], beginning)}
     column = ANSWER[kind]
@@ -125,20 +125,20 @@ def _trimmed(value: dict, kind: str, beginning: str) -> dict:
 
 
 def repaired(value: dict, kind: str) -> dict | None:
-    """An edited row made whole again, or None when nothing that can be learnt is left of it."""
+    """Return an edited row made consistent again, or None when nothing is left of it to train on."""
     if kind == "preference" and value["chosen"] == value["rejected"]:
         return None
     if kind == "qa":
         return _found_again(value)
-    texts = {"chat": "messages", "rated": "answer"}.get(kind)
-    spoken = [m for m in value[texts] if not m.get("tool_calls") and m["role"] != "tool"] if texts else []
-    if any(not m["content"].strip() for m in spoken):
+    field = {"chat": "messages", "rated": "answer"}.get(kind)
+    turns = [m for m in value[field] if not m.get("tool_calls") and m["role"] != "tool"] if field else []
+    if any(not m["content"].strip() for m in turns):
         return None
     return value if all(v.strip() for v in value.values() if isinstance(v, str)) else None
 
 
 def _found_again(value: dict) -> dict | None:
-    """Answers are copied from the passage letter by letter; after an edit they stand elsewhere."""
+    """Correct the positions of extracted answers, which move when the passage is edited; None when an answer is no longer in it."""
     answers, context = value["answers"], value["context"]
     starts = []
     for text, start in zip(answers["text"], answers["answer_start"], strict=True):

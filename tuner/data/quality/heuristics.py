@@ -1,4 +1,4 @@
-"""Signs of trouble in one text or one row, and what mends them. Each is quick: a million rows pass through here."""
+"""Fast checks for problems in one text or one row, and the functions that fix them; they run on every row, so each must be cheap."""
 
 import html
 import re
@@ -64,7 +64,7 @@ def _ftfy():
 
 
 def mend(text: str) -> str:
-    """The text with letters that were decoded wrongly put right ("cafÃ©" to "café"); all else stays."""
+    """Fix wrongly decoded characters ("cafÃ©" to "café") with ftfy; everything else stays unchanged."""
     if text.isascii():
         return text
     fix, is_bad = _ftfy()
@@ -72,17 +72,17 @@ def mend(text: str) -> str:
 
 
 def garbled(text: str) -> bool:
-    """Letters were decoded wrongly, and `mend` can put them right."""
+    """Return whether the text has wrongly decoded characters that `mend` can fix."""
     return mend(text) != text
 
 
 def clean(text: str) -> str:
-    """Without characters that nobody can see."""
+    """Remove invisible control characters."""
     return CONTROLS.sub("", text)
 
 
 def marked_up(text: str) -> bool:
-    """Leftovers of a web page in prose; not a text about HTML, and not code."""
+    """Return whether prose contains leftover HTML; code and texts about HTML don't count."""
     if "<" not in text and "&" not in text:
         return False
     outside = CODE.sub("", text)
@@ -90,7 +90,7 @@ def marked_up(text: str) -> bool:
 
 
 def unmarked(text: str) -> str:
-    """Tags taken out, entities spelled, line breaks kept; code and texts about HTML stay as they are."""
+    """Remove tags and decode entities, keeping line breaks; code and texts about HTML stay unchanged."""
     if not marked_up(text):
         return text
     out, at = [], 0
@@ -106,50 +106,53 @@ def _unmarked(text: str) -> str:
 
 
 def refuses(answer: str) -> bool:
+    """Return whether the answer begins with a refusal."""
     text = answer[:300].lower().replace("’", "'")
     return any(hint in text for hint in REFUSAL_HINTS) and bool(REFUSAL.search(text))
 
 
 def machine_talk(answer: str) -> bool:
-    """Another model speaks of itself in the answer."""
+    """Return whether another model describes itself in the answer."""
     text = answer.lower().replace("’", "'")
     return any(hint in text for hint in MACHINE_HINTS) and bool(MACHINE.search(text))
 
 
 def hollow(answer: str) -> bool:
-    """Nothing but spaces, signs, a placeholder, or one letter."""
+    """Return whether an answer holds only spaces, symbols, a placeholder, or one letter."""
     text = CONTROLS.sub("", answer).strip()
     return len(text) < 2 and not "\u3040" <= text[:1] <= "\uffef" or text.lower() in NOTHING or not any(map(str.isprintable, text.strip()))
 
 
 def opening(answer: str) -> str | None:
-    """The first sentence of an answer that has more than one."""
+    """Return the first sentence of an answer that has more than one; None for other answers."""
     match = SENTENCE.match(answer)
     found = match and (match[1] or match[2])
     return found.strip() if found and len(answer.strip()) > len(found.strip()) else None
 
 
 def without_opening(answer: str, sentence: str) -> str:
-    """The answer from its second sentence on, if it begins with this one."""
+    """Remove this sentence from the start of an answer; an answer that holds nothing else stays unchanged."""
     text = answer.lstrip()
     rest = text[len(sentence) :].lstrip() if text.startswith(sentence) else ""
     return rest or answer
 
 
 def disordered(value: dict, kind: str) -> bool:
-    """Turns in an order no chat template expects."""
+    """Return whether the turns are in an order that chat templates don't expect."""
     if kind not in ("chat", "preference", "rated"):
         return False
-    whole = [value["messages"]] if kind == "chat" else [value["prompt"] + value[k] for k in ("chosen", "rejected", "answer") if k in value]
-    return any(_wrong([m["role"] for m in messages]) for messages in whole)
+    conversations = (
+        [value["messages"]] if kind == "chat" else [value["prompt"] + value[k] for k in ("chosen", "rejected", "answer") if k in value]
+    )
+    return any(_wrong([m["role"] for m in messages]) for messages in conversations)
 
 
 def _wrong(roles: list[str]) -> bool:
-    spoken = [r for i, r in enumerate(roles) if i or r != "system"]
+    turns = [r for i, r in enumerate(roles) if i or r != "system"]
     return (
-        not spoken
-        or spoken[0] != "user"
-        or spoken[-1] != "assistant"
-        or "system" in spoken
-        or any(a == b and a in ("user", "assistant") for a, b in zip(spoken, spoken[1:], strict=False))
+        not turns
+        or turns[0] != "user"
+        or turns[-1] != "assistant"
+        or "system" in turns
+        or any(a == b and a in ("user", "assistant") for a, b in zip(turns, turns[1:], strict=False))
     )

@@ -1,4 +1,4 @@
-"""Which language a dataset is in, from a sample of its rows: the model that is recommended should speak it."""
+"""Detect the language of a dataset from a sample of its rows, so that a model that supports it can be recommended."""
 
 import threading
 from functools import lru_cache
@@ -6,10 +6,10 @@ from functools import lru_cache
 from tuner.data.schema import convert
 from tuner.data.store import store
 
-ROWS, LETTERS = 60, 6000  # what is looked at
-SURE = 0.8  # of the classifier's probability: below it nothing is said
+ROWS, LETTERS = 60, 6000  # size of the sample
+SURE = 0.8  # probability of the classifier below which no language is returned
 
-NAMES = {  # of the codes that come up most; others are told as they are
+NAMES = {  # of the most common codes; other codes are shown as they are
     "ar": "Arabic", "cs": "Czech", "da": "Danish", "de": "German", "el": "Greek", "en": "English", "es": "Spanish", "fa": "Persian",
     "fi": "Finnish", "fr": "French", "he": "Hebrew", "hi": "Hindi", "hu": "Hungarian", "id": "Indonesian", "it": "Italian",
     "ja": "Japanese", "ko": "Korean", "nl": "Dutch", "no": "Norwegian", "pl": "Polish", "pt": "Portuguese", "ro": "Romanian",
@@ -18,11 +18,11 @@ NAMES = {  # of the codes that come up most; others are told as they are
 
 
 def of_text(text: str) -> str | None:
-    """The ISO 639-1 code of a text; None when it is too short or mixed to tell (py3langid; Lui and Baldwin 2012)."""
+    """Return the ISO 639-1 code of a text; None when it is too short or too mixed (py3langid; Lui and Baldwin 2012)."""
     if len(text.strip()) < 40:
         return None
-    code, sure = _identifier().classify(text)
-    return code if sure >= SURE else None
+    code, probability = _identifier().classify(text)
+    return code if probability >= SURE else None
 
 
 @lru_cache(maxsize=1)
@@ -33,19 +33,19 @@ def _identifier():
 
 
 def soon(ds: store.Dataset) -> str | None:
-    """As `of_dataset`, but None at once while the classifier is being read (a second, in the background): for a page that must not wait."""
-    return None if _reading().is_alive() else of_dataset(ds)
+    """Like `of_dataset`, but returns None at once while the classifier loads in the background (a second), so a page needn't wait."""
+    return None if _loading().is_alive() else of_dataset(ds)
 
 
 @lru_cache(maxsize=1)
-def _reading() -> threading.Thread:
+def _loading() -> threading.Thread:
     thread = threading.Thread(target=_identifier, daemon=True)
     thread.start()
     return thread
 
 
 def of_dataset(ds: store.Dataset) -> str | None:
-    """The language of what is learnt: answers, targets, texts."""
+    """Return the language of what is trained: answers, targets, texts. Cached per version."""
     if (key := (str(ds.folder), ds.sha256)) not in _KNOWN:
         if len(_KNOWN) >= 1000:
             _KNOWN.clear()

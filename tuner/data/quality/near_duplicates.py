@@ -1,13 +1,13 @@
-"""Rows that say nearly the same: MinHash signatures from rensa, banded LSH in numpy, and each pair verified on its texts.
+"""Find near-duplicate rows: MinHash signatures from rensa, banded LSH in numpy, and each pair verified on its texts.
 
 Why rensa: it takes hashed shingles as one array and signs 100,000 rows of 300 shingles in 0.3 s on one core; datasketch 2.0.0
-takes 42 to 64 s for the same (measured here). Its own index hands back rows one by one, so the bands are sorted in numpy.
+takes 42 to 64 s for the same (measured). Its own index returns rows one by one, so the bands are sorted in numpy.
 
-Two rows are alike when, without case and punctuation,
-- their numbers and what must agree (label, passage) are the same: "order 17" is another row than "order 18";
-- at least 0.8 of their shingles (5 characters) are shared, and at least 0.6 in each part (question, answer);
-- the shingles that are not common in this dataset are mostly shared too: rows made from one template are no duplicates.
-Of rows longer than 20,000 characters the first 20,000 and the length are compared.
+Two rows are near-duplicates when, ignoring case and punctuation,
+- their numbers and their key (label, passage) are the same: "order 17" and "order 18" are different rows;
+- they share at least 0.8 of their shingles (5 characters), and at least 0.6 in each part (question, answer);
+- they also share most of the shingles that are rare in this dataset: rows made from one template are no duplicates.
+Of rows longer than 20,000 characters, the first 20,000 and the length are compared.
 """
 
 import re
@@ -30,9 +30,9 @@ Beat = Callable[[int], None]
 
 
 class Index:
-    """Takes rows one by one, spools them to a temporary file (some 60 bytes a row stay in memory), and groups them.
+    """Takes rows one by one, spools them to temporary files (about 60 bytes per row stay in memory), and groups them.
 
-    Use it in a `with`: the file goes away at its end.
+    Use it as a context manager: the files are removed at its end.
     """
 
     def __init__(self, expected: int):
@@ -48,7 +48,7 @@ class Index:
         self.texts.close(), self.signatures.close()
 
     def add(self, texts: Iterable[str], key: str = "") -> None:
-        """`texts` are the bare parts of the row; only rows with the same `key` can be alike."""
+        """Add a row. `texts` are its normalized parts; only rows with the same `key` can be near-duplicates."""
         whole = BETWEEN.join(texts)
         position = len(self.keys)
         self.keys.append(digest(key, *re.findall(r"\d+", whole)))
@@ -65,29 +65,29 @@ class Index:
                 self._count()
 
     def _count(self) -> None:
-        """In how many of the sampled rows each shingle stands."""
+        """Count in how many of the sampled rows each shingle occurs."""
         hashes, owners = shingles(self.waiting)
         seen = _set(owners.astype(np.uint64) * np.uint64(BUCKETS) + hashes % np.uint64(BUCKETS))
         self.frequency += np.bincount((seen % np.uint64(BUCKETS)).astype(np.int64), minlength=BUCKETS).astype(np.uint32)
         self.sampled += len(self.waiting)
         self.waiting, self.size = [], 0
 
-    def groups(self, beat: Beat = lambda done: None) -> list[list[int]]:
-        """Positions of rows that are alike, in the order they were added; each is alike the first of its group.
+    def groups(self, tick: Beat = lambda done: None) -> list[list[int]]:
+        """Return groups of positions of near-duplicates, in the order they were added; each is similar to the first of its group.
 
-        `beat` hears how many rows are signed, and may raise to end it.
+        `tick` receives the number of signed rows and may raise to stop.
         """
         if self.waiting:
             self._count()
         self.limit = max(COMMON_FROM, COMMON * self.sampled)
         firsts, twins = _firsts(np.frombuffer(self.same, np.uint64))
-        self._sign(firsts, beat)
+        self._sign(firsts, tick)
         done = len(self.keys)
-        pairs = self._pairs(firsts, lambda: beat(done))
-        near = self._verified(pairs, lambda: beat(done))
+        pairs = self._pairs(firsts, lambda: tick(done))
+        near = self._verified(pairs, lambda: tick(done))
         return _with_twins(near, twins)
 
-    def _sign(self, firsts: np.ndarray, beat: Beat) -> None:
+    def _sign(self, firsts: np.ndarray, tick: Beat) -> None:
         batch: list[str] = []
         size = 0
         for position in firsts.tolist():
@@ -96,11 +96,11 @@ class Index:
             if size > BATCH:
                 self._flush(batch)
                 batch, size = [], 0
-                beat(position)
+                tick(position)
         self._flush(batch)
 
     def _flush(self, batch: list[str]) -> None:
-        """Sign by the shingles that are rare in this dataset, or by all where hardly any is rare."""
+        """Sign a batch by the shingles that are rare in this dataset, or by all shingles of rows that have hardly any rare ones."""
         import rensa
 
         if not batch:
@@ -112,13 +112,18 @@ class Index:
         counts = np.bincount(owners[kept], minlength=len(batch))
         offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.uint64)
         matrix = rensa.RMinHash.digest_matrix_from_flat_token_hashes(np.ascontiguousarray(hashes[kept]), offsets, SLOTS, SEED)
-        self.signatures.write(np.array(matrix.to_rows(), np.uint32).astype(np.uint16).tobytes())  # the lower half tells them apart
+        self.signatures.write(
+            np.array(matrix.to_rows(), np.uint32).astype(np.uint16).tobytes()
+        )  # the lower half is enough to tell them apart
 
     def _rare(self, hashes: np.ndarray) -> np.ndarray:
         return self.frequency[(hashes % np.uint64(BUCKETS)).astype(np.int64)] <= self.limit
 
-    def _pairs(self, firsts: np.ndarray, beat: Callable[[], None]) -> np.ndarray:
-        """(n, 2) positions that share a band, the likeliest first; of a crowded band each row meets only a few neighbours."""
+    def _pairs(self, firsts: np.ndarray, tick: Callable[[], None]) -> np.ndarray:
+        """Return candidate pairs that share a band, [n, 2] positions, most likely first.
+
+        In a crowded band each row is paired with only a few neighbours.
+        """
         self.signatures.flush()
         n = len(firsts)
         if n < 2:
@@ -127,10 +132,10 @@ class Index:
         keys = np.frombuffer(self.keys, np.uint64)[firsts]
         found, agree = np.zeros(0, np.int64), np.zeros(0, np.float32)
         for at in range(0, SLOTS - BAND + 1, BAND):
-            beat()
-            met = _meetings(_mixed(np.array(signed[:, at : at + BAND]), keys), n)
+            tick()
+            met = _bucket_pairs(_mixed(np.array(signed[:, at : at + BAND]), keys), n)
             for start in range(0, len(met), 50_000):
-                beat()
+                tick()
                 some = met[start : start + 50_000]
                 left, right = np.divmod(some, n)
                 likely = (signed[left] == signed[right]).mean(axis=1, dtype=np.float32)
@@ -138,11 +143,11 @@ class Index:
                 agree = np.append(agree, likely[likely >= ESTIMATE])
             found, first = np.unique(found, return_index=True)
             agree = agree[first]
-        order = np.argsort(-np.floor(agree * 5), kind="stable")  # likely pairs first, and neighbours in turn, whose texts are at hand
+        order = np.argsort(-np.floor(agree * 5), kind="stable")  # likely pairs first, then neighbours, whose texts are cached
         return np.stack([firsts[side] for side in np.divmod(found[order], n)], axis=1)
 
-    def _verified(self, pairs: np.ndarray, beat: Callable[[], None]) -> list[list[int]]:
-        """Union-find over the pairs that are truly alike, then in each set only those alike its first."""
+    def _verified(self, pairs: np.ndarray, tick: Callable[[], None]) -> list[list[int]]:
+        """Union-find over the pairs whose texts are similar; each set is then reduced to rows similar to its first."""
         root: dict[int, int] = {}
 
         def find(x: int) -> int:
@@ -154,7 +159,7 @@ class Index:
         failed: dict[int, int] = {}
         for number, (a, b) in enumerate(pairs.tolist()):
             if number % 200 == 0:
-                beat()
+                tick()
             one, other = find(a), find(b)
             if one == other or failed.get(a, 0) + failed.get(b, 0) >= PATIENCE:
                 continue
@@ -165,21 +170,21 @@ class Index:
         sets: dict[int, list[int]] = {}
         for x in sorted(root):
             sets.setdefault(find(x), []).append(x)
-        return [group for members in sets.values() if len(members) > 1 for group in _led(members, shape, beat)]
+        return [group for members in sets.values() if len(members) > 1 for group in _split_chains(members, shape, tick)]
 
     def _text(self, position: int) -> str:
         self.texts.seek(self.ends[position])
         return self.texts.read(self.ends[position + 1] - self.ends[position]).decode("utf-8", "surrogatepass")
 
     def _shape(self, position: int) -> tuple:
-        """What comparing needs of a row: (text's parts, its length, all its shingles, the rare ones among them)."""
+        """Return what a comparison needs: (parts of the text, its length, all its shingles, the rare ones among them)."""
         text = self._text(position)
         every = _set(shingles([text])[0])
         return text.split(BETWEEN), self.lengths[position], every, every[self._rare(every)]
 
 
 def shingles(texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    """(hash, index of the text) of each window of 5 characters; a text of n characters has n, the first ones padded."""
+    """Return (hash, index of the text) of each window of 5 characters; a text of n characters has n windows, the first ones padded."""
     sizes = np.array([len(text) for text in texts], np.int64)
     codes = np.frombuffer("".join(EDGE + text for text in texts).encode("utf-32-le", "surrogatepass"), np.uint32).astype(np.uint64)
     owners = np.repeat(np.arange(len(texts)), sizes)
@@ -193,13 +198,13 @@ def shingles(texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _set(values: np.ndarray) -> np.ndarray:
-    """Sorted, without repeats; np.unique takes three times as long for 64-bit numbers."""
+    """Return sorted values without duplicates; np.unique takes three times as long for 64-bit numbers."""
     values = np.sort(values)
     return values[np.concatenate([[True], values[1:] != values[:-1]])] if len(values) else values
 
 
 def jaccard(a: np.ndarray, b: np.ndarray) -> float:
-    """Of two sets of shingles, each sorted and without repeats."""
+    """Return the Jaccard similarity of two sets of shingles, each sorted and without duplicates."""
     shared = len(np.intersect1d(a, b, assume_unique=True))
     return shared / max(1, len(a) + len(b) - shared)
 
@@ -220,24 +225,24 @@ def _part_alike(a: str, b: str) -> bool:
     return jaccard(*(_set(shingles([text])[0]) for text in (a, b))) >= PART_ALIKE
 
 
-def _led(members: list[int], shape: Callable, beat: Callable[[], None]) -> list[list[int]]:
-    """Chains cut: every member of a group is alike its first. After 50 groups the rest of a set counts as unlike."""
+def _split_chains(members: list[int], shape: Callable, tick: Callable[[], None]) -> list[list[int]]:
+    """Split chains, so that every member of a group is similar to its first. After 50 groups the rest of a set counts as different."""
     if len(members) == 2:  # they were compared already
         return [members]
     groups: list[list[int]] = []
     for number, x in enumerate(members):
         if number % 50 == 0:
-            beat()
-        home = next((g for g in groups if _alike(shape(g[0]), shape(x))), None)
-        if home:
-            home.append(x)
+            tick()
+        group = next((g for g in groups if _alike(shape(g[0]), shape(x))), None)
+        if group:
+            group.append(x)
         elif len(groups) < 50:
             groups.append([x])
     return [g for g in groups if len(g) > 1]
 
 
 def _firsts(same: np.ndarray) -> tuple[np.ndarray, dict[int, list[int]]]:
-    """The first of each bare text, and the later rows that are equal to it."""
+    """Return the first position of each normalized text, and the later positions with an equal text."""
     _, first, back = np.unique(same, return_index=True, return_inverse=True)
     leader = first[back]
     twins: dict[int, list[int]] = {}
@@ -259,8 +264,8 @@ def _mixed(columns: np.ndarray, keys: np.ndarray) -> np.ndarray:
     return mixed
 
 
-def _meetings(bucket: np.ndarray, n: int) -> np.ndarray:
-    """left * n + right for rows of one bucket: each with the bucket's first and with its next few."""
+def _bucket_pairs(bucket: np.ndarray, n: int) -> np.ndarray:
+    """Return pairs as left * n + right: each row of a bucket with the bucket's first row and with its next few."""
     order = np.argsort(bucket, kind="stable")
     ranked = bucket[order]
     starts = np.concatenate([[True], ranked[1:] != ranked[:-1]])

@@ -1,7 +1,7 @@
-"""What looks like personal data or a secret: found, shown masked, and masked in the text.
+"""Find personal data and secrets in texts, and mask them.
 
-Each kind has a pattern and, where the pattern alone would say too much, a check: Luhn for cards, the remainder of 97 for IBANs,
-country codes for phone numbers. What stands for nobody ("user@example.com", 192.168.x.x) does not count.
+Each type has a pattern and, where the pattern alone would match too much, a check: Luhn for cards, the remainder modulo 97 for IBANs,
+country codes for phone numbers. Placeholders that identify nobody ("user@example.com", 192.168.x.x) don't count.
 """
 
 import re
@@ -19,12 +19,12 @@ class Match(NamedTuple):
 
     @property
     def masked(self) -> str:
-        """Enough to recognise it by, too little to use it: "j***@***.com"."""
+        """The match with enough left to recognize it and too little to use it: "j***@***.com"."""
         return SHOWN[self.type](self.text)
 
 
 class Type(NamedTuple):
-    """`title` is for one and for many; `hint` is a character or word without which the pattern can't match."""
+    """A type of personal data. `title` is (singular, plural); `hint` is a cheap pattern that must match before `pattern` can."""
 
     title: tuple[str, str]
     pattern: re.Pattern
@@ -73,19 +73,19 @@ def _real_mail(match: re.Match) -> bool:
 
 def _real_key(match: re.Match) -> bool:
     text = match[0]
-    if text.startswith("sk-"):  # "sk-learn-and-many-other-words" is none
+    if text.startswith("sk-"):  # "sk-learn-and-many-other-words" is not a key
         return any(c.isdigit() for c in text) and bool(re.search(r"[A-Za-z0-9]{16}", text))
     return text not in ("user:pass", "user:password", "username:password")
 
 
 TYPES = {
     "key": Type(("a key or password", "keys or passwords"), KEY, KEY_HINT, _real_key, secret=True),
-    "email": Type(("an e-mail address", "e-mail addresses"), EMAIL, AT, _real_mail),
-    "iban": Type(("a bank account (IBAN)", "bank accounts (IBAN)"), IBAN, DIGITS, lambda m: iban(m[0]), secret=True),
+    "email": Type(("an email address", "email addresses"), EMAIL, AT, _real_mail),
+    "iban": Type(("a bank account number (IBAN)", "bank account numbers (IBAN)"), IBAN, DIGITS, lambda m: iban(m[0]), secret=True),
     "card": Type(("a card number", "card numbers"), CARD, DIGITS, lambda m: card(m[0]), secret=True),
     "ssn": Type(("a social security number", "social security numbers"), SSN, DIGITS, lambda m: ssn(m[0]), secret=True),
     "phone": Type(("a phone number", "phone numbers"), PHONE, DIGITS, phone),
-    "ip": Type(("an internet address (IP)", "internet addresses (IP)"), IP, re.compile(r"\d\.\d"), ip),
+    "ip": Type(("an IP address", "IP addresses"), IP, re.compile(r"\d\.\d"), ip),
 }
 MASKS = {key: f"[{key}]" for key in TYPES}
 SHOWN = {
@@ -100,7 +100,7 @@ SHOWN = {
 
 
 def find(text: str, types: Iterable[str] | None = None) -> list[Match]:
-    """Everything of these types (all, if None) in the order of the text; what two types claim belongs to the first in TYPES."""
+    """Return all matches of these types (None: all types) in text order; overlapping matches go to the first type in TYPES."""
     found: list[Match] = []
     for key, type in TYPES.items():
         if not type.hint.search(text):
@@ -114,7 +114,7 @@ def find(text: str, types: Iterable[str] | None = None) -> list[Match]:
 
 
 def mask(text: str, types: Iterable[str] | None = None) -> str:
-    """The text with each find replaced by its name: "Write to [email]."."""
+    """Replace each match by the name of its type: "Write to [email]."."""
     for match in reversed(find(text, types)):
         text = text[: match.start] + MASKS[match.type] + text[match.end :]
     return text

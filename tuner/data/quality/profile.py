@@ -1,4 +1,4 @@
-"""The first pass of the health report: reads each row once and remembers some 60 bytes of it."""
+"""First pass of the quality report: reads each row once and keeps about 60 bytes per row."""
 
 import json
 from array import array
@@ -10,11 +10,11 @@ from tuner.data.quality import heuristics
 from tuner.data.schema.fields import Parts, bare, digest, labels, parts, prose
 
 SPELLINGS, OPENINGS = 10_000, 50_000
-ANSWERED = ("chat", "seq2seq", "preference", "rated")  # kinds whose answers are written in sentences
+ANSWERED = ("chat", "seq2seq", "preference", "rated")  # kinds whose answers are sentences
 
 
 class Survey:
-    """What all rows together show. Arrays have one entry a row, in the order of the file."""
+    """Statistics of all rows. Arrays have one entry per row, in file order."""
 
     def __init__(self, kind: str):
         self.kind = kind
@@ -27,6 +27,7 @@ class Survey:
         self.openings, self.opened = Counter(), 0
 
     def see(self, row: dict) -> None:
+        """Add a row to the statistics."""
         value, number = row["value"], row["row"]
         part = parts(value, self.kind)
         self.row.append(number)
@@ -55,14 +56,14 @@ class Survey:
         self.opened += 1
         if found := heuristics.opening(answer):
             self.openings[found] += 1
-            if len(self.openings) > OPENINGS:  # what was seen once in so many rows is no boilerplate
+            if len(self.openings) > OPENINGS:  # an opening seen once in so many rows is not boilerplate
                 self.openings = Counter({k: n for k, n in self.openings.items() if n > 1})
 
 
 def exchange(part: Parts, kind: str) -> tuple[int, int]:
-    """(digest of what is asked, digest of what is answered): equal first halves with unequal second halves disagree.
+    """Return (digest of the question, digest of the answer): rows with equal questions and different answers contradict each other.
 
-    Of a preference the question with both answers is asked, and which is better is answered.
+    For a preference, the question includes both answers, and the answer is which of them is better.
     """
     question = bare(part.question) or part.question
     if kind == "preference":
@@ -74,38 +75,38 @@ def exchange(part: Parts, kind: str) -> tuple[int, int]:
 
 
 def flags(value: dict, part: Parts, kind: str) -> list[str]:
-    """The signs of trouble in one row."""
+    """Return the keys of the problems found in one row."""
     text = prose(value, kind)
-    found = []
+    keys = []
     if not text.isascii():
-        found += ["lost_letters"] * (heuristics.LOST in text) + ["garbled"] * heuristics.garbled(text)
+        keys += ["lost_letters"] * (heuristics.LOST in text) + ["garbled"] * heuristics.garbled(text)
     if heuristics.CONTROLS.search(text):
-        found.append("invisible")
+        keys.append("invisible")
     if heuristics.marked_up(text):
-        found.append("markup")
+        keys.append("markup")
     if heuristics.disordered(value, kind):
-        found.append("turns")
+        keys.append("turns")
     if kind != "qa" and heuristics.hollow(part.answer or part.question):
-        found.append("hollow")
+        keys.append("hollow")
     if kind == "classification" and not any(label.strip() for label in labels(value, kind)):
-        found.append("unlabelled")
+        keys.append("unlabelled")
     if kind in ANSWERED and part.label != "bad":
-        found += ["refusals"] * heuristics.refuses(part.answer) + ["machine_talk"] * heuristics.machine_talk(part.answer)
-    return found
+        keys += ["refusals"] * heuristics.refuses(part.answer) + ["machine_talk"] * heuristics.machine_talk(part.answer)
+    return keys
 
 
-def survey(ds, beat: Callable[[int], None]) -> Survey:
-    """`beat` hears the number of rows read, and may raise to end it."""
+def survey(ds, tick: Callable[[int], None]) -> Survey:
+    """Read all rows once and return their statistics. `tick` receives the number of rows read and may raise to stop."""
     seen = Survey(ds.kind)
     for n, row in enumerate(iterate(ds)):
         if n % 200 == 0:
-            beat(n)
+            tick(n)
         seen.see(row)
     return seen
 
 
 def charts(ds, beat: Callable[[int], None] = lambda done: None) -> dict:
-    """{"lengths": [{"label", "count"}], "labels": [...]}: rows by characters, and rows by label (at most 30, commonest first)."""
+    """Return {"lengths": [{"label", "count"}], "labels": [...]}: rows by characters and by label (at most 30, most common first)."""
     lengths, names = array("Q"), Counter()
     for n, row in enumerate(iterate(ds)):
         if n % 1000 == 0:
@@ -117,7 +118,7 @@ def charts(ds, beat: Callable[[int], None] = lambda done: None) -> dict:
 
 
 def histogram(lengths, most: int = 20) -> list[dict]:
-    """At most 20 bins of a round width up to the 99th percentile; what is longer is in the last one."""
+    """Return at most 20 bins of a round width up to the 99th percentile; longer rows are in the last bin."""
     import numpy as np
 
     sizes = np.asarray(lengths, np.int64)
@@ -132,6 +133,7 @@ def histogram(lengths, most: int = 20) -> list[dict]:
 
 
 def bars(names: Counter, most: int = 30) -> list[dict]:
+    """Return the most common names with their counts, and the rest as one bar."""
     shown = [{"label": name, "count": n} for name, n in names.most_common(most)]
     rest = names.total() - sum(bar["count"] for bar in shown)
     return shown + [{"label": f"{len(names) - most:,} others", "count": rest}] * (rest > 0)

@@ -1,4 +1,4 @@
-"""Folders that are being filled: whole or gone, and told from leftovers by a lock that dies with its process."""
+"""Build folders atomically: complete or absent. A lock that ends with its process tells folders in progress from leftovers."""
 
 import contextlib
 import secrets
@@ -13,14 +13,14 @@ from tuner.paths import Workspace
 
 @contextlib.contextmanager
 def building(parent: Path) -> Iterator[Path]:
-    """A hidden folder to fill and rename; removed if that does not happen. A lock beside it tells a live one from a leftover."""
+    """Yield a hidden folder to fill and rename; it is removed unless it was renamed. A lock file beside it marks it as in progress."""
     parent.mkdir(parents=True, exist_ok=True)
     folder = parent / f".import-{secrets.token_hex(6)}"
-    mark = folder.with_suffix(".lock")
-    locks.hold(mark)
-    while not mark.exists():  # another process swept it before the lock was taken
-        locks.release(mark)
-        locks.hold(mark)
+    lock = folder.with_suffix(".lock")
+    locks.hold(lock)
+    while not lock.exists():  # another process removed it before the lock was taken
+        locks.release(lock)
+        locks.hold(lock)
     try:
         folder.mkdir()
         yield folder
@@ -28,12 +28,12 @@ def building(parent: Path) -> Iterator[Path]:
         raise translate(error) or error from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-        locks.release(mark)
-        mark.unlink(missing_ok=True)
+        locks.release(lock)
+        lock.unlink(missing_ok=True)
 
 
 def sweep(ws: Workspace) -> None:
-    """Remove what killed imports and interrupted deletions left behind."""
+    """Remove the leftovers of killed imports and interrupted deletions."""
     for parent in [ws.datasets, *ws.datasets.glob("[!.]*/versions")]:
         for folder in (*parent.glob(".import-*"), *parent.glob(".gone-*")):
             base = folder.with_suffix("")

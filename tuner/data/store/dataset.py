@@ -1,4 +1,4 @@
-"""One version of a dataset as it lies on disk: dataset.json and what is known from it."""
+"""A dataset version on disk: dataset.json and its fields."""
 
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -9,7 +9,7 @@ from tuner.data.schema.column_aliases import KINDS
 
 @dataclass(frozen=True)
 class Dataset:
-    """One version of a dataset. `rows` are usable, `records` were read; `health` holds empty, duplicates, characters."""
+    """A version of a dataset. `rows` counts usable rows, `records` all records read; `health` holds empty, duplicates, characters."""
 
     id: str
     version: int
@@ -34,11 +34,11 @@ class Dataset:
     sample: bool = False
     share: float = 0.05
     seed: int = 0  # of the split
-    system: str = ""  # told to the model before each conversation
+    system: str = ""  # prompt added before each conversation
     sources: list = field(default_factory=list)
     mix: list = field(default_factory=list)
-    made_by: list = field(default_factory=list)  # what made this version from another one
-    encoding: str = ""  # of the text, as it was read; empty for Parquet and workbooks
+    made_by: list = field(default_factory=list)  # how this version was made from another one
+    encoding: str = ""  # of the text as it was read; empty for Parquet and workbooks
     folder: Path | None = field(default=None, compare=False)
 
     @property
@@ -51,6 +51,7 @@ class Dataset:
 
 
 def versions(root: Path) -> list[int]:
+    """Return the version numbers in a dataset's folder, ascending."""
     folder = root / "versions"
     try:
         return sorted(int(f.name) for f in folder.iterdir() if f.name.isdecimal() and (f / "dataset.json").is_file())
@@ -59,7 +60,7 @@ def versions(root: Path) -> list[int]:
 
 
 def load(folder: Path) -> Dataset | None:
-    """None for a folder that is damaged: one bad folder must not hide the others."""
+    """Return the version in a folder; None when it is damaged: one bad folder must not hide the others."""
     try:
         document = paths.read_json(folder / "dataset.json") or {}
         known = {f.name for f in fields(Dataset)} - {"folder"}
@@ -70,5 +71,5 @@ def load(folder: Path) -> Dataset | None:
 
 
 def as_dict(ds: Dataset) -> dict:
-    """The document of `tunesmith data add` and `show`."""
+    """Return the document of `tunesmith data add` and `show`."""
     return {"dataset": ds.id, "ref": ds.ref} | {k: v for k, v in asdict(replace(ds, folder=None)).items() if k != "folder"}

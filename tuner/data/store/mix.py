@@ -1,4 +1,4 @@
-"""Several datasets of one kind as one, each with a weight: 0.5 takes half of its rows, 2 takes each twice."""
+"""Mix several datasets of one kind into one, each with a weight: 0.5 takes half of its rows, 2 takes each row twice."""
 
 import hashlib
 import math
@@ -12,7 +12,7 @@ MOST = 20.0
 
 
 def check_parts(parts: list[tuple], kinds: list[str]) -> None:
-    """All that is wrong with a wish to mix: the number, a weight, kinds that differ."""
+    """Check a mixture and raise all problems at once: too few datasets, a weight out of range, different kinds."""
     problems = []
     if len(parts) < 2:
         problems.append(
@@ -20,8 +20,8 @@ def check_parts(parts: list[tuple], kinds: list[str]) -> None:
                 "A mixture needs at least two datasets.",
                 field="mix",
                 asked=len(parts),
-                available="2 and more",
-                remedy="Choose another one.",
+                available="2 or more",
+                remedy="Choose another dataset.",
             )
         )
     for ds, weight in parts:
@@ -32,7 +32,7 @@ def check_parts(parts: list[tuple], kinds: list[str]) -> None:
                     field="mix",
                     asked=weight,
                     available=f"above 0, at most {MOST:g}",
-                    remedy="Choose 1.",
+                    remedy="Choose a weight in this range, such as 1.",
                 )
             )
     if len(set(kinds)) > 1:
@@ -42,7 +42,7 @@ def check_parts(parts: list[tuple], kinds: list[str]) -> None:
                 asked=kinds,
                 available="datasets of one kind",
                 field="mix",
-                remedy="Read one of them as the kind of the other first.",
+                remedy="Change the kind of one dataset to that of the other first.",
             )
         )
     raise_all(problems)
@@ -51,7 +51,10 @@ def check_parts(parts: list[tuple], kinds: list[str]) -> None:
 def mixed(
     parts: list[tuple], progress: Progress | None = None, cancelled: Callable[[], bool] | None = None
 ) -> Iterator[tuple[int | None, str | None, bool | None, Tally]]:
-    """(row, canonical row as JSON, held out, tally), as `rows.write` takes them; sides are kept, and only learnt rows are weighted."""
+    """Yield (row, canonical row as JSON, held out, tally), as `parquet.write` takes them.
+
+    The split is kept: weights apply to training rows only, and each validation row is taken once.
+    """
     tally, read, total = Tally(), 0, sum(ds.rows for ds, _ in parts)
     for ds, weight in parts:
         for row in iterate(ds):
@@ -67,6 +70,6 @@ def mixed(
 
 
 def _times(text: str, weight: float) -> int:
-    """How often a row is taken; the fraction is decided by its hash, so the same rows are taken each time."""
+    """Return how often a row is taken; its hash decides the fractional part, so the same rows are taken each time."""
     draw = int.from_bytes(hashlib.sha256(b"mix" + text.encode("utf-8", "replace")).digest()[:8], "big") / 2**64
     return math.floor(weight) + (draw < weight - math.floor(weight))

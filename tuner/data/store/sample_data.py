@@ -1,4 +1,4 @@
-"""The datasets that come with the app."""
+"""The bundled sample datasets."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +19,8 @@ class Sample:
 
 
 SAMPLES = (
-    ("persona.jsonl", "A character", "Short chats in a strong manner of speaking: the quickest way to see a model change."),
-    ("helpdesk.csv", "A help desk", "Customers' questions with the answers of a help desk."),
+    ("persona.jsonl", "A character", "Short chats in a strong style: the quickest way to see a model change."),
+    ("helpdesk.csv", "A help desk", "Customer questions with the answers of a help desk."),
     ("tickets.csv", "Tickets to sort", "Support tickets, each with the label of the team that takes it."),
     ("preferences.jsonl", "Better and worse answers", "Two answers to each question; the better one is marked."),
     ("translation.csv", "Translations", "Sentences with their translation."),
@@ -28,7 +28,7 @@ SAMPLES = (
 
 
 def listing() -> list[Sample]:
-    """The bundled datasets that are there."""
+    """Return the bundled datasets whose files exist."""
     return [
         Sample(Path(file).stem, title, sentence, paths.SAMPLES / file)
         for file, title, sentence in SAMPLES
@@ -37,7 +37,7 @@ def listing() -> list[Sample]:
 
 
 def add(ws: Workspace, name: str) -> Dataset:
-    """Import a sample, or return it if it is already there."""
+    """Import a sample, or return the dataset if it was imported before."""
     chosen = next((s for s in listing() if s.name == name), None)
     if not chosen:
         raise NotFoundError(

@@ -1,9 +1,9 @@
 """The dataset store: check a file, import it as a version that never changes, list, page through, remap, delete.
 
-datasets/<id>/source/data-1.*                the upload as it came, unless it was only referred to
-datasets/<id>/versions/<n>/dataset.json      what is known about it (a `Dataset`)
+datasets/<id>/source/data-1.*                the unchanged upload, unless the file is only referenced
+datasets/<id>/versions/<n>/dataset.json      the fields of a `Dataset`
 datasets/<id>/versions/<n>/rows.parquet      row (record number), value (the canonical row as JSON)
-datasets/<id>/versions/<n>/held_out.npy      for each of these rows whether it tests the model
+datasets/<id>/versions/<n>/held_out.npy      a boolean for each of these rows, True for validation rows
 """
 
 import hashlib
@@ -76,10 +76,11 @@ def add(
     seed: int = 0,
     test_file: str | Path | None = None,
 ) -> Dataset:
-    """Bring a file (or several, as one dataset) into the workspace and import it. Whole or not at all: a killed import leaves nothing.
+    """Import a file (or several, as one dataset) into the workspace. The import is atomic: a killed import leaves nothing.
 
-    With `reference` the files stay where they are and are known by their hash. `system` goes before each conversation that has
-    none of its own. All rows of `test_file` are held out, and no others; else `seed` draws which. Raises RequestError (too large), SettingError (mapping, kind), NotFoundError, DataError (no usable row), Cancelled.
+    With `reference` the files stay where they are and are identified by their hash. `system` is added before each conversation that
+    has no system prompt of its own. With `test_file`, its rows and no others are the validation rows; otherwise `seed` draws them.
+    Raises RequestError (too large), SettingError (mapping, kind), NotFoundError, DataError (no usable row), Cancelled.
     """
     paths_ = [Path(p) for p in [*(path if isinstance(path, list) else [path]), *([test_file] if test_file else [])]]
     _check_share(held_out)
@@ -90,40 +91,47 @@ def add(
     sweep(ws)
     with building(ws.datasets) as folder:
         (folder / "source").mkdir()
-        found = [take(p, folder / "source", n, reference, progress, cancelled) for n, p in enumerate(paths_, 1)]
-        found[-1] |= {"side": "test"} if test_file else {}
+        sources = [take(p, folder / "source", n, reference, progress, cancelled) for n, p in enumerate(paths_, 1)]
+        sources[-1] |= {"side": "test"} if test_file else {}
         version = folder / "versions" / "1"
         version.mkdir(parents=True)
-        files = [find(s, folder / "source") for s in found]
+        files = [find(s, folder / "source") for s in sources]
         with Hashes(files) as hashes:
-            reader = _opened(found, files, encoding)
-            _remember(found, reader, encoding)
-            made = _import(reader, version, settled(reader, kind, mapping), held_out, seed, system, progress, cancelled)
-            for source, digest_ in zip(found, hashes.wait(cancelled), strict=True):
+            reader = _open(sources, files, encoding)
+            _note_encodings(sources, reader, encoding)
+            document = _import(reader, version, settled(reader, kind, mapping), held_out, seed, system, progress, cancelled)
+            for source, digest_ in zip(sources, hashes.wait(cancelled), strict=True):
                 source["sha256"] = digest_
-                find(source, folder / "source")  # not changed while it was read
-        made |= {"version": 1, "name": name, "source_name": reader.name, "sha256": digest(found), "sources": found, "sample": sample}
-        id = move_in(ws, folder, version, name, made)
+                find(source, folder / "source")  # raises when the file changed while it was read
+        document |= {
+            "version": 1,
+            "name": name,
+            "source_name": reader.name,
+            "sha256": digest(sources),
+            "sources": sources,
+            "sample": sample,
+        }
+        id = move_in(ws, folder, version, name, document)
     return get(ws, id)
 
 
-def _opened(sources: list[dict], files: list[Path], encoding: str | None = None) -> Reader | Several:
+def _open(sources: list[dict], files: list[Path], encoding: str | None = None) -> Reader | Several:
     tests = sum(s.get("side") == "test" for s in sources)
     return open_all(files, encoding or [s.get("encoding") for s in sources], [s["name"] for s in sources], tests)
 
 
-def _remember(sources: list[dict], reader: Reader | Several, asked: str | None) -> None:
-    """Note what each file was read as where it was chosen or guessed, so that it is read alike for other columns."""
+def _note_encodings(sources: list[dict], reader: Reader | Several, asked: str | None) -> None:
+    """Store the encoding of each file where it was chosen or guessed, so that a later import with another mapping reads it alike."""
     for source, one in zip(sources, getattr(reader, "readers", [reader]), strict=True):
         if one.encoding and (asked or not one.encoding.startswith("utf-8")):
             source["encoding"] = one.encoding
 
 
-def move_in(ws: Workspace, folder: Path, version: Path, name: str, made: dict) -> str:
-    """The id under which a finished folder now stands."""
+def move_in(ws: Workspace, folder: Path, version: Path, name: str, document: dict) -> str:
+    """Publish a finished folder as a new dataset and return its id; `document` becomes dataset.json."""
     while True:
         id = paths.new_id(name, ws.datasets)
-        paths.write_json(version / "dataset.json", {"id": id} | made)
+        paths.write_json(version / "dataset.json", {"id": id} | document)
         try:
             os.rename(folder, ws.datasets / id)
             return id
@@ -140,27 +148,34 @@ def mix(
     progress: Progress | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> Dataset:
-    """A new dataset from several of one kind: [("id@2", 1.0), ("other", 0.5)]. Held-out rows stay held out, once each.
+    """Make a dataset from several of one kind: [("id@2", 1.0), ("other", 0.5)]. Validation rows stay validation rows, once each.
 
     Raises NotFoundError, SettingError (a weight), RequestError (kinds that differ).
     """
-    found = [(get(ws, ref), weight) for ref, weight in parts]
-    check_parts(found, [ds.kind for ds, _ in found])
-    first, title = found[0][0], " + ".join(ds.name for ds, _ in found)
+    datasets = [(get(ws, ref), weight) for ref, weight in parts]
+    check_parts(datasets, [ds.kind for ds, _ in datasets])
+    first, title = datasets[0][0], " + ".join(ds.name for ds, _ in datasets)
     name = (name or title).strip()
     ws.prepare()
     with building(ws.datasets) as folder:
         version = folder / "versions" / "1"
         version.mkdir(parents=True)
-        tally, held = write(mixed(found, progress, cancelled), version, None)
-        words = ", ".join(f"{ds.name} \u00d7 {weight:g}" for ds, weight in found)
-        made = {f.name: getattr(first, f.name) for f in fields(Dataset) if f.name not in ("id", "folder")}
-        made |= {"version": 1, "name": name, "source_name": title, "reason": f"A mixture: {words}.", "format": "mixture", "sources": []}
-        made |= {"sha256": hashlib.sha256("".join(f"{ds.sha256}{w}" for ds, w in found).encode()).hexdigest(), "sample": False}
-        made |= {"bytes": sum(ds.bytes for ds, _ in found), "created": datetime.now(UTC).isoformat(), "questions": [], "notes": []}
-        made |= {"rows": tally.usable, "records": tally.records, "held_out": held, "health": tally.health()}
-        made |= {"problem_count": 0, "problems": [], "mix": [{"ref": ds.ref, "weight": weight} for ds, weight in found]}
-        id = move_in(ws, folder, version, name, made)
+        tally, validation = write(mixed(datasets, progress, cancelled), version, None)
+        weights = ", ".join(f"{ds.name} \u00d7 {weight:g}" for ds, weight in datasets)
+        document = {f.name: getattr(first, f.name) for f in fields(Dataset) if f.name not in ("id", "folder")}
+        document |= {
+            "version": 1,
+            "name": name,
+            "source_name": title,
+            "reason": f"A mixture: {weights}.",
+            "format": "mixture",
+            "sources": [],
+        }
+        document |= {"sha256": hashlib.sha256("".join(f"{ds.sha256}{w}" for ds, w in datasets).encode()).hexdigest(), "sample": False}
+        document |= {"bytes": sum(ds.bytes for ds, _ in datasets), "created": datetime.now(UTC).isoformat(), "questions": [], "notes": []}
+        document |= {"rows": tally.usable, "records": tally.records, "held_out": validation, "health": tally.health()}
+        document |= {"problem_count": 0, "problems": [], "mix": [{"ref": ds.ref, "weight": weight} for ds, weight in datasets]}
+        id = move_in(ws, folder, version, name, document)
     return get(ws, id)
 
 
@@ -177,50 +192,57 @@ def remap(
     progress: Progress | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> Dataset:
-    """A new version from the source with other columns, another kind, share, system prompt or encoding; the old one stays as it is.
+    """Import the source again as a new version with another mapping, kind, validation share, system prompt, seed or encoding.
 
-    Text is read in the encoding in which it was read before, unless another one is given.
+    The old version stays unchanged. The encoding of the old version is used unless another one is given.
     """
     old = get(ws, ref)
     share = old.share if held_out is None else held_out
     _check_share(share)
     if old.mix:
         raise ConflictError(
-            f"{old.name} is a mixture: it has no file of its own to read anew.",
+            f"{old.name} is a mixture and has no file of its own to read again.",
             asked=old.ref,
             available=[part["ref"] for part in old.mix],
             remedy="Change its parts and mix them again.",
         )
     if not old.sources:
         raise ConflictError(
-            f"{old.name} was made in the Label tab: it has no file to read anew.",
+            f"{old.name} was made in the Label tab and has no file to read again.",
             asked=old.ref,
             available="the label project it came from",
-            remedy="Judge more pairs there and make a new version.",
+            remedy="Judge more pairs there and build a new version.",
         )
     root = ws.dataset(old.id)
     sweep(ws)
     with building(root / "versions") as folder:
         sources = [dict(s) for s in old.sources]
-        reader = _opened(sources, [find(s, root / "source") for s in sources], encoding)
-        _remember(sources, reader, encoding)
-        found = settled(reader, kind, mapping)
-        made = _import(
-            reader, folder, found, share, old.seed if seed is None else seed, old.system if system is None else system, progress, cancelled
+        reader = _open(sources, [find(s, root / "source") for s in sources], encoding)
+        _note_encodings(sources, reader, encoding)
+        recognition = settled(reader, kind, mapping)
+        document = _import(
+            reader,
+            folder,
+            recognition,
+            share,
+            old.seed if seed is None else seed,
+            old.system if system is None else system,
+            progress,
+            cancelled,
         )
-        made |= {f: getattr(old, f) for f in ("id", "name", "source_name", "sha256", "sample")} | {"sources": sources}
+        document |= {f: getattr(old, f) for f in ("id", "name", "source_name", "sha256", "sample")} | {"sources": sources}
         if old.made_by:
-            lost = f"It was read anew from the file: what was mended or corrected in version {old.version} is not in it."
-            made["notes"] = [*made["notes"], lost]
-        number = publish(folder, root, made)
+            lost = f"The file was read again: the fixes and edits of version {old.version} are not included."
+            document["notes"] = [*document["notes"], lost]
+        number = publish(folder, root, document)
     return get(ws, f"{old.id}@{number}")
 
 
-def publish(folder: Path, root: Path, made: dict) -> int:
-    """The number under which a finished folder now stands among the versions of the dataset in `root`."""
+def publish(folder: Path, root: Path, document: dict) -> int:
+    """Publish a finished folder as the next version of the dataset in `root` and return its number."""
     while True:
         number = max(versions(root)) + 1
-        paths.write_json(folder / "dataset.json", made | {"version": number})
+        paths.write_json(folder / "dataset.json", document | {"version": number})
         try:
             os.rename(folder, root / "versions" / str(number))
             return number
@@ -232,47 +254,47 @@ def publish(folder: Path, root: Path, made: dict) -> int:
 def _check_share(share: float) -> None:
     if not 0 <= share <= 0.5:
         raise SettingError(
-            "The held-out share is not between 0 and 0.5.", field="held_out", asked=share, available="0 to 0.5", remedy="Choose 0.05."
+            "The validation share is not between 0 and 0.5.", field="held_out", asked=share, available="0 to 0.5", remedy="Choose 0.05."
         )
 
 
 def _import(
     reader: Reader | Several,
     folder: Path,
-    found: Recognition,
+    recognition: Recognition,
     share: float,
     seed: int,
     system: str,
     progress: Progress | None,
     cancelled: Callable[[], bool] | None,
 ) -> dict:
-    """Write rows.parquet and return the fields of the Dataset that the file decides."""
-    items = each_row(reader, found.kind, found.mapping, progress, cancelled, system.strip())
+    """Write rows.parquet and return the fields of the Dataset that the file determines."""
+    items = each_row(reader, recognition.kind, recognition.mapping, progress, cancelled, system.strip())
     tests = getattr(reader, "tests", None)
     if tests:
         items = ((number, text, reader.testing, tally) for number, text, tally in items)
     try:
-        tally, held = _fast(reader, found, folder, share, seed, system, progress, cancelled) or write(
+        tally, validation = _fast(reader, recognition, folder, share, seed, system, progress, cancelled) or write(
             items, folder, None if tests else share, seed
         )
     except OSError as error:
         raise translate(error) or error from error
     if not tally.usable:
-        message, count = next(iter(tally.common.most_common(1)), ("It holds no records.", 0))
+        message, count = next(iter(tally.common.most_common(1)), ("The file holds no records.", 0))
         raise DataError(
-            f"No row of {reader.name} can be used. The commonest problem ({count} of {tally.records} rows): {message}",
+            f"No row of {reader.name} can be used. The most common problem ({count} of {tally.records} rows): {message}",
             asked=reader.name,
             available=reader.columns,
-            remedy=NO_MEDIA[1] if message == NO_MEDIA[0] else "Check which column is what, or choose another kind of data.",
+            remedy=NO_MEDIA[1] if message == NO_MEDIA[0] else "Check the column mapping, or choose another kind of data.",
         )
     return {
-        "kind": found.kind,
+        "kind": recognition.kind,
         "format": reader.format,
-        "mapping": found.mapping,
-        "reason": found.reason,
-        "questions": found.questions,
+        "mapping": recognition.mapping,
+        "reason": recognition.reason,
+        "questions": recognition.questions,
         "rows": tally.usable,
-        "held_out": held,
+        "held_out": validation,
         "records": tally.records,
         "problem_count": tally.problem_count,
         "problems": tally.problems,
@@ -284,65 +306,65 @@ def _import(
         "health": tally.health(),
         "share": share,
         "seed": seed,
-        "system": system.strip() if found.kind in TALKS else "",
+        "system": system.strip() if recognition.kind in TALKS else "",
     }
 
 
-def _fast(reader, found: Recognition, folder: Path, share: float, seed: int, system: str, progress, cancelled) -> tuple | None:
-    """(tally, held out) of a large file that can be read a column at a time; None for any other."""
-    if not arrow_import.suits(reader, found):
+def _fast(reader, recognition: Recognition, folder: Path, share: float, seed: int, system: str, progress, cancelled) -> tuple | None:
+    """Import a large file column by column and return (tally, number of validation rows); None when it must be read record by record."""
+    if not arrow_import.suits(reader, recognition):
         return None
     try:
-        return arrow_import.Import(reader, found, system.strip()).write(folder, share, seed, progress, cancelled)
+        return arrow_import.Import(reader, recognition, system.strip()).write(folder, share, seed, progress, cancelled)
     except arrow_import.Irregular:
         return None
 
 
-# ---- looking things up
+# ---- reading and deleting
 
 
 def get(ws: Workspace, ref: str) -> Dataset:
-    """The dataset "id" (newest version) or "id@2"; NotFoundError lists what there is."""
+    """Return the dataset version "id@2", or the newest version of "id"; NotFoundError lists what exists."""
     id, _, number = str(ref).partition("@")
     if paths.ID.fullmatch(id) and re.fullmatch(r"[0-9]{0,9}", number):
         root = ws.dataset(id)
-        have = versions(root)
-        wanted = int(number) if number else max(have, default=0)
-        if wanted in have and (found := load(root / "versions" / str(wanted))):
+        existing = versions(root)
+        wanted = int(number) if number else max(existing, default=0)
+        if wanted in existing and (found := load(root / "versions" / str(wanted))):
             return found
-        if have:
+        if existing:
             raise NotFoundError(
                 f"The dataset {id} has no version {number or wanted} that can be read.",
                 asked=str(ref),
-                available=[f"{id}@{n}" for n in have],
+                available=[f"{id}@{n}" for n in existing],
                 remedy="Choose one of these versions.",
             )
     raise NotFoundError(
         f"There is no dataset {str(ref)[:80]!r}.",
         asked=str(ref)[:80],
         available=[d.id for d in listing(ws)],
-        remedy="Choose one from the list, or add a file.",
+        remedy="Choose one from the list, or import a file.",
     )
 
 
 def listing(ws: Workspace) -> list[Dataset]:
-    """The newest readable version of each dataset, newest first."""
+    """Return the newest readable version of each dataset, newest first."""
     return [versions[0] for versions in histories(ws)]
 
 
 def histories(ws: Workspace) -> list[list[Dataset]]:
-    """All readable versions of each dataset, the newest first, out of the index."""
+    """Return all readable versions of each dataset from the index, newest first."""
     return index.listing(ws)
 
 
 def history(ws: Workspace, id: str) -> list[Dataset]:
-    """All readable versions of a dataset, the newest first."""
+    """Return all readable versions of a dataset, newest first."""
     root = ws.dataset(id)
     return list(filter(None, (load(root / "versions" / str(n)) for n in reversed(versions(root)))))
 
 
 def export(ds: Dataset, path: Path, progress: Progress | None = None, cancelled: Callable[[], bool] | None = None) -> int:
-    """Write all rows as JSONL in the canonical form of their kind; returns how many. Read again, they are the same rows."""
+    """Write all rows as JSONL in the canonical form of their kind and return their number. Importing the file gives the same rows."""
     n, partial = 0, path.with_name(f".{path.name}.part")
     try:
         with open(partial, "w", encoding="utf-8") as out:
@@ -360,7 +382,7 @@ def export(ds: Dataset, path: Path, progress: Progress | None = None, cancelled:
 
 
 def delete(ws: Workspace, id: str, used_by: list[str] | tuple[str, ...] = ()) -> None:
-    """Remove a dataset with all its versions; ConflictError while runs use it."""
+    """Delete a dataset with all its versions; ConflictError while runs use it."""
     ds = get(ws, paths.checked(id, "dataset"))
     if used_by:
         raise ConflictError(

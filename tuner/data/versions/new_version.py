@@ -1,6 +1,6 @@
-"""New versions of a dataset from its own rows: remedies of the health report, rows corrected or left out by hand.
+"""Make a new version of a dataset from its own rows: apply fixes of the quality report, or edit and remove rows by hand.
 
-The upload and all older versions stay as they are; dataset.json keeps what made each version from the last one (`made_by`).
+The upload and all older versions stay unchanged; dataset.json records how each version was made from the previous one (`made_by`).
 """
 
 from collections.abc import Callable, Iterator
@@ -26,22 +26,22 @@ def mend(
     progress: Progress | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> store.Dataset:
-    """A new version with remedies applied in turn: [("duplicates", "keep_first"), (finding's key, remedy's key) ...].
+    """Make a new version with fixes applied in order: [("duplicates", "keep_first"), (finding's key, fix's key) ...].
 
-    Raises ConflictError (no report yet), NotFoundError (no such finding), RequestError (not offered), DataError (nothing is left).
+    Raises ConflictError (no report yet), NotFoundError (no such finding), RequestError (fix not offered), DataError (no rows remain).
     """
     ds = store.get(ws, ref)
-    found = finding.load(ds.path)
-    if found is None:
+    findings = finding.load(ds.path)
+    if findings is None:
         raise ConflictError(
-            f"{ds.name} is still being looked through.", asked=ref, available="a finished health report", remedy="Wait a moment."
+            f"{ds.name} is still being checked.", asked=ref, available="a finished quality report", remedy="Wait until the report is done."
         )
-    chosen = [fixes.make(_named(found, key), remedy) for key, remedy in wishes]
+    chosen = [fixes.make(_named(findings, key), fix) for key, fix in wishes]
     rows, applied = iterate(ds), []
-    for remedy in chosen:
-        applied.append(fixes.Applied(rows, remedy, found, ds.kind))
+    for fix in chosen:
+        applied.append(fixes.Applied(rows, fix, findings, ds.kind))
         rows = applied[-1]
-    return _version(ws, ds, rows, lambda: [r | a.counts for r, a in zip(chosen, applied, strict=True)], progress, cancelled)
+    return _version(ws, ds, rows, lambda: [fix | done.counts for fix, done in zip(chosen, applied, strict=True)], progress, cancelled)
 
 
 def edit(
@@ -52,7 +52,9 @@ def edit(
     progress: Progress | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> store.Dataset:
-    """A new version with rows corrected ({12: canonical row}) or left out ({12: None}), by record number (a job's JSON makes it text).
+    """Make a new version with rows replaced ({12: canonical row}) or removed ({12: None}), by record number.
+
+    Record numbers may be strings, as in a job's JSON.
 
     Raises NotFoundError (no such row), RequestError (a row that is not of the dataset's kind).
     """
@@ -60,31 +62,34 @@ def edit(
     for number, value in changes.items():
         if value is not None:
             _checked(value, ds.kind, number)
-    met: set[int] = set()
+    seen: set[int] = set()
 
     def rows() -> Iterator[dict]:
         for row in iterate(ds):
-            change = changes.get(row["row"], row["value"]) if row["row"] not in met else row["value"]
-            met.update({row["row"]} & changes.keys())
+            change = changes.get(row["row"], row["value"]) if row["row"] not in seen else row["value"]
+            seen.update({row["row"]} & changes.keys())
             if change is not None:
                 yield row | {"value": change}
-        if missing := sorted(changes.keys() - met):
+        if missing := sorted(changes.keys() - seen):
             raise NotFoundError(
-                f"There is no row {missing[0]} in {ds.ref}.", asked=missing[0], available="rows of this version", remedy="Look it up again."
+                f"There is no row {missing[0]} in {ds.ref}.",
+                asked=missing[0],
+                available="rows of this version",
+                remedy="Look up the row number again.",
             )
 
-    gone = sum(v is None for v in changes.values())
-    counts = {"changed": len(changes) - gone, "dropped": gone, "moved": 0}
+    removed = sum(v is None for v in changes.values())
+    counts = {"changed": len(changes) - removed, "dropped": removed, "moved": 0}
     return _version(ws, ds, rows(), lambda: [{"key": "edit", "rows": sorted(changes)} | counts], progress, cancelled)
 
 
-def _named(found: list, key: str):
-    chosen = next((f for f in found if f.key == key), None)
+def _named(findings: list, key: str):
+    chosen = next((f for f in findings if f.key == key), None)
     if chosen is None:
         raise NotFoundError(
             f"The report has no finding {key!r}.",
             asked=key,
-            available=[f.key for f in found],
+            available=[f.key for f in findings],
             remedy="Choose one of these.",
             field="remedy",
         )
@@ -92,27 +97,31 @@ def _named(found: list, key: str):
 
 
 def _checked(value: dict, kind: str, number: int) -> None:
-    """A row written by hand holds what its kind must."""
-    example = {"chat": {"messages"}, "preference": {"prompt", "chosen", "rejected"}, "text": {"text"}, "seq2seq": {"source", "target"}}
-    example |= {"classification": {"text", "label"}, "regression": {"text", "label"}, "rated": {"prompt", "answer", "label"}}
-    lacks = sorted(example.get(kind, set()) - value.keys())
+    """Check that an edited row has the fields and turns of its kind. Raises RequestError."""
+    required = {"chat": {"messages"}, "preference": {"prompt", "chosen", "rejected"}, "text": {"text"}, "seq2seq": {"source", "target"}}
+    required |= {"classification": {"text", "label"}, "regression": {"text", "label"}, "rated": {"prompt", "answer", "label"}}
+    lacks = sorted(required.get(kind, set()) - value.keys())
     try:
         for part in ("messages", "prompt", "chosen", "rejected", "answer"):
             turns = value.get(part, [])
             if not isinstance(turns, list) or not all(isinstance(t, dict) and {"role", "content"} <= t.keys() for t in turns):
-                raise RowProblem(f"{part} is not a list of turns with role and content.", "Write it so.")
+                raise RowProblem(f"{part} is not a list of turns with role and content.", "Give each turn a role and content.")
         if kind == "chat" and not lacks:
             ordered(value["messages"])
     except RowProblem as problem:
         raise RequestError(
-            f"Row {number}: {problem}", asked=value, available="turns by user and assistant in turn", remedy="Correct the row.", field="row"
+            f"Row {number}: {problem}",
+            asked=value,
+            available="alternating user and assistant turns",
+            remedy="Correct the row.",
+            field="row",
         ) from problem
     if lacks:
         raise RequestError(
             f"Row {number} lacks {' and '.join(lacks)}.",
             asked=sorted(value),
-            available=sorted(example[kind]),
-            remedy="Add it.",
+            available=sorted(required[kind]),
+            remedy="Add what is missing.",
             field="row",
         )
 
@@ -120,15 +129,18 @@ def _checked(value: dict, kind: str, number: int) -> None:
 def _version(ws: Workspace, ds: store.Dataset, rows, made_by: Callable[[], list], progress, cancelled) -> store.Dataset:
     root = ws.dataset(ds.id)
     with building(root / "versions") as folder:
-        tally, held = write(_items(rows, ds, progress, cancelled), folder, None)
+        tally, validation = write(_items(rows, ds, progress, cancelled), folder, None)
         if not tally.usable:
             raise DataError(
-                f"Nothing of {ds.name} would be left.", asked=ds.ref, available=f"{ds.rows:,} rows", remedy="Choose a milder remedy."
+                f"No rows of {ds.name} would remain.",
+                asked=ds.ref,
+                available=f"{ds.rows:,} rows",
+                remedy="Choose a fix that keeps some rows.",
             )
-        made = {k: v for k, v in asdict(ds).items() if k != "folder"}
-        made |= {"rows": tally.usable, "held_out": held, "health": tally.health(), "created": datetime.now(UTC).isoformat()}
-        made |= {"made_by": [{"from": ds.version, **m} for m in made_by()]}
-        number = store.publish(folder, root, made)
+        document = {k: v for k, v in asdict(ds).items() if k != "folder"}
+        document |= {"rows": tally.usable, "held_out": validation, "health": tally.health(), "created": datetime.now(UTC).isoformat()}
+        document |= {"made_by": [{"from": ds.version, **change} for change in made_by()]}
+        number = store.publish(folder, root, document)
     return store.get(ws, f"{ds.id}@{number}")
 
 
