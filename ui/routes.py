@@ -77,7 +77,7 @@ ROUTES = (
     ),
     Route(f"{API}/runs/", "GET", "closed", "The same."),
     Route(f"{API}/run-history/connect", "POST", "closed", "Writes to a Hub bucket that the caller names."),
-    Route(f"{API}/run-history/buckets", "GET", "closed", "Lists the buckets of the Hub account of whoever runs the page."),
+    Route(f"{API}/run-history/buckets", "GET", "closed", "Lists the buckets of the Hub account of the page's owner."),
     Route(f"{API}/run-history/records", "GET", "closed", "Reads inputs of earlier calls from a bucket."),
     Route(f"{API}/run-history/records/{{endpoint}}/{{record_id}}/assets/{{asset_id}}", "GET", "closed", "The same."),
     Route(f"{API}/deep_link", "GET", "closed", "Writes the values of a session to the disk, for anybody with the link."),

@@ -56,7 +56,7 @@ class RowsView:
         if plan.question:
             accepted = any(q["field"] == "accept_lost_rows" for q in plan.question)
             way = (
-                "take a fix, or choose “Train without the rows that are lost” in all settings"
+                "take a fix, or choose “Train without the lost rows” in all settings"
                 if accepted
                 else "take a fix, or change the data"
             )

@@ -107,7 +107,8 @@ def test_the_card_and_the_chat_agree(monkeypatch):
 
     names = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32"}
     for device in (T4, L4, replace(devices.cpu(), bf16=False), replace(devices.cpu(), bf16=True)):
-        monkeypatch.setattr(devices.detection, "listing", lambda device=device: [device])
+        for room in (devices, devices.detection):
+            monkeypatch.setattr(room, "listing", lambda device=device: [device])
         for method in ("lora", "full", "last_layers"):
             settings = {"precision": "fp16", "method": method}
             told = model_card.dtype_of({"settings": settings, "model": {"bytes_per_weight": 2}})
@@ -222,6 +223,7 @@ def test_many_steps_left_out_in_a_row_are_told(house, monkeypatch):
 def test_a_chat_uses_the_width_of_the_card_that_is_here(monkeypatch):
     settings = {"precision": "fp16", "method": "lora"}
     for device, fast, width in ((T4, False, "fp16"), (L4, True, "bf16"), (devices.cpu(), False, "fp32")):
-        monkeypatch.setattr(devices.detection, "listing", lambda device=device: [device])
+        for room in (devices, devices.detection):
+            monkeypatch.setattr(room, "listing", lambda device=device: [device])
         assert chat_client._precision(settings, fast) == width
     assert chat_client._precision({"precision": "fp16", "method": "full"}, False) == "fp32"

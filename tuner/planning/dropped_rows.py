@@ -14,7 +14,7 @@ from tuner.runs import run_warnings
 from tuner.settings.methods import SOFT
 
 ASK = 0.01  # share of the rows
-FOLD = {"title": "Fold the system turns into the first question", "settings": {"fold_system": True}}
+FOLD = {"title": "Merge the system message into the first question", "settings": {"fold_system": True}}
 ACCEPT = {"title": "Train without them", "settings": {"accept_lost_rows": True}}
 
 
