@@ -110,4 +110,4 @@ def test_several_in_one_text_and_twice_masked_is_once_masked():
 )
 def test_no_text_takes_long(text):
     masked = pii.mask(text * 50_000 + "@")
-    assert masked.endswith("@") and pii.mask(masked) == masked
+    assert masked.endswith(("@", "[key]")) and pii.mask(masked) == masked

@@ -107,7 +107,7 @@ def test_every_trainer_can_be_measured(ws, base, tmp_path, objective):  # noqa: 
     wish = {"model": str(base[model]), "data": ds.ref, "objective": objective, "device": "cpu", "effective_batch": 8, "micro_batch": 2}
     plan, found, ds, given = training.prepare(ws, wish, need_data=True)
     folder = dry_run.create(ws, training._document(plan, found, ds, None), training._wish(found, ds, None, given), "measure-x")
-    assert callbacks.guarded(folder, importlib.import_module(f"tuner.workers.{objectives.get(objective).worker}").work) == 0
+    assert callbacks.guarded(folder, importlib.import_module(f"tuner.workers.training.{objectives.get(objective).worker}").work) == 0
     status = paths.read_json(folder / "status.json")
     assert status["state"] == "finished" and status["best"]["eval_loss"] > 0, "a test batch was tried"
     measured = dry_run.look(ws, "measure-x")["measured"]

@@ -103,7 +103,7 @@ def worked(run: runs.Run, patch) -> tuple[runs.Run, dict[str, str], torch.nn.Mod
         return model
 
     patch.setattr(run_loop, "build", build)
-    worker = importlib.import_module(f"tuner.workers.{objectives.get(run.plan['settings']['objective']).worker}")
+    worker = importlib.import_module(f"tuner.workers.training.{objectives.get(run.plan['settings']['objective']).worker}")
     code = callbacks.guarded(run.path, worker.work)
     run = runs.get(Workspace(run.path.parents[2], machine=run.path.parents[2] / "machine"), run.id)
     assert code == 0 and run.state == "finished", run.status

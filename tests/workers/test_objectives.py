@@ -105,7 +105,7 @@ def trained(ws, run) -> runs.Run:
     from tuner.settings import objectives
     from tuner.workers.training import callbacks
 
-    worker = importlib.import_module(f"tuner.workers.{objectives.get(run.plan['settings']['objective']).worker}")
+    worker = importlib.import_module(f"tuner.workers.training.{objectives.get(run.plan['settings']['objective']).worker}")
     code = callbacks.guarded(run.path, worker.work)
     run = runs.get(ws, run.id)
     assert code == 0 and run.state == "finished", run.status

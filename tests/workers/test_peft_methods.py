@@ -327,7 +327,7 @@ def test_what_can_not_be_built_is_told(folder, tmp_path):
         with pytest.raises(ModelError) as caught:
             peft_methods.build(base(folder("llama"), "chat"), s, facts, objective="chat")
         assert caught.value.field == field and caught.value.available and caught.value.remedy
-    with pytest.raises(ModelError, match="Packed"):
+    with pytest.raises(ModelError, match="Quantized"):
         peft_methods.build(base(folder("llama"), "chat", "nf4"), settings("full"), facts, objective="chat")
     with pytest.raises(ModelError, match="no trained model or adapter"):
         peft_methods.kind(tmp_path)
