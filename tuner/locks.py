@@ -82,7 +82,7 @@ def held(path: Path) -> bool:
 
 
 def _opened(path: Path):
-    """Return (descriptor, function that tries the lock). A read-only file is tried with a shared lock, which an exclusive lock also blocks."""
+    """Return (descriptor, function that tries the lock). A read-only file is tried with a shared lock, which an exclusive one blocks."""
     try:
         return os.open(path, os.O_RDWR), _take
     except OSError as error:

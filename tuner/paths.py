@@ -96,7 +96,7 @@ class Workspace:
         return self
 
     def unwritable(self) -> str | None:
-        """Create the folders; return None, or one sentence that says why they can't be created. Raises like `prepare` when there is no workspace to read."""
+        """Create the folders; return None, or why they can't be created. Raises like `prepare` if there is no workspace to read."""
         try:
             self.prepare()
         except TunerError as error:

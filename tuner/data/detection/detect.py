@@ -97,7 +97,8 @@ def _validated(table: Table, found: Recognition) -> Recognition:
     if not problems or len(problems) * 2 < len(table.records[:50]) or found.questions:
         return found
     total = len(table.records[:50])
-    ask = f"{problems[0].message} {problems[0].remedy} This affects {len(problems)} of the first {total} rows. Does each column have the right role?"
+    where = f"This affects {len(problems)} of the first {total} rows. Does each column have the right role?"
+    ask = f"{problems[0].message} {problems[0].remedy} {where}"
     return replace(found, confidence=0.5, questions=[ask])
 
 

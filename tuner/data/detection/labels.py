@@ -125,8 +125,8 @@ def _named(mark: str) -> str:
 
 def _several_or_one(label: str, mark: str | None) -> str:
     if mark:
-        return f"Does {_named(mark)} separate several labels in {quoted(label)}? If each cell is one label, choose the plain column {quoted(label)}."
-    return f"Is each cell of {quoted(label)} one label? If cells hold several labels, write `{{{label}}}{SPLIT}` and the separator (or `space`)."
+        return f"Does {_named(mark)} separate several labels in {quoted(label)}? If not, choose the plain column {quoted(label)}."
+    return f"Is each cell of {quoted(label)} one label? If it holds several, write `{{{label}}}{SPLIT}` and the separator (or `space`)."
 
 
 def numbered(table: Table, text, label: str, confidence: float, ask: str | None = None) -> Recognition:
@@ -134,10 +134,7 @@ def numbered(table: Table, text, label: str, confidence: float, ask: str | None 
     commas, sure = table.commas(label)
     reason = f"{quoted(label)} holds a number for each {quoted(text)}" + (f"{COMMAS[commas]}." if commas else ".")
     if commas and not sure:
-        ask = (
-            ask
-            or f"Are the commas in {quoted(label)} thousands separators? If they are decimal commas, write `{{{label}}}{COMMAS['decimal']}`."
-        )
+        ask = ask or f"Are the commas in {quoted(label)} thousands separators? If they are decimal, write `{{{label}}}{COMMAS['decimal']}`."
     elif commas == "decimal" and table.bare[label] not in MEASURES:
         ask = (
             ask
@@ -148,7 +145,7 @@ def numbered(table: Table, text, label: str, confidence: float, ask: str | None 
 
 
 def with_options(table: Table, kind: str, mapping: dict) -> dict:
-    """Return the mapping with the options that a plain label column makes certain: positions of 0 and 1, and what commas mean in numbers."""
+    """Return the mapping with the options that a plain label column makes certain: positions of 0 and 1, and commas in numbers."""
     label = mapping.get("label")
     if not isinstance(label, str) or label not in table.columns:
         return mapping

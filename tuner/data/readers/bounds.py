@@ -51,7 +51,8 @@ def refuse_ratio(name: str, packed: int, unpacked: int, *, ratio: int = RATIO, b
     """Raise DataError for an archive with a compression ratio that no text reaches. Sizes in bytes."""
     if unpacked > beyond and unpacked > ratio * max(1, packed):
         raise DataError(
-            f"{name} has {packed / 1e6:,.1f} MB and unpacks to {unpacked / 1e6:,.0f} MB or more, over {ratio} times as much: it repeats the same bytes.",
+            f"{name} has {packed / 1e6:,.1f} MB and unpacks to {unpacked / 1e6:,.0f} MB or more, over {ratio} times as much: "
+            "it repeats the same bytes.",
             asked=unpacked,
             available=f"up to {ratio} times its size, or {beyond / 1e6:,.0f} MB",
             remedy="Check where the file comes from. If you trust it, decompress it yourself and choose a part.",
@@ -59,7 +60,7 @@ def refuse_ratio(name: str, packed: int, unpacked: int, *, ratio: int = RATIO, b
 
 
 def refuse_table(name: str, packed: int, before: int, batch: Any) -> int:
-    """Return `before` plus the bytes of one more Arrow batch with its dictionaries expanded; DataError if a Parquet file decompresses to far too much."""
+    """Return `before` plus the bytes of one more Arrow batch, dictionaries expanded; DataError if the file decompresses to too much."""
     import pyarrow as pa
 
     types = [column.type for column in batch.columns]

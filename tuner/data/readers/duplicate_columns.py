@@ -27,7 +27,7 @@ class Doubles:
 
 
 def named(header: list[str], doubled: dict[str, str] | None = None) -> list[str]:
-    """Return column names or keys that are neither empty nor repeated. `doubled` collects repeated names with the new name of the second."""
+    """Return names that are neither empty nor repeated. `doubled` collects each repeated name with the new name of the second."""
     taken: dict[str, None] = {}
     next_of: dict[str, int] = {}  # per base name: 100,000 columns of one name must not try every number from 2 on
     for i, cell in enumerate(header, 1):

@@ -14,7 +14,7 @@ FURTHER = "id name date number nr url source author index comment notes rows"  #
 
 
 def above(rows: list[Row], sheet: bool = False) -> int:
-    """Return how many of these non-empty rows are above the header. In a `sheet`, cells are certain; in CSV, they depend on the delimiter."""
+    """Return how many of these non-empty rows are above the header. `sheet`: the cells are certain, not guessed from a delimiter."""
     extents = Counter(_extent(cells) for _, cells in rows)
     width = max(extents, key=lambda n: (extents[n], n), default=0)
     at = next((i for i, (_, cells) in enumerate(rows[:ABOVE]) if len(cells) >= width and all(map(str.strip, cells[:width]))), 0)
@@ -29,7 +29,7 @@ def above(rows: list[Row], sheet: bool = False) -> int:
 
 
 def _below_pairs(rows: list[Row], width: int) -> int:
-    """Handle notes as wide as the table ("Exported on", "2024-01-01"): the header is the first row with known names after a blank line or a #."""
+    """Handle notes as wide as the table ("Exported on", "2024-01-01"): the header is the first row of known names after a gap or a #."""
     for at, (number, cells) in enumerate(rows[:ABOVE]):
         apart = at and (number - rows[at - 1][0] > 1 or all(before[0].lstrip().startswith("#") for _, before in rows[:at]))
         if apart and len(cells) == width > 1 and _known(cells) > 1 and _is_header(cells):

@@ -94,7 +94,7 @@ class Cursor:
             self.more()
 
     def elements(self):
-        """Yield each element of the array whose `[` was read. An invalid element is yielded as Broken, and reading continues if possible."""
+        """Yield each element of the array whose `[` was read. An invalid one is yielded as Broken, and reading continues if possible."""
         while (mark := self.peek()) != "]":
             if mark == ",":
                 self.at += 1

@@ -53,7 +53,7 @@ class Several:
 def open_all(
     paths: list[Path], encoding: str | list[str | None] | None = None, names: list[str] | None = None, tests: int = 0
 ) -> Reader | Several:
-    """Open one file as a Reader, more as Several. The last `tests` files hold validation rows. `encoding`: one for all files, or one per file."""
+    """Open one file as a Reader, more as Several. The last `tests` files hold validation rows. `encoding`: one for all, or one per file."""
     names = names or [p.name for p in paths]
     encodings = encoding if isinstance(encoding, list) else [encoding] * len(paths)
     readers = [Reader(path, coded, name=name) for path, coded, name in zip(paths, encodings, names, strict=True)]

@@ -14,7 +14,10 @@ from tuner.data.readers.nested import Fold, Pairs
 from tuner.data.schema.cells import plain
 
 PAUSE, MOST = 4 * 3600, 500  # a new conversation begins after this many seconds without a message, or this many messages
-NOTE = "{program}'s export: messages without a pause of more than 4 hours became a conversation; notices and messages without text were skipped."
+NOTE = (
+    "{program}'s export: messages without a pause of more than 4 hours became a conversation; "
+    "notices and messages without text were skipped."
+)
 SLACK = (None, "bot_message", "thread_broadcast", "me_message", "file_share")
 DISCORD = ("Default", "Reply", "ThreadStarterMessage", "0", "19")
 
