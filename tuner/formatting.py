@@ -1,4 +1,4 @@
-"""Sizes and durations as people read and write them."""
+"""Format and parse sizes and durations."""
 
 import re
 
@@ -6,7 +6,7 @@ from tuner.errors import SettingError
 
 
 def human_bytes(n: float) -> str:
-    """'3.2 GB' as people say it (powers of ten)."""
+    """Return bytes as '3.2 GB' (powers of ten)."""
     for unit in ("bytes", "kB", "MB"):
         if abs(n) < 1000:
             return f"{n:.0f} {unit}"
@@ -15,7 +15,7 @@ def human_bytes(n: float) -> str:
 
 
 def human_time(seconds: float) -> str:
-    """'about 6 minutes' without the 'about'."""
+    """Return seconds as '6 minutes'."""
     if seconds < 1:
         return "a moment"
     if seconds < 90:
@@ -28,7 +28,7 @@ def human_time(seconds: float) -> str:
 
 
 def human_range(low: float, high: float) -> str:
-    """'6 to 9 minutes' of two numbers of seconds; one value, as `human_time` says it, where both are as good as the same."""
+    """Return two numbers of seconds as '6 to 9 minutes', or as one value like `human_time` when they hardly differ."""
     low, high = max(0.0, low), max(0.0, low, high)
     middle = (low + high) / 2
     if high < 1 or high - low < 0.15 * middle or human_time(low) == human_time(high):
@@ -40,14 +40,14 @@ def human_range(low: float, high: float) -> str:
 
 
 def parse_bytes(text: str, *, field: str = "device_memory") -> int:
-    """'24GB' is 24e9, '24GiB' 24 x 2^30, a bare number bytes."""
+    """Return bytes: '24GB' is 24e9, '24GiB' is 24 x 2^30, a bare number is bytes. SettingError for anything else."""
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?|\.\d+)\s*([kKMGT]?)(i?)[bB]?\s*", str(text))
     if not match:
         raise SettingError(
             f"{text!r} is not a size.",
             asked=text,
             available="24GB, 24GiB or a number of bytes",
-            remedy="Write for example 24GB.",
+            remedy="Write a size such as 24GB.",
             field=field,
         )
     power = " kMGT".index(match[2].replace("K", "k") or " ")

@@ -1,4 +1,4 @@
-"""Where datasets, runs and exports live; the only code that joins a name to a path."""
+"""The paths of datasets, runs and exports. No other code joins a name to a path."""
 
 import contextlib
 import hashlib
@@ -23,12 +23,12 @@ ID = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
 
 @dataclass(frozen=True)
 class Workspace:
-    """One owner's folder. `home` holds owners side by side; `machine` holds what is one per computer: queue and leases."""
+    """One owner's folder. `home` holds the owners' folders; `machine` holds what exists once per computer: queue and leases."""
 
     home: Path
     owner: str = "me"
     machine: Path | None = None
-    token: str | None = field(default=None, repr=False, compare=False)  # for the Hub, of whoever works here; in memory alone
+    token: str | None = field(default=None, repr=False, compare=False)  # Hub token of the current user; kept in memory only
 
     @property
     def root(self) -> Path:
@@ -56,12 +56,12 @@ class Workspace:
 
     @property
     def presets(self) -> Path:
-        """A person's own presets."""
+        """The user's own presets."""
         return self.root / "presets"
 
     @property
     def jobs(self) -> Path:
-        """Folders of imports that are under way; emptied as they end."""
+        """Folders of imports in progress; each is removed when its import ends."""
         return self.root / "jobs"
 
     def dataset(self, id: str) -> Path:
@@ -77,26 +77,26 @@ class Workspace:
         return self.machine or machine_folder()
 
     def prepare(self) -> "Workspace":
-        """Make the folders, or say why they can't be made."""
+        """Create the folders. DiskError (or another TunerError) when they can't be created or written."""
         try:
             for folder in (self.datasets, self.runs, self.exports, self.chats, self.jobs, self.labels, self.machine_folder()):
                 folder.mkdir(parents=True, exist_ok=True)
-            for folder in (self.root, self.machine_folder()):  # also those that an earlier version made
+            for folder in (self.root, self.machine_folder()):  # including folders created by an earlier version
                 close_to_others(folder)
             probe = self.root / f".write-{secrets.token_hex(4)}"
             probe.write_text("")
             probe.unlink()
         except OSError as error:
             raise translate(error) or DiskError(
-                f"The workspace {self.root} can't be made: {error.strerror}.",
+                f"The workspace {self.root} can't be created: {error.strerror}.",
                 asked=str(self.root),
                 available="a folder you can write to",
-                remedy="Name another folder with --home or in TUNESMITH_HOME.",
+                remedy="Choose another folder with --home or TUNESMITH_HOME.",
             ) from error
         return self
 
     def unwritable(self) -> str | None:
-        """Make the folders; where that can't be done, say in one sentence why. Raises what `prepare` does when nothing is there to look at."""
+        """Create the folders; return None, or why they can't be created. Raises like `prepare` if there is no workspace to read."""
         try:
             self.prepare()
         except TunerError as error:
@@ -106,11 +106,11 @@ class Workspace:
         return None
 
 
-LOOK_ONLY = "What is there can be looked at; nothing can be started, imported or changed."
+LOOK_ONLY = "You can view what is there, but you can't start, import or change anything."
 
 
 def typed(text: str) -> Path:
-    """The path that a person wrote, with or without quotes and `~`. NotFoundError for the home of an account that is not there."""
+    """Return the path that a user typed, with or without quotes and `~`. NotFoundError when `~name` is not an account."""
     path = Path(text.strip().strip("\"'"))
     try:
         return path.expanduser()
@@ -118,36 +118,36 @@ def typed(text: str) -> Path:
         raise NotFoundError(
             f"There is no home folder for {str(path)[:80]!r}.",
             asked=str(path)[:80],
-            available="~/ for your own",
+            available="~/ for your own home folder",
             remedy="Write the full path.",
         ) from None
 
 
 def checked(id: str, what: str) -> str:
-    """`id` itself when it is one of ours; a stranger's `../..` never reaches the disk."""
+    """Return `id` if it is a valid id; NotFoundError otherwise, so that `../..` never reaches the disk."""
     if not isinstance(id, str) or not ID.fullmatch(id):
         raise NotFoundError(
             f"There is no {what} named {str(id)[:80]!r}.",
             asked=str(id)[:80],
-            available=f"an id as `tunesmith` lists it for each {what}",
+            available=f"the id that `tunesmith` lists for each {what}",
             remedy=f"Choose a {what} from the list.",
         )
     return id
 
 
 def writable(folder: Path) -> bool:
-    """Whether something can be written into a folder, or into the one in which it would be made."""
-    there = next((p for p in (folder, *folder.parents) if p.exists()), folder)
-    if not there.is_dir() or not os.access(there, os.W_OK):
+    """Return whether a folder can be written, or, if it doesn't exist, its nearest existing parent."""
+    existing = next((p for p in (folder, *folder.parents) if p.exists()), folder)
+    if not existing.is_dir() or not os.access(existing, os.W_OK):
         return False
     try:
-        return not hasattr(os, "statvfs") or not os.statvfs(there).f_flag & os.ST_RDONLY  # root passes every look at permissions
+        return not hasattr(os, "statvfs") or not os.statvfs(existing).f_flag & os.ST_RDONLY  # root passes every permission check
     except OSError:
         return False
 
 
 def new_id(name: str, folder: Path) -> str:
-    """An id that says what it names and is free in `folder`: 'customers', 'customers-2', ..."""
+    """Return a readable id that is not used in `folder` yet: 'customers', 'customers-2', ..."""
     base = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40].strip("-") or "unnamed"
     id, n = base, 2
     while (folder / id).exists():
@@ -156,7 +156,7 @@ def new_id(name: str, folder: Path) -> str:
 
 
 def machine_folder() -> Path:
-    """The account's state folder on this machine, or TUNESMITH_MACHINE."""
+    """Return TUNESMITH_MACHINE, or the account's state folder on this machine."""
     if named := os.environ.get("TUNESMITH_MACHINE"):
         return Path(named)
     if sys.platform == "win32":
@@ -168,11 +168,11 @@ def machine_folder() -> Path:
     return base / "tunesmith"
 
 
-OTHERS = "TUNESMITH_UMASK"  # the umask of whoever started us, for what is written outside the workspace
+OTHERS = "TUNESMITH_UMASK"  # umask of the starting process, for files written outside the workspace
 
 
 def keep_private() -> None:
-    """From now on, what this process and its workers write is for this account alone (files 600, folders 700)."""
+    """Make everything that this process and its workers write private to this account (files 600, folders 700)."""
     before = os.umask(0o077)
     os.environ.setdefault(OTHERS, f"{before:o}")
 
@@ -186,7 +186,7 @@ def _umask_before() -> int:
 
 @contextlib.contextmanager
 def as_shared() -> Iterator[None]:
-    """What is written inside is open to whom the account's own umask opens it: a shared Hub cache, say."""
+    """Use the account's own umask for what is written inside, for example a shared Hub cache."""
     private = os.umask(_umask_before())
     try:
         yield
@@ -195,15 +195,15 @@ def as_shared() -> Iterator[None]:
 
 
 def open_to_others(path: Path) -> None:
-    """Give what a person takes away the access that their own umask gives; the workspace itself stays closed."""
-    keep = ~_umask_before()
+    """Give exported files the access that the account's own umask grants; the workspace itself stays private."""
+    allowed = ~_umask_before()
     for place in (path, *path.rglob("*")) if path.is_dir() else (path,):
         if not place.is_symlink():
-            place.chmod((0o777 if place.is_dir() else 0o666) & keep)
+            place.chmod((0o777 if place.is_dir() else 0o666) & allowed)
 
 
 def close_to_others(folder: Path) -> None:
-    """Take away what group and others may do with a folder of ours."""
+    """Remove the permissions of group and others from a folder that this account owns."""
     mode = folder.stat().st_mode
     if mode & 0o077 and sys.platform != "win32" and folder.stat().st_uid == os.getuid():
         folder.chmod(mode & 0o700)
@@ -214,7 +214,7 @@ def default_home() -> Path:
 
 
 def write_new(path: Path, content: bytes) -> None:
-    """A file for this account alone; FileExistsError when there is one, which is whole."""
+    """Write a new private file in one step. FileExistsError when the file exists; an existing file is always complete."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(3)}")
     try:
         with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as f:
@@ -225,12 +225,12 @@ def write_new(path: Path, content: bytes) -> None:
 
 
 def write_json(path: Path, value) -> None:
-    """A document, whole or not at all."""
+    """Write a JSON document completely or not at all."""
     write_text(path, dumps(value, indent=1))
 
 
 def dumps(value, **how) -> str:
-    """JSON that can be written as UTF-8: readable, or escaped where a text holds half a character (a lone surrogate)."""
+    """Return JSON that can be written as UTF-8: unescaped, or fully escaped when a text contains a lone surrogate."""
     text = json.dumps(value, ensure_ascii=False, default=str, **how)
     try:
         text.encode("utf-8")
@@ -240,19 +240,19 @@ def dumps(value, **how) -> str:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Whole or not at all: a temporary file, fsync, rename (tried again where Windows holds the old one open)."""
+    """Write a text completely or not at all: temporary file, fsync, rename (retried while Windows keeps the old file open)."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(3)}")
     try:
         with open(temporary, "w", encoding="utf-8") as f:
             f.write(text)
             f.flush()
             os.fsync(f.fileno())
-        for left in range(9, -1, -1):
+        for attempts_left in range(9, -1, -1):
             try:
                 os.replace(temporary, path)
                 return
             except PermissionError:
-                if not left or sys.platform != "win32":
+                if not attempts_left or sys.platform != "win32":
                     raise
                 time.sleep(0.05)
     finally:
@@ -260,13 +260,13 @@ def write_text(path: Path, text: str) -> None:
 
 
 def read_json(path: Path, default=None):
-    """The document, or `default` when there is none (yet). ValueError, which names the file, for one that is damaged."""
+    """Return the document, or `default` when the file doesn't exist. ValueError with `filename` set when it is damaged."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         return default
     except (ValueError, RecursionError) as error:
-        error.filename = str(path)  # for whoever words it
+        error.filename = str(path)  # used in the error message
         raise
 
 

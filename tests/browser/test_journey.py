@@ -131,7 +131,7 @@ def test_all_that_is_wrong_is_told_beside_its_field(app, browser):
 BAD = {
     "empty.csv": (b"", "empty"),
     "header.csv": (b"prompt,answer\n", "header"),
-    "picture.csv": (b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 8, "PNG picture"),
+    "picture.csv": (b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 8, "PNG image"),
     "broken.json": (b'[{"prompt": "a", "answer": ', "breaks at line 1"),
 }
 

@@ -104,8 +104,8 @@ def test_what_can_be_mended_is_mended_with_a_note(messages, becomes, word):
         ([], "empty", True),
         ("", "empty", True),
         (None, "empty", True),
-        ([user("Hi")], "no answer", True),
-        ([user("Hi"), assistant("  ")], "no answer", True),
+        ([user("Hi")], "no assistant answer", True),
+        ([user("Hi"), assistant("  ")], "no assistant answer", True),
         ([user("a"), assistant("b", weight=1), assistant("c", weight=0)], "different weights", False),
         ([assistant("a")], "begins with the assistant", False),
         ([user("a"), assistant("b", weight=0)], "weight 0", False),
@@ -116,7 +116,7 @@ def test_what_can_be_mended_is_mended_with_a_note(messages, becomes, word):
         ([1, 2], "not a list of turns", False),
         ([user(""), assistant("a")], "is empty", True),
         ([user([{"type": "image_url", "image_url": "x"}]), assistant("a")], "only text", False),
-        ([user("a"), {"role": "tool", "content": "x"}, assistant("b")], "nobody called", False),
+        ([user("a"), {"role": "tool", "content": "x"}, assistant("b")], "without a tool call", False),
     ],
 )
 def test_conversations_that_cannot_be_learnt(messages, word, empty):

@@ -51,7 +51,7 @@ def test_a_key_twice_in_a_late_row_or_deep_inside(tmp_path, ending):
     reader = Reader(tmp_path / f"a.{ending}")
     assert reader.note is None
     assert [r.value for r in reader][300]["messages"][1] == {"role": "assistant", "content": "b", "content 2": "c"}
-    assert reader.note == "The key 'content' stands twice in an object: the second is called 'content 2' here."
+    assert reader.note == "The key 'content' occurs twice in an object: the second was renamed to 'content 2'."
     assert check(tmp_path / f"a.{ending}")["notes"] == [reader.note]
 
 

@@ -82,7 +82,7 @@ def test_pictures_are_announced_and_transcripts_are_text(tmp_path):
     picture, sound = {"content_type": "image_asset_pointer", "asset_pointer": "x"}, {"content_type": "audio_asset_pointer"}
     heard = {"content_type": "audio_transcription", "text": "hello there"}
     _, rows, tally = read(saved(tmp_path, [asked(picture, "what is it?"), asked(sound, heard)]))
-    assert [p["row"] for p in tally.problems] == [1] and "picture" in tally.problems[0]["message"]
+    assert [p["row"] for p in tally.problems] == [1] and "image" in tally.problems[0]["message"]
     assert talk(rows[0])[0] == ("user", "hello there")
 
 

@@ -1,4 +1,4 @@
-"""What kind of data this is and which column plays which role.
+"""Detect the kind of data and the role of each column.
 
-In: the first records as a table (`schema.column_profile`). Out: a `Recognition` with its reason and its questions. One file a family of
-kinds: chat, labels, preferences, people, other. May import `data.schema`."""
+In: the first records as a table (`schema.column_profile`). Out: a `Recognition` with its reason and its questions. One file per family
+of kinds: chat, labels, preferences, people, other. May import `data.schema`."""

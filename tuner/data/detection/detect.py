@@ -1,4 +1,4 @@
-"""What kind of data this is and which column plays which role, by the names of the columns and by what they hold."""
+"""Detect the kind of data and the role of each column from column names and content."""
 
 from dataclasses import replace
 
@@ -36,15 +36,15 @@ GUESSES = (
 
 
 def missing(kind: str, mapping: dict) -> list[str]:
-    """The roles that `mapping` still lacks for `kind`."""
-    spared = {role for has, spares in INSTEAD.items() if mapping.get(has) for role in spares}
+    """Return the roles that `mapping` still lacks for `kind`."""
+    optional = {role for present, replaced in INSTEAD.items() if mapping.get(present) for role in replaced}
     if kind == "preference" and mapping:
-        spared.add("prompt")  # chosen and rejected may hold it
-    return [role for role in KINDS[kind][1] if not mapping.get(role) and role not in spared]
+        optional.add("prompt")  # chosen and rejected may contain it
+    return [role for role in KINDS[kind][1] if not mapping.get(role) and role not in optional]
 
 
 def kind_of(mapping: dict) -> str | None:
-    """The kind that a mapping alone speaks for."""
+    """Return the kind that a mapping alone implies, or None."""
     order = ("preference", "rated", "qa", "tokens", "seq2seq", "classification", "chat", "text")
     return next(
         (
@@ -59,41 +59,46 @@ def kind_of(mapping: dict) -> str | None:
 
 
 def recognise(columns: list[str], records: list[dict], kind: str | None = None) -> Recognition:
-    """The best guess for these records, always one; with `kind` the best mapping for that kind."""
+    """Return the best guess for these records; with `kind`, the best mapping for that kind. There is always a result."""
     table = Table(columns, records)
     for guess in GUESSES:
         found = guess(table)
         if found and kind in (None, found.kind):
-            return _tried(table, _with_extras(table, found))
-    return _forced(table, kind) if kind else _fallback(table)
+            return _validated(table, _with_extras(table, found))
+    return _for_kind(table, kind) if kind else _fallback(table)
 
 
-def _with_extras(t: Table, found: Recognition) -> Recognition:
-    """The columns with the weight of a row and with the functions it offers, when there are such."""
+def _with_extras(table: Table, found: Recognition) -> Recognition:
+    """Add the columns with row weights and with tool schemas, if there are any."""
     optional, extra = KINDS[found.kind][2], {}
-    weight = t.named(*ROW_WEIGHTS)
-    if weight and (numbers := t.numbers(weight)) and min(numbers) >= 0 and (t.bare[weight] != "weight" or max(numbers) <= 1):
+    weight = table.named(*ROW_WEIGHTS)
+    if weight and (numbers := table.numbers(weight)) and min(numbers) >= 0 and (table.bare[weight] != "weight" or max(numbers) <= 1):
         extra["weight"] = weight
-    if tools := next((c for c in t.columns if t.bare[c] in TOOLS and any(map(_schemas, t.values(c)))), None):
+    if tools := next((c for c in table.columns if table.bare[c] in TOOLS and any(map(_schemas, table.values(c)))), None):
         extra["tools"] = tools
     extra = {role: c for role, c in extra.items() if role in optional and role not in found.mapping}
     if not extra:
         return found
-    added = "".join(f" {quoted(c)} is {'the weight of each row' if role == 'weight' else 'what it may call'}." for role, c in extra.items())
+    added = "".join(
+        f" {quoted(c)} holds {'the weight of each row' if role == 'weight' else 'the tools the model may call'}."
+        for role, c in extra.items()
+    )
     return replace(found, mapping=found.mapping | extra, reason=found.reason + added)
 
 
-def _tried(t: Table, found: Recognition) -> Recognition:
-    """Asked about when half of the first records can't be rows of that kind with that mapping, however sure the names are."""
+def _validated(table: Table, found: Recognition) -> Recognition:
+    """Add a question if half of the first records can't become rows with this mapping, however clear the column names are."""
     problems = []
-    for record in t.records[:50]:
+    for record in table.records[:50]:
         try:
             convert(record, found.kind, found.mapping)
         except RowProblem as problem:
             problems += [] if problem.empty else [problem]
-    if not problems or len(problems) * 2 < len(t.records[:50]) or found.questions:
+    if not problems or len(problems) * 2 < len(table.records[:50]) or found.questions:
         return found
-    ask = f"{problems[0].message} {problems[0].remedy} So it is with {len(problems)} of the first {len(t.records[:50])} rows: is each column in its place?"
+    total = len(table.records[:50])
+    where = f"This affects {len(problems)} of the first {total} rows. Does each column have the right role?"
+    ask = f"{problems[0].message} {problems[0].remedy} {where}"
     return replace(found, confidence=0.5, questions=[ask])
 
 
@@ -106,26 +111,26 @@ def _schemas(value) -> bool:
     )
 
 
-def _fallback(t: Table) -> Recognition:
-    """Nothing is named as usual: judge by content alone, and ask."""
-    wordy = sorted((c for c in t.columns if t.wordy(c)), key=t.length, reverse=True) or t.columns
+def _fallback(table: Table) -> Recognition:
+    """Guess from the content alone and ask, because no column has a known name."""
+    wordy = sorted((c for c in table.columns if table.wordy(c)), key=table.length, reverse=True) or table.columns
     if not wordy:
         return Recognition("unknown", "text", {}, "No column holds text.", 0.1, ["Which column holds the text?"])
-    label = next((c for c in t.columns if c != wordy[0] and t.repeated(c)), None)
+    label = next((c for c in table.columns if c != wordy[0] and table.repeated(c)), None)
     if label:
-        guess = by_kind(t, wordy[0], label, 0.5)
+        guess = by_kind(table, wordy[0], label, 0.5)
         return Recognition(
             guess.format, guess.kind, guess.mapping, guess.reason, 0.5, [f"Is {quoted(label)} the label of {quoted(wordy[0])}?"]
         )
     if len(wordy) > 1:
-        prompt, answer = sorted(wordy[:2], key=t.columns.index)
+        prompt, answer = sorted(wordy[:2], key=table.columns.index)
         return Recognition(
             "pairs",
             "chat",
             {"prompt": prompt, "answer": answer},
-            f"The longest texts stand in {quoted(prompt)} and {quoted(answer)}.",
+            f"The longest texts are in {quoted(prompt)} and {quoted(answer)}.",
             0.45,
-            [f"Does {quoted(prompt)} hold what the person says, and {quoted(answer)} what the model should answer?"],
+            [f"Does {quoted(prompt)} hold what the user says, and {quoted(answer)} what the model should answer?"],
         )
     return Recognition(
         "text",
@@ -133,27 +138,27 @@ def _fallback(t: Table) -> Recognition:
         {"text": wordy[0]},
         f"{quoted(wordy[0])} holds the longest texts.",
         0.4,
-        [f"Is {quoted(wordy[0])} the text to learn from?"],
+        [f"Is {quoted(wordy[0])} the text to train on?"],
     )
 
 
-def _forced(t: Table, kind: str) -> Recognition:
-    """A mapping for a kind the person chose: by name where possible, then by position."""
-    mapping: dict = asked(t, sure=False) if kind in ("chat", "rated", "preference") else {}
+def _for_kind(table: Table, kind: str) -> Recognition:
+    """Map the columns for a kind that the user chose: by name if possible, then by position."""
+    mapping: dict = asked(table, sure=False) if kind in ("chat", "rated", "preference") else {}
     used = [c for v in mapping.values() for c in ([v] if isinstance(v, str) else v)]
     for role in missing(kind, mapping):
-        free = [c for c in t.columns if c not in used]
+        free = [c for c in table.columns if c not in used]
         guess = (
-            t.find(role, tuple(used), sure=True)
-            or t.find(role, tuple(used))
-            or next((c for c in free if t.wordy(c)), None)
+            table.find(role, tuple(used), sure=True)
+            or table.find(role, tuple(used))
+            or next((c for c in free if table.wordy(c)), None)
             or next(iter(free), None)
         )
         if guess:
             mapping[role] = guess
             used.append(guess)
-    mapping, lacking = with_options(t, kind, mapping), missing(kind, mapping)
-    questions = [f"Which column is the {role}? {ROLES[role]}" for role in lacking] or ["Is each column in its place?"]
+    mapping, lacking = with_options(table, kind, mapping), missing(kind, mapping)
+    questions = [f"Which column is the {role}? {ROLES[role]}" for role in lacking] or ["Does each column have the right role?"]
     return Recognition(
         "chosen", kind, mapping, f"You chose {KINDS[kind][0].lower()}; the columns are a guess.", 0.3 if lacking else 0.55, questions
     )

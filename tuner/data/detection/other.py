@@ -1,4 +1,4 @@
-"""Shapes with words and tags, questions about a passage, one text for another, or text alone."""
+"""Recognize tagged words, questions about a passage, pairs of input and output texts, and plain text."""
 
 import re
 
@@ -14,18 +14,18 @@ VALUES = re.compile(r"^(?!language|confidence|quality|toxicity|edu).*(score|rati
 SPANS = ("entities", "spans", "label", "labels", "annotations", "ner", "ents", "privacymask")
 
 
-def tags(t: Table) -> Recognition | None:
-    """A list of words and a tag for each."""
-    tokens, found = t.find("tokens", sure=True), None
+def tags(table: Table) -> Recognition | None:
+    """Recognize a list of words with one tag each."""
+    tokens, found = table.find("tokens", sure=True), None
     for name in names_of("tags"):
-        column = t.named(name)
-        if tokens and column and column != tokens and most(lambda r, c=column: _alike(r, tokens, c), t.records[:20]):
+        column = table.named(name)
+        if tokens and column and column != tokens and most(lambda r, c=column: _alike(r, tokens, c), table.records[:20]):
             found = column
             break
     if not found:
         return None
     return Recognition(
-        "conll", "tokens", {"tokens": tokens, "tags": found}, f"{quoted(tokens)} and {quoted(found)} are lists: a tag for each word.", 0.95
+        "conll", "tokens", {"tokens": tokens, "tags": found}, f"{quoted(tokens)} and {quoted(found)} are lists: one tag per word.", 0.95
     )
 
 
@@ -37,28 +37,30 @@ def _alike(record: dict, tokens: str, tagged: str) -> bool:
     return isinstance(words, list) and isinstance(labels, list) and len(words) == len(labels)
 
 
-def spans(t: Table) -> Recognition | None:
-    """A text and where in it the names stand: start, end and label."""
-    text = t.named("text", "sentence", "content", "sourcetext")
-    column = text and next((c for n in SPANS for c in t.columns if t.bare[c] == n and any(marked(unpack(v)) for v in t.values(c))), None)
-    if not column or not all(marked(unpack(v)) is not None for v in t.values(column)):
+def spans(table: Table) -> Recognition | None:
+    """Recognize a text with marked spans: start, end and label."""
+    text = table.named("text", "sentence", "content", "sourcetext")
+    column = text and next(
+        (c for n in SPANS for c in table.columns if table.bare[c] == n and any(marked(unpack(v)) for v in table.values(c))), None
+    )
+    if not column or not all(marked(unpack(v)) is not None for v in table.values(column)):
         return None
-    reason = f"{quoted(column)} marks places in {quoted(text)} by start, end and label: a tag for each word."
+    reason = f"{quoted(column)} marks spans in {quoted(text)} by start, end and label: one tag per word."
     return Recognition("spans", "tokens", {"tokens": text, "tags": column}, reason, 0.9)
 
 
-def passages(t: Table) -> Recognition | None:
-    """Questions whose answers stand in a passage."""
-    context, question, answers = t.find("context", sure=True), t.find("question", sure=True), t.find("answers", sure=True)
+def passages(table: Table) -> Recognition | None:
+    """Recognize questions whose answers are spans of a passage."""
+    context, question, answers = table.find("context", sure=True), table.find("question", sure=True), table.find("answers", sure=True)
     if not (context and question and answers) or context == question:
         return None
-    if not most(lambda r: _inside(r, context, answers), [r for r in t.records if cell(r, context)]):
+    if not most(lambda r: _inside(r, context, answers), [r for r in table.records if cell(r, context)]):
         return None
     return Recognition(
         "squad",
         "qa",
         {"context": context, "question": question, "answers": answers},
-        f"The answers in {quoted(answers)} stand in {quoted(context)} word for word: extractive questions.",
+        f"The answers in {quoted(answers)} appear word for word in {quoted(context)}: extractive question answering.",
         0.9,
     )
 
@@ -71,13 +73,13 @@ def _inside(record: dict, context: str, answers: str) -> bool:
     return all((plain(i.get("text")) if isinstance(i, dict) else plain(i)) in plain(cell(record, context)) for i in items)
 
 
-def languages(t: Table) -> list[str]:
-    """Columns named after languages, or such keys of an object in a column."""
-    spoken = [c for c in t.columns if _language(c) and t.wordy(c)]
+def languages(table: Table) -> list[str]:
+    """Return the columns named after languages, or such keys of an object in a column."""
+    spoken = [c for c in table.columns if _language(c) and table.wordy(c)]
     if len(spoken) > 1:
         return spoken
-    for c in t.columns:
-        values = t.values(c)
+    for c in table.columns:
+        values = table.values(c)
         if values and isinstance(first := unpack(values[0]), dict) and len(first) > 1 and all(map(_language, first)):
             return [f"{c}.{k}" for k in first] if isinstance(values[0], dict) else []
     return []
@@ -88,35 +90,33 @@ def _language(name: str) -> bool:
     return bool(words) and words[0] in LANGUAGES and all(len(w) <= 4 or w in LANGUAGES for w in words) and len(words) <= 2
 
 
-def pairs(t: Table) -> Recognition | None:
-    """A text that goes in and a text that should come out."""
-    if spoken := languages(t):
+def pairs(table: Table) -> Recognition | None:
+    """Recognize an input text and an output text."""
+    if spoken := languages(table):
         mapping = {"source": spoken[0], "target": spoken[1]}
-        ask = f"The languages are {', '.join(spoken)}. Which is translated into which?" if len(spoken) > 2 else None
+        ask = f"The languages are {', '.join(spoken)}. Which one is translated into which?" if len(spoken) > 2 else None
         reason = f"{quoted(spoken)} are languages: translation from {quoted(spoken[0])} into {quoted(spoken[1])}."
         return Recognition("translation", "seq2seq", mapping, reason, 0.5 if ask else 0.9, [ask] if ask else [])
-    target = t.find("target", sure=True)
-    source = target and t.find("source", (target,), sure=True)
-    if not source or not t.wordy(target) or not t.wordy(source) or t.repeated(target):
+    target = table.find("target", sure=True)
+    source = target and table.find("source", (target,), sure=True)
+    if not source or not table.wordy(target) or not table.wordy(source) or table.repeated(target):
         return None
-    rival = next((c for c in t.columns if t.bare[c] in RIVALS and t.repeated(c)), None)
-    ask = (
-        f"Is {quoted(target)} what should come out? If {quoted(rival)} is to be learnt, choose the kind classification." if rival else None
-    )
-    reason = f"{quoted(source)} goes in, {quoted(target)} should come out."
+    rival = next((c for c in table.columns if table.bare[c] in RIVALS and table.repeated(c)), None)
+    ask = f"Is {quoted(target)} the output? To train on {quoted(rival)} instead, choose the kind classification." if rival else None
+    reason = f"{quoted(source)} is the input, {quoted(target)} the output."
     return Recognition("pairs", "seq2seq", {"source": source, "target": target}, reason, 0.5 if ask else 0.9, [ask] if ask else [])
 
 
-def texts(t: Table) -> Recognition | None:
-    """Text alone."""
-    wordy = [c for c in t.columns if t.wordy(c)]
-    text = t.find("text", sure=True)
-    value = next((c for c in t.columns if VALUES.search(t.bare[c]) and t.numbers(c) and t.distinct(c) > 1), None)
+def texts(table: Table) -> Recognition | None:
+    """Recognize plain text."""
+    wordy = [c for c in table.columns if table.wordy(c)]
+    text = table.find("text", sure=True)
+    value = next((c for c in table.columns if VALUES.search(table.bare[c]) and table.numbers(c) and table.distinct(c) > 1), None)
     if value and (text or len(wordy) == 1):
-        ask = f"Is the number in {quoted(value)} to be learnt for each text? If not, choose the kind text."
-        return numbered(t, text or wordy[0], value, 0.5, ask)
-    if text and t.wordy(text) and (wordy == [text] or t.bare[text] in ("text", "content")):
+        ask = f"Should the model be trained to predict the number in {quoted(value)}? If not, choose the kind text."
+        return numbered(table, text or wordy[0], value, 0.5, ask)
+    if text and table.wordy(text) and (wordy == [text] or table.bare[text] in ("text", "content")):
         return Recognition("text", "text", {"text": text}, f"Plain texts in {quoted(text)}.", 0.95 if wordy == [text] else 0.8)
-    if len(wordy) != 1 or t.repeated(wordy[0]):
+    if len(wordy) != 1 or table.repeated(wordy[0]):
         return None
     return Recognition("text", "text", {"text": wordy[0]}, f"{quoted(wordy[0])} is the only column with text.", 0.7)

@@ -1,4 +1,4 @@
-"""Conversations whose turns bear people's names: which of them is the assistant is asked, with the likeliest filled in."""
+"""Recognize conversations between named people. The user is asked which person is the assistant; the most likely one is preselected."""
 
 import re
 from collections import Counter
@@ -11,22 +11,23 @@ from tuner.data.schema.turns import ROLE_NAMES, TURN_ROLE, TURN_TEXT
 HELPS = re.compile(r"\b(?:\w*bot|assistant|agent|support|help\s?desk|service|ai|gpt|team|mod(?:erator)?|admin)\b", re.I)
 
 
-def named_speakers(t: Table) -> Recognition | None:
-    """A column of turns in which most speakers have names that are no roles."""
-    column = next((c for c in t.columns if t.turned(c) and t.listed(c)), None)
-    talks = [talk for value in t.values(column)[:200] if (talk := _spoken(value))] if column else []
-    names = Counter(who for talk in talks for who, _ in talk)
-    strange = [name for name in names if bare(name) not in ROLE_NAMES]
-    if len(names) < 2 or sum(names[name] for name in strange) < 0.3 * names.total():
+def named_speakers(table: Table) -> Recognition | None:
+    """Recognize a column of turns in which most speakers have names that are not roles."""
+    column = next((c for c in table.columns if table.turned(c) and table.listed(c)), None)
+    conversations = [turns for value in table.values(column)[:200] if (turns := _turns(value))] if column else []
+    names = Counter(who for turns in conversations for who, _ in turns)
+    people = [name for name in names if bare(name) not in ROLE_NAMES]
+    if len(names) < 2 or sum(names[name] for name in people) < 0.3 * names.total():
         return None
-    likely = _likely(talks, names, strange)
-    ask = f"Whose messages should the model learn to write? Now it is {likely!r}; it may be {', '.join(map(repr, _others(names, likely)))} as well."
-    reason = f"{quoted(column)} holds conversations of {len(names)} people: {likely!r} is taken as the assistant, the others ask."
+    likely = _likely(conversations, names, people)
+    others = ", ".join(map(repr, _others(names, likely)))
+    ask = f"Whose messages should the model be trained to write? Currently {likely!r}; the other speakers are {others}."
+    reason = f"{quoted(column)} holds conversations of {len(names)} people: {likely!r} is the assistant, the others are users."
     return Recognition("people", "chat", {"messages": f"{{{column}}}{ANSWERED_BY}{likely}"}, reason, 0.5, [ask])
 
 
-def _spoken(value) -> list[tuple[str, str]]:
-    """(who, what) of each turn of a list."""
+def _turns(value) -> list[tuple[str, str]]:
+    """Return (speaker, text) of each turn of a list."""
     turns = unpack(value)
     found = []
     for turn in turns if isinstance(turns, list) else []:
@@ -37,14 +38,14 @@ def _spoken(value) -> list[tuple[str, str]]:
     return found
 
 
-def _likely(talks: list[list[tuple[str, str]]], names: Counter, strange: list[str]) -> str:
-    """Who bears an assistant's name or role; else who has the last word most often, and of equals who writes most."""
+def _likely(conversations: list[list[tuple[str, str]]], names: Counter, people: list[str]) -> str:
+    """Return the speaker with an assistant's name or role; else the most frequent last speaker, in a tie the one who writes most."""
     helper = next(
-        (name for name in names if HELPS.search(name) or ROLE_NAMES.get(bare(name)) == "assistant" and len(strange) < len(names)), None
+        (name for name in names if HELPS.search(name) or ROLE_NAMES.get(bare(name)) == "assistant" and len(people) < len(names)), None
     )
-    last = Counter(talk[-1][0] for talk in talks if len(talk) > 1)
+    last = Counter(turns[-1][0] for turns in conversations if len(turns) > 1)
     written = Counter()
-    for who, text in (line for talk in talks for line in talk):
+    for who, text in (turn for turns in conversations for turn in turns):
         written[who] += len(text)
     return helper or max(names, key=lambda name: (last[name], written[name]))
 

@@ -1,4 +1,4 @@
-"""Files as records: every format, encoding and kind of damage, in bounded memory.
+"""Read files as records: every format, encoding and kind of damage, in bounded memory.
 
-In: a path. Out: `reader.open_file` and the records of a `Reader`, with the place of each. `bounds` says how large a stranger's file may be.
-May import `data.schema` (the spellings of columns tell where a header is)."""
+In: a path. Out: a `Reader` and its records, each with its row number. `bounds` limits how large an untrusted file may be.
+May import `data.schema` (known column names show where a header is)."""

@@ -1,8 +1,8 @@
-"""How likely a text is in its script: letters by how often they come, the likeliest first.
+"""How likely a text is in its script. Letters are ordered by frequency, the most frequent first.
 
-Which of two decodings of the same bytes is language and which is debris can't be told from the letters being valid, only from
-their being common. The orders are those of the usual frequency tables; for East Asian text the first level of the standards
-(GB 2312, Big5, JIS X 0208: the characters in everyday use) stands behind the commonest.
+Both of two decodings of the same bytes consist of valid letters; only the frequency of the letters shows which one is language.
+The orders follow the usual frequency tables. For East Asian text, the first level of the standards (GB 2312, Big5, JIS X 0208:
+the characters in everyday use) follows the most frequent characters.
 """
 
 import math
@@ -39,27 +39,27 @@ STRANGE, LATIN, SIGN = math.log(1e-6), -3.0, math.log(0.004)
 
 
 def likelihood(text: str) -> float:
-    """The sum of ln p over the characters; the decodings of the same bytes can be compared by it."""
+    """Return the sum of ln p over the characters, to compare decodings of the same bytes."""
     table, last, total = _table(), " ", 0.0
     for c in text:
-        total += LATIN if c.isascii() else _of(c, last, table)
+        total += LATIN if c.isascii() else _character(c, last, table)
         last = c
     return total
 
 
-def _of(c: str, last: str, table: dict[str, float]) -> float:
-    """ln p of a character; a capital within a word is as rare as it is wrong. "ab" with another script's letter inside is debris."""
+def _character(c: str, last: str, table: dict[str, float]) -> float:
+    """Return ln p of a character. A capital within a word, or next to a letter of another script, is unlikely."""
     found = table.get(c)
     if found is None and (small := table.get(c.lower())) is not None:
         return small - (2.0 if last.isupper() or not last.isalpha() else 7.0)
-    if found is None or c == "’" and not last.isalpha():  # it ends words; where one begins, a Greek capital was misread
+    if found is None or c == "’" and not last.isalpha():  # it ends words; at the start of one, a Greek capital was misread
         return STRANGE
     return found - (3.0 if last.isascii() and last.isalpha() else 0.0)
 
 
 @lru_cache(maxsize=1)
 def _table() -> dict[str, float]:
-    """ln p of each letter in a text of its script."""
+    """Return ln p of each letter in a text in its script."""
     table = dict.fromkeys(SIGNS, SIGN)
     for encoding, first, last in (("gb2312", 0xB0, 0xD7), ("big5", 0xA4, 0xC6), ("euc_jp", 0xB0, 0xCF)):
         table |= dict.fromkeys(_rows(encoding, first, last), math.log(0.4 / 3500))
@@ -74,13 +74,13 @@ def _table() -> dict[str, float]:
 
 
 def _ranked(letters: str, share: float) -> dict[str, float]:
-    """ln p by the rank: as 1 / (rank + 4), which the letters of most scripts follow."""
-    unlike = list(dict.fromkeys(letters))
-    whole = sum(1 / (rank + 4) for rank in range(len(unlike)))
-    return {c: math.log(share / whole / (rank + 4)) for rank, c in enumerate(unlike)}
+    """Return ln p by rank: proportional to 1 / (rank + 4), which fits the letters of most scripts."""
+    distinct = list(dict.fromkeys(letters))
+    total = sum(1 / (rank + 4) for rank in range(len(distinct)))
+    return {c: math.log(share / total / (rank + 4)) for rank, c in enumerate(distinct)}
 
 
 def _rows(encoding: str, first: int, last: int) -> set[str]:
-    """The characters in some rows of a double-byte set."""
+    """Return the characters in some rows of a double-byte character set."""
     pairs = (bytes((lead, trail)) for lead in range(first, last + 1) for trail in (*range(0x40, 0x7F), *range(0xA1, 0xFF)))
     return set("".join(pair.decode(encoding, "ignore") for pair in pairs))

@@ -1,4 +1,4 @@
-"""A file as plain bytes: gzip is unpacked on the way, within bounds, and the place in the file itself stays known."""
+"""Open a file as plain bytes. Gzip is decompressed on the fly, within bounds, and the position in the file stays known."""
 
 import gzip
 import io
@@ -12,7 +12,7 @@ GZIP = b"\x1f\x8b"
 
 
 class Unpacked(io.RawIOBase):
-    """The content of a gzip archive; DataError where it is damaged, or larger than `most` bytes."""
+    """The content of a gzip archive; DataError if it is damaged, or larger than `most` bytes."""
 
     def __init__(self, file: io.BufferedReader, name: str, most: int = UNPACKED):
         self.inner, self.name, self.left, self.most, self.packed = gzip.GzipFile(fileobj=file), name, most, most, file.raw
@@ -27,9 +27,9 @@ class Unpacked(io.RawIOBase):
         return self.most - self.left
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Back to the beginning is all that a reader asks for."""
+        """Seek to the beginning or stay at the current position; readers need nothing else."""
         if (offset, whence) not in ((0, io.SEEK_SET), (self.tell(), io.SEEK_SET), (0, io.SEEK_CUR)):
-            raise io.UnsupportedOperation("an archive is read from its beginning")
+            raise io.UnsupportedOperation("an archive can only be read from its beginning")
         if whence == io.SEEK_SET and offset == 0:
             self.inner.seek(0)
             self.left = self.most
@@ -42,8 +42,8 @@ class Unpacked(io.RawIOBase):
             raise DataError(
                 f"{self.name} is a damaged gzip archive: {error}.",
                 asked=self.name,
-                available="a whole archive",
-                remedy="Copy or download it again, or unpack it yourself.",
+                available="a complete archive",
+                remedy="Copy or download it again, or decompress it yourself.",
             ) from error
         self.left -= len(got)
         if self.left < 0:
@@ -51,7 +51,7 @@ class Unpacked(io.RawIOBase):
                 f"{self.name} unpacks to more than {self.most / 1e9:g} GB.",
                 asked=self.name,
                 available=f"{self.most / 1e9:g} GB",
-                remedy="Unpack it yourself and choose a part.",
+                remedy="Decompress it yourself and choose a part.",
             )
         refuse_ratio(self.name, self.packed.tell(), self.tell())
         buffer[: len(got)] = got
@@ -64,7 +64,7 @@ def is_packed(path: Path) -> bool:
 
 
 def binary(path: Path, name: str | None = None, size: int = 1 << 18) -> tuple[io.BufferedReader, io.FileIO]:
-    """(content, file): read from the first; `tell()` of the second is how far the file has been read."""
+    """Return (content, file): read from the first; `tell()` of the second is the position in the file."""
     packed, file = is_packed(path), io.FileIO(path)
     if not packed:
         return io.BufferedReader(file, size), file
@@ -72,5 +72,5 @@ def binary(path: Path, name: str | None = None, size: int = 1 << 18) -> tuple[io
 
 
 def suffix(name: str) -> str:
-    """What the name says the content is: '.csv' for 'Rows.CSV.gz'."""
+    """Return the extension that names the content: '.csv' for 'Rows.CSV.gz'."""
     return Path(name.lower().removesuffix(".gz")).suffix

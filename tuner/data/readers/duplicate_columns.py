@@ -1,15 +1,15 @@
-"""Columns and keys of one name: each gets a name of its own, and the reader says which."""
+"""Give columns and keys with the same name different names, and note which ones were renamed."""
 
 
 class Doubles:
-    """Names that stood twice, and what the further ones are called now; a hook for JSON objects."""
+    """Duplicate names with the new names of their second occurrence, and a hook for JSON objects."""
 
     def __init__(self):
         self.columns: dict[str, str] = {}
         self.keys: dict[str, str] = {}
 
     def pairs(self, pairs: list[tuple]) -> dict:
-        """An object of JSON, for `object_pairs_hook`: a key that stands there again is numbered."""
+        """Build a JSON object, as `object_pairs_hook`: a repeated key gets a number."""
         value = dict(pairs)
         if len(value) == len(pairs):
             return value
@@ -18,18 +18,18 @@ class Doubles:
 
     @property
     def note(self) -> str | None:
-        """Which names stood twice, for a person."""
-        columns = [f"Two columns are named {base!r}: the second is called {name!r} here." for base, name in self.columns.items()]
-        keys = [f"The key {base!r} stands twice in an object: the second is called {name!r} here." for base, name in self.keys.items()]
-        said = [*columns[:5], *keys[:5]]
-        more = len(columns) + len(keys) - len(said)
-        return " ".join(said + [f"So it is with {more} more."] * bool(more)) or None
+        """A sentence that lists the renamed columns and keys, or None."""
+        columns = [f"Two columns are named {base!r}: the second was renamed to {name!r}." for base, name in self.columns.items()]
+        keys = [f"The key {base!r} occurs twice in an object: the second was renamed to {name!r}." for base, name in self.keys.items()]
+        sentences = [*columns[:5], *keys[:5]]
+        more = len(columns) + len(keys) - len(sentences)
+        return " ".join(sentences + [f"The same applies to {more} more."] * bool(more)) or None
 
 
 def named(header: list[str], doubled: dict[str, str] | None = None) -> list[str]:
-    """Names of columns or keys that are neither empty nor doubled; `doubled` is told which were, and the new name of the second."""
+    """Return names that are neither empty nor repeated. `doubled` collects each repeated name with the new name of the second."""
     taken: dict[str, None] = {}
-    next_of: dict[str, int] = {}  # by base: 100,000 columns of one name must not try each number from 2 on
+    next_of: dict[str, int] = {}  # per base name: 100,000 columns of one name must not try every number from 2 on
     for i, cell in enumerate(header, 1):
         base = name = cell.strip("\ufeff \t\r\n") or f"column {i}"
         n = next_of.get(base, 2)
@@ -42,7 +42,7 @@ def named(header: list[str], doubled: dict[str, str] | None = None) -> list[str]
 
 
 def counted(value: dict) -> int:
-    """The keys of a record, of the objects in it and of those in its lists; deeper ones are not counted."""
+    """Count the keys of a record, of its objects and of the objects in its lists; deeper keys are not counted."""
     n = len(value)
     for inner in value.values():
         if type(inner) is list:

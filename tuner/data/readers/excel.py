@@ -1,4 +1,4 @@
-"""Workbooks (XLSX, XLS, XLSB, ODS) as rows of text, by calamine (Rust, MIT): 30 times as fast as openpyxl, and it reads all four."""
+"""Read workbooks (XLSX, XLS, XLSB, ODS) as rows of text with calamine (Rust, MIT): 30 times as fast as openpyxl, and it reads all four."""
 
 from collections.abc import Iterator
 from datetime import date, datetime, time
@@ -13,7 +13,7 @@ from tuner.system import limits
 
 
 class Sheet:
-    """The first sheet that holds anything; `names` are the others that do."""
+    """The first sheet that is not empty; `names` are the other sheets that are not empty."""
 
     def __init__(self, path: Path, name: str):
         from python_calamine import CalamineError, CalamineWorkbook
@@ -30,17 +30,17 @@ class Sheet:
             raise
         except BaseException as error:
             if not isinstance(error, (CalamineError, OSError, ValueError)) and type(error).__name__ != "PanicException":
-                raise  # a panic of Rust's is no Exception
+                raise  # a Rust panic is not an Exception
             raise DataError(
                 f"{name} can't be read as a workbook: {str(error)[:200]}",
                 asked=name,
-                available="workbooks of Excel or LibreOffice, without a password",
+                available="Excel or LibreOffice workbooks without a password",
                 remedy="Save the sheet as CSV (UTF-8) and choose that file.",
             ) from error
         self.name, self.names = (filled[0] if filled else None), filled[1:]
 
     def rows(self) -> Iterator[tuple[int, list[str]]]:
-        """(number of the row in the sheet, its cells as text), without empty rows and without what is empty at a row's end."""
+        """Yield (row number in the sheet, its cells as text), without empty rows and without empty cells at the end of a row."""
         for number, cells in enumerate(self.sheet.iter_rows() if self.sheet else (), 1):
             texts = [text(cell) for cell in cells]
             while texts and not texts[-1].strip():
@@ -52,11 +52,12 @@ class Sheet:
     def note(self) -> str | None:
         if not self.names:
             return None
-        return f"The sheet {self.name!r} was read; {', '.join(map(repr, self.names[:5]))} {'was' if len(self.names) == 1 else 'were'} not."
+        others = ", ".join(map(repr, self.names[:5]))
+        return f"The sheet {self.name!r} was read; {others} {'was' if len(self.names) == 1 else 'were'} not."
 
 
 def text(cell) -> str:
-    """A cell as a person sees it: 3 and not 3.0, large numbers digit for digit, dates as 2026-11-23."""
+    """Return a cell as text: 3 instead of 3.0, large numbers with all digits, dates as 2026-11-23."""
     if isinstance(cell, bool):
         return "true" if cell else "false"
     if isinstance(cell, float):

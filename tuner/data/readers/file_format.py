@@ -1,4 +1,4 @@
-"""What a file is, judged by what it holds; its extension only settles what the content leaves open."""
+"""Detect the format and encoding of a file from its content. The extension only decides what the content leaves open."""
 
 import codecs
 import csv
@@ -18,10 +18,10 @@ from tuner.system import limits
 HEAD = 1 << 16
 BLOCK = 1 << 20
 MAGIC = (
-    (b"\x89PNG", "a PNG picture"),
-    (b"\xff\xd8\xff", "a JPEG picture"),
-    (b"GIF8", "a GIF picture"),
-    (b"RIFF", "a sound, video or WebP file"),
+    (b"\x89PNG", "a PNG image"),
+    (b"\xff\xd8\xff", "a JPEG image"),
+    (b"GIF8", "a GIF image"),
+    (b"RIFF", "an audio, video or WebP file"),
     (b"%PDF", "a PDF document"),
     (b"{\\rtf", "an RTF document"),
     (b"BZh", "a bzip2 archive"),
@@ -36,9 +36,9 @@ MAGIC = (
     (b"\x7fELF", "a program"),
     (b"MZ", "a Windows program"),
     (b"GGUF", "a GGUF model"),
-    (b"OggS", "a sound file"),
-    (b"ID3", "a sound file"),
-    (b"fLaC", "a sound file"),
+    (b"OggS", "an audio file"),
+    (b"ID3", "an audio file"),
+    (b"fLaC", "an audio file"),
 )
 BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -48,7 +48,7 @@ BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 READABLE = "CSV, TSV, JSON, JSONL, Parquet, Excel, TXT and Markdown, gzipped or not"
-ENCODINGS = {  # what a person may know them by
+ENCODINGS = {  # Python's name -> the name that users know
     "cp1251": "Windows Cyrillic",
     "koi8_r": "KOI8-R, Russian",
     "koi8_u": "KOI8-U, Ukrainian",
@@ -93,7 +93,7 @@ SUFFIXES = {
 
 
 def refuse_binary(path: Path, head: bytes, name: str) -> None:
-    """DataError that says what the file seems to be, when it is not text."""
+    """Raise a DataError that says what the file seems to be, if it is not text."""
     if kind := _binary(path, head):
         remedy = "Unpack it and choose the file inside." if "archive" in kind else f"Choose a file that holds rows of text: {READABLE}."
         raise DataError(f"{name} does not hold text: it seems to be {kind}.", asked=name, available=READABLE, remedy=remedy)
@@ -105,10 +105,10 @@ def _binary(path: Path, head: bytes) -> str | None:
     if any(head.startswith(bom) for bom, _ in BOMS):
         return None
     if head[:1] == b"\x80" and head[1:2] in b"\x02\x03\x04\x05":
-        return "a Python pickle (it could run code when it is opened, so it never is)"
+        return "a Python pickle (opening it could run code, so it is never opened)"
     if head[8:10] == b'{"' and 0 < int.from_bytes(head[:8], "little") < 1 << 30:
         return "a safetensors file (the weights of a model)"
-    for magic, kind in MAGIC:  # two or three letters prove nothing when what follows is text
+    for magic, kind in MAGIC:  # two or three letters prove nothing if text follows
         if head.startswith(magic) and (len(magic) > 3 or _controls(head[:1024])):
             return kind
     return "a binary file" if _controls(head) and not wide(head) else None
@@ -119,9 +119,9 @@ def is_workbook(path: Path, head: bytes) -> bool:
 
 
 def _controls(head: bytes) -> bool:
-    """More control bytes than any text has."""
-    strange = sum(byte < 32 and byte not in b"\t\n\r\f\x1b\x1a" for byte in head)
-    return strange > max(2, len(head) // 200)
+    """Return whether there are more control bytes than any text has."""
+    count = sum(byte < 32 and byte not in b"\t\n\r\f\x1b\x1a" for byte in head)
+    return count > max(2, len(head) // 200)
 
 
 WORKBOOKS = ("an Excel workbook", "an OpenDocument file")
@@ -130,7 +130,7 @@ WORKBOOKS = ("an Excel workbook", "an OpenDocument file")
 def _zipped(path: Path) -> str:
     try:
         names = zipfile.ZipFile(path).namelist()
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):  # what `zipfile` throws at archives made to break it
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):  # raised by `zipfile` for malicious archives
         return "a damaged zip archive"
     marks = (
         ("xl/", "an Excel workbook"),
@@ -145,7 +145,7 @@ def _zipped(path: Path) -> str:
 
 
 def wide(head: bytes) -> str | None:
-    """UTF-16 without a byte order mark: every second byte of plain Latin text is zero."""
+    """Return the encoding of UTF-16 without a byte order mark (every second byte of plain Latin text is zero), or None."""
     pairs = len(head) // 2
     if pairs < 4:
         return None
@@ -156,7 +156,7 @@ def wide(head: bytes) -> str | None:
 
 
 def encoding_of(path: Path, head: bytes, asked: str | None) -> tuple[str, str, str | None]:
-    """(encoding, how to treat bad bytes, a note or None). UTF-8 is proven over the whole file, never assumed."""
+    """Return (encoding, how to handle invalid bytes, a note or None). UTF-8 is verified over the whole file, never assumed."""
     if asked:
         name = known_encoding(asked)
         if name.startswith("utf-8"):
@@ -169,7 +169,7 @@ def encoding_of(path: Path, head: bytes, asked: str | None) -> tuple[str, str, s
     if _is_utf8(path):
         return "utf-8", "strict", None
     wrong, right, undefined, sample = _count_bytes(path)
-    if right > 10 * wrong:  # one damaged row must not turn every accent of a UTF-8 file into nonsense
+    if right > 10 * wrong:  # one damaged row must not garble every accent of a UTF-8 file
         return "utf-8", "replace", f"{wrong} characters are not valid UTF-8; each was replaced by \ufffd."
     name = detect(sample) or ("latin-1" if undefined else "cp1252")
     return name, "replace", _read_as(name)
@@ -187,10 +187,10 @@ def _known_as(name: str) -> str:
 
 
 def known_encoding(asked: str) -> str:
-    """The name of a text encoding as Python spells it; SettingError for one that is not there, or that is none of text."""
+    """Return Python's name of a text encoding; SettingError for an unknown one, or one that is not for text."""
     try:
         found = codecs.lookup(asked)
-        "".encode(asked)  # base64 and the like are codecs, but not of text
+        "".encode(asked)  # base64 and the like are codecs, but not for text
         return found.name
     except (LookupError, ValueError):
         raise SettingError(
@@ -198,7 +198,7 @@ def known_encoding(asked: str) -> str:
             field="encoding",
             asked=asked,
             available=["utf-8", "utf-16", "cp1252", "latin-1", *ENCODINGS],
-            remedy="Choose one of them.",
+            remedy="Choose one of these encodings.",
         ) from None
 
 
@@ -217,7 +217,7 @@ def _is_utf8(path: Path) -> bool:
 
 
 def _count_bytes(path: Path) -> tuple[int, int, bool, list[bytes]]:
-    """(characters that are not UTF-8, those beyond ASCII that are, whether a byte occurs that cp1252 lacks, a sample)."""
+    """Return (invalid UTF-8 characters, valid non-ASCII characters, whether a byte occurs that cp1252 lacks, a sample)."""
     decoder, wrong, right, undefined, pieces = codecs.getincrementaldecoder("utf-8")("replace"), 0, 0, False, []
     with binary(path)[0] as f:
         while block := f.read(BLOCK):
@@ -231,9 +231,9 @@ def _count_bytes(path: Path) -> tuple[int, int, bool, list[bytes]]:
 
 
 def delimiter_of(text: str, whole: bool, table: bool = False) -> tuple[str, bool]:
-    """(the delimiter that gives most rows as many cells as the header, whether that is beyond doubt).
+    """Return (the delimiter that gives most rows as many cells as the header, whether it is certain).
 
-    What is a `table` by its name may have a title and notes above the header.
+    A `table` (by its file name) may have a title and notes above the header.
     """
     best, chosen, certain = (0.0, 0), ",", False
     csv.field_size_limit(max(csv.field_size_limit(), FIELD))
@@ -244,8 +244,9 @@ def delimiter_of(text: str, whole: bool, table: bool = False) -> tuple[str, bool
             continue
         cells = cells if whole or len(cells) < 2 else cells[:-1]
         if table and cells:
+            # numbers two apart mean a blank line between
             numbered = [(2 * i, row) for i, row in enumerate(cells[: header_row.LOOKED_AT]) if any(map(str.strip, row))]
-            cells = [row for _, row in numbered[header_row.above(numbered) :]] + cells[header_row.LOOKED_AT :]  # two apart: by blank lines
+            cells = [row for _, row in numbered[header_row.above(numbered) :]] + cells[header_row.LOOKED_AT :]
         if not cells or len(cells[0]) < 2:
             continue
         share = sum(len(r) == len(cells[0]) for r in cells[1:]) / max(1, len(cells) - 1)
@@ -255,19 +256,19 @@ def delimiter_of(text: str, whole: bool, table: bool = False) -> tuple[str, bool
 
 
 def format_of(text: str, suffix: str, whole: bool) -> tuple[str, str]:
-    """(format, delimiter) of a text by its beginning. `text` is the head, `whole` when it is all there is."""
-    said = SUFFIXES.get(suffix)
+    """Return (format, delimiter) of a text from its beginning. `whole`: `text` is the complete file."""
+    named = SUFFIXES.get(suffix)
     lines = [line for line in (text if whole else text.rpartition("\n")[0] or text).split("\n") if line.strip()]
-    if JSON_START.match(text) or said in ("json", "jsonl") and any(map(_parsed, lines[:20])):
-        return _json_or_lines(lines, said), ""
+    if JSON_START.match(text) or named in ("json", "jsonl") and any(map(_parsed, lines[:20])):
+        return _json_or_lines(lines, named), ""
     if match := re.match(r"sep=(.)\r?\n", text):
         return ("tsv" if match[1] == "\t" else "csv"), match[1]
-    mark, certain = delimiter_of(text, whole, said in ("csv", "tsv"))
-    if said == "text":
+    mark, certain = delimiter_of(text, whole, named in ("csv", "tsv"))
+    if named == "text":
         return ("tsv", mark) if certain and mark == "\t" and len(lines) > 2 else ("text", "")
-    if said in ("json", "jsonl") and (not certain or text.lstrip()[:1] in "[{"):
-        return said, ""
-    if said in ("csv", "tsv") or certain:
+    if named in ("json", "jsonl") and (not certain or text.lstrip()[:1] in "[{"):
+        return named, ""
+    if named in ("csv", "tsv") or certain:
         return ("tsv" if mark == "\t" else "csv"), mark
     return "text", ""
 
@@ -280,10 +281,10 @@ def _parsed(line: str):
     return value if isinstance(value, (dict, list)) and not line[end:].strip() else None
 
 
-def _json_or_lines(lines: list[str], said: str | None) -> str:
-    """One document, or one per line."""
+def _json_or_lines(lines: list[str], named: str | None) -> str:
+    """Return "json" for one document, "jsonl" for one per line."""
     first = [_parsed(line) for line in lines[:5]]
-    if len(lines) > 1 and sum(value is not None for value in first) > 1 or said == "jsonl" and not lines[0].lstrip().startswith("["):
+    if len(lines) > 1 and sum(value is not None for value in first) > 1 or named == "jsonl" and not lines[0].lstrip().startswith("["):
         return "jsonl"
     if len(lines) > 1 and first[0] is not None and isinstance(first[0], dict):
         return "jsonl"

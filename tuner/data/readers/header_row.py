@@ -1,4 +1,4 @@
-"""Where the header of a table is: below titles, notes and blank lines, as people put them above a sheet."""
+"""Find the header of a table below titles, notes and blank lines."""
 
 import csv
 from collections import Counter
@@ -9,12 +9,12 @@ from tuner.data.schema.column_aliases import SYNONYMS
 from tuner.data.schema.column_profile import bare
 
 LOOKED_AT, ABOVE = 60, 20
-Row = tuple[int, list[str]]  # its number in the file, its cells
-FURTHER = "id name date number nr url source author index comment notes rows"  # names of columns that play no role
+Row = tuple[int, list[str]]  # (row number in the file, cells)
+FURTHER = "id name date number nr url source author index comment notes rows"  # names of columns without a role
 
 
 def above(rows: list[Row], sheet: bool = False) -> int:
-    """How many of these rows, none of which is empty, stand above the header. In a `sheet` the cells leave no doubt."""
+    """Return how many of these non-empty rows are above the header. `sheet`: the cells are certain, not guessed from a delimiter."""
     extents = Counter(_extent(cells) for _, cells in rows)
     width = max(extents, key=lambda n: (extents[n], n), default=0)
     at = next((i for i, (_, cells) in enumerate(rows[:ABOVE]) if len(cells) >= width and all(map(str.strip, cells[:width]))), 0)
@@ -29,7 +29,7 @@ def above(rows: list[Row], sheet: bool = False) -> int:
 
 
 def _below_pairs(rows: list[Row], width: int) -> int:
-    """Notes as wide as the table ("Exported on", "2024-01-01"): the header is the first row with known names, after a blank line or a #."""
+    """Handle notes as wide as the table ("Exported on", "2024-01-01"): the header is the first row of known names after a gap or a #."""
     for at, (number, cells) in enumerate(rows[:ABOVE]):
         apart = at and (number - rows[at - 1][0] > 1 or all(before[0].lstrip().startswith("#") for _, before in rows[:at]))
         if apart and len(cells) == width > 1 and _known(cells) > 1 and _is_header(cells):
@@ -46,7 +46,7 @@ def _filled(cells: list[str]) -> int:
 
 
 def _is_header(cells: list[str]) -> bool:
-    """Short and different names, none of which is a number."""
+    """Return whether the cells are short and distinct names, none of which is a number."""
     names = [text.strip() for text in cells]
     return len(set(names)) == len(names) and all(len(n) <= 60 and "\n" not in n and not n.replace(".", "").isdigit() for n in names)
 
@@ -57,12 +57,12 @@ def _known(cells: list[str]) -> int:
 
 @cache
 def _names() -> frozenset[str]:
-    """Every name that a column may have, as the tables of names spell them."""
+    """Return every known column name, in its bare form."""
     return frozenset(bare(name) for names in (*SYNONYMS.values(), FURTHER) for name in names.split() if len(name) > 1)
 
 
 def above_csv(text: str, delimiter: str) -> int:
-    """How many records (blank lines are none, rows of empty cells are) stand above the header of a CSV file, by its beginning."""
+    """Return how many records are above the header of a CSV file, from its beginning. Rows of empty cells count, blank lines don't."""
     lines = text.splitlines(True)
     lines = lines[1:] if lines and lines[0].startswith("sep=") else lines
     try:
@@ -78,13 +78,13 @@ def above_csv(text: str, delimiter: str) -> int:
 
 
 def below(rows, count: int):
-    """(what stood above the header, the header, its number) of an iterator of rows, which goes on behind the header."""
+    """Return (texts above the header, the header, its row number) of an iterator of rows, which then continues below the header."""
     skipped = list(islice(rows, count))
     number, header = next(rows, (0, []))
     return [text.strip() for _, cells in skipped for text in cells if text.strip()], header, number
 
 
 def note(skipped: list[str], number: int, unit: str) -> str:
-    """What was left out, for a person."""
-    said = ", ".join(repr(text[:60]) for text in skipped[:3]) + (f" and {len(skipped) - 3} more" if len(skipped) > 3 else "")
-    return f"The header is {unit} {number}; what stands above it was left out: {said}. Rows are counted from the one below the header."
+    """Return a sentence that names the skipped texts."""
+    texts = ", ".join(repr(text[:60]) for text in skipped[:3]) + (f" and {len(skipped) - 3} more" if len(skipped) > 3 else "")
+    return f"The header is {unit} {number}; the text above it was skipped: {texts}. Rows are counted from the row below the header."

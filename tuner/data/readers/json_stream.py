@@ -1,7 +1,7 @@
-"""JSON of any size and shape as a stream of records, holding one record at a time.
+"""Stream the records of JSON of any size and shape, with one record in memory at a time.
 
-The standard library's decoder is fed from a sliding window: exact places of errors, NaN allowed, any encoding, and one broken
-element of a list does not take the others with it.
+The standard library's decoder reads from a sliding window: errors have exact positions, NaN is allowed, any encoding works, and one
+invalid element of a list doesn't affect the others.
 """
 
 import json
@@ -20,7 +20,7 @@ SPACE = re.compile(r"[\s\ufeff\x00]*")
 
 
 class Broken(Exception):
-    """JSON that can't be read here; `line` and `column` count from 1."""
+    """Invalid JSON at one position; `line` and `column` count from 1."""
 
     def __init__(self, reason: str, line: int, column: int):
         self.reason, self.line, self.column = reason, line, column
@@ -28,15 +28,15 @@ class Broken(Exception):
 
 
 def decode(text: str, at: int = 0, decoder: json.JSONDecoder = DECODER) -> tuple:
-    """(the JSON value that begins at `at`, where it ends). A whole number too long for Python's `int` stays the text it is.
+    """Return (the JSON value that begins at `at`, its end). A whole number too long for Python's `int` stays text.
 
-    Raises json.JSONDecodeError, RecursionError (lists within lists beyond DEPTH).
+    Raises json.JSONDecodeError, RecursionError (nested deeper than DEPTH).
     """
     try:
         value, end = decoder.raw_decode(text, at)
     except json.JSONDecodeError:
         raise
-    except ValueError:  # the digits of one number exceed what Python reads as one
+    except ValueError:  # a number with more digits than Python's `int` parses
         value, end = LONG.raw_decode(text, at)
     if text.count("[", at, end) + text.count("{", at, end) > DEPTH and too_deep(value):
         raise RecursionError(NESTED)
@@ -44,7 +44,7 @@ def decode(text: str, at: int = 0, decoder: json.JSONDecoder = DECODER) -> tuple
 
 
 class Cursor:
-    """A cursor over a stream of JSON text that holds one value at a time and knows its line."""
+    """A cursor over a stream of JSON text that holds one value at a time and tracks its line."""
 
     def __init__(self, stream, decoder: json.JSONDecoder = DECODER):
         self.decoder = decoder
@@ -63,7 +63,7 @@ class Cursor:
         return Broken(reason, *self.place(self.at if at is None else at))
 
     def peek(self) -> str:
-        """The next character that is no space, or "" at the end."""
+        """Return the next non-space character, or "" at the end."""
         while True:
             start = self.at
             self.at = SPACE.match(self.text, self.at).end()
@@ -94,7 +94,7 @@ class Cursor:
             self.more()
 
     def elements(self):
-        """Each element of the array whose `[` was read; a Broken one is yielded as such and reading goes on if it can."""
+        """Yield each element of the array whose `[` was read. An invalid one is yielded as Broken, and reading continues if possible."""
         while (mark := self.peek()) != "]":
             if mark == ",":
                 self.at += 1
@@ -110,7 +110,7 @@ class Cursor:
         self.at += 1
 
     def skip(self) -> bool:
-        """Go to the next line that begins an object as deep as this one."""
+        """Move to the next line that begins an object at the same depth; return whether there is one."""
         while self.indent is not None:
             found = self.text.find(f"\n{self.indent}{{", self.at + 1)
             if found >= 0 or self.ended:
@@ -122,7 +122,7 @@ class Cursor:
 
 
 def documents(text: Cursor) -> Iterator:
-    """The records of a JSON file of any shape; a Broken stands for what can't be read."""
+    """Yield the records of a JSON file of any shape, and a Broken for each part that can't be read."""
     start = text.peek()
     try:
         if start == "[":
@@ -143,7 +143,7 @@ def documents(text: Cursor) -> Iterator:
 
 
 def _inside(text: Cursor, depth: int = 0, shape: list | None = None) -> Iterator:
-    """Records of the lists of objects that an object holds ({"data": [...]}, {"train": [...], "test": [...]})."""
+    """Yield the records in the lists of an object ({"data": [...]}, {"train": [...], "test": [...]})."""
     shape = [] if shape is None else shape
     text.at += 1
     while (mark := text.peek()) != "}":
@@ -168,7 +168,7 @@ def _inside(text: Cursor, depth: int = 0, shape: list | None = None) -> Iterator
 
 
 def _listed(text: Cursor, shape: list) -> Iterator:
-    """The elements if they are records; turns of a chat mean that the object around them is the (only) record."""
+    """Yield the elements if they are records. Chat turns mean that the object around them is the (only) record."""
     for value in text.elements():
         if isinstance(value, Broken):
             yield value
@@ -185,7 +185,7 @@ def _listed(text: Cursor, shape: list) -> Iterator:
 
 
 def _whole(text: Cursor) -> Iterator:
-    """A document that can't be streamed: columns, an index, one record, or several documents after each other."""
+    """Yield the records of a document that can't be streamed: columns, an index, one record, or several documents in sequence."""
     first = text.value()
     if text.peek():
         yield first

@@ -1,4 +1,4 @@
-"""Several files that are one dataset: read one after the other, when their columns agree."""
+"""Read several files as one dataset, one after the other, if their columns match."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,15 +10,15 @@ TABLES = ("csv", "tsv", "xlsx", "parquet")
 
 
 class Several:
-    """The same face as a `Reader`; rows are counted through, and what is wrong with one names its file."""
+    """Several readers with the interface of one `Reader`. Rows are numbered across all files; a problem names its file."""
 
     def __init__(self, readers: list[Reader], tests: int = 0):
         self.readers, self._before, self._now = readers, 0, None
-        self.tests = readers[len(readers) - tests :]  # files whose rows are all held out
+        self.tests = readers[len(readers) - tests :]  # files whose rows are all validation rows
         first = readers[0]
         self.columns = list(dict.fromkeys(c for r in readers for c in r.columns))
         for reader in readers[1:]:
-            _agree(first, reader)
+            _check_columns(first, reader)
         self.name = f"{first.name} and {len(readers) - 1} more"
         self.format, self.encoding = first.format, first.encoding
         self.bytes = sum(r.bytes for r in readers)
@@ -26,12 +26,12 @@ class Several:
 
     @property
     def note(self) -> str:
-        """How the files were read, as far as they have been."""
+        """How the files were read so far."""
         return " ".join([f"{len(self.readers)} files were read as one.", *(f"{r.name}: {r.note}" for r in self.readers if r.note)])
 
     @property
     def testing(self) -> bool:
-        """Whether the row that was read last is from a file to test with."""
+        """Whether the last row that was read comes from a validation file."""
         return any(self._now is r for r in self.tests)
 
     @property
@@ -53,24 +53,24 @@ class Several:
 def open_all(
     paths: list[Path], encoding: str | list[str | None] | None = None, names: list[str] | None = None, tests: int = 0
 ) -> Reader | Several:
-    """A Reader for one file, Several for more; the rows of the last `tests` files are to test with. `encoding`: of all, or of each."""
+    """Open one file as a Reader, more as Several. The last `tests` files hold validation rows. `encoding`: one for all, or one per file."""
     names = names or [p.name for p in paths]
     encodings = encoding if isinstance(encoding, list) else [encoding] * len(paths)
     readers = [Reader(path, coded, name=name) for path, coded, name in zip(paths, encodings, names, strict=True)]
     return readers[0] if len(readers) == 1 else Several(readers, tests)
 
 
-def _agree(first: Reader, other: Reader) -> None:
-    """Tables need the same columns in any order; records of JSON may lack some."""
-    a, b = set(first.columns), set(other.columns)
+def _check_columns(first: Reader, other: Reader) -> None:
+    """Check that two files match. Tables need the same columns in any order; JSON records may lack some. DataError otherwise."""
+    expected, found = set(first.columns), set(other.columns)
     tables = first.format in TABLES and other.format in TABLES
-    if a == b or not tables and a & b:
+    if expected == found or not tables and expected & found:
         return
-    lacks, more = sorted(a - b), sorted(b - a)
-    said = [f"lacks {', '.join(lacks)}"] * bool(lacks) + [f"has {', '.join(more)} beside them"] * bool(more)
+    missing, extra = sorted(expected - found), sorted(found - expected)
+    differences = [f"lacks {', '.join(missing)}"] * bool(missing) + [f"also has {', '.join(extra)}"] * bool(extra)
     raise DataError(
-        f"The columns of {other.name} are not those of {first.name}: it {' and '.join(said)}.",
+        f"The columns of {other.name} don't match those of {first.name}: it {' and '.join(differences)}.",
         asked=other.columns,
         available=first.columns,
-        remedy="Give the columns the same names, or add the files one by one.",
+        remedy="Give the columns the same names, or import the files one by one.",
     )

@@ -1,7 +1,7 @@
-"""Files whose records are not rows yet: nested SQuAD, trees of messages, one turn or one word to a record.
+"""Convert files whose records are not rows: nested SQuAD, message trees, one turn or one word per record.
 
-The reader asks `folding(head)` once; when it gives something, `fold.rows(pairs)` turns (number, record) into (number, row), in
-bounded memory: records that belong together must stand together, as all known files have it.
+The reader calls `folding(head)` once. If it returns a Fold, `fold.rows(pairs)` turns (number, record) into (number, row) in bounded
+memory: records that belong together must be adjacent, as in all known files.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -22,64 +22,65 @@ TAGS = ("tag", "nertag", "ner", "label", "bio", "entity")
 
 @dataclass(frozen=True)
 class Fold:
-    """How records become rows: the rows' columns, a note for the person, and the way there."""
+    """How records become rows: the columns of the rows, a note for the user, and the conversion."""
 
     columns: list[str]
     note: str
-    rows: Callable[[Pairs], Iterator[tuple[int, dict | None]]]  # None: a record that is not built like the others
+    rows: Callable[[Pairs], Iterator[tuple[int, dict | None]]]  # None: a record with another structure
 
 
 def folding(records: list[dict]) -> Fold | None:
-    """How the records of this file must be unfolded or joined; None when each is a row."""
-    t = Table(list(dict.fromkeys(key for record in records[:50] for key in record)), records)
-    return _squad(t) or _tree(t) or _messages(t) or _talk(t) or _words(t)
+    """Return how the records of this file must be split or joined; None if each record is a row."""
+    table = Table(list(dict.fromkeys(key for record in records[:50] for key in record)), records)
+    return _squad(table) or _tree(table) or _messages(table) or _turns(table) or _words(table)
 
 
 def each(explode: Callable[[dict], Iterable[dict]]) -> Callable[[Pairs], Iterator[tuple[int, dict]]]:
+    """Return the conversion that splits each record with `explode`."""
     return lambda pairs: ((number, row) for number, record in pairs for row in _exploded(explode, record))
 
 
 def _exploded(explode: Callable[[dict], Iterable[dict]], record: dict) -> list[dict | None]:
-    """The rows of one record; None stands for a record that is not built like those that the file begins with."""
+    """Return the rows of one record; [None] if its structure differs from that of the first records."""
     try:
         return list(explode(record))
     except (RowProblem, TypeError, ValueError, AttributeError, LookupError, RecursionError):
         return [None]
 
 
-def _squad(t: Table) -> Fold | None:
-    first = t.records[0] if t.records else {}
+def _squad(table: Table) -> Fold | None:
+    first = table.records[0] if table.records else {}
     inner = first.get("paragraphs", [first])
     if not (isinstance(inner, list) and inner and isinstance(inner[0], dict) and isinstance(inner[0].get("qas"), list)):
         return None
-    note = "The questions stand nested in paragraphs (SQuAD): each became a row."
+    note = "The questions are nested in paragraphs (SQuAD): each question became a row."
     return Fold(["title", "context", "question", "answers"], note, each(squad_rows))
 
 
 def squad_rows(record: dict) -> Iterator[dict]:
-    """A row for each question of an article of SQuAD's own JSON, or of one paragraph."""
+    """Yield a row for each question of an article in SQuAD's own JSON, or of one paragraph."""
     for paragraph in record.get("paragraphs", [record]):
-        for asked in paragraph.get("qas") or []:
-            answers = [] if asked.get("is_impossible") else asked.get("answers") or []
+        for item in paragraph.get("qas") or []:
+            answers = [] if item.get("is_impossible") else item.get("answers") or []
             answers = answers if isinstance(answers, list) else [answers]
             found = {"text": [x.get("text") for x in answers], "answer_start": [x.get("answer_start", -1) for x in answers]}
             yield {
                 "title": record.get("title"),
                 "context": paragraph.get("context"),
-                "question": asked.get("question"),
+                "question": item.get("question"),
                 "answers": found,
             }
 
 
-def _tree(t: Table) -> Fold | None:
-    first = t.records[0].get("prompt") if t.records else None
+def _tree(table: Table) -> Fold | None:
+    first = table.records[0].get("prompt") if table.records else None
     if not (isinstance(first, dict) and "replies" in first):
         return None
-    return Fold(["messages"], "The file holds trees of messages: each way from a question to a last answer became a row.", each(tree_rows))
+    return Fold(["messages"], "The file holds message trees: each path from a question to a last answer became a row.", each(tree_rows))
 
 
 def tree_rows(record: dict) -> Iterator[dict]:
-    """A conversation for each way through an OASST tree that ends with the assistant."""
+    """Yield a conversation for each path through an OASST tree that ends with the assistant."""
     stack: list[tuple[dict, list[dict]]] = [(record["prompt"], [])]
     while stack:
         node, before = stack.pop()
@@ -94,16 +95,16 @@ def _answers(node: dict) -> bool:
     return ROLE_NAMES.get(bare(str(node.get("role")))) == "assistant"
 
 
-def _messages(t: Table) -> Fold | None:
-    if not {"message_id", "parent_id", "text", "role"} <= set(t.columns):
+def _messages(table: Table) -> Fold | None:
+    if not {"message_id", "parent_id", "text", "role"} <= set(table.columns):
         return None
-    note = "Each record is one message of a tree: each way from a question to a last answer became a row."
-    by = "message_tree_id" if "message_tree_id" in t.columns else None
+    note = "Each record is one message of a tree: each path from a question to a last answer became a row."
+    by = "message_tree_id" if "message_tree_id" in table.columns else None
     return Fold(["messages"], note, lambda pairs: _trees(pairs, by))
 
 
 def _trees(pairs: Pairs, by: str | None) -> Iterator[tuple[int, dict]]:
-    """Messages that stand together as a tree: those of one tree's number, or from one without a parent to the next."""
+    """Group adjacent messages into trees: those with one tree id, or from one message without a parent to the next."""
     tree = 0
 
     def key(pair: tuple[int, dict]) -> Any:
@@ -122,25 +123,27 @@ def _trees(pairs: Pairs, by: str | None) -> Iterator[tuple[int, dict]]:
                 yield from ((members[0][0], row) for row in tree_rows({"prompt": node}))
 
 
-def _talk(t: Table) -> Fold | None:
-    """One turn to a record, with the conversation's number beside it."""
-    by, speaker, said = _one(t, GROUPS), _one(t, SPEAKERS), _one(t, SAID)
-    if not (by and speaker and said) or not all(bare(plain(v)) in ROLE_NAMES for v in t.values(speaker)) or t.turned(said):
+def _turns(table: Table) -> Fold | None:
+    """Join records with one turn each and the number of their conversation."""
+    by, speaker, content = _column(table, GROUPS), _column(table, SPEAKERS), _column(table, SAID)
+    if not (by and speaker and content):
         return None
-    if not _standing_together(t, by):
+    if not all(bare(plain(v)) in ROLE_NAMES for v in table.values(speaker)) or table.turned(content):
+        return None
+    if not _adjacent(table, by):
         return None
     note = f"Each record is one turn: the turns with the same {by} became a conversation."
-    return Fold(["messages"], note, lambda pairs: _joined(pairs, by, lambda rows: {"messages": [_turn(r, speaker, said) for r in rows]}))
+    return Fold(["messages"], note, lambda pairs: _joined(pairs, by, lambda rows: {"messages": [_turn(r, speaker, content) for r in rows]}))
 
 
-def _turn(record: dict, speaker: str, said: str) -> dict:
-    return {"role": record.get(speaker), "content": record.get(said)}
+def _turn(record: dict, speaker: str, content: str) -> dict:
+    return {"role": record.get(speaker), "content": record.get(content)}
 
 
-def _words(t: Table) -> Fold | None:
-    """One word to a record; the sentence's number stands beside each, or only beside its first word."""
-    word, tag, by = _one(t, WORDS), _one(t, TAGS), _one(t, SENTENCES)
-    if not (word and tag and by) or not all(" " not in plain(v).strip() for v in t.values(word)):
+def _words(table: Table) -> Fold | None:
+    """Join records with one word each; every word has the number of its sentence, or only the first word has it."""
+    word, tag, by = _column(table, WORDS), _column(table, TAGS), _column(table, SENTENCES)
+    if not (word and tag and by) or not all(" " not in plain(v).strip() for v in table.values(word)):
         return None
     note = f"Each record is one word: the words with the same {by} became a row."
 
@@ -150,19 +153,19 @@ def _words(t: Table) -> Fold | None:
     return Fold(["tokens", "tags"], note, lambda pairs: _joined(pairs, by, row))
 
 
-def _one(t: Table, names: tuple[str, ...]) -> str | None:
-    return next((c for name in names for c in t.columns if t.bare[c] == name and t.values(c)), None)
+def _column(table: Table, names: tuple[str, ...]) -> str | None:
+    return next((c for name in names for c in table.columns if table.bare[c] == name and table.values(c)), None)
 
 
-def _standing_together(t: Table, by: str) -> bool:
-    """Some numbers come several times, and none comes back after another."""
-    values = [plain(v) for v in t.values(by)]
+def _adjacent(table: Table, by: str) -> bool:
+    """Return whether some group numbers repeat, and none reappears after another one."""
+    values = [plain(v) for v in table.values(by)]
     runs = [key for key, _ in groupby(values)]
     return len(set(values)) == len(runs) < len(values)
 
 
 def _joined(pairs: Pairs, by: str, row: Callable[[list[dict]], dict]) -> Iterator[tuple[int, dict]]:
-    """One row for the records with the same number; an empty number goes on with the one before."""
+    """Yield one row for adjacent records with the same number; an empty number continues the previous one."""
     last = ""
 
     def key(pair: tuple[int, dict]) -> str:

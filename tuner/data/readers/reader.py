@@ -1,4 +1,4 @@
-"""Read a person's file record by record, in bounded memory, whatever program saved it."""
+"""Read a data file of any supported format record by record, in bounded memory."""
 
 import contextlib
 import csv
@@ -30,12 +30,12 @@ from tuner.system.untrusted import DEPTH, regular, shown, too_deep
 PASSAGE = 8000
 PEEK = 200
 EXACT = 2.0**63
-UNLIKE = ("The record is not built like the first ones of the file.", "Give it the same form, or leave it out.")
+UNLIKE = ("The record doesn't have the structure of the first records of the file.", "Give it the same structure, or leave it out.")
 ONE_LINE = "Save the data as one JSON object per line (JSONL)."
 
 
 class Record(NamedTuple):
-    """One record of a file: `value`, or the `problem` that kept it from being read and its `remedy`. `row` counts from 1."""
+    """One record of a file: its `value`, or the `problem` why it can't be read and the `remedy`. `row` counts from 1."""
 
     row: int
     value: dict | None
@@ -44,9 +44,9 @@ class Record(NamedTuple):
 
 
 class Reader:
-    """Iterating yields a `Record` each time; it can be iterated again. `head` holds the first 200 records.
+    """An iterable of the `Record`s of a file; it can be iterated again. `head` holds the first 200 records.
 
-    Raises NotFoundError (no such file) or DataError (a folder, empty, header only, not text, no JSON) when it is made.
+    The constructor raises NotFoundError (no such file) or DataError (a folder, empty, header only, not text, invalid JSON).
     """
 
     def __init__(self, path: str | Path, encoding: str | None = None, name: str | None = None):
@@ -62,10 +62,10 @@ class Reader:
             head = f.read(HEAD)
         if (head.startswith(b"PAR1") or is_workbook(self.path, head)) and packed:
             raise DataError(
-                f"{self.name} is a gzipped file of a format that is packed in itself.",
+                f"{self.name} is a gzipped file of a format that is already compressed.",
                 asked=self.name,
                 available=READABLE,
-                remedy="Unpack it.",
+                remedy="Decompress it with gunzip and choose the file inside.",
             )
         if head.startswith(b"PAR1"):
             self.format, self.delimiter = "parquet", ""
@@ -85,9 +85,9 @@ class Reader:
             self.format, self.delimiter = format_of(text, suffix(self.name), len(text) < HEAD)
             if self.format in ("text", "csv") and (dates := whatsapp.dated(text)):
                 self.format, self.delimiter, self._dates = "text", "", dates
-        said = SUFFIXES.get(suffix(self.name))
-        if said and said != self.format and {said, self.format} != {"csv", "tsv"}:
-            notes.append(f"Its name ends in {suffix(self.name)}, but it holds {self.format.upper()}, and was read so.")
+        expected = SUFFIXES.get(suffix(self.name))
+        if expected and expected != self.format and {expected, self.format} != {"csv", "tsv"}:
+            notes.append(f"Its name ends in {suffix(self.name)}, but it holds {self.format.upper()} and was read as such.")
         self._headless, self._fold, self._above, self._header_note = False, None, 0, None
         if self.format in ("csv", "tsv"):
             self._above = header_row.above_csv(text if len(text) < HEAD else text.rpartition("\n")[0], self.delimiter)
@@ -104,29 +104,29 @@ class Reader:
 
     @property
     def note(self) -> str | None:
-        """How the file was read, as far as it has been read."""
+        """How the file was read so far, or None."""
         return " ".join(self._notes + [self.doubles.note] * bool(self.doubles.note)) or None
 
     def _folding(self) -> Fold | None:
-        """How records become rows; None as well where the records are too strange to be asked."""
+        """Return how records become rows; None if each is a row, or if the records have an unexpected structure."""
         with contextlib.suppress(RowProblem, TypeError, ValueError, AttributeError, LookupError, RecursionError):
             records = [r.value for r in self.head if r.value is not None]
             return people.WHATSAPP if self._dates else exports.folding(records) or folding(records)
 
     def _settle(self) -> None:
-        """Name the columns, and refuse a file without any record."""
+        """Set the columns, and reject a file without any record."""
         if not self.head:
             raise _empty(self.name, "holds a header but no rows" if self.columns else "holds no records")
-        good = [r.value for r in self.head if r.value is not None]
-        if self.format == "json" and not good:
+        readable = [r.value for r in self.head if r.value is not None]
+        if self.format == "json" and not readable:
             first = self.head[0]
             raise DataError(
                 f"{self.name} can't be read as JSON: {first.problem}", asked=self.name, available=READABLE, remedy=first.remedy or ONE_LINE
             )
-        self.columns = self.columns or list(dict.fromkeys(key for value in good for key in value))
+        self.columns = self.columns or list(dict.fromkeys(key for value in readable for key in value))
         refuse_columns(self.name, len(self.columns))
 
-    def _said_above(self, skipped: list[str], number: int, unit: str) -> None:
+    def _note_skipped(self, skipped: list[str], number: int, unit: str) -> None:
         if skipped:
             self._header_note = header_row.note(skipped, number, unit)
 
@@ -151,7 +151,7 @@ class Reader:
         self._done = self.bytes
 
     def _folded(self, records: Iterator[Record]) -> Iterator[Record]:
-        """Records that hold several rows each, or a row in several records, as one row each."""
+        """Yield one record per row, for files with several rows per record or several records per row."""
         broken: deque[Record] = deque()
 
         def whole():
@@ -168,10 +168,10 @@ class Reader:
                 yield Record(number, row) if row is not None else Record(number, None, *UNLIKE)
         except (RowProblem, TypeError, ValueError, AttributeError, LookupError) as error:
             raise DataError(
-                f"{self.name} changes its form on the way: {str(error)[:200]}",
+                f"{self.name} changes its structure along the way: {str(error)[:200]}",
                 asked=self.name,
                 available=self._fold.note,
-                remedy="Give all records the form of the first ones. " + ONE_LINE,
+                remedy="Give all records the structure of the first ones. " + ONE_LINE,
             ) from error
         yield from broken
 
@@ -201,7 +201,7 @@ class Reader:
                     available=READABLE,
                     remedy="Give the first line one short name per column.",
                 ) from error
-            self._said_above(skipped, number, "line")
+            self._note_skipped(skipped, number, "line")
             self._headless = any(len(cell) > 120 or "\n" in cell.strip() for cell in header)
             refuse_columns(self.name, len(header))
             self.columns = named([""] * len(header) if self._headless else header, self.doubles.columns)
@@ -222,7 +222,7 @@ class Reader:
             while len(cells) > width and not cells[-1].strip():
                 cells.pop()
             if len(lines.taken) > 1 and sum(line.count('"') for line in lines.taken) % 2:
-                problem = problem or "A quote is opened in this row and never closed."
+                problem = problem or "A quote is opened in this row but never closed."
             if problem or cells and len(cells) != width:
                 problem = problem or f"The row has {len(cells)} cells; the header has {width}."
                 lines.return_swallowed(width, self.delimiter)
@@ -235,7 +235,7 @@ class Reader:
                 row,
                 None if problem else dict(zip(self.columns, cells, strict=True)),
                 problem,
-                'Put a text that holds the delimiter or a quote into "double quotes", and doubled quotes inside it.' if problem else None,
+                'Put a text with the delimiter or a quote in "double quotes", and double each quote inside it.' if problem else None,
             )
 
     # ---- JSON
@@ -246,7 +246,7 @@ class Reader:
             for value in documents(Cursor(stream, self._decoder)):
                 row += 1
                 if isinstance(value, Broken):
-                    yield Record(row, None, f"The JSON breaks at {value}.", "Correct that place. " + ONE_LINE)
+                    yield Record(row, None, f"The JSON is invalid at {value}.", "Correct that place. " + ONE_LINE)
                 else:
                     yield _record(row, value)
 
@@ -274,13 +274,13 @@ class Reader:
                     row,
                     None,
                     f"Line {number} is not JSON: {why}.",
-                    "Correct the line or delete it; each line holds one whole JSON object.",
+                    "Correct or delete the line; each line must hold one complete JSON object.",
                 )
 
     # ---- a part of the file
 
     def within(self, data: bytes, line: int) -> Iterator[Record]:
-        """The records of some whole lines, the first of which has this number; `row` counts from 1."""
+        """Yield the records of some complete lines; `line` is the number of the first one, `row` counts from 1."""
         text = io.TextIOWrapper(io.BytesIO(data), encoding="utf-8", errors="replace", newline=None if self.format == "jsonl" else "")
         if self.format == "jsonl":
             return self._json_lines(text, line - 1)
@@ -321,14 +321,14 @@ class Reader:
             raise DataError(
                 f"{self.name} can't be read as Parquet: {str(error)[:200]}",
                 asked=self.name,
-                available="whole Parquet files",
+                available="complete Parquet files",
                 remedy="Copy or export the file again.",
             ) from error
 
     def _workbook(self) -> Iterator[Record]:
         rows = self._sheet.rows()
         skipped, header, number = header_row.below(rows, self._above)
-        self._said_above(skipped, number, "row")
+        self._note_skipped(skipped, number, "row")
         self.columns = named(header, self.doubles.columns)
         total = max(1, self._sheet.sheet.height if self._sheet.sheet else 1)
         for row, (_, cells) in enumerate(rows, 1):
@@ -342,7 +342,7 @@ class Reader:
 
 
 class _Lines:
-    """Lines for `csv` that can be given back: a stray quote swallows the lines after it."""
+    """Lines for `csv` that can be returned: a stray quote swallows the lines after it."""
 
     def __init__(self, stream):
         self.stream, self.back, self.taken, self.number = stream, deque(), [], 0
@@ -365,9 +365,9 @@ class _Lines:
 
 
 def _parsed(line: str, decoder: json.JSONDecoder):
-    """orjson is three times as fast; what it refuses (NaN, numbers that are too long, raw tabs) the standard library may take.
+    """Parse one line with orjson (three times as fast), or with the standard library if orjson rejects it (NaN, long numbers, raw tabs).
 
-    Raises json.JSONDecodeError, RecursionError (nested beyond DEPTH).
+    Raises json.JSONDecodeError, RecursionError (nested deeper than DEPTH).
     """
     try:
         value = orjson.loads(line)
@@ -379,20 +379,20 @@ def _parsed(line: str, decoder: json.JSONDecoder):
     if line.count("[") + line.count("{") > DEPTH and too_deep(value):
         raise RecursionError(NESTED)
     if isinstance(value, dict) and any(type(v) is float and abs(v) >= EXACT for v in value.values()):
-        return decode(line, 0, decoder)[0]  # a whole number of more than 64 bits, of which orjson keeps the first 17 digits
+        return decode(line, 0, decoder)[0]  # orjson keeps only 17 digits of a whole number of more than 64 bits
     if isinstance(value, dict) and line.count('":') != counted(value):
-        return decode(line, 0, decoder)[0]  # a key may stand twice, of which orjson keeps the last
+        return decode(line, 0, decoder)[0]  # a key may be repeated, and orjson keeps only the last
     return value
 
 
 def arrow_rows(table) -> list[dict]:
-    """The records of an Arrow batch or table, without what Arrow filled in where calls and schemas have different fields."""
+    """Return the records of an Arrow batch or table, without the nulls that Arrow adds where calls and schemas have different fields."""
     rows = table.to_pylist()
     return [unfilled(row) for row in rows] if nested(table.schema) else rows
 
 
 def _pass_over(stream: io.TextIOBase) -> None:
-    """Read on to the end of a line that is too long to be held."""
+    """Skip to the end of a line that is too long to hold in memory."""
     while (piece := stream.readline(CHUNK)) and not piece.endswith("\n"):
         pass
 
@@ -417,7 +417,7 @@ def _each_line(stream) -> Iterator[str]:
 
 
 def _paragraphs(stream) -> Iterator[str]:
-    """Blocks between blank lines, cut at a line's end where they grow long; a Markdown heading stays with what follows."""
+    """Yield blocks between blank lines, cut at line ends when they are long; a Markdown heading stays with the text below it."""
     kept, size = [], 0
     for line in iter(lambda: stream.readline(PASSAGE), ""):
         blank = not line.strip()

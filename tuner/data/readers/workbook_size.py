@@ -1,7 +1,7 @@
-"""How large the grid of a workbook is, told before the workbook is opened: calamine keeps a cell for every place from the first to the last.
+"""Measure the grid of a workbook before opening it, because calamine allocates every cell from the first to the last.
 
-What a sheet says of itself (`<dimension>`) is not believed: the references of its rows and cells are looked through, as the XML streams by.
-OpenDocument files need none of this, calamine counts what their repeated cells make; the old binary formats end at the limits of the process.
+The `<dimension>` of a sheet is not trusted: the cell references are scanned while the XML streams by. OpenDocument files don't need
+this, because calamine counts their repeated cells; the limits of the process apply to the old binary formats.
 """
 
 import re
@@ -15,32 +15,32 @@ from tuner.errors import DataError
 from tuner.system import limits
 
 BLOCK, OVERLAP = 1 << 20, 1024
-REFERENCE = re.compile(  # of a cell with something in it: empty ones that are only coloured (`<c r="A1" s="2"/>`) take no place
+REFERENCE = re.compile(  # reference of a non-empty cell: cells with only a style (`<c r="A1" s="2"/>`) take no place
     rb'<(?:\w{1,20}:)?c\b[^<>]{0,400}?\sr\s*=\s*["\']([A-Za-z]{1,9})([0-9]{1,19})["\'][^<>]{0,400}(?<!/)>'
 )
-REMEDY = "Delete what stands far away from the table, or save the sheet as CSV (UTF-8) and choose that file."
+REMEDY = "Delete cells far away from the table, or save the sheet as CSV (UTF-8) and choose that file."
 
 
-CELL, BYTE, AROUND = 32, 20, 1 << 29  # bytes of memory for each place in a grid, for each byte of XML, and for everything else
-OLD = 2 * 65_536 * 256  # places in two full sheets of the old binary formats
+CELL, BYTE, AROUND = 32, 20, 1 << 29  # bytes of memory per cell of the grid, per byte of XML, and for everything else
+OLD = 2 * 65_536 * 256  # cells in two full sheets of the old binary formats
 
 
 @dataclass(frozen=True)
 class Size:
-    """How large a workbook is: bytes unpacked, and places in its grid as far as they are known."""
+    """The size of a workbook: decompressed bytes, and cells in its grid as far as known."""
 
     unpacked: int
     cells: int
-    repeats: bool = False  # of OpenDocument, in which one cell may be said to stand a million times
+    repeats: bool = False  # OpenDocument, in which one cell may be repeated a million times
 
     @property
     def memory(self) -> int:
-        """Bytes in which an honest workbook of this size can be opened."""
+        """Bytes of memory that are enough to open a legitimate workbook of this size."""
         return AROUND + CELL * self.cells + BYTE * self.unpacked
 
 
 def measured(path: Path, name: str, most: int = bounds.WORKBOOK) -> Size:
-    """How large a workbook is. DataError where it (a zip archive) unpacks to too much, or its cells span more than can be held."""
+    """Return the size of a workbook. DataError if it decompresses to too much, or if its cells span too large a grid."""
     if not zipfile.is_zipfile(path):
         return Size(path.stat().st_size, OLD)
     try:
@@ -53,7 +53,7 @@ def measured(path: Path, name: str, most: int = bounds.WORKBOOK) -> Size:
         raise DataError(
             f"{name} can't be read as a workbook: {str(error)[:200] or 'its archive is damaged'}",
             asked=name,
-            available="workbooks of Excel or LibreOffice, without a password",
+            available="Excel or LibreOffice workbooks without a password",
             remedy="Save the sheet as CSV (UTF-8) and choose that file.",
         ) from error
 
@@ -74,7 +74,7 @@ def _refuse_size(archive: zipfile.ZipFile, packed: int, name: str, most: int) ->
 
 
 def _span(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str) -> int:
-    """Places from A1 to the last row and column of one sheet."""
+    """Return the number of cells from A1 to the last row and column of one sheet."""
     rows = columns = 0
     for letters, digits in _references(archive, entry):
         rows, columns = max(rows, int(digits)), max(columns, _column(letters))
@@ -90,18 +90,18 @@ def _span(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str) -> int:
 
 
 def refuse_repeats(name: str, size: Size, cells: int) -> None:
-    """DataError for an OpenDocument sheet whose many cells are one that is repeated."""
+    """Raise DataError for an OpenDocument sheet that consists mostly of repeated cells."""
     if size.repeats and cells > bounds.REPEATED and cells > size.unpacked:
         raise DataError(
-            f"{name} repeats its cells: {size.unpacked:,} bytes say {cells:,} of them.",
+            f"{name} repeats its cells: {size.unpacked:,} bytes stand for {cells:,} cells.",
             asked=cells,
-            available=f"up to {bounds.REPEATED:,} cells that are repeated",
+            available=f"up to {bounds.REPEATED:,} repeated cells",
             remedy=REMEDY,
         )
 
 
 def _references(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Iterator[tuple[bytes, bytes]]:
-    """(letters, digits) of the cells that may be the farthest: of each block of XML that in the last row, and one of each column."""
+    """Yield (letters, digits) of the cells that may be farthest away: for each block of XML, the one in the last row and one per column."""
     rest = b""
     with archive.open(entry) as stream:
         while block := stream.read(BLOCK):
@@ -115,7 +115,7 @@ def _references(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Iterator[tu
 
 
 def _column(letters: bytes) -> int:
-    """The number of a column: A is 1, XFD is 16,384."""
+    """Return the number of a column: A is 1, XFD is 16,384."""
     number = 0
     for letter in letters.upper():
         number = number * 26 + letter - 64

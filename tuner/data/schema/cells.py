@@ -1,4 +1,4 @@
-"""What stands in a cell: as text, as an object, by the name of a column or by a small template of several."""
+"""Read a cell as text or as an object, by column name or by a small template of several columns."""
 
 import ast
 import json
@@ -11,14 +11,14 @@ from tuner.data.schema.numbers import digits
 
 Column = str | list[str] | None
 SPLIT, FROM_ONE = " split at ", " counted from 1"  # "{genres} split at ;" is a list of labels, "{answer} counted from 1" a number
-COMMAS = {"decimal": " with decimal commas", "thousands": " with commas between thousands"}  # what a comma is in a column of numbers
-BEST_FIRST, BEST_LAST = " best first", " best last"  # "{output} best first" is a list of answers in order
-ANSWERED_BY = " answered by "  # "{messages} answered by Anna": her turns are the assistant's
-BY_POSITION = " by position"  # "{labels} by position" is a vector of 0 and 1; " of {names}" or ": joy, anger" behind it names its labels
+COMMAS = {"decimal": " with decimal commas", "thousands": " with commas between thousands"}  # what a comma means in a column of numbers
+BEST_FIRST, BEST_LAST = " best first", " best last"  # "{output} best first" is a list of answers, ordered by quality
+ANSWERED_BY = " answered by "  # "{messages} answered by Anna": Anna's turns are the assistant's
+BY_POSITION = " by position"  # "{labels} by position" is a vector of 0 and 1; a following " of {names}" or ": joy, anger" names its labels
 
 
 class RowProblem(Exception):
-    """Why one record can't be used; `empty` when there is simply nothing in it."""
+    """Why one record can't be used. `empty`: the record is merely empty."""
 
     def __init__(self, message: str, remedy: str, empty: bool = False):
         self.message, self.remedy, self.empty = message, remedy, empty
@@ -26,7 +26,7 @@ class RowProblem(Exception):
 
 
 def cell(value: dict, column: Column) -> Any:
-    """What stands in a column. "a.b" reaches into an object, "{a}: {b}" is filled in; several columns are joined by a blank line."""
+    """Return the value of a column. "a.b" reads a field, "{a}: {b}" is a template; several columns are joined by a blank line."""
     if isinstance(column, (list, tuple)):
         return "\n\n".join(part for part in (plain(cell(value, c)) for c in column) if part.strip())
     if column is None or column in value:
@@ -40,26 +40,26 @@ def cell(value: dict, column: Column) -> Any:
 
 @lru_cache(maxsize=256)
 def _parts(template: str) -> tuple[tuple[str, str | None], ...]:
-    """(text, the column after it) again and again; empty when no column is named in braces."""
+    """Return pairs of (text, the column after it); empty if no column is named in braces."""
     pieces = re.split(r"\{([^{}]+)\}", template)
     columns = [*pieces[1::2], None]
     return tuple(zip(pieces[::2], columns, strict=True)) if len(pieces) > 1 else ()
 
 
 def _filled(value: dict, parts: tuple) -> str:
-    """The template with the cells in it; empty when all its cells are."""
+    """Return the template filled with the cells; empty if all its cells are empty."""
     cells = [plain(cell(value, column)) if column else "" for _, column in parts]
     return "".join(text + content for (text, _), content in zip(parts, cells, strict=True)) if any(map(str.strip, cells)) else ""
 
 
 def template_columns(value: str | list[str]) -> list[str] | None:
-    """The columns that a template such as "{title}: {body}" names; None for what is no template (a column's plain name)."""
+    """Return the columns that a template such as "{title}: {body}" names; None for a plain column name."""
     parts = _parts(value) if isinstance(value, str) else ()
     return [column for _, column in parts if column] or None
 
 
 def option(column: Column, mark: str) -> tuple[Column, str | None]:
-    """("genres", ";") for "{genres} split at ;" and the mark " split at "; (column, None) for any other column."""
+    """Return ("genres", ";") for "{genres} split at ;" and the mark " split at "; (column, None) for any other column."""
     if not isinstance(column, str) or mark not in column:
         return column, None
     head, _, rest = column.partition(mark)
@@ -68,7 +68,7 @@ def option(column: Column, mark: str) -> tuple[Column, str | None]:
 
 
 def plain(content: Any) -> str:
-    """A cell as text: None and NaN are empty, 3.0 is "3", typed parts are joined, other objects become JSON."""
+    """Return a cell as text: None and NaN are empty, 3.0 is "3", typed parts are joined, other objects become JSON."""
     if isinstance(content, str):
         return "" if content in ("NaN", "nan") else content.replace("\r\n", "\n")
     if content is None or isinstance(content, float) and math.isnan(content):
@@ -90,13 +90,13 @@ CALL_PARTS = ("tool_call", "tool_use", "function_call", "functioncall", "toolcal
 RESULT_PARTS = ("tool_result", "tool_response", "function_response", "functionresponse", "function_call_output", "toolresult")
 MEDIA = ("image", "img", "picture", "video", "audio", "sound", "input_image", "input_audio", "input_video")
 NO_MEDIA = (
-    "The row refers to a picture, sound or video; only text is trained.",
-    "Text-only training needs rows without media: leave these rows out, or describe in words what is to be seen or heard.",
+    "The row refers to an image, audio or video; only text is trained.",
+    "Text-only training needs rows without media: leave these rows out, or replace the media with a description in words.",
 )
 
 
 def is_typed(content: Any) -> bool:
-    """It is a list of content parts: objects with a type (or nothing but a text), with plain texts among them."""
+    """Return whether this is a list of content parts: objects with a type (or only a text), mixed with plain texts."""
     return (
         isinstance(content, list) and bool(content) and all(isinstance(part, (str, dict)) for part in content) and any(map(_typed, content))
     )
@@ -110,17 +110,17 @@ GEMINI = {"functionCall", "functionResponse", "function_call", "function_respons
 
 
 def part_type(part: str | dict) -> str:
-    """The type of a content part, spelled with underscores; what has none is text, or what its only key says."""
+    """Return the type of a content part, with underscores; without a type it is text, or what its only key says."""
     if isinstance(part, str):
         return "text"
-    said = part.get("type")
-    if said is None:
-        said = next((key for key in GEMINI if part.get(key)), "text")
-    return re.sub(r"[^a-z0-9]+", "_", str(said).lower())
+    kind = part.get("type")
+    if kind is None:
+        kind = next((key for key in GEMINI if part.get(key)), "text")
+    return re.sub(r"[^a-z0-9]+", "_", str(kind).lower())
 
 
 def part_text(part: str | dict) -> str:
-    """The text of a part: under `text`, `value`, the part's own type or `content`, or as the `value` of an object there."""
+    """Return the text of a part: under `text`, `value`, the part's own type or `content`, or the `value` of an object there."""
     if isinstance(part, str):
         return plain(part)
     keys = ("text", "value", str(part.get("type")), part_type(part), "content", "thought", "summary")
@@ -135,12 +135,12 @@ def _part(part: str | dict) -> str:
     if kind.partition("_")[0] in MEDIA or kind in MEDIA:
         raise RowProblem(*NO_MEDIA)
     raise RowProblem(
-        f"A message holds a part of the type {part.get('type')!r}, which is no text.", "Write it as a text, or leave the row out."
+        f"A message holds a part of the type {part.get('type')!r}, which is not text.", "Write it as text, or leave the row out."
     )
 
 
 def unpack(content: Any) -> Any:
-    """A list or object that a cell holds as JSON or as Python writes it; anything else as it is."""
+    """Return the list or object that a cell holds as JSON or Python literal; anything else unchanged."""
     if isinstance(content, str) and content.lstrip()[:1] in ("[", "{"):
         try:
             return json.loads(content, strict=False)
@@ -150,13 +150,13 @@ def unpack(content: Any) -> Any:
 
 
 def _python(text: str) -> Any:
-    """What pandas wrote with str(): "['a', 'b']", and arrays of objects or numbers, in which the commas are missing."""
+    """Parse what pandas wrote with str(): "['a', 'b']", and arrays of objects or numbers without commas."""
     if text[-1] not in "]}" or len(text) > 1_000_000:
         return text
     if "'" not in text:
         numbers = re.fullmatch(r"\[[-+.\de\s]+\]", text) and text[1:-1].split()
         return [float(n) if "." in n or "e" in n else int(n) for n in numbers] if numbers else text
-    if "', " not in text and "{" not in text:  # Python would read 'a' 'b' as one text
+    if "', " not in text and "{" not in text:  # Python would concatenate 'a' 'b'
         text = re.sub(r"'\s+'", "', '", text)
     for attempt in (text, re.sub(r"\}\s+\{", "}, {", text)):
         try:
@@ -167,12 +167,12 @@ def _python(text: str) -> Any:
 
 
 def text_of(value: dict, mapping: dict, role: str) -> str:
-    """The text of a role; RowProblem when there is none."""
+    """Return the text of a role; RowProblem if there is none."""
     column = mapping.get(role)
     text = plain(cell(value, column))
     if text and not text.isspace():
         return text
     if not column:
-        raise RowProblem(f"No column is the {role}.", "Choose one.")
+        raise RowProblem(f"No column is mapped to {role}.", "Choose a column.")
     named = " and ".join(column) if isinstance(column, list) else column
     raise RowProblem(f"{named} is empty.", "Fill it in or leave the row out.", empty=True)

@@ -1,26 +1,26 @@
-"""The tables of the trade: kinds of data, the roles their columns play, and how people spell them."""
+"""Tables of the kinds of data, the roles of their columns, and common column names."""
 
 ROLES = {
     "messages": "The column with the whole conversation, turn by turn.",
-    "system": "What the model is told before the conversation starts.",
-    "prompt": "What the person asks; several columns are joined by a blank line.",
+    "system": "The system prompt: instructions before the conversation starts.",
+    "prompt": "What the user asks; several columns are joined by a blank line.",
     "answer": "What the model should answer.",
     "history": "Earlier questions and answers of the same conversation.",
-    "text": "The text to learn from or to judge.",
-    "label": "The label, number or verdict the text or answer has.",
+    "text": "The text to train on or to classify.",
+    "label": "The label, number or judgment for the text or answer.",
     "chosen": "The better of two answers.",
     "rejected": "The worse of two answers.",
     "rating": "A number from 1 (bad) to 5 (good) for the answer.",
-    "source": "The text that goes in, such as the sentence to translate.",
-    "target": "The text that should come out, such as its translation.",
-    "context": "The passage in which the answer stands.",
+    "source": "The input text, such as the sentence to translate.",
+    "target": "The output text, such as the translation.",
+    "context": "The passage that contains the answer.",
     "question": "The question about the passage.",
-    "answers": "The answer, copied from the passage letter by letter; for pairs, all answers to compare.",
+    "answers": "The answer, copied exactly from the passage; for pairs, all answers to compare.",
     "tokens": "The list of words.",
-    "tags": "The list of tags, one for each word.",
+    "tags": "The list of tags, one per word.",
     "weight": "How much a row counts.",
-    "tools": "The functions the model may call, as a list of schemas.",
-    "choices": "The options to choose from: one column with a list, or a column for each.",
+    "tools": "The tools (functions) the model may call, as a list of schemas.",
+    "choices": "The options to choose from: one column with a list, or one column per option.",
 }
 KINDS = {  # kind -> (title, required roles, optional roles)
     "chat": (
@@ -35,22 +35,22 @@ KINDS = {  # kind -> (title, required roles, optional roles)
         ("messages", "system", "history", "answers", "rating", "label", "tools", "weight"),
     ),
     "rated": (
-        "Answers that were rated one by one",
+        "Answers rated one by one",
         ("prompt", "answer", "label"),
         ("messages", "rating", "system", "history", "tools", "weight"),
     ),
     "classification": ("Texts with labels", ("text", "label"), ("weight",)),
     "regression": ("Texts with numbers", ("text", "label"), ("weight",)),
-    "seq2seq": ("A text in, another text out: translation, summary", ("source", "target"), ("weight",)),
-    "qa": ("Questions whose answer stands in a passage", ("context", "question", "answers"), ("weight",)),
-    "tokens": ("Words with a tag each", ("tokens", "tags"), ("weight",)),
+    "seq2seq": ("Input and output texts: translation, summarization", ("source", "target"), ("weight",)),
+    "qa": ("Questions whose answer is in a passage", ("context", "question", "answers"), ("weight",)),
+    "tokens": ("Words with one tag each", ("tokens", "tags"), ("weight",)),
 }
 INSTEAD = {
     "messages": ("prompt", "answer"),
     "rating": ("label",),
     "answers": ("chosen", "rejected"),
-}  # who has the first needs none of the others
-SYNONYMS = {  # compared without case, spaces and punctuation; the first that is found wins
+}  # a mapping with the first role needs none of the others
+SYNONYMS = {  # compared without case, spaces and punctuation; the first match wins
     "messages": "messages conversations conversation dialogue dialog dialogs chat chats turns thread msgs chatml chathistory data items "
     "contents samples context chatlog transcript messagelist",
     "system": "system systemprompt systemmessage systeminstruction sysprompt persona systemtext systeminstructions systemmsg",
@@ -130,10 +130,10 @@ PAIRS = (
     ("claim", "evidence"),
     ("query", "document"),
 )
-TASKED = (  # a further input belongs to a prompt of such a name
+TASKED = (  # a further input belongs to a prompt with such a name
     "instruction instruct question query prompt task anweisung frage instruccion pregunta sqlprompt goal 指令 问题 инструкция 질문 質問".split()
 )
-ASKED_PAIRS = (  # what a person writes in two columns
+ASKED_PAIRS = (  # one person's text in two columns
     ("subject", "body"),
     ("subject", "message"),
     ("subject", "text"),
@@ -149,7 +149,7 @@ ASKED_PAIRS = (  # what a person writes in two columns
     ("title", "description"),
     ("title", "text"),
 )
-ASKED_WEAKLY = (  # a question when a reply stands beside it
+ASKED_WEAKLY = (  # a question if there is also a reply column
     "email mail message nachricht body text comment post ticket tickettext description review utterance tweet "
     "question_title selftext ctx anliegen"
 ).split()

@@ -1,4 +1,4 @@
-"""Rows with turns: what stands before the answer, the answer, and single answers with a verdict."""
+"""Convert rows with turns: the prompt or history, the answer, and single answers with a judgment."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from tuner.data.schema.turns import Messages, answered_by, turns
 
 SEPARATORS = ("\n\n###\n\n", "\n\n###", "\n###\n", " ->", "\n\n->", "\n\n=>")
 STOPS = (" END", "\nEND", "[END]", " ###", "\n###", "<|endoftext|>", "</s>")
-UNMARKED = "the marks between prompt and completion (such as ### and END) were left out"
+UNMARKED = "the marks between prompt and completion (such as ### and END) were removed"
 YES = frozenset(
     "true 1 1.0 yes y good up thumbs_up thumbsup thumbs-up 👍 +1 like liked upvote upvoted positive desirable chosen correct right ja oui si sí".split()
 ) | {"thumbs up"}
@@ -23,7 +23,7 @@ NO = frozenset(
 
 
 def conversation(value: dict, mapping: dict) -> Messages:
-    """What `messages`, or `history` and `prompt`, hold; the system text goes first."""
+    """Return the messages from `messages`, or from `history` and `prompt`, with the system text first."""
     messages = _whole(value, mapping["messages"]) if mapping.get("messages") else _asked(value, mapping)
     system = plain(cell(value, column)) if (column := mapping.get("system")) else ""
     if system and not system.isspace() and not any(m["role"] == "system" for m in messages):
@@ -65,13 +65,13 @@ def _asked(value: dict, mapping: dict) -> Messages:
 
 
 def written(value: dict, mapping: dict) -> bool:
-    """The prompt is a text with marked turns, such as "\\n\\nHuman: ...\\n\\nAssistant:", which the answer goes on."""
+    """Return whether the prompt is a text with marked turns, such as "\\n\\nHuman: ...\\n\\nAssistant:", which the answer continues."""
     text = cell(value, mapping.get("prompt"))
     return isinstance(text, str) and text.lstrip().startswith(OPENINGS)
 
 
 def answer(value: dict, mapping: dict) -> Messages:
-    """The turns of an answer: one, or several when a tool is called in it."""
+    """Return the turns of an answer: one, or several with tool calls."""
     if mapping.get("choices"):
         return [{"role": "assistant", "content": choice(value, mapping)[1]}]
     content = cell(value, mapping["answer"])
@@ -90,12 +90,12 @@ def _structured(content: Any, value: dict, mapping: dict) -> Messages:
     if isinstance(content, list) and all(isinstance(text, str) for text in content):
         if len(content) == 1 or len(set(content)) == 1:
             return [{"role": "assistant", "content": plain(content[0])}]
-        raise RowProblem("There are several answers to the prompt.", "Choose the one to learn: one text in each row.")
+        raise RowProblem("There are several answers to the prompt.", "Keep the one to train on: one text in each row.")
     return turns(content) or [{"role": "assistant", "content": text_of(value, mapping, "answer")}]
 
 
 def chat(value: dict, mapping: dict, notes: list[str]) -> dict:
-    """{"messages"}, and {"tools"} when functions are offered."""
+    """Return {"messages"}, and {"tools"} if the row has tools."""
     messages = conversation(value, mapping)
     if mapping.get("answer") and not (mapping.get("messages") and messages[-1]["role"] == "assistant"):
         messages = [*messages, *answer(value, mapping)]
@@ -103,43 +103,43 @@ def chat(value: dict, mapping: dict, notes: list[str]) -> dict:
             messages = _unmarked(messages, notes)
     if not any(m["role"] == "assistant" and said(m) for m in messages):
         raise RowProblem(
-            "The conversation holds no answer by the assistant, so there is nothing to learn.",
+            "The conversation has no assistant answer, so there is nothing to train on.",
             "Add the answer or leave the row out.",
             empty=True,
         )
     messages = ordered(opened(joined(closed(messages, notes), notes), notes))
     if not any(m.get("weight", 1) for m in messages if m["role"] == "assistant"):
-        raise RowProblem("Every answer of the conversation has the weight 0, so there is nothing to learn.", "Leave the row out.")
+        raise RowProblem("Every answer of the conversation has the weight 0, so there is nothing to train on.", "Leave the row out.")
     extra = offered(value, mapping)
     return {"messages": unasked(messages, extra.get("tools")), **extra}
 
 
 def offered(value: dict, mapping: dict) -> dict:
-    """{"tools": [...]} when the row offers functions."""
+    """Return {"tools": [...]} if the row has tools, else {}."""
     tools = tools_of(cell(value, mapping["tools"])) if mapping.get("tools") else None
     return {"tools": tools} if tools else {}
 
 
 def _unmarked(messages: Messages, notes: list[str]) -> Messages:
-    """Without the separators that prompt and completion needed when models were tuned without a chat template."""
+    """Remove the separators that prompt and completion needed before chat templates."""
     if len(messages) < 2 or not messages[-2]["content"].endswith(SEPARATORS) or messages[-2]["role"] != "user":
         return messages
-    asked, said_last = messages[-2]["content"], messages[-1]["content"].strip()
-    mark = next(s for s in SEPARATORS if asked.endswith(s))
-    stop = next((s for s in STOPS if said_last.endswith(s)), "")
+    prompt, completion = messages[-2]["content"], messages[-1]["content"].strip()
+    mark = next(s for s in SEPARATORS if prompt.endswith(s))
+    stop = next((s for s in STOPS if completion.endswith(s)), "")
     notes.append(UNMARKED)
-    bare = [asked.removesuffix(mark).rstrip(), said_last.removesuffix(stop).rstrip()]
+    bare = [prompt.removesuffix(mark).rstrip(), completion.removesuffix(stop).rstrip()]
     return messages[:-2] + [m | {"content": text} for m, text in zip(messages[-2:], bare, strict=True)]
 
 
 def rated(value: dict, mapping: dict, notes: list[str]) -> dict:
-    """{"prompt", "answer", "label"}: one answer and whether it is good."""
+    """Return {"prompt", "answer", "label"}: one answer and whether it is good."""
     row = chat(value, mapping, notes)
     at = max(i for i, m in enumerate(row["messages"]) if m["role"] == "user") + 1
-    return row | {"prompt": row["messages"][:at], "answer": row.pop("messages")[at:], "label": _verdict(value, mapping)}
+    return row | {"prompt": row["messages"][:at], "answer": row.pop("messages")[at:], "label": _judgment(value, mapping)}
 
 
-def _verdict(value: dict, mapping: dict) -> bool:
+def _judgment(value: dict, mapping: dict) -> bool:
     role = "label" if mapping.get("label") else "rating"
     text = text_of(value, mapping, role).strip().lower()
     if role == "label":
@@ -151,6 +151,6 @@ def _verdict(value: dict, mapping: dict) -> bool:
     good, bad = (number >= 4, number <= 2) if number <= 5 else (number >= 7, False)
     if not (good or bad):
         raise RowProblem(
-            f"The rating {text} is neither good nor bad, so it teaches nothing.", "Leave the row out, or rate it 1, 2, 4 or 5."
+            f"The rating {text} is neither good nor bad, so there is nothing to train on.", "Leave the row out, or rate it 1, 2, 4 or 5."
         )
     return good

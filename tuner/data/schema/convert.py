@@ -1,4 +1,4 @@
-"""From a record of any shape to the one canonical row of its kind, and from there to messages or text."""
+"""Convert a record of any shape to the canonical row of its kind, and a canonical row to messages or text."""
 
 from tuner.data.schema import media
 from tuner.data.schema.cells import RowProblem, cell, plain, template_columns, text_of, unpack
@@ -39,13 +39,13 @@ CONVERTERS = {
 
 
 def convert(value: dict, kind: str, mapping: dict[str, str | list[str]], notes: list[str] | None = None) -> dict:
-    """The canonical row of `kind`; RowProblem when the record can't be one. What was mended is appended to `notes`.
+    """Return the canonical row of `kind`; RowProblem if the record can't become one. Automatic fixes are appended to `notes`.
 
     chat {"messages"}; text {"text"}; preference {"prompt", "chosen", "rejected"} (lists of messages); rated {"prompt", "answer"
     (lists of messages), "label": bool}; classification {"text", "label": str or list}; regression {"text", "label": float};
     seq2seq {"source", "target"}; qa {"context", "question", "answers": {"text", "answer_start"}}; tokens {"tokens", "tags"}.
     Any row may have a "weight" (a number from 0); rows with turns may have "tools" (function schemas). A message is {"role",
-    "content"} and may have "tool_calls", "reasoning_content" and "weight" (0 or 1) of the assistant, "name" and "tool_call_id" of a tool.
+    "content"}; assistant turns may have "tool_calls", "reasoning_content" and "weight" (0 or 1), tool turns "name" and "tool_call_id".
     """
     notes = [] if notes is None else notes
     media.refuse_columns(value, kind, notes)
@@ -55,7 +55,7 @@ def convert(value: dict, kind: str, mapping: dict[str, str | list[str]], notes: 
 
 
 def as_messages(row: dict, kind: str, system: str | None = None) -> Messages:
-    """A canonical row as a conversation to learn from; RequestError for kinds without turns."""
+    """Return a canonical row as a conversation to train on; RequestError for kinds that have no conversation."""
     if kind == "chat":
         messages = row["messages"]
     elif kind in ("preference", "rated"):
@@ -63,7 +63,7 @@ def as_messages(row: dict, kind: str, system: str | None = None) -> Messages:
     elif kind in ("classification", "regression", "seq2seq", "qa"):
         messages = [{"role": role, "content": text} for role, text in zip(("user", "assistant"), _pair(row, kind), strict=True)]
     else:
-        raise _senseless(kind, "a conversation", "text, or the task the data was made for")
+        raise _not_possible(kind, "a conversation", "text, or the task the data was made for")
     if system and messages[0]["role"] != "system":
         messages = [{"role": "system", "content": system}, *messages]
     return messages
@@ -78,26 +78,26 @@ def _pair(row: dict, kind: str) -> tuple[str, str]:
 
 
 def as_text(row: dict, kind: str) -> str:
-    """A canonical row as one text for continued pre-training; RequestError for pairs of answers."""
+    """Return a canonical row as one text for continued pre-training; RequestError for preference pairs and rated answers."""
     if kind in ("text", "classification", "regression"):
         return row["text"]
     if kind == "tokens":
         return " ".join(row["tokens"])
     if kind in ("preference", "rated"):
-        raise _senseless(kind, "plain text", kind)
+        raise _not_possible(kind, "plain text", kind)
     return "\n\n".join(m["content"] for m in as_messages(row, kind) if m["content"])
 
 
 def question_of(row: dict, kind: str) -> str:
-    """The text of the last user turn; of a plain text, its first words."""
+    """Return the text of the last user turn, or the first words of a plain text."""
     if kind in ("text", "tokens"):
         return " ".join(as_text(row, kind).split()[:8])
     return next((m["content"] for m in reversed(as_messages(row, kind)) if m["role"] == "user"), "")
 
 
-def _senseless(kind: str, what: str, instead: str) -> RequestError:
+def _not_possible(kind: str, what: str, instead: str) -> RequestError:
     return RequestError(
-        f"Data of the kind {kind} can't be learnt as {what}.",
+        f"Data of the kind {kind} can't be trained as {what}.",
         asked=what,
         available=instead,
         field="objective",

@@ -1,4 +1,4 @@
-"""What in a canonical row is asked, what is answered and what must agree, so that every check can treat all kinds alike."""
+"""Split a canonical row into question, answer, label and context, so that every check can handle all kinds alike."""
 
 import json
 import re
@@ -9,11 +9,11 @@ from typing import NamedTuple
 from xxhash import xxh3_64_intdigest
 
 QUIET = re.compile(r"[\s.,!?;:\"'`´‘’“”„«»…()\[\]]+")
-NAMES = frozenset({"role", "type", "id", "tool_call_id", "name", "label", "tags", "weight"})  # never prose: neither searched nor edited
+NAMES = frozenset({"role", "type", "id", "tool_call_id", "name", "label", "tags", "weight"})  # not prose: never searched or edited
 
 
 class Parts(NamedTuple):
-    """`question` goes in, `answer` is to be learnt (`worse` beside it), `label` is its verdict, `context` the passage of both."""
+    """`question` is the input, `answer` is trained (`worse` is the rejected one), `label` is its label, `context` is the passage."""
 
     question: str = ""
     answer: str = ""
@@ -27,13 +27,13 @@ class Parts(NamedTuple):
 
 
 def parts(value: dict, kind: str) -> Parts:
-    """The parts of a canonical row; of a conversation, the last answer is the answer and all before it the question."""
+    """Return the parts of a canonical row. In a conversation, the last turn is the answer and everything before it the question."""
     if kind == "chat":
-        return Parts(_said(value["messages"][:-1]), _said(value["messages"][-1:]))
+        return Parts(_text(value["messages"][:-1]), _text(value["messages"][-1:]))
     if kind == "preference":
-        return Parts(_said(value["prompt"]), _said(value["chosen"]), worse=_said(value["rejected"]))
+        return Parts(_text(value["prompt"]), _text(value["chosen"]), worse=_text(value["rejected"]))
     if kind == "rated":
-        return Parts(_said(value["prompt"]), _said(value["answer"]), "good" if value["label"] else "bad")
+        return Parts(_text(value["prompt"]), _text(value["answer"]), "good" if value["label"] else "bad")
     if kind in ("classification", "regression"):
         return Parts(value["text"], label=" + ".join(sorted(labels(value, kind))) if kind == "classification" else str(value["label"]))
     if kind == "seq2seq":
@@ -45,8 +45,8 @@ def parts(value: dict, kind: str) -> Parts:
     return Parts(answer=value["text"])
 
 
-def _said(messages: list[dict]) -> str:
-    """What the turns say, without the system's, which is usually the same in all rows."""
+def _text(messages: list[dict]) -> str:
+    """Return the text of the turns, without the system turn, which is usually the same in all rows."""
     return "\n\n".join(_turn(m) for m in messages if m.get("role") != "system")
 
 
@@ -56,25 +56,25 @@ def _turn(message: dict) -> str:
 
 
 def labels(value: dict, kind: str) -> list[str]:
-    """The labels of a classified or rated row, as they are spelled; of other kinds none."""
+    """Return the labels of a classification or rated row, as spelled; an empty list for other kinds."""
     if kind == "classification":
         return value["label"] if isinstance(value["label"], list) else [value["label"]]
     return ["good" if value["label"] else "bad"] if kind == "rated" else []
 
 
 def bare(text: str) -> str:
-    """The text without case, punctuation and line breaks. Signs of arithmetic stay: "3 + 4" is not "3 - 4"."""
+    """Return the text without case, punctuation and line breaks. Arithmetic signs stay: "3 + 4" is not "3 - 4"."""
     text = text if text.isascii() else unicodedata.normalize("NFKC", text)
     return QUIET.sub(" ", text.casefold()).strip()
 
 
 def digest(*texts: str) -> int:
-    """64 bits that stand for these texts."""
+    """Return a 64-bit hash of these texts."""
     return xxh3_64_intdigest("\x1f".join(texts).encode("utf-8", "surrogatepass"))
 
 
 def strings(value) -> Iterator[str]:
-    """Every text in a row that a person wrote."""
+    """Yield every text in a row, without names, roles and labels."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, list):
@@ -87,12 +87,12 @@ def strings(value) -> Iterator[str]:
 
 
 def prose(value: dict, kind: str) -> str:
-    """All texts of a row, one under the other; a row of words becomes its sentence."""
+    """Return all texts of a row, one per line; a row of words becomes its sentence."""
     return " ".join(value["tokens"]) if kind == "tokens" else "\n".join(strings(value))
 
 
 def edited(value, edit: Callable[[str], str]):
-    """A copy of the row with every text edited; names, roles and labels stay as they are."""
+    """Return a copy of the row with every text edited; names, roles and labels stay unchanged."""
     if isinstance(value, str):
         return edit(value)
     if isinstance(value, list):

@@ -1,14 +1,14 @@
-"""Several labels in one cell: in brackets, or parted by a sign; and what tells them from one label of several words.
+"""Detect several labels in one cell, in brackets or with a separator, and distinguish them from one label of several words.
 
-Labels that are parted recombine: "red" stands in "red blue" and in "green red", and now and then alone. The words of one label
-don't: "York" never stands without "New".
+Separate labels recombine: "red" occurs in "red blue" and "green red", and sometimes alone. The words of one label don't: "York"
+never occurs without "New".
 """
 
 import re
 from collections import Counter
 
 BRACKETS = {"[": "]", "{": "}", "(": ")"}
-SPELLED = {"space": " ", "tab": "\t", "line break": "\n"}  # how a mapping names a sign that nobody sees
+SPELLED = {"space": " ", "tab": "\t", "line break": "\n"}  # names of invisible separators in a mapping
 LISTS = ("labels", "tags", "genres", "topics", "themes", "categories", "emotions", "intents", "classes", "keywords")
 STRONG = (";", "|", "；", "\n", "•")  # seldom part of a label
 LIKELY = (",", "、", "，", "#")
@@ -30,21 +30,21 @@ WEAK = (
     "_",
     " ",
 )  # as often part of a label as between two
-SILENT = ("-", " and ", " or ", "::", ":", ">", "_")  # so often part of a label that only certain cases are taken
+SILENT = ("-", " and ", " or ", "::", ":", ">", "_")  # so often part of a label that only certain cases count
 WORDS = frozenset("very not no non slightly somewhat highly extremely strongly mostly rather other".split())
 QUOTED = re.compile(r"""\s*(?:"((?:[^"\\]|\\.|"")*)"|'((?:[^'\\]|\\.|'')*)')\s*""")
 LONGEST = 40
 
 
 def bracketed(text: str, kinds: str = "[{") -> str | None:
-    """What stands between the brackets that enclose the whole cell; None when none do."""
+    """Return the content of brackets that enclose the whole cell; None if there are none."""
     text = text.strip()
     inside = text[:1] and text[0] in kinds and text[-1:] == BRACKETS.get(text[0]) and len(text) > 1
     return text[1:-1].strip() if inside else None
 
 
 def parted(text: str, mark: str | None = None) -> list[str]:
-    """The labels of a cell, each once, without brackets and quotes; without a `mark` by the first sign found of , ; and |."""
+    """Return the labels of a cell, each once, without brackets and quotes. Without a `mark`, the first separator found of , ; | applies."""
     inner = bracketed(text, "[{(")
     text = text.strip() if inner is None else inner
     mark = SPELLED.get(mark, mark) or next((sign for sign in ",;|" if sign in text), ",")
@@ -52,7 +52,7 @@ def parted(text: str, mark: str | None = None) -> list[str]:
 
 
 def _pieces(text: str, mark: str) -> list[str]:
-    """Cut at the mark, but not inside quotes that enclose one label."""
+    """Split at the mark, but not inside quotes that enclose one label."""
     if '"' not in text and "'" not in text:
         return text.split(mark)
     pieces, at = [], 0
@@ -72,14 +72,14 @@ def _pieces(text: str, mark: str) -> list[str]:
 
 
 def spelled(mark: str) -> str:
-    """A sign as a mapping spells it."""
+    """Return a separator as a mapping spells it."""
     return next((name for name, sign in SPELLED.items() if sign == mark), mark.strip())
 
 
 def mark_of(cells: list[str], column: str) -> tuple[str | None, bool]:
-    """(the sign that parts several labels in these cells, or None for one label in each; whether that is certain).
+    """Return (the separator of several labels in these cells, or None for one label each; whether it is certain).
 
-    `column` is the bare name of the column: "tags" speaks for several.
+    `column` is the bare name of the column: "tags" suggests several labels.
     """
     inner = [bracketed(text, "[{(") for text in cells]
     if cells and sum(text is not None for text in inner) >= 0.9 * len(cells):
@@ -89,19 +89,19 @@ def mark_of(cells: list[str], column: str) -> tuple[str | None, bool]:
 
 
 def _best(cells: list[str], column: str) -> tuple[str | None, bool]:
-    doubt = None
+    uncertain = None
     for mark in (*STRONG, *LIKELY, *WEAK):
         if not any(mark in text for text in cells):
             continue
         found, sure = _judged(cells, mark, column)
         if found:
             return found, sure
-        doubt = doubt or (None if sure else (None, False))
-    return doubt or (None, True)
+        uncertain = uncertain or (None if sure else (None, False))
+    return uncertain or (None, True)
 
 
 def _judged(cells: list[str], mark: str, column: str) -> tuple[str | None, bool]:
-    """Whether this sign parts labels; (None, False) when that can't be told and one label is likelier."""
+    """Return (mark or None, certain): whether this mark separates labels; (None, False) if unclear and one label is more likely."""
     all_parts = [tuple(parted(text, mark)) for text in cells]
     several = [parts for parts in all_parts if len(parts) > 1]
     again, free = _recombined(set(all_parts))
@@ -127,7 +127,7 @@ def _likely(cells: list[str], mark: str, column: str, again: float) -> tuple[str
 
 
 def _weak(several: list[tuple], mark: str, column: str, again: float, free: float) -> tuple[str | None, bool]:
-    """A sign that stands within labels as well: taken when most parts move freely, asked about when half do or the name says several."""
+    """Judge a mark that also occurs within labels: accepted if most parts recombine, uncertain if half do or the name suggests several."""
     if mark == " " and WORDS & {part.lower() for parts in several for part in parts}:
         return None, True
     if again >= (0.75 if mark == " " else 0.5) and free >= 0.6:
@@ -139,7 +139,7 @@ def _weak(several: list[tuple], mark: str, column: str, again: float, free: floa
 
 
 def _recombined(combinations: set[tuple]) -> tuple[float, float]:
-    """(share of the parts that stand in several combinations, share that stand alone or both first and later)."""
+    """Return (share of parts that occur in several combinations, share that occur alone, or both first and later)."""
     across = Counter(part for parts in combinations for part in parts)
     if not across:
         return 0.0, 0.0

@@ -1,4 +1,4 @@
-"""Texts with labels, with several labels, or with a number."""
+"""Convert texts with one label, with several labels, or with a number."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from tuner.data.schema.numbers import EITHER, finite, number_of
 
 
 def classified(value: dict, mapping: dict, notes: list[str]) -> dict:
-    """{"text", "label"}: a list of labels when the cell holds several, a vector of 0 and 1, or when there is a column for each."""
+    """Return {"text", "label"}: a list of labels if the cell holds several, or a vector of 0 and 1, or if there is a column per label."""
     text, column = text_of(value, mapping, "text"), mapping.get("label")
     if isinstance(column, (list, tuple)) and len(column) > 1:
         return {"text": text, "label": [c for c in column if _is_so(value, c)]}
@@ -25,55 +25,55 @@ def classified(value: dict, mapping: dict, notes: list[str]) -> dict:
 
 
 def listed(content: Any) -> list[str] | None:
-    """The labels of a cell that holds a list: as JSON, as Python or a database writes it, or by names with 0 and 1; else None."""
+    """Return the labels of a cell that holds a list: as JSON, in Python's or a database's notation, or as names with 0 and 1; else None."""
     label = unpack(content)
-    if isinstance(label, dict) and label and all(said in (0, 1) for said in label.values()):
-        return [name for name, said in label.items() if said]
+    if isinstance(label, dict) and label and all(flag in (0, 1) for flag in label.values()):
+        return [name for name, flag in label.items() if flag]
     if isinstance(label, list):
         return list(dict.fromkeys(plain(item) for item in label))
     return parted(content) if isinstance(content, str) and bracketed(content) is not None and not isinstance(label, dict) else None
 
 
 def _split(content: Any, mark: str) -> list[str]:
-    """The labels of a cell that are separated by a sign; a list stays the list it is."""
+    """Return the labels of a cell that are separated by a mark; a list stays a list."""
     label = unpack(content)
     return listed(content) or [] if isinstance(label, (list, dict)) else parted(plain(content), mark)
 
 
 def _is_so(value: dict, column: str) -> bool:
-    said = plain(cell(value, column)).strip().lower()
-    if said in YES or said in NO or not said:
-        return said in YES
-    raise RowProblem(f"{column} is {said[:40]!r}, neither yes nor no.", "Use 1 and 0, or choose one column with the label.")
+    flag = plain(cell(value, column)).strip().lower()
+    if flag in YES or flag in NO or not flag:
+        return flag in YES
+    raise RowProblem(f"{column} is {flag[:40]!r}, neither yes nor no.", "Use 1 and 0, or choose one column with the label.")
 
 
 def measured(value: dict, mapping: dict, notes: list[str]) -> dict:
-    """{"text", "label": a finite number}."""
+    """Return {"text", "label": a finite number}."""
     text, column, commas = text_of(value, mapping, "text"), mapping.get("label"), None
-    for said, mark in COMMAS.items():
-        plain_column, there = option(column, mark)
-        column, commas = plain_column, said if there is not None else commas
+    for meaning, mark in COMMAS.items():
+        plain_column, rest = option(column, mark)
+        column, commas = plain_column, meaning if rest is not None else commas
     if not finite(content := cell(value, column)):
         raise RowProblem(f"{column} is {str(content)[:40]}, which is not a finite number.", "Write a finite number, or leave the row out.")
     label = text_of(value, mapping | {"label": column}, "label").strip()
     number = number_of(label, commas)
     if number is None and EITHER.fullmatch(label):
         raise RowProblem(
-            f"The comma of {label} can stand before decimals or between thousands.",
+            f"The comma in {label} can be a decimal comma or a thousands separator.",
             f"Write {label.replace(',', '.')} or {label.replace(',', '')}.",
         )
     if number is None:
-        raise RowProblem(f"{label[:40]!r} is not a number.", "Write a number, or learn the column as a label.")
+        raise RowProblem(f"{label[:40]!r} is not a number.", "Write a number, or use the column as a label (classification).")
     return {"text": text, "label": number}
 
 
 def row_weight(value: dict, column: Column) -> dict:
-    """{"weight"} when the row has one."""
+    """Return {"weight"} if the row has one, else {}."""
     content = cell(value, column)
     text = plain(content).strip()
     if not text and finite(content):
         return {}
     number = number_of(text)
     if number is None or number < 0:
-        raise RowProblem(f"The weight {str(content)[:40]!r} is not a number from 0 up.", "Write a number such as 1 or 0.5.")
+        raise RowProblem(f"The weight {str(content)[:40]!r} is not a number of 0 or more.", "Write a number such as 1 or 0.5.")
     return {"weight": number}

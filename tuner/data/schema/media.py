@@ -1,4 +1,4 @@
-"""Rows that refer to pictures, sound or video: a model of text sees none of them, so such a row would teach it to guess."""
+"""Reject rows that refer to images, audio or video: a text model can't see them, so training on such a row teaches it to guess."""
 
 import re
 from typing import Any
@@ -16,10 +16,12 @@ ENDING = re.compile(
     r"\.(?:jpe?g|png|gif|webp|bmp|tiff?|svg|mp4|mov|avi|mkv|webm|mp3|wav|flac|ogg|m4a|opus)(?:[?#]\S*)?\s*$|^\s*data:(?:image|audio|video)/",
     re.I,
 )
-HINT = re.compile(r"<[|_]{0,2}(?:(?:start|end)_of_)?(?:image|img|video|audio|vision|speech|sound|media)", re.I)  # how every marker begins
+HINT = re.compile(
+    r"<[|_]{0,2}(?:(?:start|end)_of_)?(?:image|img|video|audio|vision|speech|sound|media)", re.I
+)  # the beginning of every marker
 MARKER = re.compile(
-    r"(?:^|\n)[ \t]*<(?:image|video|audio|speech|sound)(?:[-_ ]?\d+)?>(?!\s*</)"  # where a turn or a line begins
-    r"|<(?:image|video|audio|speech|sound)(?:[-_ ]?\d+)?>[ \t]*(?:\n|$)"  # or where it ends
+    r"(?:^|\n)[ \t]*<(?:image|video|audio|speech|sound)(?:[-_ ]?\d+)?>(?!\s*</)"  # at the beginning of a turn or a line
+    r"|<(?:image|video|audio|speech|sound)(?:[-_ ]?\d+)?>[ \t]*(?:\n|$)"  # or at its end
     r"|<(?:image|video|audio)[-_ ](?:\d+|placeholder|pad|token|here|soft_token)>"
     r"|<\|(?:image|video|audio|vision|speech)[\w-]*\|>|<(?:img|image)_?(?:start|end|context)>|<_?(?:start|end)_of_image>"
     r"|<__(?:image|media)__>",
@@ -29,29 +31,29 @@ ABOUT = re.compile(r"</(?:image|video|audio)>|\b(?:html5?|xml|svg|rss|markup|tag
 
 
 def refuse_columns(value: dict, kind: str, notes: list[str]) -> None:
-    """RowProblem for a record with pictures, sound or video in a column of their own; only a note for a link beside a labelled text."""
+    """Raise RowProblem for a record with a column of images, audio or video; only add a note for a link beside a labelled text."""
     for column, content in value.items():
         if content and (name := _bare(column)) in NAMES:
             if _is_medium(name, unpack(content)) or kind in TALKS and isinstance(content, str) and ENDING.search(content):
                 raise RowProblem(*NO_MEDIA)
             if isinstance(content, str) and ENDING.search(content):
-                notes.append(f"`{column}` names a picture, sound or video, which is not trained")
+                notes.append(f"`{column}` names an image, audio or video file, which is not trained")
 
 
 def refuse_markers(row: dict) -> None:
-    """RowProblem for a canonical row whose texts hold a marker such as <image> in place of what a text model can't see."""
+    """Raise RowProblem for a canonical row with a marker such as <image>, which stands for content that a text model can't see."""
     for text in strings(row):
         if "<" in text and HINT.search(text) and MARKER.search(text) and not ABOUT.search(text):
             raise RowProblem(*NO_MEDIA)
 
 
 def columns(names: list[str]) -> list[str]:
-    """The columns whose names say that they hold pictures, sound or video."""
+    """Return the columns whose names suggest images, audio or video."""
     return [name for name in names if _bare(name) in NAMES]
 
 
 def _is_medium(name: str, content: Any) -> bool:
-    """There is a picture, sound or video in the cell, or a list of them (as bytes, by path, by link or by number)."""
+    """Return whether the cell holds images, audio or video, or a list of them (as bytes, path, link or number)."""
     if isinstance(content, list):
         return any(_is_medium(name, item) or name in SURE and isinstance(item, (str, int)) and item != "" for item in content)
     if isinstance(content, dict):

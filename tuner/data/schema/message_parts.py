@@ -1,4 +1,4 @@
-"""The typed parts of a message (text, thoughts, calls, results), in the notations of OpenAI, Anthropic, Gemini and the AI SDK."""
+"""Read the typed parts of a message (text, reasoning, tool calls, results) in the notations of OpenAI, Anthropic, Gemini and the AI SDK."""
 
 from typing import Any, NamedTuple
 
@@ -10,7 +10,7 @@ RESULTS = ("content", "result", "output", "response", "value", "tool_result", "t
 
 
 class Said(NamedTuple):
-    """What the parts of one message come to: `text`, `thoughts`, and `calls` and `results` as a chat template wants them."""
+    """The combined parts of one message: `text`, `thoughts` (reasoning), and `calls` and `results` as chat templates expect them."""
 
     text: str
     thoughts: str
@@ -19,7 +19,7 @@ class Said(NamedTuple):
 
 
 def said(content: Any) -> Said | None:
-    """The parts of a list, told apart by their types; None for what is no list of typed parts. RowProblem for pictures and sound."""
+    """Return the combined parts of a list of typed parts; None for anything else. RowProblem for images and audio."""
     if not is_typed(content):
         return None
     calls, results, rest, thoughts = [], [], [], []
@@ -37,7 +37,7 @@ def said(content: Any) -> Said | None:
 
 
 def _calls(part: dict, kind: str) -> list[dict]:
-    """The calls of a part: its own fields, or an object or a list (as JSON) under `value` or the part's own type."""
+    """Return the calls of a part: its own fields, or an object or list (as JSON) under `value` or the part's own type."""
     inner = next((v for k in (part["type"] if "type" in part else kind, kind, *INNER) if (v := part.get(k)) not in (None, "")), None)
     inner = unpack(inner)
     if found := as_calls(inner):
@@ -46,7 +46,7 @@ def _calls(part: dict, kind: str) -> list[dict]:
 
 
 def _result(part: dict) -> dict:
-    """A tool's turn from a result: its text, the call it answers and the name of the tool, as far as they are there."""
+    """Return a tool turn from a result: its text, and the call id and the tool's name if present."""
     inner = part.get("functionResponse") or part.get("function_response") or part
     text = next((v for k in RESULTS if (v := inner.get(k)) is not None), None)
     if isinstance(text, dict) and text.keys() <= {"type", "value"}:

@@ -1,4 +1,4 @@
-"""Multi-hot vectors: lists of 0 and 1 in which each position stands for one label."""
+"""Read multi-hot vectors: lists of 0 and 1 with one position per label."""
 
 import re
 from typing import Any
@@ -10,25 +10,25 @@ WRITTEN = re.compile(r"\s*[01](?:\.0*)?(?:[\s,;|]+[01](?:\.0*)?){2,}\s*")
 
 
 def vector(content: Any) -> list[bool] | None:
-    """The positions of a vector of 0 and 1, as numbers, texts or booleans; None for anything else, or for fewer than two."""
+    """Return the positions of a vector of 0 and 1 (numbers, texts or booleans); None for anything else, or for fewer than two."""
     content = unpack(content)
     if isinstance(content, str) and WRITTEN.fullmatch(content):
         content = re.split(r"[\s,;|]+", content.strip())
     if not isinstance(content, list) or len(content) < 2:
         return None
-    found = [SAID.get(_said(item)) for item in content]
+    found = [SAID.get(_normalized(item)) for item in content]
     return None if None in found else found
 
 
-def _said(item: Any) -> str:
+def _normalized(item: Any) -> str:
     text = plain(item).strip().lower()
     return text + "0" if text.endswith(".") else text
 
 
 def width(values: list) -> int | None:
-    """How many positions the vectors of a column have; None for what is no such column, such as lists of label numbers.
+    """Return the length of a column's vectors; None for other columns, such as lists of label numbers.
 
-    A number of a label stands once in a list: only what repeats within one, or stands in both orders, is a vector.
+    A label number occurs once per list: only lists with repeated values, or with both orders, are vectors.
     """
     found = [v for v in map(vector, values) if v]
     if not found or len(found) < 0.9 * len(values):
@@ -41,7 +41,7 @@ def width(values: list) -> int | None:
 
 
 def names_beside(records: list[dict], columns: list[str], n: int) -> str | None:
-    """The column that holds one and the same list of `n` names in each row."""
+    """Return the column with the same list of `n` names in every row, or None."""
     for column in columns:
         lists = [unpack(cell(record, column)) for record in records]
         first = lists[0] if lists else None
@@ -52,7 +52,7 @@ def names_beside(records: list[dict], columns: list[str], n: int) -> str | None:
 
 
 def labels_at(value: dict, column: str, named: str) -> list[str]:
-    """The names of the positions with a 1. `named` is "" (they are counted from 1), " of {column}" or ": joy, anger". RowProblem."""
+    """Return the names of the positions with a 1. `named`: "" (numbered from 1), " of {column}" or ": joy, anger". Raises RowProblem."""
     content = cell(value, column)
     found = vector(content)
     if found is None:

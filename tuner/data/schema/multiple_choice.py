@@ -1,4 +1,4 @@
-"""Multiple choice: the options under the question, and the right one as the answer."""
+"""Convert multiple choice rows: the options follow the question, the right option is the answer."""
 
 from string import ascii_uppercase
 from typing import Any
@@ -9,7 +9,7 @@ TEXTS, LABELS = ("text", "texts", "choices", "content"), ("label", "labels", "ke
 
 
 def choice(value: dict, mapping: dict) -> tuple[str, str]:
-    """(the question with its options, the right option)."""
+    """Return (the question with its options, the right option)."""
     labels, texts = options(value, mapping["choices"])
     lines = [f"{label}. {text}" for label, text in zip(labels, texts, strict=True)]
     right = _right(value, mapping, labels, texts)
@@ -17,7 +17,7 @@ def choice(value: dict, mapping: dict) -> tuple[str, str]:
 
 
 def options(value: dict, columns: str | list[str]) -> tuple[list[str], list[str]]:
-    """(labels, texts) of the options: a column for each, a list, {"text": [...], "label": [...]} or {"A": ...}."""
+    """Return (labels, texts) of the options: one column each, a list, {"text": [...], "label": [...]} or {"A": ...}."""
     content: Any = [cell(value, c) for c in columns] if isinstance(columns, list) else unpack(cell(value, columns))
     labels: list = []
     if isinstance(content, dict):
@@ -25,7 +25,7 @@ def options(value: dict, columns: str | list[str]) -> tuple[list[str], list[str]
         labels = next((content[k] for k in LABELS if isinstance(content.get(k), list)), []) if texts else list(content)
         content = texts or list(content.values())
     if not isinstance(content, list) or len(content) < 2:
-        raise RowProblem("There are not two options to choose from.", "Give a list of options.", empty=not content)
+        raise RowProblem("There are fewer than two options to choose from.", "Provide a list of options.", empty=not content)
     if all(isinstance(item, dict) for item in content):
         labels = [item.get("label") for item in content]
         content = [next((item[k] for k in TEXTS if k in item), None) for item in content]
@@ -35,7 +35,7 @@ def options(value: dict, columns: str | list[str]) -> tuple[list[str], list[str]
 
 
 def _marked(texts: list[str]) -> list[str]:
-    """Letters that the options bring themselves: "A) 21"."""
+    """Return the letters that the options already contain: "A) 21"."""
     fits = all(len(t) > 2 and t[0] == ascii_uppercase[i] and t[1] in ").:" for i, t in enumerate(texts[:26]))
     return [t[0] for t in texts] if fits else []
 
@@ -46,13 +46,18 @@ def _bare(texts: list[str]) -> list[str]:
 
 def _right(value: dict, mapping: dict, labels: list[str], texts: list[str]) -> int:
     column, one = option(mapping.get("answer"), FROM_ONE)
-    said = text_of(value, mapping | {"answer": column}, "answer").strip()
+    answer = text_of(value, mapping | {"answer": column}, "answer").strip()
     by_label = {label.lower(): i for i, label in enumerate(labels)}
-    if (found := by_label.get(said.strip("().: ").lower())) is not None:
+    if (found := by_label.get(answer.strip("().: ").lower())) is not None:
         return found
-    if said in texts:
-        return texts.index(said)
-    number = int(said) - (one is not None) if said.isdecimal() and len(said) < 10 else ord(said[0].upper()) - 65 if len(said) == 1 else -1
+    if answer in texts:
+        return texts.index(answer)
+    if answer.isdecimal() and len(answer) < 10:
+        number = int(answer) - (one is not None)
+    else:
+        number = ord(answer[0].upper()) - 65 if len(answer) == 1 else -1
     if 0 <= number < len(texts):
         return number
-    raise RowProblem(f"The answer {said[:40]!r} is none of the {len(texts)} options.", "Give its letter, its number from 0, or its text.")
+    raise RowProblem(
+        f"The answer {answer[:40]!r} is none of the {len(texts)} options.", "Write its letter, its number counted from 0, or its text."
+    )

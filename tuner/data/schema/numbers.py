@@ -1,4 +1,4 @@
-"""Numbers as people and programs write them: decimal commas, signs between thousands, and what is no finite number."""
+"""Parse numbers as people and programs write them: decimal commas, thousands separators, non-finite numbers."""
 
 import math
 import re
@@ -8,7 +8,7 @@ from typing import Any, Literal
 Commas = Literal["decimal", "thousands"] | None
 NOT_FINITE = re.compile(r"[-+]?(?:nan|inf|infinity|1\.#inf|1\.#ind|1\.#qnan)", re.I)
 ONE = re.compile(r"[-+]?\d+,\d+")  # one comma
-EITHER = re.compile(r"[-+]?[1-9]\d{0,2},\d{3}")  # ... that can part thousands as well as decimals
+EITHER = re.compile(r"[-+]?[1-9]\d{0,2},\d{3}")  # one comma that can separate thousands or decimals
 GERMAN = re.compile(r"[-+]?\d{1,3}(?:\.\d{3})+,\d+")
 ENGLISH = re.compile(r"[-+]?\d{1,3}(?:,\d{3})+\.\d+|[-+]?\d{1,3}(?:,\d{3}){2,}")
 DOTTED = re.compile(r"[-+]?\d{1,3}(?:\.\d{3})+")
@@ -16,7 +16,7 @@ POINT = re.compile(r"[-+]?\d*\.\d+")
 
 
 def number_of(content: Any, commas: Commas = None) -> float | None:
-    """A finite number, or None. `commas` says what they are in the column; without it a comma must leave no doubt."""
+    """Return a finite number, or None. `commas`: what commas mean in the column; without it, a comma must be unambiguous."""
     if isinstance(content, str):
         content = _pointed(_bare(content), commas)
     try:
@@ -27,12 +27,12 @@ def number_of(content: Any, commas: Commas = None) -> float | None:
 
 
 def _bare(text: str) -> str:
-    """Without spaces and apostrophes between thousands, and with a plain minus."""
+    """Remove spaces and apostrophes between thousands, and use a plain minus."""
     return re.sub(r"(?<=\d)[ '\u2019\u00a0\u202f](?=\d{3}(?!\d))", "", text.strip()).replace("\u2212", "-")
 
 
 def _pointed(text: str, commas: Commas) -> str:
-    """The number as Python reads it; unchanged where it is none, or where its comma could mean either."""
+    """Return the number in Python's notation; unchanged if it is not a number, or if its comma is ambiguous."""
     if GERMAN.fullmatch(text) or commas == "decimal" and DOTTED.fullmatch(text):
         return text.replace(".", "").replace(",", ".")
     if ENGLISH.fullmatch(text) or commas == "thousands" and EITHER.fullmatch(text):
@@ -43,7 +43,7 @@ def _pointed(text: str, commas: Commas) -> str:
 
 
 def finite(content: Any) -> bool:
-    """False for NaN and the infinite, as numbers or spelled out, and for numbers too large to be held."""
+    """Return False for NaN and infinity (as numbers or as text), and for numbers that are too large."""
     if isinstance(content, str):
         if NOT_FINITE.fullmatch(content.strip()):
             return False
@@ -55,20 +55,20 @@ def finite(content: Any) -> bool:
 
 
 def commas_of(cells: list) -> tuple[Commas, bool]:
-    """(what a comma is in these numbers, or None where none stands or they disagree; whether that is certain)."""
+    """Return (what a comma means in these numbers, or None if there is none or they disagree; whether it is certain)."""
     texts = [_bare(cell) for cell in cells if isinstance(cell, str)]
-    held = [text for text in texts if "," in text]
-    decimal = any(GERMAN.fullmatch(text) or ONE.fullmatch(text) and not EITHER.fullmatch(text) for text in held)
+    with_commas = [text for text in texts if "," in text]
+    decimal = any(GERMAN.fullmatch(text) or ONE.fullmatch(text) and not EITHER.fullmatch(text) for text in with_commas)
     english = any(ENGLISH.fullmatch(text) or POINT.fullmatch(text) and not DOTTED.fullmatch(text) for text in texts)
-    if not held or decimal and english:
+    if not with_commas or decimal and english:
         return None, True
     if decimal:
         return "decimal", True
-    return ("thousands", english) if all(EITHER.fullmatch(text) or ENGLISH.fullmatch(text) for text in held) else (None, True)
+    return ("thousands", english) if all(EITHER.fullmatch(text) or ENGLISH.fullmatch(text) for text in with_commas) else (None, True)
 
 
 def digits(number: float) -> str:
-    """A number as a person writes it: 3 for 3.0, and all the digits that a float has in place of an exponent."""
+    """Return a number without a trailing .0 and without an exponent: 3 for 3.0, all digits of large and small floats."""
     if not math.isfinite(number):
         return str(number)
     text = repr(number)

@@ -1,4 +1,4 @@
-"""Pairs of a better and a worse answer: as they are given, or made from answers with scores."""
+"""Convert preference pairs (a better and a worse answer): given as such, or built from answers with scores."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ TIES = ("tie", "equal", "both", "draw", "same", "none", "neither", "bothbad", "b
 
 
 def preference(value: dict, mapping: dict, notes: list[str]) -> dict:
-    """{"prompt", "chosen", "rejected"}; the prompt may be what both answers have in common."""
+    """Return {"prompt", "chosen", "rejected"}; the prompt may be the common beginning of both conversations."""
     prompt = conversation(value, mapping) if any(mapping.get(r) for r in ("prompt", "messages", "history")) else []
     better, worse = _compared(value, mapping) if mapping.get("answers") else [cell(value, mapping.get(r)) for r in ("chosen", "rejected")]
     sides = [_side(better, mapping.get("chosen") or "the better answer"), _side(worse, mapping.get("rejected") or "the worse answer")]
@@ -25,14 +25,12 @@ def preference(value: dict, mapping: dict, notes: list[str]) -> dict:
         sides = [[m | {"content": m["content"].strip()} for m in side] for side in sides]
     prompt, sides = _parted(prompt, sides, _system(value, mapping))
     if not prompt or prompt[-1]["role"] == "assistant":
-        raise RowProblem(
-            "There is no question that both answers belong to.", "Add a prompt that ends with the user's turn.", empty=not prompt
-        )
+        raise RowProblem("There is no prompt for the two answers.", "Add a prompt that ends with a user turn.", empty=not prompt)
     prompt, sides = opened(joined(prompt, notes), notes), [joined(side, notes) for side in sides]
     for side in sides:
         ordered(prompt + side)
         if side[0]["role"] != "assistant" or side[-1]["role"] != "assistant":
-            raise RowProblem("An answer to compare is not a turn of the assistant.", "Give chosen and rejected one assistant turn each.")
+            raise RowProblem("An answer to compare is not an assistant turn.", "Give chosen and rejected one assistant turn each.")
     if sides[0] == sides[1]:
         raise RowProblem("The chosen and the rejected answer are the same.", "Leave the row out, or make them differ.")
     extra = offered(value, mapping)
@@ -46,7 +44,7 @@ def _system(value: dict, mapping: dict) -> Messages:
 
 
 def _parted(prompt: Messages, sides: list[Messages], system: Messages) -> tuple[Messages, list[Messages]]:
-    """What both sides begin with is the prompt, when the whole conversation stands in both."""
+    """Return (prompt, sides): the common beginning is the prompt if both sides hold the whole conversation."""
     shared = 0
     while all(len(side) > shared + 1 for side in sides) and sides[0][shared] == sides[1][shared]:
         shared += 1
@@ -72,7 +70,7 @@ def _side(content: Any, name: Any) -> Messages:
 
 
 def _compared(value: dict, mapping: dict) -> tuple[Any, Any]:
-    """(the best answer, one that is clearly worse): by their scores, or by the name or number of the better of two."""
+    """Return (the best answer, the worst one): by scores, by order, or by the name or number of the better one."""
     for mark, (best, worst) in {BEST_FIRST: (0, -1), BEST_LAST: (-1, 0)}.items():
         column, ordered_so = option(mapping["answers"], mark)
         if ordered_so is not None:
@@ -80,27 +78,27 @@ def _compared(value: dict, mapping: dict) -> tuple[Any, Any]:
             return answers[best], answers[worst]
     answers, scores = ranked(value, mapping["answers"], mapping.get("rating"))
     if len(answers) < 2:
-        raise RowProblem("There are not two answers to compare.", "Give at least two answers in each row.", empty=not answers)
+        raise RowProblem("There are fewer than two answers to compare.", "Provide at least two answers in each row.", empty=not answers)
     if mapping.get("label"):
         best = _winner(value, mapping, len(answers))
         return answers[best], answers[1 - best]
     if len(scores) != len(answers) or None in scores:
-        raise RowProblem("Not every answer has a score.", "Give a number for each answer.")
+        raise RowProblem("Not every answer has a score.", "Provide a number for each answer.")
     if max(scores) == min(scores):
         raise RowProblem("All answers have the same score, so none is better.", "Leave the row out, or score them differently.")
     return answers[scores.index(max(scores))], answers[scores.index(min(scores))]
 
 
 def _in_order(content: Any, column: str) -> list:
-    """A list of two answers or more, of which the order says which is better."""
+    """Return a list of at least two answers whose order says which is better."""
     answers = unpack(content)
     if not isinstance(answers, list) or len(answers) < 2:
-        raise RowProblem(f"{column} is no list of two answers.", "Give at least two answers in each row.", empty=not answers)
+        raise RowProblem(f"{column} is not a list of two answers.", "Provide at least two answers in each row.", empty=not answers)
     return answers
 
 
 def ranked(value: dict, columns: Column, rating: Column) -> tuple[list, list[float | None]]:
-    """(answers, scores; the higher the better) from a column each, a list of objects, or lists side by side."""
+    """Return (answers, scores; higher is better) from one column each, a list of objects, or parallel lists."""
     if isinstance(columns, list):
         answers, scores = [cell(value, c) for c in columns], []
     else:
@@ -132,7 +130,7 @@ def _items(content: Any) -> tuple[list, list[float | None]]:
 
 
 def score_of(item: dict) -> float | None:
-    """The score in an answer's object; the mean of its ratings (UltraFeedback) when there is no score for the whole."""
+    """Return the score in an answer's object, or the mean of its ratings (UltraFeedback) if there is no overall score."""
     for key in SCORES:
         if (number := number_of(item.get(key))) is not None:
             return _signed(number, key == "rank")
@@ -144,25 +142,29 @@ def score_of(item: dict) -> float | None:
 
 def _winner(value: dict, mapping: dict, n: int) -> int:
     column, one = option(mapping["label"], FROM_ONE)
-    said = text_of(value, mapping | {"label": column}, "label").strip().lower()
-    if said in TIES:
-        raise RowProblem("Neither answer is better, so the row teaches nothing.", "Leave the row out.")
+    label = text_of(value, mapping | {"label": column}, "label").strip().lower()
+    if label in TIES:
+        raise RowProblem("Neither answer is better, so there is nothing to train on.", "Leave the row out.")
     names = mapping["answers"] if isinstance(mapping["answers"], list) else []
-    by_name = [i for i, name in enumerate(names) if ending(name) and ending(name) == ending(said)]
+    by_name = [i for i, name in enumerate(names) if ending(name) and ending(name) == ending(label)]
     best = (
-        by_name[0] if by_name and one is None else int(float(said)) - (one is not None) if number_of(said) is not None else _spelled(said)
+        by_name[0]
+        if by_name and one is None
+        else int(float(label)) - (one is not None)
+        if number_of(label) is not None
+        else _spelled(label)
     )
     if 0 <= best < n == 2:
         return best
-    raise RowProblem(f"{said[:40]!r} does not say which answer is better.", "Write a or b, or 0 or 1.")
+    raise RowProblem(f"{label[:40]!r} does not say which answer is better.", "Write a or b, or 0 or 1.")
 
 
-def _spelled(said: str) -> int:
-    return {"a": 0, "b": 1, "first": 0, "second": 1, "left": 0, "right": 1}.get(ending(said) or said, -1)
+def _spelled(label: str) -> int:
+    return {"a": 0, "b": 1, "first": 0, "second": 1, "left": 0, "right": 1}.get(ending(label) or label, -1)
 
 
 def ending(name: str) -> str:
-    """The letter or number by which a name such as response_a, answerB or model_1 differs from its twin."""
+    """Return the letter or number by which a name such as response_a, answerB or model_1 differs from its twin; "" if there is none."""
     name = name.strip()
     last, before = name[-1:], name[-2:-1]
     apart = len(name) == 1 or not before.isalnum() or before.islower() and last.isupper() or before.isalpha() and last.isdigit()

@@ -1,20 +1,20 @@
-"""The order of turns that chat templates expect: mended where nothing is lost by it, refused with a remedy otherwise."""
+"""Check the order of turns that chat templates expect: fixed if nothing important is lost, rejected with a remedy otherwise."""
 
 from tuner.data.schema.cells import RowProblem
 from tuner.data.schema.turns import Messages
 
-JOINED = "two turns of one role in a row were joined"
-OPENED = "the conversation began with the assistant: that turn was left out"
-CLOSED = "the last turn is not the assistant's: it was left out"
+JOINED = "consecutive turns of one role were joined"
+OPENED = "the conversation began with the assistant: that turn was removed"
+CLOSED = "the last turn is not the assistant's: it was removed"
 
 
 def said(message: dict) -> bool:
-    """There is a text or a call in it."""
+    """Return whether a message has a text or a tool call."""
     return bool(message["content"].strip() or message.get("tool_calls"))
 
 
 def joined(messages: Messages, notes: list[str]) -> Messages:
-    """The messages with neighbouring turns of one role made one; the messages themselves when there are none."""
+    """Join consecutive turns of one role; return the messages themselves if there are none."""
     previous = None
     for message in messages:
         if message["role"] == previous and previous != "tool":
@@ -32,18 +32,20 @@ def joined(messages: Messages, notes: list[str]) -> Messages:
     return out
 
 
-def _both(a: dict, b: dict, n: int) -> dict:
-    if a.get("weight", 1) != b.get("weight", 1):
-        raise RowProblem(f"Turns {n - 1} and {n} are both by the {a['role']}, with different weights.", "Join the two turns or remove one.")
-    one = a | b | {"content": "\n\n".join(m["content"] for m in (a, b) if m["content"].strip())}
-    for key, seam in (("tool_calls", []), ("reasoning_content", "\n\n")):
-        if key in a and key in b:
-            one[key] = a[key] + seam + b[key]
-    return one
+def _both(first: dict, second: dict, n: int) -> dict:
+    if first.get("weight", 1) != second.get("weight", 1):
+        raise RowProblem(
+            f"Turns {n - 1} and {n} are both by the {first['role']}, with different weights.", "Join the two turns or remove one."
+        )
+    merged = first | second | {"content": "\n\n".join(m["content"] for m in (first, second) if m["content"].strip())}
+    for key, separator in (("tool_calls", []), ("reasoning_content", "\n\n")):
+        if key in first and key in second:
+            merged[key] = first[key] + separator + second[key]
+    return merged
 
 
 def opened(messages: Messages, notes: list[str]) -> Messages:
-    """Without a greeting by the assistant at the beginning, when it answers again later."""
+    """Drop a greeting by the assistant at the beginning if it answers again later."""
     start = 1 if messages and messages[0]["role"] == "system" else 0
     if len(messages) > start + 2 and messages[start]["role"] == "assistant" and not messages[start].get("tool_calls"):
         notes.append(OPENED)
@@ -52,7 +54,7 @@ def opened(messages: Messages, notes: list[str]) -> Messages:
 
 
 def closed(messages: Messages, notes: list[str]) -> Messages:
-    """Up to the last turn of the assistant."""
+    """Drop the turns after the last assistant turn."""
     end = len(messages)
     while end and messages[end - 1]["role"] != "assistant":
         end -= 1
@@ -63,7 +65,7 @@ def closed(messages: Messages, notes: list[str]) -> Messages:
 
 
 def ordered(messages: Messages) -> Messages:
-    """The messages themselves when their roles take turns as every chat template expects."""
+    """Return the messages if their roles alternate as every chat template expects; RowProblem otherwise."""
     previous = None
     for n, message in enumerate(messages, 1):
         role = message["role"]
@@ -73,10 +75,10 @@ def ordered(messages: Messages) -> Messages:
             raise RowProblem(f"Turns {n - 1} and {n} are both by the {role}.", "Join the two turns or remove one.")
         if role in ("assistant", "tool") and previous in (None, "system"):
             raise RowProblem(
-                f"The conversation begins with the {role}, not with the user.", "Remove that turn or put a user turn before it."
+                f"The conversation begins with the {role}, not with the user.", "Remove that turn or add a user turn before it."
             )
         if role == "tool" and previous == "user":
-            raise RowProblem(f"Turn {n} is a tool's result that nobody called for.", "Put the assistant's call before it.")
+            raise RowProblem(f"Turn {n} is a tool result without a tool call.", "Add the assistant's tool call before it.")
         if role != "tool" and not said(message):
             raise RowProblem(f"Turn {n} ({role}) is empty.", "Fill it in or leave the row out.", empty=True)
         previous = role

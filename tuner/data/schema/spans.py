@@ -1,4 +1,4 @@
-"""Answers that stand in a passage, and words with a tag each."""
+"""Convert rows for extractive question answering and for token classification."""
 
 import re
 from typing import Any
@@ -9,19 +9,19 @@ WORD = re.compile(r"\w+|[^\w\s]")
 
 
 def qa(value: dict, mapping: dict, notes: list[str]) -> dict:
-    """{"context", "question", "answers": {"text", "answer_start"}}; no answer at all means that it can't be answered."""
+    """Return {"context", "question", "answers": {"text", "answer_start"}}; empty answers mean that the question can't be answered."""
     context, question = text_of(value, mapping, "context"), text_of(value, mapping, "question")
     texts, starts = _answers(unpack(cell(value, mapping.get("answers"))))
     starts = [s if s >= 0 and context[s : s + len(t)] == t else context.find(t) for t, s in zip(texts, starts, strict=True)]
-    if lost := [t for t, s in zip(texts, starts, strict=True) if s < 0]:
+    if missing := [t for t, s in zip(texts, starts, strict=True) if s < 0]:
         raise RowProblem(
-            f"The answer {lost[0][:60]!r} does not stand in the context.", "Copy the answer from the context letter by letter."
+            f"The answer {missing[0][:60]!r} is not in the context.", "Copy the answer from the context character by character."
         )
     return {"context": context, "question": question, "answers": {"text": texts, "answer_start": starts}}
 
 
 def _answers(answers: Any) -> tuple[list[str], list[int]]:
-    """(texts, where each begins or -1) from SQuAD's object of lists, a list of objects, a list of texts or a text."""
+    """Return (texts, start of each or -1) from SQuAD's object of lists, a list of objects, a list of texts, or a text."""
     if isinstance(answers, dict) and isinstance(answers.get("text"), (list, str)):
         texts, starts = answers["text"], answers.get("answer_start")
         texts, starts = ([texts], [starts]) if isinstance(texts, str) else (texts, starts)
@@ -35,13 +35,13 @@ def _answers(answers: Any) -> tuple[list[str], list[int]]:
 
 
 def tokens(value: dict, mapping: dict, notes: list[str]) -> dict:
-    """{"tokens", "tags"}: two lists, or a text with marked spans cut into words."""
+    """Return {"tokens", "tags"} from two lists, or from a text with marked spans that is split into words."""
     words, tags = (unpack(cell(value, mapping.get(role))) for role in ("tokens", "tags"))
     if isinstance(words, str) and (found := marked(tags)) is not None:
         return _tagged(words, found)
     words, tags = (v.replace(",", " ").split() if role and isinstance(v, str) else v for role, v in enumerate((_split(words), tags)))
     if not words or not isinstance(words, list) or not isinstance(tags, list):
-        raise RowProblem("There are no tokens, or no tags.", "Give one list of words and one list of tags.", empty=not words)
+        raise RowProblem("There are no tokens, or no tags.", "Provide one list of words and one list of tags.", empty=not words)
     if len(words) != len(tags):
         raise RowProblem(f"There are {len(words)} tokens but {len(tags)} tags.", "Give each token exactly one tag.")
     return {"tokens": [plain(t) for t in words], "tags": [plain(t) for t in tags]}
@@ -52,7 +52,7 @@ def _split(words: Any) -> Any:
 
 
 def marked(spans: Any) -> list[tuple[int, int, str]] | None:
-    """(start, end, label) of each span in any common notation; None when these are no spans."""
+    """Return (start, end, label) of each span in any common notation; None if these are not spans."""
     spans = spans.get("entities") if isinstance(spans, dict) else spans
     if not isinstance(spans, list):
         return None
@@ -71,7 +71,7 @@ def _span(span: Any) -> tuple[int, int, str] | None:
 
 
 def _tagged(text: str, spans: list[tuple[int, int, str]]) -> dict:
-    """Words and BIO tags: a word belongs to the span it touches."""
+    """Return words and BIO tags: a word belongs to the span it touches."""
     words = list(WORD.finditer(text))
     if not words:
         raise RowProblem("There are no words in the text.", "Fill it in or leave the row out.", empty=True)
@@ -79,7 +79,7 @@ def _tagged(text: str, spans: list[tuple[int, int, str]]) -> dict:
     for start, end, label in spans:
         if not 0 <= start < end <= len(text):
             raise RowProblem(
-                f"The span {start} to {end} does not lie in the text of {len(text)} characters.", "Count from 0; the end is not in it."
+                f"The span {start} to {end} does not lie within the text of {len(text)} characters.", "Count from 0; the end is exclusive."
             )
         inside = [i for i, word in enumerate(words) if word.start() < end and word.end() > start]
         for n, i in enumerate(inside):

@@ -1,4 +1,4 @@
-"""Calls of functions and the functions that are offered, from any common notation to the one that chat templates take."""
+"""Convert tool calls and tool schemas from any common notation to the one that chat templates expect."""
 
 import json
 import re
@@ -11,12 +11,12 @@ THINK = re.compile(r"\s*<(think|thinking)>(.*?)</\1>\s*", re.S | re.I)
 AROUND = re.compile(r"</?(?:tool_call|tool_calls|function_call|functioncall)>|```(?:json)?", re.I)
 TAGGED = re.compile(r"<(?:tool_call|function_call|functioncall)>\s*[\[{]", re.I)  # a call in tags
 ARGUMENTS, NAMES, IDS = ("arguments", "parameters", "args", "input"), ("name", "toolName", "tool_name"), ("id", "toolCallId", "call_id")
-HELD = ("arguments", "parameters", "args", "input", "input_schema", "inputSchema")  # structs whose unused fields Arrow fills with null
+HELD = ("arguments", "parameters", "args", "input", "input_schema", "inputSchema")  # structs in which Arrow fills unused fields with null
 _DECODER = json.JSONDecoder(strict=False)
 
 
 def as_calls(content: Any) -> list | None:
-    """[{"name", "arguments"}, ...] when that is what the content is."""
+    """Return the tool calls if the content is nothing but calls ({"name", "arguments"}), else None."""
     items = [unpack(c) for c in content] if isinstance(content, list) else [content]
     return [call_of(c) for c in items] if items and all(map(_is_call, items)) else None
 
@@ -31,7 +31,7 @@ def _first(item: dict, keys: tuple[str, ...]) -> Any:
 
 
 def call_of(call: Any) -> Any:
-    """One call as {"type": "function", "function": {"name", "arguments"}}, with its id where it has one; RowProblem for no object."""
+    """Return one call as {"type": "function", "function": {"name", "arguments"}}, with its id if there is one. Raises RowProblem."""
     call = unpack(call)
     if not isinstance(call, dict):
         raise RowProblem("A tool call is not an object.", 'Write it as {"function": {"name": ..., "arguments": {...}}}.')
@@ -45,7 +45,7 @@ def call_of(call: Any) -> Any:
 
 
 def written(text: str) -> tuple[str, str, list] | None:
-    """(thoughts, text around, calls) of a text with one call or several as JSON in it; None when there is none."""
+    """Return (reasoning, text around, calls) of a text with one or more calls as JSON; None if there is none."""
     thought = THINK.match(text)
     rest = text[thought.end() :] if thought else text
     around, calls, at = [], [], 0
@@ -69,7 +69,7 @@ def _brace(text: str, at: int) -> int:
 
 
 def tools_of(content: Any) -> list | None:
-    """The functions a row offers, each as {"type": "function", "function": {...}}; None when it offers none."""
+    """Return a row's tools, each as {"type": "function", "function": {...}}; None if there are none."""
     tools = unpack(content)
     tools = [tools] if isinstance(tools, dict) and tools else tools
     if isinstance(tools, list) and all(isinstance(tool, dict) for tool in map(unpack, tools)):
@@ -80,7 +80,7 @@ def tools_of(content: Any) -> list | None:
 
 
 def _schema(tool: dict) -> dict:
-    """One function in OpenAI's notation; Anthropic's `input_schema` is its `parameters`. A null says nothing in a schema."""
+    """Return one function in OpenAI's notation. Anthropic's `input_schema` becomes `parameters`; nulls in the schema are dropped."""
     if "function" not in tool and "name" in tool:
         schema = _first(tool, ("input_schema", "inputSchema"))
         bare = {k: v for k, v in tool.items() if k not in ("input_schema", "inputSchema")}
@@ -92,7 +92,7 @@ def _schema(tool: dict) -> dict:
 
 
 def unasked(messages: list[dict], tools: list | None) -> list[dict]:
-    """The messages without nulls for arguments that the function called does not have: they were filled in for another function's."""
+    """Return the messages without null arguments that the called function doesn't have: they were filled in for another function."""
     known = {
         f["name"]: p for t in tools or [] if isinstance(f := t.get("function"), dict) and (p := _properties(f)) is not None and "name" in f
     }
@@ -118,7 +118,7 @@ def _asked(call: Any, known: dict) -> Any:
 
 
 def unfilled(value: Any) -> Any:
-    """A record from Arrow without the nulls that stand in each call and schema for the fields of the others."""
+    """Return a record from Arrow without the nulls in each call and schema for fields of the others."""
     if isinstance(value, list):
         return [unfilled(item) for item in value]
     if not isinstance(value, dict):
@@ -136,5 +136,5 @@ def _filled(value: Any, kept: tuple[str, ...] = ()) -> Any:
 
 
 def nested(schema: Any) -> bool:
-    """Whether an Arrow schema has a struct in which such nulls can stand."""
+    """Return whether an Arrow schema has a struct that can contain such nulls."""
     return any(f"{name}: struct<" in str(field.type) for field in schema for name in (*HELD, "properties"))

@@ -1,4 +1,4 @@
-"""Conversations that were written out as one text, with the marks of some chat template or with names before each turn."""
+"""Parse conversations written as one text, with the marks of a chat template or a name before each turn."""
 
 import re
 from typing import Any
@@ -12,7 +12,7 @@ _WORDS = {
 }
 _ROLES = {word: role for role, words in _WORDS.items() for word in words.split()}
 _NAME = r"(Human|User|Assistant|System|Instruction|Input|Response|Question|Answer|Output)"
-_STYLES = (  # (what the text holds near its beginning, the marks, each with the role in it); the first that fits is taken
+_STYLES = (  # (text near the beginning, pattern of the marks with the role in group 1); the first match wins
     ("<|im_start|>", re.compile(r"<\|im_start\|>\s*(\w+)[ \t]*\n?")),
     ("<|start_header_id|>", re.compile(r"<\|start_header_id\|>\s*(\w+)\s*<\|end_header_id\|>")),
     ("<start_of_turn>", re.compile(r"<start_of_turn>\s*(\w+)[ \t]*\n?")),
@@ -30,16 +30,16 @@ _STYLES = (  # (what the text holds near its beginning, the marks, each with the
 _ENDS = ("<|im_end|>", "<|eot_id|>", "<|end_of_text|>", "<end_of_turn>", "<|end|>", "</s>", "<|endoftext|>", "<eos>", "<|end_of_turn|>")
 _ROLES |= {"prompter": "user", "agent": "assistant"}
 _BOILERPLATE = "Below is an instruction that describes a task"
-OPENINGS = (  # how a prompt begins that is written out with marks
+OPENINGS = (  # beginnings of a prompt with marked turns
     *("Human:", "### Human", "### Instruction", "### User", "USER:", "[INST]", "<s>[INST]", "<s> [INST]", _BOILERPLATE),
     *("<|im_start|>", "<|begin_of_text|>", "<|start_header_id|>", "<start_of_turn>", "<bos><start_of_turn>", "<|user|>", "<|system|>"),
     "<|prompter|>",
 )
-_OPENING = 600  # a system text may stand before the first mark
+_OPENING = 600  # a system text may come before the first mark
 
 
 def transcript(text: str) -> Messages | None:
-    """The turns of a text such as "\\n\\nHuman: ...\\n\\nAssistant: ...", of ChatML or of Llama's [INST]; None for any other text."""
+    """Return the turns of a text such as "\\n\\nHuman: ...\\n\\nAssistant: ...", ChatML or Llama's [INST]; None for any other text."""
     head = text[:_OPENING]
     if "[INST]" in head:
         return _llama(text)
@@ -50,7 +50,7 @@ def transcript(text: str) -> Messages | None:
 
 
 def _begins(head: str, mark: re.Pattern) -> bool:
-    """A bare name with a colon counts only at the beginning, or after a system text when it is in capitals (Vicuna)."""
+    """Return whether a name with a colon is at the beginning, or in capitals after a system text (Vicuna); others don't count."""
     found = mark.search(head)
     return bool(found and (not head[: found.start()].strip() or found[1].isupper() and "assistant" in head[: found.start()].lower()))
 
@@ -74,7 +74,7 @@ def _split(text: str, mark: re.Pattern) -> Messages | None:
 
 
 def _closed(messages: Messages) -> Messages | None:
-    """Without the empty turn at which an answer would begin; None when nobody asks."""
+    """Drop the empty last turn where an answer would begin; None if there is no user turn."""
     while messages and messages[-1]["role"] == "assistant" and not messages[-1]["content"]:
         messages.pop()
     return messages if any(m["role"] == "user" for m in messages) else None
@@ -88,11 +88,11 @@ def _trim(text: str) -> str:
 
 
 def _llama(text: str) -> Messages | None:
-    """[INST] question [/INST] answer, again and again; a system text may stand in <<SYS>> of the first."""
+    """Parse repeated `[INST] question [/INST] answer`; the first may contain a system text in <<SYS>>."""
     messages: Messages = []
     for part in text.replace("<s>", "").split("[INST]")[1:]:
-        question, closed, answer = part.partition("[/INST]")
-        if not closed:
+        question, end_mark, answer = part.partition("[/INST]")
+        if not end_mark:
             return None
         system, marked, rest = question.partition("<</SYS>>")
         if marked and not messages:

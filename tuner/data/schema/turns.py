@@ -1,4 +1,4 @@
-"""Conversations in any common notation become messages: role, content, and what else a chat template knows."""
+"""Convert conversations in any common notation into messages: role, content, and other keys that chat templates know."""
 
 from typing import Any
 
@@ -25,8 +25,8 @@ REASONING = ("reasoning_content", "thinking", "reasoning", "thought")
 
 
 def turns(content: Any) -> Messages | None:
-    """Messages of a conversation in any common notation (`role`/`content`, `from`/`value`, question-and-answer pairs,
-    alternating texts, a text with marked turns), or None when it is none. RowProblem when a turn has a role nobody knows."""
+    """Return the messages of a conversation in any common notation (`role`/`content`, `from`/`value`, question-and-answer pairs,
+    alternating texts, a text with marked turns), or None if it is not a conversation. RowProblem for a turn with an unknown role."""
     content = unpack(content)
     if isinstance(content, str):
         return transcript(content)
@@ -46,7 +46,7 @@ def turns(content: Any) -> Messages | None:
 
 
 def answered_by(content: Any, by: str) -> Any:
-    """Turns of people with one of them as the assistant and the others as the user, by name where they are several."""
+    """Return the turns with one person as the assistant and the others as the user, with names if there are several."""
     if not isinstance(content, list) or not all(isinstance(turn, dict) for turn in content):
         return content
     role = next((k for k in TURN_ROLE if all(k in turn for turn in content)), TURN_ROLE[0])
@@ -88,40 +88,40 @@ def _turn(turn: Any) -> Messages | None:
 
 
 def _with_results(message: dict, results: Messages) -> Messages:
-    """Results of tools in a user's turn (Anthropic) are turns of their own, before what the user says; in a tool's they are the turn."""
-    said = message["role"] != "tool" and (message["content"].strip() or message.get("tool_calls"))
-    if said and message["role"] == "assistant":
+    """Return tool results in a user turn (Anthropic) as separate turns before the user's text; in a tool turn, they are the turn."""
+    has_content = message["role"] != "tool" and (message["content"].strip() or message.get("tool_calls"))
+    if has_content and message["role"] == "assistant":
         return [message, *results]
-    return [*results, message] if said else results
+    return [*results, message] if has_content else results
 
 
 def _couple(turn: Any) -> Messages | None:
-    """A question and its answer, as in Alpaca's `history`."""
+    """Return a question and its answer as messages, as in Alpaca's `history`."""
     if isinstance(turn, (list, tuple)) and len(turn) == 2 and all(isinstance(t, str) for t in turn):
         return [{"role": "user", "content": plain(turn[0])}, {"role": "assistant", "content": plain(turn[1])}]
     return None
 
 
 def _sides(turn: dict) -> Messages | None:
-    """A turn whose keys are the roles: {"human": ..., "assistant": ...}, or one of them."""
+    """Return the messages of a turn whose keys are the roles: {"human": ..., "assistant": ...}, or one of them."""
     pair = [
         {"role": known, "content": plain(text)}
         for name, text in turn.items()
         if isinstance(text, str) and text and (known := ROLE_NAMES.get(_bare(name)))
     ]
-    told = {m["role"] for m in pair}
-    return pair if pair and (len(turn) == 1 or {"user", "assistant"} <= told) else None
+    roles = {m["role"] for m in pair}
+    return pair if pair and (len(turn) == 1 or {"user", "assistant"} <= roles) else None
 
 
-def _keep(turn: dict, message: dict, said: Any, parts: Said | None) -> None:
-    """Put into the message what else the turn holds: calls, results, thoughts, and whether it is trained."""
+def _keep(turn: dict, message: dict, speaker: Any, parts: Said | None) -> None:
+    """Add the turn's other content to the message: tool calls, results, reasoning, and whether it is trained."""
     if message["role"] == "assistant":
         if called := _calls(turn) or parts and parts.calls:
             message["tool_calls"] = called
         if thought := next((turn[k] for k in REASONING if turn.get(k)), None) or parts and parts.thoughts:
             message["reasoning_content"] = plain(thought)
         if not message.get("tool_calls"):
-            _written(message, said)
+            _written(message, speaker)
         if (weight := next((turn[k] for k in WEIGHTS if turn.get(k) is not None), None)) is not None:
             message["weight"] = _weight(weight)
     elif message["role"] == "tool":
@@ -134,18 +134,18 @@ def _weight(weight: Any) -> int:
         return 0
     if text in ("1", "true", "1.0", "yes"):
         return 1
-    raise RowProblem(f"A turn has the weight {text[:20]!r}.", "Use 1 for turns to learn and 0 for turns only to read.")
+    raise RowProblem(f"A turn has the weight {text[:20]!r}.", "Use 1 for turns to train on and 0 for turns that are only context.")
 
 
 def _calls(turn: dict) -> list | None:
-    """The tool calls of a turn, as chat templates want them: the arguments as an object."""
+    """Return the tool calls of a turn as chat templates expect them, with the arguments as an object."""
     calls = unpack(turn.get("tool_calls")) or ([called] if (called := turn.get("function_call")) else None)
     return [call_of(call) for call in calls] if isinstance(calls, list) else None
 
 
-def _written(message: dict, said: Any) -> None:
-    """A call that is written into the text (the turn's role or tags say so), with thoughts and words around it."""
-    if said not in CALLS and not TAGGED.search(message["content"]):
+def _written(message: dict, speaker: Any) -> None:
+    """Extract tool calls written into the text (indicated by the turn's role or by tags), with reasoning and text around them."""
+    if speaker not in CALLS and not TAGGED.search(message["content"]):
         return
     if found := written(message["content"]):
         thoughts, text, calls = found
@@ -155,7 +155,7 @@ def _written(message: dict, said: Any) -> None:
 
 
 def role_of(name: Any) -> str:
-    """user, assistant, system or tool, whatever the turn calls it."""
+    """Return user, assistant, system or tool for any known name of a role; RowProblem for an unknown one."""
     known = ROLE_NAMES.get(name) if isinstance(name, str) else None
     if known := known or ROLE_NAMES.get(_bare(plain(name))):
         return known

@@ -1,7 +1,7 @@
-"""Exports of other programs: assistants' conversations, annotated texts, chats of several people.
+"""Read exports of other programs: conversations with assistants, annotated texts, group chats.
 
-Each module says of the first records whether they are its own, and how they become rows; what can't become rows is refused with
-the export to take in its place.
+Each module recognizes its own export from the first records and defines how they become rows. An export that can't become rows is
+rejected with the name of the export to use instead.
 """
 
 from tuner.data.readers.exports import assistants, label_studio, people
@@ -11,5 +11,5 @@ READERS = (assistants.chatgpt, assistants.claude, label_studio.annotated, people
 
 
 def folding(records: list[dict]) -> Fold | None:
-    """How the records of a known export become rows; None for any other file. DataError for an export without what can be trained."""
+    """Return how the records of a known export become rows; None for any other file. DataError for an export without trainable content."""
     return next((fold for reader in READERS if records and (fold := reader(records))), None)

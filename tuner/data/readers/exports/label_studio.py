@@ -1,4 +1,4 @@
-"""What Label Studio exports as JSON and as JSON-MIN: texts with choices, numbers, marked spans or written answers."""
+"""Read Label Studio's JSON and JSON-MIN exports: texts with choices, numbers, marked spans or written answers."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -8,14 +8,14 @@ from tuner.data.readers.nested import Fold, each
 from tuner.data.schema.cells import plain, unpack
 from tuner.errors import DataError
 
-MIN = ("annotator", "annotation_id", "lead_time", "updated_at")  # what JSON-MIN puts beside the fields of the task
+MIN = ("annotator", "annotation_id", "lead_time", "updated_at")  # keys that JSON-MIN adds to the fields of the task
 ASIDE = (*MIN, "id", "created_at", "agreement", "completed_by")
 EMPTY = (None, "", [], {})
 TAKES = ("choices", "labels", "rating", "number", "textarea", "taxonomy")
 
 
 def annotated(records: list[dict]) -> Fold | None:
-    """Label Studio's JSON or JSON-MIN; DataError that says which export to take for what holds no text to train."""
+    """Recognize Label Studio's JSON or JSON-MIN; DataError that names the export to use if there is no text to train on."""
     if all(isinstance(r.get("data"), dict) and _annotations(r) is not None for r in records):
         named = Counter(plain(result.get("from_name")) for r in records for result in _results(r))
         return _fold(records, lambda r: _whole(r, _first(named)), list(named))
@@ -26,7 +26,7 @@ def annotated(records: list[dict]) -> Fold | None:
 
 
 def _first(named: Counter) -> str | None:
-    """The name of what was annotated most often; of equals, the one that comes first."""
+    """Return the control that was annotated most often; the first one in a tie."""
     return max(named, key=named.get, default=None)
 
 
@@ -36,20 +36,20 @@ def _annotations(record: dict) -> list | None:
 
 
 def _results(record: dict) -> list[dict]:
-    """What the first annotation says that was not cancelled; a ground truth goes before the others."""
+    """Return the results of the first annotation that was not cancelled; a ground truth takes precedence."""
     kept = [a for a in _annotations(record) or [] if not a.get("was_cancelled")]
     kept = [a for a in kept if a.get("ground_truth")] or kept
     return [r for r in (kept[0]["result"] if kept else []) if isinstance(r, dict) and r.get("type") not in ("relation", None)]
 
 
 def _whole(record: dict, name: str | None) -> dict:
-    """{"data", "type", "values"} of a task: what its annotation says under one name."""
+    """Return {"data", "type", "values"} of a task: the results of its annotation for one control."""
     same = [r for r in _results(record) if plain(r.get("from_name")) == name]
     return {"data": record["data"], "type": same[0]["type"] if same else None, "values": [r.get("value") or {} for r in same]}
 
 
 def _fields(records: list[dict]) -> list[str]:
-    """The names under which JSON-MIN holds what was annotated: it puts them behind the task and its id, and before its own."""
+    """Return the keys with annotations in JSON-MIN, which come after the task's fields and its id, and before JSON-MIN's own keys."""
     keys = list(dict.fromkeys(k for r in records for k in r))
     at = min((keys.index(k) for k in MIN if k in keys), default=len(keys))
     begin = keys.index("id") + 1 if "id" in keys else at
@@ -59,11 +59,11 @@ def _fields(records: list[dict]) -> list[str]:
 
 
 def _short(record: dict, name: str | None, names: list[str]) -> dict:
-    """The same of a record of JSON-MIN, in which a single choice stands by itself."""
-    said = unpack(record.get(name))
+    """Return the same as `_whole` for a record of JSON-MIN, in which a single choice is a plain value."""
+    content = unpack(record.get(name))
     data = {k: v for k, v in record.items() if k not in (*ASIDE, *names)}
-    items = said if isinstance(said, list) else [said]
-    if said in EMPTY:
+    items = content if isinstance(content, list) else [content]
+    if content in EMPTY:
         return {"data": data, "type": None, "values": []}
     if isinstance(items[0], dict):
         kind = next((t for t in (*TAKES, "rectanglelabels") if t in items[0]), next((k for k in items[0] if "labels" in k), "choices"))
@@ -73,7 +73,7 @@ def _short(record: dict, name: str | None, names: list[str]) -> dict:
 
 
 def _fold(records: list[dict], read: Callable[[dict], dict], names: list[str]) -> Fold:
-    """The rows of all tasks, in the way that most of the first ones want."""
+    """Return the conversion of all tasks, using the annotation type of most of the first ones."""
     tasks = [read(record) for record in records]
     kinds = [t["type"] for t in tasks if t["type"]]
     kind = max(set(kinds), key=kinds.count) if kinds else None
@@ -86,18 +86,18 @@ def _fold(records: list[dict], read: Callable[[dict], dict], names: list[str]) -
 
     def row(record: dict) -> list[dict]:
         task = read(record)
-        return [{first: task["data"].get(text), column: _said(task, kind, several)}]
+        return [{first: task["data"].get(text), column: _annotation(task, kind, several)}]
 
-    others = f" Of several ({', '.join(names[:5])}) the one that was annotated most was read." * (len(names) > 1)
+    others = f" Of several controls ({', '.join(names[:5])}), the one annotated most often was read." * (len(names) > 1)
     note = (
-        f"Label Studio's export: the text in `{text}` and what was annotated ({kind}) became a row; the first annotation of a task counts."
+        f"Label Studio's export: the text in `{text}` and its annotation ({kind}) became a row; the first annotation of a task counts."
         + others
     )
     return Fold([first, column], note, each(row))
 
 
 def _text_field(data: list[dict]) -> str | None:
-    """The field of the tasks with the text: by its name, else the one with the longest texts that are no links."""
+    """Return the field with the text: the one named "text", else the one with the longest texts that are not links."""
     keys = list(dict.fromkeys(k for d in data for k in d))
     texts = {
         k: [d[k] for d in data if isinstance(d.get(k), str) and not d[k].startswith(("http://", "https://", "/data/", "s3://"))]
@@ -116,25 +116,25 @@ def _listed(value: Any) -> list:
     return value if isinstance(value, list) else [] if value is None else [value]
 
 
-def _said(task: dict, kind: str, several: bool) -> Any:
-    """What the annotation says: a label or a list of them, a number, spans, or the text that was written."""
+def _annotation(task: dict, kind: str, several: bool) -> Any:
+    """Return the annotation: a label or a list of labels, a number, spans, or a written text."""
     if task["type"] not in (kind, None):
         return None
     if kind == "labels":
         return [
             {"start": v.get("start"), "end": v.get("end"), "label": _listed(v.get("labels"))[0]} for v in task["values"] if v.get("labels")
         ]
-    said = _choices(task, kind)
+    choices = _choices(task, kind)
     if kind in ("rating", "number"):
         return next((v[kind] for v in task["values"] if kind in v), None)
-    return "\n".join(said) if kind == "textarea" else said if several and task["type"] else (said or [None])[0]
+    return "\n".join(choices) if kind == "textarea" else choices if several and task["type"] else (choices or [None])[0]
 
 
 def _refused(kind: str | None) -> DataError:
-    what = f"what was annotated is of the type {kind}" if kind else "no task has an annotation"
+    what = f"the annotations have the type {kind}" if kind else "no task has an annotation"
     return DataError(
-        f"Label Studio's export holds no text with a label: {what}.",
+        f"The Label Studio export has no text with a label: {what}.",
         asked=kind or "tasks without annotations",
-        available="texts with choices, labels of words, ratings or written answers",
+        available="texts with choices, word labels, ratings or written answers",
         remedy="Annotate texts with Choices, Labels, Rating or TextArea and export them as JSON, JSON-MIN or CSV.",
     )

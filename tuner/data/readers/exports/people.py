@@ -1,6 +1,6 @@
-"""Chats of several people, as Slack, Discord, Telegram and WhatsApp export them: a pause begins a new conversation.
+"""Read group chats exported from Slack, Discord, Telegram and WhatsApp. A pause begins a new conversation.
 
-Who of them is the assistant no export says: it is asked (`guess_people`), and the turns keep the names.
+No export says which person is the assistant: detection asks the user, and the turns keep the names.
 """
 
 import html
@@ -13,14 +13,17 @@ from typing import Any, NamedTuple
 from tuner.data.readers.nested import Fold, Pairs
 from tuner.data.schema.cells import plain
 
-PAUSE, MOST = 4 * 3600, 500  # seconds without a message, and messages, after which a new conversation begins
-NOTE = "{program}'s export: messages without a pause of more than 4 hours became a conversation; notices and messages without text were left out."
+PAUSE, MOST = 4 * 3600, 500  # a new conversation begins after this many seconds without a message, or this many messages
+NOTE = (
+    "{program}'s export: messages without a pause of more than 4 hours became a conversation; "
+    "notices and messages without text were skipped."
+)
 SLACK = (None, "bot_message", "thread_broadcast", "me_message", "file_share")
 DISCORD = ("Default", "Reply", "ThreadStarterMessage", "0", "19")
 
 
 class Line(NamedTuple):
-    """One message: the thread it belongs to ("" for the channel itself), who wrote it, what, and when in seconds."""
+    """One message: its thread ("" for the channel itself), its author, its text, and its time in seconds."""
 
     thread: str
     who: str
@@ -29,7 +32,7 @@ class Line(NamedTuple):
 
 
 def conversations(read: Callable[[dict], Line | None], program: str) -> Fold:
-    """The fold of a program's export; `read` gives the line of a record, or None for what nobody said."""
+    """Return the Fold of a program's export. `read` returns the line of a record, or None for a record that is not a message."""
 
     def rows(pairs: Pairs) -> Iterator[tuple[int, dict | None]]:
         lines: list[tuple[int, Line]] = []
@@ -51,7 +54,7 @@ def conversations(read: Callable[[dict], Line | None], program: str) -> Fold:
 
 
 def _joined(lines: list[tuple[int, Line]]) -> Iterator[tuple[int, dict]]:
-    """A row for each thread; what one person writes in a row is one turn."""
+    """Yield a row for each thread; consecutive messages of one person are one turn."""
     threads: dict[str, tuple[int, list[dict]]] = {}
     for number, line in lines:
         _, turns = threads.setdefault(line.thread, (number, []))
@@ -68,7 +71,7 @@ def _most(records: Iterable[dict], test: Callable[[dict], Any]) -> bool:
 
 
 def slack(records: list[dict]) -> Fold | None:
-    """A channel's (or a day's) JSON of Slack."""
+    """Recognize Slack's JSON of a channel or a day."""
     if not _most(records, lambda r: r.get("type") == "message" and re.fullmatch(r"\d{9,}\.\d+", plain(r.get("ts")))):
         return None
     names: dict[str, str] = {}
@@ -80,8 +83,8 @@ def _slack(record: dict, names: dict[str, str]) -> Line | None:
         return None
     profile, bot = record.get("user_profile") or {}, record.get("bot_profile") or {}
     user = plain(record.get("user") or record.get("bot_id"))
-    called = (profile.get("real_name"), profile.get("display_name"), profile.get("name"), bot.get("name"), record.get("username"))
-    if who := next((plain(name) for name in called if name), None):
+    candidates = (profile.get("real_name"), profile.get("display_name"), profile.get("name"), bot.get("name"), record.get("username"))
+    if who := next((plain(name) for name in candidates if name), None):
         names[user] = who
     text = re.sub(r"<@(\w+)(?:\|[^>]*)?>", lambda m: "@" + names.get(m[1], m[1]), plain(record.get("text")))
     text = re.sub(r"<([^<>|]+)(?:\|([^<>]*))?>", lambda m: m[2] or m[1], text)
@@ -90,7 +93,7 @@ def _slack(record: dict, names: dict[str, str]) -> Line | None:
 
 
 def discord(records: list[dict]) -> Fold | None:
-    """The JSON of DiscordChatExporter."""
+    """Recognize the JSON of DiscordChatExporter."""
 
     def is_one(record: dict) -> bool:
         author = record.get("author")
@@ -108,7 +111,7 @@ def _discord(record: dict) -> Line | None:
 
 
 def telegram(records: list[dict]) -> Fold | None:
-    """The `result.json` of one chat that Telegram Desktop writes, as one record or as its messages."""
+    """Recognize Telegram Desktop's `result.json` of one chat, as one record or as its messages."""
 
     def is_one(record: dict) -> bool:
         return record.get("type") in ("message", "service") and "date" in record and bool({"from_id", "actor_id"} & record.keys())

@@ -1,4 +1,4 @@
-"""WhatsApp's `_chat.txt`: "[31.12.20, 23:59:03] Name: text" of an iPhone, "12/31/20, 11:59 PM - Name: text" of Android."""
+"""Read WhatsApp's `_chat.txt`: "[31.12.20, 23:59:03] Name: text" (iPhone), "12/31/20, 11:59 PM - Name: text" (Android)."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -17,11 +17,11 @@ LEFT_OUT = re.compile(
     re.I,
 )
 EDITED = re.compile(rf"[{MARKS}]?<[^<>\n]*edited[^<>\n]*>\s*$", re.I)
-ORDERS = ((0, 1, 2), (1, 0, 2), (2, 1, 0))  # where day, month and year stand
+ORDERS = ((0, 1, 2), (1, 0, 2), (2, 1, 0))  # positions of day, month and year
 
 
 def dated(head: str) -> tuple[int, int, int] | None:
-    """Where day, month and year stand in the dates of a text that is such a chat; None for any other text."""
+    """Return the positions of day, month and year in the dates of a WhatsApp chat; None for any other text."""
     lines = [line for line in head.split("\n") if line.strip()][:200]
     found = [m for m in map(BEGINS.match, lines) if m]
     if not lines or not BEGINS.match(lines[0]) or len(found) < 0.2 * len(lines) or not any(NAMED.match(m["rest"]) for m in found):
@@ -34,36 +34,36 @@ def dated(head: str) -> tuple[int, int, int] | None:
 
 
 def _when(found: re.Match, order: tuple[int, int, int]) -> float | None:
-    """Seconds since 1970 as a clock in Greenwich would have it: only differences count."""
-    said = {name: found[name] or found[f"a_{name}"] for name in ("date", "hour", "minute", "half")}
-    numbers = [int(n) for n in re.split(r"[./-]", said["date"])]
+    """Return seconds since 1970, taken as UTC (only differences are used); None for an impossible date."""
+    parts = {name: found[name] or found[f"a_{name}"] for name in ("date", "hour", "minute", "half")}
+    numbers = [int(n) for n in re.split(r"[./-]", parts["date"])]
     day, month, year = (numbers[i] for i in order)
-    hour = int(said["hour"]) % 12 + 12 * (said["half"].lower() == "p") if said["half"] else int(said["hour"])
+    hour = int(parts["hour"]) % 12 + 12 * (parts["half"].lower() == "p") if parts["half"] else int(parts["hour"])
     try:
         return datetime.fromisoformat(
-            f"{year + 2000 * (year < 100):04}-{month:02}-{day:02}T{hour:02}:{said['minute']}:00+00:00"
+            f"{year + 2000 * (year < 100):04}-{month:02}-{day:02}T{hour:02}:{parts['minute']}:00+00:00"
         ).timestamp()
     except ValueError:
         return None
 
 
 def messages(lines: Iterable[str], order: tuple[int, int, int]) -> Iterator[dict]:
-    """{"from", "text", "when"} of each message that somebody wrote; notices and what stands for a picture are left out."""
-    held: dict | None = None
+    """Yield {"from", "text", "when"} of each message of a person. Notices are skipped; placeholders of media become empty texts."""
+    current: dict | None = None
     for line in lines:
         if not (begun := BEGINS.match(line)):
-            if held:
-                held["text"] += "\n" + line.rstrip("\r\n")
+            if current:
+                current["text"] += "\n" + line.rstrip("\r\n")
             continue
-        if held:
-            yield _clean(held)
+        if current:
+            yield _clean(current)
         named = NAMED.match(begun["rest"])
         when = _when(begun, order)
-        held = (
+        current = (
             {"from": named["name"].strip(MARKS + " ~\u202f"), "text": named["text"].rstrip("\r\n"), "when": when or 0.0} if named else None
         )
-    if held:
-        yield _clean(held)
+    if current:
+        yield _clean(current)
 
 
 def _clean(message: dict) -> dict:
