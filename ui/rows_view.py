@@ -55,11 +55,7 @@ class RowsView:
         )
         if plan.question:
             accepted = any(q["field"] == "accept_lost_rows" for q in plan.question)
-            way = (
-                "take a fix, or choose “Train without the lost rows” in all settings"
-                if accepted
-                else "take a fix, or change the data"
-            )
+            way = "take a fix, or choose “Train without the lost rows” in all settings" if accepted else "take a fix, or change the data"
             lines += f"<p>Training will not start like this: {way}.</p>"
         titles = [gr.update(value=f["title"], visible=True) for f in fixes]
         card = f'<div class="ts-card"><b>What becomes of the rows</b>{lines}</div>' if lines else ""

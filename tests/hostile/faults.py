@@ -30,7 +30,7 @@ from tuner.paths import Workspace
 
 
 def processes(ws: Workspace) -> dict[str, list[int]]:
-    """Return {module: pids} of the processes that work for a workspace's machine folder: 'supervisor', 'workers.sft', ..."""
+    """Return {module: pids} of the processes that work for a workspace's machine folder: 'jobs.supervisor', 'workers.training.sft', ..."""
     found: dict[str, list[int]] = {}
     for process in psutil.process_iter():
         try:

@@ -35,7 +35,7 @@ def test_a_full_disk_while_training(small):
     ws, data = small
     wish = LONGER | {"max_steps": 80, "eval_steps": 10}  # so long that even a slow machine looks before it has ended
     run = begin(ws, data, wish)
-    (worker,) = faults.at_work(ws, "workers.sft")
+    (worker,) = faults.at_work(ws, "workers.training.sft")
     at_step(ws, run, 12)
     with faults.paused(worker):
         filler = faults.fill(ws.root)
@@ -53,7 +53,7 @@ def test_nothing_at_all_can_be_written(ws, data):
     """No checkpoint, no log, no status: the exit code tells it, and whoever settles the run writes it."""
     run = begin(ws, data, LONGER)
     at_step(ws, run, 7)
-    (worker,) = faults.at_work(ws, "workers.sft")
+    (worker,) = faults.at_work(ws, "workers.training.sft")
     faults.file_limit(worker, 1)
     run = training.wait(ws, run.id)
     assert run.state == "failed" and run.status["error"]["code"] == "disk" and run.status["error"]["remedy"], run.status

@@ -75,7 +75,7 @@ def test_supervisor_and_training_worker(ws, data, undisturbed):
     """Without a page: every command says what is true at once; the newest checkpoint, which is the best one, was damaged meanwhile."""
     run = begin(ws, data)
     until(lambda: (runs.get(ws, run.id).status.get("best") or {}).get("step") == 12, 90, every=0.02)
-    faults.kill(*faults.at_work(ws, "supervisor", "workers.sft"))
+    faults.kill(*faults.at_work(ws, "jobs.supervisor", "workers.training.sft"))
     assert paths.read_json(run.path / "status.json")["state"] == "running", "nobody is left to say anything else"
     faults.flip(run.path / "checkpoints" / "checkpoint-12" / "adapter_model.safetensors")
     assert [r["state"] for r in cli(ws, "runs")["runs"]] == ["interrupted"]
@@ -98,7 +98,7 @@ def test_supervisor_and_a_run_that_only_waits(ws, data):
     """It is queued, truly: somebody looks, and a supervisor goes on with it."""
     first, second = begin(ws, data, LONGER, "first"), begin(ws, data, RUN, "second")
     at_step(ws, first, 2)
-    faults.kill(*faults.at_work(ws, "supervisor", "workers.sft"))
+    faults.kill(*faults.at_work(ws, "jobs.supervisor", "workers.training.sft"))
     assert not locks.held(ws.machine_folder() / "supervisor.lock")
     assert {r.id: r.state for r in runs.listing(ws)} == {first.id: "interrupted", second.id: "queued"}
     until(lambda: runs.get(ws, second.id).state == "preparing", 30)
@@ -109,7 +109,7 @@ def test_supervisor_and_a_run_that_only_waits(ws, data):
 
 def test_supervisor_and_dry_run(ws, data):
     _, id = training.measure(ws, RUN | {"data": data.ref})
-    faults.kill(*faults.at_work(ws, "supervisor", "workers.sft"))
+    faults.kill(*faults.at_work(ws, "jobs.supervisor", "workers.training.sft"))
     until(lambda: dry_run.look(ws, id)["state"] != "running", 6 * settling.SLOW)
     with pytest.raises(WorkError):
         dry_run.wait(ws, id)
@@ -118,7 +118,7 @@ def test_supervisor_and_dry_run(ws, data):
 def test_supervisor_and_serving_worker(ws):
     """The next question starts both anew."""
     before = chat_client.endpoint(ws, "cpu")
-    faults.kill(*faults.at_work(ws, "supervisor", "workers.serve"))
+    faults.kill(*faults.at_work(ws, "jobs.supervisor", "workers.serving.server"))
     assert supervisor.serving(ws.machine_folder(), "cpu") == [], "a number in the queue is no process"
     after = chat_client.endpoint(ws, "cpu")
     assert after["key"] != before["key"] and locks.held(chat_client.folder(ws, "cpu") / "lock")
@@ -132,7 +132,7 @@ def test_supervisor_and_export(house):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TUNESMITH_MACHINE", str(ws.machine_folder()))
         supervisor.submit(ws, "export", place, "cpu")
-        faults.kill(*faults.at_work(ws, "supervisor", "workers.export"))
+        faults.kill(*faults.at_work(ws, "jobs.supervisor", "workers.merge"))
         assert formats.made(ws, house.lora) == []
         assert formats.make(ws, house.lora, "merged")["check"]["passed"]
 
@@ -147,7 +147,7 @@ def test_supervisor_and_download(ws, tmp_path):
             patch.setenv(name, value)
         downloads.start(ws, "owner/tiny")
         until(lambda: "a second" in (downloads.state(ws, "owner/tiny").get("reason") or ""), 60)
-        faults.kill(*faults.at_work(ws, "supervisor", "workers.fetch"))
+        faults.kill(*faults.at_work(ws, "jobs.supervisor", "workers.download"))
         found = downloads.state(ws, "owner/tiny")
         assert found["state"] == "interrupted" and "gone" in found["reason"]
         handler.slow = 0
@@ -167,7 +167,7 @@ def test_a_download_outlives_its_supervisor(ws, tmp_path):
             patch.setenv(name, value)
         downloads.start(ws, "owner/tiny")
         until(lambda: "MB" in (downloads.state(ws, "owner/tiny").get("reason") or ""), 60)
-        faults.kill(*faults.at_work(ws, "supervisor"))
+        faults.kill(*faults.at_work(ws, "jobs.supervisor"))
         until(lambda: downloads.state(ws, "owner/tiny")["state"] not in runs.LIVE, 60)
         assert downloads.state(ws, "owner/tiny")["state"] == "finished"
 
@@ -177,7 +177,7 @@ def test_supervisor_and_rehearsal(ws, data, undisturbed):
     run = begin_quietly(ws, data)
     (run.path / "measure").touch()
     supervisor.submit(ws, "train", run.path, "cpu")
-    faults.kill(*faults.at_work(ws, "supervisor", "workers.rehearse", "workers.sft"))
+    faults.kill(*faults.at_work(ws, "jobs.supervisor", "workers.training.preflight", "workers.training.sft"))
     assert runs.get(ws, run.id).state == "interrupted"
     training.resume(ws, run.id)
     assert same(finish(ws, run), undisturbed)
@@ -199,7 +199,7 @@ def test_importer_and_its_parent(ws, tmp_path):
     parent = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)})
     job = parent.stdout.readline().strip()
     until(lambda: (ws.jobs / job / "progress.json").exists(), 60)
-    faults.kill(parent.pid, *faults.at_work(ws, "workers.ingest"))
+    faults.kill(parent.pid, *faults.at_work(ws, "workers.data_tasks"))
     parent.wait()
     now = data_jobs.progress(ws, job)
     assert now["state"] == "failed" and "stopped by the system" in now["errors"][0]["message"]
@@ -209,7 +209,7 @@ def test_importer_and_its_parent(ws, tmp_path):
 def test_a_supervisor_that_is_stopped_is_not_waited_for_without_end(ws, data):
     run = begin(ws, data, LONGER)
     at_step(ws, run, 1)
-    (boss,), workers = faults.at_work(ws, "supervisor"), faults.at_work(ws, "workers.sft")
+    (boss,), workers = faults.at_work(ws, "jobs.supervisor"), faults.at_work(ws, "workers.training.sft")
     with faults.paused(boss):
         faults.kill(*workers)
         with pytest.raises(ConflictError, match="interrupted"):
@@ -334,7 +334,7 @@ def test_the_best_evaluation_has_its_weights(ws, tmp_path):
     data = nonsense(ws, tmp_path)
     run = begin(ws, data, WISH | {"max_steps": 12, "eval_steps": 1, "save_steps": 6, "learning_rate": 1e-2})
     at_step(ws, run, 7)
-    faults.kill(*faults.at_work(ws, "supervisor", "workers.sft"))
+    faults.kill(*faults.at_work(ws, "jobs.supervisor", "workers.training.sft"))
     run = runs.get(ws, run.id)
     step = run.status["best"]["step"]
     assert step < 6 and runs.is_whole(run.path / "checkpoints" / f"checkpoint-{step}"), "saved though no step of saving"
@@ -380,7 +380,7 @@ def test_kills_at_any_moment_of_saving(ws, data, undisturbed):
         until(
             lambda s=step: list((run.path / "checkpoints").glob(f"checkpoint-{s + 2 - s % 2}")) or not runs.get(ws, run.id).live, 60, 0.001
         )
-        pids = [p for m in ("supervisor", "workers.sft") for p in faults.processes(ws).get(m, [])]
+        pids = [p for m in ("jobs.supervisor", "workers.training.sft") for p in faults.processes(ws).get(m, [])]
         faults.kill(*pids)
         kills += 1
         if (now := runs.get(ws, run.id)).state == "interrupted":
