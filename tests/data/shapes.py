@@ -1188,7 +1188,7 @@ MENDED = [  # name, messages, what becomes of them, a word of the note
     ("doubled_user", [u("Hi"), u("there"), YO], [u("Hi\n\nthere"), YO], "joined"),
     ("doubled_assistant", [HI, a("Yo"), a("man")], [HI, a("Yo\n\nman")], "joined"),
     ("doubled_system", [s("Be"), s("kind"), HI, YO], [s("Be\n\nkind"), HI, YO], "joined"),
-    ("open_end", [HI, YO, u("And?")], [HI, YO], "left out"),
+    ("open_end", [HI, YO, u("And?")], [HI, YO], "removed"),
 ]
 ASKED = [  # name, the best guess, rows
     ("rated_by_stars", "rated", [{"prompt": "Hi", "response": "Yo", "rating": r} for r in (1, 5)]),
