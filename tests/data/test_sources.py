@@ -50,7 +50,7 @@ def test_a_damaged_row_names_its_file(ws, tmp_path):
 
 
 def test_files_whose_columns_differ_are_not_one(ws, tmp_path):
-    with pytest.raises(DataError, match="b.csv are not those of a.csv: it lacks answer and has reply"):
+    with pytest.raises(DataError, match="b.csv don't match those of a.csv: it lacks answer and also has reply"):
         store.add(ws, [table(tmp_path, "a.csv", 3), table(tmp_path, "b.csv", 3, head="prompt,reply")])
     assert store.listing(ws) == [] and not [f for f in ws.datasets.iterdir() if not f.name.startswith(".")]
 
@@ -149,7 +149,7 @@ def test_a_file_of_its_own_to_test_with(ws, tmp_path):
     assert [r["row"] for r in store.iterate(ds, held_out=True)] == [*range(101, 108)]
     again = store.remap(ws, ds.id, mapping={"prompt": "answer", "answer": "prompt"})
     assert again.held_out == 7
-    with pytest.raises(DataError, match="are not those of"):
+    with pytest.raises(DataError, match="don't match those of"):
         store.add(ws, tmp_path / "learn.csv", test_file=table(tmp_path, "other.csv", 7, head="x,y"))
 
 
