@@ -65,7 +65,7 @@ class Reader:
                 f"{self.name} is a gzipped file of a format that is already compressed.",
                 asked=self.name,
                 available=READABLE,
-                remedy="Decompress it with gunzip and choose the file inside.",
+                remedy="Decompress it and choose the file inside.",
             )
         if head.startswith(b"PAR1"):
             self.format, self.delimiter = "parquet", ""
