@@ -59,6 +59,7 @@ def mine(path: Path) -> bool:
 
 
 def release(path: Path) -> None:
+    """Release the lock if this process holds it."""
     fd = _mine.pop(path.resolve(), None)
     if fd is not None:
         os.close(fd)

@@ -61,7 +61,7 @@ class Workspace:
 
     @property
     def jobs(self) -> Path:
-        """Folders of imports in progress; each is removed when its import ends."""
+        """Folders of imports and other short jobs in progress; each is removed when its job ends."""
         return self.root / "jobs"
 
     def dataset(self, id: str) -> Path:
@@ -210,6 +210,7 @@ def close_to_others(folder: Path) -> None:
 
 
 def default_home() -> Path:
+    """Return TUNESMITH_HOME, or ~/.tunesmith."""
     return Path(os.environ.get("TUNESMITH_HOME") or Path.home() / ".tunesmith")
 
 
@@ -271,9 +272,11 @@ def read_json(path: Path, default=None):
 
 
 def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file as hex digits."""
     with open(path, "rb") as f:
         return hashlib.file_digest(f, "sha256").hexdigest()
 
 
 def folder_bytes(folder: Path) -> int:
+    """Return the size of all files in a folder and its subfolders, in bytes."""
     return sum(f.stat().st_size for f in folder.rglob("*") if f.is_file())

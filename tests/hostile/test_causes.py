@@ -185,7 +185,7 @@ def test_the_page_opens_on_a_read_only_workspace(locked):
 
     page = layout.Page(House(locked.ws.home, locked.ws.machine))
     seen = page.view(locked.ws, Screen(run=locked.lora), "1", "")
-    assert "nothing can be started" in seen[0] and draw.read_only(locked.ws.root)
+    assert "start, import or change anything" in seen[0] and draw.read_only(locked.ws.root)
     request = type("Request", (), {"session_hash": "one", "query_params": {}})()
     assert page.on_load(Screen(tab="runs", run=locked.lora).with_(), request)
 

@@ -59,6 +59,7 @@ class Unpacked(io.RawIOBase):
 
 
 def is_packed(path: Path) -> bool:
+    """Return whether the file is gzipped."""
     with open(path, "rb") as f:
         return f.read(2) == GZIP
 

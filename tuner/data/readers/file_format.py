@@ -115,6 +115,7 @@ def _binary(path: Path, head: bytes) -> str | None:
 
 
 def is_workbook(path: Path, head: bytes) -> bool:
+    """Return whether the file is an Excel or OpenDocument workbook."""
     return head.startswith(OLD_OFFICE) or head[:4] == b"PK\x03\x04" and _zipped(path) in WORKBOOKS
 
 

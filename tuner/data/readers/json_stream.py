@@ -51,11 +51,13 @@ class Cursor:
         self.stream, self.text, self.at, self.line, self.column, self.ended, self.indent = stream, "", 0, 1, 1, False, None
 
     def more(self) -> None:
+        """Read the next piece of the stream and drop the text before the cursor."""
         line, column = self.place(self.at)
         piece = self.stream.read(max(CHUNK, len(self.text) - self.at))
         self.text, self.at, self.line, self.column, self.ended = self.text[self.at :] + piece, 0, line, column, not piece
 
     def place(self, at: int) -> tuple[int, int]:
+        """Return (line, column) of an index of the text, counted from 1."""
         breaks = self.text.count("\n", 0, at)
         return self.line + breaks, at - self.text.rfind("\n", 0, at) if breaks else self.column + at
 
@@ -76,6 +78,7 @@ class Cursor:
             self.more()
 
     def value(self):
+        """Return the next JSON value; Broken if it is invalid or longer than LARGEST."""
         self.peek()
         while True:
             try:

@@ -36,6 +36,7 @@ class Several:
 
     @property
     def position(self) -> int:
+        """Bytes read so far, for a progress bar."""
         return self._before + (self._now.position if self._now else 0)
 
     def __iter__(self) -> Iterator[Record]:

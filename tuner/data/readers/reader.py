@@ -65,7 +65,7 @@ class Reader:
                 f"{self.name} is a gzipped file of a format that is already compressed.",
                 asked=self.name,
                 available=READABLE,
-                remedy="Decompress it with gunzip and choose the file inside.",
+                remedy="Decompress it and choose the file inside.",
             )
         if head.startswith(b"PAR1"):
             self.format, self.delimiter = "parquet", ""
@@ -359,6 +359,7 @@ class _Lines:
         return line
 
     def return_swallowed(self, width: int, delimiter: str) -> None:
+        """Return the lines after the first one of the current record if one of them is a row by itself."""
         rest = self.taken[1:]
         if any(len(next(csv.reader([line], delimiter=delimiter), [])) == width for line in rest[:50]):
             self.back.extendleft(reversed(rest))

@@ -23,6 +23,7 @@ class Parts(NamedTuple):
 
     @property
     def characters(self) -> int:
+        """Characters of all parts except the label."""
         return len(self.question) + len(self.answer) + len(self.worse) + len(self.context)
 
 

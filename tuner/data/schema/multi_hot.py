@@ -62,7 +62,7 @@ def labels_at(value: dict, column: str, named: str) -> list[str]:
     names = _names(value, named)
     if names and len(names) != len(found):
         raise RowProblem(f"{column} has {len(found)} positions, but there are {len(names)} labels.", "Give each label one 0 or 1.")
-    return [names[i] if names else str(i + 1) for i, said in enumerate(found) if said]
+    return [names[i] if names else str(i + 1) for i, flag in enumerate(found) if flag]
 
 
 def _names(value: dict, named: str) -> list[str]:
