@@ -63,7 +63,7 @@ def test_exports_are_served_and_what_lies_beside_them_is_not(page):
 
 
 def test_an_upload_over_the_limit_is_refused(tmp_path):
-    from app import house_of
+    from ui.server import house_of
     from tuner.paths import Workspace
     from ui.session import LOCAL_LIMIT, SPACE_LIMIT
 

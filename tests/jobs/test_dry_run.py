@@ -348,7 +348,7 @@ def test_plan_measure_prints_the_plan_with_what_was_measured(ws, data, capsys):
     out, err = capsys.readouterr()
     told = json.loads(out)
     assert told["measured"]["fits"] and told["measured"]["predicted_bytes"] == told["peak_bytes"] and told["correction"]["runs"] == 0
-    assert "Measured on the longest rows" in err and "measuring: " in err
+    assert "Measured on the longest rows" in err and "dry run: " in err
     assert cli.main(["--home", str(ws.home), *args, "--device-memory", "100MB"]) == 0
     told = json.loads(capsys.readouterr()[0])
     assert not told["measured"]["fits"] and told["measured"]["free_bytes"] == 100_000_000
