@@ -146,7 +146,7 @@ def test_supervisor_and_download(ws, tmp_path):
         for name, value in {"HF_ENDPOINT": url, "HF_HOME": str(tmp_path / "hub"), "HF_HUB_DISABLE_XET": "1"}.items():
             patch.setenv(name, value)
         downloads.start(ws, "owner/tiny")
-        until(lambda: "a second" in (downloads.state(ws, "owner/tiny").get("reason") or ""), 60)
+        until(lambda: "/s, " in (downloads.state(ws, "owner/tiny").get("reason") or ""), 60)
         faults.kill(*faults.at_work(ws, "jobs.supervisor", "workers.download"))
         found = downloads.state(ws, "owner/tiny")
         assert found["state"] == "interrupted" and "gone" in found["reason"]

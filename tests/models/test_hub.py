@@ -172,14 +172,14 @@ def test_a_model_comes_with_progress_and_without_code(run, tmp_path):
             said.add(paths.read_json(run.path / "status.json").get("reason"))
             time.sleep(0.1)
         assert child.returncode == 0, child.stdout.read()[-2000:]
-    assert any("of 8 MB" in (s or "") and "a second" in s and "left" in s for s in said), said
+    assert any("of 8 MB" in (s or "") and "/s, " in s and "left" in s for s in said), said
     assert blobs(tmp_path) == {k: v for k, v in Hub.files.items() if k != "evil.bin"}
 
 
 def test_stopped_in_the_middle_of_a_file_it_goes_on_from_there(run, tmp_path):
     with serving(slow=0.2) as (url, handler):
         child = fetch(run, url, tmp_path)
-        while "a second" not in (paths.read_json(run.path / "status.json").get("reason") or ""):
+        while "/s, " not in (paths.read_json(run.path / "status.json").get("reason") or ""):
             assert child.poll() is None
             time.sleep(0.05)
         (run.path / "control").write_text("stop")

@@ -6,10 +6,10 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
+from tests.conftest import ROOT
 from tuner import cli, models
 from tuner.devices import Device
 from tuner.errors import TunerError
@@ -53,7 +53,7 @@ def test_estimates_agree_with_traces_of_the_real_step(tmp_path, request):
     """Twelve cases, with --long all of them (some 290, twenty minutes)."""
     every = ["--every"] if request.config.getoption("--long") else []
     line = [sys.executable, "-W", "ignore", "-m", "bench.memory", "--json", str(tmp_path / "found.json"), *every]
-    done = subprocess.run(line, cwd=Path(__file__).parents[1], capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
     assert done.returncode == 0, done.stderr[-3000:]
     found = json.loads((tmp_path / "found.json").read_text())
     table = "\n".join(f"{f['case']}: {f['off']:+.2%} ({f['moment']})" for f in found["found"] if "off" in f)
