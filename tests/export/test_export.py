@@ -8,7 +8,7 @@ import zipfile
 import pytest
 
 from tests.conftest import fresh
-from tuner import models, runs
+from tuner import paths, runs
 from tuner.data.store import sample_data
 from tuner.errors import DiskError, ModelError, NotFoundError, RequestError, WorkError
 from tuner.export import formats
@@ -62,7 +62,7 @@ def test_taken_away_it_answers_as_it_did_here(house, tmp_path, which, kind):
     shutil.copytree(folder, moved)
     assert answers_of(moved) == chatted(house, id)
     text = "".join((moved / n).read_text() for n in there if n.endswith((".md", ".json")) and n != "tokenizer.json")
-    assert str(house.ws.home) not in text and str(models.paths.PRESETS) not in text, "the way to this computer is nobody's business"
+    assert str(house.ws.home) not in text and str(paths.PRESETS) not in text, "the way to this computer is nobody's business"
     assert kind in {m["kind"] for m in formats.made(house.ws, id)}
 
 

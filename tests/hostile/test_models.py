@@ -10,6 +10,7 @@ import pytest
 from tests.hostile.folders import folders
 from tuner import models
 from tuner.cli import main
+from tuner.errors import ModelError
 
 NEVER = ("defect", "unforeseen", "Traceback", "code 1")
 MEGABYTES = 300  # of growth: headers and documents within their bounds are held for a moment
@@ -49,7 +50,7 @@ def test_a_plan_answers_for_any_folder(ws, tmp_path, capsys, count):
 def test_the_number_that_is_wrong_is_named(tmp_path, value):
     from tests.conftest import tiny_config
 
-    with pytest.raises(models.ModelError, match="num_hidden_layers") as told:
+    with pytest.raises(ModelError, match="num_hidden_layers") as told:
         models.facts_from_config(tiny_config("llama", num_hidden_layers=value), name="odd")
     assert told.value.field == "model" and "4,096" in str(told.value.available)
 
@@ -80,5 +81,5 @@ def test_an_adapter_that_stands_on_itself(tmp_path, monkeypatch):
         folder.mkdir()
         (folder / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": base, "peft_type": "LORA"}))
         (folder / "adapter_model.safetensors").write_bytes(b"")
-        with pytest.raises(models.ModelError, match="another adapter"):
+        with pytest.raises(ModelError, match="another adapter"):
             models.resolve(str(folder))

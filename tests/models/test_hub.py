@@ -210,7 +210,7 @@ def test_a_full_disk_is_told_before(run, tmp_path, monkeypatch):
     from tuner.errors import DiskError
     from tuner.workers import download as worker
 
-    with pytest.raises(DiskError, match="takes 900.0 TB") as caught:
+    with pytest.raises(DiskError, match="needs 900.0 TB") as caught:
         worker.room(9 * 10**14, "owner/tiny")
     assert "HF_HOME" in caught.value.remedy
 
