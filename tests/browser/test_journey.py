@@ -132,7 +132,7 @@ BAD = {
     "empty.csv": (b"", "empty"),
     "header.csv": (b"prompt,answer\n", "header"),
     "picture.csv": (b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 8, "PNG image"),
-    "broken.json": (b'[{"prompt": "a", "answer": ', "breaks at line 1"),
+    "broken.json": (b'[{"prompt": "a", "answer": ', "invalid at line 1"),
 }
 
 
