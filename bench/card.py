@@ -110,7 +110,7 @@ def _send(there, case, free: int) -> None:
 def main(args) -> None:
     import torch
 
-    from bench.memory import allocated, predicted
+    from bench.trace.predicted import allocated, predicted
 
     if not torch.cuda.is_available():
         sys.exit("There is no card that this torch can use.")

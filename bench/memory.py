@@ -14,21 +14,8 @@ import time
 from typing import Any
 
 from bench.trace.cases import judged
-from bench.trace.step import Case, settings, trace_by_two
-from tuner.planning import memory
-from tuner.planning.memory import parameter_counts
-
-
-def predicted(case: Case) -> memory.Estimate:
-    s = settings(case)
-    s |= {"max_length": case.length, "micro_batch": case.rows}
-    trained = parameter_counts.trainable(case.facts, s, s["objective"], case.labels)
-    return memory.training(case.facts, s, trainable=trained, device=case.device)
-
-
-def allocated(estimate: memory.Estimate) -> int:
-    """What tensors take, without the gaps between them and the program."""
-    return estimate.peak - estimate.terms["fragmentation"] - estimate.terms["context"]
+from bench.trace.predicted import allocated, predicted
+from bench.trace.step import Case, trace_by_two
 
 
 def judge(name: str, case: Case) -> dict[str, Any]:

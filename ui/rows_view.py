@@ -30,18 +30,14 @@ class RowsView:
         self.outputs = [self.card, self.fixes, self.pending, *self.buttons]
 
     def wire(self, widgets: dict, replan) -> None:
-        """`replan` = (handler, inputs, outputs) draws the plan anew: when a fix was taken, and when all rows are counted."""
+        """`replan` = (handler, inputs, outputs) has the plan drawn anew when a fix was taken; a change of `counted` does so by itself."""
         self.names = list(widgets)
         for i, button in enumerate(self.buttons):
             taken = button.click(
                 lambda found, i=i: self.on_fix(found, i), self.fixes, list(widgets.values()), queue=False, show_progress="hidden"
             )
             taken.then(*replan, show_progress="hidden")
-        self.counted.change(*replan, show_progress="hidden")
-
-    def follow(self, event) -> None:
-        """After a plan was drawn: wait for the count of all rows, if it is still under way."""
-        event.then(
+        self.pending.change(  # a plan was drawn while the rows are counted: wait for the count
             self.on_count, [self.pending, self.counted], [self.counting, self.counted], trigger_mode="always_last", show_progress="hidden"
         )
 

@@ -93,20 +93,25 @@ class TrainTab:
             self.model.key_up(
                 self.on_type, None, [self.model, self.found], trigger_mode="multiple", show_progress="hidden", concurrency_limit=1
             )
-        replan = self.on_change, self.inputs, self.outputs
+        self.again = gr.State(0)  # whoever raises it has the plan drawn anew
+        replan = (lambda times: times + 1), self.again, self.again
         self.which.wire(self.model, self.data, self.preset, self.widgets)
         self.fit.wire(self.model, self.data, self.preset, self.widgets, replan)
         self.suggest.wire(self.model, replan)
         self.rows.wire(self.widgets, replan)
         self.mine.wire(self.preset, self.widgets, replan)
         self.measuring.wire(self.request, self.inputs)
-        for widget in self.inputs:
-            event = widget.input if isinstance(widget, (gr.Radio, gr.Textbox, gr.Number)) else widget.change
-            planned = event(
-                self.on_change, self.inputs, self.outputs, trigger_mode="always_last", show_progress="hidden", concurrency_limit=4
-            )
-            if widget in (self.model, self.data):
-                self.rows.follow(planned)
+        typed = (gr.Radio, gr.Textbox, gr.Number)
+        events = [w.input if isinstance(w, typed) else w.change for w in self.inputs]
+        gr.on(  # one event for all: of two that run side by side the slower would draw a plan of what stood there before
+            [*events, self.again.change, self.rows.counted.change],
+            self.on_change,
+            self.inputs,
+            self.outputs,
+            trigger_mode="always_last",
+            show_progress="hidden",
+            concurrency_limit=4,
+        )
 
     def request(self, model, data, given) -> dict:
         return {"model": model, "data": data, **forms.values(dict(zip(self.widgets, given, strict=True)))}

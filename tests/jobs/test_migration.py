@@ -151,7 +151,6 @@ def test_a_former_supervisor_is_relieved_before_it_could_start_what_has_moved(ws
 def test_one_that_does_not_leave_is_told_and_nothing_is_put_into_its_queue(ws, tmp_path, monkeypatch):
     child = former(tmp_path, ws, deaf="signal.signal(signal.SIGTERM, signal.SIG_IGN)")
     monkeypatch.setattr(machine, "LEAVES", 0.5)
-    monkeypatch.setattr(machine.relieve, "__defaults__", (0.5,))
     with pytest.raises(ConflictError, match="another version"):
         supervisor.submit(ws, "serve", ws.machine_folder() / "nothing", "cpu")
     assert not machine.Machine(ws.machine_folder()).work

@@ -69,15 +69,15 @@ def version_at_work(folder: Path) -> str | None:
     return ""  # what is written there is of a supervisor that is gone
 
 
-def relieve(folder: Path, patience: float = LEAVES) -> None:
-    """Have a supervisor of another version leave; its workers go on. ConflictError when it is still there after `patience` seconds."""
+def relieve(folder: Path) -> None:
+    """Have a supervisor of another version leave; its workers go on. ConflictError when it is still there after `LEAVES` seconds."""
     found = version_at_work(folder)
     if found in (None, VERSION) or locks.mine(folder / LOCK) or not paths.writable(folder):
         return
     (folder / LEAVE).write_text(VERSION, encoding="utf-8")
     if not found:
         _end_former(folder)
-    end = time.monotonic() + patience
+    end = time.monotonic() + LEAVES
     while locks.held(folder / LOCK) and version_at_work(folder) != VERSION:
         if time.monotonic() > end:
             raise ConflictError(
