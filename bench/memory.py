@@ -83,6 +83,8 @@ def main() -> None:
             f = found[-1]
             told = f"{f['off']:+7.2%} of {f['traced'] / 1e9:6.2f} GB at {f['moment']:5}" if "off" in f else "FAILED"
             print(f"{f['case'][:80]:80} {told}", file=sys.stderr, flush=True)
+    if not found:
+        sys.exit(f"There is no case whose name holds {args.only!r}.")
     document = summary(found) | {"found": found}
     if args.json:
         with open(args.json, "w", encoding="utf-8") as file:

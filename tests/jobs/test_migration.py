@@ -148,6 +148,27 @@ def test_a_former_supervisor_is_relieved_before_it_could_start_what_has_moved(ws
     assert until(lambda: not machine.Machine(ws.machine_folder()).work, 20)
 
 
+def test_one_that_has_just_begun_is_left_alone(ws):
+    """It has its lock before it says its version; whoever looks in between must not take it for a former one."""
+    code = """
+import time
+from tuner import paths, locks
+from tuner.system import machine
+locks.hold(paths.machine_folder() / machine.LOCK)
+print("holds", flush=True)
+time.sleep(0.4)
+machine.announce(paths.machine_folder())
+time.sleep(300)
+"""
+    env = os.environ | {"PYTHONPATH": str(ROOT), "TUNESMITH_MACHINE": str(ws.machine_folder())}
+    child = subprocess.Popen([sys.executable, "-c", code, machine.MODULE], env=env, stdout=subprocess.PIPE)
+    assert child.stdout.readline() == b"holds\n"
+    machine.relieve(ws.machine_folder())
+    assert child.poll() is None and machine.version_at_work(ws.machine_folder()) == machine.VERSION
+    child.kill()
+    child.wait()
+
+
 def test_one_that_does_not_leave_is_told_and_nothing_is_put_into_its_queue(ws, tmp_path, monkeypatch):
     child = former(tmp_path, ws, deaf="signal.signal(signal.SIGTERM, signal.SIG_IGN)")
     monkeypatch.setattr(machine, "LEAVES", 0.5)

@@ -28,6 +28,7 @@ MODULE = "tuner.jobs.supervisor"
 FORMER = ("tuner.supervisor",)  # modules of supervisors that know neither versions nor a request to leave
 VERSION = f"{__version__}/2"  # raise the number when what a supervisor starts, or what it and its jobs tell each other, changes
 LEAVES = 10.0  # seconds in which a supervisor leaves that was asked to
+SETTLES = 1.0  # seconds between its lock and its version, at most
 STARTS = 2.0  # seconds until a supervisor that was started holds its lock
 LOCK, ABOUT, LEAVE = "supervisor.lock", "supervisor.json", "supervisor.leave"
 
@@ -71,7 +72,10 @@ def version_at_work(folder: Path) -> str | None:
 
 def relieve(folder: Path) -> None:
     """Have a supervisor of another version leave; its workers go on. ConflictError when it is still there after `LEAVES` seconds."""
-    found = version_at_work(folder)
+    found, end = version_at_work(folder), time.monotonic() + SETTLES
+    while found == "" and time.monotonic() < end:  # one that has just begun has its lock a moment before it says its version
+        time.sleep(0.05)
+        found = version_at_work(folder)
     if found in (None, VERSION) or locks.mine(folder / LOCK) or not paths.writable(folder):
         return
     (folder / LEAVE).write_text(VERSION, encoding="utf-8")
