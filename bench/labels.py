@@ -30,8 +30,8 @@ def project(ws: Workspace, n: int) -> str:
         Candidate([{"role": "user", "content": f"Question {i}"}], said(f"Plainly, {i}. " * 20), said(f"Who could say? Not {i}. " * 20))
         for i in range(n)
     )
-    pairs.put_in(ws, id, many)
-    projects.change(ws, id, repeats=0)
+    pairs.add_pairs(ws, id, many)
+    projects.update_settings(ws, id, repeats=0)
     return id
 
 

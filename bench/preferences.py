@@ -73,9 +73,9 @@ def likelier(run: runs.Run, rows: list[dict]) -> float:
     about = run.plan["model"]
     base = load.local_folder(about["base"])
     tokenizer = load.tokenizer(run.path / "model")
-    model = peft_methods.with_saved(load.base_model(base, "fp32", "cpu"), run.path / "model").eval()
+    model = peft_methods.load_saved(load.base_model(base, "fp32", "cpu"), run.path / "model").eval()
     values = [{"prompt": [{"role": "user", "content": r["prompt"]}]} | {k: answer(r[k]) for k in ("chosen", "rejected")} for r in rows]
-    kept = preference_rows.tokenised(tokenizer, values, "preference", 512)
+    kept = preference_rows.tokenize(tokenizer, values, "preference", 512)
     right = 0
     for i in range(len(kept)):
         batch = preference_batches.Batch(tokenizer.pad_token_id, "dpo")([kept[i]])
@@ -94,7 +94,7 @@ def answer(text: str) -> list[dict]:
 
 def measure(ws: Workspace, run: runs.Run, asked: list[tuple[world.Item, dict]]) -> dict:
     client = chat_client.Client(ws)
-    known = chat_client.known_as(ws, run.id)
+    known = chat_client.serving_spec(ws, run.id)
     said = [client.answer(known, [{"role": "user", "content": item.prompt}], temperature=0, max_tokens=80).text for item, _ in asked]
     kind = [kindly(text) for text in said]
     good = [k and right(item, text) for k, (item, _), text in zip(kind, asked, said, strict=True)]

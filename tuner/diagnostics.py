@@ -18,7 +18,7 @@ from tuner.planning import model_suggestions
 MIN_FREE = 2_000_000_000  # bytes on the workspace's disk below which a run may fail
 
 
-def look(ws: Workspace, *, probe: bool = False) -> dict[str, Any]:
+def report(ws: Workspace, *, probe: bool = False) -> dict[str, Any]:
     """Return {"devices", "versions", "workspace", "problems": [{"message", "remedy"}], "summary"}; nothing is changed.
 
     With `probe`, each device is benchmarked now, which takes some seconds.
@@ -48,7 +48,8 @@ def look(ws: Workspace, *, probe: bool = False) -> dict[str, Any]:
         "tunesmith": __version__,
         "python": sys.version.split()[0],
         "devices": [
-            {"id": d.id, "name": d.name, "total_bytes": d.total, "free_bytes": d.free, "ceilings": reached(roofline.of(d))} for d in found
+            {"id": d.id, "name": d.name, "total_bytes": d.total, "free_bytes": d.free, "ceilings": benchmark_result(roofline.of(d))}
+            for d in found
         ],
         "versions": versions,
         "workspace": {"path": str(ws.root), "free_bytes": free},
@@ -57,7 +58,7 @@ def look(ws: Workspace, *, probe: bool = False) -> dict[str, Any]:
     }
 
 
-def reached(found: roofline.Roofline) -> dict[str, Any] | None:
+def benchmark_result(found: roofline.Roofline) -> dict[str, Any] | None:
     """Return the benchmark result of a device in common units, with its time; None before a benchmark."""
     if found.measured is None:
         return None
@@ -70,7 +71,7 @@ def reached(found: roofline.Roofline) -> dict[str, Any] | None:
     }
 
 
-def in_words(found: dict[str, Any] | None) -> str:
+def as_text(found: dict[str, Any] | None) -> str:
     """Return the result of `reached` as a table cell."""
     if not found:
         return "not yet measured"

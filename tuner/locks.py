@@ -30,7 +30,7 @@ else:
 _mine: dict[Path, int] = {}  # closing any descriptor of a file releases lockf's lock on it, so files locked here are never probed
 
 
-def hold(path: Path, *, patience: float = 2.0) -> bool:
+def acquire(path: Path, *, patience: float = 2.0) -> bool:
     """Acquire the lock for the rest of this process's life; return False when another process holds it.
 
     `patience` is in seconds: a probe (`held`) takes the lock for a moment, which must not count as a holder.
@@ -53,7 +53,7 @@ def hold(path: Path, *, patience: float = 2.0) -> bool:
             time.sleep(0.02)
 
 
-def mine(path: Path) -> bool:
+def is_mine(path: Path) -> bool:
     """Return whether this process holds the lock."""
     return path.resolve() in _mine
 
@@ -65,9 +65,9 @@ def release(path: Path) -> None:
         os.close(fd)
 
 
-def held(path: Path) -> bool:
+def is_held(path: Path) -> bool:
     """Return whether any process holds the lock now. Works on a read-only disk, too."""
-    if mine(path):
+    if is_mine(path):
         return True
     try:
         fd, take = _opened(path)

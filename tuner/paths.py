@@ -65,13 +65,13 @@ class Workspace:
         return self.root / "jobs"
 
     def dataset(self, id: str) -> Path:
-        return self.datasets / checked(id, "dataset")
+        return self.datasets / checked_id(id, "dataset")
 
     def run(self, id: str) -> Path:
-        return self.runs / checked(id, "run")
+        return self.runs / checked_id(id, "run")
 
     def label_project(self, id: str) -> Path:
-        return self.labels / checked(id, "project")
+        return self.labels / checked_id(id, "project")
 
     def machine_folder(self) -> Path:
         return self.machine or machine_folder()
@@ -82,7 +82,7 @@ class Workspace:
             for folder in (self.datasets, self.runs, self.exports, self.chats, self.jobs, self.labels, self.machine_folder()):
                 folder.mkdir(parents=True, exist_ok=True)
             for folder in (self.root, self.machine_folder()):  # including folders created by an earlier version
-                close_to_others(folder)
+                make_private(folder)
             probe = self.root / f".write-{secrets.token_hex(4)}"
             probe.write_text("")
             probe.unlink()
@@ -106,10 +106,10 @@ class Workspace:
         return None
 
 
-LOOK_ONLY = "You can view what is there, but you can't start, import or change anything."
+READ_ONLY_NOTICE = "You can view what is there, but you can't start, import or change anything."
 
 
-def typed(text: str) -> Path:
+def path_from_user(text: str) -> Path:
     """Return the path that a user typed, with or without quotes and `~`. NotFoundError when `~name` is not an account."""
     path = Path(text.strip().strip("\"'"))
     try:
@@ -123,7 +123,7 @@ def typed(text: str) -> Path:
         ) from None
 
 
-def checked(id: str, what: str) -> str:
+def checked_id(id: str, what: str) -> str:
     """Return `id` if it is a valid id; NotFoundError otherwise, so that `../..` never reaches the disk."""
     if not isinstance(id, str) or not ID.fullmatch(id):
         raise NotFoundError(
@@ -168,24 +168,24 @@ def machine_folder() -> Path:
     return base / "tunesmith"
 
 
-OTHERS = "TUNESMITH_UMASK"  # umask of the starting process, for files written outside the workspace
+UMASK_VARIABLE = "TUNESMITH_UMASK"  # umask of the starting process, for files written outside the workspace
 
 
 def keep_private() -> None:
     """Make everything that this process and its workers write private to this account (files 600, folders 700)."""
     before = os.umask(0o077)
-    os.environ.setdefault(OTHERS, f"{before:o}")
+    os.environ.setdefault(UMASK_VARIABLE, f"{before:o}")
 
 
 def _umask_before() -> int:
     try:
-        return int(os.environ.get(OTHERS, ""), 8) & 0o777
+        return int(os.environ.get(UMASK_VARIABLE, ""), 8) & 0o777
     except ValueError:
         return 0o077
 
 
 @contextlib.contextmanager
-def as_shared() -> Iterator[None]:
+def with_user_umask() -> Iterator[None]:
     """Use the account's own umask for what is written inside, for example a shared Hub cache."""
     private = os.umask(_umask_before())
     try:
@@ -194,7 +194,7 @@ def as_shared() -> Iterator[None]:
         os.umask(private)
 
 
-def open_to_others(path: Path) -> None:
+def make_shared(path: Path) -> None:
     """Give exported files the access that the account's own umask grants; the workspace itself stays private."""
     allowed = ~_umask_before()
     for place in (path, *path.rglob("*")) if path.is_dir() else (path,):
@@ -202,7 +202,7 @@ def open_to_others(path: Path) -> None:
             place.chmod((0o777 if place.is_dir() else 0o666) & allowed)
 
 
-def close_to_others(folder: Path) -> None:
+def make_private(folder: Path) -> None:
     """Remove the permissions of group and others from a folder that this account owns."""
     mode = folder.stat().st_mode
     if mode & 0o077 and sys.platform != "win32" and folder.stat().st_uid == os.getuid():

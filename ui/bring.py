@@ -158,7 +158,7 @@ class Bring:
 
     def _by_path(self, ws, text: str):
         self._here()
-        path = paths.typed(text or "")
+        path = paths.path_from_user(text or "")
         return data_jobs.start(ws, path, name=_name([path.name]), reference=True, limit_bytes=10**12)
 
     def _from_hub(self, ws, id: str, split: str, config: str):

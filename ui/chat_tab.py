@@ -207,7 +207,7 @@ class ChatTab:
             yield now('<p class="ts-quiet">Waking the model up: the first answer takes some seconds.</p>')
             client = chat_client.Client(ws)
             for side in [s for s in ("tuned", "original") if s in sides]:
-                known = chat_client.known_as(ws, who, base=side == "original")
+                known = chat_client.serving_spec(ws, who, base=side == "original")
                 messages = ([{"role": "system", "content": system}] if system else []) + sides[side]
                 sides[side] = [*sides[side], {"role": "assistant", "content": ""}]
                 drawn = 0.0
@@ -235,7 +235,7 @@ def trained_with(ws: Workspace, id: str | None) -> str:
 
 
 def memory(ws: Workspace, id: str) -> Path:
-    return ws.chats / f"{paths.checked(id, 'chat')}.json"
+    return ws.chats / f"{paths.checked_id(id, 'chat')}.json"
 
 
 def keep(ws: Workspace, id: str, sides: dict[str, list], original) -> None:

@@ -69,7 +69,7 @@ def strip(device_name: str, free: int, total: int, live: list[runs.Run]) -> str:
     for run in live[:3]:
         p = run.progress
         share = f"{100 * p['step'] / p['steps']:.0f}%" if p.get("steps") else runs.SENTENCES[run.state]
-        left = f" · {eta.in_words(p)}" if p.get("eta_seconds") else ""
+        left = f" · {eta.describe(p)}" if p.get("eta_seconds") else ""
         pills.append(f'<span class="ts-pill live">● {escape(run.name)} {share}{left}</span>')
     used = 100 * (total - free) / max(1, total)
     return (
@@ -81,7 +81,7 @@ def strip(device_name: str, free: int, total: int, live: list[runs.Run]) -> str:
 
 def read_only(folder) -> str:
     """The sentence of a page on a workspace that can only be read; empty where it can be written."""
-    return "" if paths.writable(folder) else bad(f"{folder} can't be written to. {paths.LOOK_ONLY}")
+    return "" if paths.writable(folder) else bad(f"{folder} can't be written to. {paths.READ_ONLY_NOTICE}")
 
 
 def plan_card(plan, rows: int, held_out: int) -> str:
@@ -126,7 +126,7 @@ def progress(run: runs.Run) -> str:
     if p.get("elapsed_seconds"):
         parts.append(f"{human_time(p['elapsed_seconds'])} so far")
     if run.live and p.get("eta_seconds") is not None:
-        parts.append(eta.in_words(p))
+        parts.append(eta.describe(p))
     before, after = (run.status.get("baseline") or {}).get("eval_loss"), run.best
     if before is not None and after is not None:
         parts.append(f"held-out loss {before:.3f} before, {after:.3f} at its best: {in_words(before, after)}")
@@ -142,7 +142,7 @@ def used(run: runs.Run) -> list[str]:
     """The peak of memory beside what was predicted, and what a dry run changed before the start."""
     told, found = (run.status.get("dry_run") or {}).get("changed"), None
     if not run.live and run.status.get("measured") and run.plan.get("uncorrected_bytes"):  # else the prediction was of other settings
-        found = calibration.taken(run.status["measured"], run.plan["breakdown"])
+        found = calibration.measured_peak(run.status["measured"], run.plan["breakdown"])
     took = [f"took {human_bytes(found)} of memory, {human_bytes(run.plan['peak_bytes'])} were predicted"] if found else []
     return ([escape(told)] if told else []) + took
 

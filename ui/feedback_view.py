@@ -50,11 +50,11 @@ class FeedbackView:
             button.click(self.on_choice(new), [self.who, tuned, self.before], [self.told, self.choice, self.before], **QUICK)
 
     def show(self, ws) -> dict:
-        return gr.update(value=feedback.wanted(ws))
+        return gr.update(value=feedback.enabled(ws))
 
     def on_switch(self, on, request: gr.Request):
         ws = self.house.workspace(request)
-        feedback.want(ws, bool(on))
+        feedback.set_enabled(ws, bool(on))
         return draw.good("From now on it is kept, on this computer alone." if on else "Nothing more is kept; what was kept stays.")
 
     def on_like(self, side: str):
@@ -77,7 +77,7 @@ class FeedbackView:
             talk = clean(said)
             if not talk or talk[-1]["role"] != "assistant":
                 return None
-            feedback.word_better(
+            feedback.save_correction(
                 ws, prompt(self.told_to(ws, who, system), talk[:-1]), talk[-1]["content"], better or "", origin(who, "tuned")
             )
             return KEPT
@@ -103,7 +103,7 @@ class FeedbackView:
     def keeping(self, request: gr.Request, work) -> str:
         """What became of it: kept when it is wanted, told when it is not."""
         ws = self.house.workspace(request)
-        if not feedback.wanted(ws):
+        if not feedback.enabled(ws):
             return OFF
         try:
             told = work(ws)
@@ -114,7 +114,7 @@ class FeedbackView:
     def offer(self, ws, system: str, said) -> tuple[dict, dict | None]:
         """Values for `choice` and `before`, when a question is answered anew: the answer there was, to compare with."""
         talk = clean(said)
-        if not feedback.wanted(ws) or not talk or talk[-1]["role"] != "assistant":
+        if not feedback.enabled(ws) or not talk or talk[-1]["role"] != "assistant":
             return gr.update(visible=False), None
         return gr.update(visible=True), {"prompt": prompt(system, talk[:-1]), "answer": talk[-1]["content"]}
 

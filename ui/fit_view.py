@@ -78,13 +78,13 @@ def card(plan) -> str:
     scale = max(plan.total_bytes, taken + plan.peak_bytes)
     parts = [(k, v) for k, v in plan.breakdown.items() if v]
     spans = _span(taken, scale, OTHERS, f"other programs: {human_bytes(taken)}") if taken else ""
-    spans += "".join(_span(v, scale, draw.COLOURS[k], f"{memory.WORDS[k]}: {human_bytes(v)}") for k, v in parts)
+    spans += "".join(_span(v, scale, draw.COLOURS[k], f"{memory.LABELS[k]}: {human_bytes(v)}") for k, v in parts)
     mark = f'<i class="ts-limit" style="left:{100 * plan.total_bytes / scale:.2f}%"></i>' if scale > plan.total_bytes else ""
-    legend = "".join(f'<span><i style="background:{draw.COLOURS[k]}"></i>{memory.WORDS[k]} {human_bytes(v)}</span>' for k, v in parts)
+    legend = "".join(f'<span><i style="background:{draw.COLOURS[k]}"></i>{memory.LABELS[k]} {human_bytes(v)}</span>' for k, v in parts)
     legend += f'<span><i style="background:{OTHERS}"></i>other programs {human_bytes(taken)}</span>' if taken else ""
     said = f"about {human_bytes(plan.peak_bytes)} of the {human_bytes(plan.free_bytes)} free now on {draw.escape(plan.device)}"
     said += f", which has {human_bytes(plan.total_bytes)}"
-    taught = f' <span class="ts-quiet">({draw.escape(words)})</span>' if (words := calibration.words(plan.correction)) else ""
+    taught = f' <span class="ts-quiet">({draw.escape(words)})</span>' if (words := calibration.describe(plan.correction)) else ""
     over = "" if plan.fits else " over"
     told = "<p>What would make it fit, the smallest price first; a click takes it:</p>" if plan.remedies else ""
     if not plan.fits and not plan.remedies:

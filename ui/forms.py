@@ -47,7 +47,7 @@ def matters(name: str, settings: dict[str, Any]) -> bool:
     if name == "class_weights":
         return settings["objective"] in ("classification", "tokens")
     if name == "fold_system":
-        return settings["objective"] in objectives.TALKS
+        return settings["objective"] in objectives.USES_CHAT_TEMPLATE
     if run_config.group_of(name) == "preference":
         return settings["objective"] == "preference" and decisions.preferring(name, settings.get("preference_loss"))
     if run_config.group_of(name) != "adapter" or name == "quantization" and settings["method"] == "lora":

@@ -47,7 +47,7 @@ class HealthView:
             def work(ws):
                 wish = [(found["key"], remedy)]
                 if store.get(ws, ref).rows < LARGE:
-                    return new_version.mend(ws, ref, wish)
+                    return new_version.apply_fixes(ws, ref, wish)
                 return data_jobs.begin(ws, "mend", ref=ref, wishes=wish)
 
             yield from self.act(work, screen, request)

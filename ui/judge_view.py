@@ -12,7 +12,7 @@ from tuner.errors import TunerError
 from tuner.formatting import human_time
 from tuner.labels import feedback, projects, queue
 from tuner.labels.projects import Settings
-from tuner.labels.queue import Desk
+from tuner.labels.queue import Assignment
 from ui import answers, draw
 from ui.session import House
 
@@ -240,7 +240,7 @@ class JudgeView:
             self.message: "",
         }
 
-    def drawn(self, rules: Settings, desk: Desk, message: str = "") -> dict:
+    def drawn(self, rules: Settings, desk: Assignment, message: str = "") -> dict:
         """The desk of one pair; texts of the last one are gone."""
         item, closed = desk.item, gr.update(visible=False)
         if item and item.before:
@@ -260,7 +260,7 @@ class JudgeView:
             if not str(task or "").isdigit():
                 return self.show(ws, project, labeller)
             desk = queue.judge(ws, project, labeller, int(task), choice, **more)
-            return self.drawn(projects.rules(ws, project), desk, told(desk.said))
+            return self.drawn(projects.get_settings(ws, project), desk, told(desk.said))
         except Exception as error:
             return {self.message: draw.trouble(error)}
 
@@ -270,7 +270,7 @@ class JudgeView:
         def commit(project, labeller, task, note, better, reason, wording, request: gr.Request):
             ws, stay = self.house.workspace(request), [gr.skip()] * 3
             try:
-                rules = projects.rules(ws, project)
+                rules = projects.get_settings(ws, project)
                 if rules.strength and choice in ("a", "b"):
                     return [*stay, gr.skip(), f"{choice} {task}"]
                 desk = queue.judge(ws, project, labeller, int(task or 0), choice, note=note or "")
@@ -313,14 +313,14 @@ class JudgeView:
     def on_undo(self, project, labeller, request: gr.Request):
         ws = self.house.workspace(request)
         try:
-            return self.drawn(projects.rules(ws, project), queue.undo(ws, project, labeller))
+            return self.drawn(projects.get_settings(ws, project), queue.undo(ws, project, labeller))
         except Exception as error:
             return {self.message: draw.trouble(error)}
 
     def on_begin(self, project, labeller, request: gr.Request):
         ws = self.house.workspace(request)
         try:
-            projects.read(ws, project, labeller)
+            projects.mark_guidelines_read(ws, project, labeller)
         except Exception as error:
             return {self.message: draw.trouble(error)}
         return self.show(ws, project, labeller)
@@ -358,7 +358,7 @@ def collected(ws, id: str) -> str:
     return draw.good(f'{n:,} answers were judged in the chat. "Learn from them" makes data of it.') if n else ""
 
 
-def progress(desk: Desk) -> str:
+def progress(desk: Assignment) -> str:
     """How far, how fast, how long; at the end what comes next."""
     share = 100 * desk.done / max(1, desk.total)
     bar = (

@@ -195,7 +195,7 @@ class LabelTab:
         except TunerError as error:
             return {self.notice: draw.trouble(error)}
         out = self.show(ws, made.id, name) | {self.screen: Screen.read(screen).with_(label=made.id, labeller=name)}
-        return out | {self.inner: gr.update(selected="judge", visible=True), self.notice: draw.good(report.said())}
+        return out | {self.inner: gr.update(selected="judge", visible=True), self.notice: draw.good(report.as_text())}
 
     def on_name(self, project, name, screen, request: gr.Request):
         kept = Screen.read(screen)
@@ -251,7 +251,7 @@ class LabelTab:
 
     def on_keep(self, project, overlap, people, repeats, planned, strength, marks, markdown, request: gr.Request):
         try:
-            p = projects.change(
+            p = projects.update_settings(
                 self.house.workspace(request),
                 project,
                 overlap_share=overlap / 100,

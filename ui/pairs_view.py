@@ -225,7 +225,7 @@ def taken(now: dict) -> str:
     if now["state"] == "failed":
         return "".join(draw.bad(f"{e['message']} {e['remedy']}") for e in now["errors"])
     report = pair_import.report(now)
-    return draw.good(report.said()) if report.added else draw.bad(f"{report.said()} Nothing new came in.")
+    return draw.good(report.as_text()) if report.added else draw.bad(f"{report.as_text()} Nothing new came in.")
 
 
 def going(now: dict) -> str:
@@ -244,7 +244,7 @@ def bar(now: dict, what: str) -> str:
 def ended(now: dict) -> str:
     if now["state"] == "done":
         report = pairs.Added(now["report"]["added"], pairs.Counter(now["report"]["dropped"]))
-        return draw.good(f"{report.said()} Judge them in the first tab.")
+        return draw.good(f"{report.as_text()} Judge them in the first tab.")
     if now["state"] == "cancelled":
         return '<p class="ts-quiet">Stopped. What was written is kept; "Go on" writes the rest.</p>'
     return "".join(draw.bad(f"{e['message']} {e['remedy']}") for e in now["errors"])

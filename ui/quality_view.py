@@ -75,8 +75,8 @@ class QualityView:
 
 def in_words(found: Summary) -> str:
     p, labellers = found.project, found.panel.labellers
-    head = f'<div class="ts-card"><b>{p.done:,} of {p.tasks:,} judgements</b><ul>{items(found.said)}</ul></div>'
-    each = "".join(f'<div class="ts-card"><b>{draw.escape(r.labeller)}</b><ul>{items(r.said())}</ul></div>' for r in labellers)
+    head = f'<div class="ts-card"><b>{p.done:,} of {p.tasks:,} judgements</b><ul>{items(found.sentences)}</ul></div>'
+    each = "".join(f'<div class="ts-card"><b>{draw.escape(r.labeller)}</b><ul>{items(r.sentences())}</ul></div>' for r in labellers)
     return head + contest(found) + (f"<h4>Each labeller</h4>{each}" if len(labellers) > 1 else "") + of_judges(found.judges)
 
 
@@ -100,7 +100,7 @@ def contest(found: Summary) -> str:
 def two(rate: WinRate) -> str:
     """The rate, ties, and an interval: for the number fixed beforehand, or one that may be looked at after each verdict."""
     more = " Go on until it is decided: this interval may be looked at after every verdict, an ordinary one may not."
-    return f"<p>{draw.escape(rate.said() + ('' if rate.decided or rate.planned else more))}</p>"
+    return f"<p>{draw.escape(rate.sentence() + ('' if rate.decided or rate.planned else more))}</p>"
 
 
 def of_judges(judges: dict[str, list[bool]]) -> str:

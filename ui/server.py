@@ -93,7 +93,7 @@ def launch(
         )
     paths.keep_private()
     if why := ws.unwritable():
-        print(f"{why} {paths.LOOK_ONLY}", file=sys.stderr, flush=True)
+        print(f"{why} {paths.READ_ONLY_NOTICE}", file=sys.stderr, flush=True)
     hosts = hosts_of(host, allow_hosts or [])
     if not local and not house.guest and not allow_hosts:
         hosts = ("*",)  # a machine in a network has more names than it knows; the login stands before all of them

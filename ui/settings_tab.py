@@ -61,12 +61,12 @@ class SettingsTab:
         return self.on_token("", request)
 
     def show(self, request: gr.Request):
-        found = diagnostics.look(self.house.workspace(request))
+        found = diagnostics.report(self.house.workspace(request))
         problems = "".join(draw.bad(f"{p['message']} {p['remedy']}") for p in found["problems"]) or draw.good("Nothing is missing.")
         devices = draw.table(
             ["Device", "Name", "Free", "Memory", "Reaches"],
             [
-                (d["id"], d["name"], human_bytes(d["free_bytes"]), human_bytes(d["total_bytes"]), diagnostics.in_words(d["ceilings"]))
+                (d["id"], d["name"], human_bytes(d["free_bytes"]), human_bytes(d["total_bytes"]), diagnostics.as_text(d["ceilings"]))
                 for d in found["devices"]
             ],
         )

@@ -87,4 +87,4 @@ def objective_of(values: dict, ds: store.Dataset | None) -> str:
         return values["objective"]
     if ds is None:
         return "chat"
-    return objectives.natural(ds.kind, "decoder" if ds.kind in ("chat", "text", "preference", "rated") else "encoder")
+    return objectives.default_for(ds.kind, "decoder" if ds.kind in ("chat", "text", "preference", "rated") else "encoder")

@@ -64,7 +64,7 @@ class TakeAwayTab:
     def _card(self, ws: Workspace, run: runs.Run, kind: str) -> list:
         if kind not in formats.kinds(run):
             return [draw.good(WITHOUT[kind]), *[gr.update(visible=False)] * 3]
-        made = next((m for m in formats.made(ws, run.id) if m["kind"] == kind), None)
+        made = next((m for m in formats.exports_of(ws, run.id) if m["kind"] == kind), None)
         if made is None:
             return [
                 f"<p>about {human_bytes(formats.size(run, kind))}; safetensors with tokenizer, chat template and card</p>",
@@ -103,7 +103,7 @@ class TakeAwayTab:
             try:
                 with ThreadPoolExecutor(1) as pool:
                     begun = time.monotonic()
-                    work = pool.submit(lambda: formats.pack(Path(formats.make(ws, id or "", kind)["path"])))
+                    work = pool.submit(lambda: formats.make_zip(Path(formats.make(ws, id or "", kind)["path"])))
                     while not work.done():
                         yield [f'<p class="ts-quiet">Making it, and checking it ({time.monotonic() - begun:.0f} s)</p>', *still]
                         time.sleep(0.4)

@@ -80,12 +80,12 @@ class TaskView:
             out = [
                 (
                     "Tuned" if face == "rewrite" else WORDS[face][2],
-                    client.task(chat_client.known_as(ws, who), text, question=question or ""),
+                    client.task(chat_client.serving_spec(ws, who), text, question=question or ""),
                 )
             ]
             if beside and face == "rewrite":
                 yield drawn(face, text, out)
-                out.append(("The original", client.task(chat_client.known_as(ws, who, base=True), text)))
+                out.append(("The original", client.task(chat_client.serving_spec(ws, who, base=True), text)))
             yield drawn(face, text, out)
         except Exception as error:
             yield draw.trouble(error)

@@ -15,9 +15,9 @@ def own_folder(home: Path) -> Path:
     every = home / ".uploads"
     every.mkdir(mode=0o700, parents=True, exist_ok=True)
     for old in every.iterdir():
-        if old.is_dir() and not locks.held(old / "lock"):
+        if old.is_dir() and not locks.is_held(old / "lock"):
             shutil.rmtree(old, ignore_errors=True)
     folder = every / secrets.token_hex(8)
     folder.mkdir(mode=0o700)
-    locks.hold(folder / "lock")
+    locks.acquire(folder / "lock")
     return folder

@@ -181,7 +181,7 @@ def _case(facts: models.ModelFacts, way: int, turn: int):
         return None  # transformers has no such model of this kind
     rows, length = SHAPES[turn % len(SHAPES)]
     limit = facts.context if facts.family == "decoder" else min(512, facts.context)
-    limit -= 32 if settings["method"] in methods.SOFT else 0  # the invisible words
+    limit -= 32 if settings["method"] in methods.PROMPT_METHODS else 0  # the invisible words
     padded = facts.family != "decoder" or bool(settings.get("packing"))
     made = facts.config
     if facts.family == "encoder-decoder":  # the catalogue's names for sizes are not those of these configs

@@ -44,7 +44,7 @@ def begun(page, app, name: str = "ann", query: str = "") -> None:
     expect(page.locator("#label-pair [data-task]")).to_be_visible(timeout=LONG)
 
 
-def said(ws, project) -> dict[str, outcome.Verdict]:
+def said(ws, project) -> dict[str, outcome.Judgment]:
     with db.reading(ws, project) as file:
         return {str(r["task"]): dict(r) for r in file.execute("SELECT e.* FROM events e WHERE e.kind = 'verdict'")}
 
@@ -94,8 +94,8 @@ def filled(app):
     """An app with a project of twelve pairs, judged with strength."""
     ws = workspace(app.home)
     project = projects.create(ws, "Sums").id
-    pairs.put_in(ws, project, [candidate(n) for n in range(12)])
-    projects.change(ws, project, strength=True, repeats=0)
+    pairs.add_pairs(ws, project, [candidate(n) for n in range(12)])
+    projects.update_settings(ws, project, strength=True, repeats=0)
     return ws, project
 
 
@@ -135,7 +135,7 @@ def test_answers_are_text_and_never_html(app, browser):
         [{"role": "assistant", "content": evil}],
         [{"role": "assistant", "content": "plain and simple"}],
     )
-    pairs.put_in(ws, project, [one])
+    pairs.add_pairs(ws, project, [one])
     page = browser.new_page()
     begun(page, app)
     shown = page.locator("#label-pair")
@@ -156,7 +156,7 @@ def test_a_crowd_through_the_page(tmp_path, labellers, n):
 def test_a_killed_page_loses_no_verdict_and_goes_on_at_the_same_pair(tmp_path, times):
     ws = workspace(tmp_path / "home")
     project = crowd.project(ws, 4 * times + 4)
-    projects.read(ws, project, "ann")
+    projects.mark_guidelines_read(ws, project, "ann")
     port, kept, waiting = free_port(), [], None
     for _ in range(times):
         with running(ws.home, port=port) as app, httpx.Client(base_url=app.url, timeout=60, trust_env=False) as http:

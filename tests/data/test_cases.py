@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.data.test_arrow_import import both, lines
-from tuner.data.importing.import_pass import each_row, settled
+from tuner.data.importing.import_pass import each_row, recognize_with_choices
 from tuner.data.readers.reader import Reader
 from tuner.data.schema.convert import RowProblem, convert
 from tuner.data.store import store
@@ -21,7 +21,7 @@ M = {"messages": "messages"}
 def read(path, **options):
     """(recognition, canonical rows, tally) of a file."""
     reader = Reader(path)
-    found = settled(reader, options.get("kind"), options.get("mapping"))
+    found = recognize_with_choices(reader, options.get("kind"), options.get("mapping"))
     *rows, (_, _, tally) = each_row(reader, found.kind, found.mapping, None, None)
     return found, [json.loads(text) for _, text, _ in rows], tally
 
@@ -242,7 +242,7 @@ def test_words_about_media_are_words(text):
 def test_a_link_beside_a_labelled_text_is_told_and_no_hindrance(tmp_path):
     rows = [{"text": f"nice chair {n}", "image": "https://a.b/c.jpg", "label": "ab"[n % 2]} for n in range(20)]
     found, got, tally = read(lines(tmp_path / "a.jsonl", rows))
-    assert found.kind == "classification" and len(got) == 20 and "not trained" in str(tally.mended)
+    assert found.kind == "classification" and len(got) == 20 and "not trained" in str(tally.fixed)
 
 
 def test_the_fast_way_sees_media_as_well(ws, tmp_path, monkeypatch):

@@ -7,7 +7,7 @@ import pytest
 from tests.data.shapes import ASKED, HI, YO, a, u
 from tests.data.shapes import SHAPES as WILD
 from tuner.data.detection.detect import kind_of, missing, recognise
-from tuner.data.readers.nested import folding
+from tuner.data.readers.nested import find_fold
 from tuner.data.schema.column_aliases import INSTEAD, KINDS, ROLES, SYNONYMS
 from tuner.data.schema.convert import convert
 
@@ -201,7 +201,7 @@ WORD = [{"Sentence #": n, "Word": w, "POS": "X", "Tag": t} for n, w, t in (("S1"
     ids=["squad", "oasst-tree", "oasst-messages", "turns", "words"],
 )
 def test_records_that_are_not_rows_yet(records, kind, count, first):
-    fold = folding(records)
+    fold = find_fold(records)
     rows = list(fold.rows(enumerate(records, 1)))
     found = recognise(fold.columns, [row for _, row in rows])
     assert fold.note and len(rows) == count and rows[0][0] == 1
@@ -209,7 +209,7 @@ def test_records_that_are_not_rows_yet(records, kind, count, first):
 
 
 def test_rows_are_left_alone_by_folding():
-    assert not [name for name, _, _, _, rows in WILD if folding(rows)] and not folding([])
+    assert not [name for name, _, _, _, rows in WILD if find_fold(rows)] and not find_fold([])
 
 
 def test_a_column_that_is_empty_at_first_still_counts():

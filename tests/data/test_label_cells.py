@@ -6,7 +6,7 @@ import pytest
 
 from tests.data.test_cases import read
 from tuner.data.schema.convert import convert
-from tuner.data.schema.label_lists import mark_of, parted
+from tuner.data.schema.label_lists import mark_of, split_labels
 from tuner.data.store import store
 
 RED, BLUE, GREEN = ["red"], ["red", "blue"], ["green", "blue"]
@@ -78,8 +78,10 @@ def test_what_can_be_either_is_asked_about():
 
 
 def test_a_label_in_quotes_keeps_the_sign():
-    assert parted("['a, b', \"c\"]") == ["a, b", "c"] and parted("O'Neil, b", ",") == ["O'Neil", "b"] and parted("[]") == []
-    assert parted("a;a; b", ";") == ["a", "b"]
+    assert (
+        split_labels("['a, b', \"c\"]") == ["a, b", "c"] and split_labels("O'Neil, b", ",") == ["O'Neil", "b"] and split_labels("[]") == []
+    )
+    assert split_labels("a;a; b", ";") == ["a", "b"]
 
 
 def test_brackets_are_no_part_of_a_label_whatever_the_mapping():

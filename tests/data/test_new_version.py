@@ -25,7 +25,7 @@ def looked(ws, ds):
 
 
 def test_a_remedy_makes_a_version_that_says_what_made_it(ws, looked):
-    new = new_version.mend(ws, looked.ref, [("duplicates", "keep_first"), ("privacy_email", "mask")])
+    new = new_version.apply_fixes(ws, looked.ref, [("duplicates", "keep_first"), ("privacy_email", "mask")])
     assert (new.version, new.rows, new.records, looked.rows) == (2, 60, 64, 64)
     assert [(m["from"], m["key"], m["dropped"], m["changed"]) for m in new.made_by] == [(1, "keep_first", 4, 0), (1, "mask", 0, 60)]
     texts = [r["value"]["messages"][1]["content"] for r in store.rows(new, 0, 100)]
@@ -40,14 +40,14 @@ def test_a_remedy_makes_a_version_that_says_what_made_it(ws, looked):
 
 def test_wishes_that_can_not_be(ws, ds):
     with pytest.raises(ConflictError, match="still being checked"):
-        new_version.mend(ws, ds.ref, [("duplicates", "keep_first")])
+        new_version.apply_fixes(ws, ds.ref, [("duplicates", "keep_first")])
     finding.save(ds.path, report.report(ds), complete=True)
     with pytest.raises(NotFoundError, match="no finding 'nose'"):
-        new_version.mend(ws, ds.ref, [("nose", "drop")])
+        new_version.apply_fixes(ws, ds.ref, [("nose", "drop")])
     with pytest.raises(RequestError):
-        new_version.mend(ws, ds.ref, [("duplicates", "mask")])
+        new_version.apply_fixes(ws, ds.ref, [("duplicates", "mask")])
     with pytest.raises(DataError, match="No rows of a would remain"):
-        new_version.mend(ws, ds.ref, [("privacy_email", "drop")])
+        new_version.apply_fixes(ws, ds.ref, [("privacy_email", "drop")])
     assert [d.version for d in store.history(ws, ds.id)] == [1] and not list((ws.dataset(ds.id) / "versions").glob(".*"))
 
 

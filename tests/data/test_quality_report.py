@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.data.test_near_duplicates import passages
-from tuner.data.quality import report
+from tuner.data.quality import report, size_guidance
 from tuner.data.quality.profile import Survey, histogram
 from tuner.data.quality.rules import checks
 from tuner.data.store import store
@@ -186,7 +186,7 @@ def test_every_kind_has_a_report_and_a_lesson(ws, kind):
     by_key = {f.key: f for f in report.report(ds)}
     assert by_key["duplicates"].count == 29 and by_key["duplicates"].severity == "decide" and "near_duplicates" not in by_key
     assert report.score(list(by_key.values()), ds) == "Needs a decision"
-    assert report.teaches(ds).startswith(f"{ds.rows - ds.held_out} ") and report.teaches(ds).endswith(".")
+    assert size_guidance.guidance(ds).startswith(f"{ds.rows - ds.held_out} ") and size_guidance.guidance(ds).endswith(".")
     assert sum(bar["count"] for bar in report.charts(ds)["lengths"]) == 30
 
 
@@ -246,7 +246,9 @@ def test_score_and_lessons(ws):
     assert report.score([remark["repeated"]] * 3) == "Ready, with 3 remarks"
     assert report.score(list(remark.values())) == "Needs a decision"
     ds = add(ws, chats(300), held_out=0)
-    assert report.teaches(ds) == "300 question-answer rows are enough for a style and a format; facts such as prices are not reliable."
+    assert (
+        size_guidance.guidance(ds) == "300 question-answer rows are enough for a style and a format; facts such as prices are not reliable."
+    )
 
 
 def test_charts(ws):

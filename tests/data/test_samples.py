@@ -118,7 +118,7 @@ def test_a_translator_beats_its_base(ws):
     data, client, found = store.get(ws, run.config["data"]), chat_client.Client(ws), {}
     talks = [convert.as_messages(r["value"], data.kind) for r in store.rows(data, 0, 15, held_out=True)]
     for base in (True, False):
-        who = chat_client.known_as(ws, run.id, base=base)
+        who = chat_client.serving_spec(ws, run.id, base=base)
         said = [client.answer(who, talk[:-1], temperature=0.0, max_tokens=40).text for talk in talks]
         found[base] = scoring.rewritten(said, [talk[-1]["content"] for talk in talks])["chrf"]
     print(found)

@@ -77,7 +77,7 @@ def test_a_file_by_its_path_is_not_copied(ws, tmp_path):
 def test_names_of_copies_hold_no_path(tmp_path):
     odd = tmp_path / "a.b c.%2e%2e.CSV.gz"
     odd.write_bytes(gzip.compress(b"x"))
-    assert sources.take(odd, tmp_path, 3, False, None, None)["file"] == "data-3.csv.gz"
+    assert sources.copy_or_reference(odd, tmp_path, 3, False, None, None)["file"] == "data-3.csv.gz"
 
 
 # --- a system prompt -------------------------------------------------------------------------------------------------------------

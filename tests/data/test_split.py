@@ -6,7 +6,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from tuner.data.importing.split import sides
+from tuner.data.importing.split import draw_split
 from tuner.data.store import store
 
 
@@ -28,34 +28,34 @@ def keys(n, seed=0):
     ],
 )
 def test_how_many(n, share, low, high):
-    assert low <= sides(keys(n), share=share).sum() <= high
+    assert low <= draw_split(keys(n), share=share).sum() <= high
 
 
 def test_a_seed_draws_anew_and_the_same_seed_the_same():
     k = keys(2000)
-    assert (sides(k, seed=1) == sides(k, seed=1)).all() and (sides(k, seed=1) != sides(k, seed=2)).any()
+    assert (draw_split(k, seed=1) == draw_split(k, seed=1)).all() and (draw_split(k, seed=1) != draw_split(k, seed=2)).any()
 
 
 def test_more_rows_move_few_from_one_side_to_the_other():
     k = keys(4000)
-    before, after = sides(k[:2000]), sides(k)[:2000]
+    before, after = draw_split(k[:2000]), draw_split(k)[:2000]
     assert (before == after).all()
 
 
 def test_rows_about_the_same_thing_stand_on_one_side():
     k = np.repeat(keys(500), 4)
-    side = sides(k).reshape(500, 4)
+    side = draw_split(k).reshape(500, 4)
     assert (side.all(axis=1) == side.any(axis=1)).all() and 60 < side.sum() < 160
 
 
 def test_one_question_that_is_most_of_the_data_does_not_empty_a_side():
     k = np.concatenate([np.repeat(keys(1), 900), keys(100, 5)])
-    assert 20 <= sides(k).sum() <= 120
+    assert 20 <= draw_split(k).sum() <= 120
 
 
 def test_every_label_is_tested():
     labels = np.array([0] * 970 + [1] * 25 + [2] * 5)
-    side = sides(keys(1000), labels)
+    side = draw_split(keys(1000), labels)
     assert set(labels[side]) == {0, 1, 2}
 
 

@@ -65,7 +65,7 @@ def test_cards_are_told_with_what_they_can_do(machine):
     machine(L4, None, T4, torch={"cuda": "12.8"})
     first, second = detection.cards()  # the one that fell off the bus is no device
     assert (first.id, first.name, first.free, first.bf16, first.tflops) == ("cuda:0", "NVIDIA L4", 20 * 10**9, True, 121)
-    assert (second.id, second.bf16, second.packs) == ("cuda:2", False, True)
+    assert (second.id, second.bf16, second.quantizes) == ("cuda:2", False, True)
     assert (first.watts, second.watts, first.bandwidth, second.bandwidth) == (72, 0, 300e9, 320e9) and detection.cpu().watts > 0
     assert [d.id for d in detection.listing()] == ["cuda:0", "cuda:2", "cpu"]
     with pytest.raises(DeviceError) as caught:
@@ -76,7 +76,7 @@ def test_cards_are_told_with_what_they_can_do(machine):
 def test_a_card_beside_a_torch_for_processors_is_told_with_the_command_that_mends_it(machine):
     machine(L4)
     assert detection.cards() == [] and "pip install" in detection.gpu_without_torch() and "cu128" in detection.gpu_without_torch()
-    (told,) = [p for p in diagnostics.look(Workspace()).get("problems") if "NVIDIA card" in p["message"]]
+    (told,) = [p for p in diagnostics.report(Workspace()).get("problems") if "NVIDIA card" in p["message"]]
     assert told["remedy"] == detection.gpu_without_torch()
     for cards, torch in (((L4,), {"cuda": "12.8"}), ((), None), ((L4,), {"hip": "6.4"})):
         machine(*cards, torch=torch)
@@ -112,7 +112,7 @@ def test_an_apple_says_that_it_is_untried_and_packs_nothing(machine, monkeypatch
     monkeypatch.setattr(detection.sys, "platform", "darwin")
     monkeypatch.setattr(detection.platform, "machine", lambda: "arm64")
     apple = detection.listing()[0]
-    assert (apple.id, apple.packs) == ("mps", False) and "not yet tried" in apple.name and apple.free <= apple.total
+    assert (apple.id, apple.quantizes) == ("mps", False) and "not yet tried" in apple.name and apple.free <= apple.total
 
 
 @pytest.mark.parametrize("flags, fast", [("avx2 avx512f", False), ("avx512_bf16", True), ("amx_bf16", True), ("asimd bf16", True)])

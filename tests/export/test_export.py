@@ -39,7 +39,7 @@ def answers_of(folder) -> list[str]:
 
 
 def chatted(house, id: str) -> list[str]:
-    client, known = chat_client.Client(house.ws, "cpu"), chat_client.known_as(house.ws, id)
+    client, known = chat_client.Client(house.ws, "cpu"), chat_client.serving_spec(house.ws, id)
     return [client.answer(known, [{"role": "user", "content": p}], temperature=0.0, max_tokens=24).text for p in PROMPTS]
 
 
@@ -63,7 +63,7 @@ def test_taken_away_it_answers_as_it_did_here(house, tmp_path, which, kind):
     assert answers_of(moved) == chatted(house, id)
     text = "".join((moved / n).read_text() for n in there if n.endswith((".md", ".json")) and n != "tokenizer.json")
     assert str(house.ws.home) not in text and str(paths.PRESETS) not in text, "the way to this computer is nobody's business"
-    assert kind in {m["kind"] for m in formats.made(house.ws, id)}
+    assert kind in {m["kind"] for m in formats.exports_of(house.ws, id)}
 
 
 def test_the_card_of_an_export(house):
@@ -88,7 +88,7 @@ def test_made_again_in_place_and_packed(house):
     (folder / "left over").write_text("of a former export")
     again = formats.make(house.ws, house.lora, "adapter")
     assert again["path"] == first["path"] and "left over" not in names(folder)
-    packed = formats.pack(folder)
+    packed = formats.make_zip(folder)
     with zipfile.ZipFile(packed) as z:
         assert z.testzip() is None and set(z.namelist()) == {f"{house.lora}/{n}" for n in names(folder)}
         assert z.read(f"{house.lora}/README.md") == (folder / "README.md").read_bytes()
@@ -127,7 +127,7 @@ def test_a_run_without_a_model_has_nothing_to_take_away(house):
     place = house.ws.runs / "unfinished"
     shutil.copytree(house.ws.runs / house.lora, place, ignore=shutil.ignore_patterns("model", "checkpoints", "lock"))
     try:
-        assert formats.kinds(runs.get(house.ws, "unfinished")) == [] and formats.made(house.ws, "unfinished") == []
+        assert formats.kinds(runs.get(house.ws, "unfinished")) == [] and formats.exports_of(house.ws, "unfinished") == []
         with pytest.raises(ModelError, match="can't be exported"):
             formats.make(house.ws, "unfinished", "adapter")
     finally:
@@ -170,7 +170,7 @@ def test_a_classifier_taken_away_loads_by_the_lines_of_its_card(ws, tmp_path, me
     assert run.state == "finished", (run.status, runs.log_tail(run))
     formats.make(ws, run.id, kind, tmp_path / "out")
     name, score, label = fresh(LABELLED, cwd=tmp_path / "out").replace("(", "").replace(")", "").replace(",", "").split()
-    said = chat_client.Client(ws).task(chat_client.known_as(ws, run.id), "My parcel has not arrived")["labels"][0]
+    said = chat_client.Client(ws).task(chat_client.serving_spec(ws, run.id), "My parcel has not arrived")["labels"][0]
     assert name.endswith("ForSequenceClassification") and label.strip("'") == said["label"]
     assert float(score) == pytest.approx(said["score"], abs=5e-3)
     for other in formats.KINDS.keys() - {kind}:

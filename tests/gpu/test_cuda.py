@@ -22,13 +22,13 @@ def test_a_run_on_the_card(ws, method, precision):
     run = training.wait(ws, training.start(ws, values).id)
     assert run.state == "finished", runs.log_tail(run)
     assert run.plan["device"] == card.id and run.best < run.status["baseline"]["eval_loss"]
-    measured, predicted = calibration.taken(run.status["measured"], run.plan["breakdown"]), run.plan["peak_bytes"]
+    measured, predicted = calibration.measured_peak(run.status["measured"], run.plan["breakdown"]), run.plan["peak_bytes"]
     print(
         f"{method}: took {measured / 1e6:.0f} MB, predicted {predicted / 1e6:.0f} MB (with the driver's part), {run.progress['elapsed_seconds']} s"
     )
     assert 0.6 * predicted < measured < 1.1 * predicted
     answer = chat_client.Client(ws, card.id).answer(
-        chat_client.known_as(ws, run.id), [{"role": "user", "content": "What sound does a cow make?"}], temperature=0
+        chat_client.serving_spec(ws, run.id), [{"role": "user", "content": "What sound does a cow make?"}], temperature=0
     )
     assert answer.text and answer.completion_tokens
     if precision == "fp16":

@@ -9,7 +9,7 @@ import pytest
 from tests.hostile.monsters import TABLE, cell, deep, workbook
 from tuner.data.importing import import_pass, sources
 from tuner.data.readers import bounds, json_stream, reader
-from tuner.data.readers.reader import Reader, named
+from tuner.data.readers.reader import Reader, unique_names
 from tuner.errors import DataError, NotFoundError
 from tuner.system.untrusted import DEPTH, too_deep
 
@@ -61,7 +61,7 @@ def test_depth_is_told_without_recursion():
 
 def test_many_columns_are_named_in_time_and_refused_beyond_a_sheet(tmp_path):
     begun = time.monotonic()
-    assert len(set(named(["same"] * 100_000))) == 100_000 and time.monotonic() - begun < 2
+    assert len(set(unique_names(["same"] * 100_000))) == 100_000 and time.monotonic() - begun < 2
     with pytest.raises(DataError, match="20,000 columns; at most 16,384"):
         Reader(made(tmp_path, "a.csv", ",".join(["c"] * 20_000) + "\n" + ",".join(["x"] * 20_000)))
 
@@ -100,7 +100,7 @@ def test_one_row_that_breaks_the_reader_breaks_no_other(tmp_path, monkeypatch):
 
 def test_a_file_that_vanishes_or_may_not_be_read(tmp_path):
     with pytest.raises(NotFoundError):
-        sources.take(tmp_path / "gone.csv", tmp_path, 1, False, None, None)
+        sources.copy_or_reference(tmp_path / "gone.csv", tmp_path, 1, False, None, None)
     path = made(tmp_path, "a.csv", "a,b\n1,2\n")
     path.chmod(0)
     try:

@@ -69,7 +69,7 @@ from pathlib import Path
 from tuner import locks, paths
 from tuner.jobs import worker_exit
 folder = Path(sys.argv[1])
-locks.hold(folder / "lock")
+locks.acquire(folder / "lock")
 def full(path, value):
     raise OSError(errno.ENOSPC, "No space left on device", str(path))
 paths.write_json = full
@@ -168,7 +168,7 @@ def test_a_read_only_workspace_can_be_looked_at(locked):
     assert cli(ws, "metrics", locked.lora)["rows"] and "loss" in cli(ws, "logs", locked.lora)["log"]
     ref = locked.data.id
     assert cli(ws, "data", "list")["datasets"] and cli(ws, "data", "show", ref)["rows"] and cli(ws, "data", "preview", ref)["rows"]
-    assert not locks.held(locked.run(locked.lora).path / "lock")
+    assert not locks.is_held(locked.run(locked.lora).path / "lock")
 
 
 def test_what_would_change_it_is_refused_with_the_cause(locked):
@@ -197,7 +197,7 @@ def test_a_command_says_that_it_only_looks(locked):
         "TUNESMITH_MACHINE": str(locked.ws.machine_folder()),
     }
     done = subprocess.run([sys.executable, "-m", "tuner.cli", "runs"], env=env, capture_output=True, text=True)
-    assert done.returncode == 0 and paths.LOOK_ONLY in done.stderr and "dead" in done.stdout
+    assert done.returncode == 0 and paths.READ_ONLY_NOTICE in done.stderr and "dead" in done.stdout
 
 
 def test_one_run_that_can_only_be_read_does_not_end_the_supervisor(ws, data):

@@ -99,7 +99,7 @@ def test_supervisor_and_a_run_that_only_waits(ws, data):
     first, second = begin(ws, data, LONGER, "first"), begin(ws, data, RUN, "second")
     at_step(ws, first, 2)
     faults.kill(*faults.at_work(ws, "jobs.supervisor", "workers.training.sft"))
-    assert not locks.held(ws.machine_folder() / "supervisor.lock")
+    assert not locks.is_held(ws.machine_folder() / "supervisor.lock")
     assert {r.id: r.state for r in runs.listing(ws)} == {first.id: "interrupted", second.id: "queued"}
     until(lambda: runs.get(ws, second.id).state == "preparing", 30)
     runs.ask_to_stop(ws, second.id)
@@ -121,7 +121,7 @@ def test_supervisor_and_serving_worker(ws):
     faults.kill(*faults.at_work(ws, "jobs.supervisor", "workers.serving.server"))
     assert supervisor.serving(ws.machine_folder(), "cpu") == [], "a number in the queue is no process"
     after = chat_client.endpoint(ws, "cpu")
-    assert after["key"] != before["key"] and locks.held(chat_client.folder(ws, "cpu") / "lock")
+    assert after["key"] != before["key"] and locks.is_held(chat_client.folder(ws, "cpu") / "lock")
 
 
 def test_supervisor_and_export(house):
@@ -133,7 +133,7 @@ def test_supervisor_and_export(house):
         patch.setenv("TUNESMITH_MACHINE", str(ws.machine_folder()))
         supervisor.submit(ws, "export", place, "cpu")
         faults.kill(*faults.at_work(ws, "jobs.supervisor", "workers.merge"))
-        assert formats.made(ws, house.lora) == []
+        assert formats.exports_of(ws, house.lora) == []
         assert formats.make(ws, house.lora, "merged")["check"]["passed"]
 
 
@@ -233,7 +233,7 @@ def begin_quietly(ws, data, name: str = "quiet", **status) -> runs.Run:
 def test_a_live_state_without_a_lock_is_settled_by_whoever_reads_it(ws, data, state):
     run = begin_quietly(ws, data, state=state)
     assert runs.listing(ws)[0].state == "interrupted" == paths.read_json(run.path / "status.json")["state"]
-    assert not locks.held(run.path / "lock") and not (run.path / disk_reserve.NAME).exists()
+    assert not locks.is_held(run.path / "lock") and not (run.path / disk_reserve.NAME).exists()
 
 
 def test_what_was_just_started_may_take_its_lock_first(ws, data):
@@ -248,7 +248,7 @@ def test_only_live_runs_are_probed(ws, data, monkeypatch):
     for n in range(5):
         begin_quietly(ws, data, f"run-{n}", state="finished")
     asked = []
-    monkeypatch.setattr(locks, "held", lambda path: asked.append(path) or False)
+    monkeypatch.setattr(locks, "is_held", lambda path: asked.append(path) or False)
     assert len(runs.listing(ws)) == 5 and asked == []
     begin_quietly(ws, data, "dead", state="running")
     assert "interrupted" in {r.state for r in runs.listing(ws)} and asked

@@ -64,7 +64,7 @@ def test_all_that_was_there_is_found(before, monkeypatch):
     assert runs.is_whole(runs.newest_whole_checkpoint(done.path))
     assert run_config.parse({k: v for k, v in done.config.items() if k not in ("model", "data", "preset")}).lora_rank == 1
     assert {d.id for d in store.listing(before)} == {"sums", "preferences"} and len(store.rows(store.get(before, "sums"), 0, 100)) > 30
-    assert [m["kind"] for m in formats.made(before, "done")] == ["adapter"]
+    assert [m["kind"] for m in formats.exports_of(before, "done")] == ["adapter"]
     assert [p.id for p in projects.listing(before)] == ["manners"] and queue.next(before, "manners", "bob").item is not None
     assert machine.Machine(before.machine_folder()).work == {
         str(before.runs / "waiting"): "waiting",
@@ -154,7 +154,7 @@ def test_one_that_has_just_begun_is_left_alone(ws):
 import time
 from tuner import paths, locks
 from tuner.system import machine
-locks.hold(paths.machine_folder() / machine.LOCK)
+locks.acquire(paths.machine_folder() / machine.LOCK)
 print("holds", flush=True)
 time.sleep(0.4)
 machine.announce(paths.machine_folder())
@@ -197,5 +197,5 @@ supervisor.main()
     machine.ensure(ws.machine_folder())
     assert child.wait(10) == 0
     assert until(lambda: machine.version_at_work(ws.machine_folder()) == machine.VERSION, 20)
-    assert not (ws.machine_folder() / machine.LEAVE).exists() and locks.held(ws.machine_folder() / "supervisor.lock")
+    assert not (ws.machine_folder() / machine.LEAVE).exists() and locks.is_held(ws.machine_folder() / "supervisor.lock")
     assert machine.ensure(ws.machine_folder()) is None, "one of this version is left alone"

@@ -66,7 +66,7 @@ def kill_supervisors(ws) -> None:
         for pid in supervisors(ws):
             with contextlib.suppress(ProcessLookupError):  # it ended by itself
                 os.kill(pid, signal.SIGKILL)
-        return not locks.held(ws.machine_folder() / "supervisor.lock")
+        return not locks.is_held(ws.machine_folder() / "supervisor.lock")
 
     until(gone, 30)
 
@@ -663,9 +663,9 @@ def test_another_technique_stands_on_a_base_of_its_own(house):
     )
     client, greedy = talk.Client(house.ws, "cpu"), {"temperature": 0.0, "max_tokens": 20}
     question = [{"role": "user", "content": "What is 7 plus 7?"}]
-    first = client.answer(talk.known_as(house.ws, house.lora), question, **greedy).text
-    assert client.answer(talk.known_as(house.ws, run.id, base=True), question, **greedy).text == first != ""
-    assert client.answer(talk.known_as(house.ws, run.id), question, **greedy).text
+    first = client.answer(talk.serving_spec(house.ws, house.lora), question, **greedy).text
+    assert client.answer(talk.serving_spec(house.ws, run.id, base=True), question, **greedy).text == first != ""
+    assert client.answer(talk.serving_spec(house.ws, run.id), question, **greedy).text
     assert formats.make(house.ws, run.id, "merged")["check"]["passed"]
     runs.delete(house.ws, run.id)
 

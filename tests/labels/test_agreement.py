@@ -36,7 +36,7 @@ def random_data(seed, labellers=4, items=40, values=5, gaps=0.3):
 def test_alpha_of_krippendorffs_example(level, value):
     got = agreement.alpha(PUBLISHED, level)
     assert got.value == pytest.approx(value, abs=5e-4)
-    assert got.n == 11 and not got.enough and got.said() == "not enough data (11 of 30)"  # unit 12 was judged by one
+    assert got.n == 11 and not got.enough and got.as_text() == "not enough data (11 of 30)"  # unit 12 was judged by one
 
 
 def alpha_written_out(data, level):
@@ -106,16 +106,16 @@ def test_raw_agreement_counts_each_item_alike():
 def test_where_nothing_can_be_said():
     same = np.ones((3, 40))
     for got in (agreement.alpha(same), agreement.kappa(*same[:2])):
-        assert got.value is None and got.enough and "not defined" in got.said()
+        assert got.value is None and got.enough and "not defined" in got.as_text()
     assert agreement.raw(same) == Measured(1.0, None, None, 40, True, "too little variation for an interval")
     for nothing in (np.full((2, 5), GAP), np.zeros((0, 0)), [[1, GAP], [GAP, 1]]):
         got = [agreement.raw(nothing), agreement.alpha(nothing)]
         assert got == [Measured(None, None, None, 0, False, "no item was judged by two labellers")] * 2
-    assert agreement.kappa([1, GAP], [GAP, 1]).said() == "not enough data (0 of 30)"
+    assert agreement.kappa([1, GAP], [GAP, 1]).as_text() == "not enough data (0 of 30)"
     one = np.ones((2, 40))
     one[0, 0] = 2  # in 36% of draws this item does not come, and then nothing is defined
     got = agreement.alpha(one)
-    assert got.value is not None and got.low is None and got.said() == f"{got.value:.2f} (too little variation for an interval)"
+    assert got.value is not None and got.low is None and got.as_text() == f"{got.value:.2f} (too little variation for an interval)"
 
 
 def test_enough_begins_at_thirty_items():
@@ -132,7 +132,7 @@ def test_draws_are_items_drawn_again():
     draws = [agreement.alpha(shared[:, rng.integers(0, shared.shape[1], shared.shape[1])], resamples=1).value for _ in range(1000)]
     assert (got.low, got.high) == pytest.approx(np.quantile(draws, [0.025, 0.975]), abs=0.025)
     assert got == agreement.alpha(data, seed=1) != agreement.alpha(data, seed=2)
-    assert got.said() == f"{got.value:.2f} ({got.low:.2f} to {got.high:.2f})"
+    assert got.as_text() == f"{got.value:.2f} ({got.low:.2f} to {got.high:.2f})"
 
 
 def test_the_interval_holds_the_true_agreement():

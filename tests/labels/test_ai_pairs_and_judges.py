@@ -124,15 +124,15 @@ def test_prompts_come_once_and_with_the_system_prompt(ws):
     ],
 )
 def test_what_a_judge_says_is_read_from_its_last_word(text, said):
-    assert judge.read(text) == said
+    assert judge.parse_reply(text) == said
 
 
 def test_only_what_a_judge_says_in_both_orders_counts():
     first, second = [{"role": "assistant", "content": "x"}], [{"role": "assistant", "content": "y"}]
-    assert judge.verdict(lambda a, b: "1" if a == first else "2", first, second) == ("first", "")
-    assert judge.verdict(lambda a, b: "1", first, second)[0] == "tie", "it favours a side"
-    assert judge.verdict(lambda a, b: "0", first, second)[0] == "tie"
-    assert judge.verdict(lambda a, b: "?", first, second)[0] == "skip"
+    assert judge.ask_both_orders(lambda a, b: "1" if a == first else "2", first, second) == ("first", "")
+    assert judge.ask_both_orders(lambda a, b: "1", first, second)[0] == "tie", "it favours a side"
+    assert judge.ask_both_orders(lambda a, b: "0", first, second)[0] == "tie"
+    assert judge.ask_both_orders(lambda a, b: "?", first, second)[0] == "skip"
 
 
 class Endpoint(BaseHTTPRequestHandler):
@@ -158,8 +158,8 @@ def test_a_judge_votes_beside_people_through_an_endpoint(ws, tmp_path):
     from tests.labels.test_queue import candidate, judge_all
 
     project = projects.create(ws, "Judged").id
-    pairs.put_in(ws, project, [candidate(n) for n in range(6)])
-    projects.change(ws, project, repeats=0)
+    pairs.add_pairs(ws, project, [candidate(n) for n in range(6)])
+    projects.update_settings(ws, project, repeats=0)
     judge_all(ws, project, "ann", most=3)
     server = HTTPServer(("127.0.0.1", 0), Endpoint)
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -172,7 +172,7 @@ def test_a_judge_votes_beside_people_through_an_endpoint(ws, tmp_path):
     path, key, document = Endpoint.seen[0]
     assert (path, key, document["model"]) == ("/v1/chat/completions", "Bearer sk-secret", "big") and len(Endpoint.seen) == 12
     assert not any("sk-secret" in f.read_text(errors="replace") for f in (ws.jobs / job).iterdir() if f.is_file()), "the key is on no disk"
-    own = [v for v in outcome.verdicts(ws, project) if v.labeller == "judge:big"]
+    own = [v for v in outcome.judgments_of(ws, project) if v.labeller == "judge:big"]
     assert len(own) == 6 and {v.winner for v in own} == {"first"}
     assert projects.find(ws, project).done == 3, "it takes no pair from people"
     assert len(export.rows(ws, project)) == 3 and len(export.rows(ws, project, judges=True)) >= 3
@@ -183,7 +183,7 @@ def test_a_judge_that_can_not_be_reached_keeps_what_it_said(ws):
     project = projects.create(ws, "x").id
     from tests.labels.test_queue import candidate
 
-    pairs.put_in(ws, project, [candidate(1)])
+    pairs.add_pairs(ws, project, [candidate(1)])
     with pytest.raises(RequestError, match="not the address"):
         judge.ask(ws, project, Judge("big", "ftp://x"))
     with pytest.raises(RequestError):

@@ -15,8 +15,8 @@ from tuner.labels import export, feedback, outcome, pairs, projects, queue, summ
 def judged(ws):
     """Five pairs with five kinds of verdicts by ann: which project, and what she said of each pair."""
     id = projects.create(ws, "Judged").id
-    pairs.put_in(ws, id, [candidate(n) for n in range(5)])
-    projects.change(ws, id, repeats=0, strength=True)
+    pairs.add_pairs(ws, id, [candidate(n) for n in range(5)])
+    projects.update_settings(ws, id, repeats=0, strength=True)
     more = [
         ("a", {"strength": 3}),
         ("b", {"strength": 1, "edited": "As it should read."}),
@@ -68,8 +68,8 @@ def test_provenance_says_who_saw_what_where(ws, judged):
 
 def test_several_labellers_and_a_last_word(ws):
     id = projects.create(ws, "Class").id
-    pairs.put_in(ws, id, [candidate(1)])
-    projects.change(ws, id, overlap_share=1, overlap_labellers=3, repeats=0)
+    pairs.add_pairs(ws, id, [candidate(1)])
+    projects.update_settings(ws, id, overlap_share=1, overlap_labellers=3, repeats=0)
     for who, winner in (("ann", "first"), ("ben", "second"), ("cid", "tie")):
         item = queue.next(ws, id, who).item
         first = item.a[0]["content"].startswith("Plainly")
@@ -86,7 +86,7 @@ def test_several_labellers_and_a_last_word(ws):
 def test_a_dataset_and_its_next_version(ws, judged):
     id, _ = judged
     one = export.to_dataset(ws, id)
-    pairs.put_in(ws, id, [candidate(n) for n in range(10, 30)])
+    pairs.add_pairs(ws, id, [candidate(n) for n in range(10, 30)])
     desk = queue.next(ws, id, "ann")
     while desk.item:
         desk = queue.judge(ws, id, "ann", desk.item.task, "a")
@@ -120,21 +120,21 @@ def test_nothing_to_learn_from_says_so(ws):
 
 
 def test_feedback_is_kept_only_while_it_is_wanted(ws):
-    assert not feedback.wanted(ws) and feedback.kept(ws) == []
-    feedback.want(ws, False)
+    assert not feedback.enabled(ws) and feedback.kept(ws) == []
+    feedback.set_enabled(ws, False)
     assert projects.listing(ws) == [], "switching off makes nothing"
-    feedback.want(ws, True)
+    feedback.set_enabled(ws, True)
     asked = [{"role": "user", "content": "Hi"}]
     feedback.rate(ws, asked, "Go away.", False, {"model": "m"})
     feedback.rate(ws, asked, "Hello!", True, {"model": "m"})
     feedback.rate(ws, asked, "Hm.", True, {"model": "m"})
     feedback.rate(ws, asked, "Hm.", None, {"model": "m"})
-    feedback.word_better(ws, asked, "Go away.", "Hello, how can I help?", {"model": "m"})
+    feedback.save_correction(ws, asked, "Go away.", "Hello, how can I help?", {"model": "m"})
     assert feedback.prefer(ws, asked, "Hello there, friend.", "What?", {"model": "m"})
     assert not feedback.prefer(ws, asked, "What?", "Hello there, friend.", {"model": "m"}), "judged before"
     assert not feedback.prefer(ws, asked, "Same.", "Same.", {"model": "m"})
     with pytest.raises(RequestError):
-        feedback.word_better(ws, asked, "Hello!", " ", {"model": "m"})
+        feedback.save_correction(ws, asked, "Hello!", " ", {"model": "m"})
     kinds = {kind: export.rows(ws, feedback.PROJECT, kind) for kind in export.KINDS}
     assert [(r["completion"][0]["content"], r["label"]) for r in kinds["kto"]] == [
         ("Hello there, friend.", True),
@@ -148,15 +148,15 @@ def test_feedback_is_kept_only_while_it_is_wanted(ws):
         ("Hello, how can I help?", "Go away."),
     ]
     assert [r["messages"][-1]["content"] for r in kinds["chat"]] == ["Hello, how can I help?", "Hello!"]
-    feedback.want(ws, False)
-    assert not feedback.wanted(ws) and len(feedback.kept(ws)) == 2
+    feedback.set_enabled(ws, False)
+    assert not feedback.enabled(ws) and len(feedback.kept(ws)) == 2
 
 
 def test_the_last_word_counts_in_all_that_is_told(ws):
     """Three people over one pair of two models: what they say together, then what was settled; a judge's votes are counted apart."""
     id = projects.create(ws, "Told").id
-    pairs.put_in(ws, id, [candidate(1)])
-    projects.change(ws, id, overlap_share=1, overlap_labellers=3, repeats=0, planned=1)
+    pairs.add_pairs(ws, id, [candidate(1)])
+    projects.update_settings(ws, id, overlap_share=1, overlap_labellers=3, repeats=0, planned=1)
     for who, tuned in (("ann", False), ("ben", True), ("cid", True)):
         item = queue.next(ws, id, who).item
         queue.judge(ws, id, who, item.task, "a" if item.a[0]["content"].startswith("Plainly") == tuned else "b")
@@ -169,4 +169,4 @@ def test_the_last_word_counts_in_all_that_is_told(ws):
     found = summary.of(ws, id)
     rate = found.rates[0]
     assert (rate.wins if rate.model == "base" else rate.losses) == 1 and found.panel.disagreements == []
-    assert summary.of(ws, projects.create(ws, "None").id).said == ["Nothing has been judged yet."]
+    assert summary.of(ws, projects.create(ws, "None").id).sentences == ["Nothing has been judged yet."]

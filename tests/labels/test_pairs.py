@@ -30,21 +30,21 @@ from tuner.labels import db, export, pairs, projects, queue
     ],
 )
 def test_what_makes_a_pair(one, other, why):
-    assert pairs.unfit(one, other) == why == pairs.unfit(other, one)
+    assert pairs.rejection_reason(one, other) == why == pairs.rejection_reason(other, one)
 
 
 def test_a_project_keeps_name_settings_and_guidelines(ws):
     one, two = projects.create(ws, "My Labels"), projects.create(ws, "My labels!", "class")
     assert (one.id, two.id) == ("my-labels", "my-labels-2") and two.settings.overlap_share == 0.2
     assert [p.id for p in projects.listing(ws)] == ["my-labels-2", "my-labels"]
-    assert projects.change(ws, one.id, strength=True).settings.strength
-    assert projects.guidelines(ws, one.id) == (1, projects.GUIDE)
+    assert projects.update_settings(ws, one.id, strength=True).settings.strength
+    assert projects.guidelines(ws, one.id) == (1, projects.DEFAULT_GUIDELINES)
     assert not projects.has_read(ws, one.id, "ann")
-    projects.read(ws, one.id, "ann")
+    projects.mark_guidelines_read(ws, one.id, "ann")
     assert projects.has_read(ws, one.id, "ann")
     assert projects.write_guidelines(ws, one.id, "Be brief.") == 2 == projects.write_guidelines(ws, one.id, " Be brief. ")
     assert not projects.has_read(ws, one.id, "ann"), "new guidelines are read anew"
-    assert projects.guidelines(ws, one.id, 1)[1] == projects.GUIDE, "old ones are kept"
+    assert projects.guidelines(ws, one.id, 1)[1] == projects.DEFAULT_GUIDELINES, "old ones are kept"
     projects.delete(ws, one.id)
     with pytest.raises(NotFoundError, match="my-labels"):
         projects.find(ws, one.id)
@@ -53,7 +53,7 @@ def test_a_project_keeps_name_settings_and_guidelines(ws):
 def test_wrong_settings_are_told_all_at_once(ws):
     id = projects.create(ws, "x").id
     with pytest.raises(Problems) as caught:
-        projects.change(ws, id, overlap_share=2, repeats=float("nan"), nonsense=1)
+        projects.update_settings(ws, id, overlap_share=2, repeats=float("nan"), nonsense=1)
     assert len(caught.value.errors) == 3
     for bad in ("", "\x00", "y" * 100):
         with pytest.raises(RequestError):

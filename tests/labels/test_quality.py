@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from tuner.labels import agreement, judgments, quality
-from tuner.labels.judgments import Majority, Verdict
+from tuner.labels.judgments import Judgment, Majority
 
 
 def verdict(pair=0, who="ann", winner="first", left="first", when=0.0, **more):
-    return Verdict(str(pair), who, winner, left, when=when, **more)
+    return Judgment(str(pair), who, winner, left, when=when, **more)
 
 
 def judged(n=200, who="ann", prefer=None, seed=0, **more):
@@ -88,18 +88,18 @@ def test_nobody_votes_twice():
 def test_a_hand_that_goes_left_is_found_and_nothing_else():
     lefty = quality.report(judged(seed=1, prefer=lambda v, rng: v.left if rng.random() < 0.7 else v.winner))
     assert lefty.left.low > 0.7 and lefty.left.n == 200 and lefty.longer.low < 0.5 < lefty.longer.high
-    said = lefty.said()
+    said = lefty.sentences()
     assert said[1].endswith(" of 200: looks biased.") and said[2].endswith(": no sign of a bias.") and len(said) == 3
     right = quality.report(judged(prefer=lambda v, rng: "second" if v.left == "first" else "first"))
-    assert right.left.value == 0 and "0% (0 to 2%) of 200: looks biased" in right.said()[1]
+    assert right.left.value == 0 and "0% (0 to 2%) of 200: looks biased" in right.sentences()[1]
 
 
 def test_a_love_of_length_is_found_and_nothing_else():
     long = quality.report(judged(prefer=lambda v, rng: "first" if v.first_length > v.second_length else "second"))
     assert long.longer.value == 1 and 150 < long.longer.n < 200  # without those that are nearly alike
-    assert long.left.low < 0.5 < long.left.high and long.said()[2].endswith("prefers long answers.")
+    assert long.left.low < 0.5 < long.left.high and long.sentences()[2].endswith("prefers long answers.")
     short = quality.report(judged(prefer=lambda v, rng: "first" if v.first_length < v.second_length else "second"))
-    assert short.said()[2].endswith("prefers short answers.")
+    assert short.sentences()[2].endswith("prefers short answers.")
 
 
 def test_labellers_who_share_pairs_do_not_make_a_habit_of_their_lengths():
@@ -146,7 +146,7 @@ def test_hidden_repeats():
     assert (
         report.same.value == 0.5
         and report.left.n == 6
-        and report.said()[-1] == "Judges hidden repeats the same way in 1 of 2: not enough data (2 of 30)."
+        and report.sentences()[-1] == "Judges hidden repeats the same way in 1 of 2: not enough data (2 of 30)."
     )
 
 
@@ -160,7 +160,7 @@ def test_known_answers():
     gold = quality.report([*said, verdict(5), verdict(1, gold="first", repeat=True, when=1)]).gold
     assert gold.n == 3 and gold.value == pytest.approx(1 / 3)  # a tie does not find it; a skip does not try
     many = quality.report([verdict(i, gold="first", winner="first" if i % 10 else "second") for i in range(60)])
-    assert many.said()[-1] == "Judges gold pairs correctly in 90% (80 to 95%) of 60."
+    assert many.sentences()[-1] == "Judges gold pairs correctly in 90% (80 to 95%) of 60."
 
 
 def test_pace_is_of_one_person_at_work():
@@ -169,8 +169,8 @@ def test_pace_is_of_one_person_at_work():
     assert quality.per_minute(ann) == pytest.approx(60 * 3 / 50)  # the long pause is none of it
     assert quality.per_minute([*ann, *bob]) == pytest.approx(60 * 5 / 70)
     assert quality.per_minute(ann[:1]) is None and quality.per_minute([verdict(i) for i in range(3)]) is None  # all stored at once
-    assert quality.report(ann).said()[0] == "5 judgments on 5 pairs; 3.6 per minute; median 10 s."
-    assert quality.report([verdict(winner="skip")]).said()[0] == "1 judgment on 0 pairs, 1 skipped."
+    assert quality.report(ann).sentences()[0] == "5 judgments on 5 pairs; 3.6 per minute; median 10 s."
+    assert quality.report([verdict(winner="skip")]).sentences()[0] == "1 judgment on 0 pairs, 1 skipped."
 
 
 # --- together
@@ -195,12 +195,12 @@ def test_two_labellers_are_measured_by_kappa_and_three_by_ordinal_alpha():
     bob = [replace(v, labeller="bob", winner=v.winner if i % 4 else "tie") for i, v in enumerate(ann)]
     cy = [replace(v, labeller="cy", strength=2) for v in ann[:60]]
     alone, two, three = (quality.panel(v) for v in (ann, ann + bob, ann + bob + cy))
-    assert alone.beyond is None and "no second labeller to compare with" in alone.said()[-1] and not alone.disagreements
+    assert alone.beyond is None and "no second labeller to compare with" in alone.sentences()[-1] and not alone.disagreements
     assert two.measure == "kappa" and two.beyond == agreement.kappa(*judgments.table(ann + bob, "winner")) and two.raw.value == 0.75
     assert three.measure == "alpha" and three.beyond == agreement.alpha(judgments.table(ann + bob + cy)) and three.raw.n == 120
-    assert two.said()[-3:] == [
+    assert two.sentences()[-3:] == [
         f"Two labellers of a pair agree in 75% ({100 * two.raw.low:.0f} to {100 * two.raw.high:.0f}%) of 120.",
-        f"Agreement beyond chance, Cohen's kappa: {two.beyond.said()}: {agreement.grade(two.beyond.value)}.",
+        f"Agreement beyond chance, Cohen's kappa: {two.beyond.as_text()}: {agreement.grade(two.beyond.value)}.",
         "30 pairs to settle.",
     ]
     assert [r.labeller for r in three.labellers] == ["ann", "bob", "cy"] and three.overall.verdicts == 300
@@ -208,6 +208,6 @@ def test_two_labellers_are_measured_by_kappa_and_three_by_ordinal_alpha():
 
 def test_a_panel_of_little_says_so():
     few = quality.panel(judged(12) + judged(12, "bob", seed=1))
-    assert "Two labellers of a pair agree: not enough data (12 of 30)." in few.said()
-    assert "Agreement beyond chance, Cohen's kappa: not enough data (12 of 30)." in few.said()
-    assert quality.panel([]).said()[0] == "0 judgments on 0 pairs." and quality.panel([]).raw.n == 0
+    assert "Two labellers of a pair agree: not enough data (12 of 30)." in few.sentences()
+    assert "Agreement beyond chance, Cohen's kappa: not enough data (12 of 30)." in few.sentences()
+    assert quality.panel([]).sentences()[0] == "0 judgments on 0 pairs." and quality.panel([]).raw.n == 0

@@ -30,8 +30,8 @@ def candidate(n: int, gold: str | None = None) -> Candidate:
 @pytest.fixture
 def project(ws):
     made = projects.create(ws, "Sums")
-    pairs.put_in(ws, made.id, [candidate(n) for n in range(30)])
-    projects.change(ws, made.id, repeats=0)
+    pairs.add_pairs(ws, made.id, [candidate(n) for n in range(30)])
+    projects.update_settings(ws, made.id, repeats=0)
     return made.id
 
 
@@ -75,11 +75,11 @@ def test_two_labellers_never_have_one_pair(ws, project):
 
 def test_overlap_is_given_to_two_and_follows_the_setting(ws, project):
     done = judge_all(ws, project, "ann", most=5)
-    projects.change(ws, project, overlap_share=1, overlap_labellers=2)
+    projects.update_settings(ws, project, overlap_share=1, overlap_labellers=2)
     assert projects.find(ws, project).tasks == 60
     ben = judge_all(ws, project, "ben")
     assert set(done) < set(ben) and len(ben) == 30
-    projects.change(ws, project, overlap_share=0)
+    projects.update_settings(ws, project, overlap_share=0)
     assert projects.find(ws, project).tasks >= 30
     with db.reading(ws, project) as store:
         shares = store.execute("SELECT pair, count(*), count(DISTINCT labeller) FROM tasks WHERE state = 2 GROUP BY pair").fetchall()
@@ -88,7 +88,7 @@ def test_overlap_is_given_to_two_and_follows_the_setting(ws, project):
 
 def test_a_share_of_the_pairs_overlaps(ws):
     made = projects.create(ws, "Class", "class")
-    pairs.put_in(ws, made.id, [candidate(n) for n in range(400)])
+    pairs.add_pairs(ws, made.id, [candidate(n) for n in range(400)])
     assert 440 < projects.find(ws, made.id).tasks < 520
 
 
@@ -102,7 +102,7 @@ def test_a_lease_ends_by_time_and_by_hand(ws, project, monkeypatch):
     assert late.mine == 1, "a verdict that came too late is kept beside the other one"
     monkeypatch.undo()
     other = projects.create(ws, "Other").id
-    pairs.put_in(ws, other, [candidate(1)])
+    pairs.add_pairs(ws, other, [candidate(1)])
     held = queue.next(ws, other, "ann").item
     assert queue.next(ws, other, "ben").item is None and queue.next(ws, other, "ben").waiting == 1
     assert queue.release(ws, other, "ann") == 1
@@ -142,7 +142,7 @@ def test_undo_goes_back_as_far_as_wanted_and_forward_again(ws, project):
 
 
 def test_a_labeller_judges_some_pairs_twice_with_the_sides_swapped(ws, project):
-    projects.change(ws, project, repeats=0.2)
+    projects.update_settings(ws, project, repeats=0.2)
     given = judge_all(ws, project, "ann")
     again = [p for p in set(given) if given.count(p) == 2]
     assert len(given) == 30 + len(again) and 5 <= len(again) <= 6
@@ -155,8 +155,8 @@ def test_a_labeller_judges_some_pairs_twice_with_the_sides_swapped(ws, project):
 
 
 def test_gold_pairs_come_in_between(ws, project):
-    pairs.put_in(ws, project, [candidate(n, gold="first") for n in range(100, 103)])
-    projects.change(ws, project, gold=0.1)
+    pairs.add_pairs(ws, project, [candidate(n, gold="first") for n in range(100, 103)])
+    projects.update_settings(ws, project, gold=0.1)
     assert projects.find(ws, project).tasks == 30
     given = judge_all(ws, project, "ann")
     assert len(given) == 33 and sum(p > 30 for p in given) == 3
@@ -200,7 +200,7 @@ def test_unknown_tasks_names_and_projects(ws, project):
 
 
 def test_a_skip_by_a_judge_or_of_a_repeat_is_nobody_elses(ws, project):
-    projects.change(ws, project, repeats=0.5)
+    projects.update_settings(ws, project, repeats=0.5)
     queue.vote(ws, project, "judge:m", 1, "skip")
     given = judge_all(ws, project, "ann", "skip")
     assert queue.reopen_skipped(ws, project) == 30, "the ordinary ones"
@@ -222,11 +222,11 @@ def test_nobody_sees_what_another_said(ws, project, monkeypatch):
 
 
 def test_less_overlap_never_gives_a_pair_twice(ws, project):
-    projects.change(ws, project, overlap_share=1, overlap_labellers=2)
+    projects.update_settings(ws, project, overlap_share=1, overlap_labellers=2)
     ann, ben = queue.next(ws, project, "ann").item, queue.next(ws, project, "ben").item
     assert ann.pair == ben.pair, "both have the first one"
     queue.judge(ws, project, "ben", ben.task, "a")
-    projects.change(ws, project, overlap_share=0)
+    projects.update_settings(ws, project, overlap_share=0)
     queue.release(ws, project, "ann")
     assert ann.pair not in judge_all(ws, project, "cid"), "one judged it, and one was wanted"
     with db.reading(ws, project) as store:
@@ -234,7 +234,7 @@ def test_less_overlap_never_gives_a_pair_twice(ws, project):
 
 
 def test_new_guidelines_are_known_to_who_judges(ws, project):
-    projects.read(ws, project, "ann")
+    projects.mark_guidelines_read(ws, project, "ann")
     desk = queue.next(ws, project, "ann")
     assert not desk.unread
     projects.write_guidelines(ws, project, "Be brief.")
@@ -247,7 +247,7 @@ def test_new_guidelines_are_known_to_who_judges(ws, project):
 def test_many_pairs_with_overlap_take_no_longer(ws):
     """The plan of the query, not its time: both look-ups go by an index."""
     made = projects.create(ws, "Many", "class").id
-    pairs.put_in(ws, made, [candidate(n) for n in range(50)])
+    pairs.add_pairs(ws, made, [candidate(n) for n in range(50)])
     with db.reading(ws, made) as store:
         plan = [
             r["detail"]
@@ -265,8 +265,8 @@ def test_many_pairs_with_overlap_take_no_longer(ws):
 
 def test_a_crowd_gets_each_pair_once_and_loses_no_verdict(ws, tmp_path):
     made = projects.create(ws, "Crowd").id
-    pairs.put_in(ws, made, [candidate(n) for n in range(300)])
-    projects.change(ws, made, repeats=0)
+    pairs.add_pairs(ws, made, [candidate(n) for n in range(300)])
+    projects.update_settings(ws, made, repeats=0)
     given: list[list[int]] = []
 
     def work(name: str) -> None:
@@ -309,8 +309,8 @@ while desk.item:
 @pytest.mark.parametrize("verdicts", [50, pytest.param(1000, marks=pytest.mark.long)])
 def test_kill_9_after_an_acknowledged_verdict_loses_none(ws, verdicts):
     made = projects.create(ws, "Killed").id
-    pairs.put_in(ws, made, [candidate(n) for n in range(verdicts + 100)])
-    projects.change(ws, made, repeats=0)
+    pairs.add_pairs(ws, made, [candidate(n) for n in range(verdicts + 100)])
+    projects.update_settings(ws, made, repeats=0)
     acknowledged: list[int] = []
     while len(acknowledged) < verdicts:
         child = subprocess.Popen([sys.executable, "-c", STORING, str(ws.home), made], cwd=ROOT, stdout=subprocess.PIPE, text=True)

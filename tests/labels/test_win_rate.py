@@ -51,16 +51,19 @@ def test_sentences():
     x = [1.0] * 70 + [0.5] * 14 + [0.0] * 36
     rate = win_rate.fixed(x, "B", "A", 120)
     assert (rate.wins, rate.ties, rate.losses, rate.rate) == (70, 14, 36, pytest.approx(77 / 120))
-    assert rate.said() == "B is preferred in 64% (55 to 72%) of 120 comparisons, 14 ties: decided."
-    assert win_rate.fixed([1 - v for v in x], "B", "A", 120).said() == rate.said().replace("B is", "A is")
-    assert win_rate.fixed(x, "B", "A", 200).said().endswith("14 ties: not decided yet (120 of 200).")
+    assert rate.sentence() == "B is preferred in 64% (55 to 72%) of 120 comparisons, 14 ties: decided."
+    assert win_rate.fixed([1 - v for v in x], "B", "A", 120).sentence() == rate.sentence().replace("B is", "A is")
+    assert win_rate.fixed(x, "B", "A", 200).sentence().endswith("14 ties: not decided yet (120 of 200).")
     assert win_rate.fixed(x, "B", "A", 60).n == 60  # the others were not planned
     assert (
-        win_rate.fixed([1.0, 0.0], "B", "A", 2).said() == "B is preferred in 50% (9 to 91%) of 2 comparisons, no ties: no difference shown."
+        win_rate.fixed([1.0, 0.0], "B", "A", 2).sentence()
+        == "B is preferred in 50% (9 to 91%) of 2 comparisons, no ties: no difference shown."
     )
-    assert win_rate.running([1.0, 0.5], "B", "A").said().endswith("of 2 comparisons, 1 tie: not decided yet.")
-    assert win_rate.running([1.0] * 30, "B", "A").said().endswith("%) of 30 comparisons, no ties: decided.")
-    assert win_rate.running([], "B", "A").said() == "B and A have not been compared yet." and not win_rate.fixed([], "B", "A", 9).decided
+    assert win_rate.running([1.0, 0.5], "B", "A").sentence().endswith("of 2 comparisons, 1 tie: not decided yet.")
+    assert win_rate.running([1.0] * 30, "B", "A").sentence().endswith("%) of 30 comparisons, no ties: decided.")
+    assert (
+        win_rate.running([], "B", "A").sentence() == "B and A have not been compared yet." and not win_rate.fixed([], "B", "A", 9).decided
+    )
 
 
 def test_from_verdicts_to_outcomes():

@@ -213,7 +213,7 @@ for place in sorted(p for p in Path(sys.argv[1]).iterdir() if (p / "about.json")
     model = load.base_model(
         place / "model" if whole else Path(about["base"]), "fp32", "cpu", objective=about["objective"],
         quantization=None if whole else about["quantization"], **head)
-    model = model if whole else peft_methods.with_saved(model, place / "model")
+    model = model if whole else peft_methods.load_saved(model, place / "model")
     expected = load_file(place / "expected.safetensors")["outputs"]
     far = (outputs(model, about["family"]) - expected).abs().max().item() / max(1.0, expected.abs().max().item())
     if not far < 2e-5:

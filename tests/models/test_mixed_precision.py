@@ -147,8 +147,8 @@ def test_the_trainer_is_asked_for_a_scaler_and_never_for_both(tmp_path, monkeypa
 def test_a_packed_base_computes_in_fp16():
     from tuner.workers.modelling import load
 
-    assert load.packed("nf4", "fp16", None).bnb_4bit_compute_dtype == torch.float16
-    assert load.packed("nf4", "bf16", None).bnb_4bit_compute_dtype == torch.bfloat16
+    assert load.quantization_config("nf4", "fp16", None).bnb_4bit_compute_dtype == torch.float16
+    assert load.quantization_config("nf4", "bf16", None).bnb_4bit_compute_dtype == torch.bfloat16
 
 
 def test_what_is_trained_beside_an_fp16_base_is_fp32(tmp_path):

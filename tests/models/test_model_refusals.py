@@ -240,8 +240,10 @@ def test_what_is_wrong_with_the_base_is_told_of_the_adapter(tmp_path):
 
 
 def test_packings_are_told_apart():
-    assert stored_formats.packed({"quantization_config": BNB}) == "nf4"
-    assert stored_formats.packed({"quantization_config": {"quant_method": "bitsandbytes", "load_in_8bit": True}}) == "int8"
-    assert stored_formats.packed({"text_config": {"quantization_config": BNB}}) == "nf4"
-    assert stored_formats.packed({"quantization_config": PACKINGS["gptq"]}) is None and stored_formats.packed({}) is None
+    assert stored_formats.bnb_quantization({"quantization_config": BNB}) == "nf4"
+    assert stored_formats.bnb_quantization({"quantization_config": {"quant_method": "bitsandbytes", "load_in_8bit": True}}) == "int8"
+    assert stored_formats.bnb_quantization({"text_config": {"quantization_config": BNB}}) == "nf4"
+    assert (
+        stored_formats.bnb_quantization({"quantization_config": PACKINGS["gptq"]}) is None and stored_formats.bnb_quantization({}) is None
+    )
     assert stored_formats.quantization({"quantization_config": {"quant_method": "mxfp4"}}) == "mxfp4"

@@ -103,7 +103,7 @@ def test_a_plan_can_count_what_works(kind):
     told = config_of(kind)
     facts = models.facts_from_config(told, name=kind)
     assert facts.parameters > 0 and facts.context > 0
-    assert facts.outer == (kind if model_types.is_multimodal(kind) and not told.get("is_encoder_decoder") else "")
+    assert facts.multimodal_type == (kind if model_types.is_multimodal(kind) and not told.get("is_encoder_decoder") else "")
 
 
 @pytest.mark.parametrize("kind", SAMPLE)

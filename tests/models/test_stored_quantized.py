@@ -50,8 +50,8 @@ def stored(tmp_path):
 
 def test_parameters_are_those_of_the_model_and_not_of_its_bytes(stored, base):
     facts = models.resolve(str(base)).facts
-    assert facts.packed == "nf4" and facts.parameters == models.resolve("starter").facts.parameters
-    assert models.resolve(str(stored)).facts.packed == "nf4"
+    assert facts.quantized == "nf4" and facts.parameters == models.resolve("starter").facts.parameters
+    assert models.resolve(str(stored)).facts.quantized == "nf4"
 
 
 def test_lora_on_it_is_qlora_and_the_plan_says_what_becomes_of_it(stored):
@@ -79,7 +79,7 @@ def test_other_settings_are_refused(stored, asked, field):
 
 
 def test_a_device_without_bitsandbytes(stored):
-    mac = Device("mps", "mps", "A Mac", 24 << 30, 24 << 30, 5.0, packs=False)
+    mac = Device("mps", "mps", "A Mac", 24 << 30, 24 << 30, 5.0, quantizes=False)
     with pytest.raises(SettingError, match="can't read such weights") as told:
         planner.plan(parse({"model": str(stored)}), models.resolve(str(stored)), None, device=mac)
     assert told.value.field == "model" and "16-bit" in told.value.remedy and "LoRA" not in told.value.remedy
@@ -109,7 +109,7 @@ def test_it_is_trained_asked_and_exported_as_an_adapter(ws, base):
     taken = json.loads((ws.exports / run.id / "adapter" / "adapter_config.json").read_text())
     assert made["check"]["passed"] and taken["base_model_name_or_path"] == "./base"
     on = models.resolve(made["path"], ws, need_weights=True)
-    assert on.facts.packed == "nf4" and stored_formats.packed(on.facts.config) == "nf4"
+    assert on.facts.quantized == "nf4" and stored_formats.bnb_quantization(on.facts.config) == "nf4"
 
 
 OF_FOUR_BITS = """
@@ -139,7 +139,7 @@ for file in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja"):
 facts = models.resolve(str(place), need_weights=True).facts
 read = load.base_model(place, "fp32", "cpu")
 whole = all(p.dtype == torch.float32 for p in read.parameters()) and not getattr(read, "is_quantized", False)
-print(facts.packed, facts.bytes_per_weight, facts.parameters == sum(p.numel() for p in model.parameters()), whole)
+print(facts.quantized, facts.bytes_per_weight, facts.parameters == sum(p.numel() for p in model.parameters()), whole)
 """
 
 

@@ -104,7 +104,7 @@ def test_full_changes_the_text_part_alone(made, kind):
     assert parameter_counts.trainable(facts, {"method": "full"}) == pytest.approx(trained, abs=8), (
         "some keep a scalar of each layer as a buffer"
     )
-    assert facts.still == sum(p.numel() for p in eyes.values())
+    assert facts.frozen_parameters == sum(p.numel() for p in eyes.values())
     before = logits(model).clone()
     step(model)
     assert (logits(model) - before).abs().max() > 1e-4
@@ -117,7 +117,7 @@ def test_each_method_trains_the_text_part_alone_or_is_refused(made, tmp_path, ki
     folder = made(kind)
     facts = models.folder_facts(folder)
     if methods.refusal(method, "chat", facts):
-        assert method in methods.SOFT
+        assert method in methods.PROMPT_METHODS
         return
     model = tuned(folder, method)
     eyes = {n: p.clone() for n, p in model.named_parameters() if any(w in n for w in ("vision", "visual", "projector"))}
@@ -127,7 +127,7 @@ def test_each_method_trains_the_text_part_alone_or_is_refused(made, tmp_path, ki
     assert (after - before).abs().max() > 1e-6 and eyes
     assert all(torch.equal(p, eyes[n]) for n, p in model.named_parameters() if n in eyes)
     peft_methods.save(model, tmp_path / "saved", settings(method))
-    again = peft_methods.with_saved(load.base_model(folder, "fp32", "cpu"), tmp_path / "saved")
+    again = peft_methods.load_saved(load.base_model(folder, "fp32", "cpu"), tmp_path / "saved")
     torch.testing.assert_close(logits(again), after, atol=1e-4, rtol=1e-4)
 
 
@@ -137,16 +137,18 @@ def test_each_method_trains_the_text_part_alone_or_is_refused(made, tmp_path, ki
 def test_the_plan_counts_eyes_as_still(made):
     model = models.resolve(str(made("gemma3")))
     lora, full = (planner.plan(run_config.parse({"model": model.ref, "method": m}), model, None, device=CARD) for m in ("lora", "full"))
-    assert lora.total_parameters == model.facts.parameters > model.facts.still > 0
-    assert full.trainable_parameters == model.facts.parameters - model.facts.still
+    assert lora.total_parameters == model.facts.parameters > model.facts.frozen_parameters > 0
+    assert full.trainable_parameters == model.facts.parameters - model.facts.frozen_parameters
     assert lora.breakdown["weights"] >= 2 * model.facts.parameters
 
 
 def test_from_a_config_alone_the_eyes_are_counted_too(made, tmp_path):
     (tmp_path / "config.json").write_text((made("gemma3") / "config.json").read_text())
     known, guessed = models.folder_facts(made("gemma3")), models.folder_facts(tmp_path)
-    assert guessed.path is None and 0.2 < guessed.still / known.still < 5, "a tiny one is mostly embeddings"
-    assert guessed.parameters - guessed.still == known.parameters - known.still, "the language model is counted exactly"
+    assert guessed.path is None and 0.2 < guessed.frozen_parameters / known.frozen_parameters < 5, "a tiny one is mostly embeddings"
+    assert guessed.parameters - guessed.frozen_parameters == known.parameters - known.frozen_parameters, (
+        "the language model is counted exactly"
+    )
 
 
 @pytest.mark.parametrize("objective", ["classification", "reward", "tokens"])
@@ -203,7 +205,7 @@ def test_a_run_from_its_beginning_to_its_end(made, ws, kind, asked):
     assert run.state == "finished", run.status
     assert run.status["best"]["eval_loss"] < run.status["baseline"]["eval_loss"]
     answer = chat_client.Client(ws, "cpu").answer(
-        chat_client.known_as(ws, run.id), [{"role": "user", "content": "Hello"}], max_tokens=4, temperature=0
+        chat_client.serving_spec(ws, run.id), [{"role": "user", "content": "Hello"}], max_tokens=4, temperature=0
     )
     assert answer.completion_tokens and answer.stop_reason
     assert formats.make(ws, run.id, "merged")["check"]["passed"]
@@ -211,4 +213,4 @@ def test_a_run_from_its_beginning_to_its_end(made, ws, kind, asked):
     assert (taken / "preprocessor_config.json").exists() and json.loads((taken / "config.json").read_text())["model_type"] == kind
     assert model_types.MULTIMODAL in (taken / "README.md").read_text()
     assert fresh(READ, str(taken)).split()[-1] == "True"
-    assert models.resolve(str(taken), ws, need_weights=True).facts.outer == kind
+    assert models.resolve(str(taken), ws, need_weights=True).facts.multimodal_type == kind

@@ -138,7 +138,7 @@ def fetched(token):
         time.sleep(0.1)
     return now
 before = fetched(None)
-print(before["state"], (before.get("error") or {}).get("code"), locks.held(Path(sys.argv[2]) / "supervisor.lock"))
+print(before["state"], (before.get("error") or {}).get("code"), locks.is_held(Path(sys.argv[2]) / "supervisor.lock"))
 print(fetched(sys.argv[3])["state"])
 """
     with serving(opens=LATE) as (url, handler):

@@ -47,7 +47,7 @@ def failing(*errors):
 
 def test_it_asks_again_and_tells_what_it_waits_for(waits):
     told = []
-    assert retries.patiently(failing(busy(429, "7"), busy(503), httpx.ReadTimeout("slow")), tell=told.append) == "done"
+    assert retries.with_retries(failing(busy(429, "7"), busy(503), httpx.ReadTimeout("slow")), tell=told.append) == "done"
     assert waits() == 7 + 2 + 4 and len(told) == 3
     assert (
         told[0] == "The server accepts no more requests for now (429); retrying in 7 s."
@@ -58,19 +58,19 @@ def test_it_asks_again_and_tells_what_it_waits_for(waits):
 
 def test_the_last_error_is_its_own_and_others_end_it_at_once(waits):
     with pytest.raises(httpx.HTTPStatusError):
-        retries.patiently(failing(*[busy(500)] * 50))
+        retries.with_retries(failing(*[busy(500)] * 50))
     assert waits() == 1 + 2 + 4 + 8 + 16
     for code in (400, 401, 403, 404):
         work = failing(busy(code))
         with pytest.raises(httpx.HTTPStatusError):
-            retries.patiently(work)
+            retries.with_retries(work)
         assert work() == "done", "asked once only"
-    assert retries.patiently(failing(busy(429, "86400"))) == "done" and waits() <= 31 + retries.LONGEST + 1  # never a day
+    assert retries.with_retries(failing(busy(429, "86400"))) == "done" and waits() <= 31 + retries.LONGEST + 1  # never a day
 
 
 def test_taking_the_work_back_ends_the_wait(waits):
     with pytest.raises(httpx.HTTPStatusError):
-        retries.patiently(failing(*[busy(503, "60")] * 9), cancelled=lambda: True)
+        retries.with_retries(failing(*[busy(503, "60")] * 9), cancelled=lambda: True)
     assert waits() < 1
 
 
@@ -81,10 +81,10 @@ def test_the_status_is_found_behind_what_wraps_it():
         except httpx.HTTPStatusError as error:
             raise RuntimeError("could not be located") from error
     except RuntimeError as outer:
-        assert retries.status_of(outer) == 502 and retries.passing(outer)
+        assert retries.status_of(outer) == 502 and retries.is_transient(outer)
     circle = ValueError()
     circle.__context__ = circle
-    assert retries.status_of(circle) is None and not retries.passing(circle)
+    assert retries.status_of(circle) is None and not retries.is_transient(circle)
 
 
 ASK = """

@@ -47,12 +47,12 @@ def correction(method=LORA, device=CARD) -> Correction:
 
 
 def test_without_runs_nothing_is_corrected():
-    assert correction() == Correction(1.0, 0) and calibration.words(correction()) == ""
+    assert correction() == Correction(1.0, 0) and calibration.describe(correction()) == ""
 
 
 def test_the_middle_counts_and_one_odd_run_does_not():
     learn(1.02, 1.04, 3.5, 1.03, 1.03)
-    assert correction() == Correction(1.03, 5) and calibration.words(correction()) == "on this machine: +3% from 5 runs"
+    assert correction() == Correction(1.03, 5) and calibration.describe(correction()) == "on this machine: +3% from 5 runs"
     assert correction(device=replace(CARD, name="other")).runs == correction(device=replace(CARD, kind="cpu")).runs == 0
 
 
@@ -66,7 +66,7 @@ def test_what_can_not_be_is_bounded(ratio, factor):
     learn(ratio)
     (stored,) = paths.read_json(paths.machine_folder() / "peaks.json")["ratios"][f"{CARD.name}|cuda|{LORA}"]
     assert correction() == Correction(factor, 1) and calibration.RATIOS[0] <= stored <= calibration.RATIOS[1]
-    assert calibration.words(correction()).endswith("from 1 run")
+    assert calibration.describe(correction()).endswith("from 1 run")
     learn(*[1e-6] * calibration.KEPT)
     assert correction() == Correction(calibration.FACTORS[0], calibration.KEPT)
 
@@ -97,12 +97,12 @@ def test_runs_teach_their_like():
 def test_what_counts_as_taken():
     parts = {"context": 500}
     on_cpu = {"allocated_bytes": None, "reserved_bytes": None, "process_bytes": 900}
-    assert calibration.taken(on_cpu, parts) == calibration.least(on_cpu, parts) == 900
+    assert calibration.measured_peak(on_cpu, parts) == calibration.least(on_cpu, parts) == 900
     untold = {"allocated_bytes": 700, "reserved_bytes": 1000, "process_bytes": None}
-    assert calibration.taken(untold, parts) == 1500 and calibration.least(untold, parts) == 1200
-    assert calibration.taken(untold | {"process_bytes": 1400}, parts) == 1400, "the driver knows what the program itself takes"
-    assert calibration.taken(untold | {"process_bytes": 800}, parts) == 1000, "torch has given some of it back since"
-    assert calibration.taken({}, parts) is None
+    assert calibration.measured_peak(untold, parts) == 1500 and calibration.least(untold, parts) == 1200
+    assert calibration.measured_peak(untold | {"process_bytes": 1400}, parts) == 1400, "the driver knows what the program itself takes"
+    assert calibration.measured_peak(untold | {"process_bytes": 800}, parts) == 1000, "torch has given some of it back since"
+    assert calibration.measured_peak({}, parts) is None
 
 
 def run_of(**change) -> dict:
@@ -138,19 +138,19 @@ WHOLE = {"steps": 50, "epochs": 1.0, "longest": 1000}
     ],
 )
 def test_who_may_teach(bytes, change, teaches):
-    assert calibration.teach(run_of(), took(bytes), **WHOLE | change) is teaches
+    assert calibration.record_run(run_of(), took(bytes), **WHOLE | change) is teaches
     stored = paths.read_json(paths.machine_folder() / "peaks.json", {"ratios": {}})["ratios"]
     assert stored == ({f"{CARD.name}|cuda|{LORA}": [bytes / 1000]} if teaches else {})
 
 
 def test_packed_rows_fill_their_place_whatever_their_length():
     packed = run_of(settings=run_of()["settings"] | {"packing": True})
-    assert calibration.teach(packed, took(900), **WHOLE | {"longest": 40})
+    assert calibration.record_run(packed, took(900), **WHOLE | {"longest": 40})
 
 
 def test_plans_of_before_and_of_another_micro_batch_teach_nothing():
-    assert not calibration.teach(run_of(uncorrected_bytes=None), took(900), **WHOLE)
-    assert not calibration.teach(run_of(), {}, **WHOLE)
+    assert not calibration.record_run(run_of(uncorrected_bytes=None), took(900), **WHOLE)
+    assert not calibration.record_run(run_of(), {}, **WHOLE)
 
 
 def test_corrections_do_not_stand_on_each_other():
@@ -160,7 +160,7 @@ def test_corrections_do_not_stand_on_each_other():
         now = plan()
         document = now.as_dict() | {"device_name": CARD.name}
         known = took(round(truth) - now.breakdown["context"] + 400)
-        assert calibration.teach(document, known, steps=9, epochs=1, longest=now.settings["max_length"])
+        assert calibration.record_run(document, known, steps=9, epochs=1, longest=now.settings["max_length"])
     assert plan().correction == Correction(1.2, 4) and plan().peak_bytes == pytest.approx(truth, rel=1e-3)
     assert plan().uncorrected_bytes == now.uncorrected_bytes
 

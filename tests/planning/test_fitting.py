@@ -33,7 +33,7 @@ def card(gigabytes: float) -> Device:
 def every_way(s: dict, case: fitting.Case) -> bool:
     """Whether any combination of what the planner may choose fits: a search without an order."""
     method, effective = s["method"], s["effective_batch"]
-    lengths = [s["max_length"], *(n for n in fitting.SHORTER if n < s["max_length"] and case.data.cut(n) <= fitting.MOST_CUT)]
+    lengths = [s["max_length"], *(n for n in fitting.SHORTER if n < s["max_length"] and case.data.truncated_share(n) <= fitting.MOST_CUT)]
     lora = method in ("lora", "qlora")
     open_ = {
         "micro_batch": [d for d in range(1, effective + 1) if effective % d == 0],

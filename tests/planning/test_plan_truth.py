@@ -219,7 +219,7 @@ def test_what_the_plan_says_is_what_the_run_does(ws, tmp_path, models, cell):
 
 def longest_of(ws, ds, run) -> int:
     """The longest row of both sides, from the dataset and the run's own tokenizer."""
-    counts = token_counts.look(token_counts.question(ds, training.models.resolve(run.config["model"], ws), run.config), ws, None)
+    counts = token_counts.counts(token_counts.question(ds, training.models.resolve(run.config["model"], ws), run.config), ws, None)
     return int(counts.lengths().max())
 
 
@@ -234,7 +234,7 @@ def test_a_process_that_is_leaving_is_not_asked_but_a_new_one(ws, tmp_path, mode
     monkeypatch.setattr(child.process, "poll", lambda: None)
     there = iter([child])
     monkeypatch.setattr(token_counts, "_child", lambda: next(there, None) or new())
-    assert len(token_counts.look(question, ws, None).lengths()) == ds.rows
+    assert len(token_counts.counts(question, ws, None).lengths()) == ds.rows
     assert not child.alive
 
 
@@ -245,7 +245,7 @@ def test_the_counts_are_right_for_every_length(ws, tmp_path, models, cell):
 
     ds, name, settings = brought(ws, tmp_path, cell), CELLS[cell][3], CELLS[cell][4]
     question = token_counts.question(ds, training.models.resolve(str(models[name]), ws), settings)
-    counts, tokenizer = token_counts.look(question, ws, None), load.tokenizer(models[name])
+    counts, tokenizer = token_counts.counts(question, ws, None), load.tokenizer(models[name])
     for limit in (24, 40, 64, 100, 300):
         s = {"objective": question.objective, "preference_loss": question.loss, "seed": 0} | settings | {"max_length": limit}
         found = counts.prepared(limit)

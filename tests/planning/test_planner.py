@@ -51,7 +51,7 @@ def test_a_processor_reads_few_tokens_at_once():
 @pytest.mark.parametrize("device", [CARD, CPU])
 def test_the_breakdown_adds_up(method, device):
     p = plan(method=method, device=device)
-    assert list(p.breakdown) == TERMS == list(memory.TERMS) == list(memory.WORDS)
+    assert list(p.breakdown) == TERMS == list(memory.TERMS) == list(memory.LABELS)
     assert sum(p.breakdown.values()) == p.peak_bytes and all(isinstance(v, int) and v >= 0 for v in p.breakdown.values())
     assert (p.breakdown["adapters"] > 0) is (method == "lora")
 
@@ -362,7 +362,7 @@ def test_amounts_that_are_none(text):
 # --- what a device can't do -----------------------------------------------------------------------------------------------
 
 T4 = replace(CARD, name="Tesla T4", bf16=False)
-APPLE = Device("mps", "mps", "Apple GPU (not yet tried)", 16 * 10**9, 16 * 10**9, 5.0, packs=False)
+APPLE = Device("mps", "mps", "Apple GPU (not yet tried)", 16 * 10**9, 16 * 10**9, 5.0, quantizes=False)
 
 
 def test_what_a_device_can_not_do_is_not_offered():

@@ -17,7 +17,7 @@ from tuner.formatting import human_range, human_time
 from tuner.jobs import benchmarks, handover, supervisor
 from tuner.planning import planner, time_estimate
 from tuner.planning.decisions import DataFacts
-from tuner.planning.eta import Eta, in_words
+from tuner.planning.eta import Eta, describe
 from tuner.settings import run_config
 from ui import draw
 
@@ -261,18 +261,18 @@ def test_a_run_counts_what_is_to_come_and_leaves_tests_out_of_its_steps(ws, monk
 
 
 def test_the_time_left_in_words_for_new_and_old_runs(ws):
-    assert in_words({}) == in_words({"eta_seconds": None}) == ""
-    assert in_words({"eta_seconds": 0.3}) == "a moment left" and in_words({"eta_seconds": 9, "eta_low": 0, "eta_high": 20}).startswith(
+    assert describe({}) == describe({"eta_seconds": None}) == ""
+    assert describe({"eta_seconds": 0.3}) == "a moment left" and describe({"eta_seconds": 9, "eta_low": 0, "eta_high": 20}).startswith(
         "up to"
     )
-    assert in_words({"eta_seconds": 120}) == f"about {human_time(120)} left"  # of a run that began before there were ranges
+    assert describe({"eta_seconds": 120}) == f"about {human_time(120)} left"  # of a run that began before there were ranges
     progress = {"step": 5, "steps": 10, "epoch": 1.0, "eta_seconds": 450.0, "eta_low": 360.0, "eta_high": 540.0}
-    assert in_words(progress) == "about 6 to 9 minutes left"
+    assert describe(progress) == "about 6 to 9 minutes left"
     document = plan().as_dict()
     for name in ("seconds_low", "seconds_high", "energy_wh", "cost", "pace"):
         document.pop(name)  # plan.json as it was
     run = runs.create(ws, {"model": "starter", "data": "x@1"}, document, name="old")
-    assert locks.hold(run.path / "lock")  # as its worker does
+    assert locks.acquire(run.path / "lock")  # as its worker does
     runs.write_status(run.path, state="running", progress=progress)
     run = runs.get(ws, run.id)
     locks.release(run.path / "lock")
@@ -296,7 +296,7 @@ def test_a_real_probe_measures_what_can_be(tmp_path, monkeypatch):
     assert device_benchmark.main("cpu", place / roofline.RESULT, 0.5) == 0
     found = roofline.of(devices.cpu())
     assert found.measured and 1e8 < found.fp32 < 1e15 and 1e7 < found.bf16 < 1e15 and 1e7 < found.bandwidth < 1e13
-    assert 1e-6 < found.layer < 1 and "TFLOP/s" in diagnostics.in_words(diagnostics.reached(found))
+    assert 1e-6 < found.layer < 1 and "TFLOP/s" in diagnostics.as_text(diagnostics.benchmark_result(found))
     assert not list(place.glob(".*")), "written whole"
     locks.release(place / "lock")
 
@@ -305,7 +305,8 @@ def test_a_real_probe_measures_what_can_be(tmp_path, monkeypatch):
 def test_a_measurement_that_can_not_be_is_left_out(broken):
     probed(**broken)
     assert (
-        roofline.of(CARD) == roofline.on_paper(CARD) and diagnostics.in_words(diagnostics.reached(roofline.of(CARD))) == "not yet measured"
+        roofline.of(CARD) == roofline.from_data_sheet(CARD)
+        and diagnostics.as_text(diagnostics.benchmark_result(roofline.of(CARD))) == "not yet measured"
     )
 
 

@@ -255,7 +255,7 @@ def test_label_projects_are_counted_again_when_they_are_written_to(ws, monkeypat
     found, find = [], projects.find
     monkeypatch.setattr(projects, "find", lambda ws, id: found.append(id) or find(ws, id))
     assert [p.id for p in projects.listing(ws)] == [one.id] and not found
-    projects.change(ws, one.id, planned=7)
+    projects.update_settings(ws, one.id, planned=7)
     assert projects.listing(ws)[0].settings.planned == 7 and projects.create(ws, "two").id in {p.id for p in projects.listing(ws)}
     projects.delete(ws, one.id)
     assert [p.id for p in projects.listing(ws)] == ["two"]

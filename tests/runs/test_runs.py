@@ -240,7 +240,7 @@ def test_strange_ids_never_reach_the_disk(ws, id):
         with pytest.raises(NotFoundError):
             work(ws, id)
     with pytest.raises(NotFoundError):
-        paths.checked(id, "run")
+        paths.checked_id(id, "run")
 
 
 @pytest.mark.parametrize("name", ["", "../../evil", "Ünï côdé", "x" * 500, "a/b\\c:d", "   ", "日本語", "CON", "-", "\0"])
@@ -365,7 +365,7 @@ HOLDER = """
 import os, subprocess, sys, time
 from pathlib import Path
 from tuner import locks
-assert locks.hold(Path(sys.argv[1])) and locks.hold(Path(sys.argv[1]))
+assert locks.acquire(Path(sys.argv[1])) and locks.acquire(Path(sys.argv[1]))
 grandchild = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(20)"], stdout=subprocess.DEVNULL)
 print(grandchild.pid, flush=True)
 time.sleep(60)
@@ -383,22 +383,22 @@ def child(code: str, *args) -> subprocess.Popen:
 
 def test_a_lock_lives_as_long_as_its_process_and_no_longer(tmp_path):
     file = tmp_path / "new" / "lock"
-    assert not locks.held(file)
+    assert not locks.is_held(file)
     holder = child(HOLDER, file)
-    assert locks.held(file) and locks.held(file) and not locks.hold(file, patience=0.1)
+    assert locks.is_held(file) and locks.is_held(file) and not locks.acquire(file, patience=0.1)
     os.kill(holder.pid, signal.SIGKILL)
     holder.wait()
-    assert until(lambda: not locks.held(file), 5)  # though its own child still runs
+    assert until(lambda: not locks.is_held(file), 5)  # though its own child still runs
     os.kill(int(holder.first), signal.SIGKILL)
-    assert locks.hold(file) and locks.held(file)
+    assert locks.acquire(file) and locks.is_held(file)
     locks.release(file)
-    assert not locks.held(file)
+    assert not locks.is_held(file)
 
 
 def test_a_probe_does_not_drop_our_own_lock(tmp_path):
     file = tmp_path / "lock"
-    assert locks.hold(file) and locks.held(file) and locks.held(tmp_path / "x" / ".." / "lock")
-    probe = "import sys\nfrom pathlib import Path\nfrom tuner import locks\nprint(locks.held(Path(sys.argv[1])))"
+    assert locks.acquire(file) and locks.is_held(file) and locks.is_held(tmp_path / "x" / ".." / "lock")
+    probe = "import sys\nfrom pathlib import Path\nfrom tuner import locks\nprint(locks.is_held(Path(sys.argv[1])))"
     for _ in range(2):
         assert child(probe, file).first == "True"
     locks.release(file)
@@ -408,11 +408,11 @@ def test_a_probe_does_not_drop_our_own_lock(tmp_path):
 def test_patience_outlasts_a_probe(tmp_path):
     file = tmp_path / "lock"
     holder = child(HOLDER.replace("time.sleep(60)", "time.sleep(0.5)").replace("sleep(20)", "sleep(0)"), file)
-    assert locks.hold(file, patience=10)
+    assert locks.acquire(file, patience=10)
     holder.wait()
     locks.release(file)
 
 
 def test_releasing_what_was_never_held_is_nothing(tmp_path):
     locks.release(tmp_path / "lock")
-    assert not locks.held(tmp_path / "lock")
+    assert not locks.is_held(tmp_path / "lock")

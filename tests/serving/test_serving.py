@@ -47,10 +47,10 @@ def client(house):
 @pytest.fixture(scope="module")
 def known(house) -> dict[str, dict]:
     return {
-        "tuned": chat_client.known_as(house.ws, house.lora),
-        "base": chat_client.known_as(house.ws, house.lora, base=True),
-        "whole": chat_client.known_as(house.ws, house.full),
-        "starter": chat_client.known_as(house.ws, "starter"),
+        "tuned": chat_client.serving_spec(house.ws, house.lora),
+        "base": chat_client.serving_spec(house.ws, house.lora, base=True),
+        "whole": chat_client.serving_spec(house.ws, house.full),
+        "starter": chat_client.serving_spec(house.ws, "starter"),
     }
 
 
@@ -128,12 +128,12 @@ def test_a_thought_keeps_its_tags(known, tmp_path):
     import torch
     from transformers import AutoTokenizer
 
-    from tuner.models.chat_templates import opened
-    from tuner.workers.serving.model_cache import Known, Models
+    from tuner.models.chat_templates import open_reasoning_tag
+    from tuner.workers.serving.model_cache import Models, RegisteredModel
     from tuner.workers.serving.server import Answer, Question, Streamer
 
     for text, tag in (("<s>user\nHi\nassistant\n<think>\n", "<think>"), ("<think> done </think> so", ""), ("", "")):
-        assert opened(text) == tag
+        assert open_reasoning_tag(text) == tag
     thinker = tmp_path / "thinker"
     shutil.copytree(paths.STARTER, thinker)
     tokenizer = AutoTokenizer.from_pretrained(thinker)
@@ -141,7 +141,7 @@ def test_a_thought_keeps_its_tags(known, tmp_path):
     tokenizer.add_tokens(["<|channel>", "<channel|>", "<odd>"], special_tokens=True)
     tokenizer.save_pretrained(thinker)
     models = Models("cpu")
-    models.known["thinker"] = Known(id="thinker", base=str(thinker), precision="fp32")
+    models.known["thinker"] = RegisteredModel(id="thinker", base=str(thinker), precision="fp32")
     threads = torch.get_num_threads()
     answer = "".join(Answer(models, Question(model="thinker", messages=ask("Hi"), temperature=0.0, max_tokens=4)).text())
     torch.set_num_threads(threads)
@@ -156,7 +156,7 @@ def test_a_thought_keeps_its_tags(known, tmp_path):
 
 
 def test_two_models_take_turns_where_they_do_not_fit_beside_each_other(known, monkeypatch, tmp_path):
-    from tuner.workers.serving.model_cache import Known, Models
+    from tuner.workers.serving.model_cache import Models, RegisteredModel
 
     second = tmp_path / "second"
     shutil.copytree(paths.STARTER, second)
@@ -164,7 +164,7 @@ def test_two_models_take_turns_where_they_do_not_fit_beside_each_other(known, mo
         models = Models("cpu")
         monkeypatch.setattr(models, "_free", lambda free=free: free)
         for id, base in (("a", str(paths.STARTER)), ("b", str(second)), ("a", str(paths.STARTER))):
-            models.known[id] = Known(id=id, base=base, precision="fp32")
+            models.known[id] = RegisteredModel(id=id, base=base, precision="fp32")
             model, _, _ = models.ready(id)
             assert model.config.vocab_size and len(models.bases) <= kept
         assert len(models.bases) == kept and next(reversed(models.bases))[0] == str(paths.STARTER)
@@ -232,7 +232,7 @@ def test_a_run_without_a_model_has_nobody_to_talk_to(house, ws):
         for name in ("config.yaml", "plan.json", "about.json"):
             (house.ws.runs / "empty" / name).write_bytes((house.ws.runs / house.lora / name).read_bytes())
         runs.write_status(house.ws.runs / "empty", state="failed")
-        chat_client.known_as(house.ws, "empty")
+        chat_client.serving_spec(house.ws, "empty")
     assert caught.value.field == "run"
     runs.delete(house.ws, "empty")
 
@@ -241,7 +241,7 @@ def test_a_killed_worker_is_started_anew(house, client, known):
     """Last in this file: the client of the others is of no use afterwards."""
     before = client.answer(known["tuned"], ask(PROMPTS[0]), **GREEDY).text
     os.kill(serving_pid(house.ws), signal.SIGKILL)
-    until(lambda: not locks.held(chat_client.folder(house.ws, "cpu") / "lock"))
+    until(lambda: not locks.is_held(chat_client.folder(house.ws, "cpu") / "lock"))
     with pytest.raises(WorkError, match="stopped answering"):
         client.answer(known["tuned"], ask(PROMPTS[0]), **GREEDY)
     assert chat_client.Client(house.ws, "cpu").answer(known["tuned"], ask(PROMPTS[0]), **GREEDY).text == before

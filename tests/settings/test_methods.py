@@ -96,7 +96,7 @@ def test_the_last_layers_are_bounded_by_the_models():
 @pytest.mark.parametrize("method", methods.METHODS)
 def test_each_technique_has_its_rate_and_warns_outside_its_range(method):
     m = methods.get(method)
-    assert m.rates[0] <= m.rate <= m.rates[1] and m.rates[0] <= m.toy <= m.rates[1] * 10
+    assert m.rates[0] <= m.rate <= m.rates[1] and m.rates[0] <= m.tiny_rate <= m.rates[1] * 10
     assert m.good.endswith(".") and m.bad.endswith(".") and any(c.isdigit() for c in m.paper)
     assert set(m.settings) <= set(run_config.FIELDS)
     p = planner.plan(run_config.parse({"method": method}), _qwen(), DataFacts("chat", 1000, 50, 60.0, 200), device=CARD)

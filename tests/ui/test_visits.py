@@ -178,7 +178,7 @@ def test_a_run_under_way_keeps_its_folder_until_it_ended(house):
     ws = house.guest_workspace("one")
     run = make(ws)
     runs.write_status(run.path, state="running")
-    assert locks.hold(run.path / "lock")  # as its worker does
+    assert locks.acquire(run.path / "lock")  # as its worker does
     house.expire("one")
     assert run.path.exists() and (run.path / "control").read_text() == "stop", "it is asked to save and stop"
     with closing(supervisor.queue(ws.machine_folder())) as db:
@@ -237,7 +237,7 @@ def test_the_lists_are_sent_once_and_again_when_they_change(ws, page):
     assert rows_sent(page, page.on_open_runs({"tab": "runs"}, seen, Request())) == []
     assert rows_sent(page, page.on_beat("1", seen, {"tab": "runs"}, Request())) == []
     new = make(ws, "new").path
-    assert locks.hold(new / "lock")  # as its worker does
+    assert locks.acquire(new / "lock")  # as its worker does
     runs.write_status(new, state="running", progress={"elapsed_seconds": 5})
     index.of(ws).look()
     beat = page.on_beat("2", seen, {"tab": "runs"}, Request())

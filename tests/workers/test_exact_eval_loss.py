@@ -92,7 +92,7 @@ def test_preferences_by_pairs(name, base, tokenizer, tmp_path):  # noqa: F811
     loss, found = losses.get(name), []
     for size in BATCHES[:-1] if name == "kto" else BATCHES:  # TRL refuses batches of one: nothing to be compared with
         job = job_of(tmp_path, tokenizer, preference_loss=name, micro_batch=size, effective_batch=8, beta=0.3)
-        told = preference_rows.tokenised(tokenizer, values(ROWS), "preference", 64, singly=loss.singly)
+        told = preference_rows.tokenize(tokenizer, values(ROWS), "preference", 64, unpaired=loss.unpaired)
         old = load.base_model(base, "fp32", "cpu")
         trainer = preference.make_trainer(job, old, told, told)
         trainer.remove_callback(preference.Watch)  # tells a run, and there is none
@@ -111,7 +111,7 @@ def test_reward_models_by_pairs(base, tokenizer, tmp_path):  # noqa: F811
     found = []
     for size in BATCHES:
         job = job_of(tmp_path, tokenizer, objective="reward", micro_batch=size, effective_batch=8)
-        told = preference_rows.tokenised(tokenizer, values(ROWS), "preference", 64)
+        told = preference_rows.tokenize(tokenizer, values(ROWS), "preference", 64)
         torch.manual_seed(1)
         model = load.base_model(base, "fp32", "cpu", objective="reward", labels=1, names=["reward"], problem="regression")
         found.append(held_out_loss(reward.make_trainer(job, model, told, told)))

@@ -189,7 +189,7 @@ def test_labels_that_were_never_learnt_are_left_out_and_numbers_are_sorted_as_nu
     for label in ("9", "77"):
         held.add(input_ids=[1], labels=label, weight=1.0)
     out = sequence_classification.numbered(held, about)
-    assert out.columns["labels"] == [1] and out.left_out == {sequence_classification.STRANGE: 1}
+    assert out.columns["labels"] == [1] and out.left_out == {sequence_classification.UNKNOWN_LABEL: 1}
     weights = sequence_classification.class_weights(sequence_classification.numbered(rows, about).columns["labels"], about)
     assert weights.tolist() == pytest.approx([4 / 3, 4 / 6, 4 / 3])  # rows / (labels x count): their mean over the rows is 1
     several = sequence_classification.class_weights(
@@ -218,7 +218,7 @@ def test_weights_of_rows_and_classes_change_the_loss(base, tmp_path):
     one.args = type("Args", (), {"average_tokens_across_devices": False})
     batch = {"input_ids": torch.ones(2, 3), "labels": torch.tensor([0, 0]), "weight": torch.tensor([1.0, 1.0])}
     a, b = torch.nn.functional.cross_entropy(Fixed()().logits, batch["labels"], reduction="none").tolist()
-    loss = trainer.Learner.compute_loss
+    loss = trainer.TaskTrainer.compute_loss
     assert float(loss(one, Fixed(), batch)) == pytest.approx((a + b) / 2)
     assert float(loss(one, Fixed(), batch | {"weight": torch.tensor([3.0, 0.0])})) == pytest.approx(3 * a / 2)
     one.weights = torch.tensor([0.5, 2.0])
@@ -229,12 +229,12 @@ def test_weights_of_rows_and_classes_change_the_loss(base, tmp_path):
 def test_batches_hold_rows_of_like_length_in_an_order_that_the_epoch_decides():
     import numpy as np
 
-    from tuner.workers.training.trainer import ByLength
+    from tuner.workers.training.trainer import LengthGroupedSampler
 
     lengths = np.random.default_rng(0).integers(1, 100, 203)
-    sampler = ByLength(lengths, 4, seed=7)
+    sampler = LengthGroupedSampler(lengths, 4, seed=7)
     first = list(sampler)
-    assert sorted(first) == list(range(203)) and list(ByLength(lengths, 4, seed=7)) == first
+    assert sorted(first) == list(range(203)) and list(LengthGroupedSampler(lengths, 4, seed=7)) == first
     sampler.set_epoch(1)
     assert list(sampler) != first
     spread = [np.ptp(lengths[first[i : i + 4]]) for i in range(0, 200, 4)]

@@ -152,7 +152,7 @@ def contents(model) -> dict[str, bytes]:
 
 def learn(model, rows: dict, method: str, steps: int = 8) -> None:
     optimizer = torch.optim.AdamW(
-        [p for p in model.parameters() if p.requires_grad], lr=min(methods.get(method).toy, 1e-2), weight_decay=0.0
+        [p for p in model.parameters() if p.requires_grad], lr=min(methods.get(method).tiny_rate, 1e-2), weight_decay=0.0
     )
     for _ in range(steps):
         model.train()(**rows).loss.backward()
@@ -177,25 +177,25 @@ def test_a_cell(folder, tmp_path, kind, objective, method, more):
     plain = outputs(model, rows)
     model = peft_methods.build(model, s, facts, objective=objective)
     trained, before, began = {n for n, p in model.named_parameters() if p.requires_grad}, contents(model), loss_of(model, rows)
-    learn(model, rows, method, steps=24 if method in methods.SOFT else 8)
+    learn(model, rows, method, steps=24 if method in methods.PROMPT_METHODS else 8)
     after = contents(model)
     assert {n for n in after if after[n] != before[n]} == trained, "what moved is what was meant to"
     assert loss_of(model, rows) < began
     tuned = outputs(model, rows)
     mutated = s["lora_init"] != "default"
     if method != "full" and not mutated:  # these take their start out of the base
-        with peft_methods.off(model):
+        with peft_methods.disabled(model):
             assert torch.equal(outputs(model, rows), plain), "switched off it is the base"
         assert torch.equal(outputs(model, rows), tuned)
     peft_methods.save(model, tmp_path, s)
     assert list(tmp_path.glob("*.safetensors")) and not list(tmp_path.glob("*.bin"))
-    again = peft_methods.with_saved(base(where, objective, packed), tmp_path)
+    again = peft_methods.load_saved(base(where, objective, packed), tmp_path)
     near = 2e-5 if mutated else 1e-6
     torch.testing.assert_close(outputs(again, rows), tuned, atol=near, rtol=near)
     if method != "full":
-        assert torch.equal(outputs(peft_methods.taken_off(again), rows), plain), "taken off it is the base"
+        assert torch.equal(outputs(peft_methods.removed(again), rows), plain), "taken off it is the base"
     if methods.get(method).merges and not packed:
-        whole = peft_methods.merged(peft_methods.with_saved(base(where, objective), tmp_path))
+        whole = peft_methods.merged(peft_methods.load_saved(base(where, objective), tmp_path))
         whole.save_pretrained(tmp_path / "whole")
         plainly = type(whole).from_pretrained(tmp_path / "whole")
         torch.testing.assert_close(outputs(plainly, rows), tuned, atol=1e-4, rtol=1e-4)
@@ -233,7 +233,7 @@ def test_prefixes_refuse_computing_twice(folder):
 
 
 @pytest.mark.parametrize("kind", ["llama", "gpt2", "bert"])
-@pytest.mark.parametrize("method", methods.SOFT)
+@pytest.mark.parametrize("method", methods.PROMPT_METHODS)
 def test_padding_does_not_change_what_is_read_behind_invisible_words(folder, kind, method):
     rows = batch(kind, "classification")
     model = peft_methods.build(
@@ -395,15 +395,15 @@ def test_runs_of_all_techniques_take_turns_on_one_base(served, tmp_path):
     known, expected = model_cache.Models("cpu"), {}
     for i, method in enumerate(ways):
         folder = run_folder(served, tmp_path / str(i), method)
-        known.known[str(i)] = model_cache.Known(id=str(i), base=str(served), adapter=str(folder), precision="fp32")
-        expected[str(i)] = outputs(peft_methods.with_saved(load.base_model(served, "fp32", "cpu"), folder), rows)
-    known.known["base"] = model_cache.Known(id="base", base=str(served), precision="fp32")
+        known.known[str(i)] = model_cache.RegisteredModel(id=str(i), base=str(served), adapter=str(folder), precision="fp32")
+        expected[str(i)] = outputs(peft_methods.load_saved(load.base_model(served, "fp32", "cpu"), folder), rows)
+    known.known["base"] = model_cache.RegisteredModel(id="base", base=str(served), precision="fp32")
     plain = outputs(load.base_model(served, "fp32", "cpu"), rows)
     for id in [*expected, *reversed(expected), "0", "5", "0"]:
         model, tokenizer, adapted = known.ready(id)
         assert adapted and tokenizer.pad_token and torch.equal(outputs(model, rows), expected[id]), ways[int(id)]
         model, _, adapted = known.ready("base")
-        with peft_methods.off(model):
+        with peft_methods.disabled(model):
             assert not adapted and torch.equal(outputs(model, rows), plain), ways[int(id)]
     assert len(known.bases) == 1
 
@@ -413,13 +413,13 @@ def test_a_run_with_labels_is_served_with_its_own_head(served, tmp_path):
     known = model_cache.Models("cpu")
     for method in ("lora", "p_tuning", "last_layers"):
         folder = run_folder(served, tmp_path / method, method, "classification")
-        known.known[method] = model_cache.Known(
+        known.known[method] = model_cache.RegisteredModel(
             id=method, base=str(served), adapter=str(folder), precision="fp32", objective="classification"
         )
         own = load.base_model(served, "fp32", "cpu", objective="classification", **load.head_of(folder))
         model, _, _ = known.ready(method)
         assert model.config.id2label == {0: "a", 1: "b", 2: "c"}
-        assert torch.equal(outputs(model, rows), outputs(peft_methods.with_saved(own, folder), rows))
+        assert torch.equal(outputs(model, rows), outputs(peft_methods.load_saved(own, folder), rows))
 
 
 @pytest.mark.parametrize("objective", ["chat", "classification", "tokens"])

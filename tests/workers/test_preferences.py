@@ -99,7 +99,7 @@ def job_of(tmp_path, tokenizer, start=None, **more) -> SimpleNamespace:
 
 def trainer_of(job, model, rows=None):
     loss = losses.get(job.settings["preference_loss"])
-    told = preference_rows.tokenised(job.tokenizer, rows or values(), "preference", 64, singly=loss.singly)
+    told = preference_rows.tokenize(job.tokenizer, rows or values(), "preference", 64, unpaired=loss.unpaired)
     trainer = preference.make_trainer(job, model, told, told.select([]))
     trainer.model.eval()
     return trainer
@@ -238,7 +238,7 @@ def asked(trainer) -> tuple[torch.Tensor, torch.Tensor]:
     """Log-probabilities of the answers of all rows: by the model, and by its reference."""
     batch = trainer.data_collator([trainer.train_dataset[i] for i in range(len(trainer.train_dataset))])
     now = reference_model.answers(trainer, batch["input_ids"], batch["attention_mask"], batch["completion_mask"])
-    told = reference_model.beside(trainer, batch)
+    told = reference_model.with_reference(trainer, batch)
     return now, torch.cat([told["ref_chosen_logps"], told["ref_rejected_logps"]])
 
 
@@ -249,7 +249,7 @@ def test_the_reference_is_where_the_run_begins_and_stays_there(method, more, bas
     known = {k: s.get(k) for k in ("method", "gradient_checkpointing", "preference_loss", "lora_init")}
     bare = load.base_model(base, "fp32", "cpu", quantization=s.get("quantization")).eval()
     batch = preference_batches.Batch(0, "dpo")(
-        list(preference_batches.as_dataset(preference_rows.tokenised(tokenizer, values(), "preference", 64)))
+        list(preference_batches.as_dataset(preference_rows.tokenize(tokenizer, values(), "preference", 64)))
     )
     with torch.no_grad():
         of_base = logps(bare, batch["input_ids"], batch["completion_mask"])[0]
@@ -257,7 +257,7 @@ def test_the_reference_is_where_the_run_begins_and_stays_there(method, more, bas
     fresh = trainer_of(job_of(tmp_path, tokenizer, **known), built(base, s, tokenizer))
     now, before = asked(fresh)
     torch.testing.assert_close(before, of_base, atol=2e-4, rtol=2e-4)
-    if method not in methods.SOFT:  # words of chance stand before the text from the start
+    if method not in methods.PROMPT_METHODS:  # words of chance stand before the text from the start
         torch.testing.assert_close(now, before, atol=2e-4, rtol=2e-4)
     reference_model.check(fresh, "fp32")
     moved(fresh.model)
@@ -307,7 +307,7 @@ def test_asked_beforehand_it_says_the_same(base, tokenizer, tmp_path):
     trainer = trainer_of(job, load.base_model(base, "fp32", "cpu"))
     assert trainer.reference.kept is None
     of_base, told = asked(trainer)[0], []
-    trainer.train_dataset = reference_model.asked_beforehand(trainer, trainer.train_dataset, told.append)
+    trainer.train_dataset = reference_model.precompute(trainer, trainer.train_dataset, told.append)
     reference_model.check(trainer, "fp32")
     moved(trainer.model)
     assert told == [0] and (asked(trainer)[0] - of_base).abs().max() > 1e-2
@@ -322,7 +322,7 @@ def test_asked_beforehand_it_says_the_same(base, tokenizer, tmp_path):
 def test_only_the_last_answers_are_compared(tokenizer):
     talk = [{"role": "user", "content": "red"}, {"role": "assistant", "content": "green"}, {"role": "user", "content": "blue"}]
     row = {"prompt": talk, "chosen": [{"role": "assistant", "content": "white"}], "rejected": [{"role": "assistant", "content": "black"}]}
-    rows = preference_rows.tokenised(tokenizer, [row], "preference", 64)
+    rows = preference_rows.tokenize(tokenizer, [row], "preference", 64)
     learnt = [[i for i in rows[0][k] if i != -100] for k in ("labels", "rejected_labels")]
     assert [tokenizer.decode(ids) for ids in learnt] == ["white [SEP]", "black [SEP]"]
     begin = preference_batches.begins(rows[0]["labels"])
@@ -333,18 +333,18 @@ def test_what_is_too_long_is_cut_or_left_out_and_counted(tokenizer):
     long = ("red " * 40, "green", "blue")  # the question alone fills the length
     alike = ("red", "green " * 30 + "blue", "green " * 30 + "white")  # cut, both answers are the same
     cut = ("red", "green " * 60, "white")
-    rows = preference_rows.tokenised(tokenizer, values([ROWS[0], long, alike, cut]), "preference", 32)
+    rows = preference_rows.tokenize(tokenizer, values([ROWS[0], long, alike, cut]), "preference", 32)
     assert len(rows) == 2 and rows.cut == 3 and set(rows.left_out.values()) == {1} and len(rows.left_out) == 2
     assert rows.summary()["longest"] == 32
     with pytest.raises(DataError, match="None of the 1 rows"):
-        preference_rows.tokenised(tokenizer, values([long]), "preference", 32).needed(32)
+        preference_rows.tokenize(tokenizer, values([long]), "preference", 32).needed(32)
 
 
 def test_rated_answers_lie_singly_and_pairs_are_taken_apart(tokenizer):
     rated = [{"prompt": v["prompt"], "answer": v["chosen"], "label": i % 2 == 0} for i, v in enumerate(values())]
-    rows = preference_rows.tokenised(tokenizer, rated, "rated", 64, singly=True)
+    rows = preference_rows.tokenize(tokenizer, rated, "rated", 64, unpaired=True)
     assert rows.columns["label"] == [True, False, True, False] and "rejected_labels" not in rows.columns
-    both = preference_rows.tokenised(tokenizer, values(), "preference", 64, singly=True)
+    both = preference_rows.tokenize(tokenizer, values(), "preference", 64, unpaired=True)
     assert both.columns["label"] == [True, False] * 4
     data = preference_batches.with_others(preference_batches.as_dataset(both), 3)  # batches of 3, 3 and 2
     answer = [row["input_ids"][preference_batches.begins(row["labels"]) :] for row in data]
@@ -359,7 +359,7 @@ def test_rated_answers_lie_singly_and_pairs_are_taken_apart(tokenizer):
 def test_a_reward_models_loss_knows_margins(base, tokenizer, tmp_path):
     job = job_of(tmp_path, tokenizer, objective="reward")
     model = load.base_model(base, "fp32", "cpu", objective="reward", names=["reward"], problem="regression")
-    rows = preference_rows.tokenised(tokenizer, [v | {"margin": 0.5 * i} for i, v in enumerate(values())], "preference", 64)
+    rows = preference_rows.tokenize(tokenizer, [v | {"margin": 0.5 * i} for i, v in enumerate(values())], "preference", 64)
     trainer = reward.make_trainer(job, model, rows, rows.select([]))
     trainer.model.eval()
     batch = trainer.data_collator([trainer.train_dataset[i] for i in range(4)])
@@ -379,8 +379,8 @@ def test_a_reward_model_is_asked_as_it_was_taught(base, tokenizer):
     value = values()[1]
     bare = made_tokenizer()
     for tok, made in (
-        (tokenizer, preference_rows.tokenised(tokenizer, [value], "preference", 64)),
-        (bare, reward_text.tokenised(bare, [value], 64)),
+        (tokenizer, preference_rows.tokenize(tokenizer, [value], "preference", 64)),
+        (bare, reward_text.tokenize(bare, [value], 64)),
     ):
         assert reward_text.ids_of(tok, value["prompt"] + value["chosen"], 64) == made[0]["input_ids"]
     model = load.base_model(base, "fp32", "cpu", objective="reward", names=["reward"], problem="regression").eval()
@@ -470,7 +470,7 @@ def test_each_loss_is_planned_or_refused_for_each_kind_of_data(name):
         for method in methods.METHODS:
             try:
                 s = plan(kind, preference_loss=name, method=method).settings
-                assert losses.refusal(name, kind, method) is None and s["beta"] > 0 and s["micro_batch"] >= losses.get(name).together
+                assert losses.refusal(name, kind, method) is None and s["beta"] > 0 and s["micro_batch"] >= losses.get(name).min_micro_batch
                 assert (s.get("label_smoothing") is not None) is (losses.get(name).smoothing is not None)
             except TunerError as error:
                 (told,) = error.as_list()
@@ -511,21 +511,21 @@ def rows_of(**series) -> list[tuple[int, str, float]]:
 
 def test_signs_of_over_optimisation_are_told_and_good_runs_are_left_alone():
     steady = {"eval_log_ratio__chosen": {10: 2.0}, "eval_log_ratio__rejected": {10: -9.0}, "eval_logps__chosen": {10: -40.0}}
-    assert over_optimization.signs(rows_of(**steady)) == [] == over_optimization.signs([])
+    assert over_optimization.warnings(rows_of(**steady)) == [] == over_optimization.warnings([])
     sunk = steady | {"eval_log_ratio__chosen": {10: -8.0}}
-    assert "away from both" in over_optimization.signs(rows_of(**sunk))[0]
+    assert "away from both" in over_optimization.warnings(rows_of(**sunk))[0]
     few = steady | {"eval_log_ratio__chosen": {10: -1.0}}
-    assert over_optimization.signs(rows_of(**few)) == []
+    assert over_optimization.warnings(rows_of(**few)) == []
     long = {"eval_length__written": {0: 20.0, 10: 50.0}, "eval_length__chosen": {10: 22.0}}
-    assert "2.5 times as long (20 to 50 tokens" in over_optimization.signs(rows_of(**long))[0]
-    assert over_optimization.signs(rows_of(**long | {"eval_length__chosen": {10: 48.0}})) == []  # as the good answers are
+    assert "2.5 times as long (20 to 50 tokens" in over_optimization.warnings(rows_of(**long))[0]
+    assert over_optimization.warnings(rows_of(**long | {"eval_length__chosen": {10: 48.0}})) == []  # as the good answers are
     learnt = {"rewards__margins": {s: s / 10 for s in range(1, 41)}}
     falling = learnt | {"eval_rewards__margins": {10: 1.0, 20: 2.0, 30: 1.2, 40: 0.9}}
-    assert "fell from 2.00 to 0.90" in over_optimization.signs(rows_of(**falling))[0]
-    assert over_optimization.signs(rows_of(**learnt, eval_rewards__margins={10: 1.0, 20: 2.0, 30: 2.1, 40: 2.0})) == []
+    assert "fell from 2.00 to 0.90" in over_optimization.warnings(rows_of(**falling))[0]
+    assert over_optimization.warnings(rows_of(**learnt, eval_rewards__margins={10: 1.0, 20: 2.0, 30: 2.1, 40: 2.0})) == []
     once = {"rewards__accuracies": {s: float(s > 1) for s in range(1, 31)}}
-    assert "distinguished after the first step" in over_optimization.signs(rows_of(**once))[0]
-    assert over_optimization.signs(rows_of(rewards__accuracies={s: 0.6 if s < 6 else 1.0 for s in range(1, 31)})) == []
+    assert "distinguished after the first step" in over_optimization.warnings(rows_of(**once))[0]
+    assert over_optimization.warnings(rows_of(rewards__accuracies={s: 0.6 if s < 6 else 1.0 for s in range(1, 31)})) == []
 
 
 def test_memory_knows_what_is_kept_twice():
@@ -534,4 +534,4 @@ def test_memory_knows_what_is_kept_twice():
     assert memory.training(FACTS, s | {"method": "full", "precompute_reference": False}).terms["reference"] == FACTS.parameters * 2
     once, kept = s | {"precompute_reference": False}, memory.training
     assert kept(FACTS, once, trainable=1000, continued=True).terms["reference"] == 4000 and kept(FACTS, once).terms["reference"] == 0
-    assert not memory.paired(s | {"preference_loss": "kto"}) and memory.refers(s | {"precompute_reference": False})
+    assert not memory.paired(s | {"preference_loss": "kto"}) and memory.uses_reference(s | {"precompute_reference": False})

@@ -30,18 +30,18 @@ def machine(tmp_path, monkeypatch):
 
 
 def attempt(template: str) -> dict:
-    return template_sandbox.attempt(template, {"eos_token": "<e>", "bos_token": "<b>"})
+    return template_sandbox.try_out(template, {"eos_token": "<e>", "bos_token": "<b>"})
 
 
 def test_a_good_template_passes_and_is_remembered(machine, monkeypatch):
     template_sandbox.check(GOOD, {"eos_token": "<e>"})
-    monkeypatch.setattr(template_sandbox, "attempt", lambda *_: pytest.fail("tried twice"))
+    monkeypatch.setattr(template_sandbox, "try_out", lambda *_: pytest.fail("tried twice"))
     template_sandbox.check(GOOD, {"eos_token": "<e>"})
     assert len(paths.read_json(machine / "templates.json")) == 1
 
 
 def test_what_is_known_is_not_tried(machine, starter, monkeypatch):
-    monkeypatch.setattr(template_sandbox, "attempt", lambda *_: pytest.fail("tried"))
+    monkeypatch.setattr(template_sandbox, "try_out", lambda *_: pytest.fail("tried"))
     template_sandbox.check(starter.chat_template, {})
     template_sandbox.check({"default": tokenizer_loader.PLAIN_TEMPLATE, "tool_use": next(iter(template_sandbox.of_trl()))}, {})
     assert not (machine / "templates.json").exists()

@@ -310,7 +310,7 @@ def some_rows(n=300):
 def test_costs_are_what_cutting_each_row_shows(limit):
     rows = some_rows()
     held = length_statistics.arrays(rows)
-    got = length_statistics.costs(held, limit, micro_batch=4)
+    got = length_statistics.truncation(held, limit, micro_batch=4)
     left = [[(a, min(b, limit)) for a, b in ranges if a < limit] for *_, ranges in rows]
     assert got["trained_tokens"] == sum(b - a for ranges in left for a, b in ranges)
     assert got["lost_trained"] == sum(b - a for *_, r in rows for a, b in r) - got["trained_tokens"]
@@ -318,8 +318,8 @@ def test_costs_are_what_cutting_each_row_shows(limit):
     assert got["cut_rows"] == sum(n > limit for _, _, n, _ in rows) and got["lost_tokens"] == sum(max(0, n - limit) for _, _, n, _ in rows)
     assert got["untrained_rows"] == sum(not r for r in left) and got["refused"] == sum(not n for _, _, n, _ in rows)
     assert length_statistics.untrained(held, limit) == [n for (n, *_), ranges in zip(rows, left, strict=True) if not ranges]
-    assert 0 <= got["padding"] < 1 and length_statistics.costs(held, limit)["padding"] == 0
-    sides = [length_statistics.costs(held, limit, held_out=side) for side in (True, False)]
+    assert 0 <= got["padding"] < 1 and length_statistics.truncation(held, limit)["padding"] == 0
+    sides = [length_statistics.truncation(held, limit, held_out=side) for side in (True, False)]
     assert all(
         sum(s[k] for s in sides) == got[k] for k in ("rows", "tokens", "trained_tokens", "lost_trained", "cut_rows", "untrained_rows")
     )
@@ -329,12 +329,12 @@ def test_the_curve_is_the_costs_at_many_limits():
     held = length_statistics.arrays(some_rows())
     curve = length_statistics.curve(held, 50)
     for i, limit in enumerate(curve["limit"]):
-        exact = length_statistics.costs(held, limit)
+        exact = length_statistics.truncation(held, limit)
         assert {k: curve[k][i] for k in curve if k != "limit"} == {k: exact[k] for k in curve if k != "limit"}
     assert sum(length_statistics.histogram(held)["counts"]) == int((held["length"] > 0).sum())
     empty = length_statistics.arrays([])
     assert (
-        length_statistics.costs(empty, 10, 4)["rows"] == 0
+        length_statistics.truncation(empty, 10, 4)["rows"] == 0
         and length_statistics.curve(empty)["limit"] == []
         and length_statistics.histogram(empty)["counts"]
     )

@@ -56,8 +56,8 @@ def demo(ws: Workspace, args) -> dict:
     client, answers = chat_client.Client(ws), []
     for prompt in demo_questions(store.get(ws, run.config["data"])):
         ask = [{"role": "user", "content": prompt}]
-        before = client.answer(chat_client.known_as(ws, run.id, base=True), ask, temperature=0.0, max_tokens=80).text
-        after = client.answer(chat_client.known_as(ws, run.id), ask, temperature=0.0, max_tokens=80).text
+        before = client.answer(chat_client.serving_spec(ws, run.id, base=True), ask, temperature=0.0, max_tokens=80).text
+        after = client.answer(chat_client.serving_spec(ws, run.id), ask, temperature=0.0, max_tokens=80).text
         answers.append({"prompt": prompt, "before": before, "after": after})
         say(f"\n  {prompt}\n    before  {before}\n    after   {after}")
     say(f"\nThe run is called {run.id}. `tunesmith chat {run.id}` chats with it, `tunesmith` opens the page.")
@@ -80,7 +80,7 @@ def demo_questions(ds) -> list[str]:
 def doctor(ws: Workspace, args) -> dict:
     from tuner import diagnostics
 
-    return diagnostics.look(ws, probe=args.probe)
+    return diagnostics.report(ws, probe=args.probe)
 
 
 def complete(ws: Workspace, args) -> str:

@@ -39,14 +39,14 @@ def chat(ws: Workspace, args):
             field="prompt",
         )
 
-    if (objective := chat_client.known_as(ws, args.run_id).get("objective", "chat")) not in objectives.WRITES:
+    if (objective := chat_client.serving_spec(ws, args.run_id).get("objective", "chat")) not in objectives.GENERATIVE:
         return _tell(ws, args, objectives.get(objective))
 
     def ask(prompt: str) -> dict:
         messages = ([{"role": "system", "content": system}] if system else []) + [{"role": "user", "content": prompt}]
         sampling = {"temperature": args.temperature, "max_tokens": args.max_tokens}
-        tuned = client.answer(chat_client.known_as(ws, args.run_id), messages, **sampling)
-        base = client.answer(chat_client.known_as(ws, args.run_id, base=True), messages, **sampling) if args.base else None
+        tuned = client.answer(chat_client.serving_spec(ws, args.run_id), messages, **sampling)
+        base = client.answer(chat_client.serving_spec(ws, args.run_id, base=True), messages, **sampling) if args.base else None
         return {
             "answer": tuned.text,
             "base_answer": base.text if base else None,
@@ -55,7 +55,7 @@ def chat(ws: Workspace, args):
             "stop_reason": tuned.stop_reason,
         }
 
-    known = chat_client.known_as(ws, args.run_id)
+    known = chat_client.serving_spec(ws, args.run_id)
     from tuner import runs
 
     system = runs.get(ws, args.run_id).system if args.system is None and args.run_id != "starter" else args.system
@@ -77,9 +77,9 @@ def _tell(ws: Workspace, args, objective):
 
     def ask(text: str, question: str) -> dict:
         options = {"question": question, "most": args.max_tokens}
-        out = client.task(chat_client.known_as(ws, args.run_id), text, **options)
+        out = client.task(chat_client.serving_spec(ws, args.run_id), text, **options)
         base = (
-            client.task(chat_client.known_as(ws, args.run_id, base=True), text, **options)
+            client.task(chat_client.serving_spec(ws, args.run_id, base=True), text, **options)
             if args.base and objective.face == "rewrite"
             else None
         )

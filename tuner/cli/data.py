@@ -86,7 +86,9 @@ def check(ws: Workspace, args):
     from tuner.jobs import data_jobs
 
     with Reading() as progress:
-        document = data_jobs.check(ws, paths.typed(args.file), progress, mapping=_mapping(args), kind=args.kind, encoding=args.encoding)
+        document = data_jobs.check(
+            ws, paths.path_from_user(args.file), progress, mapping=_mapping(args), kind=args.kind, encoding=args.encoding
+        )
     return (0 if document["usable"] else 1), document
 
 
@@ -106,8 +108,8 @@ def add_files(ws: Workspace, args) -> dict:
     if args.file[0].startswith("hub:"):
         job = data_jobs.begin(ws, "hub", id=args.file[0].removeprefix("hub:"), split=args.split, config=args.config, **options)
     else:
-        files = [paths.typed(f) for f in args.file]
-        test = paths.typed(args.test_file) if args.test_file else None
+        files = [paths.path_from_user(f) for f in args.file]
+        test = paths.path_from_user(args.test_file) if args.test_file else None
         job = data_jobs.start(ws, files, reference=args.reference, test_file=test, **options)
     with Reading() as progress:
         return _dataset(data_jobs.wait(ws, job, progress))
@@ -123,7 +125,7 @@ def export(ws: Workspace, args) -> dict:
             f"{path} is there already.", asked=str(path), available="a name that is free", remedy="Choose another one with --out."
         )
     rows = store.export(ds, path)
-    paths.open_to_others(path)
+    paths.make_shared(path)
     return {"path": str(path), "rows": rows}
 
 

@@ -54,7 +54,7 @@ def main(argv: list[str] | None = None) -> int:
         ws = Workspace(Path(home).expanduser().resolve() if home else paths.default_home(), token=hub_token.from_environment())
         if args.run in LOOKS:
             if why := ws.unwritable():
-                say(f"{why} {paths.LOOK_ONLY}")
+                say(f"{why} {paths.READ_ONLY_NOTICE}")
         elif args.run not in (app.page, app.doctor):  # which say themselves what is wrong with the workspace
             ws.prepare()
         result = args.run(ws, args)

@@ -85,12 +85,12 @@ def listing(ws: Workspace, args) -> dict:
 def bring(ws: Workspace, args) -> dict:
     from tuner.labels import pair_import, projects
 
-    path = paths.typed(args.source)
+    path = paths.path_from_user(args.source)
     if args.source != "sample" and not _is_file(path):
         _known(ws, args.source)
     p = projects.ensure(ws, args.project)
     if args.overlap is not None:
-        projects.change(ws, p.id, overlap_share=args.overlap, overlap_labellers=args.labellers)
+        projects.update_settings(ws, p.id, overlap_share=args.overlap, overlap_labellers=args.labellers)
     if args.source == "sample":
         job = pair_import.from_dataset(ws, p.id, sample_data.add(ws, "preferences").ref, gold=args.gold)
     elif _is_file(path):
@@ -98,7 +98,7 @@ def bring(ws: Workspace, args) -> dict:
     else:
         job = pair_import.from_dataset(ws, p.id, args.source, gold=args.gold)
     added = pair_import.follow(ws, job)
-    say(added.said())
+    say(added.as_text())
     return {"project": p.id, **added.as_dict(), "problems": added.unread, "pairs": projects.find(ws, p.id).pairs}
 
 
@@ -245,7 +245,7 @@ def export(ws: Workspace, args) -> dict:
         new = not out.exists()
         made = making.to_folder(ws, args.project, out, **how)
         for place in [out] if new else [out / name for name in made["files"]]:
-            paths.open_to_others(place)
+            paths.make_shared(place)
         return made
     ds = making.to_dataset(ws, args.project, args.to, **how)
     return {"dataset": ds.id, "version": ds.version, "kind": ds.kind, "rows": ds.rows, "held_out": ds.held_out}
@@ -259,11 +259,11 @@ def stats(ws: Workspace, args) -> dict:
     found = summary.of(ws, args.project)
     panel = found.panel
     return asdict(found.project) | {
-        "said": found.said,
-        "labellers": [asdict(r) | {"said": r.said()} for r in panel.labellers],
+        "said": found.sentences,
+        "labellers": [asdict(r) | {"said": r.sentences()} for r in panel.labellers],
         "agreement": {"raw": asdict(panel.raw), "measure": panel.measure, "beyond_chance": asdict(panel.beyond) if panel.beyond else None},
         "disagreements": [asdict(d) for d in panel.disagreements],
-        "wins": [asdict(r) | {"rate": r.rate, "decided": r.decided, "said": r.said()} for r in found.rates],
+        "wins": [asdict(r) | {"rate": r.rate, "decided": r.decided, "said": r.sentence()} for r in found.rates],
         "standings": [[asdict(s) for s in table] for table in found.tables],
         "judges": {j: {"agrees": sum(same), "of": len(same)} for j, same in found.judges.items()},
     }

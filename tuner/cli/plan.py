@@ -116,7 +116,7 @@ def _as_options(settings: dict[str, Any]) -> str:
 
 def _bars(p: dict[str, Any]) -> list[str]:
     most = max(p["breakdown"].values())
-    return [f"  {memory.WORDS[k]:20} {human_bytes(v):>9} {'█' * round(WIDE * v / most)}" for k, v in p["breakdown"].items() if v]
+    return [f"  {memory.LABELS[k]:20} {human_bytes(v):>9} {'█' * round(WIDE * v / most)}" for k, v in p["breakdown"].items() if v]
 
 
 def _remedy(r: dict[str, Any]) -> str:

@@ -30,7 +30,7 @@ def arrays(rows: list[tuple[int, bool, int, list[tuple[int, int]]]]) -> dict[str
     }
 
 
-def side(lengths: Arrays, held_out: bool | None) -> Arrays:
+def select(lengths: Arrays, held_out: bool | None) -> Arrays:
     """Select the validation rows (True), the training rows (False) or all rows (None)."""
     if held_out is None:
         return lengths
@@ -41,12 +41,12 @@ def side(lengths: Arrays, held_out: bool | None) -> Arrays:
     return rows | {"begin": lengths["begin"][ranges], "end": lengths["end"][ranges], "owner": owner}
 
 
-def trains(lengths: Arrays, limit: int) -> np.ndarray:
+def has_trained_tokens(lengths: Arrays, limit: int) -> np.ndarray:
     """Return for each row whether any of its first `limit` tokens is trained."""
     return (lengths["first"] >= 0) & (lengths["first"] < limit)
 
 
-def costs(lengths: Arrays, max_length: int, micro_batch: int = 1, held_out: bool | None = None) -> dict[str, Any]:
+def truncation(lengths: Arrays, max_length: int, micro_batch: int = 1, held_out: bool | None = None) -> dict[str, Any]:
     """Return what one maximum length keeps and truncates.
 
     {"max_length", "rows", "refused", "tokens", "trained_tokens": what is kept, "cut_rows", "lost_tokens", "lost_trained": what is
@@ -54,8 +54,8 @@ def costs(lengths: Arrays, max_length: int, micro_batch: int = 1, held_out: bool
     rejected ones), "padding": share of padding in micro-batches without packing, "longest", "mean"}. The sums of kept tokens
     don't include untrained rows.
     """
-    lengths = side(lengths, held_out)
-    length, trained = lengths["length"], trains(lengths, max_length)
+    lengths = select(lengths, held_out)
+    length, trained = lengths["length"], has_trained_tokens(lengths, max_length)
     over = np.maximum(length - max_length, 0)
     kept_lengths = np.minimum(length, max_length)[trained]
     begin, end = lengths["begin"], lengths["end"]
@@ -120,4 +120,4 @@ def histogram(lengths: Arrays, bins: int = 40) -> dict[str, list]:
 
 def untrained(lengths: Arrays, max_length: int, most: int | None = None) -> list[int]:
     """Return the record numbers of the rows without a trained token at this maximum length."""
-    return lengths["row"][~trains(lengths, max_length)][:most].tolist()
+    return lengths["row"][~has_trained_tokens(lengths, max_length)][:most].tolist()

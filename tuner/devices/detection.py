@@ -68,7 +68,7 @@ class Device:
     """A device.
 
     `total`, `free`: memory in bytes. `tflops`: peak throughput from the data sheet (CPU: from a short matrix product). `bf16`: it computes
-    in bf16 natively. `packs`: bitsandbytes supports quantization (4 and 8 bits) and 8-bit optimizers on it. `watts`: power at full load (a
+    in bf16 natively. `quantizes`: bitsandbytes supports quantization (4 and 8 bits) and 8-bit optimizers on it. `watts`: power at full load (a
     card: the limit that its driver enforces), 0 if unknown.
     """
 
@@ -79,7 +79,7 @@ class Device:
     free: int
     tflops: float
     bf16: bool = True
-    packs: bool = True
+    quantizes: bool = True
     watts: float = 0.0
 
     @property
@@ -181,7 +181,7 @@ def _mps() -> list[Device]:
             int(memory.total * 0.7),
             int(memory.available * 0.7),
             5.0,
-            packs=False,
+            quantizes=False,
             watts=APPLE_WATTS,
         )
     ]
@@ -252,7 +252,7 @@ def bf16_is_fast() -> bool:
     return any(f in flags for f in ("avx512_bf16", "amx_bf16", " bf16"))
 
 
-def imagined(memory: int) -> Device:
+def hypothetical(memory: int) -> Device:
     """Return a typical card with this many bytes of memory, all of them free, to plan for another computer."""
     return Device("cuda:0", "cuda", f"a card with {human_bytes(memory)}", memory, memory, DEFAULT_TFLOPS)
 

@@ -38,10 +38,10 @@ def of(device: Device) -> Roofline:
     found = paths.read_json(folder(device) / RESULT) or {}
     if all(isinstance(found.get(name), (int, float)) and found[name] > 0 for name in ("fp32", "bf16", "bandwidth", "layer")):
         return Roofline(found["fp32"], found["bf16"], found["bandwidth"], found["layer"], found.get("measured") or "unknown")
-    return on_paper(device)
+    return from_data_sheet(device)
 
 
-def on_paper(device: Device) -> Roofline:
+def from_data_sheet(device: Device) -> Roofline:
     """Return the roofline from data sheets."""
     wide = device.tflops * 1e12 * (1 if device.kind == "cpu" else SUSTAINED)
     if device.kind == "cpu":  # without a figure for 16 bits: twice fp32 where the CPU has bf16 instructions

@@ -13,7 +13,7 @@ LOST = 0.2  # share of the best validation margin
 AT_ONCE = 0.15  # share of the steps done so far
 
 
-def signs(rows: Iterable[tuple[int, str, float | None]]) -> list[str]:
+def warnings(rows: Iterable[tuple[int, str, float | None]]) -> list[str]:
     """Return the warnings, the most serious first; [] without any. `rows`: (step, key, value) as from `runs.metrics`."""
     table: dict[str, dict[int, float]] = {}
     for step, key, value in rows:

@@ -32,13 +32,13 @@ def kinds(run: runs.Run) -> list[str]:
     if not run.can_answer:
         return []
     method = methods.get(run.plan["settings"]["method"])
-    return (["adapter"] if methods.is_peft(method.name) else []) + (["merged"] if method.merges and not packed(run) else [])
+    return (["adapter"] if methods.is_peft(method.name) else []) + (["merged"] if method.merges and not base_is_quantized(run) else [])
 
 
-def packed(run: runs.Run) -> bool:
+def base_is_quantized(run: runs.Run) -> bool:
     """Return whether the base model of a run is stored quantized, so that nothing can be merged into it."""
     folder = models.base_folder(run.plan["model"]["base"])
-    return folder is not None and stored_formats.packed(model_files.document(folder / "config.json")) is not None
+    return folder is not None and stored_formats.bnb_quantization(model_files.document(folder / "config.json")) is not None
 
 
 def size(run: runs.Run, kind: str) -> int:
@@ -73,7 +73,7 @@ def make(ws: Workspace, id: str, kind: str, out: Path | None = None, *, waiting=
             remedy=f"Choose {' or '.join(KINDS)}.",
             field="to",
         )
-    if kind == "merged" and "adapter" in kinds(run) and packed(run):
+    if kind == "merged" and "adapter" in kinds(run) and base_is_quantized(run):
         raise ModelError(
             f"{run.plan['model']['name']}, the base of {run.name}, is quantized, and nothing can be merged into quantized weights.",
             asked=kind,
@@ -104,7 +104,7 @@ def make(ws: Workspace, id: str, kind: str, out: Path | None = None, *, waiting=
         shutil.rmtree(final, ignore_errors=True)
         new.rename(final)
         if out is not None:
-            paths.open_to_others(final)
+            paths.make_shared(final)
     except OSError as error:
         raise translate(error) or error from error
     finally:
@@ -167,7 +167,7 @@ def _merged(ws: Workspace, run: runs.Run, new: Path, waiting) -> dict[str, Any]:
         if time.monotonic() - looked > 5:  # the supervisor may have been killed before it started
             looked = time.monotonic()
             machine.ensure(ws.machine_folder())
-        working = locks.held(new / "lock")  # checked before the result: the worker may write it and exit in between
+        working = locks.is_held(new / "lock")  # checked before the result: the worker may write it and exit in between
         if (new / "result.json").exists():
             break
         if time.monotonic() - began > 15 and not working:
@@ -198,7 +198,7 @@ def _log(folder: Path) -> str:
         return "empty"
 
 
-def pack(export: Path) -> Path:
+def make_zip(export: Path) -> Path:
     """Pack the export into a .zip beside it, for download in a browser; stored without compression, which saves nothing on weights."""
     target = export.with_suffix(".zip")
     new = target.with_suffix(".zip.new")
@@ -210,11 +210,11 @@ def pack(export: Path) -> Path:
     return target
 
 
-def made(ws: Workspace, id: str) -> list[dict[str, Any]]:
+def exports_of(ws: Workspace, id: str) -> list[dict[str, Any]]:
     """Return the exports of a run in the workspace."""
     out = []
     for kind in KINDS:
-        folder = ws.exports / paths.checked(id, "run") / kind
+        folder = ws.exports / paths.checked_id(id, "run") / kind
         about = paths.read_json(folder / "tunesmith.json")
         if about:
             out.append(about | {"path": str(folder), "bytes": paths.folder_bytes(folder)})

@@ -123,7 +123,7 @@ def write(folder: Path) -> None:
 
 
 def dtype_of(plan: dict) -> str:
-    """Return the dtype in which the chat loads the model (`chat_client.known_as`), so that the card's code gives the same answers."""
+    """Return the dtype in which the chat loads the model (`chat_client.serving_spec`), so that the card's code gives the same answers."""
     peft = methods.is_peft(plan["settings"]["method"])
     if plan["settings"]["precision"] == "fp16":  # as the chat does
         device = devices.listing()[0]

@@ -166,7 +166,7 @@ def _alive(folder: Path, job: str) -> bool:
         _children.pop(job, None)
     if child:
         return child.poll() is None
-    if locks.held(folder / "lock"):
+    if locks.is_held(folder / "lock"):
         return True
     return (
         not (folder / "progress.json").exists() and time.time() - (folder / "job.json").stat().st_mtime < STARTING
@@ -232,7 +232,7 @@ def start_paste(ws: Workspace, text: str, name: str | None = None, **options) ->
 
 
 def _folder(ws: Workspace, job: str) -> Path:
-    folder = ws.jobs / paths.checked(job, "import")
+    folder = ws.jobs / paths.checked_id(job, "import")
     if not (folder / "job.json").is_file():
         raise NotFoundError(
             f"There is no import {job!r}.", asked=job, available=sorted(f.name for f in ws.jobs.glob("import-*")), remedy="Start it again."

@@ -66,7 +66,7 @@ def look(ws: Workspace, id: str) -> dict[str, Any]:
 
     Too little memory is a result (`measured["fits"]` is False), not a failure.
     """
-    folder = ws.jobs / paths.checked(id, "dry run")
+    folder = ws.jobs / paths.checked_id(id, "dry run")
     status, plan = paths.read_json(folder / "status.json", {}), paths.read_json(folder / "plan.json", {})
     status = settling.status(folder, status, ws.machine_folder())
     progress = {k: (status.get("progress") or {}).get(k) for k in ("step", "steps", "eta_seconds", "elapsed_seconds")}
@@ -107,7 +107,7 @@ def outcome(plan: dict[str, Any], status: dict[str, Any]) -> dict[str, Any] | No
     if status["state"] != "finished" and not short:
         return None
     measured, free, parts = status.get("measured") or {}, plan["free_bytes"], plan["breakdown"]
-    took = calibration.taken(measured, parts) or (free if short else 0)
+    took = calibration.measured_peak(measured, parts) or (free if short else 0)
     on_card = measured.get("allocated_bytes") is not None
     room = free if on_card else fitting.ROOM * free  # a heap grows further under rows of changing length (measured: by 1 to 11%)
     fits = not short and (calibration.least(measured, parts) or 0) <= room
@@ -140,7 +140,7 @@ def refusal(found: dict[str, Any], device: str, remedies: list[dict[str, Any]]) 
 
 def cancel(ws: Workspace, id: str) -> None:
     """Take a dry run back; the supervisor ends its process within a second."""
-    folder = ws.jobs / paths.checked(id, "dry run")
+    folder = ws.jobs / paths.checked_id(id, "dry run")
     if folder.is_dir():
         (folder / "control").write_text("stop")
 
@@ -148,8 +148,8 @@ def cancel(ws: Workspace, id: str) -> None:
 def forget(ws: Workspace, id: str, patience: float = 3.0) -> None:
     """Remove the folder of a dry run; the process that has just written its ending gets `patience` seconds to leave, and one that still
     works is left alone."""
-    folder, end = ws.jobs / paths.checked(id, "dry run"), time.monotonic() + patience
-    while held := locks.held(folder / "lock"):
+    folder, end = ws.jobs / paths.checked_id(id, "dry run"), time.monotonic() + patience
+    while held := locks.is_held(folder / "lock"):
         if time.monotonic() > end:
             break
         time.sleep(0.05)
@@ -181,5 +181,5 @@ def _tidy(ws: Workspace) -> None:
     """Folders of dry runs that ended a day ago, or were taken back and left, are of no use to anyone."""
     for folder in ws.jobs.glob("measure-*"):
         status = folder / "status.json"
-        if status.exists() and time.time() - status.stat().st_mtime > KEPT and not locks.held(folder / "lock"):
+        if status.exists() and time.time() - status.stat().st_mtime > KEPT and not locks.is_held(folder / "lock"):
             shutil.rmtree(folder, ignore_errors=True)

@@ -59,7 +59,7 @@ def submit(ws: Workspace, kind: str, folder: Path, device: str, bytes: int = 0) 
         handover.tell(machine, folder, "HF_TOKEN", ws.token)
     with closing(queue(machine)) as db:
         db.execute("BEGIN IMMEDIATE")
-        if not locks.held(machine / "supervisor.lock") and not locks.held(folder / "lock"):  # its process is gone with its supervisor
+        if not locks.is_held(machine / "supervisor.lock") and not locks.is_held(folder / "lock"):  # its process is gone with its supervisor
             db.execute("UPDATE jobs SET state = 'waiting' WHERE folder = ? AND kind = ? AND state = 'running'", (str(folder), kind))
         if not db.execute("SELECT 1 FROM jobs WHERE folder = ? AND kind = ? AND state != 'done'", (str(folder), kind)).fetchone():
             db.execute(
@@ -95,7 +95,7 @@ def serving(machine: Path, device: str) -> list[int]:
         return []
     with closing(queue(machine)) as db:
         found = db.execute("SELECT pid, folder FROM jobs WHERE kind = 'serve' AND state = 'running' AND device = ?", (device,)).fetchall()
-    return [pid for pid, folder in found if pid and locks.held(Path(folder) / "lock")]
+    return [pid for pid, folder in found if pid and locks.is_held(Path(folder) / "lock")]
 
 
 class Supervisor:
@@ -148,7 +148,7 @@ class Supervisor:
             if (folder / "control").exists():
                 runs.write_status(folder, state="stopped", reason="Stopped before it began.")
                 return self.done(id)
-            if locks.held(folder / "lock"):  # a worker that a former supervisor started
+            if locks.is_held(folder / "lock"):  # a worker that a former supervisor started
                 self.db.execute("UPDATE jobs SET state = 'running' WHERE id = ?", (id,))
                 return None
             status = paths.read_json(folder / "status.json", {})
@@ -210,7 +210,7 @@ class Supervisor:
             child.kill()
             code = child.wait()
             runs.write_status(folder, state="stopped", reason="Taken back.")
-        if locks.held(folder / "lock") if folder.is_dir() else False:
+        if locks.is_held(folder / "lock") if folder.is_dir() else False:
             self.seen_alive[id] = time.monotonic()
             return
         if child is not None and code is None:
@@ -236,7 +236,7 @@ class Supervisor:
 
 
 def trainer(folder: Path) -> str:
-    """The worker that learns what the run is for."""
+    """Return the training worker for the objective of a run."""
     plan = paths.read_json(folder / "plan.json", {}) or {}
     return f"tuner.workers.training.{objectives.get(plan.get('settings', {}).get('objective', 'chat')).worker}"
 
@@ -245,7 +245,7 @@ def main() -> int:
     machine, told = paths.machine_folder(), {}
     lock = machine / "supervisor.lock"
     try:
-        while locks.hold(lock, patience=0.3):
+        while locks.acquire(lock, patience=0.3):
             announce(machine)
             inbox = handover.Inbox(machine, told)
             supervisor = Supervisor(machine, inbox)

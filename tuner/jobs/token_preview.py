@@ -135,7 +135,7 @@ def _alive(place: Path) -> bool:
     child = _children.get(place.name)
     if child and child.poll() is not None:
         _children.pop(place.name, None)
-    elif child or locks.held(place / "lock"):
+    elif child or locks.is_held(place / "lock"):
         return True
     return not (place / "progress.json").exists() and time.time() - (place / "job.json").stat().st_mtime < STARTING and not child
 
@@ -152,7 +152,7 @@ def _died(place: Path) -> DataError:
 
 
 def _place(ws: Workspace, job: str) -> Path:
-    place = ws.jobs / paths.checked(job, "preview")
+    place = ws.jobs / paths.checked_id(job, "preview")
     if not (place / "job.json").is_file():
         raise NotFoundError(f"There is no preview {job!r}.", asked=job, available="previews of the last day", remedy="Open it again.")
     return place
@@ -160,7 +160,7 @@ def _place(ws: Workspace, job: str) -> Path:
 
 def _tidy(ws: Workspace) -> None:
     for result in ws.jobs.glob("preview-*/result.json"):
-        if time.time() - result.stat().st_mtime > KEPT and not locks.held(result.parent / "lock"):
+        if time.time() - result.stat().st_mtime > KEPT and not locks.is_held(result.parent / "lock"):
             shutil.rmtree(result.parent, ignore_errors=True)
 
 
@@ -236,7 +236,7 @@ def costs(ws: Workspace, job: str, max_length: int, *, micro_batch: int = 1, hel
     """What this maximum length costs; see `measures.costs`. Only after the state is done."""
     from tuner.data import length_statistics
 
-    return length_statistics.costs(_arrays(ws, job), max_length, micro_batch, held_out)
+    return length_statistics.truncation(_arrays(ws, job), max_length, micro_batch, held_out)
 
 
 def curve(ws: Workspace, job: str, points: int = 200) -> dict[str, list]:

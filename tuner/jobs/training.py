@@ -30,7 +30,7 @@ def data_facts(
     """Counts of a dataset in tokens of a model. All rows are counted in a process beside this one, once for a version of the data; for those
     that are not counted within `wait` seconds (None: waits for it) a sample speaks, or a guess. `each` hears how far it is."""
     rows, labels, weighted = ds.rows - ds.held_out, labels_of(ds), "weight" in ds.mapping
-    found = token_counts.look(token_counts.question(ds, model, values or {}), ws, wait, each)
+    found = token_counts.counts(token_counts.question(ds, model, values or {}), ws, wait, each)
     if found is None:
         told = _guessed(ds, model.facts)
         return planner.DataFacts(ds.kind, rows, ds.held_out, _mean(told), max(told, default=0), labels, weighted, told)
@@ -101,7 +101,7 @@ def prepare(
     device = devices.get(asked.device)
     benchmarks.ask(ws, device)
     if device_memory is not None and device.kind == "cpu" and not asked.device:
-        device = devices.imagined(device_memory)
+        device = devices.hypothetical(device_memory)
     device, effort = with_reclaimed(ws, device), preset_of(ws, preset)
     counts = data_facts(ds, model, ws, chosen(asked, effort), wait=wait, each=each) if ds else None
     plan = planner.plan(asked, model, counts, preset=effort, device=device, device_memory=device_memory)

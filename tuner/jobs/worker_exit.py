@@ -85,7 +85,7 @@ def result(folder: Path, content: dict[str, Any]) -> None:
 
 def uncaught(folder: Path, module: str, error: BaseException) -> int:
     """Tell what ended a worker before its own code could: see the head of this file."""
-    if not locks.mine(folder / "lock"):
+    if not locks.is_mine(folder / "lock"):
         log(error)  # another process works there, and the ending is its own
         return 1
     if (folder / "status.json").exists():

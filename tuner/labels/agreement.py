@@ -29,7 +29,7 @@ class Measured:
     enough: bool
     reason: str = ""
 
-    def said(self) -> str:
+    def as_text(self) -> str:
         """Return the value with its interval as text, or why there is none."""
         if not self.enough:
             return f"not enough data ({self.n} of {ENOUGH})"

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterable
 
-from tuner.labels.judgments import Verdict, by_pair, majority
+from tuner.labels.judgments import Judgment, by_pair, majority
 
 PREFIX = "judge:"
 
@@ -20,7 +20,7 @@ def is_judge(labeller: str) -> bool:
     return labeller.startswith(PREFIX)
 
 
-def agreement(given: Iterable[Verdict], judge: str) -> list[bool]:
+def agreement(given: Iterable[Judgment], judge: str) -> list[bool]:
     """Return for each pair that both this judge and people judged whether they agree; pairs that people dispute are left out."""
     out = []
     for judged in by_pair(given).values():

@@ -84,7 +84,7 @@ def rated_rows(ratings: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
             yield {"prompt": r["prompt"], "completion": _assistant_turn(r["better"]), "label": True}
 
 
-def worded_rows(ratings: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+def correction_rows(ratings: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """Yield preference rows of a better wording and the answer it replaces."""
     return (
         {"prompt": r["prompt"], "chosen": _assistant_turn(r["better"]), "rejected": _assistant_turn(r["answer"])}
@@ -115,7 +115,7 @@ def rows(ws: Workspace, project: str, kind: str = "preference", *, min_strength:
 def of_kind(found: list[Outcome], ratings: list[dict], kind: str, min_strength: float) -> list[dict[str, Any]]:
     """Return the rows of one of KINDS from outcomes and chat ratings."""
     if kind == "preference":
-        made = [*preference_rows(found, min_strength=min_strength), *(worded_rows(ratings) if not min_strength else ())]
+        made = [*preference_rows(found, min_strength=min_strength), *(correction_rows(ratings) if not min_strength else ())]
         has_margin = any("margin" in r for r in made)  # then every row needs one: all rows of a table have the same columns
         return [r | {"margin": r.get("margin", 0)} if has_margin else r for r in made]
     if kind == "kto":

@@ -15,7 +15,7 @@ PROJECT, TITLE = "from-the-chat", "From the chat"
 SELF = "me"  # the labeller name of the person who chats on this computer
 
 
-def wanted(ws: Workspace) -> bool:
+def enabled(ws: Workspace) -> bool:
     """Return whether collecting feedback is switched on."""
     if not (ws.label_project(PROJECT) / "labels.db").exists():
         return False
@@ -23,7 +23,7 @@ def wanted(ws: Workspace) -> bool:
         return bool(files.get(db, "wanted", False))
 
 
-def want(ws: Workspace, on: bool) -> None:
+def set_enabled(ws: Workspace, on: bool) -> None:
     """Switch collecting feedback on or off; stored feedback stays."""
     if not on and not (ws.label_project(PROJECT) / "labels.db").exists():
         return
@@ -37,7 +37,7 @@ def rate(ws: Workspace, prompt: Messages, answer: str, good: bool | None, origin
     _keep(ws, prompt, answer, "good", None if good is None else int(good), origin)
 
 
-def word_better(ws: Workspace, prompt: Messages, answer: str, better: str, origin: dict[str, Any]) -> None:
+def save_correction(ws: Workspace, prompt: Messages, answer: str, better: str, origin: dict[str, Any]) -> None:
     """Store how the answer should have read. RequestError for an empty or unchanged wording."""
     if not better.strip() or better.strip() == answer.strip():
         raise RequestError(
@@ -64,7 +64,7 @@ def _keep(ws: Workspace, prompt: Messages, answer: str, column: str, value: Any,
 
 def prefer(ws: Workspace, prompt: Messages, chosen: str, rejected: str, origin: dict[str, Any]) -> bool:
     """Store the better of two answers to one question as a judged pair; False when they make no pair or were judged before."""
-    if pairs.unfit(chosen, rejected):
+    if pairs.rejection_reason(chosen, rejected):
         return False
     model = str(origin.get("model", "model"))
     sides = ([{"role": "assistant", "content": text}] for text in (chosen, rejected))
@@ -72,7 +72,7 @@ def prefer(ws: Workspace, prompt: Messages, chosen: str, rejected: str, origin: 
         id = pairs.insert(db, Candidate(prompt, *sides, (model, model), origin))
         if id is None:
             return False
-        projects.spread(db, projects.Settings(), [id])
+        projects.update_tasks(db, projects.Settings(), [id])
         task = db.execute("SELECT id FROM tasks WHERE pair = ?", (id,)).fetchone()[0]
         db.execute(
             "UPDATE tasks SET state = ?, labeller = ?, side = 'first', since = ? WHERE id = ?", (files.LEASED, SELF, files.now(), task)

@@ -83,7 +83,7 @@ def ask(ws: Workspace, project: str, request: Request) -> str:
         raise _wrong("Typed prompts have no answers.", "writers", "two models", "Choose a model for both sides, or a dataset.")
     for w in request.writers:
         if w.model != DATA:
-            chat_client.known_as(ws, w.model, w.base)  # raises when it can't answer
+            chat_client.serving_spec(ws, w.model, w.base)  # raises when it can't answer
     id = secrets.token_hex(4)
     with files.writing(ws, project) as db:
         files.put(db, f"generation/{id}", asdict(request))
@@ -199,7 +199,7 @@ class Made:
 class _Work:
     def __init__(self, ws: Workspace, project: str, generation: str, request: Request):
         self.ws, self.project, self.generation, self.request = ws, project, generation, request
-        self.known = [None if w.model == DATA else chat_client.known_as(ws, w.model, w.base) for w in request.writers]
+        self.known = [None if w.model == DATA else chat_client.serving_spec(ws, w.model, w.base) for w in request.writers]
         self.client, self.answered = chat_client.Client(ws), 0
         with files.reading(ws, project) as db:
             rows = db.execute("SELECT item, side, answer FROM answers WHERE generation = ?", (generation,)).fetchall()
@@ -240,7 +240,7 @@ class _Work:
         sides = [[{"role": "assistant", "content": text["text"].strip()}] for text in (one, other)]
         by = tuple(w.name for w in self.request.writers)
         candidate = Candidate(prompt, *sides, by, origin)
-        found = pairs.put_in(self.ws, self.project, [candidate])
+        found = pairs.add_pairs(self.ws, self.project, [candidate])
         if found.dropped[pairs.KNOWN] and pairs.made_by(self.ws, self.project, candidate) == self.generation:
             found = Added(1)  # added by this generation before it was stopped
         report.added += found.added

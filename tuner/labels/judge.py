@@ -25,7 +25,7 @@ from tuner.labels.ai_labellers import named
 from tuner.labels.generate import Made
 from tuner.labels.pairs import Messages, text_of
 from tuner.models.chat_templates import THINKING
-from tuner.network.retries import BUSY, patiently
+from tuner.network.retries import BUSY, with_retries
 from tuner.paths import Workspace
 from tuner.serving import chat_client
 
@@ -67,7 +67,7 @@ def ask(ws: Workspace, project: str, judge: Judge, *, key: str | None = None, li
                 field="url",
             )
     else:
-        chat_client.known_as(ws, judge.model)
+        chat_client.serving_spec(ws, judge.model)
     job = f"import-judge-{hashlib.sha256(f'{project} {judge.labeller}'.encode()).hexdigest()[:16]}"
     if (ws.jobs / job / "job.json").exists():
         if data_jobs.progress(ws, job)["state"] == "running":
@@ -95,16 +95,16 @@ def run(ws: Workspace, *, project: str, judge: dict[str, Any], limit: int | None
     for n, (id, prompt, first, second) in enumerate(waiting):
         if cancelled():
             raise Cancelled
-        winner, reason = verdict(lambda a, b, prompt=prompt: query(_messages(system, prompt, a, b)), first, second)
+        winner, reason = ask_both_orders(lambda a, b, prompt=prompt: query(_messages(system, prompt, a, b)), first, second)
         queue.vote(ws, project, ai_judge.labeller, id, winner, reason)
         votes[winner] += 1
         progress(n + 1, len(waiting), n + 1)
     return Made(project, len(waiting), dict(votes))
 
 
-def verdict(query, first: Messages, second: Messages) -> tuple[str, str]:
+def ask_both_orders(query, first: Messages, second: Messages) -> tuple[str, str]:
     """Ask in both orders and return (winner, reason): different judgments are a tie, a reply without a judgment is a skip."""
-    one, other = read(query(first, second)), read(query(second, first))
+    one, other = parse_reply(query(first, second)), parse_reply(query(second, first))
     if one is None or other is None:
         return "skip", "the judge gave no judgment"
     other = {"1": "2", "2": "1"}.get(other, other)
@@ -113,7 +113,7 @@ def verdict(query, first: Messages, second: Messages) -> tuple[str, str]:
     return {"1": "first", "2": "second", "0": "tie"}[one], ""
 
 
-def read(text: str) -> str | None:
+def parse_reply(text: str) -> str | None:
     """Return "1", "2" or "0" from a reply, ignoring its reasoning: a number alone on the first or last line, or the only number of the last
     line, at its end. None in doubt: a misread judgment is worse than none."""
     for _, end in THINKING:
@@ -133,7 +133,7 @@ def _messages(system: str, prompt: Messages, first: Messages, second: Messages) 
 
 
 def _local(ws: Workspace, judge: Judge):
-    client, known = chat_client.Client(ws), chat_client.known_as(ws, judge.model)
+    client, known = chat_client.Client(ws), chat_client.serving_spec(ws, judge.model)
     return lambda messages: client.answer(known, messages, temperature=0.0, max_tokens=judge.max_tokens).text
 
 
@@ -151,7 +151,7 @@ def _endpoint(judge: Judge, cancelled=None):
             return answer
 
         try:
-            answer = patiently(ask, tell=lambda why: print(why, flush=True), cancelled=cancelled)
+            answer = with_retries(ask, tell=lambda why: print(why, flush=True), cancelled=cancelled)
             if 400 <= answer.status_code < 500 and answer.status_code not in (401, 403, 404, 429):
                 return ""  # the endpoint rejects only this pair, which is skipped
             answer.raise_for_status()

@@ -15,7 +15,7 @@ DECIDED = ("first", "second")
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Judgment:
     """A judgment of one labeller on one pair."""
 
     pair: str
@@ -58,32 +58,32 @@ class Verdict:
         return sign * (self.strength or 1)
 
 
-def counted(verdicts: Iterable[Verdict]) -> list[Verdict]:
+def counted(verdicts: Iterable[Judgment]) -> list[Judgment]:
     """Return the latest judgment of each labeller on each pair, in order of time; without repeats, with skips."""
-    last: dict[tuple[str, str], Verdict] = {}
+    last: dict[tuple[str, str], Judgment] = {}
     for v in in_order(verdicts):
         if not v.repeat:
             last[v.pair, v.labeller] = v
     return in_order(last.values())
 
 
-def in_order(verdicts: Iterable[Verdict]) -> list[Verdict]:
+def in_order(verdicts: Iterable[Judgment]) -> list[Judgment]:
     """Sort by time (stable)."""
     return sorted(verdicts, key=lambda v: v.when)
 
 
-def by_pair(verdicts: Iterable[Verdict]) -> dict[str, list[Verdict]]:
+def by_pair(verdicts: Iterable[Judgment]) -> dict[str, list[Judgment]]:
     """Return the judgments that count for each pair, without skips; pairs in the order in which they were first judged."""
-    out: dict[str, list[Verdict]] = {}
+    out: dict[str, list[Judgment]] = {}
     for v in counted(verdicts):
         if v.winner != "skip":
             out.setdefault(v.pair, []).append(v)
     return out
 
 
-def by_labeller(verdicts: Iterable[Verdict]) -> dict[str, list[Verdict]]:
+def by_labeller(verdicts: Iterable[Judgment]) -> dict[str, list[Judgment]]:
     """Return all judgments of each labeller in order of time, including hidden repeats and skips; labellers sorted by name."""
-    out: dict[str, list[Verdict]] = {}
+    out: dict[str, list[Judgment]] = {}
     for v in in_order(verdicts):
         out.setdefault(v.labeller, []).append(v)
     return dict(sorted(out.items()))
@@ -98,7 +98,7 @@ class Majority:
     disputed: bool
 
 
-def majority(verdicts: Iterable[Verdict]) -> Majority:
+def majority(verdicts: Iterable[Judgment]) -> Majority:
     """Return the majority of the judgments on one pair, one vote per labeller. Equal votes are a disputed tie; without votes the pair is
     skipped."""
     votes = Counter(v.winner for v in counted(verdicts) if v.winner != "skip")
@@ -109,7 +109,7 @@ def majority(verdicts: Iterable[Verdict]) -> Majority:
     return Majority(best[0] if len(best) == 1 else "tie", most / total, 2 * most <= total)
 
 
-def table(verdicts: Iterable[Verdict], scale: str = "score") -> np.ndarray:
+def table(verdicts: Iterable[Judgment], scale: str = "score") -> np.ndarray:
     """Return reliability data for `agreement`, [labellers, pairs]: `scale` "score" is ordinal, "winner" has an unordered number for each
     answer. NaN where a labeller did not judge. Labellers are sorted by name."""
     pairs = by_pair(verdicts)

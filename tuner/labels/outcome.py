@@ -6,11 +6,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tuner.labels import db as files
-from tuner.labels.judgments import Verdict, majority
+from tuner.labels.judgments import Judgment, majority
 from tuner.labels.pairs import Messages, text_of
 from tuner.paths import Workspace
 
-VERDICTS = """
+JUDGMENTS_SQL = """
 SELECT e.id, e.labeller, e.winner, e.strength, e.edited, e.better, e.note, e.reason, e.seconds, e.guidelines, e.created,
   t.kind, t.side, t.pair, p.key, p.gold, p.first_by, p.second_by
 FROM tasks t JOIN events e ON e.id = t.event JOIN pairs p ON p.id = t.pair ORDER BY e.id
@@ -37,7 +37,7 @@ class Outcome:
     votes: list[dict[str, Any]] = field(default_factory=list)
 
 
-def verdicts(ws: Workspace, project: str) -> list[Verdict]:
+def judgments_of(ws: Workspace, project: str) -> list[Judgment]:
     """Return all judgments that were not undone, in the order in which they were given."""
     with files.reading(ws, project) as db:
         return [_judgment(r, *lengths) for r, lengths in _with_lengths(db)]
@@ -47,11 +47,11 @@ def _with_lengths(db: sqlite3.Connection) -> list[tuple[sqlite3.Row, tuple[int, 
     known: dict[int, tuple[int, int]] = {}
     for id, first, second in db.execute("SELECT id, first, second FROM pairs WHERE id IN (SELECT pair FROM tasks WHERE event IS NOT NULL)"):
         known[id] = (len(text_of(json.loads(first))), len(text_of(json.loads(second))))
-    return [(r, known[r["pair"]]) for r in db.execute(VERDICTS)]
+    return [(r, known[r["pair"]]) for r in db.execute(JUDGMENTS_SQL)]
 
 
-def _judgment(r: sqlite3.Row, first: int, second: int) -> Verdict:
-    return Verdict(
+def _judgment(r: sqlite3.Row, first: int, second: int) -> Judgment:
+    return Judgment(
         str(r["pair"]),
         r["labeller"],
         r["winner"],
@@ -74,7 +74,7 @@ def settled(ws: Workspace, project: str) -> dict[str, str]:
         return {str(id): winner for id, winner in db.execute("SELECT id, settled FROM pairs WHERE settled IS NOT NULL")}
 
 
-def as_settled(given: list[Verdict], winners: dict[str, str]) -> list[Verdict]:
+def as_settled(given: list[Judgment], winners: dict[str, str]) -> list[Judgment]:
     """Return the judgments, with a single one for each settled pair: its settled winner."""
     last = {v.pair: replace(v, winner=winners[v.pair], strength=None, repeat=False) for v in given if v.pair in winners}
     return [v for v in given if v.pair not in winners] + list(last.values())
@@ -92,7 +92,7 @@ def outcomes(ws: Workspace, project: str, *, judges: bool = False) -> list[Outco
     judges count only with `judges`."""
     with files.reading(ws, project) as db:
         votes: dict[int, list[sqlite3.Row]] = {}
-        for r in db.execute(VERDICTS):
+        for r in db.execute(JUDGMENTS_SQL):
             if r["kind"] in ("ordinary", "extra", *(["judge"] if judges else [])):
                 votes.setdefault(r["pair"], []).append(r)
         rows = db.execute("SELECT * FROM pairs WHERE gold IS NULL ORDER BY id").fetchall()

@@ -20,7 +20,7 @@ from tuner.paths import Workspace
 
 
 @dataclass(frozen=True)
-class Taken:
+class Imported:
     """The result that the process of the job writes. `rows` counts the new pairs."""
 
     ref: str
@@ -41,13 +41,13 @@ def from_dataset(ws: Workspace, project: str, ref: str, *, gold: bool = False) -
     return data_jobs.begin(ws, "pairs", project=project, data=pairs.preferences(store.get(ws, ref)).ref, gold=gold)
 
 
-def run(ws: Workspace, *, project: str, gold: bool, file: str | None = None, data: str | None = None, progress, cancelled) -> Taken:
+def run(ws: Workspace, *, project: str, gold: bool, file: str | None = None, data: str | None = None, progress, cancelled) -> Imported:
     """Import the pairs; called in a separate process (data_tasks.py). Raises the errors of `pairs.from_file` and `pairs.from_dataset`."""
     if data:
         added = pairs.from_dataset(ws, project, data, gold=gold, progress=progress, cancelled=cancelled)
     else:
         added, _ = pairs.from_file(ws, project, Path(str(file)), gold=gold, progress=progress, cancelled=cancelled)
-    return Taken(project, added.added, added.as_dict() | {"unread": added.unread})
+    return Imported(project, added.added, added.as_dict() | {"unread": added.unread})
 
 
 def report(now: dict[str, Any]) -> Added:

@@ -66,7 +66,7 @@ class Added:
     def as_dict(self) -> dict[str, Any]:
         return {"added": self.added, "dropped": dict(self.dropped)}
 
-    def said(self) -> str:
+    def as_text(self) -> str:
         """Return the result as sentences."""
         left_out = "".join(f" {n:,} left out: {REASONS[reason]}." for reason, n in self.dropped.items())
         alike = self.dropped[IDENTICAL] + self.dropped[NEARLY]
@@ -82,7 +82,7 @@ def text_of(side: Messages) -> str:
     return "\n".join(m["content"] if isinstance(m.get("content"), str) else json.dumps(m, ensure_ascii=False) for m in side)
 
 
-def unfit(one: str, other: str) -> str | None:
+def rejection_reason(one: str, other: str) -> str | None:
     """Return why two answers make no pair, a key of REASONS; None when they make one."""
     one, other = " ".join(one.split()), " ".join(other.split())
     if not one or not other:
@@ -93,7 +93,7 @@ def unfit(one: str, other: str) -> str | None:
     return NEARLY if alike >= NEAR and abs(len(one) - len(other)) <= (1 - NEAR) * max(len(one), len(other)) * 2 else None
 
 
-def put_in(ws: Workspace, project: str, candidates: Iterable[Candidate], tell: Callable[[int], None] | None = None) -> Added:
+def add_pairs(ws: Workspace, project: str, candidates: Iterable[Candidate], tell: Callable[[int], None] | None = None) -> Added:
     """Add the candidates that make pairs, in transactions of a few hundred, so that labellers never wait.
 
     `tell` receives the number of candidates examined, and may raise to stop: pairs added before stay.
@@ -101,7 +101,7 @@ def put_in(ws: Workspace, project: str, candidates: Iterable[Candidate], tell: C
     report, batch, seen = Added(), [], 0
     for candidate in candidates:
         seen += 1
-        if reason := unfit(text_of(candidate.first), text_of(candidate.second)):
+        if reason := rejection_reason(text_of(candidate.first), text_of(candidate.second)):
             report.dropped[reason] += 1
         else:
             batch.append(candidate)
@@ -119,7 +119,7 @@ def _write(ws: Workspace, project: str, batch: list[Candidate], report: Added) -
         return
     with files.writing(ws, project) as db:
         new = [id for c in batch if (id := insert(db, c)) is not None]
-        projects.spread(db, projects.settings_of(db), new)
+        projects.update_tasks(db, projects.settings_of(db), new)
     report.added += len(new)
     if known := len(batch) - len(new):
         report.dropped[KNOWN] += known
@@ -177,7 +177,7 @@ def from_dataset(
         for r in islice(store.iterate(ds), limit):
             yield from_value(r["value"], {"data": ds.ref, "row": r["row"]}, gold)
 
-    return put_in(ws, project, candidates(), lambda seen: import_pass.beat(progress, cancelled, seen, total, seen))
+    return add_pairs(ws, project, candidates(), lambda seen: import_pass.tick(progress, cancelled, seen, total, seen))
 
 
 def from_file(
@@ -190,7 +190,7 @@ def from_file(
     """
     check_upload(path, LIMIT)
     reader = import_pass.Reader(path)
-    found = import_pass.settled(reader, None, mapping)
+    found = import_pass.recognize_with_choices(reader, None, mapping)
     if found.kind != "preference":
         raise _no_pairs(reader.name, found.kind)
     last: list = [None]
@@ -201,7 +201,7 @@ def from_file(
             if number is not None:
                 yield from_value(json.loads(text), {"file": reader.name, "row": number}, gold)
 
-    added = put_in(ws, project, candidates())
+    added = add_pairs(ws, project, candidates())
     added.unread = problems = last[0].problems if last[0] else []
     if not added.added and not added.dropped:
         first = f" The first, row {problems[0]['row']}: {problems[0]['message']}" if problems else ""

@@ -16,7 +16,7 @@ from tuner.system.folder_index import FolderIndex, Shared, stamp
 NAME, LABELLER, GUIDELINES = 80, 40, 20_000  # characters at most
 SHARE = 2**32
 
-GUIDE = """### Which answer would you rather get?
+DEFAULT_GUIDELINES = """### Which answer would you rather get?
 
 1. **Is it right?** A wrong answer loses to a right one, however well it is written.
 2. **Does it answer the question that was asked?** Not less, and not much more.
@@ -82,7 +82,7 @@ def create(ws: Workspace, name: str, template: str = "alone") -> Project:
         put(db, "name", name)
         put(db, "created", files.now())
         put(db, "settings", asdict(TEMPLATES[template][1]))
-        db.execute("INSERT INTO guidelines VALUES (1, ?, '', ?)", (GUIDE, files.now()))
+        db.execute("INSERT INTO guidelines VALUES (1, ?, '', ?)", (DEFAULT_GUIDELINES, files.now()))
     return find(ws, id)
 
 
@@ -184,7 +184,7 @@ def delete(ws: Workspace, id: str) -> None:
     shutil.rmtree(path.parent)
 
 
-def rules(ws: Workspace, id: str) -> Settings:
+def get_settings(ws: Workspace, id: str) -> Settings:
     """Return the settings alone, which are needed for every judgment."""
     with files.reading(ws, id) as db:
         return settings_of(db)
@@ -196,7 +196,7 @@ def settings_of(db: sqlite3.Connection) -> Settings:
     return Settings(**{k: v for k, v in get(db, "settings", {}).items() if k in known})
 
 
-def change(ws: Workspace, id: str, **settings) -> Project:
+def update_settings(ws: Workspace, id: str, **settings) -> Project:
     """Change settings. A new overlap changes how many judgments are wanted; existing judgments stay. Raises SettingError."""
     _check(settings)
     with files.writing(ws, id) as db:
@@ -204,7 +204,7 @@ def change(ws: Workspace, id: str, **settings) -> Project:
         new = Settings(**asdict(old) | settings)
         put(db, "settings", asdict(new))
         if (new.overlap_share, new.overlap_labellers) != (old.overlap_share, old.overlap_labellers):
-            spread(db, new)
+            update_tasks(db, new)
     return find(ws, id)
 
 
@@ -236,7 +236,7 @@ def _check(settings: dict) -> None:
     raise_all(problems)
 
 
-def spread(db: sqlite3.Connection, settings: Settings, pairs: list[int] | None = None) -> None:
+def update_tasks(db: sqlite3.Connection, settings: Settings, pairs: list[int] | None = None) -> None:
     """Create or remove open tasks: one for each pair, `overlap_labellers` for the pairs in the overlap. Whether a pair is in the overlap
     depends on the pair alone, so pairs that are added later are drawn the same way."""
     chosen = "SELECT id, key FROM pairs WHERE gold IS NULL" + (f" AND id IN ({','.join(map(str, pairs))})" if pairs is not None else "")
@@ -309,7 +309,7 @@ def has_read(ws: Workspace, id: str, labeller: str) -> bool:
     return bool(found) and found[0] >= newest
 
 
-def read(ws: Workspace, id: str, labeller: str) -> None:
+def mark_guidelines_read(ws: Workspace, id: str, labeller: str) -> None:
     """Record that a labeller has read the newest guidelines."""
     with files.writing(ws, id) as db:
         newest = db.execute("SELECT max(version) FROM guidelines").fetchone()[0]

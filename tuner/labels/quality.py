@@ -13,7 +13,7 @@ from statistics import median
 
 from tuner.labels import agreement
 from tuner.labels.agreement import ENOUGH, Measured
-from tuner.labels.judgments import DECIDED, Verdict, by_labeller, by_pair, counted, in_order, majority, table
+from tuner.labels.judgments import DECIDED, Judgment, by_labeller, by_pair, counted, in_order, majority, table
 from tuner.labels.win_rate import wilson
 
 PAUSE = 300  # seconds between two judgments above which the time counts as a break
@@ -36,7 +36,7 @@ class Report:
     same: Measured
     gold: Measured
 
-    def said(self) -> list[str]:
+    def sentences(self) -> list[str]:
         """Return the report as sentences."""
         lines = [
             f"{self._progress()}.",
@@ -77,20 +77,20 @@ class Panel:
     measure: str | None
     disagreements: list[Disagreement]
 
-    def said(self) -> list[str]:
+    def sentences(self) -> list[str]:
         """Return sentences on all labellers together; each labeller's report has its own."""
-        out = self.overall.said()
+        out = self.overall.sentences()
         if self.beyond is None:
             return [*out, "Agreement: no second labeller to compare with yet."]
         start = "Two labellers of a pair agree"
-        out.append(sentence(start, self.raw) if self.raw.enough else f"{start}: {self.raw.said()}.")
+        out.append(sentence(start, self.raw) if self.raw.enough else f"{start}: {self.raw.as_text()}.")
         name = {"kappa": "Cohen's kappa", "alpha": "Krippendorff's alpha"}[self.measure]
         word = f": {agreement.grade(self.beyond.value)}" if self.beyond.enough and self.beyond.value is not None else ""
-        out.append(f"Agreement beyond chance, {name}: {self.beyond.said()}{word}.")
+        out.append(f"Agreement beyond chance, {name}: {self.beyond.as_text()}{word}.")
         return [*out, f"{_many(len(self.disagreements), 'pair')} to settle."] if self.disagreements else out
 
 
-def panel(verdicts: Iterable[Verdict], seed: int = 0) -> Panel:
+def panel(verdicts: Iterable[Judgment], seed: int = 0) -> Panel:
     """Return everything that the quality panel shows."""
     verdicts = list(verdicts)
     reports = [report(mine, name) for name, mine in by_labeller(verdicts).items()]
@@ -103,7 +103,7 @@ def panel(verdicts: Iterable[Verdict], seed: int = 0) -> Panel:
     return Panel(report(verdicts), reports, agreement.raw(answers, seed=seed), beyond, measure, disagreements(without_gold))
 
 
-def report(verdicts: Iterable[Verdict], labeller: str = "") -> Report:
+def report(verdicts: Iterable[Judgment], labeller: str = "") -> Report:
     """Return the report on these judgments. Position bias also shows in repeats, so `left` counts them."""
     verdicts = list(verdicts)
     final = counted(verdicts)
@@ -131,14 +131,14 @@ def share(hits: list[bool]) -> Measured:
     return Measured(sum(hits) / len(hits), low, high, len(hits), len(hits) >= ENOUGH)
 
 
-def per_minute(verdicts: Iterable[Verdict]) -> float | None:
+def per_minute(verdicts: Iterable[Judgment]) -> float | None:
     """Return the judgments per minute of one person, without breaks. None before there are two judgments."""
     gaps = [b.when - a.when for mine in by_labeller(verdicts).values() for a, b in pairwise(mine)]
     work = [gap for gap in gaps if 0 < gap <= PAUSE]
     return 60 * len(work) / sum(work) if work else None
 
 
-def longer(v: Verdict) -> str | None:
+def longer(v: Judgment) -> str | None:
     """Return which answer is longer by more than a tenth; None when neither is."""
     short, long = sorted((v.first_length, v.second_length))
     if long <= LONGER * short:
@@ -146,13 +146,13 @@ def longer(v: Verdict) -> str | None:
     return "first" if v.first_length == long else "second"
 
 
-def _long(verdicts: Iterable[Verdict]) -> list[bool]:
+def _long(verdicts: Iterable[Judgment]) -> list[bool]:
     """Return for each decided pair whether the longer answer won, by majority; pairs of similar length are left out."""
     found = [(majority(judged).winner, longer(judged[0])) for judged in by_pair(verdicts).values()]
     return [winner == long for winner, long in found if long and winner in DECIDED]
 
 
-def repeated(verdicts: Iterable[Verdict]) -> list[bool]:
+def repeated(verdicts: Iterable[Judgment]) -> list[bool]:
     """Return for each hidden repeat whether the judgment is the same as before; repeats with a skip are left out."""
     before: dict[tuple[str, str], str] = {}
     out = []
@@ -166,7 +166,7 @@ def repeated(verdicts: Iterable[Verdict]) -> list[bool]:
     return out
 
 
-def disagreements(verdicts: Iterable[Verdict]) -> list[Disagreement]:
+def disagreements(verdicts: Iterable[Judgment]) -> list[Disagreement]:
     """Return the pairs that labellers judged differently: the furthest apart first, then those with the most even vote."""
     out = []
     for pair, judged in by_pair(verdicts).items():
@@ -180,9 +180,9 @@ def sentence(start: str, share: Measured, conclusions: tuple[str, str, str] | No
     """Return a sentence such as "Chooses the left answer in 71% (62 to 79%) of 104: looks biased." `conclusions`: the texts for an interval
     below 50%, above it, and around it."""
     if not share.n:
-        return f"{start}: {share.said()}."
+        return f"{start}: {share.as_text()}."
     if not share.enough:
-        return f"{start} in {share.value * share.n:.0f} of {share.n}: {share.said()}."
+        return f"{start} in {share.value * share.n:.0f} of {share.n}: {share.as_text()}."
     between = f" ({100 * share.low:.0f} to {100 * share.high:.0f}%)" if share.low is not None else ""
     text = f"{start} in {100 * share.value:.0f}%{between} of {share.n}"
     if conclusions:

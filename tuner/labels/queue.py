@@ -35,7 +35,7 @@ class Item:
 
 
 @dataclass(frozen=True)
-class Desk:
+class Assignment:
     """The current assignment of a labeller: the item (None when nothing is left), the project's progress and their own."""
 
     item: Item | None
@@ -54,12 +54,12 @@ def side_of(key: str, labeller: str) -> str:
     return ("first", "second")[hashlib.sha256(f"{key}\0{labeller}".encode()).digest()[0] & 1]
 
 
-def turned(side: str) -> str:
+def other_side(side: str) -> str:
     """Return the other side."""
     return "second" if side == "first" else "first"
 
 
-def next(ws: Workspace, project: str, labeller: str) -> Desk:
+def next(ws: Workspace, project: str, labeller: str) -> Assignment:
     """Return the pair that this labeller was given before, or lease the next one."""
     labeller = labeller_name(labeller)
     with files.writing(ws, project) as db:
@@ -79,7 +79,7 @@ def judge(
     note: str = "",
     reason: str = "",
     seconds: float | None = None,
-) -> Desk:
+) -> Assignment:
     """Store a judgment and assign the next pair, in one transaction. `edited` is the corrected chosen answer; `better` an answer written
     where both are bad. The same judgment sent twice counts once. Raises RequestError, NotFoundError."""
     labeller = labeller_name(labeller)
@@ -97,7 +97,7 @@ def judge(
             task = _late(db, row, labeller, side)
             if task is None:
                 return _assignment(db, labeller)
-        winner = {"a": side, "b": turned(side)}.get(choice, choice)
+        winner = {"a": side, "b": other_side(side)}.get(choice, choice)
         event = _event(
             db,
             kind="verdict",
@@ -115,7 +115,7 @@ def judge(
         db.execute(
             "UPDATE tasks SET state = ?, event = ?, until = NULL, side = ?, labeller = ? WHERE id = ?", (DONE, event, side, labeller, task)
         )
-        judged = {"pair": row["pair"], "winner": winner, "a_by": row[f"{side}_by"], "b_by": row[f"{turned(side)}_by"]}
+        judged = {"pair": row["pair"], "winner": winner, "a_by": row[f"{side}_by"], "b_by": row[f"{other_side(side)}_by"]}
         return _assignment(db, labeller, judged)
 
 
@@ -200,7 +200,7 @@ def vote(ws: Workspace, project: str, labeller: str, pair: int, winner: str, rea
 # --- the next pair --------------------------------------------------------------------------------------------------------------
 
 
-def _assignment(db: sqlite3.Connection, labeller: str, judged: dict | None = None) -> Desk:
+def _assignment(db: sqlite3.Connection, labeller: str, judged: dict | None = None) -> Assignment:
     now = files.now()
     _free(db, "until < ? AND kind = 'ordinary'", now)
     mine = db.execute(
@@ -260,7 +260,7 @@ def _inserted(db: sqlite3.Connection, labeller: str, now: float) -> int | None:
             (labeller, DONE, labeller, APART - 1),
         ).fetchone()
         if found:
-            return _add_task(db, found["pair"], "repeat", labeller, turned(found["side"]), now)
+            return _add_task(db, found["pair"], "repeat", labeller, other_side(found["side"]), now)
     return None
 
 
@@ -276,12 +276,12 @@ def _item(db: sqlite3.Connection, task: int) -> Item:
         (task, row["labeller"]),
     ).fetchone()
     if before:
-        letter = {row["side"]: "a", turned(row["side"]): "b"}
+        letter = {row["side"]: "a", other_side(row["side"]): "b"}
         before = dict(before) | {"choice": letter.get(before["winner"], before["winner"])}
-    return Item(row["id"], row["pair"], json.loads(row["prompt"]), sides[row["side"]], sides[turned(row["side"])], before)
+    return Item(row["id"], row["pair"], json.loads(row["prompt"]), sides[row["side"]], sides[other_side(row["side"])], before)
 
 
-def _with_progress(db: sqlite3.Connection, labeller: str, item: Item | None, judged: dict) -> Desk:
+def _with_progress(db: sqlite3.Connection, labeller: str, item: Item | None, judged: dict) -> Assignment:
     counts = dict(db.execute("SELECT state, count(*) FROM tasks WHERE kind = 'ordinary' GROUP BY state").fetchall())
     total, done = sum(counts.values()), counts.get(DONE, 0)
     read, newest = _guidelines(db, labeller)
@@ -296,7 +296,7 @@ def _with_progress(db: sqlite3.Connection, labeller: str, item: Item | None, jud
     median = sorted(recent)[len(recent) // 2] if len(recent) >= 3 else None
     seconds_left = (total - done) * median if median is not None else None
     per_minute = 60 / max(median, 0.1) if median is not None else None
-    return Desk(
+    return Assignment(
         item, done, total, mine, 0 if item else total - done, per_minute, seconds_left, judged, unread=read is not None and read < newest
     )
 
@@ -304,7 +304,7 @@ def _with_progress(db: sqlite3.Connection, labeller: str, item: Item | None, jud
 # --- undo and release ------------------------------------------------------------------------------------------------------------------
 
 
-def undo(ws: Workspace, project: str, labeller: str) -> Desk:
+def undo(ws: Workspace, project: str, labeller: str) -> Assignment:
     """Undo this labeller's last judgment and assign its pair to them again; can be repeated. ConflictError when there is none."""
     labeller = labeller_name(labeller)
     with files.writing(ws, project) as db:

@@ -23,14 +23,14 @@ class Summary:
     judges: dict[str, list[bool]]
 
     @property
-    def said(self) -> list[str]:
+    def sentences(self) -> list[str]:
         """The quality report as sentences."""
-        return self.panel.said() if self.panel.overall.verdicts else ["Nothing has been judged yet."]
+        return self.panel.sentences() if self.panel.overall.verdicts else ["Nothing has been judged yet."]
 
 
 def of(ws: Workspace, id: str) -> Summary:
     """Return the summary of a project; NotFoundError when there is none."""
-    project, given, settled = projects.find(ws, id), outcome.verdicts(ws, id), outcome.settled(ws, id)
+    project, given, settled = projects.find(ws, id), outcome.judgments_of(ws, id), outcome.settled(ws, id)
     people = [v for v in given if not ai_labellers.is_judge(v.labeller)]
     panel = quality.panel(people)
     panel = replace(panel, disagreements=[d for d in panel.disagreements if d.pair not in settled])

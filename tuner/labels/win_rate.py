@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from tuner.errors import ConflictError
-from tuner.labels.judgments import Verdict, by_pair, majority
+from tuner.labels.judgments import Judgment, by_pair, majority
 
 CONFIDENCE = 0.95
 BETS = np.array([0.1, 0.2, 0.4, 0.6])  # shares of the capital that are bet in parallel: small ones detect small differences
@@ -27,7 +27,7 @@ OUTCOMES = {"first": 1.0, "second": 0.0, "tie": 0.5, "both_bad": 0.5}
 # --- from judgments to outcomes
 
 
-def comparisons(verdicts: Iterable[Verdict], vote: bool = True) -> list[tuple[str, str, float]]:
+def comparisons(verdicts: Iterable[Judgment], vote: bool = True) -> list[tuple[str, str, float]]:
     """Return (model, model, outcome for the first model) of each pair, in the order in which pairs were first judged. Both bad is a tie.
 
     With several labellers of a pair: the majority (`vote`), for a number fixed in advance and for tables; else the earliest judgment, for
@@ -137,7 +137,7 @@ class WinRate:
         """Whether 50% lies outside the interval, once the planned number of comparisons is reached."""
         return self.n >= (self.planned or 1) and not self.low <= 0.5 <= self.high
 
-    def said(self) -> str:
+    def sentence(self) -> str:
         """Return one sentence on the preferred model."""
         if not self.n:
             return f"{self.model} and {self.against} have not been compared yet."

@@ -34,7 +34,7 @@ def catalog_facts(entry: dict[str, Any]) -> ModelFacts:
     more = {"licence": entry["licence"], "gated": entry.get("gated", False), "context": entry["context"]}
     facts = facts_from_config({**config, **entry.get("config", {})}, name=entry["id"], **more)
     still = entry.get("still", 0)
-    return replace(facts, outer=entry.get("outer", ""), still=still, parameters=facts.parameters + still)
+    return replace(facts, multimodal_type=entry.get("outer", ""), frozen_parameters=still, parameters=facts.parameters + still)
 
 
 def catalog_of(family: str) -> list[dict[str, Any]]:

@@ -30,6 +30,6 @@ SAMPLES = {
 THINKING = [("<think>", "</think>"), ("<|channel>thought", "<channel|>"), ("<thinking>", "</thinking>")]  # around the reasoning of a model
 
 
-def opened(prompt: str) -> str:
+def open_reasoning_tag(prompt: str) -> str:
     """Return the opening reasoning tag at the end of `prompt` if the template adds one (the answer then lacks it), otherwise ""."""
     return next((begin for begin, _ in THINKING if prompt.rstrip().endswith(begin)), "")

@@ -30,9 +30,9 @@ class ModelFacts:
     family: str = "decoder"  # see objectives.FAMILIES
     decoder_layers: int = 0  # of an encoder-decoder, in addition to the `layers` of its encoder
     notes: tuple[str, ...] = field(default=())
-    outer: str = ""  # the model_type of the multimodal model whose text part this is; "" for a plain language model
-    still: int = 0  # vision and audio parameters, which are loaded but never trained
-    packed: str | None = None  # nf4 or int8: how bitsandbytes quantized the stored weights
+    multimodal_type: str = ""  # the model_type of the multimodal model whose text part this is; "" for a plain language model
+    frozen_parameters: int = 0  # vision and audio parameters, which are loaded but never trained
+    quantized: str | None = None  # nf4 or int8: how bitsandbytes quantized the stored weights
     config: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)  # config.json, for `tensor_shapes`
 
     @property

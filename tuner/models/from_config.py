@@ -47,12 +47,12 @@ def facts_from_config(config: dict[str, Any], *, name: str, **more: Any) -> Mode
         raise config_values.wrong(name, "one of its sizes", str(error)[:100], "sizes as save_pretrained writes them") from error
     if sizes["head_dim"] < 1:
         raise config_values.wrong(name, "num_attention_heads", sizes["heads"], f"at most hidden_size, {sizes['hidden']:,}")
-    packed = stored_formats.packed(config)
+    packed = stored_formats.bnb_quantization(config)
     facts = ModelFacts(
-        name, kind, parameters=0, family=family, outer=outer, packed=packed, notes=_notes(kind, family), config=text, **sizes
+        name, kind, parameters=0, family=family, multimodal_type=outer, quantized=packed, notes=_notes(kind, family), config=text, **sizes
     )
-    still = more.get("still", config_values.towers(config) if outer else 0)
-    return replace(facts, **{"parameters": _counted(facts) + still, "still": still, **more})
+    still = more.get("frozen_parameters", config_values.towers(config) if outer else 0)
+    return replace(facts, **{"parameters": _counted(facts) + still, "frozen_parameters": still, **more})
 
 
 def _counted(facts: ModelFacts) -> int:

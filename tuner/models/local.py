@@ -74,7 +74,7 @@ def folder_facts(folder: Path, *, need_weights: bool = False, name: str | None =
     more: dict[str, Any] = {"path": str(folder) if found else None, "has_template": has_template(folder)}
     if found and not stored_formats.quantization(config):
         more["parameters"], more["bytes_per_weight"] = count_parameters(found)  # for quantized weights the headers count bytes
-        more |= {"still": model_files.count_still(found)} if model_types.outer(config) else {}
+        more |= {"frozen_parameters": model_files.count_frozen(found)} if model_types.outer(config) else {}
     facts = facts_from_config(config, name=name or folder.name, **more)
     if need_weights or any((folder / f).exists() for f in tokenizer_files.FILES):
         tokenizer_files.check(folder, facts.config, found, name or folder.name)

@@ -7,8 +7,8 @@ loss scaler that keeps small gradients from vanishing. A frozen base model is lo
 from tuner.devices import Device
 from tuner.models.facts import ModelFacts
 
-NARROW = ("bf16", "fp16")  # two bytes a weight
-WHOLE = ("full", "last_layers")  # methods that train the weights themselves
+HALF = ("bf16", "fp16")  # two bytes a weight
+TRAINS_WEIGHTS = ("full", "last_layers")  # methods that train the weights themselves
 OVERFLOW = "their activations exceed 65,504, the largest number in fp16, and the loss becomes NaN"
 T5 = ("t5", "mt5", "umt5", "longt5", "switch_transformers")
 FINE = ("gemma",)  # only the first Gemma; later ones, and models built on them, overflow or were never tested in fp16
@@ -16,7 +16,7 @@ FINE = ("gemma",)  # only the first Gemma; later ones, and models built on them,
 
 def breaks(facts: ModelFacts) -> str | None:
     """Return why this type of model can't be computed in fp16; None when it can."""
-    for kind in filter(None, (facts.model_type, facts.outer)):
+    for kind in filter(None, (facts.model_type, facts.multimodal_type)):
         if kind in T5 or kind.startswith(("t5gemma", "t5_gemma")):
             return f"T5 models were trained in bf16: {OVERFLOW}."
         if "gemma" in kind and kind not in FINE:
@@ -33,9 +33,9 @@ def refusal(facts: ModelFacts, device: Device) -> str | None:
 
 def stored(precision: str, method: str) -> str:
     """Return the precision in which weights are loaded: trained ones stay in fp32, because the gradient scaler unscales no others."""
-    return "fp32" if precision == "fp16" and method in WHOLE else precision
+    return "fp32" if precision == "fp16" and method in TRAINS_WEIGHTS else precision
 
 
 def width(precision: str, method: str = "lora") -> int:
     """Return the bytes of one unquantized weight."""
-    return 2 if stored(precision, method) in NARROW else 4
+    return 2 if stored(precision, method) in HALF else 4

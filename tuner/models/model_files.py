@@ -104,7 +104,7 @@ BESIDE = re.compile(  # tensors of vision, audio and drafting parts (mtp: transf
 )
 
 
-def count_still(weights: list[Path]) -> int:
+def count_frozen(weights: list[Path]) -> int:
     """Return the parameters of a multimodal model outside of its language model, from the tensor names in the headers."""
     return sum(math.prod(t["shape"]) for path in weights for name, t in header(path).items() if BESIDE.search(name))
 

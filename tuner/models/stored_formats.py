@@ -144,7 +144,7 @@ TITLES = {
     "mlx": "MLX",
 }
 OLD_FILES = {"quantize_config.json": "gptq", "quant_config.json": "awq"}  # beside a config.json without quantization_config
-UNPACKED = ("mxfp4",)  # transformers dequantizes these to 16 bits when it loads them
+DEQUANTIZED = ("mxfp4",)  # transformers dequantizes these to 16 bits when it loads them
 
 
 def quantization(config: dict[str, Any], names: set[str] = frozenset()) -> str | None:
@@ -164,7 +164,7 @@ def _really(settings: dict[str, Any]) -> bool:
     return settings.get("quant_method") != "bitsandbytes" or bool(settings.get("load_in_4bit") or settings.get("load_in_8bit"))
 
 
-def packed(config: dict[str, Any]) -> str | None:
+def bnb_quantization(config: dict[str, Any]) -> str | None:
     """Return nf4 or int8 for a model quantized with bitsandbytes (LoRA can be trained on it), otherwise None."""
     if quantization(config) != "bitsandbytes":
         return None
@@ -176,7 +176,7 @@ def packed(config: dict[str, Any]) -> str | None:
 def check_quantization(config: dict[str, Any], names: set[str], name: str) -> None:
     """Raise ModelError for quantized weights on which nothing can be trained here."""
     method = quantization(config, names)
-    if method is None or method == "bitsandbytes" or method in UNPACKED:
+    if method is None or method == "bitsandbytes" or method in DEQUANTIZED:
         return
     how = f"quantized with {TITLES.get(method, method)}" if method else "quantized with a method that config.json does not name"
     raise ModelError(

@@ -29,7 +29,7 @@ def status_of(error: BaseException | None) -> int | None:
     return None
 
 
-def patiently(
+def with_retries(
     work: Callable[[], Result], *, tell: Callable[[str], None] | None = None, cancelled: Callable[[], bool] | None = None
 ) -> Result:
     """Return the result of `work`, retried while its server is busy; its own error is raised after the last attempt.
@@ -55,7 +55,7 @@ def patiently(
     retrying = tenacity.Retrying(
         stop=tenacity.stop_after_attempt(TRIES) | (lambda _: given_up[0]),
         wait=_wait,
-        retry=tenacity.retry_if_exception(passing),
+        retry=tenacity.retry_if_exception(is_transient),
         sleep=sleep,
         before_sleep=report,
         reraise=True,
@@ -63,7 +63,7 @@ def patiently(
     return retrying(work)
 
 
-def passing(error: BaseException) -> bool:
+def is_transient(error: BaseException) -> bool:
     """Return whether the same request may succeed a moment later."""
     return status_of(error) in BUSY or type(error).__name__ in PASSING
 

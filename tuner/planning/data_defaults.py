@@ -4,7 +4,7 @@ import math
 
 from tuner.devices import Device
 from tuner.models import ModelFacts
-from tuner.planning.decisions import FEW, HEADS, PACKS, TINY, Choices, DataFacts
+from tuner.planning.decisions import FEW, HEADS, PACKABLE, TINY, Choices, DataFacts
 from tuner.settings import losses, methods
 
 LENGTHS = {
@@ -22,14 +22,14 @@ FEWEST = 10  # steps: a shorter run gets a warning and no warm-up
 
 def length(choices: Choices, facts: ModelFacts, data: DataFacts, device: Device) -> None:
     """Decide `max_length`: the shortest of the usual lengths that truncates almost no rows."""
-    room = facts.context - (choices["virtual_tokens"] if choices["method"] in methods.SOFT else 0)
+    room = facts.context - (choices["virtual_tokens"] if choices["method"] in methods.PROMPT_METHODS else 0)
     needed = min(max(64, math.ceil(data.longest / 64) * 64), room)
     about = "" if data.exact else "about "
     usual = [min(n, room) for n in LENGTHS[device.kind]]
     if needed <= usual[0] or needed < room and needed in usual:
         return choices.decide("max_length", needed, f"The longest row has {about}{data.longest:,} tokens.")
-    best = next((n for n in usual if data.cut(n) <= 1 - WHOLE), usual[-1])
-    cut = data.cut(best)
+    best = next((n for n in usual if data.truncated_share(n) <= 1 - WHOLE), usual[-1])
+    cut = data.truncated_share(best)
     truncation = f"Longer rows are truncated ({cut:.1%} of all rows)" if cut else "No row is longer"
     choices.decide(
         "max_length",
@@ -40,7 +40,7 @@ def length(choices: Choices, facts: ModelFacts, data: DataFacts, device: Device)
 
 def packing(choices: Choices, data: DataFacts, device: Device) -> None:
     """Decide `packing`. TRL's best-fit packing separates rows by their positions (`packing_strategy="bfd"`); it changes speed and nothing else."""
-    if choices["objective"] not in PACKS:
+    if choices["objective"] not in PACKABLE:
         return choices.decide("packing", False, "Rows of this kind are processed one by one.")
     if device.kind != "cuda":
         return choices.decide(
@@ -58,7 +58,7 @@ def packing(choices: Choices, data: DataFacts, device: Device) -> None:
     )
 
 
-def passes(choices: Choices, facts: ModelFacts, data: DataFacts) -> None:
+def epochs(choices: Choices, facts: ModelFacts, data: DataFacts) -> None:
     """Decide `epochs` and `effective_batch`. A small dataset gets more epochs; early stopping ends the run when they no longer help."""
     usual = choices.by["epochs"][0] in ("preset", "default")
     if usual and choices["objective"] in HEADS and data.rows < FEW:
@@ -108,7 +108,7 @@ def reference(choices: Choices) -> None:
     choices.decide("precompute_reference", often, why)
 
 
-def rhythm(choices: Choices, data: DataFacts) -> int:
+def intervals(choices: Choices, data: DataFacts) -> int:
     """Return the number of steps; decide when to evaluate, save and stop, and the warm-up of short runs."""
     steps = _steps(choices, data)
     interval = max(1, min(200, steps // TESTS))
@@ -121,11 +121,11 @@ def rhythm(choices: Choices, data: DataFacts) -> int:
     many = data.held_out and choices["epochs"] >= 5 and data.rows < FEW and choices.by["epochs"][0] != "you"
     why = "Many epochs over few rows overfit: the run stops when the validation loss no longer improves."
     choices.decide("early_stopping", PATIENCE if many else 0, why if many else "Not needed: the best checkpoint is kept in any case.")
-    warm_up(choices, steps)
+    warmup(choices, steps)
     return steps
 
 
-def warm_up(choices: Choices, steps: int) -> None:
+def warmup(choices: Choices, steps: int) -> None:
     """Decide the warm-up of a short run. A warm-up starts at a learning rate of 0, so it would use up most of a run of few steps."""
     if steps < FEWEST:
         own, taken = choices.by["warmup"][0] == "you", math.ceil(choices["warmup"] * steps)

@@ -17,7 +17,7 @@ from tuner.models import mixed_precision
 from tuner.planning import token_counts
 from tuner.settings import continuation, losses, methods, objectives, presets, run_config
 
-PACKS = ("chat", "text")
+PACKABLE = ("chat", "text")
 HEADS, FEW = ("classification", "regression", "tokens", "qa", "reward"), 5000  # objectives that add an output head to the model; rows
 TINY = 50_000_000  # parameters: a smaller model is a toy, which trains at ten times the usual learning rate
 
@@ -53,7 +53,7 @@ class DataFacts:
         """Return how many training rows, as the trainer counts them, have a trained token within this maximum length."""
         return self.prepared(length)["rows"] if self.exact else self.rows
 
-    def cut(self, length: int) -> float:
+    def truncated_share(self, length: int) -> float:
         """Return the share of the rows longer than `length` tokens; without a sample, as if lengths decreased evenly from mean to longest."""
         if len(self.lengths):
             return 1 - bisect_right(self.lengths, length) / len(self.lengths)
@@ -87,7 +87,7 @@ class Choices:
         out.values, out.by = dict(self.values), dict(self.by)
         return out
 
-    def leave(self, *names: str) -> None:
+    def reopen(self, *names: str) -> None:
         """Reopen these settings, as if nobody had chosen them."""
         for name in names:
             self.values.pop(name, None)
@@ -134,7 +134,7 @@ def settle(choices: Choices, model: models.Model, data: DataFacts, device: Devic
 
 
 def _objective(choices: Choices, facts: models.ModelFacts, data: DataFacts, problems: list) -> None:
-    chosen = objectives.natural(data.kind, facts.family)
+    chosen = objectives.default_for(data.kind, facts.family)
     choices.decide("objective", chosen, f"{objectives.get(chosen).sentence} This is what this data and this model are made for.")
     if data.kind not in objectives.get(choices["objective"]).kinds:
         fit = [o.name for o in objectives.OBJECTIVES.values() if data.kind in o.kinds and facts.family in o.families] or ["none"]
@@ -151,7 +151,7 @@ def _objective(choices: Choices, facts: models.ModelFacts, data: DataFacts, prob
 
 def _new_language(choices: Choices, facts: models.ModelFacts, data: DataFacts) -> None:
     """Choose full fine-tuning for pairs of texts on a toy model: it writes neither language yet, so an adapter and a few epochs aren't enough."""
-    if facts.parameters >= TINY or facts.packed or data.kind != "seq2seq" or not choices.open("method"):
+    if facts.parameters >= TINY or facts.quantized or data.kind != "seq2seq" or not choices.open("method"):
         return
     choices.put("method", "full", "planner", "A model this small can't write the target text yet: all of its weights have to be trained.")
     choices.decide("learning_rate", 1e-3, "Twice the usual value for a model this small: it has a whole language to learn.")
@@ -166,8 +166,8 @@ def _new_language(choices: Choices, facts: models.ModelFacts, data: DataFacts) -
 
 def _method(choices: Choices, facts: models.ModelFacts, data: DataFacts, problems: list) -> None:
     """Check this method for this objective on this model, and settle quantization, gradient checkpointing and packing."""
-    if facts.packed and choices["method"] in ("lora", "qlora") and not choices.values.get("quantization"):
-        choices.put("quantization", facts.packed, "planner", "The model is stored quantized.")
+    if facts.quantized and choices["method"] in ("lora", "qlora") and not choices.values.get("quantization"):
+        choices.put("quantization", facts.quantized, "planner", "The model is stored quantized.")
     if choices["method"] == "lora" and choices.values.get("quantization"):
         choices.put("method", "qlora", choices.by["method"][0], "LoRA on quantized weights is QLoRA.")
     if choices["method"] == "qlora":
@@ -195,7 +195,7 @@ def _method(choices: Choices, facts: models.ModelFacts, data: DataFacts, problem
         ("gradient_checkpointing", method.checkpointing, f"{method.title} does not work with gradient checkpointing."),
         (
             "packing",
-            method.packing and choices["objective"] in PACKS and not data.weighted,
+            method.packing and choices["objective"] in PACKABLE and not data.weighted,
             "Packed rows can't have weights of their own."
             if data.weighted
             else f"Packed rows would attend to each other ({method.title}, {choices['objective']}).",
@@ -210,7 +210,7 @@ def _method(choices: Choices, facts: models.ModelFacts, data: DataFacts, problem
 def _preference(choices: Choices, facts: models.ModelFacts, data: DataFacts, problems: list) -> None:
     """Settle the preference loss and the settings that depend on it."""
     kind = data.kind if data.kind == "rated" else "preference"
-    choices.decide("preference_loss", *losses.natural(kind, facts.parameters < TINY))
+    choices.decide("preference_loss", *losses.default_for(kind, facts.parameters < TINY))
     loss = losses.get(choices["preference_loss"])
     if no := losses.refusal(loss.name, kind, choices["method"]):
         why, can = no
@@ -223,10 +223,12 @@ def _preference(choices: Choices, facts: models.ModelFacts, data: DataFacts, pro
         message = f"{loss.title} takes the logarithm of the label smoothing, which can't be 0."
         problems.append(SettingError(message, asked=0, available="0.001 to 0.49", remedy="Choose 0.001.", field="label_smoothing"))
     for name in ("micro_batch", "effective_batch"):
-        if (rows := choices.values.get(name)) and rows < loss.together:
+        if (rows := choices.values.get(name)) and rows < loss.min_micro_batch:
             message = f"{loss.title} compares the rows of a micro-batch, so a single row trains nothing."
-            least = f"{loss.together} and more"
-            problems.append(SettingError(message, asked=rows, available=least, remedy=f"Choose {loss.together} or more.", field=name))
+            least = f"{loss.min_micro_batch} and more"
+            problems.append(
+                SettingError(message, asked=rows, available=least, remedy=f"Choose {loss.min_micro_batch} or more.", field=name)
+            )
 
 
 def _start(choices: Choices, model: models.Model, problems: list) -> None:
@@ -238,9 +240,9 @@ def _start(choices: Choices, model: models.Model, problems: list) -> None:
             SettingError(why, asked=method, available=can or ["its base model"], remedy="Choose that.", field="method" if can else "model")
         )
         return
-    if not continuation.same(model.adapter, method, objective):
+    if not continuation.trains_further(model.adapter, method, objective):
         if no := methods.merge_refusal(model.facts):  # a run with another method starts by merging the adapter
-            can = [m for m in methods.METHODS if continuation.same(model.adapter, m, objective)]
+            can = [m for m in methods.METHODS if continuation.trains_further(model.adapter, m, objective)]
             problems.append(SettingError(no, asked=method, available=can or ["its base model"], remedy="Choose that.", field="method"))
         return
     for name, value in continuation.pinned(model.adapter, method).items():
@@ -253,7 +255,7 @@ def _start(choices: Choices, model: models.Model, problems: list) -> None:
 
 
 def _contradictions(choices: Choices, facts: models.ModelFacts, problems: list) -> None:
-    room = facts.context - (choices["virtual_tokens"] if choices["method"] in methods.SOFT else 0)
+    room = facts.context - (choices["virtual_tokens"] if choices["method"] in methods.PROMPT_METHODS else 0)
     if room < 64:
         problems.append(
             SettingError(
@@ -323,13 +325,13 @@ def _device(choices: Choices, facts: models.ModelFacts, device: Device, problems
     if choices.values.get("precision") == "fp16" and (no := mixed_precision.refusal(facts, device)):
         can = ["bf16", "fp32"] if device.bf16 else ["fp32"]
         problems.append(SettingError(no, asked="fp16", available=can, remedy=f"Choose {can[0]}.", field="precision"))
-    if device.packs:
+    if device.quantizes:
         return
     why = f"{device.name} supports neither quantized weights nor 8-bit optimizers (bitsandbytes)."
-    if facts.packed:
-        message = f"{facts.name} is stored {methods.STORED[facts.packed]}, and {device.name} can't read such weights."
+    if facts.quantized:
+        message = f"{facts.name} is stored {methods.STORED[facts.quantized]}, and {device.name} can't read such weights."
         remedy = "Choose the 16-bit model it was made from, or a computer with an NVIDIA card."
-        problems.append(SettingError(message, asked=facts.packed, available="16-bit weights", remedy=remedy, field="model"))
+        problems.append(SettingError(message, asked=facts.quantized, available="16-bit weights", remedy=remedy, field="model"))
     elif choices["method"] == "qlora":
         others = [m for m in methods.METHODS if m != "qlora"]
         problems.append(SettingError(why, asked="qlora", available=others, remedy="Choose LoRA.", field="method"))
@@ -353,7 +355,7 @@ def matters(name: str, choices: Choices, method: methods.Method) -> bool:
     if name == "class_weights":
         return choices["objective"] in ("classification", "tokens")
     if name == "fold_system":
-        return choices["objective"] in objectives.TALKS
+        return choices["objective"] in objectives.USES_CHAT_TEMPLATE
     if run_config.group_of(name) == "preference":
         return choices["objective"] == "preference" and preferring(name, choices["preference_loss"])
     if name == "lora_dropout" and choices["objective"] in objectives.PAIRED:

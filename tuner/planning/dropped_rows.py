@@ -11,7 +11,7 @@ from tuner.errors import SettingError
 from tuner.models import ModelFacts
 from tuner.planning.decisions import Choices
 from tuner.runs import run_warnings
-from tuner.settings.methods import SOFT
+from tuner.settings.methods import PROMPT_METHODS
 
 ASK = 0.01  # share of the rows
 FOLD = {"title": "Merge the system message into the first question", "settings": {"fold_system": True}}
@@ -20,7 +20,7 @@ ACCEPT = {"title": "Train without them", "settings": {"accept_lost_rows": True}}
 
 def warnings(prepared: dict[str, Any], choices: Choices, facts: ModelFacts, longest: int) -> list[dict[str, Any]]:
     """Return the plan's warnings about rows, each with the settings that would fix it."""
-    room = facts.context - (choices["virtual_tokens"] if choices["method"] in SOFT else 0)
+    room = facts.context - (choices["virtual_tokens"] if choices["method"] in PROMPT_METHODS else 0)
     needed = min(room, -(-longest // 64) * 64)
     longer = (
         [{"title": f"Maximum length {choices['max_length']:,} → {needed:,}", "settings": {"max_length": needed}}]

@@ -70,7 +70,7 @@ class Eta:
         return middle, max(0.0, middle - 2 * doubt), middle + 2 * doubt
 
 
-def in_words(progress: dict[str, Any]) -> str:
+def describe(progress: dict[str, Any]) -> str:
     """Return 'about 6 to 9 minutes left' for a run's progress; empty when it is unknown."""
     middle = progress.get("eta_seconds")
     if middle is None:

@@ -31,14 +31,14 @@ RANKS = (64, 32, 16, 8)  # LoRA ranks that are offered when a larger one doesn't
 
 @dataclass
 class Case:
-    """One fitting problem: the choices so far (`c`) for this model, data and device, within `free` bytes."""
+    """One fitting problem: the choices so far (`choices`) for this model, data and device, within `free` bytes."""
 
-    c: Choices
+    choices: Choices
     facts: models.ModelFacts
     data: DataFacts
     device: Device
     free: int
-    fresh: bool = True  # False when the run continues from an adapter
+    new_adapter: bool = True  # False when the run continues from an adapter
 
     @property
     def budget(self) -> float:
@@ -50,12 +50,12 @@ class Case:
         return replace(found, terms=calibration.corrected(found.terms, self.correction(**other).factor))
 
     def uncorrected(self, **other: Any) -> memory.Estimate:
-        s = self.c.values | other
-        return memory.training(self.facts, s, trainable=self.trainable(s), device=self.device.kind, continued=not self.fresh)
+        s = self.choices.values | other
+        return memory.training(self.facts, s, trainable=self.trainable(s), device=self.device.kind, continued=not self.new_adapter)
 
     def correction(self, **other: Any) -> calibration.Correction:
         return calibration.correction(
-            self.device.name, self.device.kind, calibration.bucket(other.get("method", self.c["method"]), self.facts.parameters)
+            self.device.name, self.device.kind, calibration.bucket(other.get("method", self.choices["method"]), self.facts.parameters)
         )
 
     def trainable(self, s: dict[str, Any]) -> int:
@@ -68,12 +68,12 @@ class Case:
 def fit(case: Case) -> bool:
     """Decide the open settings so that the run fits and is fast; take all fallbacks when nothing fits. Return whether it fits."""
     taken: dict[str, tuple[Any, str]] = {}
-    for changes in rungs(case):
+    for changes in fallbacks(case):
         taken |= changes
         if found := _fastest(case, {k: v for k, (v, _) in taken.items()}):
-            return _apply(case.c, taken, *found, fits=True)
+            return _apply(case.choices, taken, *found, fits=True)
     candidates = _candidates(case, {})
-    _apply(case.c, taken, *max(candidates, key=lambda w: (-w[0], w[1])), fits=False)
+    _apply(case.choices, taken, *max(candidates, key=lambda w: (-w[0], w[1])), fits=False)
     return False
 
 
@@ -95,7 +95,7 @@ def _without_bf16(method: str, facts: models.ModelFacts, device: Device) -> tupl
         return "fp32", "This CPU does not support bf16."
     if refusal := mixed_precision.refusal(facts, device):
         return "fp32", f"This GPU does not support bf16, and fp16 does not work for this model. {refusal}"
-    if method in mixed_precision.WHOLE:
+    if method in mixed_precision.TRAINS_WEIGHTS:
         return (
             "fp16",
             "This GPU does not support bf16: it computes in fp16 with a loss scaler, and the trained weights stay in fp32.",
@@ -106,13 +106,13 @@ def _without_bf16(method: str, facts: models.ModelFacts, device: Device) -> tupl
     )
 
 
-def rungs(case: Case) -> Iterator[dict[str, tuple[Any, str]]]:
+def fallbacks(case: Case) -> Iterator[dict[str, tuple[Any, str]]]:
     """Yield the fallbacks, {setting: (value, reason)} added to the ones before, the lowest cost in quality first."""
-    choices, method = case.c, case.c["method"]
+    choices, method = case.choices, case.choices["method"]
     yield {}
     if choices.open("precision") and choices["precision"] == "fp32" and case.device.bf16:
         yield {"precision": ("bf16", "Half the memory of fp32, so that it fits.")}
-    eight_bit = choices.open("optimizer") and case.device.kind == "cuda" and case.device.packs
+    eight_bit = choices.open("optimizer") and case.device.kind == "cuda" and case.device.quantizes
     if eight_bit:
         yield {"optimizer": ("adamw_8bit", "The optimizer state takes a quarter of the memory, so that it fits.")}
         yield {
@@ -131,27 +131,30 @@ def rungs(case: Case) -> Iterator[dict[str, tuple[Any, str]]]:
             )
         }
     if choices.open("max_length"):
-        for length in (n for n in SHORTER if n < choices["max_length"] and case.data.cut(n) <= MOST_CUT):
-            yield {"max_length": (length, f"Shorter, so that it fits; this truncates {case.data.cut(length):.0%} of the rows.")}
+        for length in (n for n in SHORTER if n < choices["max_length"] and case.data.truncated_share(n) <= MOST_CUT):
+            yield {"max_length": (length, f"Shorter, so that it fits; this truncates {case.data.truncated_share(length):.0%} of the rows.")}
 
 
 def _allows_bf16_adapter(case: Case, method: str) -> bool:
     """Return whether LoRA's matrices may be in bf16: not with fp16, whose scaler unscales fp32 gradients only."""
     able = case.device.bf16 and case.device.kind == "cuda"
-    return able and method in ("lora", "qlora") and case.c["precision"] != "fp16"
+    return able and method in ("lora", "qlora") and case.choices["precision"] != "fp16"
 
 
 def _can_quantize(case: Case) -> bool:
-    settings = case.c.values | {"method": "qlora", "quantization": "nf4"}
-    able = case.device.packs and case.fresh and case.facts.parameters >= TINY
-    return able and methods.refusal("qlora", case.c["objective"], case.facts, settings) is None
+    settings = case.choices.values | {"method": "qlora", "quantization": "nf4"}
+    able = case.device.quantizes and case.new_adapter and case.facts.parameters >= TINY
+    return able and methods.refusal("qlora", case.choices["objective"], case.facts, settings) is None
 
 
 def _candidates(case: Case, changes: dict[str, Any]) -> list[tuple[int, bool]]:
     """Return the (micro-batch, gradient checkpointing) combinations that are open."""
-    choices = case.c
+    choices = case.choices
     effective, length = choices["effective_batch"], changes.get("max_length", choices["max_length"])
-    tokens, least = (2 if memory.paired(choices.values) else 1) * max(1.0, min(case.data.mean, length)), together(choices.values)
+    tokens, least = (
+        (2 if memory.paired(choices.values) else 1) * max(1.0, min(case.data.mean, length)),
+        smallest_micro_batch(choices.values),
+    )
     most = 32 if case.device.kind != "cpu" else max(least, int(CPU_TOKENS / tokens))
     sizes = [d for d in range(min(effective, most), least - 1, -1) if effective % d == 0] or [effective]
     if not choices.open("micro_batch"):
@@ -160,9 +163,9 @@ def _candidates(case: Case, changes: dict[str, Any]) -> list[tuple[int, bool]]:
     return [(size, checkpointing) for checkpointing in options for size in sizes]
 
 
-def together(settings: dict[str, Any]) -> int:
+def smallest_micro_batch(settings: dict[str, Any]) -> int:
     """Return the smallest micro-batch that the loss allows: some losses compare the rows of a micro-batch."""
-    return losses.get(settings["preference_loss"]).together if settings.get("objective") == "preference" else 1
+    return losses.get(settings["preference_loss"]).min_micro_batch if settings.get("objective") == "preference" else 1
 
 
 def _fastest(case: Case, changes: dict[str, Any]) -> tuple[int, bool] | None:
@@ -170,7 +173,7 @@ def _fastest(case: Case, changes: dict[str, Any]) -> tuple[int, bool] | None:
     best = None
     for micro, checkpointing in _candidates(case, changes):
         other = changes | {"micro_batch": micro, "gradient_checkpointing": checkpointing}
-        seconds = case.seconds(case.c.values | other)
+        seconds = case.seconds(case.choices.values | other)
         if (best is None or seconds < best[0] * 0.999) and case.estimate(**other).peak <= case.budget:
             best = seconds, (micro, checkpointing)
     return best[1] if best else None
@@ -201,11 +204,11 @@ def remedies(case: Case, asked: Choices) -> list[dict[str, Any]]:
     out = []
     for title, cost, change, freed in _offers(case):
         choices = asked.copy()
-        choices.leave(*freed)
+        choices.reopen(*freed)
         for name, value in change.items():
             choices.put(name, value, "you", "Your choice.")
         if ("method" in change or case.device.kind == "cuda" and not case.device.bf16) and choices.open("precision"):
-            choices.leave("precision")
+            choices.reopen("precision")
             precision(choices, case.facts, case.device)
         other = replace(case, c=choices)
         fits = fit(other)
@@ -223,7 +226,7 @@ def _remedy(title: str, settings: dict[str, Any], peak: int, saves: int, cost: s
 
 def _offers(case: Case) -> Iterator[tuple[str, str, dict[str, Any], tuple[str, ...]]]:
     """Yield (title, cost, settings, names of settings to fit again)."""
-    choices, method = case.c, methods.get(case.c["method"])
+    choices, method = case.choices, methods.get(case.choices["method"])
     fixed = {n for n in ("micro_batch", "gradient_checkpointing") if choices.by[n][0] in ("you", "preset")}
     if "micro_batch" in fixed and choices["micro_batch"] > 1:
         yield f"Micro-batch {choices['micro_batch']} → smaller", "a little more time", {}, ("micro_batch",)
@@ -240,11 +243,11 @@ def _offers(case: Case) -> Iterator[tuple[str, str, dict[str, Any], tuple[str, .
             yield f"LoRA rank {choices['lora_rank']} → {rank}", "a smaller adapter learns less", change, tuple(fixed)
     if method.name in memory.WHOLE:
         yield f"LoRA instead of {method.title.lower()}", "a smaller change to the model", {"method": "lora"}, ("optimizer", *fixed)
-    if method.name not in ("qlora", *methods.SOFT) and _can_quantize(case):
+    if method.name not in ("qlora", *methods.PROMPT_METHODS) and _can_quantize(case):
         change = {"method": "qlora", "quantization": "nf4"}
         yield "QLoRA: the base model in 4-bit", "a little slower, a little less exact", change, ("optimizer", *fixed)
     for length in (n for n in SHORTER if n < choices["max_length"]):
-        cut = case.data.cut(length)
+        cut = case.data.truncated_share(length)
         cost = f"truncates {cut:.0%} of the rows" if cut else "truncates none of the rows"
         yield f"Maximum length {choices['max_length']} → {length}", cost, {"max_length": length}, ()
         if case.estimate(max_length=length).peak <= case.budget:
@@ -252,7 +255,12 @@ def _offers(case: Case) -> Iterator[tuple[str, str, dict[str, Any], tuple[str, .
     if fixed and choices["max_length"] > SHORTER[-1]:
         length = next(n for n in SHORTER if n < choices["max_length"])
         title = f"Maximum length {choices['max_length']} → {length}, and a smaller micro-batch"
-        yield title, f"truncates {case.data.cut(length):.0%} of the rows, a little more time", {"max_length": length}, tuple(fixed)
+        yield (
+            title,
+            f"truncates {case.data.truncated_share(length):.0%} of the rows, a little more time",
+            {"max_length": length},
+            tuple(fixed),
+        )
 
 
 def _works(case: Case, name: str, method: methods.Method) -> bool:
@@ -260,16 +268,18 @@ def _works(case: Case, name: str, method: methods.Method) -> bool:
         return method.checkpointing
     if name == "adapter_precision":
         return _allows_bf16_adapter(case, method.name)
-    return case.device.bf16 if name == "precision" else case.device.packs and case.device.kind == "cuda"
+    return case.device.bf16 if name == "precision" else case.device.quantizes and case.device.kind == "cuda"
 
 
 def _smaller(case: Case, peak: int) -> list[dict[str, Any]]:
     """Return the largest model of the catalog smaller than this one that fits with the same method; [] when there is none."""
     for entry in sorted(models.catalog_of(case.facts.family), key=lambda e: -models.catalog_facts(e).parameters):
         facts = models.catalog_facts(entry)
-        if facts.parameters >= case.facts.parameters or methods.refusal(case.c["method"], case.c["objective"], facts, case.c.values):
+        if facts.parameters >= case.facts.parameters or methods.refusal(
+            case.choices["method"], case.choices["objective"], facts, case.choices.values
+        ):
             continue
-        needed = replace(case, facts=facts).estimate(max_length=min(case.c["max_length"], facts.context)).peak
+        needed = replace(case, facts=facts).estimate(max_length=min(case.choices["max_length"], facts.context)).peak
         if needed <= case.budget:
             return [_remedy(f"A smaller model: {entry['id']}", {"model": entry["id"]}, needed, peak - needed, "it knows less", True)]
     return []

@@ -20,7 +20,7 @@ CARDS = (8, 12, 16, 24, 48, 80)  # GB: common sizes of GPU memory
 SHOWN = ("qlora", "lora", "full")  # methods whose largest model is shown
 USUAL = {"chat": 1024, "text": 2048, "seq2seq": 512}  # tokens of a row, when no data is chosen yet
 HOUR = 3600.0  # seconds: a reasonable time to wait for a run
-LEARNT = 500_000  # tokens: a typical dataset
+TYPICAL_TOKENS = 500_000  # tokens: a typical dataset
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def fits(facts: models.ModelFacts, method: str, device: Device, objective: str =
     """Return whether a model can be trained with `settings_for` on this device, if all of its memory were free."""
     settings = settings_for(method, objective)
     settings |= {"max_length": min(settings["max_length"], facts.context)}
-    if device.kind == "cpu" or not device.packs:
+    if device.kind == "cpu" or not device.quantizes:
         settings |= {"optimizer": "adamw"}
     return memory.training(facts, settings, device=device.kind).peak <= device.total * ROOM
 
@@ -55,7 +55,7 @@ def largest(device: Device, objective: str = "chat") -> dict[str, str]:
     """Return {method: id} of the largest model that fits, for the methods of `SHOWN` that this device supports."""
     found = {}
     for method in SHOWN:
-        if method == "qlora" and not device.packs:
+        if method == "qlora" and not device.quantizes:
             continue
         for entry in sorted(_entries(objective), key=lambda e: -models.catalog_facts(e).parameters):
             facts = models.catalog_facts(entry)
@@ -80,7 +80,7 @@ def _seconds(facts: models.ModelFacts, device: Device, objective: str = "chat") 
     if device.kind == "cpu" and not device.bf16:
         settings |= {"precision": "fp32"}
     data = DataFacts(objectives.get(objective).kinds[0], 1000, 0, 256.0, 512)
-    return time_estimate.step_seconds(settings, facts, data, device, 0) * LEARNT / (16 * 256)
+    return time_estimate.step_seconds(settings, facts, data, device, 0) * TYPICAL_TOKENS / (16 * 256)
 
 
 def capacity(device: Device) -> str:
@@ -126,7 +126,7 @@ def recommended(device: Device, objective: str = "chat", language: str | None = 
 
 
 def _method(facts: models.ModelFacts, device: Device, objective: str) -> str | None:
-    return next((m for m in ("lora", "qlora") if (m == "lora" or device.packs) and fits(facts, m, device, objective)), None)
+    return next((m for m in ("lora", "qlora") if (m == "lora" or device.quantizes) and fits(facts, m, device, objective)), None)
 
 
 def _size_class(parameters: int) -> float:
@@ -153,7 +153,7 @@ def elsewhere(
     "gradient_checkpointing", "max_length"} each, or {"gigabytes", "why_not"}."""
     out = []
     for gigabytes in sizes:
-        card = devices.imagined(gigabytes * 10**9)
+        card = devices.hypothetical(gigabytes * 10**9)
         try:
             plan = planner.plan(asked, model, data, preset=preset, device=card, remedies=False)
         except TunerError as error:

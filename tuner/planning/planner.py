@@ -54,7 +54,7 @@ class Plan:
     seconds_high: float = 0.0
     energy_wh: float | None = None
     cost: dict[str, Any] | None = None
-    pace: dict[str, Any] = field(default_factory=dict)  # the parts of `seconds`: `time_estimate.Pace.parts`
+    pace: dict[str, Any] = field(default_factory=dict)  # the parts of `seconds`: `time_estimate.TimeEstimate.parts`
     remedies: list[dict[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     rows: dict[str, Any] | None = None  # what happens to the rows, as a run reports it in `prepared`; None while they are not counted
@@ -106,13 +106,13 @@ def plan(
             field="adapter_precision",
         )
     data_defaults.packing(choices, data, device)
-    case, asked_for = fitting.Case(choices, facts, data, device, free, fresh=model.adapter is None), choices.copy()
+    case, asked_for = fitting.Case(choices, facts, data, device, free, new_adapter=model.adapter is None), choices.copy()
     fits = fitting.fit(case)
-    steps = data_defaults.rhythm(choices, data)
+    steps = data_defaults.intervals(choices, data)
     notes += data_defaults.too_few_steps(choices, data, steps) if has_data else []
     estimate = case.estimate()
     trained = parameter_counts.trainable(facts, choices.values, choices["objective"], data.labels)
-    if model.adapter and continuation.same(model.adapter, choices["method"], choices["objective"]):
+    if model.adapter and continuation.trains_further(model.adapter, choices["method"], choices["objective"]):
         trained = continuation.parameters(model.adapter, choices["method"]) or trained
     time = time_estimate.predict(choices.values, facts, data, device, steps, trained)
     result = Plan(
@@ -214,15 +214,15 @@ def own_kind(objective: str | None, facts: models.ModelFacts) -> str:
 def _optimization(choices: Choices, facts: models.ModelFacts, data: DataFacts, model: models.Model, device: Device) -> list[str]:
     tiny, method = facts.parameters < TINY, methods.get(choices["method"])
     t5 = facts.model_type in T5 and method.name in T5_RATES
-    scale = PREFERRED[losses.get(choices["preference_loss"]).learns][tiny] if choices["objective"] == "preference" else 1.0
-    rate = method.toy if tiny else T5_RATES[method.name] if t5 else method.rate
+    scale = PREFERRED[losses.get(choices["preference_loss"]).with_sft][tiny] if choices["objective"] == "preference" else 1.0
+    rate = method.tiny_rate if tiny else T5_RATES[method.name] if t5 else method.rate
     if choices["objective"] in HEADS:
         rate = min(rate, 1e-2)  # the head is trained at the same rate, and diverges at the rates of prompt tuning
     rate = float(f"{rate * scale:.2g}")
     name = f"{method.title} with preferences" if scale != 1.0 else method.title
     choices.decide("learning_rate", rate, f"{rate:g} is usual for {name} on a model of this size.")
     choices.decide("lora_alpha", *alpha(choices))
-    data_defaults.passes(choices, facts, data)
+    data_defaults.epochs(choices, facts, data)
     if choices["objective"] == "preference":
         data_defaults.reference(choices)
     notes = []
@@ -238,11 +238,11 @@ def _optimization(choices: Choices, facts: models.ModelFacts, data: DataFacts, m
         notes.append(
             f"A learning rate of {choices['learning_rate']:g} is far from what works for {method.title}{scaling}: {low:.2g} to {high:.2g}."
         )
-    if not facts.has_template and facts.family == "decoder" and choices["objective"] in objectives.TALKS:
+    if not facts.has_template and facts.family == "decoder" and choices["objective"] in objectives.USES_CHAT_TEMPLATE:
         choices.decide("chat_template", "plain", "A template of plain words that any model has seen; it is saved with the result.")
         example = chat_templates.SAMPLES[choices["chat_template"]].replace("\n", " ⏎ ")
         notes.append(f"This model has no chat template. Conversations will look like this: {example}")
-    if model.adapter and not continuation.same(model.adapter, choices["method"], choices["objective"]):
+    if model.adapter and not continuation.trains_further(model.adapter, choices["method"], choices["objective"]):
         notes.append("The adapter of the earlier run is merged into the base model first.")
     if message := objectives.trade_off(choices["objective"], facts, data.kind):
         notes.append(message)

@@ -19,8 +19,8 @@ from tuner.devices.roofline import Roofline
 from tuner.errors import SettingError
 from tuner.models import ModelFacts, mixed_precision
 from tuner.planning import memory
-from tuner.planning.decisions import PACKS, DataFacts
-from tuner.settings.methods import SOFT
+from tuner.planning.decisions import PACKABLE, DataFacts
+from tuner.settings.methods import PROMPT_METHODS
 
 SAMPLE = 400  # rows whose longest is known when lengths are a guess
 IMPORTS = 7.0  # seconds to import torch, transformers and TRL
@@ -42,15 +42,15 @@ UPDATED = {
     "adafactor": 24,
 }  # bytes moved per trainable parameter and step
 SHARE = {"cpu": 1.0, "cuda": 0.75, "mps": 1.0}  # share of the power limit that training draws
-PAPER, PROBED = (0.6, 1.8), (0.7, 1.45)  # low and high relative to the middle until a run was measured: without and with a benchmark
+PAPER, BENCHMARKED = (0.6, 1.8), (0.7, 1.45)  # low and high relative to the middle until a run was measured: without and with a benchmark
 KEPT = 20  # factors per bucket
 STARTED = "start"  # the bucket of the time before the first step
 
 
 @dataclass(frozen=True)
-class Pace:
-    """The time of a run: seconds of the whole run (middle, `low`, `high`), of one `step`, one `test` (an evaluation on all validation rows),
-    one `save` and the `start` until the first step; `tests` and `saves` are counts. `energy_wh` is None where the device's power is unknown;
+class TimeEstimate:
+    """The time of a run: seconds of the whole run (middle, `low`, `high`), of one `step`, one `evaluation` on all validation rows,
+    one `save` and the `start` until the first step; `evaluations` and `saves` are counts. `energy_wh` is None where the device's power is unknown;
     `cost` is {"low", "high", "currency"} where an hourly price is set. `key` and `factor`: the bucket of measured runs, and the correction
     of the step that the figures already contain (`started`: the correction of the start)."""
 
@@ -62,9 +62,9 @@ class Pace:
     cost: dict[str, Any] | None
     start: float
     step: float
-    test: float
+    evaluation: float
     save: float
-    tests: int
+    evaluations: int
     saves: int
     key: str
     factor: float
@@ -72,43 +72,42 @@ class Pace:
 
     def parts(self) -> dict[str, Any]:
         """Return what plan.json keeps, for the run's remaining time and for later corrections."""
-        names = ("start", "step", "test", "save", "tests", "saves", "tokens_per_second", "key", "factor", "started")
-        return {n: getattr(self, n) for n in names}
+        counts = {"test": self.evaluation, "tests": self.evaluations}  # the keys of plan.json
+        return counts | {n: getattr(self, n) for n in ("start", "step", "save", "saves", "tokens_per_second", "key", "factor", "started")}
 
 
-def predict(s: dict[str, Any], facts: ModelFacts, data: DataFacts, device: Device, steps: int, trained: int) -> Pace:
+def predict(s: dict[str, Any], facts: ModelFacts, data: DataFacts, device: Device, steps: int, trained: int) -> TimeEstimate:
     """Return the time estimate of a run with settings `s` that trains `trained` parameters in `steps` steps."""
     ceiling = roofline.of(device)
     key = f"{device.name}|{'probe' if ceiling.measured else 'paper'}|"
     bucket = f"{key}{s['method']}-{s['precision']}-{s['objective']}-1e{round(math.log10(max(1, facts.parameters)))}"
-    factor, low, high = learned(bucket, key, PROBED if ceiling.measured else PAPER)
-    started, soon, late = learned(f"{device.name}|{STARTED}", None, PAPER)
+    factor, low, high = correction(bucket, key, BENCHMARKED if ceiling.measured else PAPER)
+    started, soon, late = correction(f"{device.name}|{STARTED}", None, PAPER)
     work = _Work(s, facts, data, device, ceiling, trained)
-    step, test = (factor * t for t in (work.step(), work.test(data.held_out)))
+    step, evaluation = (factor * t for t in (work.step(), work.evaluation(data.held_out)))
     start = started * (IMPORTS + facts.parameters * facts.bytes_per_weight / DISK + (data.rows + data.held_out) / PREPARED)
     save = SAVE + memory.checkpoint(facts, method=s["method"], trainable=trained, precision=s["precision"]) / WRITTEN
-    tests = steps // s["eval_steps"] + 1 if data.held_out else 0  # and the base model once
+    evaluations = steps // s["eval_steps"] + 1 if data.held_out else 0  # and the base model once
     saves = math.ceil(steps / s["save_steps"]) + 1  # and the final model
-    learning = steps * step + tests * test
-    total = start + learning + saves * save
-    least, most = (total + learning * (w - 1) + start * (v - 1) for w, v in ((low, soon), (high, late)))
-    # fmt: skip
-    return Pace(
-        total,
-        least,
-        most,
-        work.real / step,
-        energy(device, total),
-        cost(least, most),
-        start,
-        step,
-        test,
-        save,
-        tests,
-        saves,
-        bucket,
-        factor,
-        started,
+    training = steps * step + evaluations * evaluation
+    total = start + training + saves * save
+    least, most = (total + training * (w - 1) + start * (v - 1) for w, v in ((low, soon), (high, late)))
+    return TimeEstimate(
+        seconds=total,
+        low=least,
+        high=most,
+        tokens_per_second=work.real / step,
+        energy_wh=energy(device, total),
+        cost=cost(least, most),
+        start=start,
+        step=step,
+        evaluation=evaluation,
+        save=save,
+        evaluations=evaluations,
+        saves=saves,
+        key=bucket,
+        factor=factor,
+        started=started,
     )
 
 
@@ -129,7 +128,7 @@ class _Work:
         self.real = s["effective_batch"] * (s["max_length"] if s["packing"] else mean) * (2 if memory.paired(s) else 1)
         self.layer = _active(facts)
         self.sides = 2 if memory.paired(s) else 1  # answers per row
-        self.asked = memory.refers(s)  # whether the reference model runs beside the model
+        self.asked = memory.uses_reference(s)  # whether the reference model runs beside the model
         self.scored = SCORED.get(s["objective"], 0.0)
         self.wide = mixed_precision.width(s["precision"], s["method"])
         self.fp16 = s["precision"] == "fp16"
@@ -142,7 +141,7 @@ class _Work:
         reference = self.batch(self.micro, learning=False) if self.asked else 0.0
         return batches * (self.batch(self.micro, learning=True) + reference) + update + TRAINER[self.kind]
 
-    def test(self, rows: int) -> float:
+    def evaluation(self, rows: int) -> float:
         """Return the seconds of one evaluation on `rows` validation rows; 0 without any."""
         whole, rest = divmod(rows, self.micro)
         once = whole * self.batch(self.micro, learning=False) + (self.batch(rest, learning=False) if rest else 0.0)
@@ -163,7 +162,7 @@ class _Work:
         head = 2 * f.vocabulary * f.hidden * tokens * self.scored
         if not learning:
             return layers + head
-        added = 0 if self.whole or self.s["method"] in SOFT else 6 * self.trained * tokens
+        added = 0 if self.whole or self.s["method"] in PROMPT_METHODS else 6 * self.trained * tokens
         return layers * (1 + self.back() + self.again()) + head * (3 if self.s["method"] == "full" else 2) + added
 
     def back(self) -> float:
@@ -191,7 +190,7 @@ class _Work:
         f, passes = self.facts, 1 + (self.back() + self.again() if learning else 0)
         layers, head = f.depth * f.layer_parameters, f.vocabulary * f.hidden * (1 if self.scored else 0)
         packed = self.s.get("quantization") if self.s["method"] == "qlora" else None
-        each = memory.PACKED[packed][0] + 2 * 2 if packed else self.wide
+        each = memory.QUANTIZED[packed][0] + 2 * 2 if packed else self.wide
         return passes * (layers * each + head * self.wide)
 
     def between(self, tokens: float, learning: bool) -> float:
@@ -218,8 +217,8 @@ def _active(facts: ModelFacts) -> float:
 def padded(data: DataFacts, s: dict[str, Any]) -> float:
     """Return the tokens of a row with padding: the longest of `micro_batch` rows sets the width (Blom's estimate for normal lengths)."""
     mean, most = max(1.0, min(data.mean, s["max_length"])), max(1.0, min(data.longest, s["max_length"]))
-    virtual = s.get("virtual_tokens") or 0 if s["method"] in SOFT else 0
-    if s["objective"] not in PACKS:  # batches of rows of similar length (workers/training/trainer.py)
+    virtual = s.get("virtual_tokens") or 0 if s["method"] in PROMPT_METHODS else 0
+    if s["objective"] not in PACKABLE:  # batches of rows of similar length (workers/training/trainer.py)
         return mean * 1.05 + virtual
 
     def above(n: int) -> float:  # the expected largest of n draws, in standard deviations
@@ -232,7 +231,7 @@ def padded(data: DataFacts, s: dict[str, Any]) -> float:
 # --- corrections from measured runs ------------------------------------------------------------------------------------------------------
 
 
-def learned(bucket: str, others: str | None, unknown: tuple[float, float]) -> tuple[float, float, float]:
+def correction(bucket: str, others: str | None, unknown: tuple[float, float]) -> tuple[float, float, float]:
     """Return (factor, low, high): measured over predicted seconds of this bucket's runs, else of all runs on the device (keys that start with
     `others`), else 1; low and high, relative to the middle, are `unknown` until a run was measured."""
     known = _factors()

@@ -24,7 +24,7 @@ from tuner import __version__, models, paths
 from tuner.data.store import store
 from tuner.errors import ModelError, restore
 from tuner.paths import Workspace
-from tuner.runs.run_warnings import NOTHING, SAME
+from tuner.runs.run_warnings import NO_TRAINED_TOKENS, SAME_ANSWERS
 from tuner.settings import losses, objectives
 from tuner.system import processes
 
@@ -53,7 +53,7 @@ class Side:
         length, left_out = self.length, dict(self.left_out)
         lost = self.columns.get("first", length) >= limit if len(length) else np.zeros(0, bool)
         same = ~lost & (self.columns["differs"] >= limit) if "differs" in self.columns else np.zeros(len(length), bool)
-        for why, n in ((NOTHING, int(lost.sum())), (SAME, int(same.sum()))):
+        for why, n in ((NO_TRAINED_TOKENS, int(lost.sum())), (SAME_ANSWERS, int(same.sum()))):
             if n:
                 left_out[why] = left_out.get(why, 0) + n
         kept = ~(lost | same)
@@ -80,17 +80,17 @@ class Counts:
     a good and a bad answer from a pair)."""
 
     train: Side
-    held: Side
+    validation: Side
     sample: bool = False
     each: int = 1
 
     def lengths(self) -> np.ndarray:
         """Return the lengths of all usable rows in tokens, ascending."""
-        return np.sort(np.concatenate([self.train.length, self.held.length]))
+        return np.sort(np.concatenate([self.train.length, self.validation.length]))
 
     def prepared(self, limit: int) -> dict[str, Any]:
         """Return what a run with this maximum length reports about its rows: {"rows", "cut", "left_out", "notes", "unseen", "held_out": {...}}."""
-        validation = self.held.prepared(limit, self.each)
+        validation = self.validation.prepared(limit, self.each)
         training = self.train.prepared(limit, self.each) | {"notes": self.train.notes, "unseen": self.train.unseen}
         return training | {"held_out": {k: validation[k] for k in ("rows", "cut", "left_out")}}
 
@@ -101,7 +101,7 @@ def _read(file: str, changed: int, each: int) -> Counts:
         about = json.loads(str(stored["about"]))
         columns = {side: {k.removeprefix(f"{side}_"): stored[k] for k in stored.files if k.startswith(side)} for side in ("train", "held")}
     sides = {side: Side(columns[side], **about[side]) for side in columns}
-    return Counts(**sides, sample=about["sample"], each=each)
+    return Counts(sides["train"], sides["held"], sample=about["sample"], each=each)
 
 
 # --- questions --------------------------------------------------------------------------------------------------------------
@@ -120,11 +120,11 @@ class Question:
 
     @property
     def each(self) -> int:
-        return 2 if self.singly and self.ds.kind == "preference" else 1
+        return 2 if self.unpaired and self.ds.kind == "preference" else 1
 
     @property
-    def singly(self) -> bool:
-        return self.objective == "preference" and bool(self.loss) and losses.get(self.loss).singly
+    def unpaired(self) -> bool:
+        return self.objective == "preference" and bool(self.loss) and losses.get(self.loss).unpaired
 
     @property
     def file(self) -> Path:
@@ -132,7 +132,7 @@ class Question:
         about = {
             "data": [self.ds.ref, self.ds.created, self.ds.sha256, self.ds.share, self.ds.seed, self.ds.rows],
             "tokenizer": [str(self.folder.resolve()), tokenizer_files(self.folder)],
-            "how": [self.objective, self.template, self.fold_system, self.singly, FORMAT, __version__],
+            "how": [self.objective, self.template, self.fold_system, self.unpaired, FORMAT, __version__],
         }
         key = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:16]
         return self.ds.folder / "token_counts" / f"{key}.npz"
@@ -140,8 +140,8 @@ class Question:
 
 def question(ds: store.Dataset, model: models.Model, values: dict[str, Any]) -> Question:
     """Return what to count for a request; `values` are its settings, at least those that a person chose."""
-    objective = values.get("objective") or objectives.natural(ds.kind, model.facts.family)
-    loss = values.get("preference_loss") or losses.natural(ds.kind, False)[0] if objective == "preference" else None
+    objective = values.get("objective") or objectives.default_for(ds.kind, model.facts.family)
+    loss = values.get("preference_loss") or losses.default_for(ds.kind, False)[0] if objective == "preference" else None
     if ds.kind not in objectives.get(objective).kinds or objectives.refusal(objective, model.facts):
         return Question(ds, None, objective)  # the planner raises the error for this
     folder = model.adapter if model.adapter and (model.adapter / "tokenizer.json").exists() else _local(model)
@@ -163,7 +163,7 @@ def tokenizer_files(folder: Path) -> list:
 # --- asking ---------------------------------------------------------------------------------------------------------------------
 
 
-def look(q: Question, ws: Workspace, wait: float | None = 0.0, each: Callable[[dict], None] | None = None) -> Counts | None:
+def counts(q: Question, ws: Workspace, wait: float | None = 0.0, each: Callable[[dict], None] | None = None) -> Counts | None:
     """Return the counts of all rows, waiting up to `wait` seconds (None: until the end). After that a sample, or None before there is one; None
     too when the tokenizer is not on this computer. `each({"done", "total"})` is called while waiting. Errors of the child are raised."""
     if q.folder is None:
@@ -266,7 +266,7 @@ class Child:
             self.states[id] = {"state": "cancelled" if self.gone else "running", "done": 0, "total": q.ds.rows}
         _tidy(q.file.parent)
         about = {"home": str(ws.home.resolve()), "owner": ws.owner, "data": q.ds.ref, "folder": str(q.folder.resolve()), "rows": q.ds.rows}
-        how = {"objective": q.objective, "template": q.template, "fold_system": q.fold_system, "singly": q.singly}
+        how = {"objective": q.objective, "template": q.template, "fold_system": q.fold_system, "unpaired": q.unpaired}
         self._send({"id": id, "file": id, "sample": str(_sample_of(q.file))} | about | how)
         return id
 

@@ -30,7 +30,7 @@ class Listed(run_folder.Run):
     def __init__(self, path: Path, status: dict, config: dict, about: dict, brief: dict):
         vars(self).update(id=path.name, path=path, status=status, config=config, about=about, brief=brief)
 
-    def as_of(self, status: dict[str, Any]) -> "Listed":
+    def with_status(self, status: dict[str, Any]) -> "Listed":
         return Listed(self.path, status, self.config, self.about, self.brief)
 
     @property

@@ -45,7 +45,7 @@ class Run:
     plan: dict[str, Any]
     about: dict[str, Any] = field(default_factory=dict)
 
-    def as_of(self, status: dict[str, Any]) -> "Run":
+    def with_status(self, status: dict[str, Any]) -> "Run":
         """Return the same run with another status."""
         return replace(self, status=status)
 
@@ -181,7 +181,7 @@ def read(folder: Path, status: dict[str, Any]) -> Run:
 def alive(run: Run, *, patience: float = 0.0) -> bool:
     """Return whether a process is working on the run; one that has just finished gets `patience` seconds to exit."""
     end = time.monotonic() + patience
-    while held := locks.held(run.path / "lock"):
+    while held := locks.is_held(run.path / "lock"):
         if time.monotonic() >= end:
             break
         time.sleep(0.05)

@@ -8,8 +8,8 @@ A plan has the same documents (`Plan.warnings`): what is known before the start 
 
 from typing import Any
 
-NOTHING = "no tokens to train are left within the maximum length"
-SAME = "both answers are the same within the maximum length"
+NO_TRAINED_TOKENS = "no tokens to train are left within the maximum length"
+SAME_ANSWERS = "both answers are the same within the maximum length"
 NO_CALLS = "the model's chat template does not support the tool calls of its answers"
 NO_REASONING = "the model's chat template does not support reasoning, and the answer contains nothing else"
 NO_SYSTEM = "the model's chat template does not support system messages"

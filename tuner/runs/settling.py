@@ -34,7 +34,7 @@ def run(ws: Workspace, found: run_folder.Run) -> run_folder.Run:
 def listing(ws: Workspace, found: list[run_folder.Run]) -> list[run_folder.Run]:
     """Return runs in their true state; ended runs need no check."""
     machine = Machine(ws.machine_folder())
-    return [r.as_of(_true(r.path, r.status, machine)) if r.live else r for r in found]
+    return [r.with_status(_true(r.path, r.status, machine)) if r.live else r for r in found]
 
 
 def status(folder: Path, document: dict[str, Any], machine: Path) -> dict[str, Any]:
@@ -43,7 +43,7 @@ def status(folder: Path, document: dict[str, Any], machine: Path) -> dict[str, A
 
 
 def _true(folder: Path, document: dict[str, Any], machine: Machine) -> dict[str, Any]:
-    if document.get("state") not in run_folder.LIVE or locks.held(folder / "lock"):
+    if document.get("state") not in run_folder.LIVE or locks.is_held(folder / "lock"):
         return document
     known, starting = machine.work.get(str(folder)), document.get("starting")
     if document["state"] == "queued" or starting and known == "waiting":
@@ -63,7 +63,7 @@ def settle(folder: Path, code: int | None = None) -> dict[str, Any]:
     if before.get("state") not in run_folder.LIVE:
         return before  # don't take the lock: it would recreate a folder that is being deleted
     try:
-        if not (already_mine := locks.mine(lock)) and not locks.hold(lock, patience=0.2):
+        if not (already_mine := locks.is_mine(lock)) and not locks.acquire(lock, patience=0.2):
             return paths.read_json(folder / "status.json", {}) or {}
         try:
             now = paths.read_json(folder / "status.json", {}) or {}

@@ -29,7 +29,7 @@ class Piece:
     completion_tokens: int = 0
 
 
-def known_as(ws: Workspace, ref: str, base: bool = False) -> dict[str, Any]:
+def serving_spec(ws: Workspace, ref: str, base: bool = False) -> dict[str, Any]:
     """Return what the serving worker needs to load a run or model: its id there, base model, adapter, precision.
 
     With `base`, the model that the run started from; ModelError for a run without a model.
@@ -65,7 +65,7 @@ def known_as(ws: Workspace, ref: str, base: bool = False) -> dict[str, Any]:
 
 
 def _precision(settings: dict[str, Any], fast: bool) -> str:
-    asked, whole = settings["precision"], settings["method"] in mixed_precision.WHOLE
+    asked, whole = settings["precision"], settings["method"] in mixed_precision.TRAINS_WEIGHTS
     if asked == "fp16" and not whole and not fast:
         return "fp16" if devices.listing()[0].kind == "cuda" else "fp32"
     return "bf16" if asked == "bf16" or fast and (settings["method"] == "full" or asked == "fp16" and not whole) else "fp32"
@@ -85,10 +85,10 @@ def endpoint(ws: Workspace, device: str | None = None, *, waiting=None) -> dict[
     place = folder(ws, device)
     began = seen = time.monotonic()
     while True:
-        found = paths.read_json(place / "endpoint.json") if locks.held(place / "lock") else None
+        found = paths.read_json(place / "endpoint.json") if locks.is_held(place / "lock") else None
         if found:
             return found
-        if not locks.held(place / "lock"):
+        if not locks.is_held(place / "lock"):
             place.mkdir(parents=True, exist_ok=True)
             (place / "endpoint.json").unlink(missing_ok=True)
             if not (place / "request.json").exists():

@@ -26,8 +26,8 @@ KINDS = {
     "full": "whole",
 }
 MERGE = ("peft:LORA", "peft:IA3", "peft:LN_TUNING", "layers", "whole")
-WORDS = {kind: method for method, kind in reversed(KINDS.items())}
-MOST = 1 << 20  # largest rank, size or number of layers
+METHOD_OF = {kind: method for method, kind in reversed(KINDS.items())}
+LARGEST = 1 << 20  # largest rank, size or number of layers
 # setting: (its key in adapter_config.json, the value when the key is missing)
 PINNED = {
     "lora_rank": ("r", None),
@@ -64,7 +64,7 @@ def objective_of(folder: Path) -> str | None:
     return next((o.name for o in objectives.OBJECTIVES.values() if o.task == _task(folder)), None)
 
 
-def same(folder: Path, method: str, objective: str) -> bool:
+def trains_further(folder: Path, method: str, objective: str) -> bool:
     """Return whether a run with this method and objective trains the existing adapter itself further."""
     return kind(folder) == KINDS[method] and _task(folder) in (objectives.get(objective).task, None)
 
@@ -88,7 +88,7 @@ def pinned(folder: Path, method: str) -> dict[str, Any]:
 
 
 def _out_of_range(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not 0 <= value <= MOST
+    return isinstance(value, (int, float)) and not 0 <= value <= LARGEST
 
 
 def parameters(folder: Path, method: str) -> int | None:
@@ -100,10 +100,10 @@ def parameters(folder: Path, method: str) -> int | None:
 
 def refusal(folder: Path, method: str, objective: str) -> tuple[str, list[str]] | None:
     """Return why a run with this method can't continue from the adapter, and the methods that can; None when it can."""
-    found, can = kind(folder), [m for m in KINDS if same(folder, m, objective)]
+    found, can = kind(folder), [m for m in KINDS if trains_further(folder, m, objective)]
     if found not in KINDS.values():
         return f"{folder.name} holds an adapter of a type that is not supported ({found or 'none'}): start from its base model.", []
-    if same(folder, method, objective):
+    if trains_further(folder, method, objective):
         if method == "p_tuning" and not (folder / EXTRA).exists():
             return f"{folder.name} lacks {EXTRA}, which P-tuning needs to continue: start from its base model.", []
         return None
@@ -111,7 +111,7 @@ def refusal(folder: Path, method: str, objective: str) -> tuple[str, list[str]] 
         return None
     if can:
         return (
-            f"What was trained with {WORDS[found]} can't be merged into the model, so only the same method can continue: choose {can[0]}.",
+            f"What was trained with {METHOD_OF[found]} can't be merged into the model, so only the same method can continue: choose {can[0]}.",
             can,
         )
-    return f"What was trained with {WORDS[found]} for another objective can't be continued here: start from the base model.", []
+    return f"What was trained with {METHOD_OF[found]} for another objective can't be continued here: start from the base model.", []

@@ -18,8 +18,8 @@ class Loss:
     """A preference loss.
 
     `trainer`: TRL's trainer. `loss_type`: the loss's name in TRL where it differs. `beta`, `smoothing`: the usual values (None: it has no
-    such setting). `reference`: whether it needs a reference model. `singly`: it takes rated answers one by one. `together`: the smallest
-    micro-batch. `learns`: it also trains on the better answer as in a chat (SFT), so the learning rate is close to the usual one.
+    such setting). `reference`: whether it needs a reference model. `unpaired`: it takes rated answers one by one. `min_micro_batch`: the smallest
+    micro-batch. `with_sft`: it also trains on the better answer as in a chat (SFT), so the learning rate is close to the usual one.
     """
 
     name: str
@@ -31,9 +31,9 @@ class Loss:
     beta: float | None = 0.1
     smoothing: float | None = None
     reference: bool = True
-    singly: bool = False
-    together: int = 1
-    learns: bool = False
+    unpaired: bool = False
+    min_micro_batch: int = 1
+    with_sft: bool = False
 
 
 LOSSES = {
@@ -50,7 +50,7 @@ LOSSES = {
             "RPO",
             "DPO, and also trains on the better answer as in a chat: the model comes to give it even where it was written by others.",
             "Pang et al. 2024, arXiv:2404.19733",
-            learns=True,
+            with_sft=True,
         ),
         Loss(
             "ipo",
@@ -86,7 +86,7 @@ LOSSES = {
             "Ranks the pairs of a micro-batch as a whole; needs several rows in each.",
             "Melnyk et al. 2024, arXiv:2406.05882",
             smoothing=0.0,
-            together=2,
+            min_micro_batch=2,
         ),
         Loss(
             "aot_unpaired",
@@ -94,7 +94,7 @@ LOSSES = {
             "Ranks all better answers of a micro-batch above all worse ones.",
             "Melnyk et al. 2024, arXiv:2406.05882",
             smoothing=0.0,
-            together=2,
+            min_micro_batch=2,
         ),
         Loss(
             "apo_zero",
@@ -122,8 +122,8 @@ LOSSES = {
             "Takes good and bad answers one by one, against an estimate of the KL divergence from the reference; pairs are split.",
             "Ethayarajh et al. 2024, arXiv:2402.01306",
             trainer="kto",
-            singly=True,
-            together=2,
+            unpaired=True,
+            min_micro_batch=2,
         ),
         Loss(
             "apo_zero_unpaired",
@@ -131,7 +131,7 @@ LOSSES = {
             "Like KTO, without the estimate of the KL divergence.",
             "D'Oosterlinck et al. 2024, arXiv:2408.06266",
             trainer="kto",
-            singly=True,
+            unpaired=True,
         ),
         Loss(
             "orpo",
@@ -140,7 +140,7 @@ LOSSES = {
             "Hong et al. 2024, arXiv:2403.07691",
             trainer="orpo",
             reference=False,
-            learns=True,
+            with_sft=True,
         ),
         Loss(
             "cpo",
@@ -151,7 +151,7 @@ LOSSES = {
             loss_type="sigmoid",
             smoothing=0.0,
             reference=False,
-            learns=True,
+            with_sft=True,
         ),
         Loss(
             "simpo",
@@ -171,7 +171,7 @@ def get(name: str) -> Loss:
     return LOSSES[name]
 
 
-def natural(kind: str, toy: bool = False) -> tuple[str, str]:
+def default_for(kind: str, toy: bool = False) -> tuple[str, str]:
     """Return (the default loss for data of this kind, the reason)."""
     if kind == "rated":
         return "kto", "Answers that were rated one by one form no pairs to compare."
@@ -182,7 +182,7 @@ def natural(kind: str, toy: bool = False) -> tuple[str, str]:
 
 def fitting(kind: str) -> list[str]:
     """Return the losses that data of this kind can be used with: rated answers form no pairs."""
-    return [loss.name for loss in LOSSES.values() if loss.singly or kind != "rated"]
+    return [loss.name for loss in LOSSES.values() if loss.unpaired or kind != "rated"]
 
 
 def refusal(name: str, kind: str, method: str) -> tuple[str, list[str]] | None:

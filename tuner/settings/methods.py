@@ -10,15 +10,15 @@ from typing import Any
 from tuner.models import ModelFacts
 from tuner.settings import objectives
 
-SOFT = ("prompt", "p_tuning", "prefix")  # train a few virtual tokens before the text and leave all weights unchanged
-PEFT = ("adapter", "lora", "qlora", *SOFT, "ia3", "ln")  # saved as a small adapter beside the base model
+PROMPT_METHODS = ("prompt", "p_tuning", "prefix")  # train a few virtual tokens before the text and leave all weights unchanged
+PEFT = ("adapter", "lora", "qlora", *PROMPT_METHODS, "ia3", "ln")  # saved as a small adapter beside the base model
 
 
 @dataclass(frozen=True)
 class Method:
     """A fine-tuning method.
 
-    `rate`: the usual learning rate. `rates`: the range outside of which the plan warns. `toy`: the learning rate for models of a few
+    `rate`: the usual learning rate. `rates`: the range outside of which the plan warns. `tiny_rate`: the learning rate for models of a few
     million parameters, which need larger steps. `settings`: the settings of `RunConfig` that apply to it.
     """
 
@@ -30,7 +30,7 @@ class Method:
     paper: str
     rate: float
     rates: tuple[float, float]
-    toy: float
+    tiny_rate: float
     settings: tuple[str, ...] = ()
     checkpointing: bool = True
     packing: bool = True
@@ -188,12 +188,12 @@ def refusal(method: str, objective: str, facts: ModelFacts, settings: dict[str, 
     if reason := objectives.refusal(objective, facts):
         return reason
     kind = facts.model_type
-    if facts.packed and method not in ("lora", "qlora"):
-        return f"{facts.name} is stored {STORED[facts.packed]}, and quantized weights can't be trained themselves: choose LoRA or QLoRA, or the 16-bit model it was made from."
-    if facts.outer and objectives.get(objective).task != "CAUSAL_LM":
-        return f"{facts.name} is multimodal ({facts.outer}), and its text part can only be trained to generate text: choose chat, text or preference, or a plain language model."
-    if facts.packed and objectives.get(objective).task != "CAUSAL_LM":
-        return f"{facts.name} is stored {STORED[facts.packed]}, where a head for {objective} can't be added: choose the 16-bit model it was made from."
+    if facts.quantized and method not in ("lora", "qlora"):
+        return f"{facts.name} is stored {STORED[facts.quantized]}, and quantized weights can't be trained themselves: choose LoRA or QLoRA, or the 16-bit model it was made from."
+    if facts.multimodal_type and objectives.get(objective).task != "CAUSAL_LM":
+        return f"{facts.name} is multimodal ({facts.multimodal_type}), and its text part can only be trained to generate text: choose chat, text or preference, or a plain language model."
+    if facts.quantized and objectives.get(objective).task != "CAUSAL_LM":
+        return f"{facts.name} is stored {STORED[facts.quantized]}, where a head for {objective} can't be added: choose the 16-bit model it was made from."
     if method == "prefix" and _hybrid(facts):
         return f"Prefix tuning adds keys and values to every layer, and some layers of {facts.name} have none: choose LoRA or P-tuning."
     if refused := setting_refusal(method, facts, settings):
@@ -216,18 +216,18 @@ STORED = {"nf4": "in 4 bits (bitsandbytes)", "int8": "in 8 bits (bitsandbytes)"}
 
 def merge_refusal(facts: ModelFacts) -> str | None:
     """Return why an adapter can't be merged into this model, with what to do instead; None when it can."""
-    if not facts.packed:
+    if not facts.quantized:
         return None
     return (
-        f"{facts.name} is stored {STORED[facts.packed]}, so the result can't be merged into it: export the adapter, or train from the 16-bit "
+        f"{facts.name} is stored {STORED[facts.quantized]}, so the result can't be merged into it: export the adapter, or train from the 16-bit "
         "model it was made from."
     )
 
 
 def setting_refusal(method: str, facts: ModelFacts, settings: dict[str, Any]) -> tuple[str, list, str] | None:
     """Return (setting, allowed values, reason) where a method works but for one of its settings; None when there is no conflict."""
-    if facts.packed and settings.get("quantization") not in (None, facts.packed):
-        return "quantization", [facts.packed], f"{facts.name} is already stored {STORED[facts.packed]}: leave quantization out."
+    if facts.quantized and settings.get("quantization") not in (None, facts.quantized):
+        return "quantization", [facts.quantized], f"{facts.name} is already stored {STORED[facts.quantized]}: leave quantization out."
     if method == "qlora" and settings.get("use_dora") and settings.get("quantization") == "int8":
         return "use_dora", [False], "DoRA does not work with 8-bit quantization: choose nf4, or turn DoRA off."
     if method == "lora" and settings.get("use_dora") and settings.get("lora_init", "default") != "default":
@@ -250,7 +250,7 @@ def setting_refusal(method: str, facts: ModelFacts, settings: dict[str, Any]) ->
 CELLS: dict[tuple[str, str, str], str] = {
     **{
         (method, objective, "encoder-decoder"): "Encoder-decoders don't support virtual tokens for labels or numbers: choose LoRA or IA3."
-        for method in SOFT
+        for method in PROMPT_METHODS
         for objective in ("classification", "regression")
     },
     **{(m, "*", "llama4_text"): "PEFT does not support virtual tokens for Llama 4: choose LoRA." for m in ("prompt", "p_tuning")},

@@ -15,8 +15,8 @@ FAMILIES = {
     "encoder-decoder": "turns one text into another (T5, BART)",
 }
 ALL = tuple(FAMILIES)
-WRITES = ("chat", "text", "preference")  # objectives whose models generate text; the others label, score or rewrite it
-TALKS = ("chat", "preference", "reward")  # objectives that render rows with the model's chat template
+GENERATIVE = ("chat", "text", "preference")  # objectives whose models generate text; the others label, score or rewrite it
+USES_CHAT_TEMPLATE = ("chat", "preference", "reward")  # objectives that render rows with the model's chat template
 PAIRED = ("preference", "reward")  # objectives that compare answers
 PREFERRED_ONLY = "Trains on the good answers and leaves the bad ones out; the objective preference uses both."
 
@@ -166,7 +166,7 @@ def auto_class(folder: Path | None, objective: str) -> str:
     return model_types.MULTIMODAL if usual.task == "CAUSAL_LM" and model_types.is_multimodal(kind) else usual.auto
 
 
-def natural(kind: str, family: str) -> str:
+def default_for(kind: str, family: str) -> str:
     """Return the default objective for data of this kind on a model of this family."""
     if kind in OBJECTIVES and family in OBJECTIVES[kind].families:
         return kind

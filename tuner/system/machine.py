@@ -36,7 +36,7 @@ LOCK, ABOUT, LEAVE = "supervisor.lock", "supervisor.json", "supervisor.leave"
 def ensure(folder: Path) -> None:
     """Start a supervisor unless one of this version is at work; one of another version is relieved first."""
     relieve(folder)
-    if not locks.held(folder / LOCK):
+    if not locks.is_held(folder / LOCK):
         before = os.environ.get("TUNESMITH_MACHINE")
         os.environ["TUNESMITH_MACHINE"] = str(folder)
         try:
@@ -61,7 +61,7 @@ def asked_to_leave(folder: Path) -> bool:
 
 def version_at_work(folder: Path) -> str | None:
     """The version of the supervisor that holds the lock: "" for one of before version 2, None when there is none."""
-    if not locks.held(folder / LOCK):
+    if not locks.is_held(folder / LOCK):
         return None
     about = paths.read_json(folder / ABOUT) or {}
     with contextlib.suppress(psutil.Error, TypeError, ValueError):
@@ -76,13 +76,13 @@ def relieve(folder: Path) -> None:
     while found == "" and time.monotonic() < end:  # one that has just begun has its lock a moment before it says its version
         time.sleep(0.05)
         found = version_at_work(folder)
-    if found in (None, VERSION) or locks.mine(folder / LOCK) or not paths.writable(folder):
+    if found in (None, VERSION) or locks.is_mine(folder / LOCK) or not paths.writable(folder):
         return
     (folder / LEAVE).write_text(VERSION, encoding="utf-8")
     if not found:
         _end_former(folder)
     end = time.monotonic() + LEAVES
-    while locks.held(folder / LOCK) and version_at_work(folder) != VERSION:
+    while locks.is_held(folder / LOCK) and version_at_work(folder) != VERSION:
         if time.monotonic() > end:
             raise ConflictError(
                 "A background process of another version of Tunesmith is still at work.",
@@ -109,7 +109,7 @@ class Machine:
 
     @cached_property
     def awake(self) -> bool:
-        return locks.held(self.folder / LOCK)
+        return locks.is_held(self.folder / LOCK)
 
     @cached_property
     def work(self) -> dict[str, str]:

@@ -26,7 +26,7 @@ def _report_uncaught_errors(folder: Path) -> None:
 
 if sys.argv[0] == "-m" and len(sys.argv) > 1:
     if Path(sys.argv[1]).is_dir():
-        locks.hold(Path(sys.argv[1]) / "lock", patience=5)
+        locks.acquire(Path(sys.argv[1]) / "lock", patience=5)
         _report_uncaught_errors(Path(sys.argv[1]).resolve())
     elif sys.argv[-1].endswith(".json"):  # the benchmark's DEVICE OUT.json
-        locks.hold(Path(sys.argv[-1]).resolve().parent / "lock", patience=0.5)
+        locks.acquire(Path(sys.argv[-1]).resolve().parent / "lock", patience=0.5)

@@ -24,7 +24,7 @@ from tuner.paths import Workspace
 from tuner.settings import objectives
 from tuner.workers.tokenization import preference_rows, reward_text, task_rows, tokenizer_loader
 from tuner.workers.tokenization.loss_mask import Masker
-from tuner.workers.tokenization.tokenized_rows import NO_QUESTION, STRANGE, batched
+from tuner.workers.tokenization.tokenized_rows import NO_QUESTION, UNKNOWN_LABEL, batched
 
 EVERY, IDLE = 0.2, 120.0  # seconds between progress reports; seconds without a question after which the process ends
 LABELLED = ("classification", "tokens")  # objectives whose validation rows need a label that occurs in the training rows
@@ -72,18 +72,18 @@ class Side:
 
     def _preferences(self, values: list[dict]) -> None:
         sides = preference_rows.SIDES[self.kind if self.kind == "rated" else "preference"]
-        encoded = self.masker.batch([preference_rows.talk(v, side) for v in values for side in sides])
+        encoded = self.masker.batch([preference_rows.conversation(v, side) for v in values for side in sides])
         for i in range(0, len(encoded), len(sides)):
             found = encoded[i : i + len(sides)]
             if refused := next((s.refused for s in found if s.refused is not None), None):
                 self.leave_out(refused)
                 continue
             first = max(s.ranges[0][0] if s.ranges else len(s.ids) for s in found)
-            differs = 0 if self.ask["singly"] or len(found) == 1 else _differs(found[0].ids, found[1].ids)
+            differs = 0 if self.ask["unpaired"] or len(found) == 1 else _differs(found[0].ids, found[1].ids)
             self._pair(max(len(s.ids) for s in found), first, differs)
 
     def _plain_preferences(self, values: list[dict]) -> None:
-        texts = [reward_text.in_words(v["prompt"] + v[side]) for v in values for side in preference_rows.SIDES["preference"]]
+        texts = [reward_text.as_plain_text(v["prompt"] + v[side]) for v in values for side in preference_rows.SIDES["preference"]]
         found = self.tokenizer(texts)["input_ids"]
         for a, b in zip(found[::2], found[1::2], strict=True):
             differs = _differs(a, b)
@@ -91,7 +91,7 @@ class Side:
 
     def _pair(self, length: int, first: int, differs: int | None) -> None:
         if differs is None:
-            return self.leave_out(preference_rows.SAME)
+            return self.leave_out(preference_rows.SAME_ANSWERS)
         return self.put(length=length, first=first, differs=differs)
 
     def _texts(self, values: list[dict]) -> None:
@@ -131,7 +131,7 @@ class Side:
             if labels_of(value) <= labels:
                 yield value
             else:
-                self.leave_out(STRANGE)
+                self.leave_out(UNKNOWN_LABEL)
 
     def document(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Return (columns, {"left_out", "labels", "unseen", "notes"})."""

@@ -31,12 +31,12 @@ class Document:
     rows: int = 0
 
 
-def health(ws: Workspace, *, ref: str, progress, cancelled) -> store.Dataset:
+def quality_report(ws: Workspace, *, ref: str, progress, cancelled) -> store.Dataset:
     """Write the quality report of a version, stage by stage: first findings can be read while the rest is computed."""
-    from tuner.data.quality import report as report
+    from tuner.data.quality import report, size_guidance
 
     ds = store.get(ws, ref)
-    more = {"teaches": report.teaches(ds), "charts": report.charts(ds)}
+    more = {"teaches": size_guidance.guidance(ds), "charts": report.charts(ds)}
 
     def tell(found: list, complete: bool = False) -> None:
         report.save(ds.path, found, score=report.score(found, ds), complete=complete, **more)
@@ -89,10 +89,10 @@ TASKS = {
     "export": export,
     "add": store.add,
     "remap": store.remap,
-    "mend": new_version.mend,
+    "mend": new_version.apply_fixes,
     "edit": new_version.edit,
     "hub": hub_datasets.add,
-    "health": health,
+    "health": quality_report,
 }
 # no limits: these read trusted data only, and models or a long search take their time
 FREE = (
@@ -162,7 +162,7 @@ def _as_tuner_error(error: Exception, folder: Path, job: dict) -> TunerError:
 
 
 def main(folder: Path) -> int:
-    locks.hold(folder / "lock")
+    locks.acquire(folder / "lock")
     processes.take_token()
     if hasattr(os, "nice"):
         os.nice(10)  # the page has priority: it needs little, and an import uses all the rest

@@ -102,7 +102,7 @@ def measure(name: str, budget: float) -> dict[str, Any]:
 
 
 def main(name: str, out: Path, budget: float = BUDGET) -> int:
-    if not locks.hold(out.parent / "lock", patience=0.5):
+    if not locks.acquire(out.parent / "lock", patience=0.5):
         print("another process is benchmarking this device", flush=True)
         return 1
     found = measure(name, budget)

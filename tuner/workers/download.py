@@ -18,7 +18,7 @@ from tuner.errors import DiskError, NetworkError, translate
 from tuner.formatting import human_bytes, human_time
 from tuner.jobs import training, worker_exit
 from tuner.models import hub
-from tuner.network.retries import patiently
+from tuner.network.retries import with_retries
 from tuner.paths import Workspace
 from tuner.system import processes
 
@@ -75,7 +75,7 @@ class Progress:
 
 def fetch(folder: Path, id: str) -> None:
     """Download file by file, the small ones first; files that are already in the cache are skipped. NetworkError without safetensors weights."""
-    ask = functools.partial(patiently, tell=lambda why: waits(folder, why), cancelled=(folder / "control").exists)
+    ask = functools.partial(with_retries, tell=lambda why: waits(folder, why), cancelled=(folder / "control").exists)
     # asked for by name, so that the cache knows the revision of `main`
     sha = ask(lambda: Path(hf_hub_download(id, "config.json")).parent.name)
     info = ask(lambda: HfApi().model_info(id, revision=sha, files_metadata=True))
@@ -140,13 +140,13 @@ def done(folder: Path) -> None:
 
 
 def main(folder: Path) -> int:
-    if not locks.hold(folder / "lock"):
+    if not locks.acquire(folder / "lock"):
         return 1
     processes.take_token()
     id = (folder / "fetch").read_text().strip()
     try:
         runs.write_status(folder, state="preparing", reason=f"Downloading {id}.", error=None)
-        with paths.as_shared():  # the Hub's cache may be shared among accounts; the run folder is private as a whole
+        with paths.with_user_umask():  # the Hub's cache may be shared among accounts; the run folder is private as a whole
             fetch(folder, id)
         done(folder)
         return 0

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tuner import paths
-from tuner.data.importing.import_pass import Progress, beat
+from tuner.data.importing.import_pass import Progress, tick
 from tuner.data.readers.decompress import suffix
 from tuner.data.readers.file_format import SUFFIXES
 from tuner.data.store import store
 from tuner.errors import DataError, NetworkError, NotFoundError, SettingError, translate
-from tuner.network.retries import patiently
+from tuner.network.retries import with_retries
 from tuner.paths import Workspace
 from tuner.system import limits
 
@@ -30,7 +30,7 @@ def add(
     **options,
 ) -> store.Dataset:
     """Download a split and import it; the options are those of `store.add`."""
-    beat(progress, cancelled, 0, 0, 0)
+    tick(progress, cancelled, 0, 0, 0)
     options["name"] = options.get("name") or id.rpartition("/")[2]
     found = list(files(id, config, split, cancelled))
     limits.waiting(limits.STILL)  # a download may pause for long, a file on disk may not
@@ -59,7 +59,7 @@ def files(id: str, config: str | None = None, split: str | None = None, cancelle
             remedy="Choose another split or dataset, or download what you need and add the files.",
         )
     for file in found:
-        beat(None, cancelled, 0, 0, 0)
+        tick(None, cancelled, 0, 0, 0)
         yield _fetched(file)
 
 
@@ -68,7 +68,7 @@ def _splits(id: str, config: str | None) -> dict[str, list[str]]:
     from datasets import load_dataset_builder
 
     try:
-        builder = patiently(lambda: load_dataset_builder(id, config))
+        builder = with_retries(lambda: load_dataset_builder(id, config))
         return {str(name): [str(f) for f in listed] for name, listed in (builder.config.data_files or {}).items()}
     except (ValueError, FileNotFoundError, RuntimeError, ConnectionError, OSError) as error:
         raise _as_tuner_error(error, id, config) from error
@@ -108,5 +108,5 @@ def _fetched(url: str) -> Path:
     rest = url.removeprefix("hf://datasets/")
     repo, _, rest_of_path = rest.partition("@")
     revision, _, name = rest_of_path.partition("/")
-    with paths.as_shared():
-        return patiently(lambda: Path(hf_hub_download(repo, name, repo_type="dataset", revision=revision.replace("%2F", "/"))))
+    with paths.with_user_umask():
+        return with_retries(lambda: Path(hf_hub_download(repo, name, repo_type="dataset", revision=revision.replace("%2F", "/"))))

@@ -68,7 +68,7 @@ def merge(folder: Path, request: dict) -> dict:
     precision = "fp32" if fp16 else request["precision"]  # merging runs on the CPU, which does not use fp16
     # never quantized, so that the merge is exact
     model = load.base_model(run if whole else base, precision, "cpu", objective=objective, **head)
-    model = (model if whole else peft_methods.with_saved(model, run)).eval()
+    model = (model if whole else peft_methods.load_saved(model, run)).eval()
     before = scores(model, tokenizer, objective)
     merged = peft_methods.merged(model)
     if fp16 and getattr(merged, "stored_dtype", None) is not None:  # in the dtype of its base
@@ -99,7 +99,7 @@ def judged(before: list[torch.Tensor], after: list[torch.Tensor], objective: str
 
 
 def main(folder: Path) -> int:
-    if not locks.hold(folder / "lock"):
+    if not locks.acquire(folder / "lock"):
         return 1
     try:
         worker_exit.result(folder, {"check": merge(folder, paths.read_json(folder / "request.json"))})

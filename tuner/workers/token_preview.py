@@ -179,7 +179,7 @@ def work(folder: Path) -> None:
 
 
 def main(folder: Path) -> None:
-    if not locks.hold(folder / "lock"):
+    if not locks.acquire(folder / "lock"):
         return  # another process answers already
     if not (folder / "progress.json").exists():
         paths.write_json(folder / "progress.json", {"done": 0, "total": 0})  # from now on the lock shows whether this process is alive

@@ -2,7 +2,7 @@
 
 import re
 
-from tuner.data.detection.recognition import Recognition, answered
+from tuner.data.detection.recognition import Recognition, map_prompt_and_answer
 from tuner.data.schema.cells import FROM_ONE, RowProblem, unpack
 from tuner.data.schema.column_aliases import CHOICE_ANSWER, CHOICE_ASKED, CHOICE_STEMS, CHOICES
 from tuner.data.schema.column_profile import Table, bare, most, names_of, quoted, raw
@@ -33,14 +33,14 @@ def conversations(table: Table) -> Recognition | None:
     column = column or next(
         (c for c in table.columns if table.turned(c) and any(k in raw(table.values(c)[0]) for k in ('"role"', '"from"'))), None
     )
-    if column and table.bare[column] in names_of("prompt") and answered(table):
+    if column and table.bare[column] in names_of("prompt") and map_prompt_and_answer(table):
         return None
     if not column:
         return None
     name, marks = _style(table.values(column))
     system = table.find("system", (column,), sure=True)
     mapping = {"messages": column} | ({"system": system} if system else {})
-    open_end = answered(table) or {}
+    open_end = map_prompt_and_answer(table) or {}
     if open_end.get("messages") == column and "answer" in open_end:
         return Recognition(name, "chat", open_end, f"{marks} in {quoted(column)}, the last answer in {quoted(open_end['answer'])}.", 0.9)
     return Recognition(name, "chat", mapping, f"{marks} in {quoted(column)}.", 0.97)
@@ -157,7 +157,7 @@ def columns_sure(table: Table) -> Recognition | None:
 
 def by_columns(table: Table, sure: bool = False) -> Recognition | None:
     """Recognize a question and an answer in columns with such words in their names."""
-    mapping = answered(table, (), sure)
+    mapping = map_prompt_and_answer(table, (), sure)
     if not mapping or "answer" not in mapping or table.repeated(mapping["answer"]) and not sure:
         return None
     answer, prompt = mapping["answer"], mapping.get("prompt", mapping.get("messages", ""))

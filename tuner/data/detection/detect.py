@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from tuner.data.detection import chat, labels, other, people, preferences
 from tuner.data.detection.labels import by_kind, with_options
-from tuner.data.detection.recognition import Recognition, asked
+from tuner.data.detection.recognition import Recognition, map_prompt
 from tuner.data.schema.cells import RowProblem, unpack
 from tuner.data.schema.column_aliases import INSTEAD, KINDS, ROLES, ROW_WEIGHTS, TOOLS
 from tuner.data.schema.column_profile import Table, quoted
@@ -144,7 +144,7 @@ def _fallback(table: Table) -> Recognition:
 
 def _for_kind(table: Table, kind: str) -> Recognition:
     """Map the columns for a kind that the user chose: by name if possible, then by position."""
-    mapping: dict = asked(table, sure=False) if kind in ("chat", "rated", "preference") else {}
+    mapping: dict = map_prompt(table, sure=False) if kind in ("chat", "rated", "preference") else {}
     used = [c for v in mapping.values() for c in ([v] if isinstance(v, str) else v)]
     for role in missing(kind, mapping):
         free = [c for c in table.columns if c not in used]

@@ -3,7 +3,7 @@
 from tuner.data.detection.recognition import Recognition
 from tuner.data.schema.cells import BY_POSITION, COMMAS, SPLIT, unpack
 from tuner.data.schema.column_aliases import PAIRS
-from tuner.data.schema.column_profile import ASIDE, Table, bare, names_of, quoted, raw, verdicts
+from tuner.data.schema.column_profile import ASIDE, Table, all_yes_or_no, bare, names_of, quoted, raw
 from tuner.data.schema.label_lists import LISTS, SPELLED, mark_of, spelled
 from tuner.data.schema.multi_hot import names_beside, width
 from tuner.data.schema.numbers import number_of
@@ -76,7 +76,7 @@ def _partly(table: Table) -> str | None:
         (
             c
             for c in table.columns
-            if table.bare[c].startswith(("is", "has")) and "_" in c and verdicts(table.values(c)) and table.distinct(c) > 1
+            if table.bare[c].startswith(("is", "has")) and "_" in c and all_yes_or_no(table.values(c)) and table.distinct(c) > 1
         ),
         None,
     )

@@ -2,10 +2,10 @@
 
 import re
 
-from tuner.data.detection.recognition import Recognition, answered, asked
+from tuner.data.detection.recognition import Recognition, map_prompt, map_prompt_and_answer
 from tuner.data.schema.cells import BEST_FIRST, BEST_LAST, FROM_ONE, RowProblem, cell, unpack
 from tuner.data.schema.column_aliases import ANSWER_LISTS, ANSWER_STEMS, WINNERS
-from tuner.data.schema.column_profile import Table, bare, is_turns, most, names_of, quoted, raw, verdicts
+from tuner.data.schema.column_profile import Table, all_yes_or_no, bare, is_turns, most, names_of, quoted, raw
 from tuner.data.schema.preferences import SCORES, TEXTS, ending, ranked
 
 TWO_ANSWERS = "output outputs response responses completion completions generations candidates replies".split()
@@ -18,7 +18,7 @@ def chosen_and_rejected(table: Table) -> Recognition | None:
     if not chosen or not rejected or chosen == rejected or table.repeated(chosen) and len(table.records) > 4:
         return None
     whole = most(lambda v: is_turns(v) and isinstance(unpack(v), list) and len(unpack(v)) > 1, table.values(chosen)[:50])
-    mapping = asked(table, (chosen, rejected), sure=False, talks=not whole)
+    mapping = map_prompt(table, (chosen, rejected), sure=False, talks=not whole)
     shape = "a conversation" if "messages" in mapping else "a prompt" if mapping else "the prompt inside both"
     return Recognition(
         "preference",
@@ -53,7 +53,7 @@ def ranked_list(table: Table) -> Recognition | None:
 def two_answers(table: Table) -> Recognition | None:
     """Recognize a list of two answers as the output (LLaMA-Factory's first preference format): the first is the better one."""
     column = next((c for name in TWO_ANSWERS for c in table.columns if table.bare[c] == name and most(_is_two, table.values(c))), None)
-    mapping = column and asked(table, (column,), sure=False)
+    mapping = column and map_prompt(table, (column,), sure=False)
     if not mapping or not all(mapping.values()):
         return None
     ask = f"Is the first of the two answers in {quoted(column)} the better one? If the last one is better, write `{{{column}}}{BEST_LAST}`."
@@ -169,7 +169,7 @@ def _before(table: Table, taken: tuple, pair: list[str]) -> dict | None:
         first = table.values(c)[0]
         if isinstance(first, dict) and (key := next((k for k in ("full_text", "post") if isinstance(first.get(k), str)), None)):
             return {"prompt": f"{c}.{key}"}
-    if found := asked(table, taken, sure=False):
+    if found := map_prompt(table, taken, sure=False):
         return found
     history = table.find("history", taken, sure=True)
     weak = history if history and table.wordy(history) else table.named("post", "text", "title", "context", "document", "article", "ctx")
@@ -178,9 +178,9 @@ def _before(table: Table, taken: tuple, pair: list[str]) -> dict | None:
 
 def single(table: Table) -> Recognition | None:
     """Recognize one answer with a judgment or a number."""
-    label = next((c for name in names_of("verdict") if (c := table.named(name)) and verdicts(table.values(c))), None)
+    label = next((c for name in names_of("verdict") if (c := table.named(name)) and all_yes_or_no(table.values(c))), None)
     rating = None if label else next((c for name in names_of("rating") if (c := table.named(name)) and _marks(table, c)), None)
-    if not (label or rating) or not (mapping := answered(table, (label or rating,))):
+    if not (label or rating) or not (mapping := map_prompt_and_answer(table, (label or rating,))):
         return None
     if label:
         return Recognition(

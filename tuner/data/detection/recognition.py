@@ -19,7 +19,7 @@ class Recognition:
     questions: list[str] = field(default_factory=list)
 
 
-def asked(table: Table, taken: tuple = (), sure: bool = True, talks: bool = True) -> dict:
+def map_prompt(table: Table, taken: tuple = (), sure: bool = True, talks: bool = True) -> dict:
     """Return the mapping of what comes before an answer: messages, or prompt (with its further input), system, history."""
     extra = {
         role: c
@@ -56,9 +56,9 @@ def _pair(table: Table, taken: tuple) -> list[str] | None:
     return None
 
 
-def answered(table: Table, taken: tuple = (), sure: bool = True) -> dict | None:
+def map_prompt_and_answer(table: Table, taken: tuple = (), sure: bool = True) -> dict | None:
     """Return the mapping of a conversation, or of a prompt with its answer; None if one of them is missing."""
-    found = asked(table, taken, sure)
+    found = map_prompt(table, taken, sure)
     used = columns_of(found)
     answer = table.find("answer", (*taken, *used), sure)
     if "messages" in found:

@@ -19,11 +19,11 @@ from typing import NamedTuple
 
 from tuner.data.detection.detect import Recognition
 from tuner.data.importing import arrow_rows as plain_rows
-from tuner.data.importing.import_pass import Progress, Tally, beat, each_row, settled_row
+from tuner.data.importing.import_pass import Progress, Tally, convert_record, each_row, tick
 from tuner.data.importing.parquet import Writer
 from tuner.data.readers.bounds import refuse_table
 from tuner.data.readers.decompress import binary
-from tuner.data.readers.duplicate_columns import named
+from tuner.data.readers.duplicate_columns import unique_names
 from tuner.data.readers.reader import Reader, Record, arrow_rows
 from tuner.data.schema import media
 from tuner.data.schema.convert import RowProblem
@@ -38,7 +38,7 @@ class Irregular(Exception):
     """The file can't be split into blocks of whole records."""
 
 
-class Piece(NamedTuple):
+class Block(NamedTuple):
     """A block of whole records: `data` as bytes (or an Arrow table), the number of its first line, and the file position in bytes."""
 
     data: object
@@ -47,7 +47,7 @@ class Piece(NamedTuple):
 
 
 @dataclass
-class Done:
+class BlockResult:
     """The result of examining a block. `tally` numbers its rows from 1; `values` holds the JSON of rows that are not plain."""
 
     tally: Tally
@@ -57,7 +57,7 @@ class Done:
     keep: object
 
 
-def suits(reader, recognition: Recognition) -> bool:
+def supports(reader, recognition: Recognition) -> bool:
     """Return whether the rows of this file, with this kind and mapping, can be checked column by column."""
     if (
         not isinstance(reader, Reader)
@@ -100,22 +100,22 @@ class Import:
             finally:
                 for _, work in waiting:
                     work.cancel()
-        beat(progress, cancelled, self.reader.bytes, self.reader.bytes, self.tally.usable)
+        tick(progress, cancelled, self.reader.bytes, self.reader.bytes, self.tally.usable)
         return self.tally, writer.split(self.tally, share, seed)
 
     def take(self, item, writer: Writer, progress, cancelled) -> None:
         """Wait for an examined block, write its rows and report progress."""
         piece, work = item
         while not wait([work], 0.1).done:
-            beat(None, cancelled, 0, 0, 0)
+            tick(None, cancelled, 0, 0, 0)
         done = work.result()
         writer.add(done.numbers + self.tally.records, done.values, done.columns, done.keep)
         self.tally.join(done.tally)
-        beat(progress, cancelled, piece.position, self.reader.bytes, self.tally.usable)
+        tick(progress, cancelled, piece.position, self.reader.bytes, self.tally.usable)
 
     # ---- one block
 
-    def examine(self, piece: Piece) -> Done:
+    def examine(self, piece: Block) -> BlockResult:
         """Check the rows of a block column by column, or record by record where anything in it is unusual."""
         import pyarrow as pa
 
@@ -164,7 +164,7 @@ class Import:
         """Return the columns that are read."""
         return [name for columns in self.roles.values() for name in columns]
 
-    def fast(self, table, seen: plain_rows.Plain) -> Done:
+    def fast(self, table, seen: plain_rows.Plain) -> BlockResult:
         """Keep plain rows as columns; convert the others one by one and keep the usable ones as JSON."""
         import numpy as np
 
@@ -175,7 +175,7 @@ class Import:
             values = values or [None] * n
             record = arrow_rows(table.slice(i, 1))[0]
             try:
-                text, row = settled_row(record, self.kind, self.mapping, self.system, tally)
+                text, row = convert_record(record, self.kind, self.mapping, self.system, tally)
             except RowProblem as problem:
                 tally.refuse(i + 1, problem)
                 continue
@@ -184,19 +184,19 @@ class Import:
             if labels:
                 labels[i] = str(row["label"])
         tally.extend(seen, labels, keep)
-        return Done(tally, np.arange(1, n + 1), values, seen.columns, keep)
+        return BlockResult(tally, np.arange(1, n + 1), values, seen.columns, keep)
 
-    def slow(self, piece: Piece) -> Done:
+    def slow(self, piece: Block) -> BlockResult:
         """Read and convert the block record by record, as for a small file."""
         import numpy as np
 
-        *rows, (_, _, tally) = each_row(Held(self.reader, piece), self.kind, self.mapping, None, None, self.system)
+        *rows, (_, _, tally) = each_row(BlockRecords(self.reader, piece), self.kind, self.mapping, None, None, self.system)
         numbers, values = [number for number, _, _ in rows], [text for _, text, _ in rows]
-        return Done(tally, np.array(numbers, "int64"), values, {}, np.ones(len(numbers), bool))
+        return BlockResult(tally, np.array(numbers, "int64"), values, {}, np.ones(len(numbers), bool))
 
     # ---- blocks
 
-    def pieces(self) -> Iterator[Piece]:
+    def pieces(self) -> Iterator[Block]:
         """Yield the file as blocks of whole records. Raises Irregular."""
         if self.reader.format == "parquet":
             yield from self._batches()
@@ -209,14 +209,14 @@ class Import:
                 block = content.read(SIZE)
                 data, rest = cut(rest + block, not block)
                 if data:
-                    yield Piece(data, line, raw.tell())
+                    yield Block(data, line, raw.tell())
                     line += data.count(b"\n") + data.count(b"\r") - data.count(b"\r\n")
                 if not block:
                     return
                 if len(rest) > LONGEST:
                     raise Irregular
 
-    def _batches(self) -> Iterator[Piece]:
+    def _batches(self) -> Iterator[Block]:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -226,7 +226,7 @@ class Import:
                 for batch in file.iter_batches(batch_size=4096, columns=self.wanted()):
                     row += batch.num_rows
                     size = refuse_table(self.reader.name, self.reader.bytes, size, batch)
-                    yield Piece(pa.Table.from_batches([batch]), row - batch.num_rows + 1, self.reader.bytes * row // total)
+                    yield Block(pa.Table.from_batches([batch]), row - batch.num_rows + 1, self.reader.bytes * row // total)
         except (pa.ArrowException, OSError) as error:
             raise Irregular from error  # damaged: reading record by record reports where
 
@@ -242,10 +242,10 @@ def _short_switch_interval():
         sys.setswitchinterval(default)
 
 
-class Held:
+class BlockRecords:
     """The records of one block, with the attributes of a Reader that `each_row` uses."""
 
-    def __init__(self, reader: Reader, piece: Piece):
+    def __init__(self, reader: Reader, piece: Block):
         self.reader, self.piece, self.position, self.bytes = reader, piece, 0, 0
 
     def __iter__(self):
@@ -312,7 +312,7 @@ class Quoted:
         while at and int(np.searchsorted(quotes, at)) % 2:
             at = data.find(b"\n", at) + 1
         header = next(csv.reader(io.StringIO(data[:at].decode("utf-8", "replace"), newline=""), delimiter=self.reader.delimiter), [])
-        if named(header) != self.reader.columns:
+        if unique_names(header) != self.reader.columns:
             raise Irregular
         self.begun = True
         return data[at:]

@@ -21,7 +21,7 @@ from tuner.data.schema.tool_calls import CALLS, TAGGED
 from tuner.data.schema.transcripts import OPENINGS
 from tuner.data.schema.turns import ROLE_NAMES, TURN_ROLE, TURN_TEXT
 
-FORMS = {  # the roles of a plain row; the first one identifies what the row is about (see `split.about`)
+FORMS = {  # the roles of a plain row; the first one identifies what the row is about (see `split.split_key`)
     "chat": (("prompt", "answer"), ("messages",)),
     "text": (("text",),),
     "seq2seq": (("source", "target"),),

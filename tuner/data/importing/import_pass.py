@@ -13,7 +13,7 @@ from xxhash import xxh3_64_intdigest
 from tuner.data.detection.detect import Recognition, kind_of, missing, recognise
 from tuner.data.detection.labels import with_options
 from tuner.data.importing.arrow_rows import Plain, digest, texts
-from tuner.data.importing.split import about
+from tuner.data.importing.split import split_key
 from tuner.data.readers.bounds import refuse_rows
 from tuner.data.readers.reader import Reader
 from tuner.data.schema.cells import NO_MEDIA
@@ -24,7 +24,7 @@ from tuner.errors import DataError, SettingError, raise_all
 
 SHOWN = 200
 EXAMPLES = 1 << 20  # characters, all examples together
-TALKS = {"chat": "messages", "preference": "prompt", "rated": "prompt"}  # the field that a system prompt is added to
+CONVERSATION_FIELDS = {"chat": "messages", "preference": "prompt", "rated": "prompt"}  # the field that a system prompt is added to
 Progress = Callable[[int, int, int], None]
 
 
@@ -39,7 +39,7 @@ class Tally:
         self.records = self.usable = self.empty = self.problem_count = 0
         self.problems: list[dict] = []
         self.common: Counter = Counter()
-        self.mended: Counter = Counter()
+        self.fixed: Counter = Counter()
         self.digests, self.groups, self.lengths, self.labels = bytearray(), bytearray(), bytearray(), bytearray()
         self.label_numbers: dict[str, int] = {}
 
@@ -59,7 +59,7 @@ class Tally:
     def keys_of(self, text: str, row: dict, kind: str) -> tuple[bytes, int, int]:
         """Return (digest of the row, hash of what it is about, length in characters)."""
         parts = texts(row, kind)
-        subject = about(row, kind, text).encode("utf-8", "surrogatepass")
+        subject = split_key(row, kind, text).encode("utf-8", "surrogatepass")
         return digest(parts if parts is not None else [text]), xxh3_64_intdigest(subject), min(characters(row, kind), 2**32 - 1)
 
     def keep(self, text: str, row: dict, kind: str) -> None:
@@ -98,7 +98,7 @@ class Tally:
         for message, count in other.common.items():
             if message in self.common or len(self.common) < 1000:
                 self.common[message] += count
-        self.mended.update(other.mended)
+        self.fixed.update(other.fixed)
         self.digests += other.digests
         self.groups += other.groups
         self.lengths += other.lengths
@@ -131,7 +131,7 @@ class Tally:
         left_out = self.common[NO_MEDIA[0]]
         media = f"{left_out:,} row{'s refer' if left_out > 1 else ' refers'} to images, audio or video and {'were' if left_out > 1 else 'was'} left out: only text is trained."
         return [note for note in (reader.note, media if left_out else None) if note] + [
-            f"In {n} record{'s' * (n > 1)} {what}." for what, n in self.mended.items()
+            f"In {n} record{'s' * (n > 1)} {what}." for what, n in self.fixed.items()
         ]
 
 
@@ -139,7 +139,7 @@ def characters(row: dict, kind: str) -> int:
     """Return the length of a canonical row in characters, without its field names."""
     if kind == "chat":
         return sum([len(m["content"]) for m in row["messages"]])
-    if kind in TALKS:
+    if kind in CONVERSATION_FIELDS:
         turns = [m for name, part in row.items() if isinstance(part, list) and name != "tools" for m in part]
         return sum([len(m["content"]) for m in turns])
     return sum([len(v) if isinstance(v, str) else len(str(v)) for v in row.values()])
@@ -154,22 +154,22 @@ def each_row(
         tally.records += 1
         if tally.records % 200 == 0:
             refuse_rows(reader.name, tally.records)
-            beat(progress, cancelled, reader.position, reader.bytes, tally.usable)
+            tick(progress, cancelled, reader.position, reader.bytes, tally.usable)
         if record.value is None:
             tally.problem(record.row, record.problem, record.remedy)
             continue
         try:
-            text, row = settled_row(record.value, kind, mapping, system, tally)
+            text, row = convert_record(record.value, kind, mapping, system, tally)
         except RowProblem as problem:
             tally.refuse(record.row, problem)
             continue
         tally.keep(text, row, kind)
         yield record.row, text, tally
-    beat(progress, cancelled, reader.bytes, reader.bytes, tally.usable)
+    tick(progress, cancelled, reader.bytes, reader.bytes, tally.usable)
     yield None, None, tally
 
 
-def settled_row(value: dict, kind: str, mapping: dict, system: str, tally: Tally) -> tuple[str, dict]:
+def convert_record(value: dict, kind: str, mapping: dict, system: str, tally: Tally) -> tuple[str, dict]:
     """Return (JSON, canonical row) of a record, with the dataset's system prompt added; RowProblem when it can't be used."""
     mended: list[str] = []
     try:
@@ -179,8 +179,8 @@ def settled_row(value: dict, kind: str, mapping: dict, system: str, tally: Tally
     except Exception as error:  # untrusted data: an unexpected failure must affect this row only
         reason = str(error).partition("\n")[0][:120] or type(error).__name__
         raise RowProblem(f"The row can't be read as {kind}: {reason}.", "Correct the row, or leave it out.") from error
-    tally.mended.update(mended)
-    if system and (conversation := row.get(TALKS.get(kind))) and conversation[0]["role"] != "system":
+    tally.fixed.update(mended)
+    if system and (conversation := row.get(CONVERSATION_FIELDS.get(kind))) and conversation[0]["role"] != "system":
         conversation.insert(0, {"role": "system", "content": system})
     return as_json(row), row
 
@@ -193,7 +193,7 @@ def as_json(row: dict) -> str:
         return json.dumps(row, ensure_ascii=False, default=str).encode("utf-8", "replace").decode("utf-8")
 
 
-def beat(progress: Progress | None, cancelled: Callable[[], bool] | None, done: int, total: int, rows: int) -> None:
+def tick(progress: Progress | None, cancelled: Callable[[], bool] | None, done: int, total: int, rows: int) -> None:
     """Report progress, and raise Cancelled when the work was cancelled."""
     if cancelled and cancelled():
         raise Cancelled
@@ -201,7 +201,7 @@ def beat(progress: Progress | None, cancelled: Callable[[], bool] | None, done: 
         progress(done, total, rows)
 
 
-def settled(reader: Reader, kind: str | None, mapping: dict | None) -> Recognition:
+def recognize_with_choices(reader: Reader, kind: str | None, mapping: dict | None) -> Recognition:
     """Return the detected format with the chosen kind and mapping applied; SettingError for an unknown role, kind or column."""
     if kind is not None and kind not in KINDS:
         raise SettingError(
@@ -289,7 +289,7 @@ def check(
         reader = Reader(path, encoding)
     except DataError as error:
         return unread(error)
-    found = settled(reader, kind, mapping)
+    found = recognize_with_choices(reader, kind, mapping)
     *_, (_, _, tally) = each_row(reader, found.kind, found.mapping, progress, cancelled)
     return {
         "format": reader.format,

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from tuner.data.importing.arrow_rows import COLUMNS, rebuild
 from tuner.data.importing.import_pass import Tally
-from tuner.data.importing.split import sides
+from tuner.data.importing.split import draw_split
 from tuner.errors import DataError
 
 GROUP, GROUP_BYTES = 1000, 8 << 20
@@ -88,7 +88,7 @@ class Writer:
         """Write held_out.npy: drawn by hash, or as `given` when `share` is None. Returns the number of validation rows."""
         import numpy as np
 
-        side = np.frombuffer(bytes(given), bool) if share is None else sides(*tally.keys(), share=share, seed=seed)
+        side = np.frombuffer(bytes(given), bool) if share is None else draw_split(*tally.keys(), share=share, seed=seed)
         np.save(self.folder / "held_out.npy", side)
         return int(side.sum())
 

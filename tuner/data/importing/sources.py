@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from threading import Event
 
-from tuner.data.importing.import_pass import Cancelled, Progress, beat
+from tuner.data.importing.import_pass import Cancelled, Progress, tick
 from tuner.data.readers.decompress import suffix
 from tuner.data.readers.file_format import READABLE
 from tuner.errors import ConflictError, NotFoundError, RequestError, translate
@@ -33,7 +33,9 @@ def check_upload(path: str | Path, limit: int = LIMIT) -> int:
     return size
 
 
-def take(path: Path, folder: Path, number: int, reference: bool, progress: Progress | None, cancelled: Callable[[], bool] | None) -> dict:
+def copy_or_reference(
+    path: Path, folder: Path, number: int, reference: bool, progress: Progress | None, cancelled: Callable[[], bool] | None
+) -> dict:
     """Copy a file into `folder`, or only reference it.
 
     Returns {"name", "file" or "path", "bytes", "changed"}; the hash comes from `Hashes`.
@@ -42,7 +44,7 @@ def take(path: Path, folder: Path, number: int, reference: bool, progress: Progr
     file = f"data-{number}{ending}{'.gz' if path.name.lower().endswith('.gz') else ''}"
     status = regular(path)
     if not reference:
-        _read_through(path, lambda: beat(progress, cancelled, 0, status.st_size, 0), folder / file)
+        _read_through(path, lambda: tick(progress, cancelled, 0, status.st_size, 0), folder / file)
     place = {"path": str(path.resolve())} if reference else {"file": file}
     return {"name": shown(path.name)} | place | {"bytes": status.st_size, "changed": status.st_mtime_ns}
 
@@ -68,7 +70,7 @@ class Hashes:
     def wait(self, cancelled: Callable[[], bool] | None) -> list[str]:
         """Return the sha256 of each file. Raises Cancelled."""
         while not wait([self.work], 0.1).done:
-            beat(None, cancelled, 0, 0, 0)
+            tick(None, cancelled, 0, 0, 0)
         return self.work.result()
 
 

@@ -8,7 +8,7 @@ LEAST, MOST = 20, 1000  # validation rows: fewer say little, more cost time at e
 FROM, PART = 10, 5  # fewer than ten rows have no validation rows; at most a fifth of the rows is used to reach LEAST
 
 
-def about(row: dict, kind: str, text: str) -> str:
+def split_key(row: dict, kind: str, text: str) -> str:
     """Return the text that must not be on both sides: the question, the passage, the labelled text, or the whole row."""
     if kind == "chat":
         return next((m["content"] for m in row["messages"] if m["role"] == "user"), text)
@@ -17,7 +17,7 @@ def about(row: dict, kind: str, text: str) -> str:
     return row.get({"qa": "context", "seq2seq": "source"}.get(kind, "text"), text)
 
 
-def sides(keys, labels=None, share: float = 0.05, seed: int = 0):
+def draw_split(keys, labels=None, share: float = 0.05, seed: int = 0):
     """Return a boolean array, True for validation rows. `keys`: a 64-bit hash of `about` per row; `labels`: a number per row, or None."""
     import numpy as np
 
@@ -31,7 +31,7 @@ def sides(keys, labels=None, share: float = 0.05, seed: int = 0):
     least, most = int(np.searchsorted(rows, min(LEAST, n // PART))) + 1, int(np.searchsorted(rows, MOST, "right"))
     taken = min(max(wanted, least), max(most, 1))
     if rows[min(taken, len(rows)) - 1] > 2 * max(share * n, n // PART):  # one group holds most of the data
-        return np.zeros(n, bool) if len(groups) < FROM else sides(keys + np.arange(n, dtype="<u8"), labels, share, seed)
+        return np.zeros(n, bool) if len(groups) < FROM else draw_split(keys + np.arange(n, dtype="<u8"), labels, share, seed)
     side = mixed <= groups[taken - 1]
     return side if labels is None else _each_label(side, mixed, np.asarray(labels))
 

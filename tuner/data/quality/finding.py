@@ -10,7 +10,7 @@ from pathlib import Path
 from tuner import paths
 
 LISTED, GROUPS = 200, 50
-REMEDIES = {
+FIXES = {
     "drop": "Remove these rows",
     "keep_first": "Keep only the first of each",
     "move_to_train": "Move them to the training rows",
@@ -61,7 +61,7 @@ def finding(
         count,
         why,
         rows=list(members[:LISTED]),
-        remedies=[{"key": r, "title": REMEDIES[r]} for r in remedies],
+        remedies=[{"key": r, "title": FIXES[r]} for r in remedies],
         members=list(members),
         later=list(later),
         **more,

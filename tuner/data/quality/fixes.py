@@ -17,7 +17,7 @@ from tuner.data.schema.fields import edited
 from tuner.errors import NotFoundError, RequestError
 
 BY_ROW = ("drop", "keep_first", "move_to_train")
-EDITS: dict[str, Callable[[str], str]] = {"mend": heuristics.mend, "clean": heuristics.clean, "strip_html": heuristics.unmarked}
+EDITS: dict[str, Callable[[str], str]] = {"mend": heuristics.fix_encoding, "clean": heuristics.clean, "strip_html": heuristics.unmarked}
 ANSWER = {"chat": "messages", "preference": "chosen", "rated": "answer"}
 
 

@@ -63,7 +63,7 @@ def _ftfy():
     return ftfy.fix_encoding, is_bad
 
 
-def mend(text: str) -> str:
+def fix_encoding(text: str) -> str:
     """Fix wrongly decoded characters ("cafÃ©" to "café") with ftfy; everything else stays unchanged."""
     if text.isascii():
         return text
@@ -73,7 +73,7 @@ def mend(text: str) -> str:
 
 def garbled(text: str) -> bool:
     """Return whether the text has wrongly decoded characters that `mend` can fix."""
-    return mend(text) != text
+    return fix_encoding(text) != text
 
 
 def clean(text: str) -> str:
@@ -111,13 +111,13 @@ def refuses(answer: str) -> bool:
     return any(hint in text for hint in REFUSAL_HINTS) and bool(REFUSAL.search(text))
 
 
-def machine_talk(answer: str) -> bool:
+def describes_itself_as_ai(answer: str) -> bool:
     """Return whether another model describes itself in the answer."""
     text = answer.lower().replace("’", "'")
     return any(hint in text for hint in MACHINE_HINTS) and bool(MACHINE.search(text))
 
 
-def hollow(answer: str) -> bool:
+def is_empty_answer(answer: str) -> bool:
     """Return whether an answer holds only spaces, symbols, a placeholder, or one letter."""
     text = CONTROLS.sub("", answer).strip()
     return len(text) < 2 and not "\u3040" <= text[:1] <= "\uffef" or text.lower() in NOTHING or not any(map(str.isprintable, text.strip()))

@@ -26,7 +26,7 @@ LONGEST, BATCH = 20_000, 400_000
 BUCKETS, SAMPLE, COMMON, COMMON_FROM, RARE_FROM = 1 << 20, 10_000, 0.1, 50, 3
 NEIGHBOURS, PATIENCE, ESTIMATE, KEPT = 4, 4, 0.3, 64
 EDGE, BETWEEN = "\n" * (WIDTH - 1), "\x1f"
-Beat = Callable[[int], None]
+Tick = Callable[[int], None]
 
 
 class Index:
@@ -72,7 +72,7 @@ class Index:
         self.sampled += len(self.waiting)
         self.waiting, self.size = [], 0
 
-    def groups(self, tick: Beat = lambda done: None) -> list[list[int]]:
+    def groups(self, tick: Tick = lambda done: None) -> list[list[int]]:
         """Return groups of positions of near-duplicates, in the order they were added; each is similar to the first of its group.
 
         `tick` receives the number of signed rows and may raise to stop.
@@ -87,7 +87,7 @@ class Index:
         near = self._verified(pairs, lambda: tick(done))
         return _with_twins(near, twins)
 
-    def _sign(self, firsts: np.ndarray, tick: Beat) -> None:
+    def _sign(self, firsts: np.ndarray, tick: Tick) -> None:
         batch: list[str] = []
         size = 0
         for position in firsts.tolist():

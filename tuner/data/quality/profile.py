@@ -86,12 +86,12 @@ def flags(value: dict, part: Parts, kind: str) -> list[str]:
         keys.append("markup")
     if heuristics.disordered(value, kind):
         keys.append("turns")
-    if kind != "qa" and heuristics.hollow(part.answer or part.question):
+    if kind != "qa" and heuristics.is_empty_answer(part.answer or part.question):
         keys.append("hollow")
     if kind == "classification" and not any(label.strip() for label in labels(value, kind)):
         keys.append("unlabelled")
     if kind in ANSWERED and part.label != "bad":
-        keys += ["refusals"] * heuristics.refuses(part.answer) + ["machine_talk"] * heuristics.machine_talk(part.answer)
+        keys += ["refusals"] * heuristics.refuses(part.answer) + ["machine_talk"] * heuristics.describes_itself_as_ai(part.answer)
     return keys
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tuner.data.importing.import_pass import Progress, beat
+from tuner.data.importing.import_pass import Progress, tick
 from tuner.data.importing.parquet import iterate
 from tuner.data.quality import pii
 from tuner.data.quality.finding import Finding, as_dict, finding, from_dict, load, many, save
@@ -17,12 +17,11 @@ from tuner.data.quality.grouping import straddling
 from tuner.data.quality.near_duplicates import Index
 from tuner.data.quality.profile import charts, survey
 from tuner.data.quality.rules import checks, grouped, leak
-from tuner.data.quality.size_guidance import teaches
 from tuner.data.schema.fields import bare, digest, parts, prose
 
-__all__ = ["Finding", "as_dict", "charts", "from_dict", "load", "report", "save", "score", "teaches"]
+__all__ = ["Finding", "as_dict", "charts", "from_dict", "load", "report", "save", "score"]
 DISTINCT, EXAMPLES, PASSES = 1000, 20, 4
-Beat = Callable[[int], None]
+Tick = Callable[[int], None]
 
 
 def report(
@@ -36,11 +35,11 @@ def report(
     Raises Cancelled within a second of the request, DataError for a damaged version.
     """
 
-    def at(number: int) -> Beat:
-        return lambda done: beat(progress, cancelled, number * ds.rows + done, PASSES * ds.rows, ds.rows)
+    def at(number: int) -> Tick:
+        return lambda done: tick(progress, cancelled, number * ds.rows + done, PASSES * ds.rows, ds.rows)
 
     found: list[Finding] = []
-    for number, stage in enumerate((first, personal, alike)):
+    for number, stage in enumerate((first, personal, similar_rows)):
         found = sorted(found + stage(ds, at(number), found), key=lambda f: f.severity != "decide")
         if each:
             each(found)
@@ -56,12 +55,12 @@ def score(findings: list[Finding], ds=None) -> str:
     return f"Ready, with {n} remark{'s' * (n > 1)}" if n else "Ready"
 
 
-def first(ds, tick: Beat, found: list[Finding]) -> list[Finding]:
+def first(ds, tick: Tick, found: list[Finding]) -> list[Finding]:
     """Find problems of single rows and exact repeats."""
     return checks(survey(ds, tick))
 
 
-def personal(ds, tick: Beat, found: list[Finding]) -> list[Finding]:
+def personal(ds, tick: Tick, found: list[Finding]) -> list[Finding]:
     """Return one finding for each type of personal data or secret."""
     seen = {key: _Seen() for key in pii.TYPES}
     for n, row in enumerate(iterate(ds)):
@@ -107,7 +106,7 @@ def _of_type(key: str, seen: _Seen) -> Finding:
     return finding(f"privacy_{key}", title, why, seen.rows, ("mask", "drop"), severity="remark" if intended else "decide", details=details)
 
 
-def alike(ds, tick: Beat, found: list[Finding]) -> list[Finding]:
+def similar_rows(ds, tick: Tick, found: list[Finding]) -> list[Finding]:
     """Find near-duplicates of earlier rows, and validation rows that are near-duplicates of a training row (unless `found` has them)."""
     numbers, validation, exact = array("q"), bytearray(), array("Q")
     with Index(ds.rows) as index:

@@ -11,7 +11,7 @@ from tuner.data.quality.grouping import disagreeing, groups_of, straddling
 from tuner.data.quality.profile import Survey, bars
 
 FEW, UNEVEN, LONG, LONG_FROM, SAME_ANSWER, SAME_OPENING, LEAN = 10, 20, 20, 4000, 20, 0.3, 1.5
-SIGNS = {  # flag -> (one, many, why, remedies, severity)
+FLAGS = {  # flag -> (one, many, why, remedies, severity)
     "hollow": (
         "1 row has no real answer: it is blank, a symbol or a placeholder",
         "{n} rows have no real answer: it is blank, a symbol or a placeholder",
@@ -81,8 +81,14 @@ SIGNS = {  # flag -> (one, many, why, remedies, severity)
 def checks(seen: Survey) -> list[Finding]:
     """Return all findings of the first pass, those that need a decision first."""
     row, validation = np.asarray(seen.row, np.int64), np.frombuffer(bytes(seen.held_out), bool)
-    findings = [duplicates(seen, row), contradictions(seen, row), known_questions(seen, row, validation), same_answers(seen, row)]
-    findings += [*signed(seen), long_rows(seen, row), beginnings(seen), length_bias(seen, row), *label_findings(seen, validation, row)]
+    findings = [duplicates(seen, row), contradictions(seen, row), exact_leaks(seen, row, validation), same_answers(seen, row)]
+    findings += [
+        *flag_findings(seen),
+        long_rows(seen, row),
+        common_openings(seen),
+        length_bias(seen, row),
+        *label_findings(seen, validation, row),
+    ]
     return sorted(filter(None, findings), key=lambda f: f.severity != "decide")
 
 
@@ -120,7 +126,7 @@ def contradictions(seen: Survey, row: np.ndarray) -> Finding | None:
     return finding("contradictions", f"{{n}} rows {what}", why, **grouped(groups, row), **more) if n else None
 
 
-def known_questions(seen: Survey, row: np.ndarray, validation: np.ndarray) -> Finding | None:
+def exact_leaks(seen: Survey, row: np.ndarray, validation: np.ndarray) -> Finding | None:
     """Find exact leaks: the same question in training and validation rows, whatever the answers."""
     if seen.kind not in ("chat", "seq2seq", "qa", "classification", "regression", "tokens"):
         return None
@@ -151,10 +157,10 @@ def same_answers(seen: Survey, row: np.ndarray) -> Finding | None:
     )
 
 
-def signed(seen: Survey) -> list[Finding]:
+def flag_findings(seen: Survey) -> list[Finding]:
     """Return one finding for each flag that any row has. Answers of one letter count as a problem only while they are few."""
     out = []
-    for key, (one, more, why, remedies, severity) in SIGNS.items():
+    for key, (one, more, why, remedies, severity) in FLAGS.items():
         members = list(seen.flags.get(key, ()))
         if members and not (key == "hollow" and len(members) > len(seen.row) / 5 and len(members) > 5):
             out.append(finding(key, many(len(members), one, more), why, members, remedies, severity=severity))
@@ -173,7 +179,7 @@ def long_rows(seen: Survey, row: np.ndarray) -> Finding | None:
     return finding("long_rows", title, why, members, details={"characters_over": limit, "longest": int(sizes.max())})
 
 
-def beginnings(seen: Survey) -> Finding | None:
+def common_openings(seen: Survey) -> Finding | None:
     """Find a first sentence with which many answers begin."""
     top = next(iter(seen.openings.most_common(1)), None)
     if not top or top[1] < max(10, SAME_OPENING * seen.opened):

@@ -1,6 +1,6 @@
 """Size guidance: what a number of rows is enough for, by kind of data, and what it is not enough for."""
 
-CAN = {  # kind -> ((rows from which it holds, what they are enough for, what they are not), ...), the most rows first
+GUIDANCE = {  # kind -> ((rows from which it holds, what they are enough for, what they are not), ...), the most rows first
     "chat": (
         (
             20_000,
@@ -90,8 +90,8 @@ NAMES = {
 }
 
 
-def teaches(ds) -> str:
+def guidance(ds) -> str:
     """Return one sentence about the training rows; validation rows are not counted."""
     n = ds.rows - ds.held_out
-    _, can, cannot = next(step for step in CAN[ds.kind] if n >= step[0])
+    _, can, cannot = next(step for step in GUIDANCE[ds.kind] if n >= step[0])
     return f"{n:,} {NAMES[ds.kind]} {can}; {cannot}."

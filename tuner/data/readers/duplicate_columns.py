@@ -1,7 +1,7 @@
 """Give columns and keys with the same name different names, and note which ones were renamed."""
 
 
-class Doubles:
+class DuplicateNames:
     """Duplicate names with the new names of their second occurrence, and a hook for JSON objects."""
 
     def __init__(self):
@@ -13,7 +13,7 @@ class Doubles:
         value = dict(pairs)
         if len(value) == len(pairs):
             return value
-        names = named([key for key, _ in pairs], self.keys)
+        names = unique_names([key for key, _ in pairs], self.keys)
         return dict(zip(names, (value for _, value in pairs), strict=True))
 
     @property
@@ -26,7 +26,7 @@ class Doubles:
         return " ".join(sentences + [f"The same applies to {more} more."] * bool(more)) or None
 
 
-def named(header: list[str], doubled: dict[str, str] | None = None) -> list[str]:
+def unique_names(header: list[str], doubled: dict[str, str] | None = None) -> list[str]:
     """Return names that are neither empty nor repeated. `doubled` collects each repeated name with the new name of the second."""
     taken: dict[str, None] = {}
     next_of: dict[str, int] = {}  # per base name: 100,000 columns of one name must not try every number from 2 on

@@ -18,7 +18,7 @@ class Sheet:
     def __init__(self, path: Path, name: str):
         from python_calamine import CalamineError, CalamineWorkbook
 
-        size = workbook_size.measured(path, name, MOST)
+        size = workbook_size.measure(path, name, MOST)
         try:
             with limits.within(size.memory):
                 book = CalamineWorkbook.from_path(str(path))

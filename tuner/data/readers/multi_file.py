@@ -9,7 +9,7 @@ from tuner.errors import DataError
 TABLES = ("csv", "tsv", "xlsx", "parquet")
 
 
-class Several:
+class MultiFileReader:
     """Several readers with the interface of one `Reader`. Rows are numbered across all files; a problem names its file."""
 
     def __init__(self, readers: list[Reader], tests: int = 0):
@@ -30,7 +30,7 @@ class Several:
         return " ".join([f"{len(self.readers)} files were read as one.", *(f"{r.name}: {r.note}" for r in self.readers if r.note)])
 
     @property
-    def testing(self) -> bool:
+    def is_validation(self) -> bool:
         """Whether the last row that was read comes from a validation file."""
         return any(self._now is r for r in self.tests)
 
@@ -53,12 +53,12 @@ class Several:
 
 def open_all(
     paths: list[Path], encoding: str | list[str | None] | None = None, names: list[str] | None = None, tests: int = 0
-) -> Reader | Several:
+) -> Reader | MultiFileReader:
     """Open one file as a Reader, more as Several. The last `tests` files hold validation rows. `encoding`: one for all, or one per file."""
     names = names or [p.name for p in paths]
     encodings = encoding if isinstance(encoding, list) else [encoding] * len(paths)
     readers = [Reader(path, coded, name=name) for path, coded, name in zip(paths, encodings, names, strict=True)]
-    return readers[0] if len(readers) == 1 else Several(readers, tests)
+    return readers[0] if len(readers) == 1 else MultiFileReader(readers, tests)
 
 
 def _check_columns(first: Reader, other: Reader) -> None:

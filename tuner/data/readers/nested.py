@@ -29,7 +29,7 @@ class Fold:
     rows: Callable[[Pairs], Iterator[tuple[int, dict | None]]]  # None: a record with another structure
 
 
-def folding(records: list[dict]) -> Fold | None:
+def find_fold(records: list[dict]) -> Fold | None:
     """Return how the records of this file must be split or joined; None if each record is a row."""
     table = Table(list(dict.fromkeys(key for record in records[:50] for key in record)), records)
     return _squad(table) or _tree(table) or _messages(table) or _turns(table) or _words(table)

@@ -16,12 +16,12 @@ import orjson
 from tuner.data.readers import exports, header_row
 from tuner.data.readers.bounds import FIELD, refuse_columns, refuse_rows, refuse_table
 from tuner.data.readers.decompress import binary, is_packed, suffix
-from tuner.data.readers.duplicate_columns import Doubles, counted, named
+from tuner.data.readers.duplicate_columns import DuplicateNames, counted, unique_names
 from tuner.data.readers.excel import Sheet
 from tuner.data.readers.exports import people, whatsapp
 from tuner.data.readers.file_format import HEAD, READABLE, SUFFIXES, encoding_of, format_of, is_workbook, refuse_binary
 from tuner.data.readers.json_stream import CHUNK, LARGEST, NESTED, Broken, Cursor, decode, documents
-from tuner.data.readers.nested import Fold, folding
+from tuner.data.readers.nested import Fold, find_fold
 from tuner.data.schema.cells import RowProblem
 from tuner.data.schema.tool_calls import nested, unfilled
 from tuner.errors import DataError
@@ -53,7 +53,7 @@ class Reader:
         self.path, self.name, self._raw, self._done = Path(path), shown(name or Path(path).name), None, 0
         self.bytes = _size(self.path, self.name)
         self.columns: list[str] = []
-        self.doubles, self._dates = Doubles(), None
+        self.doubles, self._dates = DuplicateNames(), None
         self._decoder = json.JSONDecoder(strict=False, object_pairs_hook=self.doubles.pairs)
         self.encoding: str | None = None
         notes = []
@@ -111,7 +111,7 @@ class Reader:
         """Return how records become rows; None if each is a row, or if the records have an unexpected structure."""
         with contextlib.suppress(RowProblem, TypeError, ValueError, AttributeError, LookupError, RecursionError):
             records = [r.value for r in self.head if r.value is not None]
-            return people.WHATSAPP if self._dates else exports.folding(records) or folding(records)
+            return people.WHATSAPP if self._dates else exports.find_fold(records) or find_fold(records)
 
     def _settle(self) -> None:
         """Set the columns, and reject a file without any record."""
@@ -204,7 +204,7 @@ class Reader:
             self._note_skipped(skipped, number, "line")
             self._headless = any(len(cell) > 120 or "\n" in cell.strip() for cell in header)
             refuse_columns(self.name, len(header))
-            self.columns = named([""] * len(header) if self._headless else header, self.doubles.columns)
+            self.columns = unique_names([""] * len(header) if self._headless else header, self.doubles.columns)
             if self._headless:
                 lines.back.extendleft(reversed(lines.taken))
             lines.taken.clear()
@@ -309,7 +309,7 @@ class Reader:
             with pq.ParquetFile(self.path) as file:
                 total, size = max(1, file.metadata.num_rows), 0
                 refuse_rows(self.name, total)
-                self.columns = named(file.schema_arrow.names, self.doubles.columns)
+                self.columns = unique_names(file.schema_arrow.names, self.doubles.columns)
                 refuse_columns(self.name, len(self.columns))
                 for batch in file.iter_batches(batch_size=128):
                     size = refuse_table(self.name, self.bytes, size, batch)
@@ -329,7 +329,7 @@ class Reader:
         rows = self._sheet.rows()
         skipped, header, number = header_row.below(rows, self._above)
         self._note_skipped(skipped, number, "row")
-        self.columns = named(header, self.doubles.columns)
+        self.columns = unique_names(header, self.doubles.columns)
         total = max(1, self._sheet.sheet.height if self._sheet.sheet else 1)
         for row, (_, cells) in enumerate(rows, 1):
             self._done = self.bytes * row // total

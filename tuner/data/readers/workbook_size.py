@@ -39,7 +39,7 @@ class Size:
         return AROUND + CELL * self.cells + BYTE * self.unpacked
 
 
-def measured(path: Path, name: str, most: int = bounds.WORKBOOK) -> Size:
+def measure(path: Path, name: str, most: int = bounds.WORKBOOK) -> Size:
     """Return the size of a workbook. DataError if it decompresses to too much, or if its cells span too large a grid."""
     if not zipfile.is_zipfile(path):
         return Size(path.stat().st_size, OLD)

@@ -126,7 +126,7 @@ def is_turns(value) -> bool:
         return True
 
 
-def verdicts(values: list) -> bool:
+def all_yes_or_no(values: list) -> bool:
     """Return whether every value means yes or no."""
     return bool(values) and all(raw(v).strip().lower() in YES | NO for v in values)
 

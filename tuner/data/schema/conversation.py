@@ -5,7 +5,7 @@ from typing import Any
 from tuner.data.schema.cells import ANSWERED_BY, RowProblem, cell, option, plain, text_of, unpack
 from tuner.data.schema.multiple_choice import choice
 from tuner.data.schema.numbers import number_of
-from tuner.data.schema.role_order import closed, joined, opened, ordered, said
+from tuner.data.schema.role_order import check_order, drop_greeting, drop_open_end, has_content, join_turns
 from tuner.data.schema.tool_calls import as_calls, tools_of, unasked
 from tuner.data.schema.transcripts import OPENINGS, transcript
 from tuner.data.schema.turns import Messages, answered_by, turns
@@ -64,7 +64,7 @@ def _asked(value: dict, mapping: dict) -> Messages:
     return [*past, {"role": "user", "content": text}]
 
 
-def written(value: dict, mapping: dict) -> bool:
+def has_marked_turns(value: dict, mapping: dict) -> bool:
     """Return whether the prompt is a text with marked turns, such as "\\n\\nHuman: ...\\n\\nAssistant:", which the answer continues."""
     text = cell(value, mapping.get("prompt"))
     return isinstance(text, str) and text.lstrip().startswith(OPENINGS)
@@ -101,13 +101,13 @@ def chat(value: dict, mapping: dict, notes: list[str]) -> dict:
         messages = [*messages, *answer(value, mapping)]
         if not mapping.get("messages"):
             messages = _unmarked(messages, notes)
-    if not any(m["role"] == "assistant" and said(m) for m in messages):
+    if not any(m["role"] == "assistant" and has_content(m) for m in messages):
         raise RowProblem(
             "The conversation has no assistant answer, so there is nothing to train on.",
             "Add the answer or leave the row out.",
             empty=True,
         )
-    messages = ordered(opened(joined(closed(messages, notes), notes), notes))
+    messages = check_order(drop_greeting(join_turns(drop_open_end(messages, notes), notes), notes))
     if not any(m.get("weight", 1) for m in messages if m["role"] == "assistant"):
         raise RowProblem("Every answer of the conversation has the weight 0, so there is nothing to train on.", "Leave the row out.")
     extra = offered(value, mapping)

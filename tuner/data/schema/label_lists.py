@@ -43,7 +43,7 @@ def bracketed(text: str, kinds: str = "[{") -> str | None:
     return text[1:-1].strip() if inside else None
 
 
-def parted(text: str, mark: str | None = None) -> list[str]:
+def split_labels(text: str, mark: str | None = None) -> list[str]:
     """Return the labels of a cell, each once, without brackets and quotes. Without a `mark`, the first separator found of , ; | applies."""
     inner = bracketed(text, "[{(")
     text = text.strip() if inner is None else inner
@@ -102,7 +102,7 @@ def _best(cells: list[str], column: str) -> tuple[str | None, bool]:
 
 def _judged(cells: list[str], mark: str, column: str) -> tuple[str | None, bool]:
     """Return (mark or None, certain): whether this mark separates labels; (None, False) if unclear and one label is more likely."""
-    all_parts = [tuple(parted(text, mark)) for text in cells]
+    all_parts = [tuple(split_labels(text, mark)) for text in cells]
     several = [parts for parts in all_parts if len(parts) > 1]
     again, free = _recombined(set(all_parts))
     if not several or any(len(part) > LONGEST for parts in all_parts for part in parts):

@@ -4,7 +4,7 @@ from typing import Any
 
 from tuner.data.schema.cells import BY_POSITION, COMMAS, SPLIT, Column, RowProblem, cell, option, plain, text_of, unpack
 from tuner.data.schema.conversation import NO, YES
-from tuner.data.schema.label_lists import bracketed, parted
+from tuner.data.schema.label_lists import bracketed, split_labels
 from tuner.data.schema.multi_hot import labels_at
 from tuner.data.schema.numbers import EITHER, finite, number_of
 
@@ -31,13 +31,13 @@ def listed(content: Any) -> list[str] | None:
         return [name for name, flag in label.items() if flag]
     if isinstance(label, list):
         return list(dict.fromkeys(plain(item) for item in label))
-    return parted(content) if isinstance(content, str) and bracketed(content) is not None and not isinstance(label, dict) else None
+    return split_labels(content) if isinstance(content, str) and bracketed(content) is not None and not isinstance(label, dict) else None
 
 
 def _split(content: Any, mark: str) -> list[str]:
     """Return the labels of a cell that are separated by a mark; a list stays a list."""
     label = unpack(content)
-    return listed(content) or [] if isinstance(label, (list, dict)) else parted(plain(content), mark)
+    return listed(content) or [] if isinstance(label, (list, dict)) else split_labels(plain(content), mark)
 
 
 def _is_so(value: dict, column: str) -> bool:

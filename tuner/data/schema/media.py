@@ -11,7 +11,7 @@ NAMES = frozenset(
     "video videos videopath videopaths videourl audio audios audiopath audiopaths audiofile audiourl sound sounds speech".split()
 )
 SURE = ("image", "images", "video", "videos", "audio", "audios", "picture", "pictures", "photos")
-TALKS = ("chat", "preference", "rated")
+CONVERSATION_KINDS = ("chat", "preference", "rated")
 ENDING = re.compile(
     r"\.(?:jpe?g|png|gif|webp|bmp|tiff?|svg|mp4|mov|avi|mkv|webm|mp3|wav|flac|ogg|m4a|opus)(?:[?#]\S*)?\s*$|^\s*data:(?:image|audio|video)/",
     re.I,
@@ -34,7 +34,7 @@ def refuse_columns(value: dict, kind: str, notes: list[str]) -> None:
     """Raise RowProblem for a record with a column of images, audio or video; only add a note for a link beside a labelled text."""
     for column, content in value.items():
         if content and (name := _bare(column)) in NAMES:
-            if _is_medium(name, unpack(content)) or kind in TALKS and isinstance(content, str) and ENDING.search(content):
+            if _is_medium(name, unpack(content)) or kind in CONVERSATION_KINDS and isinstance(content, str) and ENDING.search(content):
                 raise RowProblem(*NO_MEDIA)
             if isinstance(content, str) and ENDING.search(content):
                 notes.append(f"`{column}` names an image, audio or video file, which is not trained")

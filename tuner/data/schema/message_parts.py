@@ -9,7 +9,7 @@ INNER = ("value", "tool_call", "function_call", "functionCall", "function", "con
 RESULTS = ("content", "result", "output", "response", "value", "tool_result", "text")
 
 
-class Said(NamedTuple):
+class MessageParts(NamedTuple):
     """The combined parts of one message: `text`, `thoughts` (reasoning), and `calls` and `results` as chat templates expect them."""
 
     text: str
@@ -18,7 +18,7 @@ class Said(NamedTuple):
     results: list[dict]
 
 
-def said(content: Any) -> Said | None:
+def combine_parts(content: Any) -> MessageParts | None:
     """Return the combined parts of a list of typed parts; None for anything else. RowProblem for images and audio."""
     if not is_typed(content):
         return None
@@ -33,7 +33,7 @@ def said(content: Any) -> Said | None:
             thoughts.append(part_text(part))
         else:
             rest.append(part)
-    return Said(plain(rest), "\n".join(filter(None, thoughts)), calls, results)
+    return MessageParts(plain(rest), "\n".join(filter(None, thoughts)), calls, results)
 
 
 def _calls(part: dict, kind: str) -> list[dict]:

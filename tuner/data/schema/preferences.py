@@ -3,9 +3,9 @@
 from typing import Any
 
 from tuner.data.schema.cells import BEST_FIRST, BEST_LAST, FROM_ONE, Column, RowProblem, cell, option, plain, text_of, unpack
-from tuner.data.schema.conversation import conversation, offered, written
+from tuner.data.schema.conversation import conversation, has_marked_turns, offered
 from tuner.data.schema.numbers import number_of
-from tuner.data.schema.role_order import joined, opened, ordered
+from tuner.data.schema.role_order import check_order, drop_greeting, join_turns
 from tuner.data.schema.tool_calls import unasked
 from tuner.data.schema.transcripts import OPENINGS, transcript
 from tuner.data.schema.turns import Messages, turns
@@ -21,14 +21,14 @@ def preference(value: dict, mapping: dict, notes: list[str]) -> dict:
     prompt = conversation(value, mapping) if any(mapping.get(r) for r in ("prompt", "messages", "history")) else []
     better, worse = _compared(value, mapping) if mapping.get("answers") else [cell(value, mapping.get(r)) for r in ("chosen", "rejected")]
     sides = [_side(better, mapping.get("chosen") or "the better answer"), _side(worse, mapping.get("rejected") or "the worse answer")]
-    if mapping.get("prompt") and written(value, mapping):
+    if mapping.get("prompt") and has_marked_turns(value, mapping):
         sides = [[m | {"content": m["content"].strip()} for m in side] for side in sides]
     prompt, sides = _parted(prompt, sides, _system(value, mapping))
     if not prompt or prompt[-1]["role"] == "assistant":
         raise RowProblem("There is no prompt for the two answers.", "Add a prompt that ends with a user turn.", empty=not prompt)
-    prompt, sides = opened(joined(prompt, notes), notes), [joined(side, notes) for side in sides]
+    prompt, sides = drop_greeting(join_turns(prompt, notes), notes), [join_turns(side, notes) for side in sides]
     for side in sides:
-        ordered(prompt + side)
+        check_order(prompt + side)
         if side[0]["role"] != "assistant" or side[-1]["role"] != "assistant":
             raise RowProblem("An answer to compare is not an assistant turn.", "Give chosen and rejected one assistant turn each.")
     if sides[0] == sides[1]:

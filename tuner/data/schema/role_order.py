@@ -8,12 +8,12 @@ OPENED = "the conversation began with the assistant: that turn was removed"
 CLOSED = "the last turn is not the assistant's: it was removed"
 
 
-def said(message: dict) -> bool:
+def has_content(message: dict) -> bool:
     """Return whether a message has a text or a tool call."""
     return bool(message["content"].strip() or message.get("tool_calls"))
 
 
-def joined(messages: Messages, notes: list[str]) -> Messages:
+def join_turns(messages: Messages, notes: list[str]) -> Messages:
     """Join consecutive turns of one role; return the messages themselves if there are none."""
     previous = None
     for message in messages:
@@ -44,7 +44,7 @@ def _both(first: dict, second: dict, n: int) -> dict:
     return merged
 
 
-def opened(messages: Messages, notes: list[str]) -> Messages:
+def drop_greeting(messages: Messages, notes: list[str]) -> Messages:
     """Drop a greeting by the assistant at the beginning if it answers again later."""
     start = 1 if messages and messages[0]["role"] == "system" else 0
     if len(messages) > start + 2 and messages[start]["role"] == "assistant" and not messages[start].get("tool_calls"):
@@ -53,7 +53,7 @@ def opened(messages: Messages, notes: list[str]) -> Messages:
     return messages
 
 
-def closed(messages: Messages, notes: list[str]) -> Messages:
+def drop_open_end(messages: Messages, notes: list[str]) -> Messages:
     """Drop the turns after the last assistant turn."""
     end = len(messages)
     while end and messages[end - 1]["role"] != "assistant":
@@ -64,7 +64,7 @@ def closed(messages: Messages, notes: list[str]) -> Messages:
     return messages
 
 
-def ordered(messages: Messages) -> Messages:
+def check_order(messages: Messages) -> Messages:
     """Return the messages if their roles alternate as every chat template expects; RowProblem otherwise."""
     previous = None
     for n, message in enumerate(messages, 1):
@@ -79,7 +79,7 @@ def ordered(messages: Messages) -> Messages:
             )
         if role == "tool" and previous == "user":
             raise RowProblem(f"Turn {n} is a tool result without a tool call.", "Add the assistant's tool call before it.")
-        if role != "tool" and not said(message):
+        if role != "tool" and not has_content(message):
             raise RowProblem(f"Turn {n} ({role}) is empty.", "Fill it in or leave the row out.", empty=True)
         previous = role
     return messages

@@ -44,7 +44,7 @@ def call_of(call: Any) -> Any:
     return ({"id": id} if id else {}) | {"type": "function", "function": inner}
 
 
-def written(text: str) -> tuple[str, str, list] | None:
+def calls_in_text(text: str) -> tuple[str, str, list] | None:
     """Return (reasoning, text around, calls) of a text with one or more calls as JSON; None if there is none."""
     thought = THINK.match(text)
     rest = text[thought.end() :] if thought else text

@@ -3,9 +3,9 @@
 from typing import Any
 
 from tuner.data.schema.cells import RowProblem, plain, unpack
-from tuner.data.schema.message_parts import Said
-from tuner.data.schema.message_parts import said as parts_of
-from tuner.data.schema.tool_calls import CALLS, TAGGED, call_of, written
+from tuner.data.schema.message_parts import MessageParts
+from tuner.data.schema.message_parts import combine_parts as parts_of
+from tuner.data.schema.tool_calls import CALLS, TAGGED, call_of, calls_in_text
 from tuner.data.schema.transcripts import transcript
 
 Messages = list[dict[str, Any]]
@@ -113,7 +113,7 @@ def _sides(turn: dict) -> Messages | None:
     return pair if pair and (len(turn) == 1 or {"user", "assistant"} <= roles) else None
 
 
-def _keep(turn: dict, message: dict, speaker: Any, parts: Said | None) -> None:
+def _keep(turn: dict, message: dict, speaker: Any, parts: MessageParts | None) -> None:
     """Add the turn's other content to the message: tool calls, results, reasoning, and whether it is trained."""
     if message["role"] == "assistant":
         if called := _calls(turn) or parts and parts.calls:
@@ -147,7 +147,7 @@ def _written(message: dict, speaker: Any) -> None:
     """Extract tool calls written into the text (indicated by the turn's role or by tags), with reasoning and text around them."""
     if speaker not in CALLS and not TAGGED.search(message["content"]):
         return
-    if found := written(message["content"]):
+    if found := calls_in_text(message["content"]):
         thoughts, text, calls = found
         message |= {"content": text, "tool_calls": calls}
         if thoughts:

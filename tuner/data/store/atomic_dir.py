@@ -17,10 +17,10 @@ def building(parent: Path) -> Iterator[Path]:
     parent.mkdir(parents=True, exist_ok=True)
     folder = parent / f".import-{secrets.token_hex(6)}"
     lock = folder.with_suffix(".lock")
-    locks.hold(lock)
+    locks.acquire(lock)
     while not lock.exists():  # another process removed it before the lock was taken
         locks.release(lock)
-        locks.hold(lock)
+        locks.acquire(lock)
     try:
         folder.mkdir()
         yield folder
@@ -37,7 +37,7 @@ def sweep(ws: Workspace) -> None:
     for parent in [ws.datasets, *ws.datasets.glob("[!.]*/versions")]:
         for folder in (*parent.glob(".import-*"), *parent.glob(".gone-*")):
             base = folder.with_suffix("")
-            if locks.held(base.with_suffix(".lock")):
+            if locks.is_held(base.with_suffix(".lock")):
                 continue
             shutil.rmtree(base, ignore_errors=True)
             base.with_suffix(".lock").unlink(missing_ok=True)

@@ -4,7 +4,7 @@ import hashlib
 import math
 from collections.abc import Callable, Iterator
 
-from tuner.data.importing.import_pass import Progress, Tally, as_json, beat
+from tuner.data.importing.import_pass import Progress, Tally, as_json, tick
 from tuner.data.importing.parquet import iterate
 from tuner.errors import RequestError, SettingError, raise_all
 
@@ -60,7 +60,7 @@ def mixed(
         for row in iterate(ds):
             read += 1
             if read % 200 == 0:
-                beat(progress, cancelled, read, total, tally.usable)
+                tick(progress, cancelled, read, total, tally.usable)
             text = as_json(row["value"])
             for _ in range(1 if row["held_out"] else _times(text, weight)):
                 tally.records += 1

@@ -19,10 +19,19 @@ from pathlib import Path
 from tuner import paths
 from tuner.data.detection.detect import Recognition
 from tuner.data.importing import arrow_import
-from tuner.data.importing.import_pass import TALKS, Cancelled, Progress, as_json, beat, check, each_row, settled
+from tuner.data.importing.import_pass import (
+    CONVERSATION_FIELDS,
+    Cancelled,
+    Progress,
+    as_json,
+    check,
+    each_row,
+    recognize_with_choices,
+    tick,
+)
 from tuner.data.importing.parquet import iterate, row, rows, write
-from tuner.data.importing.sources import LIMIT, Hashes, check_upload, digest, find, take
-from tuner.data.readers.multi_file import Several, open_all
+from tuner.data.importing.sources import LIMIT, Hashes, check_upload, copy_or_reference, digest, find
+from tuner.data.readers.multi_file import MultiFileReader, open_all
 from tuner.data.readers.reader import Reader
 from tuner.data.schema.cells import NO_MEDIA
 from tuner.data.store import index
@@ -91,7 +100,7 @@ def add(
     sweep(ws)
     with building(ws.datasets) as folder:
         (folder / "source").mkdir()
-        sources = [take(p, folder / "source", n, reference, progress, cancelled) for n, p in enumerate(paths_, 1)]
+        sources = [copy_or_reference(p, folder / "source", n, reference, progress, cancelled) for n, p in enumerate(paths_, 1)]
         sources[-1] |= {"side": "test"} if test_file else {}
         version = folder / "versions" / "1"
         version.mkdir(parents=True)
@@ -99,7 +108,7 @@ def add(
         with Hashes(files) as hashes:
             reader = _open(sources, files, encoding)
             _note_encodings(sources, reader, encoding)
-            document = _import(reader, version, settled(reader, kind, mapping), held_out, seed, system, progress, cancelled)
+            document = _import(reader, version, recognize_with_choices(reader, kind, mapping), held_out, seed, system, progress, cancelled)
             for source, digest_ in zip(sources, hashes.wait(cancelled), strict=True):
                 source["sha256"] = digest_
                 find(source, folder / "source")  # raises when the file changed while it was read
@@ -115,12 +124,12 @@ def add(
     return get(ws, id)
 
 
-def _open(sources: list[dict], files: list[Path], encoding: str | None = None) -> Reader | Several:
+def _open(sources: list[dict], files: list[Path], encoding: str | None = None) -> Reader | MultiFileReader:
     tests = sum(s.get("side") == "test" for s in sources)
     return open_all(files, encoding or [s.get("encoding") for s in sources], [s["name"] for s in sources], tests)
 
 
-def _note_encodings(sources: list[dict], reader: Reader | Several, asked: str | None) -> None:
+def _note_encodings(sources: list[dict], reader: Reader | MultiFileReader, asked: str | None) -> None:
     """Store the encoding of each file where it was chosen or guessed, so that a later import with another mapping reads it alike."""
     for source, one in zip(sources, getattr(reader, "readers", [reader]), strict=True):
         if one.encoding and (asked or not one.encoding.startswith("utf-8")):
@@ -219,7 +228,7 @@ def remap(
         sources = [dict(s) for s in old.sources]
         reader = _open(sources, [find(s, root / "source") for s in sources], encoding)
         _note_encodings(sources, reader, encoding)
-        recognition = settled(reader, kind, mapping)
+        recognition = recognize_with_choices(reader, kind, mapping)
         document = _import(
             reader,
             folder,
@@ -259,7 +268,7 @@ def _check_share(share: float) -> None:
 
 
 def _import(
-    reader: Reader | Several,
+    reader: Reader | MultiFileReader,
     folder: Path,
     recognition: Recognition,
     share: float,
@@ -272,7 +281,7 @@ def _import(
     items = each_row(reader, recognition.kind, recognition.mapping, progress, cancelled, system.strip())
     tests = getattr(reader, "tests", None)
     if tests:
-        items = ((number, text, reader.testing, tally) for number, text, tally in items)
+        items = ((number, text, reader.is_validation, tally) for number, text, tally in items)
     try:
         tally, validation = _fast(reader, recognition, folder, share, seed, system, progress, cancelled) or write(
             items, folder, None if tests else share, seed
@@ -306,13 +315,13 @@ def _import(
         "health": tally.health(),
         "share": share,
         "seed": seed,
-        "system": system.strip() if recognition.kind in TALKS else "",
+        "system": system.strip() if recognition.kind in CONVERSATION_FIELDS else "",
     }
 
 
 def _fast(reader, recognition: Recognition, folder: Path, share: float, seed: int, system: str, progress, cancelled) -> tuple | None:
     """Import a large file column by column and return (tally, number of validation rows); None when it must be read record by record."""
-    if not arrow_import.suits(reader, recognition):
+    if not arrow_import.supports(reader, recognition):
         return None
     try:
         return arrow_import.Import(reader, recognition, system.strip()).write(folder, share, seed, progress, cancelled)
@@ -372,7 +381,7 @@ def export(ds: Dataset, path: Path, progress: Progress | None = None, cancelled:
                 out.write(as_json(row["value"]) + "\n")
                 n += 1
                 if n % 200 == 0:
-                    beat(progress, cancelled, n, ds.rows, n)
+                    tick(progress, cancelled, n, ds.rows, n)
         os.replace(partial, path)
     except OSError as error:
         raise translate(error) or error from error
@@ -383,7 +392,7 @@ def export(ds: Dataset, path: Path, progress: Progress | None = None, cancelled:
 
 def delete(ws: Workspace, id: str, used_by: list[str] | tuple[str, ...] = ()) -> None:
     """Delete a dataset with all its versions; ConflictError while runs use it."""
-    ds = get(ws, paths.checked(id, "dataset"))
+    ds = get(ws, paths.checked_id(id, "dataset"))
     if used_by:
         raise ConflictError(
             f"The dataset {ds.id} is used by {', '.join(used_by)}.",

@@ -7,18 +7,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
 
-from tuner.data.importing.import_pass import Progress, Tally, as_json, beat
+from tuner.data.importing.import_pass import Progress, Tally, as_json, tick
 from tuner.data.importing.parquet import iterate, write
 from tuner.data.quality import finding, fixes
 from tuner.data.schema.convert import RowProblem
-from tuner.data.schema.role_order import ordered
+from tuner.data.schema.role_order import check_order
 from tuner.data.store import store
 from tuner.data.store.atomic_dir import building
 from tuner.errors import ConflictError, DataError, NotFoundError, RequestError
 from tuner.paths import Workspace
 
 
-def mend(
+def apply_fixes(
     ws: Workspace,
     ref: str,
     wishes: list[tuple[str, str]],
@@ -107,7 +107,7 @@ def _checked(value: dict, kind: str, number: int) -> None:
             if not isinstance(turns, list) or not all(isinstance(t, dict) and {"role", "content"} <= t.keys() for t in turns):
                 raise RowProblem(f"{part} is not a list of turns with role and content.", "Give each turn a role and content.")
         if kind == "chat" and not lacks:
-            ordered(value["messages"])
+            check_order(value["messages"])
     except RowProblem as problem:
         raise RequestError(
             f"Row {number}: {problem}",
@@ -149,7 +149,7 @@ def _items(rows, ds: store.Dataset, progress, cancelled) -> Iterator[tuple]:
     for row in rows:
         tally.records += 1
         if tally.records % 200 == 0:
-            beat(progress, cancelled, tally.records, ds.rows, tally.usable)
+            tick(progress, cancelled, tally.records, ds.rows, tally.usable)
         text = as_json(row["value"])
         tally.keep(text, row["value"], ds.kind)
         yield row["row"], text, row["held_out"], tally

@@ -15,16 +15,16 @@ from typing import Any
 from tuner.models import ModelFacts
 from tuner.planning.memory import parameter_counts, static, training_step
 from tuner.planning.memory.inference import CONTEXT, chat, checkpoint, generation, gguf, merging, serving
-from tuner.planning.memory.static import PACKED, WHOLE, paired, refers
+from tuner.planning.memory.static import QUANTIZED, WHOLE, paired, uses_reference
 from tuner.planning.memory.training_step import Batch
 from tuner.settings import losses
 
 __all__ = [
     "CONTEXT",
-    "PACKED",
+    "QUANTIZED",
     "TERMS",
     "WHOLE",
-    "WORDS",
+    "LABELS",
     "Batch",
     "Estimate",
     "chat",
@@ -33,12 +33,12 @@ __all__ = [
     "gguf",
     "merging",
     "paired",
-    "refers",
+    "uses_reference",
     "serving",
     "training",
 ]
 
-WORDS = {  # the terms, and the labels that a person reads
+LABELS = {  # the terms, and the labels that a person reads
     "weights": "model weights",
     "quantization": "quantization",
     "adapters": "adapter",
@@ -51,9 +51,11 @@ WORDS = {  # the terms, and the labels that a person reads
     "context": "process overhead",
     "fragmentation": "fragmentation",
 }
-TERMS = tuple(WORDS)
+TERMS = tuple(LABELS)
 CPU_KERNELS = 300_000_000  # oneDNN compiles and keeps bf16 kernels for every row length
-GAPS = {"cpu": 0.5}  # fragmentation of glibc's heap with a different length per row (measured: 4 and 79 million parameters, 60 steps)
+FRAGMENTATION = {
+    "cpu": 0.5
+}  # fragmentation of glibc's heap with a different length per row (measured: 4 and 79 million parameters, 60 steps)
 
 
 @dataclass(frozen=True)
@@ -94,8 +96,8 @@ def training(
         trainable = parameter_counts.trainable(facts, s, s.get("objective") or "chat", labels)
     share = cards if sharded else 1
     held = _held(facts, s, trainable, device)
-    if continued and refers(s) and s["method"] not in WHOLE:  # a frozen copy of the adapter as it was
-        held["reference"] += static.learnt_width(s) * trainable
+    if continued and uses_reference(s) and s["method"] not in WHOLE:  # a frozen copy of the adapter as it was
+        held["reference"] += static.trainable_width(s) * trainable
     held = {k: v / share for k, v in held.items()}
     preferred = s.get("objective") == "preference"  # rows of different lengths, with a mask (trl/trainer/dpo_trainer.py)
     rows = s["micro_batch"] * (2 if paired(s) else 1)
@@ -105,7 +107,7 @@ def training(
     batch = Batch(rows, s["max_length"], masked, fused)
     gathered = (s.get("effective_batch") or s["micro_batch"]) > s["micro_batch"] * cards
     found = training_step.moments(facts, s, batch, trainable=trainable, device=device, gathered=gathered)
-    found["test"] = training_step.testing(facts, s, batch, device=device)
+    found["test"] = training_step.evaluation(facts, s, batch, device=device)
     if s.get("objective") == "seq2seq":
         found["writing"] = {"buffers": generation(facts, rows=rows, length=s["max_length"], b=static.width(s))}
     between = _between(facts, s, trainable, cards, sharded)
@@ -121,7 +123,7 @@ def training(
 def _held(facts: ModelFacts, s: dict[str, Any], trainable: int, device: str) -> dict[str, float]:
     """Return the terms that are held between two steps."""
     out = static.weights(facts, static.width(s), s.get("quantization"), s.get("objective") or "chat")
-    out["adapters"] = 0 if s["method"] in WHOLE else static.learnt_width(s) * trainable
+    out["adapters"] = 0 if s["method"] in WHOLE else static.trainable_width(s) * trainable
     out["optimizer"] = 0 if s.get("optimizer") in static.PAGED and device == "cuda" else static.states(trainable, s, facts)
     out["reference"] = _reference(s, trainable, out["weights"])
     if s["method"] == "last_layers" and device == "cpu":  # the base's layers, kept so that the base model can be run too
@@ -132,7 +134,7 @@ def _held(facts: ModelFacts, s: dict[str, Any], trainable: int, device: str) -> 
 def _reference(s: dict[str, Any], trainable: int, weights: float) -> float:
     """Return the memory of the reference model of a preference run (`workers/training/reference_model.py`): for full fine-tuning a second copy
     unless it is precomputed; for a new adapter nothing. A run that continues from an adapter keeps a copy of that adapter."""
-    if not refers(s):
+    if not uses_reference(s):
         return 0.0
     return weights if s["method"] == "full" else static.width(s) * trainable if s["method"] == "last_layers" else 0.0
 
@@ -143,14 +145,14 @@ def _between(facts: ModelFacts, s: dict[str, Any], trainable: int, cards: int, s
         return 0
     if sharded:
         return 2 * static.width(s) * facts.layer_parameters + static.width(s) * facts.vocabulary * facts.hidden
-    return static.learnt_width(s) * trainable  # buckets beside the gradients (torch.nn.parallel.DistributedDataParallel)
+    return static.trainable_width(s) * trainable  # buckets beside the gradients (torch.nn.parallel.DistributedDataParallel)
 
 
 def _whole(terms: dict[str, float], device: str, s: dict[str, Any], moment: str, moments: dict[str, int]) -> Estimate:
     """Return the estimate with fragmentation and the CUDA context (or process overhead) added."""
     reserved = sum(terms.values())
     share = 0.10 if s["method"] in ("full", "prefix") else 0.05
-    terms["fragmentation"] = reserved * GAPS.get(device, share)
+    terms["fragmentation"] = reserved * FRAGMENTATION.get(device, share)
     if device == "cpu" and s["precision"] == "bf16":
         terms["buffers"] += CPU_KERNELS
     terms["context"] = CONTEXT[device]

@@ -45,7 +45,7 @@ def correction(device_name: str, kind: str, method: str) -> Correction:
     return Correction(round(_within(math.exp(middle), FACTORS), 4), len(known))
 
 
-def words(found: Correction) -> str:
+def describe(found: Correction) -> str:
     """Return 'on this machine: +3% from 12 runs'; empty without runs."""
     return f"on this machine: {found.factor - 1:+.0%} from {found.runs} {'run' if found.runs == 1 else 'runs'}" if found.runs else ""
 
@@ -56,7 +56,7 @@ def corrected(terms: dict[str, int], factor: float) -> dict[str, int]:
     return terms | {"fragmentation": max(0, terms.get("fragmentation", 0) + round(total * factor) - total)}
 
 
-def taken(measured: dict[str, Any], breakdown: dict[str, int]) -> int | None:
+def measured_peak(measured: dict[str, Any], breakdown: dict[str, int]) -> int | None:
     """Return the peak memory of a process on the device in bytes, to compare with a plan's `peak_bytes`; None where it is unknown.
 
     On a GPU what torch reserved and the CUDA context (the driver's figure where there is one, else the predicted one); on a CPU the process.
@@ -78,13 +78,13 @@ def learn(device_name: str, kind: str, method: str, ratio: float) -> None:
     paths.write_json(paths.machine_folder() / "peaks.json", {"ratios": known})
 
 
-def teach(plan: dict[str, Any], measured: dict[str, Any], *, steps: int, epochs: float, longest: int) -> bool:
+def record_run(plan: dict[str, Any], measured: dict[str, Any], *, steps: int, epochs: float, longest: int) -> bool:
     """Store the ratio of a run that succeeded after `steps` steps in a single process; `longest` row in tokens. Return whether it was stored.
 
     A run that has not read all rows, or whose rows were all much shorter than planned, may raise later predictions but never lower them.
     """
     predicted, s = plan.get("uncorrected_bytes"), plan["settings"]
-    if not predicted or steps < ENOUGH or not (measured_bytes := taken(measured, plan["breakdown"])):
+    if not predicted or steps < ENOUGH or not (measured_bytes := measured_peak(measured, plan["breakdown"])):
         return False
     full = epochs >= 1 and (s.get("packing") or longest > s["max_length"] - NEAR or longest >= 0.8 * s["max_length"])
     if measured_bytes < predicted and not full:

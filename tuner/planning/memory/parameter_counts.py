@@ -23,7 +23,7 @@ def trainable(facts: ModelFacts, settings: dict[str, Any], objective: str = "cha
     labels = 1 if objective in ("regression", "reward") else labels
     found, method = tensor_shapes.parts(facts, head, labels), settings["method"]
     if method == "full":
-        return facts.parameters - facts.still if head == "lm" and facts.path else tensor_shapes.total(found)
+        return facts.parameters - facts.frozen_parameters if head == "lm" and facts.path else tensor_shapes.total(found)
     if method == "last_layers":
         return _last_layers(facts, settings, found)
     task = sum(p.parameters for p in found if _beside(facts, p))

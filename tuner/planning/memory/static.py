@@ -6,8 +6,8 @@ from tuner.models import ModelFacts, mixed_precision, tensor_shapes
 from tuner.planning.memory import parameter_counts
 from tuner.settings import losses
 
-WHOLE = mixed_precision.WHOLE  # methods that train the weights themselves
-PACKED = {  # bytes per quantized weight, and of its constants: nf4 in blocks of 64 whose constants are quantized in blocks of 256
+WHOLE = mixed_precision.TRAINS_WEIGHTS  # methods that train the weights themselves
+QUANTIZED = {  # bytes per quantized weight, and of its constants: nf4 in blocks of 64 whose constants are quantized in blocks of 256
     "nf4": (0.5, 1 / 64 + 4 / (64 * 256)),  # Dettmers et al. 2023, arXiv:2305.14314, section 3
     "int8": (1.0, 0.001),  # a float32 per row
 }
@@ -22,7 +22,7 @@ def width(settings: dict[str, Any]) -> int:
     return mixed_precision.width(settings["precision"], settings["method"])
 
 
-def learnt_width(settings: dict[str, Any]) -> int:
+def trainable_width(settings: dict[str, Any]) -> int:
     """Return the bytes of a trained parameter: adapters are in float32 unless bf16 is asked for, weights keep their precision."""
     if settings["method"] in WHOLE:
         return width(settings)
@@ -40,13 +40,13 @@ def weights(facts: ModelFacts, b: int, quantization: str | None = None, objectiv
     skipped = LEFT_WHOLE.get(facts.model_type, "?")
     linears = (p for p in parts if p.kind == "linear" and p.layers and not p.tied and not p.name.endswith(skipped))
     packed = sum(p.inputs * p.outputs * len(p.layers) for p in linears)
-    each, constants = PACKED[quantization]
+    each, constants = QUANTIZED[quantization]
     return {"weights": (total - packed) * b + packed * each, "quantization": packed * constants}
 
 
 def states(trainable: int, settings: dict[str, Any], facts: ModelFacts) -> float:
     """Return the bytes of the optimizer state of `trainable` parameters."""
-    optimizer, own = settings.get("optimizer") or "adamw", learnt_width(settings)
+    optimizer, own = settings.get("optimizer") or "adamw", trainable_width(settings)
     if optimizer in EIGHT_BITS:
         return trainable * ADAMW_8BIT
     if optimizer == "adafactor":  # sums over rows and columns instead of a number per parameter (Shazeer and Stern 2018, arXiv:1804.04235)
@@ -57,10 +57,10 @@ def states(trainable: int, settings: dict[str, Any], facts: ModelFacts) -> float
 def paired(s: dict[str, Any]) -> bool:
     """Return whether a row is two answers that are read side by side."""
     loss = losses.get(s.get("preference_loss") or "sigmoid")
-    return s.get("objective") == "reward" or s.get("objective") == "preference" and not loss.singly
+    return s.get("objective") == "reward" or s.get("objective") == "preference" and not loss.unpaired
 
 
-def refers(s: dict[str, Any]) -> bool:
+def uses_reference(s: dict[str, Any]) -> bool:
     """Return whether the reference model runs at every step."""
     loss = losses.get(s.get("preference_loss") or "sigmoid")
     return s.get("objective") == "preference" and loss.reference and not s.get("precompute_reference")

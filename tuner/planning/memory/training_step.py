@@ -26,13 +26,13 @@ def moments(
     `gathered`: gradients of earlier micro-batches are held from the start.
     """
     sizes, decoder_sizes, coefficients, kept, first = _layers(facts, s, batch, device)
-    gradients = static.learnt_width(s) * trainable
+    gradients = static.trainable_width(s) * trainable
     separate = s.get("quantization") and not activations.way(s, again=False, device=device).endswith("qlora")
     # one matrix at a time is dequantized for its product; the table's QLoRA includes it
     dequantized = 2 * max(sizes["HI"], sizes["HQ"]) if separate else 0
     before = gradients if gathered else 0
     trained_layers = s["last_layers"] if s["method"] == "last_layers" else facts.depth
-    bf16_adapter = static.learnt_width(s) == 2 and s["method"] not in static.WHOLE  # an adapter in bf16 needs no cast
+    bf16_adapter = static.trainable_width(s) == 2 and s["method"] not in static.WHOLE  # an adapter in bf16 needs no cast
     casts = s.get("gradient_checkpointing") and not bf16_adapter  # without checkpointing the casts are part of kept
     cast = trained_layers * activations.bytes_of(coefficients["cast"], sizes) if casts else 0
     embeddings = _trains_embeddings(facts, s)
@@ -60,8 +60,8 @@ def moments(
         "step": {"gradients": gradients}
         | ({"optimizer": static.states(trainable, s, facts)} if s.get("optimizer") in static.PAGED else {}),
     }
-    if static.refers(s):  # the reference model runs before the backward pass
-        terms = testing(facts, s, batch, device=device)
+    if static.uses_reference(s):  # the reference model runs before the backward pass
+        terms = evaluation(facts, s, batch, device=device)
         waiting = first + kept + KEPT_BY_HEAD * sizes["H"]
         out["reference"] = terms | {"activations": terms["activations"] + waiting, "gradients": before}
     if embeddings:
@@ -72,7 +72,7 @@ def moments(
     return out
 
 
-def testing(facts: ModelFacts, s: dict[str, Any], batch: Batch, *, device: str = "cuda") -> dict[str, float]:
+def evaluation(facts: ModelFacts, s: dict[str, Any], batch: Batch, *, device: str = "cuda") -> dict[str, float]:
     """Return {term: bytes} of one evaluation batch: nothing is kept for a backward pass, one layer runs at a time."""
     sizes, decoder_sizes, coefficients, _, _ = _layers(facts, s, batch, device)
     left = facts.depth * activations.bytes_of(coefficients["left"], sizes)

@@ -153,7 +153,7 @@ def save(model: nn.Module, folder: Path, about: dict[str, Any]) -> None:
     paths.write_json(folder / ABOUT, {"kind": "layers", "tensors": sorted(changed), **about})
 
 
-def put(model: nn.Module, folder: Path) -> nn.Module:
+def swap_in(model: nn.Module, folder: Path) -> nn.Module:
     """Swap the changed tensors of `folder` into the base model; `take_out` restores it exactly. ModelError when they don't match the model."""
     changed, own = load_file(folder / CHANGED), dict(model.named_parameters())
     unmatched = [n for n, t in changed.items() if n not in own or own[n].shape != t.shape]
@@ -172,7 +172,7 @@ def put(model: nn.Module, folder: Path) -> nn.Module:
     return model
 
 
-def take_out(model: nn.Module) -> nn.Module:
+def swap_out(model: nn.Module) -> nn.Module:
     """Restore the base model as it was before `put`, bit for bit."""
     own = dict(model.named_parameters())
     for name, tensor in getattr(model, KEPT, {}).items():

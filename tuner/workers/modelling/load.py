@@ -56,14 +56,17 @@ def base_model(
     """
     auto = getattr(transformers, objectives.auto_class(folder, objective))
     more = head(folder, labels or (len(names) if names else None), names, problem)
-    stored = stored_formats.packed(model_files.document(folder / "config.json"))
+    stored = stored_formats.bnb_quantization(model_files.document(folder / "config.json"))
     if stored:  # by bitsandbytes, as its config says: it stays quantized
         quantization = stored
         more["device_map"] = {"": torch_device(device)}
-    elif stored_formats.quantization(model_files.document(folder / "config.json")) in stored_formats.UNPACKED:
+    elif stored_formats.quantization(model_files.document(folder / "config.json")) in stored_formats.DEQUANTIZED:
         more["quantization_config"] = transformers.Mxfp4Config(dequantize=True)  # gpt-oss: its own 4-bit format can't be trained
     elif quantization:
-        more |= {"quantization_config": packed(quantization, precision, left_whole(auto, folder)), "device_map": {"": torch_device(device)}}
+        more |= {
+            "quantization_config": quantization_config(quantization, precision, skip_modules(auto, folder)),
+            "device_map": {"": torch_device(device)},
+        }
     try:
         model, loading_info = auto.from_pretrained(
             folder, dtype=WIDTHS[precision], use_safetensors=True, trust_remote_code=False, output_loading_info=True, **more
@@ -107,7 +110,7 @@ def head_of(folder: Path | None) -> dict[str, Any]:
     return {k: about[k] for k in ("names", "problem") if about.get(k)}
 
 
-def packed(quantization: str, precision: str, whole: list[str] | None) -> BitsAndBytesConfig:
+def quantization_config(quantization: str, precision: str, whole: list[str] | None) -> BitsAndBytesConfig:
     """Return the config for nf4 with double quantization (Dettmers et al. 2023, arXiv:2305.14314), or LLM.int8 (Dettmers et al. 2022,
     arXiv:2208.07339)."""
     if quantization == "int8":
@@ -121,7 +124,7 @@ def packed(quantization: str, precision: str, whole: list[str] | None) -> BitsAn
     )
 
 
-def left_whole(auto, folder: Path) -> list[str] | None:
+def skip_modules(auto, folder: Path) -> list[str] | None:
     """Return the names of modules that are not quantized because they are trained: the task head. None leaves it to transformers (`lm_head`)."""
     with torch.device("meta"):
         empty = auto.from_config(transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False))

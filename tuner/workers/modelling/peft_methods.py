@@ -34,13 +34,13 @@ from tuner.errors import ModelError
 from tuner.models import ModelFacts
 from tuner.settings import continuation, objectives
 from tuner.settings.continuation import EXTRA
-from tuner.settings.methods import SOFT
+from tuner.settings.methods import PROMPT_METHODS
 from tuner.workers.modelling import bottleneck_adapter, layers
 
 
 def build(model, settings: dict[str, Any], facts: ModelFacts, *, objective: str, tokenizer=None, start: Path | None = None):
     """Return the model to train, its adapter in the precision of the settings; see `put_on`."""
-    built = put_on(model, settings, facts, objective=objective, tokenizer=tokenizer, start=start)
+    built = apply(model, settings, facts, objective=objective, tokenizer=tokenizer, start=start)
     return narrowed(built) if settings["method"] in ("lora", "qlora") and settings.get("adapter_precision") == "bf16" else built
 
 
@@ -53,7 +53,7 @@ def narrowed(model):
     return model
 
 
-def put_on(model, settings: dict[str, Any], facts: ModelFacts, *, objective: str, tokenizer=None, start: Path | None = None):
+def apply(model, settings: dict[str, Any], facts: ModelFacts, *, objective: str, tokenizer=None, start: Path | None = None):
     """Return the base model with the method applied, new or continued from the folder `start`; an adapter of another kind in `start` is merged.
 
     A quantized base stays as it was loaded: `prepare_model_for_kbit_training` would cast embeddings, norms and head to fp32, which fp16
@@ -61,21 +61,21 @@ def put_on(model, settings: dict[str, Any], facts: ModelFacts, *, objective: str
     that don't work with the method or the model.
     """
     method, task = settings["method"], objectives.get(objective).task
-    if start is not None and not continuation.same(start, method, objective):
-        model, start = merged(with_saved(model, start)), None
+    if start is not None and not continuation.trains_further(start, method, objective):
+        model, start = merged(load_saved(model, start)), None
     if method == "full":
         _require_unquantized(model)
         return layers.train_all(model)
     if method == "last_layers":
         _require_unquantized(model)
-        model = layers.train_last(layers.put(model, start) if start else model, settings)
+        model = layers.train_last(layers.swap_in(model, start) if start else model, settings)
         model.task = task
         return model
     if method == "prefix" and settings.get("gradient_checkpointing"):
         raise _refused(
             "Prefix tuning does not work with gradient checkpointing.", "Switch gradient checkpointing off.", "gradient_checkpointing"
         )
-    if method in SOFT:
+    if method in PROMPT_METHODS:
         return _soft(model, settings, task, tokenizer, start)
     if start is not None:
         return PeftModel.from_pretrained(model, str(start), is_trainable=True)
@@ -85,7 +85,7 @@ def put_on(model, settings: dict[str, Any], facts: ModelFacts, *, objective: str
         if "arget modules" not in str(error) and "arget_modules" not in str(error):
             raise
         raise _no_target(facts, settings.get("lora_targets")) from error
-    remember(model, None, settings)
+    keep_initial(model, None, settings)
     return model
 
 
@@ -288,7 +288,7 @@ def _aligned(model: PeftModel) -> PeftModel:
 # --- save, load, switch off, merge ---------------------------------------------------------------------------------------
 
 
-def remember(model, folder: Path | None, settings: dict[str, Any]) -> None:
+def keep_initial(model, folder: Path | None, settings: dict[str, Any]) -> None:
     """Keep the initial adapter in memory for PiSSA and OLoRA, which subtract it from the base, to save the result as plain LoRA. Called by `build`."""
     config = model.peft_config.get("default") if isinstance(model, PeftModel) else None
     if getattr(config, "init_lora_weights", True) in ("pissa", "olora") and not hasattr(model, "start_of_lora"):
@@ -332,11 +332,11 @@ def kind(folder: Path) -> str:
     )
 
 
-def with_saved(model, folder: Path, *, name: str = "default"):
+def load_saved(model, folder: Path, *, name: str = "default"):
     """Return a base model, or one with adapters of the same kind, with the adapter or weights of `folder` loaded and active."""
     found = kind(folder)
     if found == "layers":
-        return layers.put(model, folder)
+        return layers.swap_in(model, folder)
     if found == "whole":
         dtype, device = model.dtype, model.device
         return type(model).from_pretrained(folder, dtype=dtype, use_safetensors=True, trust_remote_code=False).to(device)
@@ -349,7 +349,7 @@ def with_saved(model, folder: Path, *, name: str = "default"):
     return model
 
 
-def off(model) -> contextlib.AbstractContextManager:
+def disabled(model) -> contextlib.AbstractContextManager:
     """Return a context in which the model runs as its base model; a fully fine-tuned model has none and runs as itself."""
     if isinstance(model, PeftModel):
         own = model.active_peft_config.is_prompt_learning and not hasattr(model.base_model, "prepare_inputs_for_generation")
@@ -394,10 +394,10 @@ def merged(model):
     return _unwrapped(model, trained=True).merge_and_unload(safe_merge=True)
 
 
-def taken_off(model):
+def removed(model):
     """Return the bare base model again, bit for bit."""
     if not isinstance(model, PeftModel):
-        return layers.take_out(model)
+        return layers.swap_out(model)
     for hook in getattr(model, "alignment", ()):
         hook.remove()
     _unwrapped(model, trained=False)  # PEFT's unload would leave the trained head in

@@ -17,7 +17,7 @@ from tuner.workers.modelling import load, peft_methods
 ROOM = 1.3  # a model is loaded beside others when its weights times this are free: generation needs memory too
 
 
-class Known(BaseModel):
+class RegisteredModel(BaseModel):
     """A registered model: `base` is a folder or Hub id, `adapter` a folder with a trained adapter, or None."""
 
     id: str
@@ -31,14 +31,14 @@ class Base:
     """One base model in memory. Its adapters are switched per request: adapters of one PEFT type stay loaded together; those of another type, and
     changed layers, are swapped in, and the base model is restored exactly in between."""
 
-    def __init__(self, folder: Path, known: Known, device: str):
+    def __init__(self, folder: Path, known: RegisteredModel, device: str):
         head = load.head_of(Path(known.adapter)) if known.adapter else {}
         self.model = load.base_model(folder, known.precision, device, objective=known.objective, **head).eval()
         self.tokenizers = {None: load.tokenizer(folder)}
         self.kind: str | None = None  # of the adapter on the base model now; None: no adapter
 
     def switch(self, adapter: str | None) -> tuple[Any, Any]:
-        """Return (model, tokenizer) with this adapter active; with None the caller must still switch adapters off (`peft_methods.off`)."""
+        """Return (model, tokenizer) with this adapter active; with None the caller must still switch adapters off (`peft_methods.disabled`)."""
         if adapter is None:
             return self.model, self.tokenizers[None]
         folder, name = Path(adapter), _name(adapter)
@@ -53,7 +53,7 @@ class Base:
         if self.kind is not None and (kind != self.kind or kind == "layers" or not self._beside()):
             self._clear()
         stale = [n for n in self.tokenizers if n and n.split("@")[0] == name.split("@")[0]]
-        self.model, self.kind = peft_methods.with_saved(self.model, folder, name=name).eval(), kind
+        self.model, self.kind = peft_methods.load_saved(self.model, folder, name=name).eval(), kind
         for old in stale:  # the run was trained further since
             self.model.delete_adapter(old)
             self.tokenizers.pop(old)
@@ -65,7 +65,7 @@ class Base:
 
     def _clear(self) -> None:
         """Restore the bare base model and drop the tokenizers of its adapters."""
-        self.model, self.kind = peft_methods.taken_off(self.model).eval(), None
+        self.model, self.kind = peft_methods.removed(self.model).eval(), None
         self.tokenizers = {None: self.tokenizers[None]}
 
 
@@ -74,7 +74,7 @@ class Models:
 
     def __init__(self, device: str):
         self.device, self.turn = device, threading.Lock()
-        self.known: dict[str, Known] = {}
+        self.known: dict[str, RegisteredModel] = {}
         self.bases: OrderedDict[tuple, Base] = OrderedDict()
 
     def ready(self, id: str) -> tuple[Any, Any, bool]:

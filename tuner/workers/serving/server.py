@@ -30,7 +30,7 @@ from tuner.errors import RequestError, translate
 from tuner.models import chat_templates, model_files
 from tuner.workers.modelling import load, peft_methods
 from tuner.workers.serving import task_predict
-from tuner.workers.serving.model_cache import Known, Models
+from tuner.workers.serving.model_cache import Models, RegisteredModel
 from tuner.workers.tokenization import template_render
 
 IDLE = 600.0  # seconds
@@ -75,7 +75,7 @@ class Streamer(TextIteratorStreamer):
         super().on_finalized_text(text, stream_end)
 
 
-class Halt(StoppingCriteria):
+class StopOnRequest(StoppingCriteria):
     """Stops a generation. `asked`: the reader cancelled; `heard`: the generation ended because of that."""
 
     def __init__(self):
@@ -90,7 +90,7 @@ class Answer:
     """One generation: iterate over `text()`; afterwards the token counts and the finish reason are set."""
 
     def __init__(self, models: Models, q: Question):
-        self.models, self.q, self.halt = models, q, Halt()
+        self.models, self.q, self.halt = models, q, StopOnRequest()
         self.prompt_tokens = self.completion_tokens = 0
         self.stop_reason = "stop"
 
@@ -114,7 +114,7 @@ class Answer:
                 target=self._generate, args=(model, tokenizer, adapted, inputs, limit, streamer, failure), daemon=True
             )
             thread.start()
-            if begun := chat_templates.opened(tokenizer.decode(inputs["input_ids"][0, -16:])):
+            if begun := chat_templates.open_reasoning_tag(tokenizer.decode(inputs["input_ids"][0, -16:])):
                 yield begun + "\n"
             try:
                 yield from (piece for piece in streamer if piece)
@@ -131,7 +131,7 @@ class Answer:
             if self.q.temperature > 0
             else {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
         )
-        off = contextlib.nullcontext() if adapted else peft_methods.off(model)
+        off = contextlib.nullcontext() if adapted else peft_methods.disabled(model)
         try:
             if self.q.seed is not None:
                 torch.manual_seed(self.q.seed)
@@ -172,7 +172,7 @@ def make_app(models: Models, key: str) -> FastAPI:
             raise HTTPException(403, "This host name is not allowed.")
 
     @app.post("/models", dependencies=[Depends(allowed)])
-    def make_known(known: Known) -> dict:
+    def make_known(known: RegisteredModel) -> dict:
         models.known[known.id] = known
         return {"id": known.id}
 
@@ -218,7 +218,7 @@ def _answered(models: Models, t: Task) -> dict[str, Any]:
     about = model_files.head(folder) | paths.read_json(folder / "task.json", {})
     with models.turn:
         model, tokenizer, adapted = models.ready(t.model)
-        with contextlib.nullcontext() if adapted else peft_methods.off(model):
+        with contextlib.nullcontext() if adapted else peft_methods.disabled(model):
             return task_predict.answer(model, tokenizer, known.objective, t.text, about=about, question=t.question, most=t.most)
 
 
@@ -286,7 +286,7 @@ def _problem(error: BaseException) -> dict[str, Any]:
 
 
 def main(folder: Path) -> int:
-    if not locks.hold(folder / "lock"):
+    if not locks.acquire(folder / "lock"):
         return 1
     request = paths.read_json(folder / "request.json", {})
     (folder / "control").unlink(missing_ok=True)

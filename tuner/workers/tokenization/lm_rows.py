@@ -7,12 +7,12 @@ from typing import Any
 
 from tuner.errors import DataError
 from tuner.runs import run_warnings
-from tuner.runs.run_warnings import NOTHING
+from tuner.runs.run_warnings import NO_TRAINED_TOKENS
 from tuner.workers.tokenization import timeout
 from tuner.workers.tokenization.loss_mask import Encoded, Masker, TemplateRefusal
 from tuner.workers.tokenization.template_sandbox import training_template
 
-__all__ = ["IGNORED", "NOTHING", "Prepared", "TemplateRefusal", "prepare", "training_template"]
+__all__ = ["IGNORED", "NO_TRAINED_TOKENS", "Prepared", "TemplateRefusal", "prepare", "training_template"]
 IGNORED = -100  # the label of a token without a loss
 UNTRAINED = array("i", [IGNORED])
 
@@ -59,7 +59,7 @@ class Prepared:
             self.cut += 1
             ids, ranges = ids[:max_length], [(a, min(b, max_length)) for a, b in ranges if a < max_length]
         if not ranges:
-            return self.leave_out(NOTHING)
+            return self.leave_out(NO_TRAINED_TOKENS)
         tokens = array("i", ids)
         labels = UNTRAINED * len(tokens)
         for a, b in ranges:
@@ -113,6 +113,6 @@ def prepare(
             asked=f"{seen} rows",
             available=f"rows of up to {max_length} tokens that the model's chat template accepts",
             remedy=run_warnings.remedy_of(why),
-            field="max_length" if why == NOTHING else "data",
+            field="max_length" if why == NO_TRAINED_TOKENS else "data",
         )
     return out

@@ -20,7 +20,7 @@ from tuner.errors import ModelError, RequestError
 from tuner.runs.run_warnings import NO_SYSTEM
 from tuner.settings import objectives
 from tuner.workers.tokenization import timeout
-from tuner.workers.tokenization.template_render import SYSTEM, Ranges, TemplateRefusal, Writer, folded
+from tuner.workers.tokenization.template_render import SYSTEM, Ranges, Renderer, TemplateRefusal, folded
 
 ROWS, LETTERS = 1024, 2_000_000  # rows and characters of a batch at most, whichever is reached first
 
@@ -41,7 +41,7 @@ class Encoded:
 
 
 @dataclass(slots=True)
-class Written:
+class Rendered:
     """A row as text, with the character spans [begin, end) that are trained; None: all of it."""
 
     text: str = ""
@@ -55,9 +55,9 @@ class Masker:
     the user turn that follows."""
 
     def __init__(self, tokenizer, *, kind: str, objective: str, fold_system: bool = False):
-        self.tokenizer, self.kind, self.chat, self.fold = tokenizer, kind, objective in objectives.TALKS, fold_system
+        self.tokenizer, self.kind, self.chat, self.fold = tokenizer, kind, objective in objectives.USES_CHAT_TEMPLATE, fold_system
         self.how, self.unseen, self.said, self.ended = "whole", Counter(), 0, 0
-        self._writers: dict[str, Writer] = {}
+        self._writers: dict[str, Renderer] = {}
         self.special = {*tokenizer.all_special_ids, *(id for id, token in tokenizer.added_tokens_decoder.items() if token.special)}
         if self.chat:
             if not tokenizer.is_fast:
@@ -99,7 +99,7 @@ class Masker:
 
     # --- rendering
 
-    def _rendered(self, values: Iterable[dict], limit: float) -> Iterator[list[Written]]:
+    def _rendered(self, values: Iterable[dict], limit: float) -> Iterator[list[Rendered]]:
         values, at, more = iter(values), 0, True
         while more:
             batch, letters, more = [], 0, False
@@ -114,14 +114,14 @@ class Masker:
             if batch:
                 yield batch
 
-    def _render(self, value: dict) -> Written:
+    def _render(self, value: dict) -> Rendered:
         weight = float(value.get("weight", 1.0))
         try:
             if not self.chat:
-                return Written(convert.as_text(value, self.kind), weight=weight)
-            return Written(*self._conversation(value), weight=weight)
+                return Rendered(convert.as_text(value, self.kind), weight=weight)
+            return Rendered(*self._conversation(value), weight=weight)
         except (RequestError, TemplateRefusal) as error:
-            return Written(refused=str(error)[:200])
+            return Rendered(refused=str(error)[:200])
 
     def _conversation(self, value: dict) -> tuple[str, Ranges]:
         messages, tools = convert.as_messages(value, self.kind), value.get("tools") or None
@@ -135,10 +135,10 @@ class Masker:
         self.unseen.update(writer.missing.keys())
         return text, spans
 
-    def _template_writer(self, tools: list | None) -> Writer:
+    def _template_writer(self, tools: list | None) -> Renderer:
         template = self.tokenizer.get_chat_template(None, tools)  # a model may have another template for tools
         if template not in self._writers:
-            self._writers[template] = Writer(template, self.tokenizer.special_tokens_map)
+            self._writers[template] = Renderer(template, self.tokenizer.special_tokens_map)
         return self._writers[template]
 
     # --- encoding
@@ -148,14 +148,14 @@ class Masker:
             return self.tokenizer.backend_tokenizer.encode_batch(texts, add_special_tokens=not self.chat)
         return [_SlowEncoding(self.tokenizer(text)["input_ids"]) for text in texts]
 
-    def _masked(self, batch: list[Written], encoded: Future, at: int, limit: float) -> list[Encoded]:
+    def _masked(self, batch: list[Rendered], encoded: Future, at: int, limit: float) -> list[Encoded]:
         try:
             encodings = iter(encoded.result(timeout=limit))
         except TimeoutError:
             raise timeout.overdue(f"Tokenizing rows {at + 1:,} to {at + len(batch):,}", limit) from None
         return [Encoded(refused=w.refused) if w.refused is not None else self._row(w, next(encodings)) for w in batch]
 
-    def _row(self, written: Written, encoding) -> Encoded:
+    def _row(self, written: Rendered, encoding) -> Encoded:
         ids = encoding.ids
         if written.spans is None:  # in plain text every token is trained, including the end token
             ids = ids if ids and ids[-1] == self.tokenizer.eos_token_id else [*ids, self.tokenizer.eos_token_id]

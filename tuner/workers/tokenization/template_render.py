@@ -20,7 +20,7 @@ class TemplateRefusal(Exception):
     """The model's chat template does not accept a conversation (two turns of one role, a system turn ...)."""
 
 
-class Writer:
+class Renderer:
     """Renders conversations with one template and returns the spans of the assistant's answers."""
 
     def __init__(self, template: str, special: dict[str, Any]):
@@ -49,7 +49,7 @@ class Writer:
         spans = [(begin, end) for begin, end in spans if end > begin]
         if not spans:
             raise TemplateRefusal("every answer has weight 0" if silent else "the conversation has no answer")
-        self.missing = lost(text, turns, tools, self.render) if tools or any(len(m) > 2 for m in turns) else {}
+        self.missing = not_rendered(text, turns, tools, self.render) if tools or any(len(m) > 2 for m in turns) else {}
         _require_complete_answers(turns, silent, self.missing)
         return text, spans
 
@@ -86,7 +86,7 @@ def prompt(tokenizer, messages: list[dict], **how: Any) -> Any:
         return tokenizer.apply_chat_template(folded(messages), add_generation_prompt=True, **how)
 
 
-def lost(text: str, messages: list[dict], tools: list | None, render) -> dict[str, list[int]]:
+def not_rendered(text: str, messages: list[dict], tools: list | None, render) -> dict[str, list[int]]:
     """Return {part of `run_warnings.PARTS`: indices of messages with it} for parts that the template does not render; tools belong to no message
     (index -1)."""
     out: dict[str, list[int]] = {"tools": [-1]} if tools and _same(text, messages, None, render) else {}

@@ -29,7 +29,7 @@ MARK = re.compile(r"\{%-?\s*generation\s*-?%\}")
 ASK, TELL = {"role": "user", "content": "What is 1 plus 1?"}, {"role": "assistant", "content": "It is 2."}
 CALL = {"role": "assistant", "content": "", "tool_calls": [{"type": "function", "function": {"name": "add", "arguments": {"a": 1}}}]}
 TOOL = {"type": "function", "function": {"name": "add", "description": "Adds.", "parameters": {"type": "object", "properties": {}}}}
-TALKS: tuple[tuple[list[dict], list[dict] | None], ...] = (
+CONVERSATIONS: tuple[tuple[list[dict], list[dict] | None], ...] = (
     ([ASK, TELL], None),
     ([ASK, TELL, ASK, TELL], None),
     ([{"role": "system", "content": "Be kind."}, ASK, TELL], None),
@@ -83,7 +83,7 @@ def check(template: str | dict[str, str], special: dict[str, Any], *, name: str 
     for text in template.values() if isinstance(template, dict) else [template]:
         if _key(text) in _trusted() or _key(text) in paths.read_json(file, {}):
             continue
-        result = attempt(text, special)
+        result = try_out(text, special)
         if not result["works"]:
             raise _refused(name, result["why"])
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -100,7 +100,7 @@ def _refused(name: str, why: str) -> ModelError:
     )
 
 
-def attempt(template: str, special: dict[str, Any]) -> dict[str, Any]:
+def try_out(template: str, special: dict[str, Any]) -> dict[str, Any]:
     """Return {"works", "why", "refusals": the error for each conversation (None: rendered)}, from a limited child process."""
     job = json.dumps({"template": template, "special": {k: v for k, v in special.items() if isinstance(v, str)}})
     command = [sys.executable, "-m", "tuner.workers.tokenization.template_sandbox"]
@@ -149,7 +149,7 @@ def _attempt(template: str, special: dict[str, str]) -> dict[str, Any]:
 
     _limit()
     refusals: list[str | None] = []
-    for messages, tools in TALKS:
+    for messages, tools in CONVERSATIONS:
         try:
             for asking in (False, True):
                 texts, _ = render_jinja_template([messages], tools=tools, chat_template=template, add_generation_prompt=asking, **special)

@@ -10,7 +10,7 @@ from tuner.errors import ModelError
 SECONDS = 60.0
 
 
-class Overdue(BaseException):
+class TimedOut(BaseException):
     """Raised in the thread that processes the batch. A BaseException, so that no `except Exception` swallows it."""
 
 
@@ -32,7 +32,7 @@ def limited(what: str, seconds: float = SECONDS) -> Iterator[None]:
     def interrupt() -> None:
         with lock:
             if not done:
-                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(Overdue))
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(TimedOut))
 
     timer = threading.Timer(seconds, interrupt)
     timer.daemon = True
@@ -44,5 +44,5 @@ def limited(what: str, seconds: float = SECONDS) -> Iterator[None]:
             with lock:
                 done = True
             timer.cancel()
-    except Overdue:
+    except TimedOut:
         raise overdue(what, seconds) from None

@@ -10,7 +10,7 @@ from tuner.errors import DataError
 from tuner.runs import run_warnings
 
 BATCH = 1000  # rows given to the tokenizer at once
-STRANGE = "its label occurs in no training row"
+UNKNOWN_LABEL = "its label occurs in no training row"
 EMPTY = "it has no text"
 NO_WORDS = "it has no words"
 HALF_EMPTY = "its source or its target is empty"

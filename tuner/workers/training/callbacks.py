@@ -25,7 +25,7 @@ class Reporter:
 
     def __init__(self, folder: Path):
         self.folder = folder
-        if not locks.hold(folder / "lock", patience=5):
+        if not locks.acquire(folder / "lock", patience=5):
             raise ConflictError(
                 "Another process is working on this run.",
                 asked=folder.name,
@@ -46,13 +46,13 @@ class Reporter:
             except OSError as error:
                 worker_exit.log(error)
 
-    def say(self, state: str | None = None, **change: Any) -> None:
+    def write_status(self, state: str | None = None, **change: Any) -> None:
         runs.write_status(self.folder, **({"state": state} if state else {}), **change)
         self._written = time.monotonic()
 
     def progress(self, **progress: Any) -> None:
         if time.monotonic() - self._written > 0.5:
-            self.say(progress=progress)
+            self.write_status(progress=progress)
 
     def metrics(self, step: int, values: dict[str, float]) -> None:
         if values:
@@ -109,7 +109,7 @@ class Report(TrainerCallback):
         self.logged_at = self.stepped_at = self.began
         self.args = args
         self.first_step = state.global_step
-        self.r.say("running", reason=None, progress=self.progress_of(state))
+        self.r.write_status("running", reason=None, progress=self.progress_of(state))
 
     def on_step_end(self, args, state, control, **_):
         now = time.monotonic()
@@ -117,7 +117,7 @@ class Report(TrainerCallback):
         self.stepped_at = now
         self.r.progress(**self.progress_of(state))
         if self.r.stop_asked:
-            self.r.say("stopping", progress=self.progress_of(state))
+            self.r.write_status("stopping", progress=self.progress_of(state))
             control.should_save = control.should_training_stop = True
         return control
 
@@ -171,7 +171,7 @@ class Report(TrainerCallback):
             message = f"{OVERFLOWS} steps in a row were skipped because their gradients overflowed in fp16: they train nothing."
             warning = run_warnings.make("fp16_overflow", message, "Start again with precision fp32.", step=state.global_step + 1)
             before = paths.read_json(self.r.folder / "status.json", {}).get("warnings")
-            self.r.say(warnings=run_warnings.add(before, [warning]))
+            self.r.write_status(warnings=run_warnings.add(before, [warning]))
 
     def on_prediction_step(self, args, state, control, **_):
         self._evaluation_began = getattr(self, "_evaluation_began", None) or time.monotonic()
@@ -193,7 +193,7 @@ class Report(TrainerCallback):
                 self.best = {**values, "step": state.global_step}
                 control.should_save = args.save_strategy != "no"
                 if not control.should_save:  # a dry run saves nothing
-                    self.r.say(best=self.best)
+                    self.r.write_status(best=self.best)
             self.stop_early(args, state, control, (self.best or {}).get("step", state.global_step))
         return control
 
@@ -211,7 +211,7 @@ class Report(TrainerCallback):
             self.kept.added(checkpoint)
             if self.best and self.best["step"] == state.global_step:  # reported only now that its weights exist
                 self.saved_best = self.best
-                self.r.say(best=self.best)
+                self.r.write_status(best=self.best)
             self.kept.rotate((self.saved_best or {}).get("step"))
         self.paused += time.monotonic() - begun
         # includes the writing: nothing else happened in between
@@ -227,7 +227,7 @@ def guarded(folder: Path, work) -> int:
         work(reporter)
         return 0
     except Exception as error:
-        if not locks.mine(folder / "lock"):  # another process is working on the run and writes its final state
+        if not locks.is_mine(folder / "lock"):  # another process is working on the run and writes its final state
             worker_exit.log(error)
             return getattr(error, "exit_code", 1)
         found = {"measured": memory_usage.peaks()} if isinstance(translate(error), MemoryShortError) else {}

@@ -73,10 +73,10 @@ def measure(job, trainer) -> None:
     trainer._get_train_sampler = lambda data=None: SequentialSampler(trainer.train_dataset)
     trainer.train()
     if r.stop_asked:
-        return r.say("stopped", reason="Cancelled.")
+        return r.write_status("stopped", reason="Cancelled.")
     if trainer.eval_dataset is not None:
-        r.say(reason="Evaluating on the longest validation rows.")
+        r.write_status(reason="Evaluating on the longest validation rows.")
         trainer.evaluate(longest(trainer.eval_dataset, micro, test=True))
     micro_seconds = job.report.eta.seen()["step_seconds"]  # of the second step: the first also compiles
     step = micro_seconds * job.run.plan["of_micro_batches"] / accumulation if micro_seconds else None
-    r.say("finished", reason=None, measured=memory_usage.peaks() | {"step_seconds": step})
+    r.write_status("finished", reason=None, measured=memory_usage.peaks() | {"step_seconds": step})

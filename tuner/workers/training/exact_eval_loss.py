@@ -11,16 +11,16 @@ from transformers import Trainer
 
 
 class ExactLoss:
-    """A mixin for TRL's trainers. `singly`: the loss of a batch is not a mean over its rows, so each row is evaluated alone."""
+    """A mixin for TRL's trainers. `unpaired`: the loss of a batch is not a mean over its rows, so each row is evaluated alone."""
 
-    singly = False
+    unpaired = False
 
     def units(self, inputs: dict[str, torch.Tensor]) -> torch.Tensor | int:
         """Return the number of units that the loss of this batch averages."""
         raise NotImplementedError
 
     def prediction_step(self, model, inputs, prediction_loss_only, ignore_keys=None):
-        parts = rows_of(inputs) if self.singly else [inputs]
+        parts = rows_of(inputs) if self.unpaired else [inputs]
         losses = [super(ExactLoss, self).prediction_step(model, part, True, ignore_keys)[0] for part in parts]
         self.seen = [*getattr(self, "seen", []), *((loss.detach(), self.units(part)) for loss, part in zip(losses, parts, strict=True))]
         return torch.stack(losses).mean(), None, None

@@ -34,7 +34,7 @@ from trl.experimental.orpo import ORPOConfig, ORPOTrainer
 WRITTEN, LONGEST = 8, 256  # validation prompts that are answered at each evaluation, and the maximum tokens of an answer
 
 
-class Elsewhere(torch.nn.Module):
+class ReferencePlaceholder(torch.nn.Module):
     """A placeholder for TRL's reference model, so that TRL neither loads a second model nor adds an adapter: `Reference` is used instead."""
 
     def __init__(self, config):
@@ -45,7 +45,7 @@ class Elsewhere(torch.nn.Module):
         raise NotImplementedError("the reference is asked by tuner/workers/training/reference_model.py")
 
 
-class Heard:
+class LogProbRecorder:
     """A wrapper around the model that keeps the log-probabilities of the tokens."""
 
     def __init__(self, model):
@@ -57,7 +57,7 @@ class Heard:
         return out
 
 
-class Judged(ExactLoss):
+class PreferenceMetrics(ExactLoss):
     """A mixin of all four trainers: tokenized rows, the reference, and metrics as exact means over rows."""
 
     reference: reference_model.Reference
@@ -140,15 +140,15 @@ def above(better: torch.Tensor, worse: torch.Tensor, paired: bool) -> torch.Tens
     return smaller.double().mean() / max(1, len(worse))
 
 
-class Compared(Judged):
+class WithReference(PreferenceMetrics):
     """A trainer with `Reference` as its reference model, which runs before the loss is computed."""
 
     def __init__(self, *args, model, **kwargs):
-        super().__init__(*args, model=model, ref_model=Elsewhere(model.config), **kwargs)
+        super().__init__(*args, model=model, ref_model=ReferencePlaceholder(model.config), **kwargs)
         self.ref_model, self.precompute_ref_logps = None, True  # for TRL it is precomputed: the batch contains it
 
     def _compute_loss(self, model, inputs, return_outputs):
-        inputs, recorder = reference_model.beside(self, inputs), Heard(model)
+        inputs, recorder = reference_model.with_reference(self, inputs), LogProbRecorder(model)
         out = super()._compute_loss(recorder, inputs, return_outputs)
         self.tell(recorder.log_probs[:, -(inputs["input_ids"].shape[1] - 1) :].sum(1), inputs)
         return out
@@ -159,7 +159,7 @@ class Compared(Judged):
         self.heard(**{f"{name}_tokens": tokens})
 
 
-class DPO(Compared, DPOTrainer):
+class DPO(WithReference, DPOTrainer):
     def tell(self, now: torch.Tensor, inputs: dict[str, torch.Tensor]) -> None:
         tokens = inputs["completion_mask"].sum(1).chunk(2)
         before = inputs["ref_chosen_logps"], inputs["ref_rejected_logps"]
@@ -167,7 +167,7 @@ class DPO(Compared, DPOTrainer):
             self.side(name, *values)
 
 
-class KTO(Compared, KTOTrainer):
+class KTO(WithReference, KTOTrainer):
     """The loss compares each answer with the mean KL divergence from the reference: of the batch in training, of all rows in evaluation."""
 
     paired = False
@@ -193,7 +193,7 @@ class KTO(Compared, KTOTrainer):
             self.side(name, now[which], inputs["ref_logps"][which], tokens[which])
 
 
-class Alone(Judged):
+class WithoutReference(PreferenceMetrics):
     """A trainer without a reference model: the reward is beta times the log-probability that the loss compares."""
 
     reference = None
@@ -210,7 +210,7 @@ class Alone(Judged):
         return out
 
 
-class CPO(Alone, CPOTrainer):
+class CPO(WithoutReference, CPOTrainer):
     @property
     def per_token(self) -> bool:
         return self.loss_type == "simpo"
@@ -220,7 +220,7 @@ class CPO(Alone, CPOTrainer):
         return super().cpo_loss(chosen, rejected)
 
 
-class ORPO(Alone, ORPOTrainer):
+class ORPO(WithoutReference, ORPOTrainer):
     per_token = True
 
     def odds_ratio_loss(self, chosen, rejected):
@@ -265,7 +265,7 @@ def make_trainer(job: run_loop.Job, model, train: Rows, validation: Rows):
         if name in whole:
             parameter.data = whole[name]
     trainer.reference = known
-    trainer.singly = loss.trainer in ("cpo", "orpo") or loss.name == "rpo"  # their loss on the better answer is a mean over tokens
+    trainer.unpaired = loss.trainer in ("cpo", "orpo") or loss.name == "rpo"  # their loss on the better answer is a mean over tokens
     return trainer
 
 
@@ -277,7 +277,7 @@ class Watch(TrainerCallback):
 
     def on_evaluate(self, args, state, control, metrics=None, **_):
         if metrics and "eval_loss" in metrics:
-            self.r.say(signs=over_optimization.signs(runs.read_metrics(self.r.db)))
+            self.r.write_status(signs=over_optimization.warnings(runs.read_metrics(self.r.db)))
 
 
 def written(trainer, validation: Rows, tokenizer) -> float:
@@ -313,18 +313,18 @@ def ask_beforehand(job: run_loop.Job, trainer) -> None:
             n = len(dataset)
 
             def tell(done: int, n: int = n) -> None:
-                job.reporter.say("preparing", reason=f"Running the reference model: row {done + 1:,} of {n:,}.")
+                job.reporter.write_status("preparing", reason=f"Running the reference model: row {done + 1:,} of {n:,}.")
 
-            setattr(trainer, name, reference_model.asked_beforehand(trainer, dataset, tell))
+            setattr(trainer, name, reference_model.precompute(trainer, dataset, tell))
 
 
 def rows_of(job: run_loop.Job, held_out: bool) -> Rows:
     s = job.settings
-    singly = losses.get(s["preference_loss"]).singly
-    rows = preference_rows.tokenised(
-        job.tokenizer, job.values(held_out), job.data.kind, s["max_length"], singly=singly, fold_system=bool(s.get("fold_system"))
+    unpaired = losses.get(s["preference_loss"]).unpaired
+    rows = preference_rows.tokenize(
+        job.tokenizer, job.values(held_out), job.data.kind, s["max_length"], unpaired=unpaired, fold_system=bool(s.get("fold_system"))
     )
-    return preference_batches.shuffled(rows, s["seed"]) if singly else rows
+    return preference_batches.shuffled(rows, s["seed"]) if unpaired else rows
 
 
 def work(r: Reporter) -> None:

@@ -81,12 +81,12 @@ def fixed(plan: dict[str, Any]) -> bool:
     return any(r["setting"] == "micro_batch" and r["by"] == "you" for r in plan["reasons"])
 
 
-def rehearse(ws: Workspace, run: runs.Run) -> dict[str, Any]:
+def dry_run_until_it_fits(ws: Workspace, run: runs.Run) -> dict[str, Any]:
     """Return the change of status.json: queued, with the measurement. Raises the error of a run that can't fit."""
     changed = None
     while (found := once(ws, run)) is not None and not found["fits"]:
         s = run.plan["settings"]
-        less = None if fixed(run.plan) else smaller(s["micro_batch"], s["effective_batch"], fitting.together(s))
+        less = None if fixed(run.plan) else smaller(s["micro_batch"], s["effective_batch"], fitting.smallest_micro_batch(s))
         if less is None:
             raise dry_run.refusal(found, run.plan["device"], training.remedies(ws, run.config, run.plan, found))
         changed = halve(run, less, found)
@@ -97,12 +97,12 @@ def rehearse(ws: Workspace, run: runs.Run) -> dict[str, Any]:
 
 
 def main(folder: Path) -> int:
-    if not locks.hold(folder / "lock", patience=5):
+    if not locks.acquire(folder / "lock", patience=5):
         return 1
     try:
         ws = Workspace(folder.parents[2], folder.parents[1].name)
         runs.write_status(folder, state="preparing", reason=f"{WORDS}.", error=None)
-        done = rehearse(ws, runs.get(ws, folder.name))
+        done = dry_run_until_it_fits(ws, runs.get(ws, folder.name))
         (folder / "measure").unlink(missing_ok=True)  # before it is queued again: with the mark it would be measured again
         runs.write_status(folder, **done)
         return 0

@@ -18,12 +18,12 @@ from tuner.workers.modelling.batches import Pad, best_spans
 from tuner.workers.tokenization.task_rows import Windows, windows
 from tuner.workers.training import run_loop
 from tuner.workers.training.callbacks import Reporter, guarded, leave
-from tuner.workers.training.trainer import Learner
+from tuner.workers.training.trainer import TaskTrainer
 
 LONGEST = 64  # maximum tokens of an answer, or a quarter of the window's length where that is more
 
 
-class Pointer(Learner):
+class Pointer(TaskTrainer):
     """The trainer. `nothing`: whether a question may have no answer."""
 
     aside = ("begins", "ends", "row", "text")
@@ -68,7 +68,7 @@ def answers(windows: Windows, guesses: np.ndarray, nothing: bool) -> list[str]:
 def work(r: Reporter) -> None:
     job = run_loop.begin(r)
     s = job.settings
-    run_loop.needs_places(job, "answers can't be found")
+    run_loop.require_offsets(job, "answers can't be found")
     train = windows(job.tokenizer, job.values(False), s["max_length"], False).needed(s["max_length"])
     validation = windows(job.tokenizer, job.values(True), s["max_length"], True)
     nothing = train.unanswered > 0

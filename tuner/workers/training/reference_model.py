@@ -31,12 +31,14 @@ class Reference:
         simple = settings["method"] in methods.PEFT and settings.get("lora_init", "default") == "default"
         self.switched = fresh and simple  # PiSSA and OLoRA change the base: switched off, they don't give the original model
         self.kept = None if self.switched or settings.get("precompute_reference") else copied(model)
-        self.begins_elsewhere = fresh and settings["method"] in methods.SOFT  # random virtual tokens precede the text from the start
+        self.begins_elsewhere = (
+            fresh and settings["method"] in methods.PROMPT_METHODS
+        )  # random virtual tokens precede the text from the start
 
     @contextlib.contextmanager
     def __call__(self) -> Iterator[None]:
         if self.switched:
-            with peft_methods.off(self.model):
+            with peft_methods.disabled(self.model):
                 yield
             return
         own = dict(self.model.named_parameters())
@@ -65,7 +67,7 @@ def answers(trainer, ids: torch.Tensor, mask: torch.Tensor, completion: torch.Te
     return out.log_probs[:, -(ids.shape[1] - 1) :].sum(1)  # virtual tokens precede the text
 
 
-def beside(trainer, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+def with_reference(trainer, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """Return a batch with the reference's log-probabilities, under TRL's names, unless they are precomputed."""
     if "ref_chosen_logps" in inputs or "ref_logps" in inputs:
         return inputs
@@ -80,14 +82,14 @@ def beside(trainer, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         return out
 
 
-def asked_beforehand(trainer, dataset, tell):
+def precompute(trainer, dataset, tell):
     """Return the dataset with the reference's columns, computed once, batch by batch in order; `tell(done)` is called with the progress."""
     size, columns = trainer.args.per_device_train_batch_size, {}
     trainer.model.eval()
     for at in range(0, len(dataset), size):
         batch = trainer.data_collator([dataset[i] for i in range(at, min(len(dataset), at + size))])
         with trainer.compute_loss_context_manager():
-            batch = beside(trainer, trainer._prepare_inputs(batch))
+            batch = with_reference(trainer, trainer._prepare_inputs(batch))
         for name in (n for n in batch if n.startswith("ref_")):
             columns.setdefault(name, []).append(batch[name].float().cpu().numpy())
         tell(at)
@@ -101,7 +103,7 @@ def apart(trainer) -> float:
     rows = [trainer.train_dataset[i] for i in range(min(len(trainer.train_dataset), trainer.args.per_device_train_batch_size))]
     trainer.model.eval()
     with trainer.compute_loss_context_manager():
-        inputs = beside(trainer, trainer._prepare_inputs(trainer.data_collator(rows)))
+        inputs = with_reference(trainer, trainer._prepare_inputs(trainer.data_collator(rows)))
         now = answers(trainer, inputs["input_ids"], inputs["attention_mask"], inputs["completion_mask"])
     known = ("ref_logps",) if "ref_logps" in inputs else ("ref_chosen_logps", "ref_rejected_logps")
     before, tokens = torch.cat([inputs[n] for n in known]), inputs["completion_mask"].sum(1).clamp(min=1)

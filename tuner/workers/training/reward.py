@@ -78,11 +78,11 @@ def make_trainer(job: run_loop.Job, model, train: Rows, validation: Rows) -> Rew
 
 def rows_of(job: run_loop.Job, held_out: bool) -> Rows:
     s = job.settings
-    if reward_text.written(job.tokenizer):
-        return preference_rows.tokenised(
+    if reward_text.has_chat_template(job.tokenizer):
+        return preference_rows.tokenize(
             job.tokenizer, job.values(held_out), "preference", s["max_length"], fold_system=bool(s.get("fold_system"))
         )
-    return reward_text.tokenised(job.tokenizer, job.values(held_out), s["max_length"])
+    return reward_text.tokenize(job.tokenizer, job.values(held_out), s["max_length"])
 
 
 def work(r: Reporter) -> None:

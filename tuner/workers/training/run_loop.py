@@ -1,7 +1,7 @@
 """The run loop shared by all training workers: the job, its model, the training arguments, the baseline, and the end of a run.
 
 A worker calls `begin`, loads its rows, calls `build`, makes a trainer and calls `train`. The trainer is TRL's for chat and text, else
-`trainer.Learner`.
+`trainer.TaskTrainer`.
 """
 
 import math
@@ -88,7 +88,7 @@ def begin(r: Reporter) -> Job:
         else runs.read(r.folder, paths.read_json(r.folder / "status.json"))
     )
     about, began = run.plan["model"], time.monotonic()
-    r.say("preparing", reason="Loading the model.", error=None)
+    r.write_status("preparing", reason="Loading the model.", error=None)
     load.use_cores()
     load.hold_share(run.plan["settings"]["device"], run.plan.get("free_bytes"))
     base = load.local_folder(about["base"])
@@ -96,7 +96,7 @@ def begin(r: Reporter) -> Job:
         about["revision"] = base.name
         paths.write_json(r.folder / "plan.json", run.plan)
     stock = checkpoints.take_stock(r.folder)
-    say_stock(r, stock)
+    report_checkpoints(r, stock)
     resume = stock.resume
     before = (run.progress.get("elapsed_seconds") or 0.0) if resume else 0.0
     settings = run.plan["settings"]
@@ -111,15 +111,15 @@ def begin(r: Reporter) -> Job:
     start = Path(about["adapter"]) if about.get("adapter") else None
     data = store.get(ws, run.config["data"])
     tokenizer_folder = start if start and (start / "tokenizer.json").exists() else base  # keep the chat template of the earlier run
-    if start and settings["method"] != "full" and not continuation.same(start, settings["method"], settings["objective"]):
-        r.say("preparing", reason="Merging the earlier adapter into a copy of the base model.")
-        base, start = own_base(run, base, start), None
+    if start and settings["method"] != "full" and not continuation.trains_further(start, settings["method"], settings["objective"]):
+        r.write_status("preparing", reason="Merging the earlier adapter into a copy of the base model.")
+        base, start = merged_base(run, base, start), None
         tokenizer_folder = base
     tokenizer = load.tokenizer(tokenizer_folder, settings.get("chat_template"))
     return Job(r, run, data, base, tokenizer, start, resume, report, began)
 
 
-def own_base(run: runs.Run, base: Path, start: Path) -> Path:
+def merged_base(run: runs.Run, base: Path, start: Path) -> Path:
     """Return RUN_DIR/base: the base model with the adapter of another method (`start`) merged into it, as the base of this run. Made once, in
     the precision of the training; plan.json names it from then on, so that every later load of the run finds it."""
     s, about, folder = run.plan["settings"], run.plan["model"], run.path / "base"
@@ -128,7 +128,7 @@ def own_base(run: runs.Run, base: Path, start: Path) -> Path:
         shutil.rmtree(new, ignore_errors=True)
         before = continuation.objective_of(start) or s["objective"]  # the head of the earlier run, not of this one
         model = load.base_model(base, merged_in(s), "cpu", objective=before, **load.head_of(start))
-        peft_methods.merged(peft_methods.with_saved(model, start)).save_pretrained(new)
+        peft_methods.merged(peft_methods.load_saved(model, start)).save_pretrained(new)
         load.tokenizer(start if (start / "tokenizer.json").exists() else base, s.get("chat_template")).save_pretrained(new)
         multimodal.copy_processor(base, new)
         if (start / "labels.json").exists():
@@ -144,7 +144,7 @@ def merged_in(s: dict[str, Any]) -> str:
     return "fp32" if s["precision"] == "fp16" else s["precision"]
 
 
-def needs_places(job: Job, consequence: str) -> None:
+def require_offsets(job: Job, consequence: str) -> None:
     """Raise ModelError for a tokenizer without offsets (a slow tokenizer)."""
     if not job.tokenizer.is_fast:
         raise ModelError(
@@ -156,13 +156,13 @@ def needs_places(job: Job, consequence: str) -> None:
         )
 
 
-def say_stock(r: Reporter, stock: checkpoints.Stock) -> None:
+def report_checkpoints(r: Reporter, stock: checkpoints.Stock) -> None:
     """Update the warnings and the best checkpoint in status.json after damaged checkpoints were found."""
     before = paths.read_json(r.folder / "status.json", {})
     if stock.warnings:
-        r.say(warnings=run_warnings.add(before.get("warnings"), stock.warnings))
+        r.write_status(warnings=run_warnings.add(before.get("warnings"), stock.warnings))
     if before.get("best") and before["best"] != stock.best:
-        r.say(best=stock.best)
+        r.write_status(best=stock.best)
 
 
 def build(job: Job, *, names: list[str] | None = None, problem: str | None = None):
@@ -288,11 +288,11 @@ def train(job: Job, trainer, summary: dict[str, Any]) -> None:
     needs_validation(job, trainer, summary)
     if trainer.eval_dataset is not None and not job.resume:
         if not job.switchable:
-            r.say(baseline=baseline(job, trainer, BASELINE_ROWS if job.settings["method"] == "full" else None))
+            r.write_status(baseline=baseline(job, trainer, BASELINE_ROWS if job.settings["method"] == "full" else None))
     # without the plan's row warnings: the exact ones follow
     known = run_warnings.without_rows(paths.read_json(r.folder / "status.json", {}).get("warnings"))
     warnings = run_warnings.add(known, run_warnings.of_rows(summary, job.settings.get("max_length")))
-    r.say(prepared=summary, warnings=warnings, ready_seconds=round(time.monotonic() - job.began, 2))
+    r.write_status(prepared=summary, warnings=warnings, ready_seconds=round(time.monotonic() - job.began, 2))
     job.report.waited = time.time() - r.process.create_time()
     trainer.train(resume_from_checkpoint=str(job.resume) if job.resume else None)
     state = trainer.state
@@ -326,11 +326,11 @@ def restore_best(job: Job, trainer) -> None:
     path, best = checkpoints.best_whole(r.folder) or (None, None)
     damaged = {checkpoints.step_of(c): "damaged" for c in runs.checkpoints(r.folder)}
     if lost := checkpoints.best_changed(reported, best, damaged, ended=True):
-        r.say(warnings=run_warnings.add(paths.read_json(r.folder / "status.json").get("warnings"), lost))
+        r.write_status(warnings=run_warnings.add(paths.read_json(r.folder / "status.json").get("warnings"), lost))
     if path is not None:
         trainer.state.best_model_checkpoint = str(path)
         trainer._load_best_model()
-    r.say(best=best)
+    r.write_status(best=best)
 
 
 def baseline(job: Job, trainer, rows: int | None = None) -> dict[str, Any]:
@@ -355,15 +355,15 @@ def judge(job: Job, trainer) -> None:
     if trainer.eval_dataset is None:
         return
     if job.switchable:
-        with peft_methods.off(trainer.accelerator.unwrap_model(trainer.model)):
-            r.say(baseline=baseline(job, trainer))
+        with peft_methods.disabled(trainer.accelerator.unwrap_model(trainer.model)):
+            r.write_status(baseline=baseline(job, trainer))
     best = paths.read_json(r.folder / "status.json", {}).get("best")
     if best and not set(report.names) - set(best):
         return
     found = numbers(trainer.evaluate(metric_key_prefix="final"), "final", report.names)
     best = {**found, "step": trainer.state.global_step} if not best else {**best, **{k: found.get(k) for k in report.names}}
     r.metrics(best["step"], {k: v for k, v in best.items() if k != "step" and v is not None})
-    r.say(best=best)
+    r.write_status(best=best)
 
 
 def finish(job: Job, trainer, stopped: bool, summary: dict[str, Any]) -> None:
@@ -372,16 +372,16 @@ def finish(job: Job, trainer, stopped: bool, summary: dict[str, Any]) -> None:
     save(job, trainer.accelerator.unwrap_model(trainer.model))
     progress = report.progress_of(state)
     peaks = memory_usage.peaks()
-    r.say(
+    r.write_status(
         measured={"peak_bytes": report.peak, **peaks, "seconds": progress["elapsed_seconds"], "tokens": report.tokens} | report.eta.seen()
     )
     learn_pace(job.run, report)
     if not job.resume:  # this process has seen only a part of a resumed run
-        calibration.teach(job.run.plan, peaks, steps=state.global_step, epochs=state.epoch or 0.0, longest=summary.get("longest") or 0)
+        calibration.record_run(job.run.plan, peaks, steps=state.global_step, epochs=state.epoch or 0.0, longest=summary.get("longest") or 0)
     model_card.write(job.run.path)
     (r.folder / "control").unlink(missing_ok=True)
     reason = "Stopped as requested; the trained model is saved." if stopped else report.early
-    r.say("stopped" if stopped else "finished", reason=reason, progress=progress | {"eta_seconds": 0, "eta_low": 0, "eta_high": 0})
+    r.write_status("stopped" if stopped else "finished", reason=reason, progress=progress | {"eta_seconds": 0, "eta_low": 0, "eta_high": 0})
 
 
 def save(job: Job, model) -> None:

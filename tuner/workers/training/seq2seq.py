@@ -19,14 +19,14 @@ from tuner.workers.tokenization.task_rows import text_pairs
 from tuner.workers.tokenization.tokenized_rows import Rows
 from tuner.workers.training import run_loop
 from tuner.workers.training.callbacks import Reporter, guarded, leave
-from tuner.workers.training.trainer import Learner, token_losses
+from tuner.workers.training.trainer import TaskTrainer, token_losses
 
 WRITTEN = 64  # validation rows that are generated
 LIMIT = 60.0  # seconds of generation in one evaluation; then only the rows generated so far count
 CHEAP = 5.0  # seconds of generation that are acceptable in every evaluation; slower generation is done at the end only
 
 
-class Rewriter(Learner):
+class Rewriter(TaskTrainer):
     """The trainer. An evaluation generates up to `WRITTEN` rows within `LIMIT`; `cost` is the duration of the last generation in seconds."""
 
     def __init__(self, job, model, train, validation):

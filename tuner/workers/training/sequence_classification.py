@@ -16,15 +16,15 @@ from tuner.errors import DataError
 from tuner.evaluation import scoring
 from tuner.workers.modelling.batches import Pad
 from tuner.workers.tokenization.task_rows import texts
-from tuner.workers.tokenization.tokenized_rows import STRANGE, Rows
+from tuner.workers.tokenization.tokenized_rows import UNKNOWN_LABEL, Rows
 from tuner.workers.training import run_loop
 from tuner.workers.training.callbacks import Reporter, guarded, leave
-from tuner.workers.training.trainer import Learner
+from tuner.workers.training.trainer import TaskTrainer
 
 ONE, SEVERAL, NUMBER = "single_label_classification", "multi_label_classification", "regression"
 
 
-class Classifier(Learner):
+class Classifier(TaskTrainer):
     """The trainer. `about` is the content of labels.json; `weights` [labels] are from `class_weights`, or None."""
 
     def __init__(self, job, model, train, validation, about: dict[str, Any], weights: torch.Tensor | None):
@@ -105,7 +105,7 @@ def numbered(rows: Rows, about: dict[str, Any]) -> Rows:
     for i in range(len(rows)):
         row = rows[i]
         if (label := target(row["labels"], about, ids)) is None:
-            out.leave_out(STRANGE)
+            out.leave_out(UNKNOWN_LABEL)
         else:
             out.add(**row | {"labels": label})
     return out

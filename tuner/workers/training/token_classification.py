@@ -14,14 +14,14 @@ from tuner.evaluation import scoring
 from tuner.workers.modelling.batches import Pad
 from tuner.workers.tokenization.lm_rows import IGNORED
 from tuner.workers.tokenization.task_rows import words
-from tuner.workers.tokenization.tokenized_rows import STRANGE, Rows
+from tuner.workers.tokenization.tokenized_rows import UNKNOWN_LABEL, Rows
 from tuner.workers.training import run_loop
 from tuner.workers.training.callbacks import Reporter, guarded, leave
 from tuner.workers.training.sequence_classification import class_weights, settled
-from tuner.workers.training.trainer import Learner, token_losses
+from tuner.workers.training.trainer import TaskTrainer, token_losses
 
 
-class Tagger(Learner):
+class Tagger(TaskTrainer):
     """The trainer. `names` of the tags; `weights` [tags] are from `class_weights`, or None."""
 
     def __init__(self, job, model, train, validation, names: list[str], weights: torch.Tensor | None):
@@ -50,7 +50,7 @@ def numbered(rows: Rows, names: list[str]) -> Rows:
         row = rows[i]
         pairs = row.pop("words")
         if any(tag not in ids for _, tag in pairs):
-            out.leave_out(STRANGE)
+            out.leave_out(UNKNOWN_LABEL)
             continue
         labels = [IGNORED] * len(row["input_ids"])
         for token, tag in pairs:
@@ -68,7 +68,7 @@ def tag_weights(rows: Rows, names: list[str]) -> torch.Tensor:
 def work(r: Reporter) -> None:
     job = run_loop.begin(r)
     s = job.settings
-    run_loop.needs_places(job, "words can't be matched to tokens")
+    run_loop.require_offsets(job, "words can't be matched to tokens")
     rows = words(job.tokenizer, job.values(False), s["max_length"]).needed(s["max_length"])
     names = settled({tag for pairs in rows.columns["words"] for _, tag in pairs}, job.before)
     train = numbered(rows, names)

@@ -20,7 +20,7 @@ from tuner.workers.training import run_loop
 TOGETHER = 50  # batches that are sorted by length together: less padding, and still random
 
 
-class ByLength(Sampler):
+class LengthGroupedSampler(Sampler):
     """A sampler that puts rows of similar length into one batch. The order of batches is random and depends on seed and epoch only, so a resumed
     run continues where it was. The longest batch comes first, so that a run that doesn't fit fails at once."""
 
@@ -58,7 +58,7 @@ def token_losses(logits: torch.Tensor, labels: torch.Tensor, weight: torch.Tenso
     return flat.view(labels.shape)
 
 
-class Learner(Trainer):
+class TaskTrainer(Trainer):
     """Base class of the trainers. A subclass defines the `losses` of the units, the `guess` (prediction) of each row (small: it is kept for all
     validation rows) and the metrics (`measure`). `aside` are columns of a batch that the model does not take."""
 
@@ -128,7 +128,7 @@ class Learner(Trainer):
 
     def _get_train_sampler(self, train_dataset=None) -> Sampler:
         rows = train_dataset if train_dataset is not None else self.train_dataset
-        return ByLength(rows.lengths(), self.args.per_device_train_batch_size, self.args.seed)
+        return LengthGroupedSampler(rows.lengths(), self.args.per_device_train_batch_size, self.args.seed)
 
     def _get_eval_sampler(self, eval_dataset: Rows):
         return by_length(eval_dataset).tolist()

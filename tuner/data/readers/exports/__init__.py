@@ -10,6 +10,6 @@ from tuner.data.readers.nested import Fold
 READERS = (assistants.chatgpt, assistants.claude, label_studio.annotated, people.slack, people.discord, people.telegram)
 
 
-def folding(records: list[dict]) -> Fold | None:
+def find_fold(records: list[dict]) -> Fold | None:
     """Return how the records of a known export become rows; None for any other file. DataError for an export without trainable content."""
     return next((fold for reader in READERS if records and (fold := reader(records))), None)
