@@ -72,7 +72,10 @@ def test_imports_run_one_way_in_the_sources_too():
 
 
 def test_every_process_of_the_supervisor_exists():
-    from tuner.jobs import supervisor
+    from tuner.jobs.kinds import KINDS
+    from tuner.settings.objectives import OBJECTIVES
 
-    for module in supervisor.WORKERS.values():
+    stages = [stage.module for kind in KINDS.values() for stage in kind.stages]
+    trainers = [f"tuner.workers.training.{objective.worker}" for objective in OBJECTIVES.values()]
+    for module in [kind.module for kind in KINDS.values() if isinstance(kind.module, str)] + stages + trainers:
         assert (ROOT / (module.replace(".", "/") + ".py")).is_file()

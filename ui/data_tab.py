@@ -210,17 +210,17 @@ class DataTab:
             if not isinstance(made, str):
                 yield self._done(ws, made.ref, screen)
                 return
-            while (p := data_jobs.progress(ws, made))["state"] == "running":
+            while (p := data_jobs.progress(ws, made)).running:
                 yield [_bar(p), gr.update(visible=True), made, *still]
                 time.sleep(0.25)
             data_jobs.forget(ws, made)
-            if p["state"] == "done":
-                yield self._done(ws, p["dataset"], screen)
+            if p.state == "done":
+                yield self._done(ws, p.result["dataset"], screen)
             else:
                 said = (
                     "The import was cancelled; nothing of it was kept."
-                    if p["state"] == "cancelled"
-                    else " ".join(f"{e['message']} {e['remedy']}" for e in p["errors"])
+                    if p.state == "cancelled"
+                    else " ".join(f"{e['message']} {e['remedy']}" for e in p.errors)
                 )
                 yield [draw.bad(said), gr.update(visible=False), None, *still]
         except Exception as error:
@@ -357,9 +357,9 @@ def _page(ds, which: str, at: int) -> list[dict]:
 
 
 def _bar(p: dict) -> str:
-    share = 100 * p["done"] / max(1, p["total"])
-    left = f", about {human_time(p['eta_seconds'])} left" if p.get("eta_seconds") else ""
+    share = 100 * p.done / max(1, p.total)
+    left = f", about {human_time(p.eta_seconds)} left" if p.eta_seconds else ""
     return (
         f'<div class="ts-card"><div class="ts-bar" role="progressbar" aria-valuenow="{share:.0f}"><span class="ts-fill" style="width:{share:.0f}%"></span></div>'
-        f"Reading: {human_bytes(p['done'])} of {human_bytes(p['total'])}, {p['rows']:,} rows{left}</div>"
+        f"Reading: {human_bytes(p.done)} of {human_bytes(p.total)}, {p.rows:,} rows{left}</div>"
     )

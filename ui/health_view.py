@@ -68,7 +68,7 @@ class HealthView:
     def values(self, ws, ds) -> list:
         """Values for `shown`; sees that the report is made. Where it can't be, the rest of the page goes on."""
         try:
-            job = data_jobs.health(ws, ds)
+            job = data_jobs.quality_report(ws, ds)
         except TunerError as error:
             return [draw.trouble(error), "", gr.Timer(active=False)]
         document = _document(ws, ds.ref)
@@ -85,7 +85,7 @@ def count_tokens(ws, ds) -> None:
 
 
 def _going(ws, job: str | None) -> bool:
-    return bool(job) and data_jobs.progress(ws, job)["state"] == "running"
+    return bool(job) and data_jobs.progress(ws, job).running
 
 
 def _document(ws, ref: str) -> dict:
@@ -97,12 +97,12 @@ def _document(ws, ref: str) -> dict:
 
 def head(document: dict, progress: dict | None) -> str:
     """The verdict, an honest word on what the rows can teach, and the charts."""
-    if progress and progress["state"] == "failed":
-        return draw.bad(" ".join(f"{e['message']} {e['remedy']}" for e in progress["errors"]))
+    if progress and progress.state == "failed":
+        return draw.bad(" ".join(f"{e['message']} {e['remedy']}" for e in progress.errors))
     going = ""
     if progress:
-        left = f", about {human_time(progress['eta_seconds'])} left" if progress.get("eta_seconds") else ""
-        going = f'<p class="ts-quiet">Still looking: {100 * progress["done"] / max(1, progress["total"]):.0f}%{left}.</p>'
+        left = f", about {human_time(progress.eta_seconds)} left" if progress.eta_seconds else ""
+        going = f'<p class="ts-quiet">Still looking: {100 * progress.done / max(1, progress.total):.0f}%{left}.</p>'
     if not document:
         return WAIT + going
     charts = document["charts"]

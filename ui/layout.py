@@ -7,7 +7,7 @@ import gradio as gr
 
 from tuner import devices, runs
 from tuner.errors import RequestError
-from tuner.jobs import supervisor, training
+from tuner.jobs import run_queue, training
 from tuner.labels import export
 from tuner.runs import index
 from ui import data_tab, draw, forms, gradio_options
@@ -258,7 +258,7 @@ class Page:
     def on_load(self, screen, request: gr.Request):
         """The tab that was open, strip and last runs; opening the tab brings what it shows."""
         ws, s = self.house.workspace(request), Screen.read(screen)
-        supervisor.watch_again(ws)
+        run_queue.watch_again(ws)
         # whoever was quicker than this stays where they went
         tab = gr.Tabs(selected=s.tab) if s.tab in TABS and s.tab != "start" and not linked(request) else gr.skip()
         strip, last = self.head(ws)

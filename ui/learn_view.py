@@ -88,8 +88,8 @@ class LearnView:
             rows = token_preview.look_now(ws, job, PATIENCE, offset=int(at or 1) - 1, count=PAGE)
             drawn = HEADS.get(store.get(ws, str(ref)).kind, "") + draw_rows(rows, int(limit))
             yield [gr.skip(), hide, drawn, job]
-            while (state := token_preview.progress(ws, job))["state"] == "running":
-                share = 100 * state["done"] / max(1, state["total"])
+            while (state := token_preview.progress(ws, job)).running:
+                share = 100 * state.done / max(1, state.total)
                 yield [f'<p class="ts-quiet">Counting the tokens of all rows: {share:.0f}%.</p>', hide, gr.skip(), job]
                 time.sleep(0.3)
             yield [*self._counted(ws, job, int(limit)), drawn, job]
@@ -108,10 +108,10 @@ class LearnView:
 
     def _counted(self, ws, job: str, limit: int) -> list:
         state, cost = token_preview.progress(ws, job), token_preview.costs(ws, job, limit, micro_batch=BESIDE)
-        if state["state"] != "done":
-            return [draw.bad(" ".join(f"{e['message']} {e['remedy']}" for e in state["errors"])), gr.update(visible=False)]
-        notes = "".join(draw.bad(n) for n in state.get("notes", []))
-        refused = "".join(draw.bad(f"{n:,} rows: {why}.") for why, n in (state.get("refused") or {}).items())
+        if state.state != "done":
+            return [draw.bad(" ".join(f"{e['message']} {e['remedy']}" for e in state.errors)), gr.update(visible=False)]
+        notes = "".join(draw.bad(n) for n in state.result.get("notes", []))
+        refused = "".join(draw.bad(f"{n:,} rows: {why}.") for why, n in (state.result.get("refused") or {}).items())
         idle = token_preview.untrained(ws, job, limit, None)
         return [
             said(cost, limit, token_preview.histogram(ws, job)) + notes + refused,

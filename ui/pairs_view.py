@@ -95,7 +95,7 @@ class PairsView:
         pairs_ = [(f"{d.name} · {d.rows:,} pairs", d.ref) for d in found if d.kind == "preference"]
         asked = [("none", ""), *((f"{d.name} · {d.kind}", d.ref) for d in found if d.kind in ASKED)]
         writers = writers_of(ws)
-        waits = [g for g in generate.unfinished(ws, project) if generate.state(ws, project, g)["state"] != "running"] if project else []
+        waits = [g for g in generate.unfinished(ws, project) if not generate.state(ws, project, g).running] if project else []
         first = next((v for _, v in writers if v not in (DATA, "starter")), "starter")
         return {
             self.go: gr.update(visible=bool(project) and projects.find(ws, project).pairs > 0),
@@ -132,7 +132,7 @@ class PairsView:
                 raise no_project()
             ws = self.house.workspace(request)
             job = start(ws)
-            while (now := data_jobs.progress(ws, job))["state"] == "running":
+            while (now := data_jobs.progress(ws, job)).running:
                 yield reading(now), gr.update(visible=True, interactive=True), job
                 time.sleep(POLL)
             data_jobs.forget(ws, job)
@@ -175,15 +175,15 @@ class PairsView:
 
     def watch(self, ws, project: str, id: str):
         """Values for `state` until the models are done. The work goes on whether or not anybody looks."""
-        while (now := generate.state(ws, project, id))["state"] == "running":
+        while (now := generate.state(ws, project, id)).running:
             yield going(now), gr.update(visible=True, interactive=True), gr.update(visible=False)
             time.sleep(POLL)
-        yield ended(now), gr.update(visible=False), gr.update(visible=now["state"] != "done")
+        yield ended(now), gr.update(visible=False), gr.update(visible=now.state != "done")
 
     def on_cancel(self, project, request: gr.Request):
         ws = self.house.workspace(request)
         for id in generate.unfinished(ws, project) if project else []:
-            if generate.state(ws, project, id)["state"] == "running":
+            if generate.state(ws, project, id).running:
                 generate.cancel(ws, project, id)
         return '<p class="ts-quiet">It stops after this answer; what was written is kept.</p>'
 
@@ -215,26 +215,26 @@ def speaks(checkpoint: Path) -> bool:
 
 def reading(now: dict) -> str:
     """The bar while pairs are taken in; of a file `done` counts bytes, so it is told in percent."""
-    return bar(now, f"Adding pairs: {now['done'] / now['total']:.0%}, {now['rows']:,} read" if now["total"] else "Opening it")
+    return bar(now, f"Adding pairs: {now.done / now.total:.0%}, {now.rows:,} read" if now.total else "Opening it")
 
 
 def taken(now: dict) -> str:
     """What became of the pairs, or why there are none."""
-    if now["state"] == "cancelled":
+    if now.state == "cancelled":
         return '<p class="ts-quiet">Cancelled. Pairs that were added before are kept; adding the same again goes on.</p>'
-    if now["state"] == "failed":
-        return "".join(draw.bad(f"{e['message']} {e['remedy']}") for e in now["errors"])
+    if now.state == "failed":
+        return "".join(draw.bad(f"{e['message']} {e['remedy']}") for e in now.errors)
     report = pair_import.report(now)
     return draw.good(report.as_text()) if report.added else draw.bad(f"{report.as_text()} Nothing new came in.")
 
 
 def going(now: dict) -> str:
-    return bar(now, f"{now['done']:,} of {now['total']:,} answers, {now['rows']:,} pairs" if now["total"] else "Waking the model up")
+    return bar(now, f"{now.done:,} of {now.total:,} answers, {now.rows:,} pairs" if now.total else "Waking the model up")
 
 
 def bar(now: dict, what: str) -> str:
-    share = 100 * now["done"] / max(1, now["total"])
-    left = f", {human_time(now['eta_seconds'])} left" if now.get("eta_seconds") else ""
+    share = 100 * now.done / max(1, now.total)
+    left = f", {human_time(now.eta_seconds)} left" if now.eta_seconds else ""
     return (
         f'<div class="ts-card"><div class="ts-bar" role="progressbar" aria-valuenow="{share:.0f}" aria-valuemin="0" aria-valuemax="100">'
         f'<span class="ts-fill" style="width:{share:.0f}%"></span></div>{what}{left}</div>'
@@ -242,9 +242,9 @@ def bar(now: dict, what: str) -> str:
 
 
 def ended(now: dict) -> str:
-    if now["state"] == "done":
-        report = pairs.Added(now["report"]["added"], pairs.Counter(now["report"]["dropped"]))
+    if now.state == "done":
+        report = pairs.Added(now.result["report"]["added"], pairs.Counter(now.result["report"]["dropped"]))
         return draw.good(f"{report.as_text()} Judge them in the first tab.")
-    if now["state"] == "cancelled":
+    if now.state == "cancelled":
         return '<p class="ts-quiet">Stopped. What was written is kept; "Go on" writes the rest.</p>'
-    return "".join(draw.bad(f"{e['message']} {e['remedy']}") for e in now["errors"])
+    return "".join(draw.bad(f"{e['message']} {e['remedy']}") for e in now.errors)

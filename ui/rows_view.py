@@ -7,6 +7,7 @@ import gradio as gr
 from tuner import models
 from tuner.data.store import store
 from tuner.errors import TunerError
+from tuner.jobs import token_counting
 from tuner.paths import Workspace
 from tuner.planning import token_counts
 from tuner.runs import run_warnings
@@ -70,7 +71,7 @@ class RowsView:
         end = time.monotonic() + LONGEST
         q = question(self.house.workspace(request), pending) if pending else None
         waited = False
-        while q and (now := token_counts.progress(q)) and time.monotonic() < end:
+        while q and (now := token_counting.progress(q)) and time.monotonic() < end:
             share, waited = 100 * now["done"] / max(1, now["total"]), True
             yield f'<p class="ts-quiet" role="status">Counting the tokens of all rows: {share:.0f}%.</p>', gr.skip()
             time.sleep(POLL)

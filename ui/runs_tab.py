@@ -8,7 +8,7 @@ import gradio as gr
 from tuner import runs
 from tuner.errors import NotFoundError
 from tuner.formatting import human_time
-from tuner.jobs import supervisor, training
+from tuner.jobs import run_queue, training
 from tuner.paths import Workspace
 from tuner.runs import index
 from ui import charts, draw, lists
@@ -150,7 +150,7 @@ class RunsTab:
         try:
             ws = self.house.workspace(request)
             run = runs.ask_to_stop(ws, id)
-            supervisor.submit(ws, "train", run.path, run.plan["device"], run.plan["peak_bytes"])
+            run_queue.enqueue(ws, run)
             return draw.good("It saves at the next step, then stops.")
         except Exception as error:
             return draw.trouble(error)

@@ -11,7 +11,7 @@ from starlette.middleware import Middleware
 from tuner import devices, paths
 from tuner.errors import ConflictError, RequestError
 from tuner.formatting import parse_bytes
-from tuner.jobs import benchmarks, supervisor
+from tuner.jobs import benchmarks, run_queue
 from tuner.network import hub_token
 from tuner.paths import Workspace
 from ui import gradio_options, guard, judge_view, layout, theme, uploads
@@ -101,7 +101,7 @@ def launch(
     house.token = hub_token.seal(guests=house.guest)
     os.environ["GRADIO_TEMP_DIR"] = str(uploads.own_folder(house.home))
     gradio_options.close_fetching()
-    supervisor.watch_again(ws)
+    run_queue.watch_again(ws)
     benchmarks.ask(ws, devices.listing()[0])
     page = layout.build(house)
     page.queue(**gradio_options.decided(gradio_options.QUEUE))

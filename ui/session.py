@@ -12,7 +12,7 @@ import gradio as gr
 
 from tuner import paths, runs
 from tuner.errors import ConflictError, NotAllowedError, NotFoundError
-from tuner.jobs import supervisor
+from tuner.jobs import run_queue
 from tuner.labels import db
 from tuner.paths import Workspace
 from tuner.system import folder_index
@@ -137,7 +137,7 @@ def remove(ws: Workspace) -> None:
         except (ConflictError, NotFoundError):
             continue  # it ended, or went, by itself in between
     if live:
-        return supervisor.watch_again(ws)  # whoever settles a run may be gone as well
+        return run_queue.watch_again(ws)  # whoever settles a run may be gone as well
     folder_index.forget(ws)
     db.forget(ws.labels)
     shutil.rmtree(ws.root, ignore_errors=True)

@@ -118,14 +118,14 @@ class TeachView:
             if not project:
                 raise no_project()
             job = judge.ask(ws, project, Judge(str(model or ""), (url or "").strip() or None), key=(key or "").strip() or None)
-            while (now := data_jobs.progress(ws, job))["state"] == "running":
+            while (now := data_jobs.progress(ws, job)).running:
                 yield going(now).replace(" pairs", " judged"), gr.update(visible=True), job
                 time.sleep(0.4)
             data_jobs.forget(ws, job)
         except Exception as error:
             yield draw.trouble(error), off, None
             return
-        errors = "".join(draw.bad(f"{e['message']} {e['remedy']}") for e in now["errors"])
+        errors = "".join(draw.bad(f"{e['message']} {e['remedy']}") for e in now.errors)
         yield errors or draw.good('Done. How far it agrees with people stands under "Quality".'), off, None
 
     def on_stop(self, job, request: gr.Request):

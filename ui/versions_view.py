@@ -74,8 +74,8 @@ class VersionsView:
             ds = store.get(ws, str(ref))
             path = ws.exports / f"{ds.id}-version-{ds.version}.jsonl"
             job = data_jobs.begin(ws, "export", ref=ds.ref, path=str(path))
-            while (state := data_jobs.progress(ws, job))["state"] == "running":
-                yield f'<p class="ts-quiet">Writing row {state["rows"]:,} of {ds.rows:,}.</p>', hidden
+            while (state := data_jobs.progress(ws, job)).running:
+                yield f'<p class="ts-quiet">Writing row {state.rows:,} of {ds.rows:,}.</p>', hidden
                 time.sleep(0.3)
             data_jobs.wait(ws, job)
             yield draw.good(f"{ds.rows:,} rows are written."), gr.update(value=str(path), visible=True)

@@ -14,7 +14,7 @@ import pytest
 from tests.conftest import ROOT, chat_rows, until, write_rows
 from tuner import cli, paths, runs
 from tuner.data.store import store
-from tuner.jobs import supervisor
+from tuner.jobs import queue
 
 ENV = {"PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"}
 
@@ -422,7 +422,7 @@ def test_a_run_that_ends_badly_says_so_as_an_error(ws, data):
 
     run = call(ws, "train", "--model", "starter", "--data", data.ref, "-s", "max_steps=3000", "-s", "epochs=1000", "--detach")["run"]
     until(lambda: runs.get(ws, run).progress.get("step", 0) >= 1, 90)
-    with closing(supervisor.queue(ws.machine_folder())) as db:
+    with closing(queue.connect(ws.machine_folder())) as db:
         os.kill(db.execute("SELECT pid FROM jobs WHERE kind = 'train'").fetchone()[0], signal.SIGKILL)
     run = until(lambda: r if not (r := runs.get(ws, run)).live else None, 60)
     (error,) = ended_badly(run)["errors"]

@@ -71,14 +71,14 @@ def test_rows_by_hand_that_are_none(ws, ds, value):
 
 
 def test_the_report_is_made_by_a_worker_and_once(ws, ds):
-    job = data_jobs.health(ws, ds)
-    assert data_jobs.health(ws, ds) in (job, None), "asked again while it runs"
-    assert data_jobs.wait(ws, job).ref == ds.ref and data_jobs.health(ws, ds) is None
+    job = data_jobs.quality_report(ws, ds)
+    assert data_jobs.quality_report(ws, ds) in (job, None), "asked again while it runs"
+    assert data_jobs.wait(ws, job).ref == ds.ref and data_jobs.quality_report(ws, ds) is None
     document = json.loads((ds.path / "health.json").read_text())
     assert document["complete"] and document["score"] == "Needs a decision" and "enough" in document["teaches"]
     assert {f["key"] for f in document["findings"]} >= {"duplicates", "privacy_email"}
     new = data_jobs.wait(ws, data_jobs.begin(ws, "mend", ref=ds.ref, wishes=[("duplicates", "keep_first")]))
-    assert new.rows == 60 and data_jobs.health(ws, new), "a new version has a report of its own"
+    assert new.rows == 60 and data_jobs.quality_report(ws, new), "a new version has a report of its own"
 
 
 def test_rows_by_hand_in_a_process_of_its_own(ws, ds):

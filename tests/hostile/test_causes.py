@@ -139,9 +139,9 @@ def test_a_full_disk_while_importing(ws, tmp_path):
     with faults.small_disk(tmp_path / "disk", 3_000_000) as disk:
         there = Workspace(disk / "home", machine=ws.machine_folder()).prepare()
         job = data_jobs.start(there, rows)
-        until(lambda: data_jobs.progress(there, job)["state"] != "running", 90)
+        until(lambda: data_jobs.progress(there, job).state != "running", 90)
         now = data_jobs.progress(there, job)
-        assert now["state"] == "failed" and now["errors"][0]["code"] == "disk" and "full" in now["errors"][0]["message"], now
+        assert now.state == "failed" and now.errors[0]["code"] == "disk" and "full" in now.errors[0]["message"], now
         assert store.listing(there) == []
 
 

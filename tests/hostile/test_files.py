@@ -250,10 +250,10 @@ def test_adding_pairs_can_be_cancelled(ws, tmp_path):
     rows = [PAIRS | {"prompt": f"Which of {i}?", "chosen": f"This, {i} times better. " * 20} for i in range(60_000)]
     id = projects.create(ws, "Many").id
     job = pair_import.from_file(ws, id, write_rows(tmp_path / "rows.jsonl", rows))
-    while not (now := data_jobs.progress(ws, job))["rows"]:
-        assert now["state"] == "running", now
+    while not (now := data_jobs.progress(ws, job)).rows:
+        assert now.state == "running", now
         time.sleep(0.02)
     data_jobs.cancel(ws, job)
-    while (now := data_jobs.progress(ws, job))["state"] == "running":
+    while (now := data_jobs.progress(ws, job)).state == "running":
         time.sleep(0.05)
-    assert now["state"] == "cancelled" and 0 < projects.find(ws, id).pairs < 60_000, "what was added before stays"
+    assert now.state == "cancelled" and 0 < projects.find(ws, id).pairs < 60_000, "what was added before stays"

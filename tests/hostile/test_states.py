@@ -16,7 +16,8 @@ from tuner.data.store import store
 from tuner.errors import ConflictError, WorkError
 from tuner.evaluation import checkpoints
 from tuner.export import formats
-from tuner.jobs import data_jobs, dry_run, supervisor, training
+from tuner.jobs import data_jobs, dry_run, queue, training
+from tuner.jobs.job import Job
 from tuner.paths import Workspace
 from tuner.runs import settling
 from tuner.serving import chat_client
@@ -119,7 +120,7 @@ def test_supervisor_and_serving_worker(ws):
     """The next question starts both anew."""
     before = chat_client.endpoint(ws, "cpu")
     faults.kill(*faults.at_work(ws, "jobs.supervisor", "workers.serving.server"))
-    assert supervisor.serving(ws.machine_folder(), "cpu") == [], "a number in the queue is no process"
+    assert queue.sharing(ws.machine_folder(), "cpu") == [], "a number in the queue is no process"
     after = chat_client.endpoint(ws, "cpu")
     assert after["key"] != before["key"] and locks.is_held(chat_client.folder(ws, "cpu") / "lock")
 
@@ -131,7 +132,7 @@ def test_supervisor_and_export(house):
     paths.write_json(place / "request.json", {"run": str(house.run(house.lora).path), "base": "x", "precision": "fp32"})
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TUNESMITH_MACHINE", str(ws.machine_folder()))
-        supervisor.submit(ws, "export", place, "cpu")
+        Job(ws, "export", place).submit("cpu")
         faults.kill(*faults.at_work(ws, "jobs.supervisor", "workers.merge"))
         assert formats.exports_of(ws, house.lora) == []
         assert formats.make(ws, house.lora, "merged")["check"]["passed"]
@@ -176,7 +177,7 @@ def test_a_download_outlives_its_supervisor(ws, tmp_path):
 def test_supervisor_and_rehearsal(ws, data, undisturbed):
     run = begin_quietly(ws, data)
     (run.path / "measure").touch()
-    supervisor.submit(ws, "train", run.path, "cpu")
+    Job(ws, "train", run.path).submit("cpu")
     faults.kill(*faults.at_work(ws, "jobs.supervisor", "workers.training.preflight", "workers.training.sft"))
     assert runs.get(ws, run.id).state == "interrupted"
     training.resume(ws, run.id)
@@ -202,7 +203,7 @@ def test_importer_and_its_parent(ws, tmp_path):
     faults.kill(parent.pid, *faults.at_work(ws, "workers.data_tasks"))
     parent.wait()
     now = data_jobs.progress(ws, job)
-    assert now["state"] == "failed" and "stopped by the system" in now["errors"][0]["message"]
+    assert now.state == "failed" and "stopped by the system" in now.errors[0]["message"]
     assert store.listing(ws) == [] and not list(ws.datasets.glob(".import-*"))
 
 
@@ -223,7 +224,7 @@ def test_a_supervisor_that_is_stopped_is_not_waited_for_without_end(ws, data):
 def begin_quietly(ws, data, name: str = "quiet", **status) -> runs.Run:
     """A run's folder with nobody who looks at it."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(supervisor, "submit", lambda *_: None)
+        patch.setattr(Job, "submit", lambda *_: None)
         run = begin(ws, data, name=name)
     runs.write_status(run.path, **status)
     return run

@@ -7,6 +7,7 @@ the file. It writes each result where the job has its folder; when a limit ends 
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 from tuner import paths
@@ -37,7 +38,8 @@ class Warm:
             self.child.wait(PATIENCE)
         log = self.log.read_text(errors="replace")[-3000:] if self.log.exists() else ""
         (folder / "worker.log").write_text(log)  # what a process of its own would have left there
-        return data_jobs.progress(ws, folder.name) | {"log": log}
+        now = data_jobs.progress(ws, folder.name)
+        return asdict(now) | now.result | {"log": log}
 
     def _started(self) -> subprocess.Popen:
         self.log.unlink(missing_ok=True)

@@ -32,7 +32,7 @@ def csv(folder, n=100):
     return path
 
 
-def wait(ws, job, until=lambda p: p["state"] != "running", seconds=15):
+def wait(ws, job, until=lambda p: p.state != "running", seconds=15):
     end = time.monotonic() + seconds
     while not until(now := data_jobs.progress(ws, job)):
         assert time.monotonic() < end, (now, (ws.jobs / job / "worker.log").read_text())
@@ -45,10 +45,8 @@ def test_import_from_any_folder(ws, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     job = data_jobs.start(ws, path.name, "My questions")
     ended = wait(ws, job)
-    assert (
-        ended["state"] == "done" and ended["dataset"] == "my-questions@1" and ended["rows"] == 100 and ended["done"] == ended["total"] > 0
-    )
-    assert store.get(ws, ended["dataset"]).rows == 100 and ended["errors"] == []
+    assert ended.state == "done" and ended.result["dataset"] == "my-questions@1" and ended.rows == 100 and ended.done == ended.total > 0
+    assert store.get(ws, ended.result["dataset"]).rows == 100 and ended.errors == []
     assert data_jobs.progress(ws, job) == ended
     data_jobs.forget(ws, job)
     with pytest.raises(NotFoundError):
@@ -59,7 +57,7 @@ def test_a_bad_file_fails_with_its_reason(ws, tmp_path):
     path = tmp_path / "bad.csv"
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(100))
     ended = wait(ws, data_jobs.start(ws, path))
-    assert ended["state"] == "failed" and "PNG" in ended["errors"][0]["message"] and ended["errors"][0]["remedy"]
+    assert ended.state == "failed" and "PNG" in ended.errors[0]["message"] and ended.errors[0]["remedy"]
     assert not list(ws.datasets.iterdir())
 
 
@@ -76,9 +74,9 @@ def test_what_is_wrong_at_once_is_said_at_once(ws, tmp_path):
 def test_cancel_leaves_nothing(ws, tmp_path):
     job = data_jobs.start(ws, long(tmp_path))
     wait(ws, job, lambda p: p["rows"] > 0)
-    assert data_jobs.progress(ws, job)["total"] > 1e6
+    assert data_jobs.progress(ws, job).total > 1e6
     data_jobs.cancel(ws, job)
-    assert wait(ws, job)["state"] == "cancelled" and not list(ws.datasets.iterdir())
+    assert wait(ws, job).state == "cancelled" and not list(ws.datasets.iterdir())
 
 
 @pytest.mark.skipif(os.name == "nt", reason="kill -9")
@@ -86,18 +84,18 @@ def test_a_killed_worker_is_a_failure_and_leaves_nothing(ws, tmp_path):
     job = data_jobs.start(ws, long(tmp_path))
     wait(ws, job, lambda p: p["rows"] > 0)
     child = data_jobs._children.pop(job)  # as after a restart of the page: only the lock tells
-    assert data_jobs.progress(ws, job)["state"] == "running"
+    assert data_jobs.progress(ws, job).state == "running"
     child.send_signal(signal.SIGKILL)
     child.wait()
     ended = data_jobs.progress(ws, job)
-    assert ended["state"] == "failed" and "Nothing was added" in ended["errors"][0]["message"]
-    assert not list(ws.datasets.iterdir()) and data_jobs.progress(ws, job)["state"] == "failed"
+    assert ended.state == "failed" and "Nothing was added" in ended.errors[0]["message"]
+    assert not list(ws.datasets.iterdir()) and data_jobs.progress(ws, job).state == "failed"
 
 
 def test_a_worker_that_never_got_to_work_is_a_failure(ws, tmp_path, monkeypatch):
     monkeypatch.setattr(processes.sys, "executable", "/bin/false")
     ended = wait(ws, data_jobs.start(ws, csv(tmp_path)))
-    assert ended["state"] == "failed" and ended["errors"]
+    assert ended.state == "failed" and ended.errors
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,8 @@ from tuner.data.store import store
 from tuner.devices import roofline
 from tuner.errors import ConflictError
 from tuner.export import formats
-from tuner.jobs import dry_run, supervisor, training
+from tuner.jobs import dry_run, run_queue, supervisor, training
+from tuner.jobs.job import Job
 from tuner.labels import projects, queue
 from tuner.paths import Workspace
 from tuner.planning import time_estimate
@@ -55,7 +56,7 @@ def before(tmp_path, monkeypatch) -> Workspace:
 
 def test_all_that_was_there_is_found(before, monkeypatch):
     monkeypatch.setattr(machine, "ensure", lambda folder: None)
-    monkeypatch.setattr(supervisor, "ensure", lambda folder: None)
+    monkeypatch.setattr(machine, "ensure", lambda folder: None)
     assert {r.id: r.state for r in runs.listing(before)} == {"done": "finished", "stopped": "stopped", "waiting": "queued"}
     done = runs.get(before, "done")
     table = runs.metrics_table(done)
@@ -83,7 +84,7 @@ def test_what_this_computer_has_taught_is_still_known(before):
 
 def test_what_was_stopped_goes_on_and_what_waited_is_done(before):
     (waiting_dry_run,) = before.jobs.glob("measure-*")
-    supervisor.watch_again(before)
+    run_queue.watch_again(before)
     assert dry_run.wait(before, waiting_dry_run.name)["fits"]
     ended = training.wait(before, "waiting")
     assert ended.state == "finished" and ended.status["dry_run"]["fits"], ended.status
@@ -101,14 +102,14 @@ def test_the_old_names_of_work_are_understood(before, monkeypatch):
     (run / "fetch").write_text("owner/name")
     place = roofline.folder(devices.cpu(), before.machine_folder())
     place.mkdir(parents=True, exist_ok=True)
-    with closing(supervisor.queue(before.machine_folder())) as db, db:
+    with closing(queue.connect(before.machine_folder())) as db, db:
         db.execute("DELETE FROM jobs WHERE kind = 'measure'")
         db.execute("INSERT INTO jobs (kind, folder, device, created) VALUES ('probe', ?, 'cpu', 0)", (str(place),))
     watcher = supervisor.Supervisor(before.machine_folder(), supervisor.handover.Inbox(before.machine_folder()))
 
     def look():
         for job in watcher.jobs("waiting"):
-            watcher.consider(*job)
+            watcher.consider(job)
 
     look()
     assert started == ["tuner.workers.download"]
@@ -142,7 +143,7 @@ def former(tmp_path, ws, deaf: str = "") -> subprocess.Popen:
 def test_a_former_supervisor_is_relieved_before_it_could_start_what_has_moved(ws, tmp_path):
     child = former(tmp_path, ws)
     assert machine.version_at_work(ws.machine_folder()) == ""
-    supervisor.submit(ws, "serve", ws.machine_folder() / "nothing", "cpu")  # a folder that is not there: done as soon as it is looked at
+    Job(ws, "serve", ws.machine_folder() / "nothing").submit("cpu")  # a folder that is not there: done as soon as it is looked at
     assert child.wait(10) != 0
     assert until(lambda: machine.version_at_work(ws.machine_folder()) == machine.VERSION, 20)
     assert until(lambda: not machine.Machine(ws.machine_folder()).work, 20)
@@ -173,7 +174,7 @@ def test_one_that_does_not_leave_is_told_and_nothing_is_put_into_its_queue(ws, t
     child = former(tmp_path, ws, deaf="signal.signal(signal.SIGTERM, signal.SIG_IGN)")
     monkeypatch.setattr(machine, "LEAVES", 0.5)
     with pytest.raises(ConflictError, match="another version"):
-        supervisor.submit(ws, "serve", ws.machine_folder() / "nothing", "cpu")
+        Job(ws, "serve", ws.machine_folder() / "nothing").submit("cpu")
     assert not machine.Machine(ws.machine_folder()).work
     child.kill()
     child.wait()

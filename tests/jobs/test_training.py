@@ -16,7 +16,8 @@ from tests.conftest import chat_rows, fresh, until, write_rows
 from tuner import cli, devices, locks, models, paths, runs
 from tuner.data.store import store
 from tuner.errors import ConflictError, DataError, DeviceError, DiskError, Problems, SettingError, TunerError
-from tuner.jobs import supervisor, training
+from tuner.jobs import queue, run_queue, supervisor, training
+from tuner.jobs.job import Job
 from tuner.runs import run_warnings
 from ui import draw
 
@@ -55,7 +56,7 @@ def table(run) -> dict[str, dict[int, float | None]]:
 
 
 def pid_of(ws, run) -> int:
-    with closing(supervisor.queue(ws.machine_folder())) as db:
+    with closing(queue.connect(ws.machine_folder())) as db:
         return db.execute("SELECT pid FROM jobs WHERE folder = ? AND state = 'running'", (str(run.path),)).fetchone()[0]
 
 
@@ -169,7 +170,7 @@ def test_a_run_whose_validation_rows_are_all_left_out_does_not_pass_for_validate
         start(ws, data, max_steps=2, max_length=64, accept_lost_rows=True)
     plan, model, ds, asked = training.prepare(ws, QUICK | {"data": data.ref, "max_steps": 2, "max_length": 64})
     run = runs.create(ws, training._wish(model, ds, None, asked), training._document(plan, model, ds, None), name="told nothing")
-    supervisor.submit(ws, "train", run.path, plan.device, plan.peak_bytes)
+    Job(ws, "train", run.path).submit(plan.device, plan.peak_bytes)
     run = training.wait(ws, run.id, poll=0.1)
     assert run.state == "failed" and f"None of the {data.held_out} validation rows can be used" in run.status["reason"]
     assert "Raise the maximum length" in run.status["error"]["remedy"] and not run.progress.get("step")
@@ -282,12 +283,12 @@ def test_a_killed_supervisor_loses_nothing(ws, data):
     until(lambda: look() == "preparing")
     seen.clear()
     kill_supervisors(ws)
-    supervisor.watch_again(ws)
+    run_queue.watch_again(ws)
     until(lambda: look() == "running", 180)
     worker = pid_of(ws, run)
     kill_supervisors(ws)
     at_step(ws, run, 20)
-    supervisor.watch_again(ws)
+    run_queue.watch_again(ws)
     assert pid_of(ws, run) == worker
     until(lambda: look() not in runs.LIVE, 90)
     assert seen <= {"preparing", "running", "finished"} and look() == "finished"
@@ -295,7 +296,7 @@ def test_a_killed_supervisor_loses_nothing(ws, data):
 
 
 def finished_jobs(ws) -> int:
-    with closing(supervisor.queue(ws.machine_folder())) as db:
+    with closing(queue.connect(ws.machine_folder())) as db:
         return db.execute("SELECT count(*) FROM jobs WHERE state = 'done'").fetchone()[0]
 
 
@@ -355,7 +356,7 @@ def test_a_worker_without_a_last_word_is_no_success(ws, data, code, words):
 def make(ws, data, name, **status) -> runs.Run:
     """A run folder as `start` writes it, with no supervisor looking at it."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(supervisor, "submit", lambda *_: None)
+        patch.setattr(Job, "submit", lambda *_: None)
         run = start(ws, data, name)
     runs.write_status(run.path, **status)
     return runs.get(ws, run.id)
@@ -364,15 +365,15 @@ def make(ws, data, name, **status) -> runs.Run:
 def test_after_a_restart_of_the_computer_the_state_becomes_true(ws, data):
     run = make(ws, data, "before-the-restart", state="running", progress={"step": 7, "steps": 60})
     assert runs.get(ws, run.id).state == "interrupted" == paths.read_json(run.path / "status.json")["state"]
-    supervisor.watch_again(ws)
+    run_queue.watch_again(ws)
     assert runs.get(ws, run.id).progress["step"] == 7
 
 
 def test_work_is_queued_once(ws, data):
     run = make(ws, data, "once", state="finished")
-    with closing(supervisor.queue(ws.machine_folder())) as db:
+    with closing(queue.connect(ws.machine_folder())) as db:
         for _ in range(3):
-            supervisor.submit(ws, "train", run.path, "cpu")
+            Job(ws, "train", run.path).submit("cpu")
         assert db.execute("SELECT count(*) FROM jobs").fetchone() == (1,)
         until(lambda: db.execute("SELECT count(*) FROM jobs WHERE state = 'done'").fetchone() == (1,), 30)
     assert runs.get(ws, run.id).state == "finished"
@@ -395,7 +396,7 @@ def test_a_device_that_vanished_while_the_run_waited(ws, data):
     paths.write_json(run.path / "plan.json", run.plan | {"device": "cuda:0", "settings": settings})
     if any(d.kind == "cuda" for d in devices.listing()):
         pytest.skip("there is a card here")
-    supervisor.submit(ws, "train", run.path, "cuda:0")
+    Job(ws, "train", run.path).submit("cuda:0")
     run = training.wait(ws, run.id)
     assert run.state == "failed" and run.status["error"]["code"] == "device" and run.status["error"]["remedy"]
 

@@ -18,7 +18,7 @@ WARM = {"temperature": 1.5, "max_tokens": 40}
 
 
 def finished(ws, project, id) -> dict:
-    until(lambda: generate.state(ws, project, id)["state"] != "running", 120)
+    until(lambda: generate.state(ws, project, id).state != "running", 120)
     return generate.state(ws, project, id)
 
 
@@ -27,8 +27,8 @@ def test_two_models_write_pairs_that_are_blind_until_judged(house):
     project = projects.create(ws, "Written").id
     wish = Request((Writer(house.full, **WARM), Writer(house.full, base=True, **WARM)), data=house.data.ref, held_out=True, limit=4)
     done = finished(ws, project, generate.ask(ws, project, wish))
-    assert done["state"] == "done", done
-    report = done["report"]
+    assert done.state == "done", done
+    report = done.result["report"]
     assert report["added"] + sum(report["dropped"].values()) == 4 and report["added"] > 0
     with db.reading(ws, project) as file:
         by = {tuple(r) for r in file.execute("SELECT first_by, second_by FROM pairs")}
@@ -63,14 +63,14 @@ def test_what_was_begun_is_gone_on_with(house):
 
     until(lambda: answers() >= 2, 120)
     generate.cancel(ws, project, id)
-    assert finished(ws, project, id)["state"] == "cancelled" and generate.unfinished(ws, project) == [id]
+    assert finished(ws, project, id).state == "cancelled" and generate.unfinished(ws, project) == [id]
     kept = answers()
     with db.reading(ws, project) as file:
         before = dict(file.execute("SELECT item * 2 + side, answer FROM answers").fetchall())
     assert kept < 24
     generate.resume(ws, project, id)
     done = finished(ws, project, id)
-    assert done["state"] == "done" and done["report"]["added"] + sum(done["report"]["dropped"].values()) == 12
+    assert done.state == "done" and done.result["report"]["added"] + sum(done.result["report"]["dropped"].values()) == 12
     with db.reading(ws, project) as file:
         after = dict(file.execute("SELECT item * 2 + side, answer FROM answers").fetchall())
     assert len(after) == 24 and all(after[k] == v for k, v in before.items()), "no answer was asked for twice"
@@ -165,10 +165,10 @@ def test_a_judge_votes_beside_people_through_an_endpoint(ws, tmp_path):
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         job = judge.ask(ws, project, Judge("big", f"http://127.0.0.1:{server.server_port}/v1"), key="sk-secret")
-        until(lambda: data_jobs.progress(ws, job)["state"] != "running", 60)
+        until(lambda: data_jobs.progress(ws, job).state != "running", 60)
     finally:
         server.shutdown()
-    assert data_jobs.progress(ws, job)["state"] == "done", data_jobs.progress(ws, job)
+    assert data_jobs.progress(ws, job).state == "done", data_jobs.progress(ws, job)
     path, key, document = Endpoint.seen[0]
     assert (path, key, document["model"]) == ("/v1/chat/completions", "Bearer sk-secret", "big") and len(Endpoint.seen) == 12
     assert not any("sk-secret" in f.read_text(errors="replace") for f in (ws.jobs / job).iterdir() if f.is_file()), "the key is on no disk"
@@ -191,6 +191,6 @@ def test_a_judge_that_can_not_be_reached_keeps_what_it_said(ws):
     with pytest.raises(RequestError, match="not the address"):
         judge.ask(ws, project, Judge("big", "http://me:secret@127.0.0.1:9/v1"))
     job = judge.ask(ws, project, Judge("big", "http://127.0.0.1:9/v1"))
-    until(lambda: data_jobs.progress(ws, job)["state"] != "running", 60)
+    until(lambda: data_jobs.progress(ws, job).state != "running", 60)
     found = data_jobs.progress(ws, job)
-    assert found["state"] == "failed" and "did not answer" in found["errors"][0]["message"] and found["errors"][0]["remedy"]
+    assert found.state == "failed" and "did not answer" in found.errors[0]["message"] and found.errors[0]["remedy"]

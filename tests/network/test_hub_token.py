@@ -12,7 +12,9 @@ import pytest
 
 from tests.models.test_hub import SECRET, environment, serving
 from tuner.errors import ConflictError
-from tuner.jobs import handover, supervisor
+from tuner.jobs import handover, queue
+from tuner.jobs.job import Job
+from tuner.system import machine
 
 LATE = "hf_" + "z" * 34  # typed after the supervisor had started
 
@@ -156,6 +158,6 @@ print(fetched(sys.argv[3])["state"])
 
 def test_a_job_for_which_nothing_is_fetched_takes_no_token(ws, tmp_path, monkeypatch):
     monkeypatch.setattr(handover, "tell", lambda *_: pytest.fail("told"))
-    monkeypatch.setattr(supervisor, "ensure", lambda machine: None)
-    supervisor.submit(replace(ws, token=SECRET), "train", tmp_path, "cpu")
-    assert supervisor.queue(ws.machine).execute("SELECT count(*) FROM jobs").fetchone() == (1,)
+    monkeypatch.setattr(machine, "ensure", lambda machine: None)
+    Job(replace(ws, token=SECRET), "train", tmp_path).submit("cpu")
+    assert queue.connect(ws.machine).execute("SELECT count(*) FROM jobs").fetchone() == (1,)

@@ -12,7 +12,7 @@ from tests.workers.test_objectives import COLOURS, base, sentence, table, tokens
 from tuner import paths, runs
 from tuner.data.store import store
 from tuner.errors import SettingError, TunerError
-from tuner.jobs import training
+from tuner.jobs import token_counting, training
 from tuner.models.chat_templates import CHATML
 from tuner.planning import dropped_rows, token_counts
 from tuner.runs import run_warnings
@@ -219,7 +219,7 @@ def test_what_the_plan_says_is_what_the_run_does(ws, tmp_path, models, cell):
 
 def longest_of(ws, ds, run) -> int:
     """The longest row of both sides, from the dataset and the run's own tokenizer."""
-    counts = token_counts.counts(token_counts.question(ds, training.models.resolve(run.config["model"], ws), run.config), ws, None)
+    counts = token_counting.counts(token_counts.question(ds, training.models.resolve(run.config["model"], ws), run.config), ws, None)
     return int(counts.lengths().max())
 
 
@@ -228,13 +228,13 @@ def test_a_process_that_is_leaving_is_not_asked_but_a_new_one(ws, tmp_path, mode
     cell = "late, cut"
     ds, name, settings = brought(ws, tmp_path, cell), CELLS[cell][3], CELLS[cell][4]
     question = token_counts.question(ds, training.models.resolve(str(models[name]), ws), settings)
-    child, new = token_counts.Child(), token_counts._child
+    child, new = token_counting.Child(), token_counting._child
     child.process.kill()
     until(lambda: child.gone)
     monkeypatch.setattr(child.process, "poll", lambda: None)
     there = iter([child])
-    monkeypatch.setattr(token_counts, "_child", lambda: next(there, None) or new())
-    assert len(token_counts.counts(question, ws, None).lengths()) == ds.rows
+    monkeypatch.setattr(token_counting, "_child", lambda: next(there, None) or new())
+    assert len(token_counting.counts(question, ws, None).lengths()) == ds.rows
     assert not child.alive
 
 
@@ -245,7 +245,7 @@ def test_the_counts_are_right_for_every_length(ws, tmp_path, models, cell):
 
     ds, name, settings = brought(ws, tmp_path, cell), CELLS[cell][3], CELLS[cell][4]
     question = token_counts.question(ds, training.models.resolve(str(models[name]), ws), settings)
-    counts, tokenizer = token_counts.counts(question, ws, None), load.tokenizer(models[name])
+    counts, tokenizer = token_counting.counts(question, ws, None), load.tokenizer(models[name])
     for limit in (24, 40, 64, 100, 300):
         s = {"objective": question.objective, "preference_loss": question.loss, "seed": 0} | settings | {"max_length": limit}
         found = counts.prepared(limit)
@@ -357,7 +357,7 @@ def exact_longest(plan) -> int:
 
 def test_a_child_that_was_killed_is_started_again_and_a_broken_tokenizer_is_told(ws, tmp_path, models):
     ds = brought(ws, tmp_path, "plain")
-    child = token_counts._child()
+    child = token_counting._child()
     child.process.kill()
     child.process.wait()
     assert training.prepare(ws, {"model": str(models["marked"]), "data": ds.ref})[0].rows["rows"] == ds.rows - ds.held_out

@@ -14,11 +14,13 @@ from tuner.cli.progress import Training
 from tuner.devices import Device, roofline
 from tuner.errors import ConflictError, SettingError
 from tuner.formatting import human_range, human_time
-from tuner.jobs import benchmarks, handover, supervisor
+from tuner.jobs import benchmarks, handover, queue, supervisor
+from tuner.jobs.job import Job
 from tuner.planning import planner, time_estimate
 from tuner.planning.decisions import DataFacts
 from tuner.planning.eta import Eta, describe
 from tuner.settings import run_config
+from tuner.system import machine
 from ui import draw
 
 CARD = Device("cuda:0", "cuda", "NVIDIA L4", 24 * 10**9, 24 * 10**9, 121, watts=72)
@@ -311,12 +313,12 @@ def test_a_measurement_that_can_not_be_is_left_out(broken):
 
 
 def waiting(ws) -> list[tuple]:
-    with supervisor.queue(ws.machine_folder()) as db:
+    with queue.connect(ws.machine_folder()) as db:
         return db.execute("SELECT kind, device FROM jobs WHERE state != 'done'").fetchall()
 
 
 def test_a_probe_is_asked_for_once_and_never_by_accident(ws, monkeypatch):
-    monkeypatch.setattr(supervisor, "ensure", lambda machine: None)
+    monkeypatch.setattr(machine, "ensure", lambda machine: None)
     benchmarks.ask(ws, CPU)
     assert waiting(ws) == [], "tests forbid it"
     monkeypatch.setenv("TUNESMITH_PROBE", "1")
@@ -353,7 +355,7 @@ def office(ws, monkeypatch):
     """(supervisor, started): one that starts nothing real."""
     started = []
     monkeypatch.setattr(supervisor.processes, "start", lambda module, *words, **_: started.append((module, *words)) or Child())
-    monkeypatch.setattr(supervisor, "ensure", lambda machine: None)
+    monkeypatch.setattr(machine, "ensure", lambda machine: None)
     return supervisor.Supervisor(ws.machine_folder(), handover.Inbox(ws.machine_folder())), started
 
 
@@ -363,21 +365,21 @@ def states(s) -> dict[str, str]:
 
 def look_around(s) -> None:
     for job in s.jobs("running"):
-        s.look_at(*job)
+        s.look_at(job)
     for job in s.jobs("waiting"):
-        s.consider(*job)
+        s.consider(job)
 
 
 def test_a_run_never_waits_for_a_probe_nor_works_beside_it(ws, office):
     s, started = office
     place = roofline.folder(CPU)
     place.mkdir(parents=True)
-    supervisor.submit(ws, "probe", place, "cpu")
+    Job(ws, "probe", place).submit("cpu")
     look_around(s)
     assert started == [("tuner.workers.device_benchmark", "cpu", str(place / roofline.RESULT))]
     probe = next(iter(s.children.values()))
     run = runs.create(ws, {"model": "starter", "data": "x@1"}, plan().as_dict() | {"model": {}}, name="urgent")
-    supervisor.submit(ws, "train", run.path, "cpu")
+    Job(ws, "train", run.path).submit("cpu")
     look_around(s)
     assert probe.code == -9 and started[-1][1:] == (str(run.path),) and states(s) == {"probe": "waiting", "train": "running"}
     look_around(s)
@@ -393,8 +395,8 @@ def test_a_probe_lets_a_waiting_run_go_first(ws, office):
     place = roofline.folder(CPU)
     place.mkdir(parents=True)
     run = runs.create(ws, {"model": "starter", "data": "x@1"}, plan().as_dict() | {"model": {}}, name="first")
-    supervisor.submit(ws, "probe", place, "cpu")
-    supervisor.submit(ws, "train", run.path, "cpu")
+    Job(ws, "probe", place).submit("cpu")
+    Job(ws, "train", run.path).submit("cpu")
     look_around(s)
     assert [words[1] for words in started] == [str(run.path)] and states(s) == {"probe": "waiting", "train": "running"}
 
@@ -414,6 +416,6 @@ def test_measuring_by_hand_goes_through_the_queue(ws, monkeypatch):
         asked.append(machine)
         Thread(target=probed, args=(CPU,)).start()
 
-    monkeypatch.setattr(supervisor, "ensure", ensure)
+    monkeypatch.setattr(machine, "ensure", ensure)
     assert benchmarks.measure(ws, CPU).measured and asked == [ws.machine_folder()]
     assert until(lambda: math.isclose(roofline.of(CPU).bf16, 60e12), 5)

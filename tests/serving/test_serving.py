@@ -13,7 +13,7 @@ import pytest
 from tests.conftest import fresh, until
 from tuner import locks, paths, runs
 from tuner.errors import ModelError, WorkError
-from tuner.jobs import supervisor
+from tuner.jobs import queue
 from tuner.serving import chat_client
 
 PROMPTS = ["What is 3 plus 3?", "How are you?", "Name two flowers."]
@@ -104,7 +104,7 @@ def test_a_seed_makes_chance_repeatable(client, known):
 
 def computed(house) -> float:
     """Return the processor seconds that the serving worker has used: what a busy machine doesn't change."""
-    (pid,) = supervisor.serving(house.ws.machine_folder(), "cpu")
+    (pid,) = queue.sharing(house.ws.machine_folder(), "cpu")
     times = psutil.Process(pid).cpu_times()
     return times.user + times.system
 
@@ -222,7 +222,7 @@ def test_the_secret_is_its_owners_and_the_port_is_on_loopback(house, client):
 
 
 def serving_pid(ws) -> int:
-    with closing(supervisor.queue(ws.machine_folder())) as db:
+    with closing(queue.connect(ws.machine_folder())) as db:
         return db.execute("SELECT pid FROM jobs WHERE kind = 'serve' AND state = 'running'").fetchone()[0]
 
 

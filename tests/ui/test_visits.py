@@ -12,9 +12,10 @@ from tests.runs.test_index import ended, old, opened
 from tests.runs.test_runs import make
 from tuner import locks, runs
 from tuner.export import formats
-from tuner.jobs import supervisor
+from tuner.jobs import queue
 from tuner.paths import Workspace
 from tuner.runs import index
+from tuner.system import machine
 from ui import layout, lists, session
 from ui.session import House
 from ui.visits import LightState, Sessions, Visits
@@ -59,7 +60,7 @@ def sessions(house, clock):
 
 @pytest.fixture(autouse=True)
 def no_supervisor(monkeypatch):
-    monkeypatch.setattr(supervisor, "ensure", lambda machine: None)
+    monkeypatch.setattr(machine, "ensure", lambda machine: None)
 
 
 # --- sessions -------------------------------------------------------------------------------------------------------------
@@ -181,7 +182,7 @@ def test_a_run_under_way_keeps_its_folder_until_it_ended(house):
     assert locks.acquire(run.path / "lock")  # as its worker does
     house.expire("one")
     assert run.path.exists() and (run.path / "control").read_text() == "stop", "it is asked to save and stop"
-    with closing(supervisor.queue(ws.machine_folder())) as db:
+    with closing(queue.connect(ws.machine_folder())) as db:
         assert db.execute("SELECT folder FROM jobs").fetchall() == [(str(run.path),)], "and somebody looks after it"
     house.sweep([])
     assert run.path.exists()

@@ -356,7 +356,7 @@ def test_a_preview_from_start_to_end(ws, data, starter):
     views, _ = viewed(starter, *values)
     assert rows == [{"row": r["row"], "held_out": r["held_out"]} | v for r, v in zip(store.rows(data, 2, 3), views, strict=True)]
     state = token_preview.wait(ws, job, 60)
-    assert (state["state"], state["rows"], state["how"], state["notes"], state["refused"]) == ("done", 40, "own", [], {})
+    assert (state.state, state.rows, state.result["how"], state.result["notes"], state.result["refused"]) == ("done", 40, "own", [], {})
     assert token_preview.start(ws, data.ref, "starter") == job
     out = prepare(starter, [r["value"] for r in store.iterate(data)], kind="chat", objective="chat", max_length=1024)
     got = token_preview.costs(ws, job, 1024, micro_batch=2)
@@ -377,14 +377,12 @@ def test_a_preview_from_start_to_end(ws, data, starter):
 def test_a_preview_can_be_cancelled_and_begun_again(ws, tmp_path):
     ds = store.add(ws, write_rows(tmp_path / "many.jsonl", chat_rows(30_000)))
     job = token_preview.start(ws, ds.ref, "starter")
-    until(lambda: token_preview.progress(ws, job)["done"])
+    until(lambda: token_preview.progress(ws, job).done)
     token_preview.cancel(ws, job)
-    assert (
-        until(lambda: token_preview.progress(ws, job)["state"] != "running" and token_preview.progress(ws, job), 5)["state"] == "cancelled"
-    )
+    assert until(lambda: token_preview.progress(ws, job).state != "running" and token_preview.progress(ws, job), 5).state == "cancelled"
     with pytest.raises(DataError, match="cancelled"):
         token_preview.costs(ws, job, 100)
-    assert token_preview.start(ws, ds.ref, "starter") == job and token_preview.progress(ws, job)["state"] == "running"
+    assert token_preview.start(ws, ds.ref, "starter") == job and token_preview.progress(ws, job).state == "running"
     token_preview.cancel(ws, job)
 
 
@@ -400,16 +398,14 @@ def test_rows_that_can_not_be_learnt_say_why(ws, tmp_path):
     ds = store.add(ws, write_rows(tmp_path / "two.jsonl", rows), held_out=0)
     job = token_preview.start(ws, ds.ref, str(folder))
     state = token_preview.wait(ws, job, 60)
-    assert state["refused"] == {NO_SYSTEM: 1} and state["how"] == "prefixes" and state["notes"]
+    assert state.result["refused"] == {NO_SYSTEM: 1} and state.result["how"] == "prefixes" and state.result["notes"]
     shown = token_preview.look_now(ws, job)
     assert shown[0]["problem"] is None and NO_SYSTEM in shown[1]["problem"] and shown[1]["tokens"] == []
     assert token_preview.costs(ws, job, 99)["refused"] == 1 and token_preview.untrained(ws, job, 99) == [2]
     (folder / "chat_template.jinja").write_text("{{ raise_exception('Never.') }}")
     other = token_preview.start(ws, ds.ref, str(folder))
     state = token_preview.wait(ws, other, 60)
-    assert (
-        other != job and state["state"] == "failed" and state["errors"][0]["code"] == "model" and "Never." in state["errors"][0]["message"]
-    )
+    assert other != job and state.state == "failed" and state.errors[0]["code"] == "model" and "Never." in state["errors"][0]["message"]
     with pytest.raises(ModelError, match="Never"):
         token_preview.look(ws, other)
 

@@ -201,6 +201,6 @@ def _tokens(ws: Workspace, ds, model: str, rows: int) -> dict:
         "model": model,
         "rows": [row["tokens"] for row in seen],
         "about": about,
-        "how": state.get("how"),
-        "notes": state.get("notes", []),
+        "how": state.result.get("how"),
+        "notes": state.result.get("notes", []),
     }

@@ -144,20 +144,20 @@ def generate(ws: Workspace, args) -> Any:
         id = making.ask(ws, p.id, request)
     try:
         with Line() as line:
-            while (now := making.state(ws, p.id, id))["state"] == "running":
-                if now["total"]:
-                    line.show(f"{now['done']:,} of {now['total']:,} answers, {now['rows']:,} pairs", now["done"], now["total"])
+            while (now := making.state(ws, p.id, id)).running:
+                if now.total:
+                    line.show(f"{now.done:,} of {now.total:,} answers, {now.rows:,} pairs", now.done, now.total)
                 time.sleep(POLL)
     except KeyboardInterrupt:
         making.cancel(ws, p.id, id)
         say("\nStopped; what was written is kept. The same command without --model continues.")
         return 1, {"project": p.id, "generation": id, "state": "cancelled"}
-    if now["state"] == "done":
+    if now.state == "done":
         data_jobs.forget(ws, making.job_of(p.id, id)) if (ws.jobs / making.job_of(p.id, id) / "job.json").exists() else None
-        return {"project": p.id, "generation": id, **now["report"], "pairs": projects.find(ws, p.id).pairs}
-    for e in now["errors"]:
+        return {"project": p.id, "generation": id, **now.result["report"], "pairs": projects.find(ws, p.id).pairs}
+    for e in now.errors:
         say(f"{e['message']} {e['remedy']}")
-    return 1, {"project": p.id, "generation": id, "state": now["state"], "errors": now["errors"]}
+    return 1, {"project": p.id, "generation": id, "state": now.state, "errors": now.errors}
 
 
 def _request(args):
@@ -277,9 +277,9 @@ def judge(ws: Workspace, args) -> Any:
 
     job = judging.ask(ws, args.project, judging.Judge(args.model, args.url), key=os.environ.get(judging.KEY), limit=args.limit)
     with Line() as line:
-        while (now := data_jobs.progress(ws, job))["state"] == "running":
-            line.show(f"{now['done']:,} of {now['total']:,} judged", now["done"], now["total"] or None)
+        while (now := data_jobs.progress(ws, job)).running:
+            line.show(f"{now.done:,} of {now.total:,} judged", now.done, now.total or None)
             time.sleep(POLL)
     data_jobs.forget(ws, job)
-    document = {"project": args.project, "state": now["state"], "judged": now["rows"]}
-    return document if now["state"] == "done" else (1, document | {"errors": now["errors"]})
+    document = {"project": args.project, "state": now.state, "judged": now.rows}
+    return document if now.state == "done" else (1, document | {"errors": now.errors})

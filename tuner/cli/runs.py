@@ -28,19 +28,19 @@ def register(commands: Commands) -> None:
 
 def listing(ws: Workspace, args) -> dict:
     from tuner import runs
-    from tuner.jobs import supervisor
+    from tuner.jobs import run_queue
 
     found = runs.listing(ws)
-    supervisor.attend(ws, found)
+    run_queue.attend(ws, found)
     return {"runs": [r.summary() for r in found]}
 
 
 def show(ws: Workspace, args) -> dict:
     from tuner import runs
-    from tuner.jobs import supervisor
+    from tuner.jobs import run_queue
 
     run = runs.get(ws, args.run_id)
-    supervisor.attend(ws, [run])
+    run_queue.attend(ws, [run])
     return run.detail()
 
 
@@ -59,10 +59,10 @@ def logs(ws: Workspace, args) -> dict | str:
 
 def stop(ws: Workspace, args) -> dict:
     from tuner import runs
-    from tuner.jobs import supervisor
+    from tuner.jobs import run_queue
 
     run = runs.ask_to_stop(ws, args.run_id)
-    supervisor.submit(ws, "train", run.path, run.plan["device"], run.plan["peak_bytes"])
+    run_queue.enqueue(ws, run)
     return {"run": run.id, "state": "stopping"}
 
 

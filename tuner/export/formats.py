@@ -10,15 +10,14 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from tuner import locks, models, paths, runs
-from tuner.errors import ModelError, RequestError, WorkError, translate
+from tuner import models, paths, runs
+from tuner.errors import ModelError, RequestError, WorkError, restore, translate
 from tuner.export import model_card
 from tuner.formatting import human_bytes
-from tuner.jobs import supervisor
+from tuner.jobs.job import Job, JobStatus
 from tuner.models import model_files, stored_formats
 from tuner.paths import Workspace
 from tuner.settings import methods
-from tuner.system import machine
 
 KINDS = {
     "adapter": "Only the trained adapter: small, and used together with the base model.",
@@ -161,34 +160,29 @@ def _merged(ws: Workspace, run: runs.Run, new: Path, waiting) -> dict[str, Any]:
     settings = run.plan["settings"]
     request = {k: settings[k] for k in ("precision", "objective", "method")}
     paths.write_json(new / "request.json", request | {"run": str(run.path), "base": run.plan["model"]["base"]})
-    supervisor.submit(ws, "export", new, "cpu")
-    began = looked = time.monotonic()
-    while True:
-        if time.monotonic() - looked > 5:  # the supervisor may have been killed before it started
-            looked = time.monotonic()
-            machine.ensure(ws.machine_folder())
-        working = locks.is_held(new / "lock")  # checked before the result: the worker may write it and exit in between
-        if (new / "result.json").exists():
-            break
-        if time.monotonic() - began > 15 and not working:
-            raise WorkError(
-                "The merge stopped unexpectedly, without a result.",
-                asked=run.id,
-                available=f"its log: {_log(new)}",
-                remedy="Free some memory and export again.",
-            )
+    job = Job(ws, "export", new)
+    job.submit()
+    began = time.monotonic()
+
+    def died() -> WorkError:
+        return WorkError(
+            "The merge stopped unexpectedly, without a result.",
+            asked=run.id,
+            available=f"its log: {_log(new)}",
+            remedy="Free some memory and export again.",
+        )
+
+    def each(_: JobStatus) -> None:
         if waiting:
             waiting(time.monotonic() - began)
-        time.sleep(0.2)
-    result = paths.read_json(new / "result.json")
-    if "error" in result:
-        raise WorkError(
-            result["error"]["message"], asked=run.id, available=result["error"].get("available"), remedy=result["error"]["remedy"]
-        )
+
+    now = job.wait(lambda: job.status(died), lambda s: s.running, each=each, poll=0.2)
+    if now.errors:
+        raise restore(now.errors)
     for file in ("request.json", "result.json", "worker.log", "lock"):
         (new / file).unlink(missing_ok=True)
     (new / "README.md").write_text(model_card.text(run, kind="model", base=""), encoding="utf-8")
-    return result["check"]
+    return now.result["check"]
 
 
 def _log(folder: Path) -> str:

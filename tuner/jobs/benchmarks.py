@@ -8,13 +8,11 @@ from tuner import devices, paths, runs
 from tuner.devices import Device, roofline
 from tuner.devices.roofline import Roofline
 from tuner.errors import ConflictError, DeviceError
-from tuner.jobs import supervisor
+from tuner.jobs.job import Job
 from tuner.paths import Workspace
 
-BUSY, AGAIN = (
-    0.25,
-    3600,
-)  # the share of the processor that others took during a benchmark, from which it is done again after so many seconds
+BUSY = 0.25  # the share of the processor that others took during a benchmark, from which on it is done again
+AGAIN = 3600  # after so many seconds
 
 
 def ask(ws: Workspace, device: Device) -> None:
@@ -42,9 +40,11 @@ def _failed(place: Path) -> bool:
     return log.exists() and log.stat().st_size > 0 and time.time() - log.stat().st_mtime < 24 * 3600
 
 
-def _submit(ws: Workspace, device: Device, place: Path) -> None:
+def _submit(ws: Workspace, device: Device, place: Path) -> Job:
     place.mkdir(parents=True, exist_ok=True)
-    supervisor.submit(ws, "probe", place, device.id)
+    job = Job(ws, "probe", place)
+    job.submit(device.id)
+    return job
 
 
 def measure(ws: Workspace, device: Device, patience: float = 90.0) -> Roofline:
@@ -58,18 +58,15 @@ def measure(ws: Workspace, device: Device, patience: float = 90.0) -> Roofline:
             field="device",
         )
     place = roofline.folder(device, ws.machine_folder())
-    before, end = _stamp(place), time.monotonic() + patience
-    _submit(ws, device, place)
-    while _stamp(place) == before:
-        if time.monotonic() > end:
-            raise DeviceError(
-                f"{device.name} could not be measured within {patience:.0f} seconds.",
-                asked=device.id,
-                available="a device that nothing works on",
-                remedy=f"Try again when the computer is idle; the log is {place / 'worker.log'}.",
-                field="device",
-            )
-        time.sleep(0.1)
+    before = _stamp(place)
+    if _submit(ws, device, place).wait(lambda: _stamp(place), lambda stamp: stamp == before, seconds=patience) == before:
+        raise DeviceError(
+            f"{device.name} could not be measured within {patience:.0f} seconds.",
+            asked=device.id,
+            available="a device that nothing works on",
+            remedy=f"Try again when the computer is idle; the log is {place / 'worker.log'}.",
+            field="device",
+        )
     return roofline.of(device)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from tuner import models, paths, runs
 from tuner.errors import ModelError
-from tuner.jobs import supervisor
+from tuner.jobs.job import Job
 from tuner.paths import Workspace
 from tuner.runs import settling
 
@@ -13,6 +13,10 @@ from tuner.runs import settling
 def folder(ws: Workspace, id: str) -> Path:
     """Where the state of the download of `id` lies."""
     return ws.machine_folder() / "downloads" / id.lower().replace("/", "--")  # no id of the Hub holds two dashes, so none shares a folder
+
+
+def _job(ws: Workspace, id: str) -> Job:
+    return Job(ws, "fetch", folder(ws, id))
 
 
 def start(ws: Workspace, id: str) -> dict[str, Any]:
@@ -27,7 +31,7 @@ def start(ws: Workspace, id: str) -> dict[str, Any]:
         (place / "control").unlink(missing_ok=True)
         (place / "fetch").write_text(id, encoding="utf-8")
         runs.write_status(place, state="queued", reason="Waiting to begin.", progress={}, error=None)
-    supervisor.submit(ws, "fetch", place, "cpu")
+    _job(ws, id).submit()
     return state(ws, id)
 
 
@@ -39,5 +43,4 @@ def state(ws: Workspace, id: str) -> dict[str, Any]:
 
 def stop(ws: Workspace, id: str) -> None:
     """Ask it to stop; what has come is kept."""
-    if (place := folder(ws, id)).is_dir():
-        (place / "control").write_text("stop", encoding="utf-8")
+    _job(ws, id).stop()

@@ -5,27 +5,24 @@ is saved there. A run whose estimate is close to the limit carries the mark `mea
 """
 
 import secrets
-import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tuner import locks, paths, runs
+from tuner import paths, runs
 from tuner.errors import MemoryShortError, TunerError, WorkError, restore
 from tuner.formatting import human_bytes
-from tuner.jobs import supervisor
+from tuner.jobs.job import Job
 from tuner.paths import Workspace
 from tuner.planning import fitting, planner
 from tuner.planning.memory import calibration
 from tuner.runs import settling
-from tuner.system import machine
 
 STEPS = 2  # the first makes the optimizer's states, the second works beside them
 TOGETHER = 2  # micro-batches of a step at most: in the second one the gradients of the first lie there already
 NEAR = 0.9  # of what a plan may take: from here on to the limit the estimate's own error decides
 LONG = 600  # seconds of a run before which a dry run is recommended
-KEPT = 24 * 3600  # seconds
 NEVER = 10**6  # steps: tests and saves of a dry run
 SHORT = "memory_short"  # the code of an error, see tuner.errors
 
@@ -38,11 +35,8 @@ def near(plan: planner.Plan) -> bool:
 
 def create(ws: Workspace, plan: dict[str, Any], wish: dict[str, Any], id: str) -> Path:
     """jobs/<id>/ for a dry run of a plan (plan.json's document) that `wish` (config.yaml's) asked for; nothing is started."""
-    ws.prepare()
-    _tidy(ws)
-    folder = ws.jobs / id
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
+    job = _job(ws, id)
+    job.make_folder()
     s = plan["settings"]
     again = s["effective_batch"] // s["micro_batch"]
     together = min(TOGETHER, again)
@@ -50,15 +44,20 @@ def create(ws: Workspace, plan: dict[str, Any], wish: dict[str, Any], id: str) -
     pace = plan.get("pace") or {}
     pace = pace | {"step": pace["step"] * together / again, "test": 0.0, "save": 0.0} if pace.get("step") else {}
     document = plan | {"dry_run": True, "steps": STEPS, "of_micro_batches": again, "settings": s | changed, "pace": pace}
-    runs.fill(folder, wish, document)
-    return folder
+    runs.fill(job.folder, wish, document)
+    return job.folder
 
 
 def ask(ws: Workspace, plan: dict[str, Any], wish: dict[str, Any]) -> str:
     """The id of a dry run that now waits for its device."""
     id = f"measure-{secrets.token_hex(6)}"
-    supervisor.submit(ws, "measure", create(ws, plan, wish, id), plan["device"])
+    create(ws, plan, wish, id)
+    _job(ws, id).submit(plan["device"])
     return id
+
+
+def _job(ws: Workspace, id: str) -> Job:
+    return Job(ws, "measure", ws.jobs / paths.checked_id(id, "dry run"))
 
 
 def look(ws: Workspace, id: str) -> dict[str, Any]:
@@ -66,12 +65,13 @@ def look(ws: Workspace, id: str) -> dict[str, Any]:
 
     Too little memory is a result (`measured["fits"]` is False), not a failure.
     """
-    folder = ws.jobs / paths.checked_id(id, "dry run")
+    job = _job(ws, id)
+    folder = job.folder
     status, plan = paths.read_json(folder / "status.json", {}), paths.read_json(folder / "plan.json", {})
     status = settling.status(folder, status, ws.machine_folder())
     progress = {k: (status.get("progress") or {}).get(k) for k in ("step", "steps", "eta_seconds", "elapsed_seconds")}
     told = {"state": "running", "reason": status.get("reason"), "measured": None, "errors": []} | progress
-    if not status or (folder / "control").exists():
+    if not status or job.asked_to_stop():
         return told | {"state": "cancelled", "reason": "The dry run was taken back."}
     if status["state"] in runs.LIVE:
         return told | {"reason": status.get("reason") or doing(status), "eta_seconds": left(folder, plan)}
@@ -139,34 +139,18 @@ def refusal(found: dict[str, Any], device: str, remedies: list[dict[str, Any]]) 
 
 
 def cancel(ws: Workspace, id: str) -> None:
-    """Take a dry run back; the supervisor ends its process within a second."""
-    folder = ws.jobs / paths.checked_id(id, "dry run")
-    if folder.is_dir():
-        (folder / "control").write_text("stop")
+    """Cancel a dry run; the supervisor ends its process within a second."""
+    _job(ws, id).stop()
 
 
-def forget(ws: Workspace, id: str, patience: float = 3.0) -> None:
-    """Remove the folder of a dry run; the process that has just written its ending gets `patience` seconds to leave, and one that still
-    works is left alone."""
-    folder, end = ws.jobs / paths.checked_id(id, "dry run"), time.monotonic() + patience
-    while held := locks.is_held(folder / "lock"):
-        if time.monotonic() > end:
-            break
-        time.sleep(0.05)
-    if not held:
-        shutil.rmtree(folder, ignore_errors=True)
+def forget(ws: Workspace, id: str) -> None:
+    """Remove the folder of a dry run; one that still works is left alone."""
+    _job(ws, id).remove()
 
 
-def wait(ws: Workspace, id: str, each: Callable[[dict], None] | None = None, poll: float = 0.2) -> dict[str, Any]:
-    """What was measured (see `outcome`), calling `each(look)` on the way; raises what went wrong. Looks after the supervisor."""
-    looked = time.monotonic()
-    while (now := look(ws, id))["state"] == "running":
-        if each:
-            each(now)
-        if time.monotonic() - looked > 5:
-            looked = time.monotonic()
-            machine.ensure(ws.machine_folder())
-        time.sleep(poll)
+def wait(ws: Workspace, id: str, each: Callable[[dict], None] | None = None) -> dict[str, Any]:
+    """Return what was measured (see `outcome`), calling `each(look)` on the way; raise what went wrong."""
+    now = _job(ws, id).wait(lambda: look(ws, id), lambda state: state["state"] == "running", each=each, poll=0.2)
     if now["state"] != "done":
         raise restore(now["errors"]) if now["errors"] else _taken_back(id)
     forget(ws, id)
@@ -175,11 +159,3 @@ def wait(ws: Workspace, id: str, each: Callable[[dict], None] | None = None, pol
 
 def _taken_back(id: str) -> TunerError:
     return WorkError("The dry run was taken back.", asked=id, available="a dry run that ends by itself", remedy="Measure again.")
-
-
-def _tidy(ws: Workspace) -> None:
-    """Folders of dry runs that ended a day ago, or were taken back and left, are of no use to anyone."""
-    for folder in ws.jobs.glob("measure-*"):
-        status = folder / "status.json"
-        if status.exists() and time.time() - status.stat().st_mtime > KEPT and not locks.is_held(folder / "lock"):
-            shutil.rmtree(folder, ignore_errors=True)

@@ -1,31 +1,30 @@
 """What a model would learn from a dataset, token by token: asked for here, worked out by `workers/token_preview.py` (no torch).
 
-jobs/preview-<key>/job.json       what was asked; the key is made of the data, the tokenizer and the objective
-jobs/preview-<key>/progress.json  how far the whole set is       jobs/.../rows.npz     a number per row, for every limit at once
-jobs/preview-<key>/result.json    how it ended                   jobs/.../cancel       put there to end it
-jobs/preview-<key>/asks/*.json    rows a person wants to see     jobs/.../answers/     the same as tokens
-jobs/preview-<key>/lock           held by the worker as long as it lives; it stays two minutes for the next question
+jobs/preview-<key>/ is the folder of a job (`tuner.jobs.job`); the key is made of the data, the tokenizer and the objective. In it also:
+
+    rows.npz        a number per row, for every limit at once
+    asks/*.json     rows a person wants to see        answers/     the same as tokens
+
+The process stays two minutes for the next question.
 
 `costs`, `curve`, `histogram` and `untrained` read rows.npz and compute in milliseconds, so a slider needs no worker.
 """
 
 import hashlib
 import json
-import shutil
 import time
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from tuner import __version__, locks, models, paths
+from tuner import __version__, models, paths
 from tuner.data.store import store
-from tuner.errors import DataError, ModelError, NotFoundError, RequestError, translate
+from tuner.errors import DataError, ModelError, NotFoundError, RequestError
+from tuner.jobs.job import Job, JobStatus
 from tuner.paths import Workspace
 from tuner.planning import token_counts
-from tuner.system import disk_reserve, processes
 
-STARTING, KEPT, MOST = 60, 24 * 3600, 100  # seconds, seconds, rows of one look
-_children = processes.Children()
+MOST = 100  # rows of one look
 
 
 # --- the job ----------------------------------------------------------------------------------------------------------------
@@ -67,77 +66,39 @@ def start(ws: Workspace, data: str, model: str, *, objective: str | None = None,
         "measure": measure,
         "version": __version__,
     }
-    ws.prepare()
-    _tidy(ws)
-    job = "preview-" + hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16]
-    place = ws.jobs / job
-    if (place / "job.json").is_file():
-        if progress(ws, job)["state"] in ("running", "done"):
-            return job
-        shutil.rmtree(place, ignore_errors=True)
-    place.mkdir(exist_ok=True)
-    disk_reserve.keep(place)
-    paths.write_json(place / "job.json", asked)
-    _launch(place)
-    return job
+    id = "preview-" + hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16]
+    job = Job(ws, "preview", ws.jobs / id)
+    if job.exists():
+        if progress(ws, id).state in ("running", "done"):
+            return id
+        job.remove()
+    if job.make_folder():  # else somebody else was quicker
+        job.launch(asked)
+    return id
 
 
-def _launch(place: Path) -> None:
-    (place / "cancel").unlink(missing_ok=True)  # meant for the worker before
-    try:
-        _children[place.name] = processes.start("tuner.workers.token_preview", str(place.resolve()), log=place / "worker.log")
-    except OSError as error:
-        raise translate(error) or error from error
+def progress(ws: Workspace, id: str) -> JobStatus:
+    """Return the state of a preview; its result has "rows", "how" (own | trl | prefixes | whole: whose marks), "notes" (warnings to show),
+    "refused" ({reason: rows}) and "seconds"."""
+    job = _job(ws, id)
+    return job.status(lambda: _died(job.folder))
 
 
-def progress(ws: Workspace, job: str) -> dict[str, Any]:
-    """{"state": running | done | failed | cancelled, "done", "total", "eta_seconds", "errors"}; when done, of result.json also:
-    "rows", "how" (own | trl | prefixes | whole: whose marks), "notes" (warnings to show), "refused" ({reason: rows}), "seconds"."""
-    place = _place(ws, job)
-    alive = _alive(place)  # asked before the result: a worker may write it and end in between
-    result = paths.read_json(place / "result.json")
-    state = {"state": "running", "done": 0, "total": 0, "eta_seconds": None, "errors": []} | paths.read_json(place / "progress.json", {})
-    if result is None and alive:
-        return state
-    if result is None:
-        said = disk_reserve.said(place)  # what it could write nowhere else
-        errors = [said] if said else _died(place).as_list()
-        result = {"state": "cancelled"} if (place / "cancel").exists() else {"state": "failed", "errors": errors}
-        if paths.writable(place) and not said:
-            paths.write_json(place / "result.json", result)
-    return state | {"eta_seconds": None} | result
+def wait(ws: Workspace, id: str, seconds: float = 600, each=None) -> JobStatus:
+    """Return the state when it has ended, or after `seconds`; `each(state)` is called on the way."""
+    return _job(ws, id).wait(lambda: progress(ws, id), lambda s: s.running, each=each, seconds=seconds)
 
 
-def wait(ws: Workspace, job: str, seconds: float = 600, each=None) -> dict[str, Any]:
-    """The progress when it has ended, or after `seconds`; `each(progress)` is called on the way."""
-    end = time.monotonic() + seconds
-    while (state := progress(ws, job))["state"] == "running" and time.monotonic() < end:
-        if each:
-            each(state)
-        time.sleep(0.1)
-    return state
+def cancel(ws: Workspace, id: str) -> None:
+    """End it; its process hears it within a second."""
+    _job(ws, id).stop()
 
 
-def cancel(ws: Workspace, job: str) -> None:
-    """End it; the worker hears it within a second."""
-    (_place(ws, job) / "cancel").touch()
-
-
-def forget(ws: Workspace, job: str) -> None:
+def forget(ws: Workspace, id: str) -> None:
     """Remove what an ended preview left; one that runs is left alone."""
-    place = _place(ws, job)
-    if progress(ws, job)["state"] != "running":
-        (place / "cancel").touch()
-        shutil.rmtree(place, ignore_errors=True)
-
-
-def _alive(place: Path) -> bool:
-    child = _children.get(place.name)
-    if child and child.poll() is not None:
-        _children.pop(place.name, None)
-    elif child or locks.is_held(place / "lock"):
-        return True
-    return not (place / "progress.json").exists() and time.time() - (place / "job.json").stat().st_mtime < STARTING and not child
+    if not progress(ws, id).running:
+        cancel(ws, id)  # its process may still wait for a question
+        _job(ws, id).remove()
 
 
 def _died(place: Path) -> DataError:
@@ -151,17 +112,11 @@ def _died(place: Path) -> DataError:
     )
 
 
-def _place(ws: Workspace, job: str) -> Path:
-    place = ws.jobs / paths.checked_id(job, "preview")
-    if not (place / "job.json").is_file():
-        raise NotFoundError(f"There is no preview {job!r}.", asked=job, available="previews of the last day", remedy="Open it again.")
-    return place
-
-
-def _tidy(ws: Workspace) -> None:
-    for result in ws.jobs.glob("preview-*/result.json"):
-        if time.time() - result.stat().st_mtime > KEPT and not locks.is_held(result.parent / "lock"):
-            shutil.rmtree(result.parent, ignore_errors=True)
+def _job(ws: Workspace, id: str) -> Job:
+    job = Job(ws, "preview", ws.jobs / paths.checked_id(id, "preview"))
+    if not job.exists():
+        raise NotFoundError(f"There is no preview {id!r}.", asked=id, available="previews of the last day", remedy="Open it again.")
+    return job
 
 
 # --- rows -------------------------------------------------------------------------------------------------------------------
@@ -198,26 +153,26 @@ def look_now(ws: Workspace, job: str, seconds: float = 60, **what: Any) -> list[
     return rows
 
 
-def _asked(ws: Workspace, job: str, ask: dict) -> list[dict] | None:
-    place, name = _place(ws, job), hashlib.sha256(json.dumps(ask, sort_keys=True).encode()).hexdigest()[:24] + ".json"
-    answer = paths.read_json(place / "answers" / name)
+def _asked(ws: Workspace, id: str, ask: dict) -> list[dict] | None:
+    job, name = _job(ws, id), hashlib.sha256(json.dumps(ask, sort_keys=True).encode()).hexdigest()[:24] + ".json"
+    answer = paths.read_json(job.folder / "answers" / name)
     if answer is None:
-        state = progress(ws, job)
-        if state["state"] in ("failed", "cancelled"):
-            raise _as_error(state)
-        (place / "asks").mkdir(exist_ok=True)
-        if not (place / "asks" / name).exists():
-            paths.write_json(place / "asks" / name, ask)
-        if not _alive(place):
-            _launch(place)
+        state = progress(ws, id)
+        if state.state in ("failed", "cancelled"):
+            raise _as_error(state.errors)
+        (job.folder / "asks").mkdir(exist_ok=True)
+        if not (job.folder / "asks" / name).exists():
+            paths.write_json(job.folder / "asks" / name, ask)
+        if not job.alive():
+            job.launch()
         return None
     if answer.get("errors"):
-        raise _as_error(answer)
+        raise _as_error(answer["errors"])
     return answer["rows"]
 
 
-def _as_error(state: dict) -> DataError:
-    first = (state.get("errors") or [None])[0] or {
+def _as_error(errors: list[dict]) -> DataError:
+    first = next(iter(errors), None) or {
         "message": "The view of the tokens was cancelled.",
         "remedy": "Open it again.",
         "asked": None,
@@ -261,15 +216,15 @@ def untrained(ws: Workspace, job: str, max_length: int, most: int | None = 1000)
 
 
 def _arrays(ws: Workspace, job: str) -> dict:
-    file = _place(ws, job) / "rows.npz"
+    file = _job(ws, job).folder / "rows.npz"
     if not file.is_file():
         state = progress(ws, job)
-        if state["state"] in ("failed", "cancelled"):
-            raise _as_error(state)
+        if state.state in ("failed", "cancelled"):
+            raise _as_error(state.errors)
         raise NotFoundError(
             "The whole set has not been counted yet.",
             asked=job,
-            available=f"{state['done']} of {state['total']} rows",
+            available=f"{state.done} of {state.total} rows",
             remedy="Wait for it.",
         )
     return _read(str(file), file.stat().st_mtime_ns)

@@ -1,6 +1,5 @@
 """From a request to a run in the queue: the one way in for the page, the command line and the demo."""
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +9,8 @@ from tuner import devices, models, paths, runs
 from tuner.data.store import sample_data, store
 from tuner.errors import ConflictError, NotFoundError, SettingError, TunerError, raise_all, restore
 from tuner.formatting import human_bytes
-from tuner.jobs import benchmarks, dry_run, supervisor
+from tuner.jobs import benchmarks, dry_run, queue, run_queue, token_counting
+from tuner.jobs.job import Job
 from tuner.paths import Workspace
 from tuner.planning import fitting, length_guess, planner, token_counts
 from tuner.settings import presets, run_config
@@ -30,7 +30,7 @@ def data_facts(
     """Counts of a dataset in tokens of a model. All rows are counted in a process beside this one, once for a version of the data; for those
     that are not counted within `wait` seconds (None: waits for it) a sample speaks, or a guess. `each` hears how far it is."""
     rows, labels, weighted = ds.rows - ds.held_out, labels_of(ds), "weight" in ds.mapping
-    found = token_counts.counts(token_counts.question(ds, model, values or {}), ws, wait, each)
+    found = token_counting.counts(token_counts.question(ds, model, values or {}), ws, wait, each)
     if found is None:
         told = _guessed(ds, model.facts)
         return planner.DataFacts(ds.kind, rows, ds.held_out, _mean(told), max(told, default=0), labels, weighted, told)
@@ -119,7 +119,7 @@ def preset_of(ws: Workspace, name: str | None) -> presets.Preset | None:
 
 def with_reclaimed(ws: Workspace, device: devices.Device) -> devices.Device:
     """The device with what a chat would give back to a run counted as free (the supervisor ends it then; not on a CPU)."""
-    held = 0 if device.kind == "cpu" else sum(devices.used_by(device, pid) for pid in supervisor.serving(ws.machine_folder(), device.id))
+    held = 0 if device.kind == "cpu" else sum(devices.used_by(device, pid) for pid in queue.sharing(ws.machine_folder(), device.id))
     return replace(device, free=min(device.total, device.free + held)) if held else device
 
 
@@ -161,7 +161,7 @@ def start(
         (run.path / "fetch").write_text(model.base)
     if dry_run.near(plan):
         (run.path / "measure").touch()
-    supervisor.submit(ws, "train", run.path, plan.device, plan.peak_bytes)
+    run_queue.enqueue(ws, run)
     return run
 
 
@@ -269,23 +269,20 @@ def resume(ws: Workspace, id: str) -> runs.Run:
         )
     (run.path / "control").unlink(missing_ok=True)
     runs.write_status(run.path, state="queued", reason=None, error=None, exit_code=None)
-    supervisor.submit(ws, "train", run.path, run.plan["device"], run.plan["peak_bytes"])
+    run_queue.enqueue(ws, run)
     return runs.get(ws, id)
 
 
-def wait(ws: Workspace, id: str, *, each=None, poll: float = 0.3) -> runs.Run:
-    """Wait for a run's end, calling `each(run)` on the way; looks after the supervisor, which may have been killed."""
-    looked = time.monotonic()
-    while True:
+def wait(ws: Workspace, id: str, *, each: Callable[[runs.Run], None] | None = None) -> runs.Run:
+    """Wait for a run's end, calling `each(run)` on the way."""
+
+    def look() -> runs.Run:
         run = runs.get(ws, id)
         if each:
             each(run)
-        if not run.live:
-            return run
-        if time.monotonic() - looked > 5:
-            looked = time.monotonic()
-            supervisor.submit(ws, "train", run.path, run.plan["device"], run.plan["peak_bytes"])
-        time.sleep(poll)
+        return run
+
+    return Job(ws, "train", ws.run(id)).wait(look, lambda run: run.live, poll=0.3)
 
 
 def demo(ws: Workspace) -> runs.Run:

@@ -83,7 +83,7 @@ def result(folder: Path, content: dict[str, Any]) -> None:
     disk_reserve.in_its_room(folder, lambda: paths.write_json(folder / "result.json", content))
 
 
-def uncaught(folder: Path, module: str, error: BaseException) -> int:
+def uncaught(folder: Path, error: BaseException) -> int:
     """Tell what ended a worker before its own code could: see the head of this file."""
     if not locks.is_mine(folder / "lock"):
         log(error)  # another process works there, and the ending is its own
@@ -91,10 +91,8 @@ def uncaught(folder: Path, module: str, error: BaseException) -> int:
     if (folder / "status.json").exists():
         return failed(folder, error)
     told = begin(error, folder)
-    if (folder / "job.json").exists():
+    if (folder / "job.json").exists() or (folder / "request.json").exists():
         attempt(result, folder, {"state": "failed", "errors": [told]})
-    elif module == "export":
-        attempt(result, folder, {"error": told})
     return settling.code_of(told)
 
 

@@ -15,6 +15,7 @@ from tuner.data.schema import convert
 from tuner.data.store import store
 from tuner.errors import DataError, NotFoundError, RequestError, TunerError
 from tuner.jobs import data_jobs
+from tuner.jobs.job import JobStatus
 from tuner.labels import db as files
 from tuner.labels import pairs
 from tuner.labels.pairs import Added, Candidate, Messages
@@ -247,16 +248,16 @@ class _Work:
         report.dropped.update(found.dropped)
 
 
-def state(ws: Workspace, project: str, id: str) -> dict[str, Any]:
-    """Return the progress as `jobs.progress` reports it; when it is done, with the `report` of what was dropped."""
+def state(ws: Workspace, project: str, id: str) -> JobStatus:
+    """Return the state of a generation; when it is done, its result has the `report` of what was dropped."""
     with files.reading(ws, project) as db:
         report = files.get(db, f"ended/{id}")
     if report is not None:
-        return {"state": "done", "report": report, "errors": []}
+        return JobStatus("done", result={"report": report})
     try:
         return data_jobs.progress(ws, job_of(project, id))
     except NotFoundError:
-        return {"state": "failed", "errors": [_stopped(id).as_dict()], "done": 0, "total": 0, "rows": 0, "eta_seconds": None}
+        return JobStatus("failed", errors=_stopped(id).as_list())
 
 
 def _stopped(id: str) -> TunerError:

@@ -70,7 +70,7 @@ def ask(ws: Workspace, project: str, judge: Judge, *, key: str | None = None, li
         chat_client.serving_spec(ws, judge.model)
     job = f"import-judge-{hashlib.sha256(f'{project} {judge.labeller}'.encode()).hexdigest()[:16]}"
     if (ws.jobs / job / "job.json").exists():
-        if data_jobs.progress(ws, job)["state"] == "running":
+        if data_jobs.progress(ws, job).running:
             raise ConflictError(
                 f"{judge.model} is already judging these pairs.",
                 asked=judge.model,

@@ -13,6 +13,7 @@ from tuner.data.importing.import_pass import Progress
 from tuner.data.importing.sources import LIMIT, check_upload
 from tuner.data.store import store
 from tuner.jobs import data_jobs
+from tuner.jobs.job import JobStatus
 from tuner.labels import db as files
 from tuner.labels import pairs
 from tuner.labels.pairs import Added
@@ -50,9 +51,9 @@ def run(ws: Workspace, *, project: str, gold: bool, file: str | None = None, dat
     return Imported(project, added.added, added.as_dict() | {"unread": added.unread})
 
 
-def report(now: dict[str, Any]) -> Added:
-    """Return how many pairs were added and dropped by a finished job (`jobs.progress`)."""
-    document = now["report"]
+def report(now: JobStatus) -> Added:
+    """Return how many pairs were added and dropped by a finished job."""
+    document = now.result["report"]
     return Added(document["added"], Counter(document["dropped"]), document["unread"])
 
 

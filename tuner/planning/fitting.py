@@ -210,7 +210,7 @@ def remedies(case: Case, asked: Choices) -> list[dict[str, Any]]:
         if ("method" in change or case.device.kind == "cuda" and not case.device.bf16) and choices.open("precision"):
             choices.reopen("precision")
             precision(choices, case.facts, case.device)
-        other = replace(case, c=choices)
+        other = replace(case, choices=choices)
         fits = fit(other)
         settings = change | {name: choices[name] for name in freed if name not in change}
         needed = other.estimate().peak

@@ -1,18 +1,12 @@
 """Token counts of a dataset for a model, and how many rows each maximum length truncates or drops: the plan's figures.
 
-A child process (workers/count_tokens.py, no torch) counts the rows with the model's own tokenizer and chat template and the same functions
-that training calls. The result is stored with the dataset version, in token_counts/<key>.npz, so a version is counted once per model. Until
-all rows of a large dataset are counted, `look` returns a sample of them, and None before that.
+`jobs/token_counting.py` has the rows counted, with the model's own tokenizer and chat template and the same functions that training calls. The
+result is stored with the dataset version, in token_counts/<key>.npz, so a version is counted once per model; a sample of a large dataset is
+there earlier.
 """
 
-import contextlib
 import hashlib
 import json
-import subprocess
-import sys
-import threading
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -20,13 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from tuner import __version__, models, paths
+from tuner import __version__, models
 from tuner.data.store import store
-from tuner.errors import ModelError, restore
-from tuner.paths import Workspace
 from tuner.runs.run_warnings import NO_TRAINED_TOKENS, SAME_ANSWERS
 from tuner.settings import losses, objectives
-from tuner.system import processes
 
 KEPT = 12  # files per dataset version
 FORMAT = 1  # version of the file and of what is counted: increased with every change of either
@@ -137,6 +128,10 @@ class Question:
         key = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:16]
         return self.ds.folder / "token_counts" / f"{key}.npz"
 
+    @property
+    def sample_file(self) -> Path:
+        return self.file.with_name(f"sample-{self.file.name}")
+
 
 def question(ds: store.Dataset, model: models.Model, values: dict[str, Any]) -> Question:
     """Return what to count for a request; `values` are its settings, at least those that a person chose."""
@@ -160,48 +155,17 @@ def tokenizer_files(folder: Path) -> list:
     return sorted([f.name, f.stat().st_size, f.stat().st_mtime_ns] for f in set(wanted))
 
 
-# --- asking ---------------------------------------------------------------------------------------------------------------------
+# --- what is counted --------------------------------------------------------------------------------------------------------------
 
 
-def counts(q: Question, ws: Workspace, wait: float | None = 0.0, each: Callable[[dict], None] | None = None) -> Counts | None:
-    """Return the counts of all rows, waiting up to `wait` seconds (None: until the end). After that a sample, or None before there is one; None
-    too when the tokenizer is not on this computer. `each({"done", "total"})` is called while waiting. Errors of the child are raised."""
-    if q.folder is None:
-        return None
-    if (found := _stored(q, q.file)) is not None:
-        return found
-    end = None if wait is None else time.monotonic() + wait
-    child, tries = _child(), 2
-    id = child.ask(q, ws)
-    while True:
-        state = child.state(id)
-        if state["state"] == "cancelled" and (tries := tries - 1):  # it ended because there was no question for long
-            child = _child()
-            child.ask(q, ws)
-            continue
-        if state["state"] == "failed":
-            raise restore(state["errors"])
-        if state["state"] == "done" and (found := _stored(q, q.file)) is not None:
-            return found
-        if state["state"] in ("done", "cancelled"):
-            raise _interrupted(q)
-        if end is not None and time.monotonic() > end:
-            return _stored(q, _sample_of(q.file))
-        if each:
-            each(state)
-        child.changed(0.1 if end is None else min(0.1, max(0.01, end - time.monotonic())))
+def stored(q: Question) -> Counts | None:
+    """Return the counts of all rows; None while they are not there."""
+    return _stored(q, q.file)
 
 
-def progress(q: Question) -> dict[str, Any] | None:
-    """Return {"done", "total"} of a count in progress, else None; starts nothing."""
-    if q.folder is None or not _children or q.file.is_file():
-        return None
-    state = _children[0].state(str(q.file))
-    return state if state["state"] in ("running", "sample") else None
-
-
-def _sample_of(file: Path) -> Path:
-    return file.with_name(f"sample-{file.name}")
+def stored_sample(q: Question) -> Counts | None:
+    """Return the counts of some rows; None while they are not there."""
+    return _stored(q, q.sample_file)
 
 
 def _stored(q: Question, file: Path) -> Counts | None:
@@ -209,95 +173,3 @@ def _stored(q: Question, file: Path) -> Counts | None:
         return _read(str(file), file.stat().st_mtime_ns, q.each)
     except (OSError, ValueError, KeyError):  # missing or incomplete
         return None
-
-
-def _interrupted(q: Question) -> ModelError:
-    return ModelError(
-        "Counting the tokens of all rows stopped unexpectedly.",
-        asked=q.ds.ref,
-        available="a count of all rows",
-        remedy="Try again. If it stops again, the computer may have too little memory.",
-    )
-
-
-class Child:
-    """The counting process, and the last state it reported for each question."""
-
-    def __init__(self):
-        log = paths.machine_folder() / "token_counts.log"
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with open(log, "wb") as errors:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "tuner.workers.count_tokens"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                env=processes.environment("cpu", True),
-            )
-        self.states: dict[str, dict[str, Any]] = {}
-        self.gone = False  # its output has ended: it is exiting, though the process may live a moment longer
-        self.changes = threading.Condition()
-        threading.Thread(target=self._read_states, daemon=True).start()
-
-    @property
-    def alive(self) -> bool:
-        return not self.gone and self.process.poll() is None
-
-    def _read_states(self) -> None:
-        for line in self.process.stdout:
-            with self.changes, contextlib.suppress(ValueError):
-                message = json.loads(line)
-                before = self.states.get(message["id"], {})
-                self.states[message["id"]] = before | message
-                self.changes.notify_all()
-        with self.changes:
-            self.gone = True
-            for state in self.states.values():
-                if state["state"] in ("running", "sample"):
-                    state["state"] = "cancelled"
-            self.changes.notify_all()
-
-    def ask(self, q: Question, ws: Workspace) -> str:
-        """Send the question unless it is already being counted; return its id."""
-        id = str(q.file)
-        with self.changes:
-            if self.states.get(id, {}).get("state") in ("running", "sample"):
-                return id
-            self.states[id] = {"state": "cancelled" if self.gone else "running", "done": 0, "total": q.ds.rows}
-        _tidy(q.file.parent)
-        about = {"home": str(ws.home.resolve()), "owner": ws.owner, "data": q.ds.ref, "folder": str(q.folder.resolve()), "rows": q.ds.rows}
-        how = {"objective": q.objective, "template": q.template, "fold_system": q.fold_system, "unpaired": q.unpaired}
-        self._send({"id": id, "file": id, "sample": str(_sample_of(q.file))} | about | how)
-        return id
-
-    def _send(self, document: dict[str, Any]) -> None:
-        with self.changes, contextlib.suppress(BrokenPipeError):  # `_read_states` handles a child that died
-            self.process.stdin.write((json.dumps(document) + "\n").encode())
-            self.process.stdin.flush()
-
-    def state(self, id: str) -> dict[str, Any]:
-        with self.changes:
-            return dict(self.states.get(id) or {"state": "cancelled"})
-
-    def changed(self, seconds: float) -> None:
-        """Wait until a state changes, at most `seconds`."""
-        with self.changes:
-            self.changes.wait(seconds)
-
-
-_children: list[Child] = []
-_starting = threading.Lock()
-
-
-def _child() -> Child:
-    with _starting:
-        if not _children or not _children[0].alive:
-            _children[:] = [Child()]
-        return _children[0]
-
-
-def _tidy(folder: Path) -> None:
-    """Keep only the `KEPT` newest files."""
-    found = sorted(folder.glob("*.npz"), key=lambda f: f.stat().st_mtime) if folder.is_dir() else []
-    for old in found[: max(0, len(found) - KEPT)]:
-        old.unlink(missing_ok=True)

@@ -11,7 +11,7 @@ import httpx
 
 from tuner import devices, locks, models, paths, runs
 from tuner.errors import DeviceError, ModelError, TunerError, WorkError
-from tuner.jobs import supervisor
+from tuner.jobs.job import Job
 from tuner.models import mixed_precision
 from tuner.paths import Workspace
 
@@ -93,7 +93,7 @@ def endpoint(ws: Workspace, device: str | None = None, *, waiting=None) -> dict[
             (place / "endpoint.json").unlink(missing_ok=True)
             if not (place / "request.json").exists():
                 paths.write_json(place / "request.json", {"device": device})
-            supervisor.submit(ws, "serve", place, device)
+            Job(ws, "serve", place).submit(device)
         else:
             seen = time.monotonic()
         if time.monotonic() - began > PATIENCE or time.monotonic() - seen > STARTS:

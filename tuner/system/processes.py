@@ -51,6 +51,22 @@ def start(
     return child
 
 
+def converse(module: str, log: Path) -> subprocess.Popen:
+    """Start `python -m module`, which reads questions from its standard input and writes answers to its output; it ends with this process.
+
+    It sees no GPU and no network; its errors go into the log, which is written anew.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with open(log, "wb") as errors:
+        return subprocess.Popen(
+            [sys.executable, "-m", module],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            env=environment("cpu", True),
+        )
+
+
 def take_token() -> None:
     """In the process that was started: the secrets, if any came, where those look for them who need them."""
     if os.environ.pop(COMES, None):

@@ -19,7 +19,7 @@ def _report_uncaught_errors(folder: Path) -> None:
             return default(kind, error, trace)
         from tuner.jobs import worker_exit
 
-        worker_exit.leave(worker_exit.uncaught(folder, Path(sys.argv[0]).stem, error))
+        worker_exit.leave(worker_exit.uncaught(folder, error))
 
     sys.excepthook = hook
 
@@ -28,5 +28,3 @@ if sys.argv[0] == "-m" and len(sys.argv) > 1:
     if Path(sys.argv[1]).is_dir():
         locks.acquire(Path(sys.argv[1]) / "lock", patience=5)
         _report_uncaught_errors(Path(sys.argv[1]).resolve())
-    elif sys.argv[-1].endswith(".json"):  # the benchmark's DEVICE OUT.json
-        locks.acquire(Path(sys.argv[-1]).resolve().parent / "lock", patience=0.5)

@@ -15,6 +15,7 @@ from tuner.data.store import store
 from tuner.data.versions import new_version
 from tuner.errors import DataError, TunerError, translate
 from tuner.jobs import data_jobs, worker_exit
+from tuner.jobs.kinds import KINDS, TASKS
 from tuner.paths import Workspace
 from tuner.system import limits, processes
 from tuner.workers import hub_datasets
@@ -79,7 +80,7 @@ def judge(ws: Workspace, **arguments):
     return judge.run(ws, **arguments)
 
 
-TASKS = {
+WORK = {  # what each task of `kinds.TASKS` calls
     "check": check,
     "paste": paste,
     "pairs": pairs,
@@ -94,14 +95,6 @@ TASKS = {
     "hub": hub_datasets.add,
     "health": quality_report,
 }
-# no limits: these read trusted data only, and models or a long search take their time
-FREE = (
-    "generate",
-    "judge",
-    "health",
-    "mix",
-    "export",
-)
 
 
 class Report:
@@ -126,7 +119,7 @@ class Report:
     def cancelled(self) -> bool:
         if not self.wished and time.monotonic() - self.checked >= EVERY:
             self.checked = time.monotonic()
-            self.wished = (self.folder / "cancel").exists()
+            self.wished = (self.folder / KINDS["import"].stop).exists()
         return self.wished
 
 
@@ -136,7 +129,7 @@ def work(folder: Path) -> dict:
     ws = Workspace(Path(job["home"]), job["owner"])
     report = Report(folder)
     try:
-        made = TASKS[job["task"]](ws, **job["arguments"], progress=report.progress, cancelled=report.cancelled)
+        made = WORK[job["task"]](ws, **job["arguments"], progress=report.progress, cancelled=report.cancelled)
         result = {"state": "done", "dataset": made.ref, "rows": made.rows}
         return result | {k: v for k in ("document", "report") if (v := getattr(made, k, None)) is not None}
     except store.Cancelled:
@@ -151,7 +144,7 @@ def _as_tuner_error(error: Exception, folder: Path, job: dict) -> TunerError:
     """Return an unexpected error as an error with the file's name and a remedy; the original goes into the log."""
     worker_exit.log(error)
     what, kept = data_jobs.subject(job), data_jobs.kept(job)
-    if isinstance(error, MemoryError) and job["task"] not in FREE:
+    if isinstance(error, MemoryError) and TASKS[job["task"]].limited:
         return limits.memory_short(what, kept, (paths.read_json(folder / limits.TOLD) or {}).get("memory"))
     return translate(error) or DataError(
         f"{what} could not be read completely ({type(error).__name__}: {error})"[:300] + f". {kept}",
@@ -167,8 +160,8 @@ def main(folder: Path) -> int:
     if hasattr(os, "nice"):
         os.nice(10)  # the page has priority: it needs little, and an import uses all the rest
     task = (paths.read_json(folder / "job.json") or {}).get("task")
-    if task not in FREE:
-        limits.hold(folder, still=None if task == "hub" else limits.STILL)
+    if TASKS[task].limited:
+        limits.hold(folder, still=None if TASKS[task].network else limits.STILL)
     paths.write_json(folder / "progress.json", {})  # from now on the lock shows whether this process is alive
     result = work(folder)
     worker_exit.result(folder, result)

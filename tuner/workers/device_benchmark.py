@@ -1,4 +1,4 @@
-"""Benchmark a device in at most five seconds: `python -m tuner.workers.device_benchmark DEVICE OUT.json`.
+"""Benchmark a device in at most five seconds: `python -m tuner.workers.device_benchmark FOLDER DEVICE`.
 
 Measures matrix products in fp32 and bf16 (FLOP/s), memory copies (bytes/s), and the overhead of one layer's many small operations, forward
 and backward (seconds), which dominates the steps of small models. `tuner/devices/roofline.py` reads the result.
@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 
 from tuner import devices, locks, paths
+from tuner.devices import roofline
 
 BUDGET = 5.0  # seconds for all of it
 SIDES = {"cpu": (256, 512, 1024, 2048)}  # of the square matrices; a GPU needs larger ones to be busy
@@ -101,15 +102,15 @@ def measure(name: str, budget: float) -> dict[str, Any]:
     return found | about | {"others": others, "seconds": round(time.perf_counter() - begun, 2)}
 
 
-def main(name: str, out: Path, budget: float = BUDGET) -> int:
-    if not locks.acquire(out.parent / "lock", patience=0.5):
+def main(folder: Path, name: str, budget: float = BUDGET) -> int:
+    if not locks.acquire(folder / "lock", patience=0.5):
         print("another process is benchmarking this device", flush=True)
         return 1
     found = measure(name, budget)
-    paths.write_json(out, found)
+    paths.write_json(folder / roofline.RESULT, found)
     print(found, flush=True)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], Path(sys.argv[2]).resolve()))
+    sys.exit(main(Path(sys.argv[1]).resolve(), sys.argv[2]))

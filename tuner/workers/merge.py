@@ -102,7 +102,7 @@ def main(folder: Path) -> int:
     if not locks.acquire(folder / "lock"):
         return 1
     try:
-        worker_exit.result(folder, {"check": merge(folder, paths.read_json(folder / "request.json"))})
+        worker_exit.result(folder, {"state": "done", "check": merge(folder, paths.read_json(folder / "request.json"))})
         return 0
     except Exception as error:
         known = translate(error) or ModelError(
@@ -110,7 +110,7 @@ def main(folder: Path) -> int:
         )
         known.__cause__ = error if known is not error else known.__cause__
         document = worker_exit.begin(known, folder)
-        worker_exit.attempt(worker_exit.result, folder, {"error": document})
+        worker_exit.attempt(worker_exit.result, folder, {"state": "failed", "errors": [document]})
         return settling.code_of(document)
 
 

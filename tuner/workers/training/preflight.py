@@ -13,9 +13,11 @@ from typing import Any
 
 from tuner import locks, paths, runs
 from tuner.formatting import human_bytes
-from tuner.jobs import dry_run, supervisor, training, worker_exit
+from tuner.jobs import dry_run, training, worker_exit
+from tuner.jobs.kinds import trainer
 from tuner.paths import Workspace
 from tuner.planning import fitting
+from tuner.runs import settling
 from tuner.system import processes
 
 WORDS = "Measuring memory on the longest rows"
@@ -36,7 +38,7 @@ def once(ws: Workspace, run: runs.Run) -> dict[str, Any] | None:
     will report."""
     # an earlier one may still be running in its own folder
     folder = dry_run.create(ws, run.plan, run.config, f"measure-{secrets.token_hex(6)}")
-    child = processes.start(supervisor.trainer(folder), str(folder), log=folder / "worker.log", device=run.plan["device"])
+    child = processes.start(trainer(folder), str(folder), log=folder / "worker.log", device=run.plan["device"])
     try:
         while (code := child.poll()) is None:
             if (run.path / "control").exists():
@@ -47,7 +49,7 @@ def once(ws: Workspace, run: runs.Run) -> dict[str, Any] | None:
         if child.poll() is None:
             child.kill()
             child.wait()
-    supervisor.settle(folder, code)
+    settling.settle(folder, code)
     print((folder / "worker.log").read_text(encoding="utf-8", errors="replace")[-4000:], flush=True)
     found = dry_run.outcome(run.plan, paths.read_json(folder / "status.json", {}))
     dry_run.forget(ws, folder.name)

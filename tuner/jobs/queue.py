@@ -1,0 +1,78 @@
+"""The queue of a machine folder: the jobs that wait for the supervisor and those it has started. In SQLite, so it outlives every process."""
+
+import sqlite3
+import time
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from tuner import locks
+from tuner.jobs.kinds import KINDS, Kind
+from tuner.jobs.leases import Lease, Use
+
+FILE = "queue.db"
+KEPT = 1000  # ended jobs
+
+
+@dataclass(frozen=True)
+class QueuedJob:
+    """A row of the queue; `bytes` of device memory, 0 when unknown."""
+
+    id: int
+    kind: str
+    folder: Path
+    device: str
+    bytes: int = 0
+    pid: int | None = None
+
+    @property
+    def about(self) -> Kind:
+        return KINDS[self.kind]
+
+    @property
+    def lease(self) -> Lease:
+        return Lease(self.device, self.about.use, self.bytes)
+
+
+def connect(machine: Path) -> sqlite3.Connection:
+    """Return a connection to the queue, which is made if necessary; states are `waiting`, `running` and `done`."""
+    machine.mkdir(parents=True, exist_ok=True)
+    db = sqlite3.connect(machine / FILE, timeout=20, isolation_level=None)
+    db.execute("PRAGMA journal_mode=WAL")
+    db.execute("""CREATE TABLE IF NOT EXISTS jobs (id INTEGER PRIMARY KEY, kind TEXT NOT NULL, folder TEXT NOT NULL, device TEXT NOT NULL,
+                  bytes INTEGER NOT NULL DEFAULT 0, state TEXT NOT NULL DEFAULT 'waiting', pid INTEGER, created REAL NOT NULL)""")
+    return db
+
+
+def add(machine: Path, kind: str, folder: Path, device: str, bytes: int, *, orphaned: bool) -> None:
+    """Add a job unless it is there and not done. `orphaned`: its process and the supervisor are gone, so it waits again."""
+    with closing(connect(machine)) as db:
+        db.execute("BEGIN IMMEDIATE")
+        if orphaned:
+            db.execute("UPDATE jobs SET state = 'waiting' WHERE folder = ? AND kind = ? AND state = 'running'", (str(folder), kind))
+        if not db.execute("SELECT 1 FROM jobs WHERE folder = ? AND kind = ? AND state != 'done'", (str(folder), kind)).fetchone():
+            job = (kind, str(folder), device, bytes, time.time())
+            db.execute("INSERT INTO jobs (kind, folder, device, bytes, created) VALUES (?, ?, ?, ?, ?)", job)
+        db.execute("COMMIT")
+
+
+def jobs(db: sqlite3.Connection, state: str) -> list[QueuedJob]:
+    """Return the jobs in a state, the oldest first; a kind of a later version is left to that version."""
+    found = db.execute("SELECT id, kind, folder, device, bytes, pid FROM jobs WHERE state = ? ORDER BY id", (state,)).fetchall()
+    return [QueuedJob(id, kind, Path(folder), *rest) for id, kind, folder, *rest in found if kind in KINDS]
+
+
+def set_state(db: sqlite3.Connection, id: int, state: str, pid: int | None = None) -> None:
+    """Set the state of a job; `pid` is kept when it is None."""
+    db.execute("UPDATE jobs SET state = ?, pid = COALESCE(?, pid) WHERE id = ?", (state, pid, id))
+    if state == "done":
+        db.execute("DELETE FROM jobs WHERE state = 'done' AND id < ?", (id - KEPT,))
+
+
+def sharing(machine: Path, device: str) -> list[int]:
+    """Return the process ids of the chats on a device, which make way for a run."""
+    if not (machine / FILE).exists():
+        return []
+    with closing(connect(machine)) as db:
+        found = [job for job in jobs(db, "running") if job.about.use is Use.SHARED and job.device == device]
+    return [job.pid for job in found if job.pid and locks.is_held(job.folder / "lock")]
