@@ -8,6 +8,7 @@ from tuner.errors import TunerError
 from tuner.formatting import human_bytes
 from tuner.jobs import training
 from tuner.planning import memory, model_suggestions
+from tuner.planning.fitting import Remedy
 from tuner.planning.memory import calibration
 from tuner.settings import methods, run_config
 from ui import draw, forms
@@ -49,7 +50,7 @@ class FitView:
 
     def on_take(self, found: list, i: int) -> list:
         """The form with the i-th remedy in it."""
-        change = found[i]["settings"] if i < len(found) else {}
+        change = found[i].settings if i < len(found) else {}
         rest = [gr.update(value=forms.show(n, change[n])) if n in change else gr.skip() for n in self.names]
         return [change.get("model", gr.skip()), *rest]
 
@@ -66,10 +67,10 @@ class FitView:
             return draw.trouble(error)
 
 
-def label(remedy: dict) -> str:
+def label(remedy: Remedy) -> str:
     """'Length 4096 → 2048: −5.1 GB, cuts 2% of the rows'"""
-    fits = "" if remedy["fits"] else " (still too much)"
-    return f"{remedy['title']}: −{human_bytes(remedy['saves_bytes'])}, {remedy['cost']}{fits}"
+    fits = "" if remedy.fits else " (still too much)"
+    return f"{remedy.title}: −{human_bytes(remedy.saves_bytes)}, {remedy.cost}{fits}"
 
 
 def card(plan) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 
 from tuner.planning import decisions
+from tuner.planning.decisions import Decision
 from tuner.settings import losses, methods, objectives, run_config
 
 AUTO = ""  # the choice that leaves it open
@@ -96,7 +97,7 @@ def show(name: str, value: Any) -> Any:
     return ", ".join(value) if isinstance(value, list) else value
 
 
-def info(name: str, reason: dict[str, Any] | None, error: str | None, ignored: str | None = None) -> str:
+def info(name: str, reason: Decision | None, error: str | None, ignored: str | None = None) -> str:
     """What stands under a widget: the error, or why a value of one's own has no effect, else what applies now and who decided it."""
     if error:
         return f"▲ {error}"
@@ -105,9 +106,9 @@ def info(name: str, reason: dict[str, Any] | None, error: str | None, ignored: s
     said = run_config.FIELDS[name].description
     if reason is None:
         return said
-    value = {True: "yes", False: "no"}.get(reason["value"], reason["value"]) if isinstance(reason["value"], bool) else reason["value"]
-    if reason["by"] == "you":
+    value = ("yes" if reason.value else "no") if isinstance(reason.value, bool) else reason.value
+    if reason.by == "you":
         return f"{said} Yours: {value}."
-    if reason["by"] in ("default", "preset"):
-        return f"{said} Now {value} ({reason['by']})."
-    return f"{said} Now {value}: {reason['reason'][0].lower() + reason['reason'][1:]}"
+    if reason.by in ("default", "preset"):
+        return f"{said} Now {value} ({reason.by})."
+    return f"{said} Now {value}: {reason.reason[0].lower() + reason.reason[1:]}"

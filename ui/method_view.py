@@ -60,7 +60,7 @@ class MethodView:
             method, reason = method_suggestions.choose(offers, rows=facts.rows if facts else 1000, goal=goal, served=served)
             plan = planner.plan(asked, found, facts, preset=preset, device=device)
             method, reason = next(
-                ((r["value"], r["reason"]) for r in plan.reasons if r["setting"] == "method" and r["by"] == "planner"), (method, reason)
+                ((r.value, r.reason) for r in plan.reasons if r.setting == "method" and r.by == "planner"), (method, reason)
             )
         except TunerError as error:
             return draw.trouble(error), "", None

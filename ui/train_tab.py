@@ -151,7 +151,7 @@ class TrainTab:
             told = [*self.fit.nothing(), *self.rows.nothing(), *[gr.skip() for _ in self.suggest.outputs]]
             infos = [gr.update(info=forms.info(n, None, wrong.get(n))) for n in self.widgets]
             return [elsewhere, "", "", gr.skip(), gr.skip(), *told, *infos]
-        reasons = {r["setting"]: r for r in plan.reasons}
+        reasons = {r.setting: r for r in plan.reasons}
         infos = [
             gr.update(
                 info=forms.info(n, reasons.get(n), None, plan.ignored.get(n)), visible=n in plan.ignored or forms.matters(n, plan.settings)

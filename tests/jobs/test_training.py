@@ -674,7 +674,7 @@ def test_another_technique_stands_on_a_base_of_its_own(house):
 def test_what_a_run_goes_on_from_settles_its_size_or_rules_it_out(house, tmp_path):
     ask = lambda **more: training.prepare(house.ws, {"model": house.lora, "data": house.data.ref} | more, preset=None)[0]  # noqa: E731
     plan = ask()
-    assert plan.settings["lora_rank"] == 8 and "continues" in next(r["reason"] for r in plan.reasons if r["setting"] == "lora_rank")
+    assert plan.settings["lora_rank"] == 8 and "continues" in next(r.reason for r in plan.reasons if r.setting == "lora_rank")
     assert plan.trainable_parameters == ask(lora_rank=8).trainable_parameters
     with pytest.raises(TunerError) as caught:
         ask(lora_rank=64)

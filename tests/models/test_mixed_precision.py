@@ -29,7 +29,7 @@ def plan(model, device, data=ROWS, **wish):
 
 
 def reason(p, setting="precision") -> str:
-    return next(r["reason"] for r in p.reasons if r["setting"] == setting)
+    return next(r.reason for r in p.reasons if r.setting == setting)
 
 
 def like(kind: str, family: str = "decoder") -> models.Model:

@@ -98,10 +98,10 @@ def test_what_a_person_fixed_is_offered_with_its_price():
     asked = run_config.parse({"method": "qlora", "lora_rank": 512, "optimizer": "adamw", "adapter_precision": "fp32", "max_length": 1024})
     p = planner.plan(asked, models.Model("q", "hub", facts, "q"), DATA, device=card(12))
     assert not p.fits and p.settings["optimizer"] == "adamw" and p.settings["adapter_precision"] == "fp32"
-    offered = [r["settings"] for r in p.remedies]
+    offered = [r.settings for r in p.remedies]
     assert {"optimizer": "adamw_8bit"} in [{k: v for k, v in s.items() if k == "optimizer"} for s in offered]
     assert any(s.get("adapter_precision") == "bf16" for s in offered) and any(s.get("lora_rank") for s in offered)
-    assert all(r["cost"] and r["peak_bytes"] < p.peak_bytes for r in p.remedies)
+    assert all(r.cost and r.peak_bytes < p.peak_bytes for r in p.remedies)
 
 
 def test_a_processor_gets_no_cards_optimizer():

@@ -208,7 +208,7 @@ def test_each_preset_on_each_model_and_device_fits_or_says_what_to_do(preset):
         p = planner.plan(run_config.parse({}), models.Model(f.name, "hub", f, f.name), data, preset=preset, device=device)
         where = f"{preset} {f.name} {device.name} {device.total}"
         assert sum(p.breakdown.values()) == p.peak_bytes and p.fits == (p.peak_bytes <= p.free_bytes * fitting.ROOM), where
-        assert p.fits or any(r["fits"] for r in p.remedies), where
+        assert p.fits or any(r.fits for r in p.remedies), where
         if p.fits and p.settings["method"] == "qlora":
             with_lora = planner.plan(
                 run_config.parse({"method": "lora"}), models.Model(f.name, "hub", f, f.name), data, preset=preset, device=device

@@ -202,7 +202,7 @@ def test_what_the_plan_says_is_what_the_run_does(ws, tmp_path, models, cell):
     told = {w["name"]: w["message"] for w in plan.warnings}
     assert {w["name"]: w["message"] for w in run.warnings if w["name"] in told or "rows" in w["name"]} == told, "in the same words"
     # lengths
-    reason = next(r["reason"] for r in plan.reasons if r["setting"] == "max_length")
+    reason = next(r.reason for r in plan.reasons if r.setting == "max_length")
     if not prepared["cut"] and "longest row has" in reason and not plan.rows["left_out"] and "seq2seq" != s["objective"]:
         assert f"longest row has {longest_of(ws, ds, run):,} tokens" in reason
     assert prepared["longest"] <= s["max_length"]
@@ -328,7 +328,7 @@ def test_what_a_persons_own_length_cuts_is_told_and_not_asked(ws, tmp_path, mode
     assert not whole.warnings
     asked = run_config.parse({"max_length": 64})
     c = dropped_rows.Choices(asked.given(), None)
-    c.by["max_length"] = ("planner", "It would not fit otherwise.")
+    c.put("max_length", 64, "planner", "It would not fit otherwise.")
     assert dropped_rows.asks(plan.rows, plan.warnings, c) == plan.warnings, "what nobody chose is asked"
 
 
@@ -351,7 +351,7 @@ def test_a_sample_speaks_for_a_large_dataset_until_all_is_counted(ws, tmp_path, 
 
 
 def exact_longest(plan) -> int:
-    reason = next(r["reason"] for r in plan.reasons if r["setting"] == "max_length")
+    reason = next(r.reason for r in plan.reasons if r.setting == "max_length")
     return int(reason.split("has ")[1].split(" tokens")[0].replace(",", ""))
 
 

@@ -28,7 +28,7 @@ def plan(model=QWEN, data=CHATS, device=CARD, preset=None, memory=None, **settin
 
 
 def chosen(p, name):
-    return next((r["value"], r["by"]) for r in p.reasons if r["setting"] == name)
+    return next((r.value, r.by) for r in p.reasons if r.setting == name)
 
 
 def need(facts=QWEN.facts, **changes) -> int:
@@ -129,26 +129,25 @@ def test_on_each_rung_the_fastest_way_that_fits_is_taken():
 def test_what_does_not_fit_is_a_plan_with_remedies():
     p = plan(method="full", memory=8 * 10**9)
     assert not p.fits and p.remedies
-    assert [r["fits"] for r in p.remedies] == sorted((r["fits"] for r in p.remedies), reverse=True)
+    assert [r.fits for r in p.remedies] == sorted((r.fits for r in p.remedies), reverse=True)
     for remedy in p.remedies:
-        assert set(remedy) == {"title", "settings", "peak_bytes", "saves_bytes", "cost", "fits"}
-        assert remedy["title"] and remedy["cost"] and set(remedy["settings"]) <= set(run_config.FIELDS)
-        assert remedy["peak_bytes"] + remedy["saves_bytes"] == p.peak_bytes and remedy["saves_bytes"] > 0
-        if "model" not in remedy["settings"]:
-            again = plan(**({"method": "full"} | remedy["settings"]), memory=8 * 10**9)
-            assert again.fits == remedy["fits"] and again.peak_bytes == remedy["peak_bytes"], remedy
-    assert any(r["settings"].get("method") == "lora" and r["fits"] for r in p.remedies)
-    assert any("model" in r["settings"] and r["fits"] for r in p.remedies)
+        assert remedy.title and remedy.cost and set(remedy.settings) <= set(run_config.FIELDS)
+        assert remedy.peak_bytes + remedy.saves_bytes == p.peak_bytes and remedy.saves_bytes > 0
+        if "model" not in remedy.settings:
+            again = plan(**({"method": "full"} | remedy.settings), memory=8 * 10**9)
+            assert again.fits == remedy.fits and again.peak_bytes == remedy.peak_bytes, remedy
+    assert any(r.settings.get("method") == "lora" and r.fits for r in p.remedies)
+    assert any("model" in r.settings and r.fits for r in p.remedies)
 
 
 def test_a_length_that_was_fixed_is_offered_shorter_with_what_it_cuts():
     data = replace(CHATS, longest=4000, lengths=(*[300] * 98, 3000, 4000))
     p = plan(data=data, max_length=4096, micro_batch=8, method="lora", gradient_checkpointing=False, memory=24 * 10**9)
-    offered = {r["title"]: r for r in p.remedies}
-    assert not p.fits and offered["Maximum length 4096 → 2048"]["cost"] == "truncates 2% of the rows"
-    assert offered["Maximum length 4096 → 2048"]["settings"]["max_length"] == 2048
-    assert "gradient_checkpointing" in offered["Gradient checkpointing"]["settings"]
-    assert offered["Micro-batch 8 → smaller"]["settings"]["micro_batch"] < 8
+    offered = {r.title: r for r in p.remedies}
+    assert not p.fits and offered["Maximum length 4096 → 2048"].cost == "truncates 2% of the rows"
+    assert offered["Maximum length 4096 → 2048"].settings["max_length"] == 2048
+    assert "gradient_checkpointing" in offered["Gradient checkpointing"].settings
+    assert offered["Micro-batch 8 → smaller"].settings["micro_batch"] < 8
 
 
 def test_the_8_bit_optimizer_comes_before_giving_up():
@@ -168,10 +167,10 @@ def test_no_memory_at_all_does_not_fit():
 @pytest.mark.parametrize("method", ["lora", "full"])
 def test_every_setting_has_its_reason(preset, method):
     p = plan(preset=preset, method=method, lora_rank=4)
-    assert [r["setting"] for r in p.reasons] == [n for n in run_config.FIELDS if n in p.settings]
+    assert [r.setting for r in p.reasons] == [n for n in run_config.FIELDS if n in p.settings]
     for r in p.reasons:
-        assert set(r) == {"setting", "value", "reason", "by"} and r["by"] in ("you", "preset", "planner", "default")
-        assert r["value"] == p.settings[r["setting"]] and r["reason"].endswith(".")
+        assert r.by in ("you", "preset", "planner", "default")
+        assert r.value == p.settings[r.setting] and r.reason.endswith(".")
     assert run_config.parse(p.settings)  # what was decided could have been asked for
     open_still = {n for n in run_config.FIELDS if n not in p.settings} - {"model", "data"}
     judged = {n for n in run_config.FIELDS if run_config.group_of(n) == "preference"}
@@ -258,7 +257,7 @@ def test_length_follows_the_rows_and_the_device():
     few = replace(CHATS, longest=10**6, lengths=(*[300] * 99, 10**6))
     assert plan(data=few).settings["max_length"] == 2048
     assert plan(data=replace(CHATS, longest=10**6), device=CPU).settings["max_length"] == 1024
-    assert "truncated" in next(r["reason"] for r in plan(data=replace(CHATS, longest=10**6)).reasons if r["setting"] == "max_length")
+    assert "truncated" in next(r.reason for r in plan(data=replace(CHATS, longest=10**6)).reasons if r.setting == "max_length")
 
 
 def test_time_grows_with_work():
@@ -368,7 +367,7 @@ APPLE = Device("mps", "mps", "Apple GPU (not yet tried)", 16 * 10**9, 16 * 10**9
 def test_what_a_device_can_not_do_is_not_offered():
     settings = plan(device=T4).settings
     assert settings["precision"] == "fp16" and plan(device=CARD).settings["precision"] == "bf16"
-    assert "does not support bf16" in next(r["reason"] for r in plan(device=T4).reasons if r["setting"] == "precision")
+    assert "does not support bf16" in next(r.reason for r in plan(device=T4).reasons if r.setting == "precision")
     assert any("emulated" in n for n in plan(device=T4, precision="bf16").notes)
     assert plan(device=T4, method="qlora").settings["quantization"] == "nf4", "4 bits do without bf16"
     for wish, field in (({"method": "qlora"}, "method"), ({"optimizer": "adamw_8bit"}, "optimizer")):
@@ -381,7 +380,7 @@ def test_what_a_device_can_not_do_is_not_offered():
 def test_each_choice_about_packing_has_its_true_reason():
     def packing(device=CARD, objective="chat", kind="chat", rows=5000, mean=40.0):
         p = planner.plan(run_config.parse({"objective": objective}), QWEN, DataFacts(kind, rows, 50, mean, 1000), device=device)
-        return p.settings["packing"], next(r["reason"] for r in p.reasons if r["setting"] == "packing")
+        return p.settings["packing"], next(r.reason for r in p.reasons if r.setting == "packing")
 
     assert packing(objective="text", kind="text", rows=500, mean=600.0)[0] is True
     assert packing()[0] is True and packing(rows=100) == (False, "With so few rows, packing would leave too few steps.")
@@ -395,7 +394,7 @@ def test_t5_takes_larger_steps_and_prompts_begin_gently():
     p = planner.plan(run_config.parse({"method": "full"}), t5, DataFacts("seq2seq", 9000, 50, 40.0, 100), device=CARD)
     assert p.settings["learning_rate"] == 1e-4 and not any("learning rate" in n for n in p.notes)
     p = planner.plan(run_config.parse({"method": "prompt"}), QWEN, DataFacts("chat", 9000, 50, 40.0, 100), device=CARD)
-    assert p.settings["warmup"] == 0.1 and next(r["by"] for r in p.reasons if r["setting"] == "warmup") == "planner"
+    assert p.settings["warmup"] == 0.1 and next(r.by for r in p.reasons if r.setting == "warmup") == "planner"
     p = planner.plan(run_config.parse({"method": "prompt", "warmup": 0.01}), QWEN, DataFacts("chat", 9000, 50, 40.0, 100), device=CARD)
     assert p.settings["warmup"] == 0.01
 
@@ -428,7 +427,7 @@ def test_a_toy_learns_a_language_with_all_it_has():
     assert (
         p.settings["method"] == "full"
         and p.settings["epochs"] == 15
-        and {"method", "epochs"} <= {r["setting"] for r in p.reasons if r["by"] == "planner"}
+        and {"method", "epochs"} <= {r.setting for r in p.reasons if r.by == "planner"}
     )
     mine = planner.plan(
         run_config.parse({"method": "lora"}), starter, DataFacts("seq2seq", 285, 15, 40.0, 60), preset="balanced", device=CPU

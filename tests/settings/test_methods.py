@@ -63,7 +63,7 @@ def test_every_family_can_learn_something_in_most_ways(family):
 def test_what_breaks_with_a_technique_is_switched_off_and_refused():
     p = plan("decoder", "chat", "prefix")
     assert p.settings["gradient_checkpointing"] is False and p.settings["packing"] is False
-    assert "does not work" in next(r["reason"] for r in p.reasons if r["setting"] == "gradient_checkpointing")
+    assert "does not work" in next(r.reason for r in p.reasons if r.setting == "gradient_checkpointing")
     for method, setting in (("prefix", "gradient_checkpointing"), ("prompt", "packing"), ("p_tuning", "packing")):
         with pytest.raises(TunerError) as caught:
             plan("decoder", "chat", method, **{setting: True})

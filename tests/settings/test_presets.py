@@ -7,6 +7,7 @@ from tuner.data.store import sample_data
 from tuner.errors import NotFoundError, SettingError
 from tuner.jobs import training
 from tuner.planning import planner
+from tuner.planning.decisions import Decision
 from tuner.settings import presets, run_config
 
 
@@ -31,9 +32,8 @@ def test_a_preset_is_kept_from_the_form_and_used(ws):
     assert [p.name for p in presets.listing(ws)] == [*presets.ORDER, "long-letters"] and len(presets.listing()) == 3
     plan, *_ = training.prepare(ws, {"model": "starter", "data": ds.ref}, preset="long-letters")
     assert plan.settings["epochs"] == 7
-    assert next(r for r in plan.reasons if r["setting"] == "epochs") | {"value": 7} == {
-        "setting": "epochs", "value": 7, "by": "preset", "reason": "From the preset 'Long letters'.",
-    }  # fmt: skip
+    (told,) = (r for r in plan.reasons if r.setting == "epochs")
+    assert told == Decision("epochs", 7, "From the preset 'Long letters'.", "preset")
     assert presets.save(ws, "Long letters", {"epochs": 2}).settings == {"epochs": 2}, "the same name replaces it"
     presets.delete(ws, "long-letters")
     assert [p.name for p in presets.listing(ws)] == list(presets.ORDER)

@@ -1,5 +1,6 @@
 """`tunesmith plan`: what a run would do, and what memory and time it would take, as a document or as a page of text."""
 
+from dataclasses import asdict
 from typing import Any
 
 from tuner.cli.output import say
@@ -71,7 +72,8 @@ def _measured(ws: Workspace, request: dict[str, Any], preset: str | None, memory
     say(dry_run.words(found, plan.device))
     document = plan.as_dict() | {"measured": found}
     if not found["fits"]:
-        document["remedies"] = training.remedies(ws, request | ({"preset": preset} if preset else {}), document, found)
+        offers = training.remedies(ws, request | ({"preset": preset} if preset else {}), document, found)
+        document["remedies"] = [asdict(r) for r in offers]
     return document
 
 

@@ -126,9 +126,9 @@ def words(found: dict[str, Any], device: str) -> str:
     return f"Measured on the longest rows, it does not fit: it needed {more}{took}; {free} are free on {device}{close}."
 
 
-def refusal(found: dict[str, Any], device: str, remedies: list[dict[str, Any]]) -> MemoryShortError:
+def refusal(found: dict[str, Any], device: str, remedies: list[fitting.Remedy]) -> MemoryShortError:
     """The error of a run that was measured not to fit, with the plan's remedies."""
-    offers = "; ".join(f"{r['title']} ({human_bytes(r['peak_bytes'])})" for r in remedies if r["fits"])
+    offers = "; ".join(str(r) for r in remedies if r.fits)
     return MemoryShortError(
         words(found, device),
         asked=found["peak_bytes"],

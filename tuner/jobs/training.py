@@ -171,7 +171,7 @@ def _unfit(plan: planner.Plan) -> SettingError:
         f"This needs {human_bytes(plan.peak_bytes)}; {human_bytes(plan.free_bytes)} are free on {plan.device}.",
         asked=plan.peak_bytes,
         available=plan.free_bytes,
-        remedy="; ".join(f"{r['title']} ({human_bytes(r['peak_bytes'])})" for r in plan.remedies if r["fits"]) or "Choose a smaller model.",
+        remedy="; ".join(str(r) for r in plan.remedies if r.fits) or "Choose a smaller model.",
         field="model",
     )
 
@@ -228,7 +228,7 @@ def measure(
     return plan, dry_run.ask(ws, _document(plan, model, ds, preset), _wish(model, ds, preset, asked))
 
 
-def remedies(ws: Workspace, wish: dict[str, Any], plan: dict[str, Any], found: dict[str, Any]) -> list[dict[str, Any]]:
+def remedies(ws: Workspace, wish: dict[str, Any], plan: dict[str, Any], found: dict[str, Any]) -> list[fitting.Remedy]:
     """What would make a request fit whose dry run found that it does not: planned again, the micro-batch as it was, with so much less
     memory as the estimate was too low."""
     least = max(found["peak_bytes"], found["free_bytes"] + 1)

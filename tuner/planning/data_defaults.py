@@ -60,7 +60,7 @@ def packing(choices: Choices, data: DataFacts, device: Device) -> None:
 
 def epochs(choices: Choices, facts: ModelFacts, data: DataFacts) -> None:
     """Decide `epochs` and `effective_batch`. A small dataset gets more epochs; early stopping ends the run when they no longer help."""
-    usual = choices.by["epochs"][0] in ("preset", "default")
+    usual = choices.by("epochs") in ("preset", "default")
     if usual and choices["objective"] in HEADS and data.rows < FEW:
         choices.put(
             "epochs",
@@ -118,7 +118,7 @@ def intervals(choices: Choices, data: DataFacts) -> int:
     choices.decide("eval_steps", interval, evaluations if data.held_out else "There are no validation rows to evaluate on.")
     choices.decide("save_steps", choices["eval_steps"], "Saved at every evaluation, so that the best checkpoint can be kept.")
     # a person who sets epochs gets all of them
-    many = data.held_out and choices["epochs"] >= 5 and data.rows < FEW and choices.by["epochs"][0] != "you"
+    many = data.held_out and choices["epochs"] >= 5 and data.rows < FEW and choices.by("epochs") != "you"
     why = "Many epochs over few rows overfit: the run stops when the validation loss no longer improves."
     choices.decide("early_stopping", PATIENCE if many else 0, why if many else "Not needed: the best checkpoint is kept in any case.")
     warmup(choices, steps)
@@ -128,11 +128,11 @@ def intervals(choices: Choices, data: DataFacts) -> int:
 def warmup(choices: Choices, steps: int) -> None:
     """Decide the warm-up of a short run. A warm-up starts at a learning rate of 0, so it would use up most of a run of few steps."""
     if steps < FEWEST:
-        own, taken = choices.by["warmup"][0] == "you", math.ceil(choices["warmup"] * steps)
+        own, taken = choices.by("warmup") == "you", math.ceil(choices["warmup"] * steps)
         if choices["warmup"] and (not own or 2 * taken > steps):
             reason = f"In a run of {steps} step{'s' * (steps > 1)} no step is spent on a warm-up, which starts at a learning rate of 0."
             choices.put("warmup", 0.0, "planner", reason)
-    elif choices.by["warmup"][0] == "default" and steps < SHORT and choices["warmup"] < (share := min(0.2, round(3 / steps, 3))):
+    elif choices.by("warmup") == "default" and steps < SHORT and choices["warmup"] < (share := min(0.2, round(3 / steps, 3))):
         choices.put("warmup", share, "planner", f"Three of {steps} steps, so that the first ones are not the largest.")
 
 

@@ -66,12 +66,22 @@ class DataFacts:
         return int(self.lengths[min(len(self.lengths) - 1, math.ceil(share * len(self.lengths)) - 1)])
 
 
+@dataclass(frozen=True)
+class Decision:
+    """The value of a setting, who decided it ("you", "preset", "default" or "planner") and why."""
+
+    setting: str
+    value: Any
+    reason: str
+    by: str
+
+
 class Choices:
-    """Each setting with its value, who chose it ("you", "preset", "default", "planner") and why."""
+    """The decisions about a run's settings while it is planned; `values` are the settings alone."""
 
     def __init__(self, given: dict[str, Any], preset: presets.Preset | None):
         self.values: dict[str, Any] = {}
-        self.by: dict[str, tuple[str, str]] = {}
+        self.decisions: dict[str, Decision] = {}
         for name, f in run_config.FIELDS.items():
             if name in ("model", "data"):
                 continue
@@ -84,19 +94,19 @@ class Choices:
 
     def copy(self) -> "Choices":
         out = object.__new__(Choices)
-        out.values, out.by = dict(self.values), dict(self.by)
+        out.values, out.decisions = dict(self.values), dict(self.decisions)
         return out
 
     def reopen(self, *names: str) -> None:
         """Reopen these settings, as if nobody had chosen them."""
         for name in names:
             self.values.pop(name, None)
-            self.by.pop(name, None)
+            self.decisions.pop(name, None)
             if (f := run_config.FIELDS[name]).default is not None:
                 self.put(name, f.default, "default", f.description)
 
     def put(self, name: str, value: Any, by: str, reason: str) -> None:
-        self.values[name], self.by[name] = value, (by, reason)
+        self.values[name], self.decisions[name] = value, Decision(name, value, reason, by)
 
     def decide(self, name: str, value: Any, reason: str) -> None:
         """Set the planner's choice, unless somebody chose before."""
@@ -104,17 +114,22 @@ class Choices:
             self.put(name, value, "planner", reason)
 
     def open(self, name: str) -> bool:
-        return name not in self.values or self.by[name][0] in ("planner", "default")
+        """Return whether nobody but the program has decided this setting."""
+        return self.by(name) in ("", "planner", "default")
+
+    def by(self, name: str) -> str:
+        """Return who decided a setting; "" when it is not decided."""
+        return self.decisions[name].by if name in self.decisions else ""
+
+    def why(self, name: str) -> str:
+        return self.decisions[name].reason
 
     def __getitem__(self, name: str) -> Any:
         return self.values[name]
 
-    def reasons(self) -> list[dict[str, Any]]:
-        return [
-            {"setting": n, "value": self.values[n], "reason": self.by[n][1], "by": self.by[n][0]}
-            for n in run_config.FIELDS
-            if n in self.values
-        ]
+    def reasons(self) -> list[Decision]:
+        """Return the decisions in the order of the settings."""
+        return [self.decisions[name] for name in run_config.FIELDS if name in self.decisions]
 
 
 def settle(choices: Choices, model: models.Model, data: DataFacts, device: Device) -> None:
@@ -155,7 +170,7 @@ def _new_language(choices: Choices, facts: models.ModelFacts, data: DataFacts) -
         return
     choices.put("method", "full", "planner", "A model this small can't write the target text yet: all of its weights have to be trained.")
     choices.decide("learning_rate", 1e-3, "Twice the usual value for a model this small: it has a whole language to learn.")
-    if choices.by["epochs"][0] in ("preset", "default") and data.rows < FEW:
+    if choices.by("epochs") in ("preset", "default") and data.rows < FEW:
         choices.put(
             "epochs",
             5.0 * choices["epochs"],
@@ -169,7 +184,7 @@ def _method(choices: Choices, facts: models.ModelFacts, data: DataFacts, problem
     if facts.quantized and choices["method"] in ("lora", "qlora") and not choices.values.get("quantization"):
         choices.put("quantization", facts.quantized, "planner", "The model is stored quantized.")
     if choices["method"] == "lora" and choices.values.get("quantization"):
-        choices.put("method", "qlora", choices.by["method"][0], "LoRA on quantized weights is QLoRA.")
+        choices.put("method", "qlora", choices.by("method"), "LoRA on quantized weights is QLoRA.")
     if choices["method"] == "qlora":
         choices.decide("quantization", "nf4", "4-bit (NF4) with double quantization: a quarter of the memory, nearly as exact.")
     method = methods.get(choices["method"])
@@ -246,7 +261,7 @@ def _start(choices: Choices, model: models.Model, problems: list) -> None:
             problems.append(SettingError(no, asked=method, available=can or ["its base model"], remedy="Choose that.", field="method"))
         return
     for name, value in continuation.pinned(model.adapter, method).items():
-        if choices.by.get(name, ("",))[0] == "you" and choices[name] != value:
+        if choices.by(name) == "you" and choices[name] != value:
             message = f"The run continues from an adapter trained with {value}, and that can't be changed."
             remedy = "Leave it out, or start from the base model."
             problems.append(SettingError(message, asked=choices[name], available=[value], remedy=remedy, field=name))

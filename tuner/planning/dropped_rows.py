@@ -55,7 +55,7 @@ def asks(prepared: dict[str, Any], found: list[dict[str, Any]], choices: Choices
     total = max(1, prepared["rows"] + sum(prepared["left_out"].values()))
     validation = prepared["held_out"]
     lost = {
-        "rows_cut": 0 if choices.by["max_length"][0] == "you" else prepared["cut"] / total,
+        "rows_cut": 0 if choices.by("max_length") == "you" else prepared["cut"] / total,
         "rows_left_out": sum(prepared["left_out"].values()) / total,
         "validation_rows_left_out": sum(validation["left_out"].values())
         / max(1, validation["rows"] + sum(validation["left_out"].values())),

@@ -10,6 +10,7 @@ from typing import Any
 
 from tuner import models
 from tuner.devices import Device
+from tuner.formatting import human_bytes
 from tuner.models import mixed_precision
 from tuner.planning import memory, time_estimate
 from tuner.planning.decisions import TINY, Choices, DataFacts
@@ -195,8 +196,23 @@ def _apply(choices: Choices, changes: dict[str, tuple[Any, str]], micro: int, ch
 # --- what else would make it fit -------------------------------------------------------------------------------------------------
 
 
-def remedies(case: Case, asked: Choices) -> list[dict[str, Any]]:
-    """Return what would make it fit, the lowest cost first: {"title", "settings", "peak_bytes", "saves_bytes", "cost", "fits"}.
+@dataclass(frozen=True)
+class Remedy:
+    """A change of settings that makes a run need less: what it needs then and saves in bytes, what it costs in words, and whether it fits."""
+
+    title: str
+    settings: dict[str, Any]
+    peak_bytes: int
+    saves_bytes: int
+    cost: str
+    fits: bool
+
+    def __str__(self) -> str:
+        return f"{self.title} ({human_bytes(self.peak_bytes)})"
+
+
+def remedies(case: Case, asked: Choices) -> list[Remedy]:
+    """Return what would make it fit, the lowest cost first.
 
     `asked` are the choices before the planner fitted them: settings that a person did not fix are fitted again with each remedy.
     """
@@ -215,30 +231,26 @@ def remedies(case: Case, asked: Choices) -> list[dict[str, Any]]:
         settings = change | {name: choices[name] for name in freed if name not in change}
         needed = other.estimate().peak
         if needed < peak and (fits or "lora_rank" not in change):  # a lower rank saves little: it is offered only where that is enough
-            out.append(_remedy(title, settings, needed, peak - needed, cost, fits))
+            out.append(Remedy(title, settings, needed, peak - needed, cost, fits))
     out += _smaller(case, peak)
-    return sorted(out, key=lambda r: not r["fits"])
-
-
-def _remedy(title: str, settings: dict[str, Any], peak: int, saves: int, cost: str, fits: bool) -> dict[str, Any]:
-    return {"title": title, "settings": settings, "peak_bytes": peak, "saves_bytes": saves, "cost": cost, "fits": fits}
+    return sorted(out, key=lambda r: not r.fits)
 
 
 def _offers(case: Case) -> Iterator[tuple[str, str, dict[str, Any], tuple[str, ...]]]:
     """Yield (title, cost, settings, names of settings to fit again)."""
     choices, method = case.choices, methods.get(case.choices["method"])
-    fixed = {n for n in ("micro_batch", "gradient_checkpointing") if choices.by[n][0] in ("you", "preset")}
+    fixed = {n for n in ("micro_batch", "gradient_checkpointing") if choices.by(n) in ("you", "preset")}
     if "micro_batch" in fixed and choices["micro_batch"] > 1:
         yield f"Micro-batch {choices['micro_batch']} → smaller", "a little more time", {}, ("micro_batch",)
     for name, (value, title, cost) in CHEAPER.items():
         same = choices[name] == value or name == "optimizer" and "8bit" in choices[name]
-        if choices.by[name][0] != "you" or same or not _works(case, name, method):
+        if choices.by(name) != "you" or same or not _works(case, name, method):
             continue
         yield title, cost, {name: value}, tuple(fixed - {name})
     if method.name in ("lora", "qlora"):
         for rank in (r for r in RANKS if r < choices["lora_rank"]):
             change = {"lora_rank": rank} | (
-                {"lora_alpha": choices["lora_alpha"] * rank / choices["lora_rank"]} if choices.by["lora_alpha"][0] == "you" else {}
+                {"lora_alpha": choices["lora_alpha"] * rank / choices["lora_rank"]} if choices.by("lora_alpha") == "you" else {}
             )
             yield f"LoRA rank {choices['lora_rank']} → {rank}", "a smaller adapter learns less", change, tuple(fixed)
     if method.name in memory.WHOLE:
@@ -271,7 +283,7 @@ def _works(case: Case, name: str, method: methods.Method) -> bool:
     return case.device.bf16 if name == "precision" else case.device.quantizes and case.device.kind == "cuda"
 
 
-def _smaller(case: Case, peak: int) -> list[dict[str, Any]]:
+def _smaller(case: Case, peak: int) -> list[Remedy]:
     """Return the largest model of the catalog smaller than this one that fits with the same method; [] when there is none."""
     for entry in sorted(models.catalog_of(case.facts.family), key=lambda e: -models.catalog_facts(e).parameters):
         facts = models.catalog_facts(entry)
@@ -281,5 +293,5 @@ def _smaller(case: Case, peak: int) -> list[dict[str, Any]]:
             continue
         needed = replace(case, facts=facts).estimate(max_length=min(case.choices["max_length"], facts.context)).peak
         if needed <= case.budget:
-            return [_remedy(f"A smaller model: {entry['id']}", {"model": entry["id"]}, needed, peak - needed, "it knows less", True)]
+            return [Remedy(f"A smaller model: {entry['id']}", {"model": entry["id"]}, needed, peak - needed, "it knows less", True)]
     return []

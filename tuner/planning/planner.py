@@ -13,18 +13,18 @@ from tuner.devices import Device
 from tuner.errors import SettingError
 from tuner.models import chat_templates
 from tuner.planning import data_defaults, dropped_rows, fitting, memory, time_estimate
-from tuner.planning.decisions import HEADS, TINY, Choices, DataFacts, matters, settle
+from tuner.planning.decisions import HEADS, TINY, Choices, DataFacts, Decision, matters, settle
 from tuner.planning.memory import calibration, parameter_counts
 from tuner.runs import run_warnings
 from tuner.settings import continuation, losses, methods, objectives, presets
 from tuner.settings.run_config import RunConfig
 
-ATTENTION = {  # not a setting: there is no better choice
-    "setting": "attention",
-    "value": "sdpa",
-    "by": "default",
-    "reason": "PyTorch's SDPA uses the fastest kernel of the device and keeps packed rows apart; a model without it uses its own attention.",
-}
+ATTENTION = Decision(  # not a setting: there is no better choice
+    "attention",
+    "sdpa",
+    "PyTorch's SDPA uses the fastest kernel of the device and keeps packed rows apart; a model without it uses its own attention.",
+    by="default",
+)
 HELD = 20  # validation rows: with fewer an evaluation is unreliable
 # these need a higher learning rate: transformers' documentation of T5 (1e-4 and 3e-4), Lester et al. 2021 (0.3)
 T5 = ("t5", "mt5", "umt5", "longt5")
@@ -34,12 +34,12 @@ PREFERRED = {False: (0.05, 0.5), True: (0.25, 1.0)}  # (bench/preferences.py)
 T5_RATES = {"full": 1e-4, "last_layers": 1e-4, "prompt": 0.3}
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Plan:
     """A planned run: its settings with their reasons, memory in bytes, and time in seconds. `as_dict` is written to plan.json."""
 
     settings: dict[str, Any]
-    reasons: list[dict[str, Any]]
+    reasons: list[Decision]
     breakdown: dict[str, int]
     peak_bytes: int
     free_bytes: int
@@ -55,13 +55,13 @@ class Plan:
     energy_wh: float | None = None
     cost: dict[str, Any] | None = None
     pace: dict[str, Any] = field(default_factory=dict)  # the parts of `seconds`: `time_estimate.TimeEstimate.parts`
-    remedies: list[dict[str, Any]] = field(default_factory=list)
+    remedies: list[fitting.Remedy] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     rows: dict[str, Any] | None = None  # what happens to the rows, as a run reports it in `prepared`; None while they are not counted
     warnings: list[dict[str, Any]] = field(default_factory=list)  # what a person must know before the start: see run_warnings
     ignored: dict[str, str] = field(default_factory=dict)  # settings that a person chose and that have no effect here: {name: why}
     question: list[dict[str, Any]] = field(default_factory=list)  # why it doesn't start as it is: the errors of `training.start`
-    fixed: list[dict[str, Any]] = field(default_factory=lambda: [ATTENTION])  # like `reasons`: values that can't be set, and why
+    fixed: list[Decision] = field(default_factory=lambda: [ATTENTION])  # like `reasons`: values that can't be set, and why
     checkpoint_bytes: int = 0  # on disk, of each checkpoint
     uncorrected_bytes: int = 0  # `peak_bytes` without the correction from earlier runs on this machine
     correction: calibration.Correction = field(default_factory=calibration.Correction)
@@ -116,23 +116,23 @@ def plan(
         trained = continuation.parameters(model.adapter, choices["method"]) or trained
     time = time_estimate.predict(choices.values, facts, data, device, steps, trained)
     result = Plan(
-        choices.values,
-        choices.reasons(),
-        estimate.terms,
-        estimate.peak,
-        free,
-        device.total if device_memory is None else device_memory,
-        fits,
-        device.id,
-        trained,
-        facts.parameters,
-        steps,
-        time.seconds,
-        time.low,
-        time.high,
-        time.energy_wh,
-        time.cost,
-        time.parts(),
+        settings=choices.values,
+        reasons=choices.reasons(),
+        breakdown=estimate.terms,
+        peak_bytes=estimate.peak,
+        free_bytes=free,
+        total_bytes=device.total if device_memory is None else device_memory,
+        fits=fits,
+        device=device.id,
+        trainable_parameters=trained,
+        total_parameters=facts.parameters,
+        steps=steps,
+        seconds=time.seconds,
+        seconds_low=time.low,
+        seconds_high=time.high,
+        energy_wh=time.energy_wh,
+        cost=time.cost,
+        pace=time.parts(),
         notes=notes,
         checkpoint_bytes=memory.checkpoint(facts, method=choices["method"], trainable=trained, precision=choices["precision"]),
         uncorrected_bytes=case.uncorrected().peak,
@@ -168,14 +168,14 @@ def guessed(data: DataFacts) -> dict[str, Any]:
 
 def ignored(choices: Choices, method: methods.Method, facts: models.ModelFacts, data: DataFacts) -> dict[str, str]:
     """Return the settings that a person chose and that have no effect: {name: why}."""
-    own = [n for n in choices.by if choices.by[n][0] == "you"]
+    own = [n for n in choices.decisions if choices.by(n) == "you"]
     out = {n: f"{method.title} with the objective {choices['objective']} does not use it." for n in own if not matters(n, choices, method)}
     if "chat_template" in own and (facts.has_template or facts.family != "decoder"):
         out["chat_template"] = "The model's own chat template is used." if facts.has_template else "Only decoder models have one."
     if not data.held_out:
         out |= {n: "There are no validation rows." for n in ("early_stopping", "eval_steps") if n in own and choices[n]}
-    if "warmup" in own and choices.by["warmup"][0] != "you":
-        out["warmup"] = choices.by["warmup"][1]
+    if "warmup" in own and choices.by("warmup") != "you":
+        out["warmup"] = choices.why("warmup")
     return out
 
 
@@ -227,7 +227,7 @@ def _optimization(choices: Choices, facts: models.ModelFacts, data: DataFacts, m
         data_defaults.reference(choices)
     notes = []
     low, high = (bound * scale * (10 if tiny or t5 else 1) / strength(choices) for bound in method.rates)
-    if choices.by["warmup"][0] == "default" and method.warmup != choices["warmup"]:
+    if choices.by("warmup") == "default" and method.warmup != choices["warmup"]:
         choices.put(
             "warmup", method.warmup, "planner", f"{method.title} uses a high learning rate: a longer warm-up keeps the start stable."
         )
