@@ -34,7 +34,7 @@ fi
 case "$command" in
   test) # all of them by two at once: their models are small, and each computes on one core
     shift
-    [ $# -gt 0 ] || set -- -n 2 --dist loadfile
+    [ $# -gt 0 ] || set -- -n 2 --dist loadfile --no-loadscope-reorder  # in the order of tests/conftest.py
     exec .venv/bin/python -m pytest "$@" ;;
   *) exec .venv/bin/tunesmith "$@" ;;
 esac

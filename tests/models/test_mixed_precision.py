@@ -207,7 +207,7 @@ def test_many_steps_left_out_in_a_row_are_told(house, monkeypatch):
 
     run = house.run(house.lora)
     before, said = run.status.get("warnings"), []
-    reporter = SimpleNamespace(folder=run.path, say=lambda **change: said.append(change))
+    reporter = SimpleNamespace(folder=run.path, write_status=lambda **change: said.append(change))
     told = callbacks.Report(reporter)
     skipped, taken = SimpleNamespace(step_was_skipped=True), SimpleNamespace(step_was_skipped=False)
     state = SimpleNamespace(global_step=7)

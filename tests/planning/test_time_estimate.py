@@ -242,7 +242,7 @@ def test_a_run_counts_what_is_to_come_and_leaves_tests_out_of_its_steps(ws, monk
     clock = Things(now=0.0)
     monkeypatch.setattr(callbacks.time, "monotonic", lambda: clock.now)
     run = runs.create(ws, {"model": "starter", "data": "x@1"}, {"settings": {}, "reasons": []}, name="timed")
-    told = callbacks.Report(Things(folder=run.path, say=lambda *_, **__: None, progress=lambda **_: None, stop_asked=False))
+    told = callbacks.Report(Things(folder=run.path, write_status=lambda *_, **__: None, progress=lambda **_: None, stop_asked=False))
     args = Things(eval_strategy="steps", eval_steps=10, save_steps=10, output_dir=str(run.path))
     state = Things(global_step=0, max_steps=25, epoch=0.0, is_world_process_zero=True)
     told.on_train_begin(args, state, None)
