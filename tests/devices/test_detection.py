@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from tuner import diagnostics
-from tuner.devices import detection
+from tuner.devices import data_sheets, detection
 from tuner.errors import DeviceError
 
 
@@ -129,3 +129,23 @@ def test_the_build_of_torch_is_read_without_importing_it():
         [sys.executable, "-c", "import torch; print(torch.version.cuda, torch.version.hip)"], capture_output=True, text=True, timeout=120
     )
     assert [str(detection.torch_build()[k]) for k in ("cuda", "hip")] == built.stdout.split()
+
+
+@pytest.mark.parametrize(
+    ("name", "tflops", "gigabytes"),
+    [
+        ("NVIDIA A100-SXM4-80GB", 312, 1555),
+        ("NVIDIA RTX A1000", data_sheets.DEFAULT_TFLOPS, 300),
+        ("NVIDIA A10G", 125, 600),
+        ("NVIDIA A1000 Laptop GPU", data_sheets.DEFAULT_TFLOPS, 300),
+        ("NVIDIA T400 4GB", data_sheets.DEFAULT_TFLOPS, 300),
+        ("Tesla T4", 65, 320),
+        ("NVIDIA L40S", 181, 864),
+        ("NVIDIA L4", 121, 300),
+        ("NVIDIA GeForce RTX 4090", 165, 1008),
+        ("NVIDIA GeForce RTX 3060 Laptop GPU", 25, 360),
+        ("NVIDIA H200", 989, 4800),
+    ],
+)
+def test_a_card_is_not_taken_for_one_whose_number_begins_like_it(name, tflops, gigabytes):
+    assert data_sheets.tflops(name) == tflops and data_sheets.bandwidth(name, "cuda") == gigabytes * 1e9

@@ -133,7 +133,7 @@ def round_of(boss) -> dict[str, str]:
 
 
 def test_one_at_a_time_on_a_device_and_the_next_when_it_ends(ws, boss):
-    one, two, other = waiting(ws, "sleep", "one"), waiting(ws, "sleep", "two"), waiting(ws, "sleep", "other", "cuda:1")
+    one, _, _ = waiting(ws, "sleep", "one"), waiting(ws, "sleep", "two"), waiting(ws, "sleep", "other", "cuda:1")
     one.submit(), one.submit()
     assert one.status(gone).running, "it is in the queue, so somebody will work on it"
     assert round_of(boss) == {"one": "running", "two": "waiting", "other": "running"}

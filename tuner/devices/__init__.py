@@ -5,16 +5,11 @@ Other packages use the names below: `devices.get(...)`.
 """
 
 from tuner.devices.detection import (
-    AMPERE,
-    APPLE_WATTS,
-    CORE_WATTS,
-    DEFAULT_TFLOPS,
     Device,
     bf16_is_fast,
     cards,
     cores,
     cpu,
-    cpu_tflops,
     get,
     gpu_without_torch,
     hypothetical,
@@ -26,16 +21,11 @@ from tuner.devices.detection import (
 )
 
 __all__ = [
-    "AMPERE",
-    "APPLE_WATTS",
-    "CORE_WATTS",
-    "DEFAULT_TFLOPS",
     "Device",
     "bf16_is_fast",
     "cards",
     "cores",
     "cpu",
-    "cpu_tflops",
     "get",
     "gpu_without_torch",
     "hypothetical",

@@ -14,50 +14,10 @@ from pathlib import Path
 
 import psutil
 
+from tuner.devices import data_sheets
 from tuner.errors import DeviceError
 from tuner.formatting import human_bytes
 
-# dense bf16 TFLOP/s from the vendors' data sheets; an unknown card counts as DEFAULT_TFLOPS until it is measured
-TFLOPS = {
-    "H200": 989,
-    "H100": 989,
-    "B200": 2250,
-    "A100": 312,
-    "A10": 125,
-    "L40": 181,
-    "L4": 121,
-    "T4": 65,
-    "V100": 125,
-    "5090": 210,
-    "4090": 165,
-    "4080": 97,
-    "4070": 58,
-    "4060": 30,
-    "3090": 71,
-    "3080": 60,
-    "3060": 25,
-}
-DEFAULT_TFLOPS = 30
-BANDWIDTH = {  # GB/s of memory, from the same data sheets
-    "H200": 4800,
-    "H100": 3350,
-    "B200": 8000,
-    "A100": 1555,
-    "A10": 600,
-    "L40": 864,
-    "L4": 300,
-    "T4": 320,
-    "V100": 900,
-    "5090": 1792,
-    "4090": 1008,
-    "4080": 717,
-    "4070": 504,
-    "4060": 272,
-    "3090": 936,
-    "3080": 760,
-    "3060": 360,
-}
-OTHERS = {"cuda": 300, "mps": 100, "cpu": 20}  # GB/s without a data sheet: a guess
 CORE_WATTS = 10  # rough power per busy core, in watts (data sheets: 4 in a server to 15 in a desktop)
 APPLE_WATTS = 20  # rough power of the GPU
 AMPERE = (8, 0)  # compute capability of the first NVIDIA generation with bf16 (CUDA programming guide)
@@ -89,7 +49,7 @@ class Device:
     @property
     def bandwidth(self) -> float:
         """Memory bandwidth in bytes per second, from the data sheet."""
-        return 1e9 * next((v for part, v in BANDWIDTH.items() if self.kind == "cuda" and part in self.name), OTHERS[self.kind])
+        return data_sheets.bandwidth(self.name, self.kind)
 
 
 def listing() -> list[Device]:
@@ -122,7 +82,14 @@ def _nvml_cards() -> list[Device]:
             continue  # a card that has fallen off the bus; the others still work
         found.append(
             Device(
-                f"cuda:{i}", "cuda", name, memory.total, memory.free, _tflops(name), bf16=generation >= AMPERE, watts=_watts(pynvml, handle)
+                f"cuda:{i}",
+                "cuda",
+                name,
+                memory.total,
+                memory.free,
+                data_sheets.tflops(name),
+                bf16=generation >= AMPERE,
+                watts=_watts(pynvml, handle),
             )
         )
     return found
@@ -161,12 +128,8 @@ def _amd_cards(drm: Path = Path("/sys/class/drm")) -> list[Device]:
             continue  # another vendor's card, or a display without memory of its own
         named = card / "product_name"
         name = named.read_text().strip() if named.exists() else "AMD GPU"
-        found.append(Device(f"cuda:{len(found)}", "cuda", f"{name} (ROCm, not yet tried)", total, total - used, _tflops(name)))
+        found.append(Device(f"cuda:{len(found)}", "cuda", f"{name} (ROCm, not yet tried)", total, total - used, data_sheets.tflops(name)))
     return found
-
-
-def _tflops(name: str) -> float:
-    return next((value for part, value in TFLOPS.items() if part in name), DEFAULT_TFLOPS)
 
 
 def _mps() -> list[Device]:
@@ -254,7 +217,7 @@ def bf16_is_fast() -> bool:
 
 def hypothetical(memory: int) -> Device:
     """Return a typical card with this many bytes of memory, all of them free, to plan for another computer."""
-    return Device("cuda:0", "cuda", f"a card with {human_bytes(memory)}", memory, memory, DEFAULT_TFLOPS)
+    return Device("cuda:0", "cuda", f"a card with {human_bytes(memory)}", memory, memory, data_sheets.DEFAULT_TFLOPS)
 
 
 def get(id: str | None) -> Device:
