@@ -10,6 +10,7 @@ from tuner import paths
 from tuner.data.store import store
 from tuner.errors import DataError, NotFoundError, RequestError
 from tuner.jobs import data_jobs
+from tuner.jobs import job as job_of_a_folder
 from tuner.paths import Workspace
 from tuner.system import processes
 
@@ -73,7 +74,7 @@ def test_what_is_wrong_at_once_is_said_at_once(ws, tmp_path):
 
 def test_cancel_leaves_nothing(ws, tmp_path):
     job = data_jobs.start(ws, long(tmp_path))
-    wait(ws, job, lambda p: p["rows"] > 0)
+    wait(ws, job, lambda p: p.rows > 0)
     assert data_jobs.progress(ws, job).total > 1e6
     data_jobs.cancel(ws, job)
     assert wait(ws, job).state == "cancelled" and not list(ws.datasets.iterdir())
@@ -82,8 +83,8 @@ def test_cancel_leaves_nothing(ws, tmp_path):
 @pytest.mark.skipif(os.name == "nt", reason="kill -9")
 def test_a_killed_worker_is_a_failure_and_leaves_nothing(ws, tmp_path):
     job = data_jobs.start(ws, long(tmp_path))
-    wait(ws, job, lambda p: p["rows"] > 0)
-    child = data_jobs._children.pop(job)  # as after a restart of the page: only the lock tells
+    wait(ws, job, lambda p: p.rows > 0)
+    child = job_of_a_folder._children.pop(str(ws.jobs / job))  # as after a restart of the page: only the lock tells
     assert data_jobs.progress(ws, job).state == "running"
     child.send_signal(signal.SIGKILL)
     child.wait()

@@ -22,6 +22,7 @@ from tuner.devices import roofline
 from tuner.errors import ConflictError
 from tuner.export import formats
 from tuner.jobs import dry_run, run_queue, supervisor, training
+from tuner.jobs import queue as jobs_queue
 from tuner.jobs.job import Job
 from tuner.labels import projects, queue
 from tuner.paths import Workspace
@@ -102,7 +103,7 @@ def test_the_old_names_of_work_are_understood(before, monkeypatch):
     (run / "fetch").write_text("owner/name")
     place = roofline.folder(devices.cpu(), before.machine_folder())
     place.mkdir(parents=True, exist_ok=True)
-    with closing(queue.connect(before.machine_folder())) as db, db:
+    with closing(jobs_queue.connect(before.machine_folder())) as db, db:
         db.execute("DELETE FROM jobs WHERE kind = 'measure'")
         db.execute("INSERT INTO jobs (kind, folder, device, created) VALUES ('probe', ?, 'cpu', 0)", (str(place),))
     watcher = supervisor.Supervisor(before.machine_folder(), supervisor.handover.Inbox(before.machine_folder()))

@@ -44,7 +44,7 @@ def test_the_second_answer_to_single_answers(house):
     ws = house.ws
     project = projects.create(ws, "Against the data").id
     wish = Request((Writer(DATA), Writer("starter", temperature=0, max_tokens=60)), data=house.data.ref, limit=3)
-    report = finished(ws, project, generate.ask(ws, project, wish))["report"]
+    report = finished(ws, project, generate.ask(ws, project, wish)).result["report"]
     assert report["added"] >= 2
     with db.reading(ws, project) as file:
         first = [json.loads(t)[0]["content"] for (t,) in file.execute("SELECT first FROM pairs")]

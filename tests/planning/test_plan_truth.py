@@ -344,7 +344,7 @@ def test_a_sample_speaks_for_a_large_dataset_until_all_is_counted(ws, tmp_path, 
     question = token_counts.question(ds, training.models.resolve("starter"), values)
     heard = []
     exact = training.prepare(ws, values, each=heard.append)[0]
-    sample = token_counts._read(*(lambda f: (str(f), f.stat().st_mtime_ns, 1))(token_counts._sample_of(question.file)))
+    sample = token_counts._read(*(lambda f: (str(f), f.stat().st_mtime_ns, 1))(question.sample_file))
     assert sample.sample and 60 < sample.lengths().max() == exact_longest(exact) and len(sample.lengths()) == 1000
     assert exact.rows["rows"] == ds.rows - ds.held_out and any(0 < h["done"] < ds.rows for h in heard)
     assert training.prepare(ws, values, wait=0)[0].rows == exact.rows, "it is kept with the version"

@@ -295,7 +295,7 @@ def test_a_real_probe_measures_what_can_be(tmp_path, monkeypatch):
     monkeypatch.setitem(device_benchmark.COPIED, "cpu", 1 << 20)
     place = roofline.folder(devices.cpu())
     place.mkdir(parents=True)
-    assert device_benchmark.main("cpu", place / roofline.RESULT, 0.5) == 0
+    assert device_benchmark.main(place, "cpu", 0.5) == 0
     found = roofline.of(devices.cpu())
     assert found.measured and 1e8 < found.fp32 < 1e15 and 1e7 < found.bf16 < 1e15 and 1e7 < found.bandwidth < 1e13
     assert 1e-6 < found.layer < 1 and "TFLOP/s" in diagnostics.as_text(diagnostics.benchmark_result(found))
@@ -376,12 +376,12 @@ def test_a_run_never_waits_for_a_probe_nor_works_beside_it(ws, office):
     place.mkdir(parents=True)
     Job(ws, "probe", place).submit("cpu")
     look_around(s)
-    assert started == [("tuner.workers.device_benchmark", "cpu", str(place / roofline.RESULT))]
+    assert started == [("tuner.workers.device_benchmark", str(place), "cpu")]
     probe = next(iter(s.children.values()))
     run = runs.create(ws, {"model": "starter", "data": "x@1"}, plan().as_dict() | {"model": {}}, name="urgent")
     Job(ws, "train", run.path).submit("cpu")
     look_around(s)
-    assert probe.code == -9 and started[-1][1:] == (str(run.path),) and states(s) == {"probe": "waiting", "train": "running"}
+    assert probe.code == -9 and started[-1][1:] == (str(run.path), "cpu") and states(s) == {"probe": "waiting", "train": "running"}
     look_around(s)
     assert len(started) == 2 and states(s)["probe"] == "waiting", "beside a run it would measure something else"
     next(iter(s.children.values())).code = 0

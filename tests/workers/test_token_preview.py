@@ -14,6 +14,7 @@ from tuner import cli, paths
 from tuner.data import length_statistics
 from tuner.data.store import store
 from tuner.errors import DataError, ModelError, NotFoundError, RequestError
+from tuner.jobs import job as job_of_a_folder
 from tuner.jobs import token_preview
 from tuner.runs.run_warnings import NO_CALLS, NO_SYSTEM
 from tuner.workers.tokenization import template_sandbox, tokenizer_loader
@@ -365,7 +366,7 @@ def test_a_preview_from_start_to_end(ws, data, starter):
     assert token_preview.curve(ws, job)["limit"][-1] == out.longest and sum(token_preview.histogram(ws, job)["counts"]) == 40
     (shown,) = until(lambda: token_preview.look_at(ws, job, [{"messages": [u("Hi"), a("Hey, you")]}]))
     assert "".join(t["text"] for t in shown["tokens"] if t["trained"]) == "Hey, you<|im_end|>"
-    child = token_preview._children[job]
+    child = job_of_a_folder._children[str(ws.jobs / job)]
     os.kill(child.pid, signal.SIGKILL)
     child.wait()
     assert token_preview.look_now(ws, job, offset=9, count=1)[0]["row"] == 10, "a worker that left is started again"
@@ -405,7 +406,7 @@ def test_rows_that_can_not_be_learnt_say_why(ws, tmp_path):
     (folder / "chat_template.jinja").write_text("{{ raise_exception('Never.') }}")
     other = token_preview.start(ws, ds.ref, str(folder))
     state = token_preview.wait(ws, other, 60)
-    assert other != job and state.state == "failed" and state.errors[0]["code"] == "model" and "Never." in state["errors"][0]["message"]
+    assert other != job and state.state == "failed" and state.errors[0]["code"] == "model" and "Never." in state.errors[0]["message"]
     with pytest.raises(ModelError, match="Never"):
         token_preview.look(ws, other)
 

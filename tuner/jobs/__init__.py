@@ -1,5 +1,6 @@
-"""Work in the background: the queue and its supervisor, and everything that is started there.
+"""Work in the background: one runtime for everything that a process of its own does.
 
-`supervisor` takes jobs from the queue and starts workers, one at a time on a device; `training`, `dry_run`, `downloads`, `benchmarks` put
-jobs into it. `data_jobs` and `token_preview` start processes of their own. `worker_exit` is how a worker's end is written. In: a request.
-Out: an id whose state can be asked. May import `planning` and what stands below it."""
+`kinds` is the table of what can run, with its states; `job` starts, watches, stops and removes one; `queue`, `leases` and `supervisor` hand
+out the devices. `training`, `dry_run`, `downloads`, `benchmarks`, `data_jobs` and `token_preview` are what people ask for, `run_queue` looks
+after runs, `token_counting` has tokens counted, `handover` passes on a token, `worker_exit` writes how a worker ended. In: a request.
+Out: a state that can be asked. May import `planning` and what stands below it."""

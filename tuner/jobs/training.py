@@ -273,7 +273,7 @@ def resume(ws: Workspace, id: str) -> runs.Run:
     return runs.get(ws, id)
 
 
-def wait(ws: Workspace, id: str, *, each: Callable[[runs.Run], None] | None = None) -> runs.Run:
+def wait(ws: Workspace, id: str, *, each: Callable[[runs.Run], None] | None = None, poll: float = 0.3) -> runs.Run:
     """Wait for a run's end, calling `each(run)` on the way."""
 
     def look() -> runs.Run:
@@ -282,7 +282,7 @@ def wait(ws: Workspace, id: str, *, each: Callable[[runs.Run], None] | None = No
             each(run)
         return run
 
-    return Job(ws, "train", ws.run(id)).wait(look, lambda run: run.live, poll=0.3)
+    return Job(ws, "train", ws.run(id)).wait(look, lambda run: run.live, poll=poll)
 
 
 def demo(ws: Workspace) -> runs.Run:
