@@ -103,7 +103,7 @@ def bring(ws: Workspace, args) -> dict:
 
 
 def _is_file(path: Path) -> bool:
-    """Whether there is something at this path; what is no file (a pipe, a folder without a dataset's name) is told by whoever opens it."""
+    """Whether there is something at this path; what is no file (a pipe, a folder without a dataset's name) raises when it is opened."""
     try:
         return path.exists() and not path.is_dir()
     except OSError:  # a name too long, a folder that may not be entered

@@ -50,7 +50,7 @@ class JobStatus:
 
 @dataclass(frozen=True)
 class Job:
-    """A job of a kind in a folder. It holds nothing: whoever asks makes it anew."""
+    """A job of a kind in a folder. It holds no state: all of it is on disk."""
 
     ws: Workspace
     kind: str

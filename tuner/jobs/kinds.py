@@ -50,10 +50,10 @@ class Kind:
     record: str | None = None  # STATUS, RESULT, or None for a kind whose state is seen by its lock and its own files
     stop: str = "control"  # the file that asks it to stop
     use: Use = Use.NOTHING  # how it uses its device
-    queued: bool = True  # False: it is started at once by whoever asks, without the supervisor
+    queued: bool = True  # False: the page or the terminal starts it at once, without the supervisor
     network: bool = False  # whether it may use the network, and is handed the Hub's token
     reason: str | None = None  # what a person reads while it begins
-    evicts: tuple[Use, ...] = ()  # what makes way for it on its device
+    evicts: tuple[Use, ...] = ()  # what is stopped for it on its device
     killed_to_stop: bool = False  # its process is ended at once: it has nothing to save
     kept: float | None = None  # seconds that its folder stays after its end; None: until somebody removes it
     stages: tuple[Stage, ...] = ()

@@ -13,7 +13,7 @@ class Use(Enum):
     """How a job uses its device."""
 
     NOTHING = "nothing"  # it computes on the CPU beside everything else
-    SHARED = "shared"  # it stays in memory, computes when it is asked, and makes way for a run
+    SHARED = "shared"  # it stays in memory, computes when it is asked, and is stopped for a run
     WHOLE = "whole"  # one of these at a time on a device
     IDLE = "idle"  # it gives a true result only while nothing else computes or waits for a device
 

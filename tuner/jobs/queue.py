@@ -70,7 +70,7 @@ def set_state(db: sqlite3.Connection, id: int, state: str, pid: int | None = Non
 
 
 def sharing(machine: Path, device: str) -> list[int]:
-    """Return the process ids of the chats on a device, which make way for a run."""
+    """Return the process ids of the chats on a device, which are stopped for a run."""
     if not (machine / FILE).exists():
         return []
     with closing(connect(machine)) as db:

@@ -1,4 +1,4 @@
-"""Runs in the queue: put there, and looked after when whoever did that is gone."""
+"""Put runs into the queue, and have a supervisor look at them again after a crash or a restart."""
 
 from tuner import paths, runs
 from tuner.jobs.job import Job

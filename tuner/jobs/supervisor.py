@@ -106,7 +106,7 @@ class Supervisor:
         return True
 
     def evict(self, job: QueuedJob) -> bool:
-        """Have jobs make way for this one; return whether it may begin. A benchmark is ended on every device, for it would measure the job as well,
+        """Stop what this job evicts; return whether it may begin. A benchmark is ended on every device, for it would measure the job as well,
         and waits again; a former supervisor's is waited for, five seconds at most. A chat leaves the memory of the job's GPU; on a CPU,
         chatting during a run is the person's choice."""
         free = True

@@ -59,7 +59,7 @@ class FolderIndex(Generic[T]):
         self._made: dict[str, Any] = {}  # what was derived from this version
 
     def look(self) -> int:
-        """The version now, after a look at every folder. Whoever waits for a look that began after they asked takes its answer."""
+        """The version now, after a look at every folder. A caller that waits for a look that began after its own call takes that answer."""
         asked = time.monotonic()
         with self._lock:
             if self._looked <= asked:

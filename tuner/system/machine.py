@@ -120,7 +120,7 @@ class Machine:
         try:
             with closing(sqlite3.connect(f"file:{file.as_posix()}?mode=ro", uri=True, timeout=5)) as db:
                 return dict(db.execute("SELECT folder, state FROM jobs WHERE state != 'done'"))
-        except sqlite3.Error as error:  # whoever puts work into it is told; who only looks can still look
+        except sqlite3.Error as error:  # adding a job raises it; looking goes on without the queue
             print(f"{file} can't be read: {error}", file=sys.stderr)
             return {}
 
