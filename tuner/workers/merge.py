@@ -91,7 +91,7 @@ def judged(before: list[torch.Tensor], after: list[torch.Tensor], objective: str
         )
     same = [(a.argmax(-1) == b.argmax(-1)).float().mean().item() for a, b in zip(before, after, strict=True)]
     return {
-        "kind": "scores of the merged model against base with addition",
+        "kind": "scores of the merged model against the base model with its adapter",
         "max_kl": round(max(divergence, 0.0), 6),
         "same_choice": sum(same) / len(same),
         "passed": True,
