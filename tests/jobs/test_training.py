@@ -681,7 +681,7 @@ def test_what_a_run_goes_on_from_settles_its_size_or_rules_it_out(house, tmp_pat
     assert [(e["field"], e["available"]) for e in caught.value.as_list()] == [("lora_rank", [8])]
     assert ask(method="ln").settings["method"] == "ln" and ask(method="qlora").settings["lora_rank"] == 8
     folder = tmp_path / "foreign"
-    for kind, method, field in (("PROMPT_TUNING", "lora", "method"), ("VERA", "lora", "model"), ("P_TUNING", "p_tuning", "model")):
+    for kind, method, field in (("PROMPT_TUNING", "lora", "method"), ("NO_SUCH_TYPE", "lora", "model"), ("P_TUNING", "p_tuning", "model")):
         shutil.copytree(house.run(house.lora).path / "model", folder, dirs_exist_ok=True)
         paths.write_json(
             folder / "adapter_config.json", {"peft_type": kind, "base_model_name_or_path": str(paths.STARTER), "task_type": "CAUSAL_LM"}

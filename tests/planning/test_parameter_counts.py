@@ -9,6 +9,7 @@ from tests.models.test_tensor_shapes import KINDS as ALL
 from tests.models.test_tensor_shapes import facts
 from tuner import models
 from tuner.planning.memory import parameter_counts
+from tuner.settings import methods
 
 KINDS = ("llama", "gpt2", "qwen2", "qwen3", "phi", "opt plain", "bert", "roberta", "distilbert", "deberta-v2", "modernbert", "electra")
 KINDS += ("t5", "t5 gated", "bart")
@@ -74,6 +75,8 @@ def built() -> dict:
 def test_the_count_is_that_of_the_model_that_is_built(built, name, method):
     for objective in OBJECTIVES[facts(name).family]:
         real = built[f"{name}/{objective}/{method}"]
+        if isinstance(real, str) and methods.refusal(METHODS[method]["method"], objective, facts(name), METHODS[method]):
+            continue  # PEFT can't build it, and the registry says so
         assert parameter_counts.trainable(facts(name), METHODS[method], objective, 3) == real, objective
 
 

@@ -1,15 +1,19 @@
 """The registries: each cell is trained or refused in one sentence that names another; a technique is proposed with its reason."""
 
+import importlib.util
 import json
 
 import pytest
 
 from tests.planning.test_planner import CARD, CPU
 from tuner import cli, models, paths
+from tuner.data.schema import column_aliases
 from tuner.errors import Problems, TunerError
+from tuner.export import model_card
 from tuner.planning import method_suggestions, planner
+from tuner.planning.memory import activations, parameter_counts
 from tuner.planning.planner import DataFacts
-from tuner.settings import methods, objectives, run_config
+from tuner.settings import continuation, methods, objectives, run_config
 
 FACTS = {
     "decoder": models.resolve("starter").facts,
@@ -105,6 +109,29 @@ def test_each_technique_has_its_rate_and_warns_outside_its_range(method):
         run_config.parse({"method": method, "learning_rate": 1.0}), _qwen(), DataFacts("chat", 1000, 50, 60.0, 200), device=CARD
     )
     assert any("far from what works" in n for n in far.notes)
+
+
+@pytest.mark.parametrize("method", methods.METHODS)
+def test_each_method_is_entered_wherever_the_program_looks_for_it(method):
+    m, settings = methods.get(method), {k: f.default for k, f in run_config.FIELDS.items()} | {"method": method, "precision": "bf16"}
+    assert m.saved in ("layers", "whole", "bottleneck") or m.saved.startswith("peft:"), "what its result is"
+    assert method in parameter_counts.COUNTS or m.saved in ("layers", "whole"), "the number of its parameters"
+    assert activations.way(settings, again=False), "the memory of its activations"
+    assert (method in methods.PEFT) is (m.saved not in ("layers", "whole")) and (m.saved in continuation.MERGE) is m.merges
+
+
+def test_a_method_that_is_entered_nowhere_else_is_never_counted_as_another():
+    with pytest.raises(KeyError):
+        activations.way({"method": "new", "precision": "bf16"}, again=False)
+    with pytest.raises(KeyError):
+        parameter_counts.trainable(FACTS["decoder"], {"method": "new"})
+
+
+@pytest.mark.parametrize("objective", objectives.OBJECTIVES.values(), ids=lambda o: o.name)
+def test_each_objective_is_entered_wherever_the_program_looks_for_it(objective):
+    assert importlib.util.find_spec(f"tuner.workers.training.{objective.worker}")
+    assert model_card.PIPELINES[objective.name]
+    assert objective.kinds and set(objective.kinds) <= set(column_aliases.KINDS)
 
 
 def _qwen():

@@ -133,6 +133,13 @@ def coloured(n: int, seed: int = 1, colours=COLOURS) -> list[dict]:
     return out
 
 
+def test_every_model_that_does_not_chat_can_be_asked():
+    from tuner.settings import objectives
+    from tuner.workers.serving import task_predict
+
+    assert set(task_predict.PREDICTORS) == set(objectives.OBJECTIVES) - set(objectives.GENERATIVE)
+
+
 # --- labels and numbers ---------------------------------------------------------------------------------------------------
 
 

@@ -278,6 +278,13 @@ def test_what_another_technique_learnt_is_merged_first_or_refused(folder, tmp_pa
         torch.testing.assert_close(outputs(on, rows), outputs(model, rows), atol=1e-5, rtol=1e-5)
 
 
+def test_a_method_without_a_config_is_never_trained_as_another(folder):
+    kept = {"full", "last_layers", *methods.PROMPT_METHODS}
+    assert set(peft_methods.CONFIGS) == set(methods.METHODS) - kept
+    with pytest.raises(KeyError, match="new"):
+        peft_methods.build(base(folder("llama"), "chat"), settings("new"), models.folder_facts(folder("llama")), objective="chat")
+
+
 class Rows(torch.utils.data.Dataset):
     def __init__(self, rows: dict):
         self.rows = rows

@@ -18,7 +18,7 @@ from tuner.planning import token_counts
 from tuner.settings import continuation, losses, methods, objectives, presets, run_config
 
 PACKABLE = ("chat", "text")
-HEADS, FEW = ("classification", "regression", "tokens", "qa", "reward"), 5000  # objectives that add an output head to the model; rows
+HEADS, FEW = objectives.HEADS, 5000  # rows
 TINY = 50_000_000  # parameters: a smaller model is a toy, which trains at ten times the usual learning rate
 
 

@@ -13,19 +13,8 @@ from tuner.settings import methods, objectives
 
 ABOUT = "layers.json"  # beside the trained layers: which ones they are
 EXTRA = "prompt_network.safetensors"  # the network that produces the prompts (P-tuning, prefix projection); PEFT saves only its output
-KINDS = {
-    "lora": "peft:LORA",
-    "qlora": "peft:LORA",
-    "ia3": "peft:IA3",
-    "ln": "peft:LN_TUNING",
-    "prompt": "peft:PROMPT_TUNING",
-    "p_tuning": "peft:P_TUNING",
-    "prefix": "peft:PREFIX_TUNING",
-    "adapter": "bottleneck",
-    "last_layers": "layers",
-    "full": "whole",
-}
-MERGE = ("peft:LORA", "peft:IA3", "peft:LN_TUNING", "layers", "whole")
+KINDS = {m.name: m.saved for m in methods.METHODS.values()}
+MERGE = tuple(dict.fromkeys(m.saved for m in methods.METHODS.values() if m.merges))
 METHOD_OF = {kind: method for method, kind in reversed(KINDS.items())}
 LARGEST = 1 << 20  # largest rank, size or number of layers
 # setting: (its key in adapter_config.json, the value when the key is missing)

@@ -11,7 +11,6 @@ from tuner.models import ModelFacts
 from tuner.settings import objectives
 
 PROMPT_METHODS = ("prompt", "p_tuning", "prefix")  # train a few virtual tokens before the text and leave all weights unchanged
-PEFT = ("adapter", "lora", "qlora", *PROMPT_METHODS, "ia3", "ln")  # saved as a small adapter beside the base model
 
 
 @dataclass(frozen=True)
@@ -19,7 +18,8 @@ class Method:
     """A fine-tuning method.
 
     `rate`: the usual learning rate. `rates`: the range outside of which the plan warns. `tiny_rate`: the learning rate for models of a few
-    million parameters, which need larger steps. `settings`: the settings of `RunConfig` that apply to it.
+    million parameters, which need larger steps. `settings`: the settings of `RunConfig` that apply to it. `saved`: what its result is, as
+    `continuation.kind` finds it in the folder: peft:LORA and so on (PEFT's type of the adapter), bottleneck, layers or whole.
     """
 
     name: str
@@ -28,6 +28,7 @@ class Method:
     good: str
     bad: str
     paper: str
+    saved: str
     rate: float
     rates: tuple[float, float]
     tiny_rate: float
@@ -49,6 +50,7 @@ METHODS = {
             "Nearly as good as full fine-tuning for a style, a format or a task, with a fraction of the memory; many adapters can share one base model.",
             "Learns less new knowledge than full fine-tuning.",
             "Hu et al. 2021, arXiv:2106.09685",
+            "peft:LORA",
             2e-4,
             (1e-5, 2e-3),
             2e-3,
@@ -61,6 +63,7 @@ METHODS = {
             "Trains the largest model that fits: the weights take a quarter of the memory.",
             "A little slower and a little less exact than LoRA; the adapter is merged into the unquantized model.",
             "Dettmers et al. 2023, arXiv:2305.14314",
+            "peft:LORA",
             2e-4,
             (1e-5, 2e-3),
             2e-3,
@@ -73,6 +76,7 @@ METHODS = {
             "Learns the most: new knowledge, a new language, a large dataset.",
             "Takes four to eight times the memory of the model and forgets more of what the model knew; each result is a complete model.",
             "Howard and Ruder 2018, arXiv:1801.06146",
+            "whole",
             2e-5,
             (1e-6, 1e-4),
             5e-4,
@@ -84,6 +88,7 @@ METHODS = {
             "Fast, and keeps what the lower layers know; good for labels and for a style of answering.",
             "Learns less than LoRA with the same memory where the task is far from what the model knows.",
             "Lee et al. 2019, arXiv:1911.03090",
+            "layers",
             5e-5,
             (1e-6, 1e-3),
             2e-3,
@@ -96,6 +101,7 @@ METHODS = {
             "Stable on small datasets; the classic choice for encoders, with one adapter per task.",
             "Adds computation to every layer, so the tuned model answers a little slower, and it can't be merged.",
             "Houlsby et al. 2019, arXiv:1902.00751; Pfeiffer et al. 2020, arXiv:2005.00247",
+            "bottleneck",
             3e-4,
             (1e-5, 5e-3),
             3e-3,
@@ -109,6 +115,7 @@ METHODS = {
             "Tiny (a hundredth of LoRA), and hardly overfits on very few rows.",
             "Learns little: tasks close to what the model knows, no new knowledge.",
             "Liu et al. 2022, arXiv:2205.05638",
+            "peft:IA3",
             3e-3,
             (3e-4, 3e-2),
             2e-2,
@@ -120,6 +127,7 @@ METHODS = {
             "Tiny and nearly free; a surprisingly good start for a style.",
             "Learns little.",
             "Zhao et al. 2023, arXiv:2312.11420",
+            "peft:LN_TUNING",
             1e-3,
             (1e-4, 1e-2),
             1e-2,
@@ -131,6 +139,7 @@ METHODS = {
             "The smallest of all: a few thousand numbers; many tasks can be served from one base model.",
             "Learns slowly, and works well only on large models (billions of parameters).",
             "Lester et al. 2021, arXiv:2104.08691",
+            "peft:PROMPT_TUNING",
             3e-2,
             (1e-3, 3e-1),
             1e-1,
@@ -146,6 +155,7 @@ METHODS = {
             "Better than prompt tuning on models below a few billion parameters.",
             "Still much weaker than LoRA on small models.",
             "Liu et al. 2021, arXiv:2103.10385",
+            "peft:P_TUNING",
             1e-2,
             (1e-3, 3e-1),
             1e-2,
@@ -161,6 +171,7 @@ METHODS = {
             "Stronger than prompt tuning, and still leaves the base model unchanged.",
             "Needs more memory for activations than LoRA, because it breaks with gradient checkpointing.",
             "Li and Liang 2021, arXiv:2101.00190",
+            "peft:PREFIX_TUNING",
             1e-2,
             (1e-4, 1e-1),
             2e-2,
@@ -172,6 +183,9 @@ METHODS = {
         ),
     )
 }
+
+
+PEFT = tuple(m.name for m in METHODS.values() if m.saved not in ("layers", "whole"))  # saved as a small adapter beside the base model
 
 
 def get(name: str) -> Method:

@@ -40,6 +40,11 @@ class Objective:
     metrics: tuple[str, ...]
     face: str  # chat | complete | labels | number | judgement | entities | span | rewrite
 
+    @property
+    def head(self) -> str:
+        """The output layer: `lm` is the model's own; `classification`, `tokens` and `qa` are new in a run."""
+        return {"SEQ_CLS": "classification", "TOKEN_CLS": "tokens", "QUESTION_ANS": "qa"}.get(self.task, "lm")
+
 
 OBJECTIVES = {
     o.name: o
@@ -154,6 +159,9 @@ OBJECTIVES = {
         ),
     )
 }
+
+
+HEADS = {o.name: o.head for o in OBJECTIVES.values() if o.head != "lm"}  # objectives that add an output layer, and which
 
 
 def get(name: str) -> Objective:

@@ -39,6 +39,13 @@ NEAR = {
     "prefix": "frozen",
     "houlsby": "adapter",
 }
+OTHERS = {
+    "ia3": "ia3",
+    "ln": "ln",
+    "prefix": "prefix",
+    "prompt": "frozen",
+    "p_tuning": "frozen",
+}  # method -> its key, where no setting counts
 LIKE = {
     "mistral": "llama",
     "smollm3": "llama",
@@ -155,7 +162,7 @@ def way(settings: dict[str, Any], *, again: bool, device: str = "cuda") -> str:
     elif method == "adapter":
         name = "houlsby" if settings.get("adapter_placement") == "houlsby" else "adapter"
     else:
-        name = {"ia3": "ia3", "ln": "ln", "prefix": "prefix"}.get(method, "frozen")
+        name = OTHERS[method]
     if device == "cpu":
         name = f"cpu {settings['precision']} {name.removesuffix('-fp32')}"
     return name + (" again" if again else "")

@@ -8,8 +8,9 @@ from typing import Any
 
 from tuner.models import ModelFacts, lora_parameters, tensor_shapes
 from tuner.models.architectures import BUILDERS, Part
+from tuner.settings import objectives
 
-HEADS = {"classification": "classification", "regression": "classification", "reward": "classification", "tokens": "tokens", "qa": "qa"}
+HEADS = objectives.HEADS
 KEYS_VALUES = {
     *("k", "v", "key", "value", "k_proj", "v_proj", "key_proj", "value_proj", "k_lin", "v_lin"),
     *("Wqkv", "c_attn", "qkv_proj", "query_key_value"),

@@ -110,18 +110,11 @@ def _no_target(facts: ModelFacts, targets: Any) -> ModelError:
 
 def _config(model, s: dict[str, Any], facts: ModelFacts, task: str) -> PeftConfig:
     """Return the PEFT config; the task head is trained in full."""
-    common = {"task_type": task, "modules_to_save": layers.heads(model) or None}
-    if s["method"] in ("lora", "qlora"):
-        return _lora(model, s, facts, common)
-    if s["method"] == "adapter":
-        return bottleneck_adapter.BottleneckConfig(size=s["adapter_size"], placement=s["adapter_placement"], **common)
-    if s["method"] == "ln":
-        return LNTuningConfig(target_modules=layers.norms(model), **common)
-    inner, down = layers.ia3_places(model)
-    return IA3Config(target_modules=inner + down, feedforward_modules=down, **common)
+    return CONFIGS[s["method"]](model, s, facts, {"task_type": task, "modules_to_save": layers.heads(model) or None})
 
 
-def _lora(model, s: dict[str, Any], facts: ModelFacts, common: dict[str, Any]) -> LoraConfig:
+def _targets(model, s: dict[str, Any], facts: ModelFacts) -> list[str]:
+    """Return the full names of the linear layers that `lora_targets` means. ModelError when there is none."""
     targets = models.lora_modules(facts, s.get("lora_targets", "all-linear"))
     if targets == "all-linear":  # PEFT's own "all-linear" includes some task heads
         targets = layers.linears(model)
@@ -129,6 +122,11 @@ def _lora(model, s: dict[str, Any], facts: ModelFacts, common: dict[str, Any]) -
         targets = layers.named(model, targets, list(models.targets(facts).values()))
     if not targets:
         raise _no_target(facts, s.get("lora_targets"))
+    return targets
+
+
+def _lora(model, s: dict[str, Any], facts: ModelFacts, common: dict[str, Any]) -> PeftConfig:
+    targets = _targets(model, s, facts)
     if s.get("use_dora") and s.get("lora_init", "default") != "default":
         raise _refused("DoRA does not work with PiSSA or OLoRA.", "Leave DoRA off, or choose the default initialization.", "use_dora")
     if s.get("lora_init") == "olora" and any(hasattr(model.get_submodule(n), "nf") for n in targets):
@@ -145,6 +143,22 @@ def _lora(model, s: dict[str, Any], facts: ModelFacts, common: dict[str, Any]) -
         init_lora_weights=True if s.get("lora_init", "default") == "default" else s["lora_init"],
         **common,
     )
+
+
+def _bottleneck(model, s: dict[str, Any], facts: ModelFacts, common: dict[str, Any]) -> PeftConfig:
+    return bottleneck_adapter.BottleneckConfig(size=s["adapter_size"], placement=s["adapter_placement"], **common)
+
+
+def _norms(model, s: dict[str, Any], facts: ModelFacts, common: dict[str, Any]) -> PeftConfig:
+    return LNTuningConfig(target_modules=layers.norms(model), **common)
+
+
+def _ia3(model, s: dict[str, Any], facts: ModelFacts, common: dict[str, Any]) -> PeftConfig:
+    inner, down = layers.ia3_places(model)
+    return IA3Config(target_modules=inner + down, feedforward_modules=down, **common)
+
+
+CONFIGS = {"lora": _lora, "qlora": _lora, "adapter": _bottleneck, "ln": _norms, "ia3": _ia3}  # method -> its config; prompts have `_soft`
 
 
 # --- prompts and prefixes -------------------------------------------------------------------------------------------------------

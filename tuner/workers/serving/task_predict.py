@@ -21,8 +21,7 @@ def answer(
     the weights. RequestError for an empty text and other invalid requests."""
     if not text.strip():
         raise RequestError("The text is empty.", asked=text, available="any text", remedy="Enter a text.", field="text")
-    predictors = {"classification": labels, "regression": number, "reward": reward, "tokens": words, "qa": span, "seq2seq": rewrite}
-    return predictors[objective](model, tokenizer, text, about=about or {}, question=question, most=most)
+    return PREDICTORS[objective](model, tokenizer, text, about=about or {}, question=question, most=most)
 
 
 def limit(model, tokenizer) -> int:
@@ -123,3 +122,6 @@ def rewrite(model, tokenizer, text: str, *, about: dict, most: int = 256, **_) -
     inputs.pop("token_type_ids", None)
     out = model.generate(**inputs, max_new_tokens=max(most, about.get("longest_target", 0)), do_sample=False, num_beams=1)
     return {"text": tokenizer.decode(out[0], skip_special_tokens=True).strip(), "tokens": inputs["input_ids"].shape[1]}
+
+
+PREDICTORS = {"classification": labels, "regression": number, "reward": reward, "tokens": words, "qa": span, "seq2seq": rewrite}

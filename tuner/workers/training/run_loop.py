@@ -179,8 +179,7 @@ def build(job: Job, *, names: list[str] | None = None, problem: str | None = Non
         problem=problem,
         quantization=s.get("quantization"),
     )
-    task = objectives.get(s["objective"]).task
-    job.fresh_head = task in ("SEQ_CLS", "TOKEN_CLS", "QUESTION_ANS") and job.start is None and bool(model.fresh_modules)
+    job.fresh_head = s["objective"] in objectives.HEADS and job.start is None and bool(model.fresh_modules)
     facts = models.folder_facts(job.base)
     model = peft_methods.build(model, s, facts, objective=s["objective"], tokenizer=job.tokenizer, start=job.start)
     if s["precision"] == "fp16":
