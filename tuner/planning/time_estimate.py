@@ -20,6 +20,7 @@ from tuner.errors import SettingError
 from tuner.models import ModelFacts, mixed_precision
 from tuner.planning import memory
 from tuner.planning.decisions import PACKABLE, DataFacts
+from tuner.settings import objectives
 from tuner.settings.methods import PROMPT_METHODS
 
 SAMPLE = 400  # rows whose longest is known when lengths are a guess
@@ -32,7 +33,9 @@ TRAINER = {"cpu": 0.008, "cuda": 0.015, "mps": 0.02}  # seconds of a step outsid
 MODULES = 2.0  # operations of transformers' layer relative to the bare layer of the benchmark
 ADDED = {"lora": 1.2, "qlora": 1.5, "adapter": 0.4, "ia3": 0.3}  # operations that an adapter adds to a layer, as a share of the layer's own
 HALF_BUSY = {"cpu": (32, 96), "cuda": (512, 512), "mps": (256, 512)}  # tokens, width at which products reach half of the peak throughput
-SCORED = {"chat": 0.5, "text": 1.0, "seq2seq": 1.0, "preference": 1.0}  # share of tokens for which logits are computed
+SCORED = {
+    "chat": 0.5
+}  # share of tokens for which logits over the vocabulary are computed; all where it is not here, none with another head
 MOVED = (30, 12)  # numbers read and written between the products, forward and backward, in units of (H, I) per token and layer
 CHOSEN = 30  # bytes moved per logit, forward and backward
 UPDATED = {
@@ -129,7 +132,7 @@ class _Work:
         self.layer = _active(facts)
         self.sides = 2 if memory.paired(s) else 1  # answers per row
         self.asked = memory.uses_reference(s)  # whether the reference model runs beside the model
-        self.scored = SCORED.get(s["objective"], 0.0)
+        self.scored = SCORED.get(s["objective"], 0.0 if s["objective"] in objectives.HEADS else 1.0)
         self.wide = mixed_precision.width(s["precision"], s["method"])
         self.fp16 = s["precision"] == "fp16"
         self.bf16 = s["precision"] == "bf16" or (device.kind == "cuda" and device.bf16)  # GPUs compute in bf16 even with fp32 weights
