@@ -49,7 +49,9 @@ def made_tokenizer():
     core.decoder = decoders.WordPiece()
     core.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
     names = dict(zip(("pad_token", "unk_token", "cls_token", "sep_token"), SPECIAL, strict=True))
-    return PreTrainedTokenizerFast(tokenizer_object=core, eos_token="[SEP]", model_input_names=["input_ids", "attention_mask"], **names)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=core, eos_token="[SEP]", mask_token="[MASK]", model_input_names=["input_ids", "attention_mask"], **names
+    )
 
 
 def rows_for(objective: str) -> list[dict]:

@@ -9,7 +9,8 @@ NOTHING = 0  # the target of a window without an answer: its first token
 
 
 def texts(tokenizer, values, max_length: int | None) -> Rows:
-    """Return tokenized texts, truncated at `max_length` (None: not truncated); `labels` as in the rows: str, list of str, or float."""
+    """Return tokenized texts, truncated at `max_length` (None: not truncated); `labels` as in the rows: str, list of str, or float;
+    None for texts without."""
     rows = Rows()
     for batch in batched(values):
         encoded = tokenizer([v["text"] for v in batch], truncation=max_length is not None, max_length=max_length)
@@ -18,7 +19,7 @@ def texts(tokenizer, values, max_length: int | None) -> Rows:
                 rows.leave_out(EMPTY)
                 continue
             rows.cut += cut
-            rows.add(input_ids=ids, labels=value["label"], weight=weight_of(value))
+            rows.add(input_ids=ids, labels=value.get("label"), weight=weight_of(value))
     return rows
 
 
