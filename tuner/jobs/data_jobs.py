@@ -72,16 +72,16 @@ def quality_report(ws: Workspace, ds: Dataset) -> str | None:
 
 
 def begin(
-    ws: Workspace, task: str, id: str | None = None, *, hidden: dict[str, str] | None = None, text: str | None = None, **arguments
+    ws: Workspace, task: str, job_id: str | None = None, /, *, hidden: dict[str, str] | None = None, text: str | None = None, **arguments
 ) -> str:
     """Start a task of workers/data_tasks.py with these arguments in a process of its own; return the id of the job.
 
     The process is told `hidden` without its being written anywhere. `text` is laid into the job's folder, for the task "paste".
     """
-    id = id or f"import-{secrets.token_hex(6)}"
-    job = Job(ws, "import", ws.jobs / id)
+    job_id = job_id or f"import-{secrets.token_hex(6)}"
+    job = Job(ws, "import", ws.jobs / job_id)
     if not job.make_folder():
-        return id  # somebody else was quicker
+        return job_id  # somebody else was quicker
     if text is not None:
         (job.folder / PASTED).write_text(text, encoding="utf-8", errors="replace", newline="")
         arguments |= {"folder": str(job.folder.resolve())}
@@ -90,7 +90,7 @@ def begin(
         hidden = {"HF_TOKEN": ws.token} | (hidden or {})
     request = {"home": str(ws.home.resolve()), "owner": ws.owner, "task": task, "arguments": arguments}
     job.launch(request, network=network, secrets=hidden)
-    return id
+    return job_id
 
 
 def progress(ws: Workspace, id: str) -> JobStatus:
