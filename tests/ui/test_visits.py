@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import gradio as gr
@@ -19,6 +20,12 @@ from tuner.system import machine
 from ui import layout, lists, session
 from ui.session import House
 from ui.visits import LightState, Sessions, Visits
+
+
+def run(coroutine):
+    """Run a coroutine in a thread of its own: a browser test before this one leaves its loop running in the main thread."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, coroutine).result()
 
 
 class Request:
@@ -113,7 +120,7 @@ def test_a_light_session_does_what_gradios_own_does(sessions):
     """A handler that updates a component and a state, on both kinds of session; and Gradio's own has nothing that ours lacks."""
     blocks, fn = sessions.blocks, next(iter(sessions.blocks.fns.values()))
     light, heavy = sessions["one"], state_holder.SessionState(blocks)
-    out = [asyncio.run(blocks.postprocess_data(fn, [gr.update(label="new", value="x"), 3], s)) for s in (light, heavy)]
+    out = [run(blocks.postprocess_data(fn, [gr.update(label="new", value="x"), 3], s)) for s in (light, heavy)]
     assert out[0] == out[1] and {k: light[k] for k in light.state_data} == {k: heavy[k] for k in heavy.state_data}
     assert set(vars(heavy)) == set(vars(light)) and not light.config_values and heavy.config_values
     assert [b.label for b in light.blocks_config.blocks.values() if isinstance(b, gr.Textbox)] == ["new"]
@@ -145,7 +152,7 @@ def test_heartbeats_are_counted_and_the_page_is_taken_over(house):
         layer.sweeping.cancel()
 
     app, layer = App(), Visits(inner, house)
-    asyncio.run(visit())
+    run(visit())
     assert seen == [{"abc": 1}, {}] and app.state_holder is layer.sessions is app.blocks.state_holder
     assert layer.sessions.capacity == session.CAPACITY and "abc" in layer.sessions.heard
 
