@@ -92,6 +92,19 @@ def test_a_process_that_still_works_keeps_its_folder(ws, kinds):
     assert not job.folder.exists()
 
 
+def test_a_folder_without_a_request_is_taken_over(ws, kinds):
+    """Left by a process that was killed between the two; a name made of the question (a preview, a report) would never work again."""
+    job = Job(ws, "nap", ws.jobs / "nap-1")
+    assert job.make_folder() and not job.make_folder(), "somebody may be about to write it"
+    os.utime(job.folder, (0, 0))
+    assert job.make_folder()
+    job.launch({"what": "sleep"})
+    os.utime(job.folder, (0, 0))
+    assert not job.make_folder(), "what has its request is somebody's"
+    job.stop()
+    assert job.wait(lambda: job.status(gone), lambda s: s.running, seconds=20).state == "cancelled", "asked before it had begun to listen"
+
+
 def test_old_folders_go_when_the_next_is_made(ws, kinds):
     old, fresh = (begun(ws, name) for name in ("nap-old", "nap-fresh"))
     for job in (old, fresh):
@@ -141,6 +154,17 @@ def test_one_at_a_time_on_a_device_and_the_next_when_it_ends(ws, boss):
     (one.folder / "end").write_text("done")
     until(lambda: round_of(boss)["two"] == "running", 20)
     assert one.status(gone).state == "done" and round_of(boss)["one"] == "done"
+
+
+def test_a_round_reads_the_queue_no_more_often_than_there_are_jobs(ws, boss, monkeypatch):
+    for i in range(20):
+        waiting(ws, "sleep", f"run-{i}")
+    round_of(boss)
+    read, jobs = [], boss.jobs
+    monkeypatch.setattr(boss, "jobs", lambda state: read.append(state) or jobs(state))
+    for job in jobs("waiting"):
+        boss.consider(job)
+    assert read.count("waiting") == 0 and read.count("running") <= 19
 
 
 def test_what_makes_way_waits_again(ws, boss):

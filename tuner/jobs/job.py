@@ -24,6 +24,7 @@ from tuner.paths import Workspace
 from tuner.system import disk_reserve, machine, processes
 
 STARTING = 60.0  # seconds within which a process takes its lock whose starter is gone
+HALF_MADE = 10.0  # seconds within which a folder gets its job.json
 LOOKS = 5.0  # seconds between two looks at whether there is still a supervisor
 PROGRESS = ("done", "total", "rows", "eta_seconds")
 T = TypeVar("T")
@@ -74,13 +75,14 @@ class Job:
         machine.ensure(place)
 
     def make_folder(self) -> bool:
-        """Make the folder of a job in the workspace, with its disk reserve, and remove those that are too old; False when it is there."""
+        """Make the folder of a job in the workspace, with its disk reserve, and remove those that are too old; False when it is there already."""
         self.ws.prepare()
         self._remove_old()
         try:
             self.folder.mkdir()
         except FileExistsError:
-            return False
+            if self.exists() or _age(self.folder) < HALF_MADE:
+                return False  # else it was left by a process that died before it had written what was asked
         disk_reserve.keep(self.folder)
         return True
 
@@ -88,7 +90,8 @@ class Job:
         """Start the process of a kind without a queue. `request` becomes job.json; `secrets` are told to the process and written nowhere."""
         if request is not None:
             paths.write_json(self.folder / "job.json", request)
-        (self.folder / self.about.stop).unlink(missing_ok=True)  # meant for the process before
+        else:
+            (self.folder / self.about.stop).unlink(missing_ok=True)  # meant for the process before
         module, log = self.about.module_of(self.folder), self.folder / "worker.log"
         try:
             _children[str(self.folder)] = processes.start(module, str(self.folder.resolve()), log=log, offline=not network, secrets=secrets)

@@ -12,14 +12,14 @@ import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tuner import locks, paths, runs
 from tuner.errors import disk_is_full
 from tuner.jobs import handover, queue
 from tuner.jobs.kinds import STATUS
-from tuner.jobs.leases import Use, may_begin
+from tuner.jobs.leases import Lease, Use, may_begin
 from tuner.jobs.queue import QueuedJob
 from tuner.runs.settling import settle, young
 from tuner.system import processes
@@ -84,9 +84,12 @@ class Supervisor:
         if job.about.record == STATUS and not self.is_to_start(job):
             return None
         running = [j.lease for j in self.jobs("running")]
-        waiting = [j.lease for j in self.jobs("waiting") if j.id != job.id]
-        if may_begin(job.lease, running, waiting) and self.evict(job):
+        if may_begin(job.lease, running, self.others_waiting(job)) and self.evict(job):
             self.start(job)
+
+    def others_waiting(self, job: QueuedJob) -> Iterator[Lease]:
+        """Yield the leases of the other waiting jobs. The queue is read only if they are asked for: a thousand runs may wait."""
+        yield from (other.lease for other in self.jobs("waiting") if other.id != job.id)
 
     def is_to_start(self, job: QueuedJob) -> bool:
         """Return whether a process is to be started for a job with a status: it may be stopped already, or at work since a former supervisor."""

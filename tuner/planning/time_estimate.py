@@ -33,9 +33,8 @@ TRAINER = {"cpu": 0.008, "cuda": 0.015, "mps": 0.02}  # seconds of a step outsid
 MODULES = 2.0  # operations of transformers' layer relative to the bare layer of the benchmark
 ADDED = {"lora": 1.2, "qlora": 1.5, "adapter": 0.4, "ia3": 0.3}  # operations that an adapter adds to a layer, as a share of the layer's own
 HALF_BUSY = {"cpu": (32, 96), "cuda": (512, 512), "mps": (256, 512)}  # tokens, width at which products reach half of the peak throughput
-SCORED = {
-    "chat": 0.5
-}  # share of tokens for which logits over the vocabulary are computed; all where it is not here, none with another head
+# share of the tokens for which logits over the vocabulary are computed: all for an objective that is not here, none with a head of its own
+SCORED = {"chat": 0.5}
 MOVED = (30, 12)  # numbers read and written between the products, forward and backward, in units of (H, I) per token and layer
 CHOSEN = 30  # bytes moved per logit, forward and backward
 UPDATED = {
