@@ -30,17 +30,17 @@ else:
 _mine: dict[Path, int] = {}  # closing any descriptor of a file releases lockf's lock on it, so files locked here are never probed
 
 
-def acquire(path: Path, *, patience: float = 2.0) -> bool:
+def acquire(path: Path, *, timeout: float = 2.0) -> bool:
     """Acquire the lock for the rest of this process's life; return False when another process holds it.
 
-    `patience` is in seconds: a probe (`held`) takes the lock for a moment, which must not count as a holder.
+    `timeout` is in seconds: a check (`is_held`) takes the lock for a moment, which must not count as a holder.
     """
     path = path.resolve()
     if path in _mine:
         return True
     path.parent.mkdir(parents=True, exist_ok=True)
     fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + timeout
     while True:
         try:
             _take(fd)

@@ -385,7 +385,7 @@ def test_a_lock_lives_as_long_as_its_process_and_no_longer(tmp_path):
     file = tmp_path / "new" / "lock"
     assert not locks.is_held(file)
     holder = child(HOLDER, file)
-    assert locks.is_held(file) and locks.is_held(file) and not locks.acquire(file, patience=0.1)
+    assert locks.is_held(file) and locks.is_held(file) and not locks.acquire(file, timeout=0.1)
     os.kill(holder.pid, signal.SIGKILL)
     holder.wait()
     assert until(lambda: not locks.is_held(file), 5)  # though its own child still runs
@@ -408,7 +408,7 @@ def test_a_probe_does_not_drop_our_own_lock(tmp_path):
 def test_patience_outlasts_a_probe(tmp_path):
     file = tmp_path / "lock"
     holder = child(HOLDER.replace("time.sleep(60)", "time.sleep(0.5)").replace("sleep(20)", "sleep(0)"), file)
-    assert locks.acquire(file, patience=10)
+    assert locks.acquire(file, timeout=10)
     holder.wait()
     locks.release(file)
 

@@ -193,7 +193,7 @@ def main() -> int:
     machine, told = paths.machine_folder(), {}
     lock = machine / LOCK
     try:
-        while locks.acquire(lock, patience=0.3):
+        while locks.acquire(lock, timeout=0.3):
             announce(machine)
             inbox = handover.Inbox(machine, told)
             supervisor = Supervisor(machine, inbox)

@@ -63,7 +63,7 @@ def settle(folder: Path, code: int | None = None) -> dict[str, Any]:
     if before.get("state") not in run_folder.LIVE:
         return before  # don't take the lock: it would recreate a folder that is being deleted
     try:
-        if not (already_mine := locks.is_mine(lock)) and not locks.acquire(lock, patience=0.2):
+        if not (already_mine := locks.is_mine(lock)) and not locks.acquire(lock, timeout=0.2):
             return paths.read_json(folder / "status.json", {}) or {}
         try:
             now = paths.read_json(folder / "status.json", {}) or {}

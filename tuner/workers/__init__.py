@@ -26,5 +26,5 @@ def _report_uncaught_errors(folder: Path) -> None:
 
 if sys.argv[0] == "-m" and len(sys.argv) > 1:
     if Path(sys.argv[1]).is_dir():
-        locks.acquire(Path(sys.argv[1]) / "lock", patience=5)
+        locks.acquire(Path(sys.argv[1]) / "lock", timeout=5)
         _report_uncaught_errors(Path(sys.argv[1]).resolve())

@@ -103,7 +103,7 @@ def measure(name: str, budget: float) -> dict[str, Any]:
 
 
 def main(folder: Path, name: str, budget: float = BUDGET) -> int:
-    if not locks.acquire(folder / "lock", patience=0.5):
+    if not locks.acquire(folder / "lock", timeout=0.5):
         print("another process is benchmarking this device", flush=True)
         return 1
     found = measure(name, budget)

@@ -18,7 +18,7 @@ def chosen_and_rejected(table: Table) -> Recognition | None:
     if not chosen or not rejected or chosen == rejected or table.repeated(chosen) and len(table.records) > 4:
         return None
     whole = most(lambda v: is_turns(v) and isinstance(unpack(v), list) and len(unpack(v)) > 1, table.values(chosen)[:50])
-    mapping = map_prompt(table, (chosen, rejected), sure=False, talks=not whole)
+    mapping = map_prompt(table, (chosen, rejected), sure=False, conversations=not whole)
     shape = "a conversation" if "messages" in mapping else "a prompt" if mapping else "the prompt inside both"
     return Recognition(
         "preference",

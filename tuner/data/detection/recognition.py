@@ -19,14 +19,14 @@ class Recognition:
     questions: list[str] = field(default_factory=list)
 
 
-def map_prompt(table: Table, taken: tuple = (), sure: bool = True, talks: bool = True) -> dict:
+def map_prompt(table: Table, taken: tuple = (), sure: bool = True, conversations: bool = True) -> dict:
     """Return the mapping of what comes before an answer: messages, or prompt (with its further input), system, history."""
     extra = {
         role: c
         for role in ("system", "history")
         if (c := table.find(role, taken, sure=True, empty=True)) and not (role == "history" and table.values(c) and not table.turned(c))
     }
-    conversation = talks and next(
+    conversation = conversations and next(
         (c for c in table.columns if c not in taken and table.bare[c] in names_of("messages") and table.turned(c)), None
     )
     if conversation:

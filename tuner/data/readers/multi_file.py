@@ -12,9 +12,9 @@ TABLES = ("csv", "tsv", "xlsx", "parquet")
 class MultiFileReader:
     """Several readers with the interface of one `Reader`. Rows are numbered across all files; a problem names its file."""
 
-    def __init__(self, readers: list[Reader], tests: int = 0):
+    def __init__(self, readers: list[Reader], validation_files: int = 0):
         self.readers, self._before, self._now = readers, 0, None
-        self.tests = readers[len(readers) - tests :]  # files whose rows are all validation rows
+        self.validation_readers = readers[len(readers) - validation_files :]  # files whose rows are all validation rows
         first = readers[0]
         self.columns = list(dict.fromkeys(c for r in readers for c in r.columns))
         for reader in readers[1:]:
@@ -32,7 +32,7 @@ class MultiFileReader:
     @property
     def is_validation(self) -> bool:
         """Whether the last row that was read comes from a validation file."""
-        return any(self._now is r for r in self.tests)
+        return any(self._now is r for r in self.validation_readers)
 
     @property
     def position(self) -> int:
@@ -52,13 +52,13 @@ class MultiFileReader:
 
 
 def open_all(
-    paths: list[Path], encoding: str | list[str | None] | None = None, names: list[str] | None = None, tests: int = 0
+    paths: list[Path], encoding: str | list[str | None] | None = None, names: list[str] | None = None, validation_files: int = 0
 ) -> Reader | MultiFileReader:
-    """Open one file as a Reader, more as Several. The last `tests` files hold validation rows. `encoding`: one for all, or one per file."""
+    """Open one file as a Reader, more as a MultiFileReader. The last `validation_files` files hold validation rows. `encoding`: one for all, or one per file."""
     names = names or [p.name for p in paths]
     encodings = encoding if isinstance(encoding, list) else [encoding] * len(paths)
     readers = [Reader(path, coded, name=name) for path, coded, name in zip(paths, encodings, names, strict=True)]
-    return readers[0] if len(readers) == 1 else MultiFileReader(readers, tests)
+    return readers[0] if len(readers) == 1 else MultiFileReader(readers, validation_files)
 
 
 def _check_columns(first: Reader, other: Reader) -> None:

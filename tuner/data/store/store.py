@@ -279,12 +279,12 @@ def _import(
 ) -> dict:
     """Write rows.parquet and return the fields of the Dataset that the file determines."""
     items = each_row(reader, recognition.kind, recognition.mapping, progress, cancelled, system.strip())
-    tests = getattr(reader, "tests", None)
-    if tests:
+    divided = isinstance(reader, MultiFileReader) and bool(reader.validation_readers)
+    if divided:
         items = ((number, text, reader.is_validation, tally) for number, text, tally in items)
     try:
         tally, validation = _fast(reader, recognition, folder, share, seed, system, progress, cancelled) or write(
-            items, folder, None if tests else share, seed
+            items, folder, None if divided else share, seed
         )
     except OSError as error:
         raise translate(error) or error from error

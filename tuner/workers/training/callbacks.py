@@ -25,7 +25,7 @@ class Reporter:
 
     def __init__(self, folder: Path):
         self.folder = folder
-        if not locks.acquire(folder / "lock", patience=5):
+        if not locks.acquire(folder / "lock", timeout=5):
             raise ConflictError(
                 "Another process is working on this run.",
                 asked=folder.name,

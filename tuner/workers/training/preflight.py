@@ -99,7 +99,7 @@ def dry_run_until_it_fits(ws: Workspace, run: runs.Run) -> dict[str, Any]:
 
 
 def main(folder: Path) -> int:
-    if not locks.acquire(folder / "lock", patience=5):
+    if not locks.acquire(folder / "lock", timeout=5):
         return 1
     try:
         ws = Workspace(folder.parents[2], folder.parents[1].name)
