@@ -16,6 +16,12 @@ TUNER = [
 UI = [".".join(f.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for f in sorted((ROOT / "ui").rglob("*.py"))]
 LOADED = "import importlib, json, sys\nfor name in sys.argv[1:]: importlib.import_module(name)\nprint(json.dumps(sorted(sys.modules)))"
 
+PERSONAL = """import json, sys
+from tuner.data.quality import pii
+assert pii.find("Nothing here, not in 2024 either.") == [] and not {"phonenumbers", "stdnum"} & set(sys.modules)
+pii.find("GB82WEST12345698765432, +49 30 1234567")
+print(json.dumps(sorted(sys.modules)))"""
+
 
 def loaded_by(*names: str) -> set[str]:
     return set(json.loads(fresh(LOADED, *names).splitlines()[-1]))
@@ -23,7 +29,11 @@ def loaded_by(*names: str) -> set[str]:
 
 def test_the_page_loads_no_torch():
     modules = loaded_by("app", *UI, *TUNER)
-    assert not modules & set(HEAVY) and "gradio" in modules and not any(m.startswith("tuner.workers.") for m in modules)
+    assert (
+        not modules & {*HEAVY, "phonenumbers", "stdnum"}
+        and "gradio" in modules
+        and not any(m.startswith("tuner.workers.") for m in modules)
+    )
 
 
 def test_the_engine_loads_no_gradio():
@@ -34,6 +44,10 @@ def test_the_engine_loads_no_gradio():
 @pytest.mark.parametrize("module", ["tuner.jobs.supervisor", "tuner.workers.data_tasks", "tuner.workers.download"])
 def test_processes_without_models_stay_light(module):
     assert not loaded_by(module) & {*HEAVY, "gradio"}
+
+
+def test_numbering_plans_are_loaded_by_the_first_number_that_needs_them():
+    assert {"phonenumbers", "stdnum"} <= set(json.loads(fresh(PERSONAL).splitlines()[-1]))
 
 
 def imports_of(path):

@@ -1,14 +1,16 @@
 """Find personal data and secrets in texts, and mask them.
 
-Each type has a pattern and, where the pattern alone would match too much, a check: Luhn for cards, the remainder modulo 97 for IBANs,
-country codes for phone numbers. Placeholders that identify nobody ("user@example.com", 192.168.x.x) don't count.
+Each type has a pattern that finds candidates and, where the pattern alone would match too much, a check: Luhn for cards, the remainder
+modulo 97 for IBANs, numbering plans for phone numbers. Every text is read by the patterns, and only candidates are seen by the checks.
+Placeholders that identify nobody ("user@example.com", 192.168.x.x) don't count.
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from typing import NamedTuple
 
-from tuner.data.quality.checksums import IBAN_LENGTHS, card, iban, ip, phone, ssn
+from tuner.data.quality.checksums import card, iban, iban_lengths, ip, phone, ssn
 
 
 class Match(NamedTuple):
@@ -24,10 +26,10 @@ class Match(NamedTuple):
 
 
 class Type(NamedTuple):
-    """A type of personal data. `title` is (singular, plural); `hint` is a cheap pattern that must match before `pattern` can."""
+    """A type of personal data. `title` is (singular, plural); `hint` is a cheap pattern that must match before there can be `candidates`."""
 
     title: tuple[str, str]
-    pattern: re.Pattern
+    candidates: Callable[[str], Iterator[re.Match]]
     hint: re.Pattern
     check: Callable[[re.Match], bool] = lambda m: True
     secret: bool = False
@@ -48,9 +50,6 @@ KEY = re.compile(
     r"|(?<=://)[^\s:/@]{1,64}:[^\s:/@]{3,64}(?=@)"
 )
 CARD = re.compile(r"(?<![\w.,-])(?:\d{14,19}|\d{4}([ -])\d{4}\1\d{4}\1\d{1,7}|\d{4}([ -])\d{6}\2\d{4,5})(?![\w-]|[.,]\d)")
-IBAN = re.compile(
-    r"(?<![A-Za-z0-9])(?:" + "|".join(rf"{code}\d\d(?:[ -]?[A-Z0-9]){{{n - 4}}}" for code, n in IBAN_LENGTHS.items()) + ")(?![A-Za-z0-9])"
-)
 IP = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w]|\.\d)")
 SSN = re.compile(r"(?<![\w.-])\d{3}-\d{2}-\d{4}(?![\w-])")
 PHONE = re.compile(
@@ -62,8 +61,15 @@ PHONE = re.compile(
     r"|(?P<told>(?<=[a-zé:.] )\d(?:[ -]?\d){6,11})"
     r")(?![\w-]|[.,]\d)"
 )
-DIGITS, AT = re.compile(r"\d(?:[ .()/-]{0,3}\d){6}"), re.compile("@")
+DIGITS, AT, COUNTRY = re.compile(r"\d(?:[ .()/-]{0,3}\d){6}"), re.compile("@"), re.compile(r"[A-Z]{2}\d\d[ -]?[A-Z0-9]")
 KEY_HINT = re.compile(r"AKIA|ASIA|gh[pousr]_|github_pat_|glpat-|sk-|hf_|xox[abeprs]-|AIza|k_live_|eyJ|PRIVATE KEY|://")
+
+
+@cache
+def _iban() -> re.Pattern:
+    """Return the pattern of all countries' IBANs, each of its own length, so that a word after one isn't taken for its end."""
+    countries = "|".join(rf"{code}\d\d(?:[ -]?[A-Z0-9]){{{n - 4}}}" for code, n in iban_lengths().items())
+    return re.compile(rf"(?<![A-Za-z0-9])(?:{countries})(?![A-Za-z0-9])")
 
 
 def _real_mail(match: re.Match) -> bool:
@@ -79,13 +85,19 @@ def _real_key(match: re.Match) -> bool:
 
 
 TYPES = {
-    "key": Type(("a key or password", "keys or passwords"), KEY, KEY_HINT, _real_key, secret=True),
-    "email": Type(("an email address", "email addresses"), EMAIL, AT, _real_mail),
-    "iban": Type(("a bank account number (IBAN)", "bank account numbers (IBAN)"), IBAN, DIGITS, lambda m: iban(m[0]), secret=True),
-    "card": Type(("a card number", "card numbers"), CARD, DIGITS, lambda m: card(m[0]), secret=True),
-    "ssn": Type(("a social security number", "social security numbers"), SSN, DIGITS, lambda m: ssn(m[0]), secret=True),
-    "phone": Type(("a phone number", "phone numbers"), PHONE, DIGITS, phone),
-    "ip": Type(("an IP address", "IP addresses"), IP, re.compile(r"\d\.\d"), ip),
+    "key": Type(("a key or password", "keys or passwords"), KEY.finditer, KEY_HINT, _real_key, secret=True),
+    "email": Type(("an email address", "email addresses"), EMAIL.finditer, AT, _real_mail),
+    "iban": Type(
+        ("a bank account number (IBAN)", "bank account numbers (IBAN)"),
+        lambda text: _iban().finditer(text),
+        COUNTRY,
+        lambda m: iban(m[0]),
+        secret=True,
+    ),
+    "card": Type(("a card number", "card numbers"), CARD.finditer, DIGITS, lambda m: card(m[0]), secret=True),
+    "ssn": Type(("a social security number", "social security numbers"), SSN.finditer, DIGITS, lambda m: ssn(m[0]), secret=True),
+    "phone": Type(("a phone number", "phone numbers"), PHONE.finditer, DIGITS, phone),
+    "ip": Type(("an IP address", "IP addresses"), IP.finditer, re.compile(r"\d\.\d"), ip),
 }
 MASKS = {key: f"[{key}]" for key in TYPES}
 SHOWN = {
@@ -105,7 +117,7 @@ def find(text: str, types: Iterable[str] | None = None) -> list[Match]:
     for key, type in TYPES.items():
         if not type.hint.search(text):
             continue
-        for match in type.pattern.finditer(text):
+        for match in type.candidates(text):
             start, end = match.span()
             if type.check(match) and not any(start < m.end and m.start < end for m in found):
                 found.append(Match(key, start, end, match[0]))
