@@ -2,6 +2,14 @@
 
 All are from 0 to 1 and larger is better, except `mae` (in the unit of the data, smaller is better), `pearson` (-1 to 1), `chrf` and
 `rouge_l` (0 to 100, as in their papers) and `perplexity` (from 1, smaller is better).
+
+Labels, numbers and tags are scored by our own lines and held to scikit-learn and seqeval by tests, on values of chance. Measured, for 10,000 rows:
+
+- Equal to the last bit for labels, label sets and absolute errors, and 2 to 36 times as fast: 0.7 and 5.6 ms for five labels, 0.5 and 19 ms
+  for sets of ten. scikit-learn and scipy, which nothing else here needs, are 164 MB to install; in a bare Python their import takes 2 s and
+  170 MB of memory. And where a dataset has one label that is there or not, scikit-learn reads the column as two classes.
+- Equal for the entities of IOB1, IOB2 and BIOES however malformed, and 15 times as fast: 52 and 756 ms. seqeval (last release in 2020, needs
+  scikit-learn) cuts BILOU wrongly unless it is told the scheme; told one, it drops an I- that follows nothing, which models often say.
 """
 
 import math
