@@ -72,17 +72,17 @@ def measure(case, free: int) -> dict[str, Any]:
 
     from bench.trace import step
 
-    s = step.settings(case)
+    settings = step.settings_of(case)
     try:
-        model = step.model_of(case, s, pack).to("cuda:0")
-        trainer = step.trainer_of(case, s, model, Path("build/card"))
-        if s["gradient_checkpointing"]:
+        model = step.model_of(case, settings, pack).to("cuda:0")
+        trainer = step.trainer_of(case, settings, model, Path("build/card"))
+        if settings.gradient_checkpointing:
             trainer.model.gradient_checkpointing_enable(trainer.args.gradient_checkpointing_kwargs or {"use_reentrant": False})
         model = trainer.accelerator.prepare_model(trainer.model)
         trainer.create_optimizer()
         trainer.current_gradient_accumulation_steps = 1
         for _ in range(2):
-            batch = {k: v.to("cuda:0") for k, v in step.batch(case, s).items()}
+            batch = {k: v.to("cuda:0") for k, v in step.batch(case, settings).items()}
             trainer.training_step(model, batch, torch.tensor(10, device="cuda:0"))
             torch.nn.utils.clip_grad_norm_([p for p in model.parameters() if p.requires_grad], 1.0)
             trainer.optimizer.step()

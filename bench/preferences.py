@@ -22,7 +22,7 @@ from tuner.data.store import store
 from tuner.jobs import training
 from tuner.paths import Workspace
 from tuner.serving import chat_client
-from tuner.settings import run_config
+from tuner.settings import parsing
 
 QUESTIONS, SEED = 50, 4242
 SAMPLE = Path(samples.SAMPLES) / "preferences.jsonl"
@@ -119,7 +119,7 @@ def main() -> None:
         few.write_text("".join(SAMPLE.read_text(encoding="utf-8").splitlines(keepends=True)[: args.pairs]), encoding="utf-8")
     data = store.add(ws, few if args.pairs else SAMPLE)
     began = time.time()
-    values = {"model": first.id, "data": data.ref, **run_config.from_pairs(args.s)}
+    values = {"model": first.id, "data": data.ref, **parsing.from_pairs(args.s)}
     run = training.wait(ws, training.start(ws, values, name="bench").id)
     took = time.time() - began
     if run.state != "finished":

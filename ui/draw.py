@@ -85,15 +85,16 @@ def read_only(folder) -> str:
 
 
 def plan_card(plan, rows: int, held_out: int) -> str:
-    s = plan.settings
+    settings = plan.settings
     share = plan.trainable_parameters / max(1, plan.total_parameters)
     lines = [
         _used(plan, rows, held_out),
-        f"{s['epochs']:g} {'pass' if s['epochs'] == 1 else 'passes'}, {plan.steps:,} steps of {s['effective_batch']} rows",
+        f"{settings.epochs:g} {'pass' if settings.epochs == 1 else 'passes'}, {plan.steps:,} steps of {settings.effective_batch} rows",
         f"about {human_range(plan.seconds_low, plan.seconds_high)}" + effort(plan),
         f"{plan.trainable_parameters:,} of {plan.total_parameters:,} parameters are trained ({share:.1%})",
-        f"tested every {s['eval_steps']} steps and saved every {s['save_steps']} ({human_bytes(plan.checkpoint_bytes)} on disk each); the best "
-        "state is kept" + (f", and the run ends after {s['early_stopping']} tests without a better one" if s.get("early_stopping") else ""),
+        f"tested every {settings.eval_steps} steps and saved every {settings.save_steps} ({human_bytes(plan.checkpoint_bytes)} on disk each); the best "
+        "state is kept"
+        + (f", and the run ends after {settings.early_stopping} tests without a better one" if settings.early_stopping else ""),
     ]
     notes = "".join(f"<li><b>{escape(n)}</b></li>" for n in plan.notes)
     return f'<div class="ts-card"><b>Plan</b><ul>{"".join(f"<li>{escape(x)}</li>" for x in lines)}{notes}</ul></div>'

@@ -10,7 +10,7 @@ from tuner.jobs import training
 from tuner.planning import memory, model_suggestions
 from tuner.planning.fitting import Remedy
 from tuner.planning.memory import calibration
-from tuner.settings import methods, run_config
+from tuner.settings import methods, parsing
 from ui import draw, forms
 from ui.session import House
 
@@ -57,7 +57,7 @@ class FitView:
     def on_other(self, model, data, preset, request: gr.Request, *given) -> str:
         try:
             ws = self.house.workspace(request)
-            asked = run_config.parse(forms.values(dict(zip(self.names, given, strict=True))) | {"device": None})
+            asked = parsing.parse(forms.values(dict(zip(self.names, given, strict=True))) | {"device": None})
             found = models.resolve(str(model), ws)
             ds = store.get(ws, str(data)) if data else None
             counts = training.data_facts(ds, found, ws, asked.given()) if ds else None

@@ -43,17 +43,17 @@ def names(*, simple: bool) -> list[str]:
     ]
 
 
-def matters(name: str, settings: dict[str, Any]) -> bool:
+def matters(name: str, settings: run_config.Settings) -> bool:
     """Whether a setting means something for the method and objective that are chosen; the others are not shown."""
     if name == "class_weights":
-        return settings["objective"] in ("classification", "tokens")
+        return settings.objective in ("classification", "tokens")
     if name == "fold_system":
-        return settings["objective"] in objectives.USES_CHAT_TEMPLATE
+        return settings.objective in objectives.USES_CHAT_TEMPLATE
     if run_config.group_of(name) == "preference":
-        return settings["objective"] == "preference" and decisions.preferring(name, settings.get("preference_loss"))
-    if run_config.group_of(name) != "adapter" or name == "quantization" and settings["method"] == "lora":
+        return settings.objective == "preference" and decisions.preferring(name, settings.preference_loss)
+    if run_config.group_of(name) != "adapter" or name == "quantization" and settings.method == "lora":
         return True
-    return name in methods.get(settings["method"]).settings
+    return name in methods.get(settings.method).settings
 
 
 def read(name: str, value: Any) -> Any:

@@ -80,12 +80,12 @@ def going(now: dict) -> str:
 
 def card(plan, found: dict) -> str:
     """What was measured, and of which settings: the form may have changed since."""
-    s, off = plan.settings, found["peak_bytes"] / plan.peak_bytes - 1
+    settings, off = plan.settings, found["peak_bytes"] / plan.peak_bytes - 1
     lines = [dry_run.words(found, plan.device), f"That is {abs(off):.0%} {'more' if off > 0 else 'less'} than predicted."]
     if found["allocated_bytes"]:
         lines.append(f"Of that {human_bytes(found['allocated_bytes'])} were in use at once, {human_bytes(found['reserved_bytes'])} held.")
     if found["step_seconds"]:
         lines.append(f"A step of such rows takes {human_time(found['step_seconds'])}; most rows are shorter.")
-    of = f"{s['method']}, {s['micro_batch']} rows at once, at most {s['max_length']} tokens, {s['precision']}"
+    of = f"{settings.method}, {settings.micro_batch} rows at once, at most {settings.max_length} tokens, {settings.precision}"
     listed = "".join(f"<li>{draw.escape(line)}</li>" for line in lines)
     return f'<div class="ts-good"><ul>{listed}</ul><span class="ts-quiet">Measured with: {draw.escape(of)}.</span></div>'

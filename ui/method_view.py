@@ -7,7 +7,7 @@ from tuner.data.store import store
 from tuner.errors import TunerError
 from tuner.jobs import training
 from tuner.planning import method_suggestions, planner
-from tuner.settings import methods, run_config
+from tuner.settings import methods, parsing
 from ui import draw, forms
 from ui.session import House
 
@@ -53,7 +53,7 @@ class MethodView:
             ws = self.house.workspace(request)
             found = models.resolve(str(model), ws)
             ds = store.get(ws, str(data)) if data else None
-            asked = run_config.parse(_asked(dict(zip(self.names, given, strict=True))))
+            asked = parsing.parse(_asked(dict(zip(self.names, given, strict=True))))
             facts = training.data_facts(ds, found, ws, asked.given()) if ds else None
             device = devices.get(asked.device)
             offers = method_suggestions.offers(asked, found, facts, preset=preset, device=device)

@@ -10,7 +10,7 @@ from tuner.errors import TunerError
 from tuner.jobs import training
 from tuner.models import hub
 from tuner.paths import Workspace
-from tuner.settings import presets, run_config
+from tuner.settings import parsing, presets, run_config
 from ui import draw, forms, lists
 from ui.fit_view import FitView
 from ui.measure_view import MeasureView
@@ -169,7 +169,7 @@ class TrainTab:
             f'<p class="ts-quiet">{draw.escape(models.describe(found))}</p>'
             + (draw.bad(hub.how_to_open(found.base)) if found.facts.gated and not found.facts.path else ""),
             command(values, preset),
-            run_config.to_yaml({**values, "preset": preset}),
+            parsing.to_yaml({**values, "preset": preset}),
             *self.fit.show(plan),
             *self.rows.show(plan, values),
             *self.suggest.show(ws, ds, objective_of(values, ds), str(model)),

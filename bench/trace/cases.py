@@ -8,6 +8,7 @@ from bench.trace.step import Case
 from tuner import models
 from tuner.models import tensor_shapes
 from tuner.settings import methods, objectives
+from tuner.settings.run_config import Settings
 
 NAMES = {  # what the configs of these kinds call (hidden, mlp, layers, heads); the others say it as Llama does
     "gpt2": ("n_embd", "n_inner", "n_layer", "n_head"),
@@ -163,7 +164,7 @@ def _preference(facts: models.ModelFacts, turn: int):
     settings, again = PREFERENCES[turn % len(PREFERENCES)]
     settings = settings | {"objective": "preference", "gradient_checkpointing": again}
     rows, length = ((1, 1024), (2, 512), (4, 256))[turn % 3]
-    if methods.refusal(settings["method"], "chat", facts, settings):
+    if methods.refusal(settings["method"], "chat", facts, Settings.from_json(settings)):
         return None
     return f"{facts.name.split('/')[-1]} preference {_words(settings)} {rows}x{length}", Case(facts.config, settings, rows, length, True)
 
@@ -172,7 +173,11 @@ def _case(facts: models.ModelFacts, way: int, turn: int):
     settings, again = WAYS[way]
     objective = OBJECTIVES[facts.family][turn % len(OBJECTIVES[facts.family])]
     settings = settings | {"objective": objective, "gradient_checkpointing": again}
-    if settings.get("packing") and objective != "chat" or methods.refusal(settings["method"], objective, facts, settings):
+    if (
+        settings.get("packing")
+        and objective != "chat"
+        or methods.refusal(settings["method"], objective, facts, Settings.from_json(settings))
+    ):
         return None
     if (
         type(transformers.AutoConfig.for_model(facts.model_type))

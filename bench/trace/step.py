@@ -21,7 +21,7 @@ from bench.trace.ledger import Ledger
 from tuner import models, paths
 from tuner.planning import memory
 from tuner.settings import objectives
-from tuner.settings import run_config as settings_of
+from tuner.settings.run_config import Settings
 from tuner.workers.modelling import layers, load, peft_methods
 from tuner.workers.modelling.bottleneck_adapter import stacks
 from tuner.workers.tokenization.loss_mask import Encoded
@@ -69,26 +69,36 @@ class Traced:
     closely: dict[str, Any] = field(hash=False, default_factory=dict)
 
 
-def settings(case: Case) -> dict[str, Any]:
+def settings_of(case: Case) -> Settings:
     """All settings a worker reads, as a plan would hold them."""
-    out = {name: f.default for name, f in settings_of.FIELDS.items()}
-    out |= {"device": "cuda:0" if case.device == "cuda" else case.device, "micro_batch": case.rows, "effective_batch": case.rows}
-    out |= {"precision": "bf16", "gradient_checkpointing": False, "packing": False, "learning_rate": 1e-4, "max_length": case.length}
-    out |= {"eval_steps": 10, "save_steps": 10, "objective": "chat", "quantization": None} | case.settings
-    if out["method"] == "qlora" and not out["quantization"]:
-        out["quantization"] = "nf4"
-    return out
+    usual = Settings(
+        device="cuda:0" if case.device == "cuda" else case.device,
+        micro_batch=case.rows,
+        effective_batch=case.rows,
+        precision="bf16",
+        gradient_checkpointing=False,
+        packing=False,
+        learning_rate=1e-4,
+        max_length=case.length,
+        eval_steps=10,
+        save_steps=10,
+        objective="chat",
+    )
+    settings = usual.replace(**case.settings)
+    if settings.method == "qlora" and not settings.quantization:
+        settings.quantization = "nf4"
+    return settings
 
 
 def trace(case: Case, *, closer: bool = False) -> Traced:
     """The peaks of `case`, with what made them where it is asked for. Raises what the libraries raise where a combination is impossible."""
-    s = settings(case)
+    settings = settings_of(case)
     with tempfile.TemporaryDirectory() as folder, stand_ins.in_place(card=case.device == "cuda", padded=case.padded):
         with FakeTensorMode(allow_non_fake_inputs=True), Ledger(closer=closer) as ledger:
-            model = model_of(case, s)
-            trainer = trainer_of(case, s, model, Path(folder))
+            model = model_of(case, settings)
+            trainer = trainer_of(case, settings, model, Path(folder))
             ledger.add([*model.parameters(), *model.buffers()])
-            return _steps(case, s, trainer, ledger)
+            return _steps(case, settings, trainer, ledger)
 
 
 SHORTER = 6, 8  # layers
@@ -132,22 +142,22 @@ def trace_by_two(case: Case) -> Traced:
     return Traced(still, max(peak for _, peak in marks.values()), evaluation, reading, marks)
 
 
-def model_of(case: Case, s: dict[str, Any], pack=None):
+def model_of(case: Case, settings: Settings, pack=None):
     """The base from its config with what is to be learnt; `pack` packs its weights (without: stand-ins, which only fake tensors take)."""
     config = transformers.AutoConfig.for_model(**case.config)
-    objective = objectives.get("chat" if s["objective"] == "preference" else s["objective"])
+    objective = objectives.get("chat" if settings.objective == "preference" else settings.objective)
     if objective.task in ("SEQ_CLS", "TOKEN_CLS"):
         config.num_labels = case.labels
     config.pad_token_id = 0
     if config.is_encoder_decoder and getattr(config, "decoder_start_token_id", None) is None:
         config.decoder_start_token_id = 0
-    model = getattr(transformers, objective.auto).from_config(config, dtype=load.WIDTHS[s["precision"]])
+    model = getattr(transformers, objective.auto).from_config(config, dtype=load.WIDTHS[settings.precision])
     if not case.facts.tied and getattr(model, "lm_head", None) is not None:  # T5's config says tied whatever it was told
         model.lm_head.weight = torch.nn.Parameter(torch.empty_like(model.lm_head.weight))
     model.fresh_modules = []
-    if s["quantization"]:
-        (pack or _pack)(model, s["quantization"])
-    model = peft_methods.build(model, s, case.facts, objective=objective.name)
+    if settings.quantization:
+        (pack or _pack)(model, settings.quantization)
+    model = peft_methods.build(model, settings, case.facts, objective=objective.name)
     model.config.use_cache = False
     if case.device == "cuda":
         vars(model).pop(layers.KEPT, None)  # what was swapped out lies in the computer's own memory
@@ -177,27 +187,27 @@ def _pack(model, quantization: str) -> None:
     model.is_loaded_in_4bit = True  # for PEFT; `is_quantized` would make the trainer look for transformers' own quantizer
 
 
-def trainer_of(case: Case, s: dict[str, Any], model, folder: Path):
+def trainer_of(case: Case, settings: Settings, model, folder: Path):
     """The trainer of the worker, as the worker makes it, on one row (batches are handed in)."""
-    job = SimpleNamespace(settings=s, tokenizer=load.tokenizer(paths.STARTER), report=TrainerCallback())
+    job = SimpleNamespace(settings=settings, tokenizer=load.tokenizer(paths.STARTER), report=TrainerCallback())
     job.run = SimpleNamespace(plan={"steps": 10, "model": {"bytes_per_weight": 2}}, path=folder)
     unchecked = mock.patch.object(transformers.TrainingArguments, "_validate_args", lambda self: None)  # it asks for a card
     with unchecked, mock.patch.object(run_loop, "_autocast", lambda s: case.device == "cuda"):
-        if s["objective"] in ("chat", "text"):
+        if settings.objective in ("chat", "text"):
             rows = sft.Prepared()
             rows.add(Encoded([5, 6, 7, 8], [(0, 4)]), 8)
             return sft.make_trainer(job, model, rows, rows)
-        if s["objective"] == "preference":
-            return preference(case, s, model, folder)
-        rows = learn_rows(s["objective"])
-        kind = WORKERS.get(s["objective"], seq2seq.Rewriter)
-        return kind(job, model, rows, rows, *_more(case, s))
+        if settings.objective == "preference":
+            return preference(case, settings, model, folder)
+        rows = learn_rows(settings.objective)
+        kind = WORKERS.get(settings.objective, seq2seq.Rewriter)
+        return kind(job, model, rows, rows, *_more(case, settings))
 
 
-def preference(case: Case, s: dict[str, Any], model, folder: Path) -> DPOTrainer:
+def preference(case: Case, settings: Settings, model, folder: Path) -> DPOTrainer:
     """TRL's own: the reference is the adapter switched off, or else a copy of the model, or what was computed beforehand."""
-    whole, asked = s["method"] in memory.WHOLE, bool(s.get("precompute_reference"))
-    other = torch.nn.Module() if whole and asked else model_of(case, s).requires_grad_(False) if whole else None
+    whole, asked = settings.method in memory.WHOLE, bool(settings.precompute_reference)
+    other = torch.nn.Module() if whole and asked else model_of(case, settings).requires_grad_(False) if whole else None
     learnt = {n: p.data for n, p in model.named_parameters() if p.requires_grad}
     if asked:
         other.config = model.config
@@ -208,7 +218,7 @@ def preference(case: Case, s: dict[str, Any], model, folder: Path) -> DPOTrainer
         trainer = DPOTrainer(
             model,
             other,
-            run_loop.arguments(s, 10, folder, False, kind=DPOConfig, max_length=None, prediction_loss_only=True),
+            run_loop.arguments(settings, 10, folder, False, kind=DPOConfig, max_length=None, prediction_loss_only=True),
             train_dataset=Dataset.from_dict({"prompt_ids": [[1]], "chosen_ids": [[2]], "rejected_ids": [[3]]}),
             processing_class=load.tokenizer(paths.STARTER),
         )
@@ -235,35 +245,35 @@ def learn_rows(objective: str):
     return rows
 
 
-def _more(case: Case, s: dict[str, Any]) -> tuple:
+def _more(case: Case, settings: Settings) -> tuple:
     names = [str(i) for i in range(case.labels)]
-    if s["objective"] == "classification":
+    if settings.objective == "classification":
         return ({"names": names, "problem": sequence_classification.ONE}, None)
-    if s["objective"] == "regression":
+    if settings.objective == "regression":
         return ({"names": ["number"], "problem": sequence_classification.NUMBER, "mean": 0.0, "std": 1.0}, None)
-    return {"tokens": (names, None), "qa": (True,)}.get(s["objective"], ())
+    return {"tokens": (names, None), "qa": (True,)}.get(settings.objective, ())
 
 
-def batch(case: Case, s: dict[str, Any]) -> dict[str, torch.Tensor]:
+def batch(case: Case, settings: Settings) -> dict[str, torch.Tensor]:
     """A batch as the collators make it."""
-    if s["objective"] == "preference":
+    if settings.objective == "preference":
         shape = 2 * case.rows, case.length
         out = {n: torch.ones(shape, dtype=torch.long) for n in ("input_ids", "attention_mask", "completion_mask")}
         asked = {n: torch.zeros(case.rows) for n in ("ref_chosen_logps", "ref_rejected_logps")}
-        return out | (asked if s.get("precompute_reference") else {})
-    shape, objective = (case.rows, case.length), s["objective"]
+        return out | (asked if settings.precompute_reference else {})
+    shape, objective = (case.rows, case.length), settings.objective
     out = {"input_ids": torch.zeros(shape, dtype=torch.long), "attention_mask": torch.ones(shape, dtype=torch.long)}
     labels = {"classification": (case.rows,), "regression": (case.rows,), "qa": (case.rows, 2)}.get(objective, shape)
     if objective == "qa":
         out["text"] = torch.zeros(case.rows, 2, dtype=torch.long)
     out["labels"] = torch.zeros(labels, dtype=torch.float32 if objective == "regression" else torch.long)
-    if s["packing"]:
+    if settings.packing:
         out["position_ids"] = out.pop("attention_mask")
     return out if objective in ("chat", "text") else out | {"weight": torch.ones(case.rows)}
 
 
-def _steps(case: Case, s: dict[str, Any], trainer, ledger: Ledger) -> Traced:
-    if s["gradient_checkpointing"]:
+def _steps(case: Case, settings: Settings, trainer, ledger: Ledger) -> Traced:
+    if settings.gradient_checkpointing:
         trainer.model.gradient_checkpointing_enable(trainer.args.gradient_checkpointing_kwargs or {"use_reentrant": False})
     model = trainer.model_wrapped = trainer.accelerator.prepare_model(trainer.model)
     trainer.create_optimizer()
@@ -276,7 +286,7 @@ def _steps(case: Case, s: dict[str, Any], trainer, ledger: Ledger) -> Traced:
     model.zero_grad()
     still, at_first = ledger.live, dict(+ledger.sizes)
     ledger.restart()
-    trainer.training_step(model, batch(case, s), torch.tensor(10))
+    trainer.training_step(model, batch(case, settings), torch.tensor(10))
     ledger.mark("embeddings")
     torch.nn.utils.clip_grad_norm_(learnt, 1.0)
     trainer.optimizer.step()
@@ -285,7 +295,7 @@ def _steps(case: Case, s: dict[str, Any], trainer, ledger: Ledger) -> Traced:
     model.zero_grad()
     ledger.restart()
     trainer.model.eval()
-    trainer.prediction_step(model, batch(case, s), True)
+    trainer.prediction_step(model, batch(case, settings), True)
     ledger.mark("answer")
     peaks = {name: peak for name, (_, peak) in ledger.marks.items()}
     reading = max(peak for name, peak in peaks.items() if name.startswith("forward "))

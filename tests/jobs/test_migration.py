@@ -28,7 +28,7 @@ from tuner.labels import projects, queue
 from tuner.paths import Workspace
 from tuner.planning import time_estimate
 from tuner.planning.memory import calibration
-from tuner.settings import run_config
+from tuner.settings import parsing
 from tuner.system import machine, processes
 
 FORMER = """
@@ -64,7 +64,7 @@ def test_all_that_was_there_is_found(before, monkeypatch):
     losses = [row[table["columns"].index("eval_loss")] for row in table["rows"]]
     assert done.notes == "kept from before" and done.best == min(loss for loss in losses if loss is not None)
     assert runs.is_whole(runs.newest_whole_checkpoint(done.path))
-    assert run_config.parse({k: v for k, v in done.config.items() if k not in ("model", "data", "preset")}).lora_rank == 1
+    assert parsing.parse({k: v for k, v in done.config.items() if k not in ("model", "data", "preset")}).lora_rank == 1
     assert {d.id for d in store.listing(before)} == {"sums", "preferences"} and len(store.rows(store.get(before, "sums"), 0, 100)) > 30
     assert [m["kind"] for m in formats.exports_of(before, "done")] == ["adapter"]
     assert [p.id for p in projects.listing(before)] == ["manners"] and queue.next(before, "manners", "bob").item is not None

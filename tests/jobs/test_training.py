@@ -674,12 +674,12 @@ def test_another_technique_stands_on_a_base_of_its_own(house):
 def test_what_a_run_goes_on_from_settles_its_size_or_rules_it_out(house, tmp_path):
     ask = lambda **more: training.prepare(house.ws, {"model": house.lora, "data": house.data.ref} | more, preset=None)[0]  # noqa: E731
     plan = ask()
-    assert plan.settings["lora_rank"] == 8 and "continues" in next(r.reason for r in plan.reasons if r.setting == "lora_rank")
+    assert plan.settings.lora_rank == 8 and "continues" in next(r.reason for r in plan.reasons if r.setting == "lora_rank")
     assert plan.trainable_parameters == ask(lora_rank=8).trainable_parameters
     with pytest.raises(TunerError) as caught:
         ask(lora_rank=64)
     assert [(e["field"], e["available"]) for e in caught.value.as_list()] == [("lora_rank", [8])]
-    assert ask(method="ln").settings["method"] == "ln" and ask(method="qlora").settings["lora_rank"] == 8
+    assert ask(method="ln").settings.method == "ln" and ask(method="qlora").settings.lora_rank == 8
     folder = tmp_path / "foreign"
     for kind, method, field in (("PROMPT_TUNING", "lora", "method"), ("NO_SUCH_TYPE", "lora", "model"), ("P_TUNING", "p_tuning", "model")):
         shutil.copytree(house.run(house.lora).path / "model", folder, dirs_exist_ok=True)
@@ -702,14 +702,14 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from trl import SFTConfig, SFTTrainer
 from pathlib import Path
 from tuner import models
-from tuner.settings import run_config
+from tuner.settings.run_config import Settings
 from tuner.workers.modelling import peft_methods
 from tuner.workers.training.sft import OwnLoss
 
 torch.set_num_threads(1)
 folder, place, method = sys.argv[1:]
 tokenizer = AutoTokenizer.from_pretrained(folder)
-settings = {k: f.default for k, f in run_config.FIELDS.items()} | {"method": method, "virtual_tokens": 5, "gradient_checkpointing": False}
+settings = Settings(method=method, virtual_tokens=5, gradient_checkpointing=False)
 facts = models.folder_facts(Path(folder))
 rows = [{"input_ids": list(range(5, 5 + n)), "labels": [-100] * k + list(range(5 + k, 5 + n))} for n, k in ((12, 3), (7, 1), (20, 15), (9, 8))]
 found = {}

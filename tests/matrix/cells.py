@@ -11,6 +11,7 @@ from typing import Any
 from tests.workers.test_peft_methods import WAYS, family
 from tuner import models
 from tuner.settings import methods, objectives
+from tuner.settings.run_config import Settings
 
 MODELS = ("llama", "gpt2", "qwen2", "gemma", "bert", "roberta", "modernbert", "t5", "bart")
 CHECKPOINTED = ("qwen2", "roberta", "bart")  # train these with gradient checkpointing, where the technique goes with it
@@ -56,7 +57,7 @@ def allowed(facts: dict[str, models.ModelFacts]) -> list[Cell]:
             continue
         if "preference_loss" in more and objective != "preference":
             continue
-        if methods.refusal(method, objective, facts[model], {"lora_init": "default", "last_layers": 1} | more) is None:
+        if methods.refusal(method, objective, facts[model], Settings.from_json({"last_layers": 1} | more)) is None:
             found.append(Cell(model, objective, method, more))
     return found
 

@@ -15,7 +15,8 @@ from tuner.planning import memory, planner, time_estimate
 from tuner.planning.decisions import DataFacts
 from tuner.runs import run_warnings
 from tuner.serving import chat_client
-from tuner.settings import run_config
+from tuner.settings import parsing
+from tuner.settings.run_config import Settings
 
 GB = 10**9
 T4 = Device("cuda:0", "cuda", "Tesla T4", 15 * GB, 14 * GB, 65.0, bf16=False)
@@ -25,7 +26,7 @@ ROWS = DataFacts("chat", 1000, 50, 200.0, 500)
 
 
 def plan(model, device, data=ROWS, **wish):
-    return planner.plan(run_config.parse(wish), model, data, device=device)
+    return planner.plan(parsing.parse(wish), model, data, device=device)
 
 
 def reason(p, setting="precision") -> str:
@@ -40,17 +41,17 @@ def like(kind: str, family: str = "decoder") -> models.Model:
 @pytest.mark.parametrize("method", ["lora", "qlora", "full", "prompt"])
 def test_a_card_without_bf16_trains_in_fp16_and_says_why(device, method):
     p = plan(QWEN, device, method=method)
-    assert p.settings["precision"] == "fp16" and "does not support bf16" in reason(p) and "scaler" in reason(p)
+    assert p.settings.precision == "fp16" and "does not support bf16" in reason(p) and "scaler" in reason(p)
     assert ("stay in fp32" in reason(p)) == (method == "full")
-    assert plan(QWEN, L4, method=method).settings["precision"] != "fp16", "a card with bf16 needs no scaler"
+    assert plan(QWEN, L4, method=method).settings.precision != "fp16", "a card with bf16 needs no scaler"
 
 
 def test_a_base_in_fp16_takes_half_and_a_trained_one_does_not():
     settings = plan(QWEN, T4, method="lora", micro_batch=1).settings
-    took = {p: memory.training(QWEN.facts, settings | {"precision": p}, trainable=10**6, device="cuda").terms["weights"] for p in ("fp32", "fp16", "bf16")}  # fmt: skip
+    took = {p: memory.training(QWEN.facts, settings.replace(precision=p), trainable=10**6, device="cuda").terms["weights"] for p in ("fp32", "fp16", "bf16")}  # fmt: skip
     assert took["fp16"] == took["bf16"] == took["fp32"] / 2
-    whole = settings | {"method": "full"}
-    took = {p: memory.training(QWEN.facts, whole | {"precision": p}, trainable=QWEN.facts.parameters, device="cuda").terms["weights"] for p in ("fp32", "fp16")}  # fmt: skip
+    whole = settings.replace(method="full")
+    took = {p: memory.training(QWEN.facts, whole.replace(precision=p), trainable=QWEN.facts.parameters, device="cuda").terms["weights"] for p in ("fp32", "fp16")}  # fmt: skip
     assert took["fp16"] == took["fp32"], "the weights that are trained stay in fp32"
     assert mixed_precision.stored("fp16", "full") == "fp32" and mixed_precision.stored("fp16", "lora") == "fp16"
 
@@ -58,7 +59,7 @@ def test_a_base_in_fp16_takes_half_and_a_trained_one_does_not():
 def test_seven_billion_fit_a_t4():
     entry = next(e for e in models.catalog() if e["id"] == "Qwen/Qwen2.5-7B-Instruct")
     p = plan(models.Model(entry["id"], "hub", models.catalog_facts(entry), entry["id"]), T4, method="qlora")
-    assert p.fits and p.settings["precision"] == "fp16" and p.settings["quantization"] == "nf4"
+    assert p.fits and p.settings.precision == "fp16" and p.settings.quantization == "nf4"
 
 
 @pytest.mark.parametrize(
@@ -81,7 +82,7 @@ def test_seven_billion_fit_a_t4():
 def test_what_overflows_is_kept_in_fp32_and_refused_when_asked(kind):
     model = like(kind)
     p = plan(model, V100)
-    assert p.settings["precision"] == "fp32" and "65,504" in reason(p)
+    assert p.settings.precision == "fp32" and "65,504" in reason(p)
     with pytest.raises(TunerError) as caught:
         plan(model, V100, precision="fp16")
     (error,) = caught.value.as_list()
@@ -99,7 +100,7 @@ def test_an_adapter_in_bf16_has_no_scaler():
         assert caught.value.as_list()[0]["field"] == "adapter_precision"
     short = replace(L4, free=int(8.2 * GB))
     for rank in (64, 512):
-        assert plan(QWEN, short, precision="fp16", lora_rank=rank).settings["adapter_precision"] == "fp32"
+        assert plan(QWEN, short, precision="fp16", lora_rank=rank).settings.adapter_precision == "fp32"
 
 
 def test_the_card_and_the_chat_agree(monkeypatch):
@@ -112,7 +113,7 @@ def test_the_card_and_the_chat_agree(monkeypatch):
         for method in ("lora", "full", "last_layers"):
             settings = {"precision": "fp16", "method": method}
             told = model_card.dtype_of({"settings": settings, "model": {"bytes_per_weight": 2}})
-            assert told == names[chat_client._precision(settings, device.bf16)], (device.name, method)
+            assert told == names[chat_client._precision(Settings(**settings), device.bf16)], (device.name, method)
 
 
 @pytest.mark.parametrize("kind", ["llama", "gemma", "qwen2", "gpt2", "mistral", "t5ish"])
@@ -124,13 +125,13 @@ def test_the_processor_refuses_it_and_a_card_with_bf16_takes_it_when_asked():
     with pytest.raises(TunerError) as caught:
         plan(models.resolve("starter"), devices.cpu(), precision="fp16")
     assert caught.value.as_list()[0]["field"] == "precision"
-    assert plan(QWEN, L4, precision="fp16").settings["precision"] == "fp16"
+    assert plan(QWEN, L4, precision="fp16").settings.precision == "fp16"
 
 
 def test_it_is_as_fast_as_sixteen_bits_are_there(tmp_path, monkeypatch):
     monkeypatch.setenv("TUNESMITH_MACHINE", str(tmp_path))
     settings = plan(QWEN, T4, method="lora", micro_batch=1).settings
-    took = {p: time_estimate.step_seconds(settings | {"precision": p}, QWEN.facts, ROWS, T4, 10**6) for p in ("fp16", "fp32")}
+    took = {p: time_estimate.step_seconds(settings.replace(precision=p), QWEN.facts, ROWS, T4, 10**6) for p in ("fp16", "fp32")}
     assert took["fp16"] < 0.5 * took["fp32"]
 
 
@@ -139,7 +140,7 @@ def test_the_trainer_is_asked_for_a_scaler_and_never_for_both(tmp_path, monkeypa
 
     monkeypatch.setattr(run_loop, "TrainingArguments", SimpleNamespace)
     for device, precision in (("cuda:0", "fp16"), ("cpu", "fp32")):
-        s = plan(QWEN, T4, method="lora").settings | {"device": device, "precision": precision}
+        s = plan(QWEN, T4, method="lora").settings.replace(device=device, precision=precision)
         made = run_loop.arguments(s, 10, tmp_path, True, kind=SimpleNamespace)
         assert made.fp16 == (precision == "fp16") and not made.bf16
 
@@ -158,9 +159,9 @@ def test_what_is_trained_beside_an_fp16_base_is_fp32(tmp_path):
 
     plan_of = {"model": {"bytes_per_weight": 4}}
     for method in ("lora", "adapter", "ia3", "ln", "prompt", "last_layers"):
-        s = plan(models.resolve("starter"), replace(T4, free=4 * GB), method=method).settings | {"device": "cpu"}
+        s = plan(models.resolve("starter"), replace(T4, free=4 * GB), method=method).settings.replace(device="cpu")
         if method == "lora":
-            s |= {"adapter_precision": "fp32"}
+            s.adapter_precision = "fp32"
         job = SimpleNamespace(settings=s, base=paths.STARTER, tokenizer=None, start=None, run=SimpleNamespace(plan=plan_of))
         if method == "prompt":
             from tuner.workers.modelling import load
@@ -180,7 +181,7 @@ def test_autocast_with_a_scaler_learns_and_its_state_survives():
 
     torch.manual_seed(0)
     base = load.base_model(paths.STARTER, "fp16", "cpu")
-    s = plan(models.resolve("starter"), replace(T4, free=4 * GB), method="lora").settings | {"lora_rank": 4}
+    s = plan(models.resolve("starter"), replace(T4, free=4 * GB), method="lora").settings.replace(lora_rank=4)
     model = peft_methods.build(base, s, models.folder_facts(paths.STARTER), objective="chat")
     assert {p.dtype for p in model.parameters() if p.requires_grad} == {torch.float32}
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=3e-3)
@@ -221,9 +222,9 @@ def test_many_steps_left_out_in_a_row_are_told(house, monkeypatch):
 
 
 def test_a_chat_uses_the_width_of_the_card_that_is_here(monkeypatch):
-    settings = {"precision": "fp16", "method": "lora"}
+    settings = Settings(precision="fp16", method="lora")
     for device, fast, width in ((T4, False, "fp16"), (L4, True, "bf16"), (devices.cpu(), False, "fp32")):
         for room in (devices, devices.detection):
             monkeypatch.setattr(room, "listing", lambda device=device: [device])
         assert chat_client._precision(settings, fast) == width
-    assert chat_client._precision({"precision": "fp16", "method": "full"}, False) == "fp32"
+    assert chat_client._precision(Settings(precision="fp16", method="full"), False) == "fp32"

@@ -56,7 +56,7 @@ def test_parameters_are_those_of_the_model_and_not_of_its_bytes(stored, base):
 
 def test_lora_on_it_is_qlora_and_the_plan_says_what_becomes_of_it(stored):
     plan = plan_of(stored)
-    assert (plan.settings["method"], plan.settings["quantization"]) == ("qlora", "nf4")
+    assert (plan.settings.method, plan.settings.quantization) == ("qlora", "nf4")
     (note,) = [n for n in plan.notes if "merged" in n]
     assert "export the adapter" in note and "16-bit" in note
 

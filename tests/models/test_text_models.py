@@ -20,7 +20,8 @@ from tuner.models import model_types
 from tuner.planning import planner
 from tuner.planning.memory import parameter_counts
 from tuner.serving import chat_client
-from tuner.settings import methods, objectives, run_config
+from tuner.settings import methods, objectives, parsing
+from tuner.settings.run_config import Settings
 from tuner.workers.modelling import bottleneck_adapter, load, multimodal, peft_methods
 
 CARD = Device("cuda:0", "cuda", "A card", 24 << 30, 24 << 30, 100.0)
@@ -101,7 +102,7 @@ def test_full_changes_the_text_part_alone(made, kind):
     assert eyes and not any(p.requires_grad for p in beside(model).values())
     facts = models.folder_facts(folder)
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    assert parameter_counts.trainable(facts, {"method": "full"}) == pytest.approx(trained, abs=8), (
+    assert parameter_counts.trainable(facts, Settings(method="full")) == pytest.approx(trained, abs=8), (
         "some keep a scalar of each layer as a buffer"
     )
     assert facts.frozen_parameters == sum(p.numel() for p in eyes.values())
@@ -136,7 +137,7 @@ def test_each_method_trains_the_text_part_alone_or_is_refused(made, tmp_path, ki
 
 def test_the_plan_counts_eyes_as_still(made):
     model = models.resolve(str(made("gemma3")))
-    lora, full = (planner.plan(run_config.parse({"model": model.ref, "method": m}), model, None, device=CARD) for m in ("lora", "full"))
+    lora, full = (planner.plan(parsing.parse({"model": model.ref, "method": m}), model, None, device=CARD) for m in ("lora", "full"))
     assert lora.total_parameters == model.facts.parameters > model.facts.frozen_parameters > 0
     assert full.trainable_parameters == model.facts.parameters - model.facts.frozen_parameters
     assert lora.breakdown["weights"] >= 2 * model.facts.parameters
@@ -155,7 +156,7 @@ def test_from_a_config_alone_the_eyes_are_counted_too(made, tmp_path):
 def test_a_head_on_a_multimodal_model_is_refused_by_the_plan(made, objective):
     model = models.resolve(str(made("gemma3")))
     with pytest.raises(SettingError, match="multimodal") as told:
-        planner.plan(run_config.parse({"model": model.ref, "objective": objective}), model, None, device=CARD)
+        planner.plan(parsing.parse({"model": model.ref, "objective": objective}), model, None, device=CARD)
     assert "chat" in told.value.message
 
 

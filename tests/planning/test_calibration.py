@@ -15,7 +15,7 @@ from tuner.planning import fitting, memory, planner
 from tuner.planning.decisions import DataFacts
 from tuner.planning.memory import calibration
 from tuner.planning.memory.calibration import Correction
-from tuner.settings import run_config
+from tuner.settings import parsing
 from tuner.workers.training import memory_usage
 from ui import draw, fit_view
 
@@ -31,7 +31,7 @@ def _machine(ws):
 
 
 def plan(device=CARD, memory=None, **settings):
-    return planner.plan(run_config.parse({"method": "lora"} | settings), QWEN, CHATS, device=device, device_memory=memory)
+    return planner.plan(parsing.parse({"method": "lora"} | settings), QWEN, CHATS, device=device, device_memory=memory)
 
 
 def learn(*ratios, device=CARD, method=LORA) -> None:
@@ -160,7 +160,7 @@ def test_corrections_do_not_stand_on_each_other():
         now = plan()
         document = now.as_dict() | {"device_name": CARD.name}
         known = took(round(truth) - now.breakdown["context"] + 400)
-        assert calibration.record_run(document, known, steps=9, epochs=1, longest=now.settings["max_length"])
+        assert calibration.record_run(document, known, steps=9, epochs=1, longest=now.settings.max_length)
     assert plan().correction == Correction(1.2, 4) and plan().peak_bytes == pytest.approx(truth, rel=1e-3)
     assert plan().uncorrected_bytes == now.uncorrected_bytes
 

@@ -16,7 +16,8 @@ from tuner.devices import Device
 from tuner.planning import fitting, memory, planner
 from tuner.planning.memory import parameter_counts
 from tuner.planning.planner import DataFacts
-from tuner.settings import methods, run_config
+from tuner.settings import methods, parsing
+from tuner.settings.run_config import Settings
 from tuner.workers.modelling import peft_methods
 from tuner.workers.tokenization.lm_rows import prepare
 from tuner.workers.training import sft
@@ -30,10 +31,10 @@ def card(gigabytes: float) -> Device:
     return Device("cuda:0", "cuda", "a card", int(gigabytes * GB), int(gigabytes * GB), 100.0)
 
 
-def every_way(s: dict, case: fitting.Case) -> bool:
+def every_way(s: Settings, case: fitting.Case) -> bool:
     """Whether any combination of what the planner may choose fits: a search without an order."""
-    method, effective = s["method"], s["effective_batch"]
-    lengths = [s["max_length"], *(n for n in fitting.SHORTER if n < s["max_length"] and case.data.truncated_share(n) <= fitting.MOST_CUT)]
+    method, effective = s.method, s.effective_batch
+    lengths = [s.max_length, *(n for n in fitting.SHORTER if n < s.max_length and case.data.truncated_share(n) <= fitting.MOST_CUT)]
     lora = method in ("lora", "qlora")
     open_ = {
         "micro_batch": [d for d in range(1, effective + 1) if effective % d == 0],
@@ -44,7 +45,7 @@ def every_way(s: dict, case: fitting.Case) -> bool:
         "max_length": lengths,
     }
     for values in itertools.product(*open_.values()):
-        other = s | dict(zip(open_, values, strict=True))
+        other = s.replace(**dict(zip(open_, values, strict=True)))
         n = parameter_counts.trainable(case.facts, other, "chat", 2)
         if memory.training(case.facts, other, trainable=n).peak <= case.budget:
             return True
@@ -65,13 +66,13 @@ def test_the_ladder_finds_what_brute_force_finds(request):
     tight = 0
     for id, method, size in chosen:
         facts = next(models.catalog_facts(e) for e in models.catalog() if e["id"] == id)
-        if methods.refusal(method, "chat", facts, {}):
+        if methods.refusal(method, "chat", facts):
             continue
-        asked = run_config.parse({"method": method} | ({"quantization": "nf4"} if method == "qlora" else {}))
+        asked = parsing.parse({"method": method} | ({"quantization": "nf4"} if method == "qlora" else {}))
         p = planner.plan(asked, models.Model(id, "hub", facts, id), DATA, device=card(size), remedies=False)
         if not p.fits:
             case = fitting.Case(None, facts, DATA, card(size), int(size * GB))
-            start = p.settings | {"max_length": max(p.settings["max_length"], 2048)}
+            start = p.settings.replace(max_length=max(p.settings.max_length, 2048))
             assert not every_way(start, case), (id, method, size)
             tight += 1
     assert tight, "no plan was too large: nothing was compared"
@@ -95,9 +96,9 @@ def test_qlora_fits_as_published_with_nothing_else_fixed(name, size, unit, ws, t
 def test_what_a_person_fixed_is_offered_with_its_price():
     """A rank of 512, fp32 adapters and the plain optimizer, all chosen: each is offered otherwise, none is taken."""
     facts = models.catalog_facts(next(e for e in models.catalog() if e["id"] == "Qwen/Qwen2.5-7B-Instruct"))
-    asked = run_config.parse({"method": "qlora", "lora_rank": 512, "optimizer": "adamw", "adapter_precision": "fp32", "max_length": 1024})
+    asked = parsing.parse({"method": "qlora", "lora_rank": 512, "optimizer": "adamw", "adapter_precision": "fp32", "max_length": 1024})
     p = planner.plan(asked, models.Model("q", "hub", facts, "q"), DATA, device=card(12))
-    assert not p.fits and p.settings["optimizer"] == "adamw" and p.settings["adapter_precision"] == "fp32"
+    assert not p.fits and p.settings.optimizer == "adamw" and p.settings.adapter_precision == "fp32"
     offered = [r.settings for r in p.remedies]
     assert {"optimizer": "adamw_8bit"} in [{k: v for k, v in s.items() if k == "optimizer"} for s in offered]
     assert any(s.get("adapter_precision") == "bf16" for s in offered) and any(s.get("lora_rank") for s in offered)
@@ -107,8 +108,8 @@ def test_what_a_person_fixed_is_offered_with_its_price():
 def test_a_processor_gets_no_cards_optimizer():
     facts = models.catalog_facts(next(e for e in models.catalog() if e["id"] == "Qwen/Qwen2.5-7B-Instruct"))
     cpu = Device("cpu", "cpu", "CPU", 8 * GB, 8 * GB, 1.0)
-    p = planner.plan(run_config.parse({"method": "lora"}), models.Model("q", "hub", facts, "q"), DATA, device=cpu)
-    assert not p.fits and p.settings["optimizer"] == "adamw" and p.settings["adapter_precision"] == "fp32"
+    p = planner.plan(parsing.parse({"method": "lora"}), models.Model("q", "hub", facts, "q"), DATA, device=cpu)
+    assert not p.fits and p.settings.optimizer == "adamw" and p.settings.adapter_precision == "fp32"
 
 
 def trained(folder, tok, place, steps: int, resume=None, **more):
@@ -148,7 +149,7 @@ def test_the_estimate_knows_narrow_adapters():
     facts = SHAPES["llama-7b"]
     s = {"method": "qlora", "quantization": "nf4", "lora_rank": 64, "lora_targets": "all-linear", "precision": "bf16", "max_length": 512}
     s |= {"micro_batch": 1, "gradient_checkpointing": True, "optimizer": "adamw_8bit"}
-    wide, narrow = (memory.training(facts, s | {"adapter_precision": p}) for p in ("fp32", "bf16"))
+    wide, narrow = (memory.training(facts, Settings(**s, adapter_precision=p)) for p in ("fp32", "bf16"))
     assert narrow.terms["adapters"] * 2 == pytest.approx(wide.terms["adapters"], rel=1e-6) and narrow.peak < wide.peak
-    paged = memory.training(facts, s | {"optimizer": "paged_adamw_8bit"})
+    paged = memory.training(facts, Settings(**s | {"optimizer": "paged_adamw_8bit"}))
     assert paged.peak <= wide.peak and replace(paged).moments["step"] == pytest.approx(wide.moments["step"], rel=0.2)

@@ -14,7 +14,8 @@ from tuner.devices import Device
 from tuner.errors import TunerError
 from tuner.planning import fitting, memory, model_suggestions, planner
 from tuner.planning.decisions import DataFacts
-from tuner.settings import objectives, presets, run_config
+from tuner.settings import objectives, parsing, presets
+from tuner.settings.run_config import Settings
 
 GB, GiB = 10**9, 2**30
 CARDS = [Device("cuda:0", "cuda", f"a card with {g} GB", g * GB, g * GB, 100) for g in (4, 8, 16, 24, 80)]
@@ -24,7 +25,7 @@ CPU = Device("cpu", "cpu", "a processor", 16 * GB, 16 * GB, 0.5)
 def need(name: str, rows: int, length: int, **settings) -> memory.Estimate:
     how = {k: settings.pop(k) for k in ("fused", "masked") if k in settings}
     s = {"method": "lora", "precision": "bf16", "gradient_checkpointing": False, "lora_rank": 16} | settings
-    return memory.training(facts(name), s | {"micro_batch": rows, "max_length": length}, **how)
+    return memory.training(facts(name), Settings.from_json(s | {"micro_batch": rows, "max_length": length}), **how)
 
 
 def facts(name: str) -> models.ModelFacts:
@@ -147,24 +148,27 @@ def test_packed_weights_are_those_of_the_layers_alone():
 def test_several_cards():
     f = facts("Qwen/Qwen2.5-7B-Instruct")
     s = {"method": "full", "precision": "bf16", "gradient_checkpointing": True, "micro_batch": 1, "max_length": 1024}
-    one, copies, shares = (memory.training(f, s, **how) for how in ({}, {"cards": 4}, {"cards": 4, "sharded": True}))
+    one, copies, shares = (memory.training(f, Settings.from_json(s), **how) for how in ({}, {"cards": 4}, {"cards": 4, "sharded": True}))
     assert copies.terms["weights"] == one.terms["weights"] and copies.peak > one.peak
     for term in ("weights", "gradients", "optimizer"):
         assert shares.terms[term] == pytest.approx(one.terms[term] / 4, rel=0.01)
     assert shares.peak < one.peak / 2
-    gathered = memory.training(f, s | {"effective_batch": 8}).peak
+    gathered = memory.training(f, Settings.from_json(s | {"effective_batch": 8})).peak
     assert gathered >= one.peak, "gradients of earlier micro-batches lie there"
 
 
 def test_a_preference_takes_two_rows_and_full_tuning_a_copy():
     s = {"method": "lora", "precision": "bf16", "gradient_checkpointing": False, "micro_batch": 2, "max_length": 512}
     f = facts("Qwen/Qwen2.5-1.5B-Instruct")
-    pairs, rows = memory.training(f, s | {"objective": "preference"}), memory.training(f, s | {"micro_batch": 4}, masked=True)
+    pairs, rows = (
+        memory.training(f, Settings.from_json(s | {"objective": "preference"})),
+        memory.training(f, Settings.from_json(s | {"micro_batch": 4}), masked=True),
+    )
     assert {m: n for m, n in pairs.moments.items() if m != "reference"} == rows.moments
     assert pairs.moment == "reference", "it reads once more, while what was kept waits for the backward"
     full = s | {"objective": "preference", "method": "full"}
-    assert memory.training(f, full).terms["reference"] == f.parameters * 2
-    assert not memory.training(f, full | {"precompute_reference": True}).terms["reference"]
+    assert memory.training(f, Settings.from_json(full)).terms["reference"] == f.parameters * 2
+    assert not memory.training(f, Settings.from_json(full | {"precompute_reference": True})).terms["reference"]
 
 
 def test_talking_serving_and_files():
@@ -189,10 +193,12 @@ def test_experts_and_windows():
     moe |= {"num_attention_heads": 32, "num_key_value_heads": 4, "head_dim": 128, "vocab_size": 151936, "num_experts": 64}
     few, many = (models.facts_from_config(moe | {"num_experts_per_tok": n}, name="moe") for n in (2, 8))
     s = {"method": "lora", "precision": "bf16", "gradient_checkpointing": False, "micro_batch": 1, "max_length": 1024}
-    assert memory.training(few, s).terms["weights"] == memory.training(many, s).terms["weights"]
-    assert memory.training(few, s).terms["activations"] < memory.training(many, s).terms["activations"]
-    packed = memory.training(few, s | {"method": "qlora", "quantization": "nf4"}).terms["weights"]
-    assert packed > 0.9 * memory.training(few, s).terms["weights"], "experts are bare tensors, which are not packed"
+    assert memory.training(few, Settings.from_json(s)).terms["weights"] == memory.training(many, Settings.from_json(s)).terms["weights"]
+    assert (
+        memory.training(few, Settings.from_json(s)).terms["activations"] < memory.training(many, Settings.from_json(s)).terms["activations"]
+    )
+    packed = memory.training(few, Settings.from_json(s | {"method": "qlora", "quantization": "nf4"})).terms["weights"]
+    assert packed > 0.9 * memory.training(few, Settings.from_json(s)).terms["weights"], "experts are bare tensors, which are not packed"
 
 
 # --- every preset, model and device ------------------------------------------------------------------------------------------------
@@ -208,15 +214,15 @@ def test_each_preset_on_each_model_and_device_fits_or_says_what_to_do(preset, re
         f = models.catalog_facts(entry)
         kind = objectives.get({"decoder": "chat", "encoder": "classification", "encoder-decoder": "seq2seq"}[f.family]).kinds[0]
         data = DataFacts(kind, 2000, 100, 180.0, 900, lengths=tuple(range(60, 901, 12)))
-        p = planner.plan(run_config.parse({}), models.Model(f.name, "hub", f, f.name), data, preset=preset, device=device)
+        p = planner.plan(parsing.parse({}), models.Model(f.name, "hub", f, f.name), data, preset=preset, device=device)
         where = f"{preset} {f.name} {device.name} {device.total}"
         assert sum(p.breakdown.values()) == p.peak_bytes and p.fits == (p.peak_bytes <= p.free_bytes * fitting.ROOM), where
         assert p.fits or any(r.fits for r in p.remedies), where
-        if p.fits and p.settings["method"] == "qlora":
+        if p.fits and p.settings.method == "qlora":
             with_lora = planner.plan(
-                run_config.parse({"method": "lora"}), models.Model(f.name, "hub", f, f.name), data, preset=preset, device=device
+                parsing.parse({"method": "lora"}), models.Model(f.name, "hub", f, f.name), data, preset=preset, device=device
             )
-            dearer = with_lora.settings["max_length"] < p.settings["max_length"] or with_lora.settings["adapter_precision"] == "bf16"
+            dearer = with_lora.settings.max_length < p.settings.max_length or with_lora.settings.adapter_precision == "bf16"
             assert not with_lora.fits or dearer, where
 
 
@@ -226,7 +232,7 @@ def test_the_largest_models_are_planned_to_fit():
             f = models.resolve(id).facts
             try:
                 p = planner.plan(
-                    run_config.parse({"method": method}),
+                    parsing.parse({"method": method}),
                     models.Model(id, "hub", f, id),
                     DataFacts("chat", 1000, 50, 300.0, 700),
                     device=device,

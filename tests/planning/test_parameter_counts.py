@@ -10,6 +10,7 @@ from tests.models.test_tensor_shapes import facts
 from tuner import models
 from tuner.planning.memory import parameter_counts
 from tuner.settings import methods
+from tuner.settings.run_config import Settings
 
 KINDS = ("llama", "gpt2", "qwen2", "qwen3", "phi", "opt plain", "bert", "roberta", "distilbert", "deberta-v2", "modernbert", "electra")
 KINDS += ("t5", "t5 gated", "bart")
@@ -43,6 +44,7 @@ import torch, transformers
 from transformers import AutoConfig
 from tuner import models
 from tuner.settings import objectives
+from tuner.settings.run_config import Settings
 from tuner.workers.modelling import peft_methods
 
 kinds, methods = json.loads(sys.argv[1]), json.loads(sys.argv[2])
@@ -56,7 +58,7 @@ for name, (config, wanted) in kinds.items():
             key = f"{name}/{objective}/{method}"
             try:
                 model = auto.from_config(AutoConfig.for_model(kind, **config, num_labels=2 if objective == "qa" else 3))
-                model = peft_methods.build(model, settings, facts, objective=objective)
+                model = peft_methods.build(model, Settings.from_json(settings), facts, objective=objective)
                 out[key] = sum(p.numel() for p in model.parameters() if p.requires_grad)
             except Exception as error:
                 out[key] = f"{type(error).__name__}: {error}"
@@ -75,9 +77,11 @@ def built() -> dict:
 def test_the_count_is_that_of_the_model_that_is_built(built, name, method):
     for objective in OBJECTIVES[facts(name).family]:
         real = built[f"{name}/{objective}/{method}"]
-        if isinstance(real, str) and methods.refusal(METHODS[method]["method"], objective, facts(name), METHODS[method]):
+        if isinstance(real, str) and methods.refusal(
+            METHODS[method]["method"], objective, facts(name), Settings.from_json(METHODS[method])
+        ):
             continue  # PEFT can't build it, and the registry says so
-        assert parameter_counts.trainable(facts(name), METHODS[method], objective, 3) == real, objective
+        assert parameter_counts.trainable(facts(name), Settings.from_json(METHODS[method]), objective, 3) == real, objective
 
 
 # --- figures of the papers, from the shapes alone ---------------------------------------------------------------------------------
@@ -138,7 +142,7 @@ PUBLISHED = {
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_published_figures_to_their_printed_precision(name):
     model, settings, exact, millions = PUBLISHED[name]
-    counted = parameter_counts.trainable(model, settings, "chat")
+    counted = parameter_counts.trainable(model, Settings.from_json(settings), "chat")
     assert counted == exact and f"{counted / 1e6:.{len(millions.split('.')[1])}f}" == millions
 
 
@@ -149,14 +153,16 @@ def test_the_whole_that_peft_prints():
 
 def test_ia3_on_roberta_base():
     """AdapterHub's summary prints 18,432: the keys and values alone, 12 layers x 2 H. The MLP's factors (Liu et al. 2022) come on top."""
-    assert parameter_counts.trainable(ROBERTA["base"], {"method": "ia3"}) == 18_432 + 12 * 3072
+    assert parameter_counts.trainable(ROBERTA["base"], Settings.from_json({"method": "ia3"})) == 18_432 + 12 * 3072
 
 
 def test_houlsby_on_bert_large():
     """Houlsby et al. 2019, table 1, print 2.1% a task at size 64 (read in the paper's text). Their formula, 2md + d + m for each of two
     adapters a layer, gives 6.34 million = 1.9% of their 330 million; they also train the norms (0.1 million) and the head. So the printed
     share is met to a fifth of a percent, not exactly."""
-    counted = parameter_counts.trainable(BERT["large"], {"method": "adapter", "adapter_size": 64, "adapter_placement": "houlsby"})
+    counted = parameter_counts.trainable(
+        BERT["large"], Settings.from_json({"method": "adapter", "adapter_size": 64, "adapter_placement": "houlsby"})
+    )
     assert counted == 24 * 2 * (2 * 1024 * 64 + 64 + 1024) and counted / BERT["large"].parameters == pytest.approx(0.021, abs=0.0025)
 
 
@@ -169,20 +175,20 @@ def test_lora_on_gpt2_medium():
     the row of prefix tuning above it, matched for size, prints 0.35 and 0.77 for medium and large, which is 0.1% of 354.92 and 774.03
     million, and LoRA's rows repeat both; counted they are 0.39 and 0.74.
     """
-    assert parameter_counts.trainable(GPT2M, QV | {"lora_rank": 4}) == 24 * 2 * 4 * 2048 == 393_216
-    large = parameter_counts.trainable(shape("gpt2", 1280, 36, 50257), QV | {"lora_rank": 4})
+    assert parameter_counts.trainable(GPT2M, Settings.from_json(QV | {"lora_rank": 4})) == 24 * 2 * 4 * 2048 == 393_216
+    large = parameter_counts.trainable(shape("gpt2", 1280, 36, 50257), Settings.from_json(QV | {"lora_rank": 4}))
     assert large == 737_280 and f"{0.001 * 354.92:.2f} {0.001 * 774.03:.2f}" == "0.35 0.77"
 
 
 def test_prefix_tuning_on_gpt2_medium():
     """Li and Liang 2021 (arXiv:2101.00190) print 0.1% of GPT-2 medium (table 1) at five positions for E2E (table 6), read in the paper's
     text; these are 5 x 24 x 2 x 1024 = 245,760."""
-    counted = parameter_counts.trainable(GPT2M, {"method": "prefix", "virtual_tokens": 5})
+    counted = parameter_counts.trainable(GPT2M, Settings.from_json({"method": "prefix", "virtual_tokens": 5}))
     assert counted == 245_760 and f"{counted / GPT2M.parameters:.1%}" == "0.1%"
 
 
 def test_a_regression_learns_one_number():
     bert = BERT["base"]
-    assert parameter_counts.trainable(bert, {"method": "ln"}, "regression", 7) == parameter_counts.trainable(
-        bert, {"method": "ln"}, "classification", 1
+    assert parameter_counts.trainable(bert, Settings.from_json({"method": "ln"}), "regression", 7) == parameter_counts.trainable(
+        bert, Settings.from_json({"method": "ln"}), "classification", 1
     )

@@ -16,7 +16,8 @@ from tuner.jobs import token_counting, training
 from tuner.models.chat_templates import CHATML
 from tuner.planning import dropped_rows, token_counts
 from tuner.runs import run_warnings
-from tuner.settings import run_config
+from tuner.settings import parsing
+from tuner.settings.run_config import Settings
 from tuner.workers.tokenization import template_sandbox
 
 CALL = {"type": "function", "function": {"name": "weather", "arguments": {"city": "Rome"}}}
@@ -203,17 +204,17 @@ def test_what_the_plan_says_is_what_the_run_does(ws, tmp_path, models, cell):
     assert {w["name"]: w["message"] for w in run.warnings if w["name"] in told or "rows" in w["name"]} == told, "in the same words"
     # lengths
     reason = next(r.reason for r in plan.reasons if r.setting == "max_length")
-    if not prepared["cut"] and "longest row has" in reason and not plan.rows["left_out"] and "seq2seq" != s["objective"]:
+    if not prepared["cut"] and "longest row has" in reason and not plan.rows["left_out"] and "seq2seq" != s.objective:
         assert f"longest row has {longest_of(ws, ds, run):,} tokens" in reason
-    assert prepared["longest"] <= s["max_length"]
+    assert prepared["longest"] <= s.max_length
     # steps, tests, saves
     assert run.progress["step"] == plan.steps == max(measured["loss"])
-    assert plan.steps == math.ceil(math.ceil(prepared["rows"] / s["effective_batch"]) * s["epochs"])
-    tests = {n for n in range(1, plan.steps + 1) if n % s["eval_steps"] == 0} | {plan.steps}
+    assert plan.steps == math.ceil(math.ceil(prepared["rows"] / s.effective_batch) * s.epochs)
+    tests = {n for n in range(1, plan.steps + 1) if n % s.eval_steps == 0} | {plan.steps}
     assert set(measured.get("eval_loss", {})) == (tests if prepared["held_out"]["rows"] else set())
     # the learning rate
-    rates, warm = measured["learning_rate"], math.ceil(s["warmup"] * plan.steps)
-    assert max(rates.values()) == pytest.approx(s["learning_rate"] if plan.steps > warm + 1 else max(rates.values()), rel=0.35)
+    rates, warm = measured["learning_rate"], math.ceil(s.warmup * plan.steps)
+    assert max(rates.values()) == pytest.approx(s.learning_rate if plan.steps > warm + 1 else max(rates.values()), rel=0.35)
     assert (rates[1] == 0) == (warm > 0) and any(rate > 0 for rate in rates.values())
 
 
@@ -268,7 +269,7 @@ def tokenized(ds, tokenizer, s: dict) -> tuple:
     def values(held_out):
         return (r["value"] for r in store.iterate(ds, held_out=held_out))
 
-    job = SimpleNamespace(settings=s, data=ds, tokenizer=tokenizer, values=values)
+    job = SimpleNamespace(settings=Settings.from_json(s), data=ds, tokenizer=tokenizer, values=values)
     workers = {"chat": sft, "text": sft, "preference": preference, "reward": reward}
     if s["objective"] in workers:
         return tuple(workers[s["objective"]].rows_of(job, side) for side in (False, True))
@@ -326,7 +327,7 @@ def test_what_a_persons_own_length_cuts_is_told_and_not_asked(ws, tmp_path, mode
     assert cut["name"] == "rows_cut" and not plan.question and cut["fixes"][0]["settings"]["max_length"] > 64
     whole, _ = planned(ws, ds, models["marked"], cut["fixes"][0]["settings"])
     assert not whole.warnings
-    asked = run_config.parse({"max_length": 64})
+    asked = parsing.parse({"max_length": 64})
     c = dropped_rows.Choices(asked.given(), None)
     c.put("max_length", 64, "planner", "It would not fit otherwise.")
     assert dropped_rows.asks(plan.rows, plan.warnings, c) == plan.warnings, "what nobody chose is asked"

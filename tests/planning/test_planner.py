@@ -13,18 +13,19 @@ from tuner.formatting import parse_bytes
 from tuner.planning import fitting as memory_fitting
 from tuner.planning import memory, model_suggestions, planner, time_estimate
 from tuner.planning.planner import DataFacts
-from tuner.settings import run_config
+from tuner.settings import parsing, run_config
+from tuner.settings.run_config import Settings
 
 TERMS = "weights quantization adapters gradients optimizer activations head reference buffers context fragmentation".split()
 CARD = Device("cuda:0", "cuda", "NVIDIA L4", 24 * 10**9, 24 * 10**9, 121)
 CPU = Device("cpu", "cpu", "CPU with 2 cores", 16 * 10**9, 16 * 10**9, 0.05)
-CARD_SETTINGS = model_suggestions.settings_for("lora") | {"effective_batch": 16}
+CARD_SETTINGS = model_suggestions.settings_for("lora")
 CHATS = DataFacts("chat", 2000, 100, 300.0, 1000)
 QWEN = models.Model("Qwen/Qwen2.5-1.5B-Instruct", "hub", models.resolve("Qwen/Qwen2.5-1.5B-Instruct").facts, "Qwen/Qwen2.5-1.5B-Instruct")
 
 
 def plan(model=QWEN, data=CHATS, device=CARD, preset=None, memory=None, **settings):
-    return planner.plan(run_config.parse(settings), model, data, device=device, preset=preset, device_memory=memory)
+    return planner.plan(parsing.parse(settings), model, data, device=device, preset=preset, device_memory=memory)
 
 
 def chosen(p, name):
@@ -33,15 +34,15 @@ def chosen(p, name):
 
 def need(facts=QWEN.facts, **changes) -> int:
     given = {"method": "lora", "micro_batch": 4, "max_length": 512, "precision": "bf16", "gradient_checkpointing": False} | changes
-    return memory.training(facts, given).peak
+    return memory.training(facts, Settings(**given)).peak
 
 
 def test_a_processor_reads_few_tokens_at_once():
     roomy = replace(CPU, free=64 * 10**9)
     long, short = plan(device=roomy), plan(device=roomy, data=replace(CHATS, mean=30.0, longest=80))
-    assert long.settings["micro_batch"] == 1 and long.settings["effective_batch"] == 16
-    assert short.settings["micro_batch"] == 8
-    assert plan(data=CHATS).settings["micro_batch"] > 1
+    assert long.settings.micro_batch == 1 and long.settings.effective_batch == 16
+    assert short.settings.micro_batch == 8
+    assert plan(data=CHATS).settings.micro_batch > 1
 
 
 # --- bytes ---------------------------------------------------------------------------------------------------------------
@@ -90,25 +91,23 @@ def test_chat_and_checkpoints_take_less_than_training():
 
 def price(p) -> tuple:
     """How dearly a plan was made to fit: 4 bits, and tokens of the longest row."""
-    return p.settings["method"] == "qlora", -p.settings["max_length"]
+    return p.settings.method == "qlora", -p.settings.max_length
 
 
 def test_the_ladder_is_taken_in_order_as_memory_shrinks():
     plans = [plan(memory=tenths * 10**8) for tenths in range(800, 2, -4)]
     for p in plans:
         assert p.fits == (p.peak_bytes <= p.free_bytes * memory_fitting.ROOM)
-        assert p.settings["effective_batch"] == 16 and 16 % p.settings["micro_batch"] == 0
+        assert p.settings.effective_batch == 16 and 16 % p.settings.micro_batch == 0
     fitting = [p for p in plans if p.fits]
     assert plans[: len(fitting)] == fitting and len(fitting) < len(plans)
-    assert fitting[0].settings["micro_batch"] >= 8 and fitting[0].settings["gradient_checkpointing"] is False
+    assert fitting[0].settings.micro_batch >= 8 and fitting[0].settings.gradient_checkpointing is False
     assert [price(p) for p in fitting] == sorted(price(p) for p in fitting), "quality is given up last, and never given back"
-    seen = [(p.settings["method"], p.settings["gradient_checkpointing"]) for p in fitting]
+    seen = [(p.settings.method, p.settings.gradient_checkpointing) for p in fitting]
     assert list(dict.fromkeys(m for m, _ in seen)) == ["lora", "qlora"] and {again for _, again in seen} == {False, True}
-    assert fitting[-1].settings["micro_batch"] == 1 and fitting[-1].settings["max_length"] == 1024, (
-        "a third of the rows are not cut unasked"
-    )
+    assert fitting[-1].settings.micro_batch == 1 and fitting[-1].settings.max_length == 1024, "a third of the rows are not cut unasked"
     short = replace(CHATS, lengths=(*[300] * 95, *[900] * 5))
-    assert plan(memory=fitting[-1].peak_bytes, data=short).settings["max_length"] == 512
+    assert plan(memory=fitting[-1].peak_bytes, data=short).settings.max_length == 512
 
 
 def test_on_each_rung_the_fastest_way_that_fits_is_taken():
@@ -119,8 +118,8 @@ def test_on_each_rung_the_fastest_way_that_fits_is_taken():
         if not p.fits:
             continue
         took.append(time_estimate.step_seconds(p.settings, QWEN.facts, CHATS, CARD, p.trainable_parameters))
-        for micro in (m for m in (1, 2, 4, 8, 16) if m > p.settings["micro_batch"]):
-            other = p.settings | {"micro_batch": micro}
+        for micro in (m for m in (1, 2, 4, 8, 16) if m > p.settings.micro_batch):
+            other = p.settings.replace(micro_batch=micro)
             faster = time_estimate.step_seconds(other, QWEN.facts, CHATS, CARD, p.trainable_parameters) < took[-1] * 0.99
             assert not faster or memory.training(QWEN.facts, other).peak > p.free_bytes * memory_fitting.ROOM
     assert took == sorted(took, reverse=True) and len(set(took)) > 3
@@ -167,12 +166,12 @@ def test_no_memory_at_all_does_not_fit():
 @pytest.mark.parametrize("method", ["lora", "full"])
 def test_every_setting_has_its_reason(preset, method):
     p = plan(preset=preset, method=method, lora_rank=4)
-    assert [r.setting for r in p.reasons] == [n for n in run_config.FIELDS if n in p.settings]
+    assert [r.setting for r in p.reasons] == list(p.settings.as_json()) == [n for n in run_config.FIELDS if n in p.as_dict()["settings"]]
     for r in p.reasons:
         assert r.by in ("you", "preset", "planner", "default")
-        assert r.value == p.settings[r.setting] and r.reason.endswith(".")
-    assert run_config.parse(p.settings)  # what was decided could have been asked for
-    open_still = {n for n in run_config.FIELDS if n not in p.settings} - {"model", "data"}
+        assert r.value == getattr(p.settings, r.setting) and r.reason.endswith(".")
+    assert parsing.parse(p.settings.as_json())  # what was decided could have been asked for
+    open_still = {n for n in run_config.FIELDS if n not in p.settings.as_json()} - {"model", "data"}
     judged = {n for n in run_config.FIELDS if run_config.group_of(n) == "preference"}
     assert open_still - judged <= {"max_steps", "quantization", "prompt_text", "chat_template"}
 
@@ -189,13 +188,13 @@ def test_choices_are_kept_and_told_apart():
 
 def test_a_choice_is_kept_even_when_nothing_fits():
     p = plan(memory=10**9, micro_batch=8, gradient_checkpointing=False, method="full", optimizer="adamw")
-    assert not p.fits and p.settings["micro_batch"] == 8 and p.settings["gradient_checkpointing"] is False
-    assert p.settings["optimizer"] == "adamw"
+    assert not p.fits and p.settings.micro_batch == 8 and p.settings.gradient_checkpointing is False
+    assert p.settings.optimizer == "adamw"
 
 
 def test_a_micro_batch_alone_finds_rows_per_step_that_it_divides():
     for micro in (1, 3, 5, 7, 64):
-        assert plan(micro_batch=micro).settings["effective_batch"] % micro == 0
+        assert plan(micro_batch=micro).settings.effective_batch % micro == 0
 
 
 def test_contradictions_are_told_together():
@@ -244,19 +243,19 @@ def test_data_that_a_model_can_not_learn_from():
 
 def test_steps_and_rhythm():
     p = plan(effective_batch=16, epochs=2)
-    assert p.steps == 250 and p.settings["eval_steps"] == p.settings["save_steps"] == 41
+    assert p.steps == 250 and p.settings.eval_steps == p.settings.save_steps == 41
     assert plan(effective_batch=16, epochs=0.5).steps == 63 and plan(max_steps=10).steps == 10 and plan(max_steps=10**6).steps < 1000
-    assert plan(save_steps=10).settings["eval_steps"] == 10 and plan(eval_steps=7).settings["save_steps"] == 7
+    assert plan(save_steps=10).settings.eval_steps == 10 and plan(eval_steps=7).settings.save_steps == 7
     assert plan(data=replace(CHATS, rows=3)).steps >= 1
     assert plan(packing=True, max_length=1000, effective_batch=10, epochs=1).steps == 60  # 2,000 rows of 300 tokens in rows of 1,000
 
 
 def test_length_follows_the_rows_and_the_device():
-    assert plan(data=replace(CHATS, longest=70)).settings["max_length"] == 128
-    assert plan(data=replace(CHATS, longest=10**6)).settings["max_length"] == 8192, "no sample says that fewer would do"
+    assert plan(data=replace(CHATS, longest=70)).settings.max_length == 128
+    assert plan(data=replace(CHATS, longest=10**6)).settings.max_length == 8192, "no sample says that fewer would do"
     few = replace(CHATS, longest=10**6, lengths=(*[300] * 99, 10**6))
-    assert plan(data=few).settings["max_length"] == 2048
-    assert plan(data=replace(CHATS, longest=10**6), device=CPU).settings["max_length"] == 1024
+    assert plan(data=few).settings.max_length == 2048
+    assert plan(data=replace(CHATS, longest=10**6), device=CPU).settings.max_length == 1024
     assert "truncated" in next(r.reason for r in plan(data=replace(CHATS, longest=10**6)).reasons if r.setting == "max_length")
 
 
@@ -317,18 +316,20 @@ def test_the_recommended_model_speaks_the_language_and_does_the_task():
 
 
 def test_the_same_plan_on_other_cards():
-    found = model_suggestions.elsewhere(run_config.parse({}), QWEN, CHATS)
+    found = model_suggestions.elsewhere(parsing.parse({}), QWEN, CHATS)
     assert [f["gigabytes"] for f in found] == [8, 12, 16, 24, 48, 80] and all(f["fits"] for f in found)
     seconds = [
-        time_estimate.step_seconds(CARD_SETTINGS | {k: v for k, v in f.items() if k in CARD_SETTINGS}, QWEN.facts, CHATS, CARD, 0)
+        time_estimate.step_seconds(
+            CARD_SETTINGS.replace(**{k: v for k, v in f.items() if k in run_config.FIELDS and k != "model"}), QWEN.facts, CHATS, CARD, 0
+        )
         for f in found
     ]
     assert seconds == sorted(seconds, reverse=True), "a larger card is filled"
     assert not any(
         f["fits"]
-        for f in model_suggestions.elsewhere(run_config.parse({"method": "full", "max_length": 4096, "micro_batch": 8}), QWEN, CHATS)[:2]
+        for f in model_suggestions.elsewhere(parsing.parse({"method": "full", "max_length": 4096, "micro_batch": 8}), QWEN, CHATS)[:2]
     )
-    refused = model_suggestions.elsewhere(run_config.parse({"objective": "tokens"}), QWEN, replace(CHATS, kind="chat"))
+    refused = model_suggestions.elsewhere(parsing.parse({"objective": "tokens"}), QWEN, replace(CHATS, kind="chat"))
     assert all("why_not" in f for f in refused)
 
 
@@ -366,10 +367,10 @@ APPLE = Device("mps", "mps", "Apple GPU (not yet tried)", 16 * 10**9, 16 * 10**9
 
 def test_what_a_device_can_not_do_is_not_offered():
     settings = plan(device=T4).settings
-    assert settings["precision"] == "fp16" and plan(device=CARD).settings["precision"] == "bf16"
+    assert settings.precision == "fp16" and plan(device=CARD).settings.precision == "bf16"
     assert "does not support bf16" in next(r.reason for r in plan(device=T4).reasons if r.setting == "precision")
     assert any("emulated" in n for n in plan(device=T4, precision="bf16").notes)
-    assert plan(device=T4, method="qlora").settings["quantization"] == "nf4", "4 bits do without bf16"
+    assert plan(device=T4, method="qlora").settings.quantization == "nf4", "4 bits do without bf16"
     for wish, field in (({"method": "qlora"}, "method"), ({"optimizer": "adamw_8bit"}, "optimizer")):
         with pytest.raises(TunerError, match="Apple GPU") as caught:
             plan(device=APPLE, **wish)
@@ -379,8 +380,8 @@ def test_what_a_device_can_not_do_is_not_offered():
 
 def test_each_choice_about_packing_has_its_true_reason():
     def packing(device=CARD, objective="chat", kind="chat", rows=5000, mean=40.0):
-        p = planner.plan(run_config.parse({"objective": objective}), QWEN, DataFacts(kind, rows, 50, mean, 1000), device=device)
-        return p.settings["packing"], next(r.reason for r in p.reasons if r.setting == "packing")
+        p = planner.plan(parsing.parse({"objective": objective}), QWEN, DataFacts(kind, rows, 50, mean, 1000), device=device)
+        return p.settings.packing, next(r.reason for r in p.reasons if r.setting == "packing")
 
     assert packing(objective="text", kind="text", rows=500, mean=600.0)[0] is True
     assert packing()[0] is True and packing(rows=100) == (False, "With so few rows, packing would leave too few steps.")
@@ -391,12 +392,12 @@ def test_each_choice_about_packing_has_its_true_reason():
 
 def test_t5_takes_larger_steps_and_prompts_begin_gently():
     t5 = models.Model("google-t5/t5-small", "hub", models.resolve("google-t5/t5-small").facts, "google-t5/t5-small")
-    p = planner.plan(run_config.parse({"method": "full"}), t5, DataFacts("seq2seq", 9000, 50, 40.0, 100), device=CARD)
-    assert p.settings["learning_rate"] == 1e-4 and not any("learning rate" in n for n in p.notes)
-    p = planner.plan(run_config.parse({"method": "prompt"}), QWEN, DataFacts("chat", 9000, 50, 40.0, 100), device=CARD)
-    assert p.settings["warmup"] == 0.1 and next(r.by for r in p.reasons if r.setting == "warmup") == "planner"
-    p = planner.plan(run_config.parse({"method": "prompt", "warmup": 0.01}), QWEN, DataFacts("chat", 9000, 50, 40.0, 100), device=CARD)
-    assert p.settings["warmup"] == 0.01
+    p = planner.plan(parsing.parse({"method": "full"}), t5, DataFacts("seq2seq", 9000, 50, 40.0, 100), device=CARD)
+    assert p.settings.learning_rate == 1e-4 and not any("learning rate" in n for n in p.notes)
+    p = planner.plan(parsing.parse({"method": "prompt"}), QWEN, DataFacts("chat", 9000, 50, 40.0, 100), device=CARD)
+    assert p.settings.warmup == 0.1 and next(r.by for r in p.reasons if r.setting == "warmup") == "planner"
+    p = planner.plan(parsing.parse({"method": "prompt", "warmup": 0.01}), QWEN, DataFacts("chat", 9000, 50, 40.0, 100), device=CARD)
+    assert p.settings.warmup == 0.01
 
 
 def test_settings_at_fault_are_named_themselves():
@@ -408,32 +409,30 @@ def test_settings_at_fault_are_named_themselves():
         ({"lora_targets": ["lm_head"]}, "lora_targets", None),
     ):
         with pytest.raises(TunerError) as caught:
-            planner.plan(run_config.parse(wish), QWEN, DataFacts("chat", 100, 5, 40.0, 100), device=CARD)
+            planner.plan(parsing.parse(wish), QWEN, DataFacts("chat", 100, 5, 40.0, 100), device=CARD)
         (error,) = caught.value.as_list()
         assert error["field"] == field and (available is None or error["available"] == available), error
     assert "last layers" in error["message"]
     with pytest.raises(TunerError) as caught:
         planner.plan(
-            run_config.parse({"method": "prompt", "virtual_tokens": 500}), bert, DataFacts("classification", 100, 5, 40.0, 100), device=CARD
+            parsing.parse({"method": "prompt", "virtual_tokens": 500}), bert, DataFacts("classification", 100, 5, 40.0, 100), device=CARD
         )
     assert caught.value.as_list()[0]["field"] == "virtual_tokens"
-    p = planner.plan(run_config.parse({"method": "full", "use_dora": True}), QWEN, DataFacts("chat", 100, 5, 40.0, 100), device=CARD)
+    p = planner.plan(parsing.parse({"method": "full", "use_dora": True}), QWEN, DataFacts("chat", 100, 5, 40.0, 100), device=CARD)
     assert "use_dora" in p.ignored and "use_dora" in p.warnings[0]["message"]
 
 
 def test_a_toy_learns_a_language_with_all_it_has():
     starter = models.resolve("starter")
-    p = planner.plan(run_config.parse({}), starter, DataFacts("seq2seq", 285, 15, 40.0, 60), preset="balanced", device=CPU)
+    p = planner.plan(parsing.parse({}), starter, DataFacts("seq2seq", 285, 15, 40.0, 60), preset="balanced", device=CPU)
     assert (
-        p.settings["method"] == "full"
-        and p.settings["epochs"] == 15
+        p.settings.method == "full"
+        and p.settings.epochs == 15
         and {"method", "epochs"} <= {r.setting for r in p.reasons if r.by == "planner"}
     )
-    mine = planner.plan(
-        run_config.parse({"method": "lora"}), starter, DataFacts("seq2seq", 285, 15, 40.0, 60), preset="balanced", device=CPU
-    )
-    assert mine.settings["method"] == "lora" and mine.settings["epochs"] == 3
-    assert planner.plan(run_config.parse({}), QWEN, DataFacts("seq2seq", 285, 15, 40.0, 60), device=CARD).settings["method"] == "lora"
+    mine = planner.plan(parsing.parse({"method": "lora"}), starter, DataFacts("seq2seq", 285, 15, 40.0, 60), preset="balanced", device=CPU)
+    assert mine.settings.method == "lora" and mine.settings.epochs == 3
+    assert planner.plan(parsing.parse({}), QWEN, DataFacts("seq2seq", 285, 15, 40.0, 60), device=CARD).settings.method == "lora"
 
 
 # --- what a short run and rsLoRA need -------------------------------------------------------------------------------------------
@@ -445,19 +444,19 @@ def test_a_warm_up_never_takes_the_only_steps(steps, more):
     """A warm-up begins at a rate of 0: with one step of it a run of one step changes nothing."""
     for preset in (None, "quick", "quality"):
         p = planner.plan(
-            run_config.parse({"max_steps": steps, **more}), QWEN, DataFacts("chat", 9000, 50, 40.0, 100), device=CARD, preset=preset
+            parsing.parse({"max_steps": steps, **more}), QWEN, DataFacts("chat", 9000, 50, 40.0, 100), device=CARD, preset=preset
         )
-        assert 2 * math.ceil(p.settings["warmup"] * steps) <= steps and p.steps == steps
+        assert 2 * math.ceil(p.settings.warmup * steps) <= steps and p.steps == steps
         assert any(f"only {steps} step" in note for note in p.notes)
 
 
 def test_a_few_rows_make_few_steps_and_that_is_told():
     p = planner.plan(
-        run_config.parse({"epochs": 1, "effective_batch": 4}), QWEN, DataFacts("chat", 3, 0, 40.0, 100), device=CARD, preset="quick"
+        parsing.parse({"epochs": 1, "effective_batch": 4}), QWEN, DataFacts("chat", 3, 0, 40.0, 100), device=CARD, preset="quick"
     )
-    assert p.steps == 1 and p.settings["warmup"] == 0 and any("3 rows, 4 in each step" in note for note in p.notes)
-    p = planner.plan(run_config.parse({}), QWEN, DataFacts("chat", 9000, 50, 40.0, 100), device=CARD)
-    assert p.settings["warmup"] > 0 and not any("only" in note and "step" in note for note in p.notes)
+    assert p.steps == 1 and p.settings.warmup == 0 and any("3 rows, 4 in each step" in note for note in p.notes)
+    p = planner.plan(parsing.parse({}), QWEN, DataFacts("chat", 9000, 50, 40.0, 100), device=CARD)
+    assert p.settings.warmup > 0 and not any("only" in note and "step" in note for note in p.notes)
 
 
 @pytest.mark.parametrize("rank", [4, 16, 64, 256])
@@ -465,20 +464,20 @@ def test_an_update_is_as_strong_with_rslora(rank):
     """Kalajdzievski 2023: the update is scaled by alpha / sqrt(rank) instead of alpha / rank; the default makes both the same."""
     plain, rooted = (
         planner.plan(
-            run_config.parse({"method": "lora", "lora_rank": rank, "use_rslora": on}),
+            parsing.parse({"method": "lora", "lora_rank": rank, "use_rslora": on}),
             QWEN,
             DataFacts("chat", 9000, 50, 40.0, 100),
             device=CARD,
         )
         for on in (False, True)
     )
-    assert plain.settings["lora_alpha"] / rank == pytest.approx(2)
-    assert rooted.settings["lora_alpha"] / math.sqrt(rank) == pytest.approx(2, rel=1e-3)
+    assert plain.settings.lora_alpha / rank == pytest.approx(2)
+    assert rooted.settings.lora_alpha / math.sqrt(rank) == pytest.approx(2, rel=1e-3)
 
 
 def test_the_rate_is_judged_by_how_strong_the_update_is():
     def notes(**more) -> str:
-        asked = run_config.parse({"method": "lora", "lora_rank": 64, "learning_rate": 1e-3, **more})
+        asked = parsing.parse({"method": "lora", "lora_rank": 64, "learning_rate": 1e-3, **more})
         return " ".join(planner.plan(asked, QWEN, DataFacts("chat", 9000, 50, 40.0, 100), device=CARD).notes)
 
     assert "learning rate" not in notes() and "learning rate" not in notes(use_rslora=True)

@@ -19,7 +19,8 @@ from tuner.jobs.job import Job
 from tuner.planning import planner, time_estimate
 from tuner.planning.decisions import DataFacts
 from tuner.planning.eta import Eta, describe
-from tuner.settings import run_config
+from tuner.settings import parsing
+from tuner.settings.run_config import Settings
 from tuner.system import machine
 from ui import draw
 
@@ -43,7 +44,7 @@ def _machine(ws):
 
 
 def plan(model=QWEN, data=CHATS, device=CARD, **settings):
-    return planner.plan(run_config.parse(FIXED | settings), model, data, device=device, device_memory=10**12)
+    return planner.plan(parsing.parse(FIXED | settings), model, data, device=device, device_memory=10**12)
 
 
 def probed(device=CARD, **figures) -> None:
@@ -88,7 +89,9 @@ def test_what_costs_less_takes_less():
 def test_rows_of_like_length_are_not_padded():
     same, unlike = replace(CHATS, longest=300), CHATS
     lengths = [
-        time_estimate.padded(d, FIXED | {"method": "lora", "objective": "chat", "micro_batch": m}) for d in (same, unlike) for m in (1, 8)
+        time_estimate.padded(d, Settings(**FIXED | {"method": "lora", "objective": "chat", "micro_batch": m}))
+        for d in (same, unlike)
+        for m in (1, 8)
     ]
     assert lengths[:2] == [300, 300] and lengths[2] == 300 and 300 < lengths[3] <= 1000
     assert plan(data=unlike).pace["tokens_per_second"] < plan(data=same).pace["tokens_per_second"]

@@ -16,7 +16,7 @@ from tuner.devices import Device
 from tuner.errors import ConflictError, DiskError, NotFoundError, TunerError
 from tuner.jobs import handover, supervisor
 from tuner.planning import planner
-from tuner.settings import run_config
+from tuner.settings import parsing
 
 CPU = Device("cpu", "cpu", "CPU", 16 * 10**9, 16 * 10**9, 0.05)
 
@@ -27,7 +27,7 @@ def made(ws) -> runs.Run:
 
 
 def make(ws, name: str = "my run", **wish) -> runs.Run:
-    plan = planner.plan(run_config.parse({}), models.resolve("starter"), None, device=CPU).as_dict()
+    plan = planner.plan(parsing.parse({}), models.resolve("starter"), None, device=CPU).as_dict()
     return runs.create(ws, {"model": "starter", "data": "sums@1", **wish}, plan | {"model": {"base": "x"}}, name=name)
 
 

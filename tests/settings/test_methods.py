@@ -13,7 +13,8 @@ from tuner.export import model_card
 from tuner.planning import method_suggestions, planner
 from tuner.planning.memory import activations, parameter_counts
 from tuner.planning.planner import DataFacts
-from tuner.settings import continuation, methods, objectives, run_config
+from tuner.settings import continuation, methods, objectives, parsing, run_config
+from tuner.settings.run_config import Settings
 
 FACTS = {
     "decoder": models.resolve("starter").facts,
@@ -37,7 +38,7 @@ def model(family):
 
 def plan(family, objective, method, device=CARD, **settings):
     kind = objectives.get(objective).kinds[0]
-    asked = run_config.parse({"objective": objective, "method": method, **settings})
+    asked = parsing.parse({"objective": objective, "method": method, **settings})
     return planner.plan(asked, model(family), DataFacts(kind, 1000, 50, 60.0, 200), device=device)
 
 
@@ -46,7 +47,7 @@ def test_each_cell_is_planned_or_refused_in_one_sentence(method, objective, fami
     no = methods.refusal(method, objective, FACTS[family])
     if no is None:
         p = plan(family, objective, method)
-        assert p.settings["method"] == method and p.settings["objective"] == objective and p.steps > 0
+        assert p.settings.method == method and p.settings.objective == objective and p.steps > 0
         assert 0 < p.trainable_parameters <= p.total_parameters * 1.1 and sum(p.breakdown.values()) == p.peak_bytes
         return
     assert no.endswith(".") and "hoose" in no and len(no) < 400
@@ -66,7 +67,7 @@ def test_every_family_can_learn_something_in_most_ways(family):
 
 def test_what_breaks_with_a_technique_is_switched_off_and_refused():
     p = plan("decoder", "chat", "prefix")
-    assert p.settings["gradient_checkpointing"] is False and p.settings["packing"] is False
+    assert p.settings.gradient_checkpointing is False and p.settings.packing is False
     assert "does not work" in next(r.reason for r in p.reasons if r.setting == "gradient_checkpointing")
     for method, setting in (("prefix", "gradient_checkpointing"), ("prompt", "packing"), ("p_tuning", "packing")):
         with pytest.raises(TunerError) as caught:
@@ -78,8 +79,8 @@ def test_what_breaks_with_a_technique_is_switched_off_and_refused():
 
 def test_qlora_is_lora_on_packed_weights():
     one, two = plan("decoder", "chat", "lora", quantization="nf4"), plan("decoder", "chat", "qlora")
-    assert one.settings["method"] == two.settings["method"] == "qlora" and two.settings["quantization"] == "nf4"
-    assert plan("decoder", "chat", "qlora", quantization="int8").settings["quantization"] == "int8"
+    assert one.settings.method == two.settings.method == "qlora" and two.settings.quantization == "nf4"
+    assert plan("decoder", "chat", "qlora", quantization="int8").settings.quantization == "int8"
     assert two.breakdown["weights"] < plan("decoder", "chat", "lora").breakdown["weights"]
     for refused in ({"method": "full", "quantization": "nf4"}, {"method": "qlora", "quantization": "int8", "use_dora": True}):
         with pytest.raises(TunerError) as caught:
@@ -103,17 +104,17 @@ def test_each_technique_has_its_rate_and_warns_outside_its_range(method):
     assert m.rates[0] <= m.rate <= m.rates[1] and m.rates[0] <= m.tiny_rate <= m.rates[1] * 10
     assert m.good.endswith(".") and m.bad.endswith(".") and any(c.isdigit() for c in m.paper)
     assert set(m.settings) <= set(run_config.FIELDS)
-    p = planner.plan(run_config.parse({"method": method}), _qwen(), DataFacts("chat", 1000, 50, 60.0, 200), device=CARD)
-    assert p.settings["learning_rate"] == m.rate and not any("learning rate" in n for n in p.notes)
+    p = planner.plan(parsing.parse({"method": method}), _qwen(), DataFacts("chat", 1000, 50, 60.0, 200), device=CARD)
+    assert p.settings.learning_rate == m.rate and not any("learning rate" in n for n in p.notes)
     far = planner.plan(
-        run_config.parse({"method": method, "learning_rate": 1.0}), _qwen(), DataFacts("chat", 1000, 50, 60.0, 200), device=CARD
+        parsing.parse({"method": method, "learning_rate": 1.0}), _qwen(), DataFacts("chat", 1000, 50, 60.0, 200), device=CARD
     )
     assert any("far from what works" in n for n in far.notes)
 
 
 @pytest.mark.parametrize("method", methods.METHODS)
 def test_each_method_is_entered_wherever_the_program_looks_for_it(method):
-    m, settings = methods.get(method), {k: f.default for k, f in run_config.FIELDS.items()} | {"method": method, "precision": "bf16"}
+    m, settings = methods.get(method), Settings(method=method, precision="bf16")
     assert m.saved in ("layers", "whole", "bottleneck") or m.saved.startswith("peft:"), "what its result is"
     assert method in parameter_counts.COUNTS or m.saved in ("layers", "whole"), "the number of its parameters"
     assert activations.way(settings, again=False), "the memory of its activations"
@@ -122,9 +123,9 @@ def test_each_method_is_entered_wherever_the_program_looks_for_it(method):
 
 def test_a_method_that_is_entered_nowhere_else_is_never_counted_as_another():
     with pytest.raises(KeyError):
-        activations.way({"method": "new", "precision": "bf16"}, again=False)
+        activations.way(Settings.from_json({"method": "new", "precision": "bf16"}), again=False)
     with pytest.raises(KeyError):
-        parameter_counts.trainable(FACTS["decoder"], {"method": "new"})
+        parameter_counts.trainable(FACTS["decoder"], Settings.from_json({"method": "new"}))
 
 
 @pytest.mark.parametrize("objective", objectives.OBJECTIVES.values(), ids=lambda o: o.name)
@@ -142,15 +143,13 @@ def _qwen():
 
 def test_wrong_data_for_an_objective_names_what_fits():
     with pytest.raises(TunerError) as caught:
-        planner.plan(
-            run_config.parse({"objective": "tokens"}), model("encoder"), DataFacts("classification", 100, 20, 10.0, 20), device=CPU
-        )
+        planner.plan(parsing.parse({"objective": "tokens"}), model("encoder"), DataFacts("classification", 100, 20, 10.0, 20), device=CPU)
     assert caught.value.as_list()[0]["available"] == ["classification"]
 
 
 def test_a_method_is_proposed_with_its_reason():
     data = DataFacts("chat", 3000, 100, 60.0, 200)
-    found = method_suggestions.offers(run_config.parse({}), _qwen(), data, preset="balanced", device=CARD)
+    found = method_suggestions.offers(parsing.parse({}), _qwen(), data, preset="balanced", device=CARD)
     assert {o.method for o in found} == set(methods.METHODS) and all(o.fits for o in found)
     by = {o.method: o for o in found}
     assert by["full"].trainable == by["full"].trainable > by["lora"].trainable > by["ia3"].trainable > 0

@@ -8,7 +8,7 @@ from tuner.errors import NotFoundError, SettingError
 from tuner.jobs import training
 from tuner.planning import planner
 from tuner.planning.decisions import Decision
-from tuner.settings import presets, run_config
+from tuner.settings import parsing, presets, run_config
 
 
 def test_each_preset_explains_each_of_its_keys():
@@ -31,7 +31,7 @@ def test_a_preset_is_kept_from_the_form_and_used(ws):
     assert text.count("  # ") == 3 and run_config.FIELDS["epochs"].title in text
     assert [p.name for p in presets.listing(ws)] == [*presets.ORDER, "long-letters"] and len(presets.listing()) == 3
     plan, *_ = training.prepare(ws, {"model": "starter", "data": ds.ref}, preset="long-letters")
-    assert plan.settings["epochs"] == 7
+    assert plan.settings.epochs == 7
     (told,) = (r for r in plan.reasons if r.setting == "epochs")
     assert told == Decision("epochs", 7, "From the preset 'Long letters'.", "preset")
     assert presets.save(ws, "Long letters", {"epochs": 2}).settings == {"epochs": 2}, "the same name replaces it"
@@ -76,5 +76,5 @@ def test_a_file_that_can_not_be_read_is_left_out_and_says_why_by_name(ws, capsys
 
 def test_a_preset_is_handed_to_the_planner_as_it_is(ws):
     mine = presets.save(ws, "short", {"max_steps": 5})
-    found = planner.plan(run_config.parse({}), training.models.resolve("starter"), None, preset=mine)
+    found = planner.plan(parsing.parse({}), training.models.resolve("starter"), None, preset=mine)
     assert found.steps == 5

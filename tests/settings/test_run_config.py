@@ -8,7 +8,7 @@ import pytest
 from tests.conftest import ROOT
 from tuner import paths
 from tuner.errors import NotFoundError, Problems, SettingError
-from tuner.settings import presets, run_config
+from tuner.settings import parsing, presets, run_config
 from tuner.settings.run_config import FIELDS, RunConfig
 
 HERE = (  # the names of the design's command line that this engine has so far
@@ -19,7 +19,7 @@ HERE = (  # the names of the design's command line that this engine has so far
 
 def problems_of(values: dict) -> list:
     with pytest.raises((Problems, SettingError)) as caught:
-        run_config.parse(values)
+        parsing.parse(values)
     return getattr(caught.value, "errors", [caught.value])
 
 
@@ -45,7 +45,7 @@ def test_limits_hold(name):
     outside += [bounds["ge"] - 1] if "ge" in bounds else []
     outside += [bounds["le"] + 1] if "le" in bounds else []
     for value in inside:
-        assert getattr(run_config.parse({name: value}), name) == value
+        assert getattr(parsing.parse({name: value}), name) == value
     for value in (*outside, float("nan"), "many"):
         (problem,) = problems_of({name: value})
         assert problem.field == name and problem.remedy == f"Choose {run_config.available(name)}." and FIELDS[name].title in problem.message
@@ -70,18 +70,18 @@ def test_a_list_for_a_number_is_one_problem():
 
 def test_what_is_no_mapping_is_refused():
     with pytest.raises(SettingError, match="not a list of names and values"):
-        run_config.parse(["epochs"])
+        parsing.parse(["epochs"])
 
 
 def test_empty_means_open():
-    asked = run_config.parse({"learning_rate": "", "epochs": 2})
+    asked = parsing.parse({"learning_rate": "", "epochs": 2})
     assert asked.learning_rate is None and asked.given() == {"learning_rate": None, "epochs": 2.0}
-    assert run_config.parse({"model": "starter", "data": "a@1", "seed": 1}).given() == {"seed": 1}
+    assert parsing.parse({"model": "starter", "data": "a@1", "seed": 1}).given() == {"seed": 1}
 
 
 def test_pairs_are_yaml():
     pairs = ["learning_rate=1e-4", "lora_targets=[q, v]", "max_steps=null", "use_dora=true", "objective=chat", "a=b=c", "epochs= 2.5 "]
-    assert run_config.from_pairs(pairs) == {
+    assert parsing.from_pairs(pairs) == {
         "learning_rate": 1e-4,
         "lora_targets": ["q", "v"],
         "max_steps": None,
@@ -94,17 +94,17 @@ def test_pairs_are_yaml():
 
 def test_bad_pairs_are_told_together():
     with pytest.raises(Problems) as caught:
-        run_config.from_pairs(["epochs", "lora_targets=[q,", "seed=1"])
+        parsing.from_pairs(["epochs", "lora_targets=[q,", "seed=1"])
     assert [e.field for e in caught.value.errors] == ["epochs", "lora_targets"]
 
 
 def test_files_are_read_as_pairs_are(tmp_path):
     file = tmp_path / "run.yaml"
     file.write_text("learning_rate: 1e-4\nlora_targets: [q, v]\nmodel: starter\n# a comment\nseed: 7\n")
-    assert run_config.load_yaml(file) == {"learning_rate": 1e-4, "lora_targets": ["q", "v"], "model": "starter", "seed": 7}
+    assert parsing.load_yaml(file) == {"learning_rate": 1e-4, "lora_targets": ["q", "v"], "model": "starter", "seed": 7}
     values = {"method": "lora", "lora_targets": ["q"], "learning_rate": 0.0002, "seed": None}
-    file.write_text(run_config.to_yaml(values))
-    assert run_config.load_yaml(file) == {k: v for k, v in values.items() if v is not None}
+    file.write_text(parsing.to_yaml(values))
+    assert parsing.load_yaml(file) == {k: v for k, v in values.items() if v is not None}
 
 
 @pytest.mark.parametrize("text", ["a: [b", "\t- x: y: z", "- just\n- a list\n", "only words", "\xff\xfe\x00"])
@@ -112,10 +112,10 @@ def test_broken_files_are_setting_errors(tmp_path, text):
     file = tmp_path / "run.yaml"
     file.write_bytes(text.encode("latin-1"))
     with pytest.raises(SettingError) as caught:
-        run_config.parse(run_config.load_yaml(file))
+        parsing.parse(parsing.load_yaml(file))
     assert caught.value.remedy
     with pytest.raises(SettingError, match="can't be read"):
-        run_config.load_yaml(tmp_path / "missing.yaml")
+        parsing.load_yaml(tmp_path / "missing.yaml")
 
 
 # --- one home ------------------------------------------------------------------------------------------------------------
@@ -179,7 +179,7 @@ FILES = sorted(f for f in paths.PRESETS.glob("*.yaml") if f.name not in ("catalo
 @pytest.mark.parametrize("file", FILES, ids=lambda f: f.stem)
 def test_a_preset_loads_and_says_why(file):
     preset = presets.load(file.stem)
-    assert preset.title and preset.sentence.endswith(".") and run_config.parse(preset.settings)
+    assert preset.title and preset.sentence.endswith(".") and parsing.parse(preset.settings)
     lines = file.read_text(encoding="utf-8").splitlines()
     begin = lines.index("settings:")
     for above, line in zip(lines[begin:], lines[begin + 1 :], strict=False):

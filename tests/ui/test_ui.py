@@ -5,7 +5,8 @@ import pytest
 
 from tuner import runs
 from tuner.errors import NotAllowedError, Problems, SettingError
-from tuner.settings import run_config
+from tuner.settings import parsing, run_config
+from tuner.settings.run_config import Settings
 from ui import charts, chat_tab, draw, forms
 from ui.bring import Bring
 from ui.session import House, Screen
@@ -37,7 +38,7 @@ def test_what_comes_from_people_data_and_models_is_escaped():
 
 def test_errors_stand_beside_their_fields():
     with pytest.raises(Problems) as raised:
-        run_config.parse({"epochs": 0, "lora_rank": 0, "seed": -1})
+        parsing.parse({"epochs": 0, "lora_rank": 0, "seed": -1})
     assert set(draw.field_errors(raised.value)) == {"epochs", "lora_rank", "seed"}
     assert forms.info("epochs", None, draw.field_errors(raised.value)["epochs"]).startswith("▲")
 
@@ -63,7 +64,7 @@ def test_lists_and_numbers_survive_the_form_and_the_command_line():
 
     parts = shlex.split(line)
     pairs = [parts[i + 1] for i, p in enumerate(parts) if p == "-s"]
-    assert run_config.from_pairs(pairs) == {"learning_rate": 1e-4, "lora_targets": ["q", "v"], "packing": False}
+    assert parsing.from_pairs(pairs) == {"learning_rate": 1e-4, "lora_targets": ["q", "v"], "packing": False}
     assert parts[parts.index("--data") + 1] == "a b@1" and parts[parts.index("--method") + 1] == "full"
 
 
@@ -167,7 +168,7 @@ def test_preferences_have_charts_of_their_own_and_settings_only_where_they_mean_
     lines = charts.lines_of(rows, "rewards")
     assert [n for n, _, _ in lines] == ["better, training, smoothed", "worse, training, smoothed", "better, held-out"]
     assert "dasharray" in lines[2][1] and charts.lines_of(rows, "length")[0][0] == "written by the model, held-out"
-    told = {"objective": "preference", "method": "lora", "preference_loss": "sigmoid"}
-    assert forms.matters("beta", told) and not forms.matters("beta", told | {"objective": "chat"})
-    assert not forms.matters("label_smoothing", told) and forms.matters("label_smoothing", told | {"preference_loss": "robust"})
-    assert not forms.matters("precompute_reference", told | {"preference_loss": "orpo"})
+    told = Settings(objective="preference", method="lora", preference_loss="sigmoid")
+    assert forms.matters("beta", told) and not forms.matters("beta", told.replace(objective="chat"))
+    assert not forms.matters("label_smoothing", told) and forms.matters("label_smoothing", told.replace(preference_loss="robust"))
+    assert not forms.matters("precompute_reference", told.replace(preference_loss="orpo"))

@@ -15,7 +15,8 @@ from transformers import Trainer, TrainingArguments
 
 from tuner import models, paths
 from tuner.errors import ModelError
-from tuner.settings import methods, objectives, run_config
+from tuner.settings import methods, objectives
+from tuner.settings.run_config import Settings
 from tuner.workers import merge
 from tuner.workers.modelling import layers, load, peft_methods
 from tuner.workers.serving import model_cache
@@ -112,9 +113,9 @@ def base(where: Path, objective: str, packed: str | None = None):
     return load.base_model(where, "fp32", "cpu", objective=objective, quantization=packed, **HEADS.get(objective, {})).eval()
 
 
-def settings(method: str, **more) -> dict:
+def settings(method: str, **more) -> Settings:
     small = {"lora_rank": 4, "lora_alpha": 16.0, "adapter_size": 8, "virtual_tokens": 5, "last_layers": 1, "gradient_checkpointing": False}
-    return {k: f.default for k, f in run_config.FIELDS.items()} | {"method": method} | small | more
+    return Settings.from_json({"method": method} | small | more)
 
 
 def batch(kind: str, objective: str) -> dict:
@@ -161,7 +162,7 @@ def learn(model, rows: dict, method: str, steps: int = 8) -> None:
 
 
 def refused(kind: str, objective: str, method: str, s: dict, facts) -> bool:
-    olora_on_conv = s["lora_init"] == "olora" and kind == "gpt2"
+    olora_on_conv = s.lora_init == "olora" and kind == "gpt2"
     return bool(methods.refusal(method, objective, facts, s)) or olora_on_conv
 
 
@@ -182,7 +183,7 @@ def test_a_cell(folder, tmp_path, kind, objective, method, more):
     assert {n for n in after if after[n] != before[n]} == trained, "what moved is what was meant to"
     assert loss_of(model, rows) < began
     tuned = outputs(model, rows)
-    mutated = s["lora_init"] != "default"
+    mutated = s.lora_init != "default"
     if method != "full" and not mutated:  # these take their start out of the base
         with peft_methods.disabled(model):
             assert torch.equal(outputs(model, rows), plain), "switched off it is the base"

@@ -20,7 +20,8 @@ from tuner.errors import DataError, ModelError, TunerError
 from tuner.evaluation import over_optimization
 from tuner.planning import memory, planner
 from tuner.planning.planner import DataFacts
-from tuner.settings import losses, methods, run_config
+from tuner.settings import losses, methods, parsing, run_config
+from tuner.settings.run_config import Settings
 from tuner.workers.modelling import load, peft_methods
 from tuner.workers.serving import task_predict
 from tuner.workers.tokenization import preference_rows, reward_text
@@ -92,13 +93,14 @@ def job_of(tmp_path, tokenizer, start=None, **more) -> SimpleNamespace:
         "max_steps": 3,
         "eval_steps": 2,
     }
-    s = settings("full") | known | {"save_steps": 2, "objective": "preference", "learning_rate": 1e-2, "max_length": 64} | more
+    known |= {"save_steps": 2, "objective": "preference", "learning_rate": 1e-2, "max_length": 64}
+    s = settings("full").replace(**known | more)
     run = SimpleNamespace(path=tmp_path, plan={"steps": 3, "settings": s})
     return SimpleNamespace(settings=s, run=run, tokenizer=tokenizer, start=start, report=Quiet(), reporter=None)
 
 
 def trainer_of(job, model, rows=None):
-    loss = losses.get(job.settings["preference_loss"])
+    loss = losses.get(job.settings.preference_loss)
     told = preference_rows.tokenize(job.tokenizer, rows or values(), "preference", 64, unpaired=loss.unpaired)
     trainer = preference.make_trainer(job, model, told, told.select([]))
     trainer.model.eval()
@@ -221,7 +223,7 @@ WAYS = [
 
 def built(base, s, tokenizer, start=None):
     torch.manual_seed(0)
-    model = load.base_model(base, "fp32", "cpu", quantization=s.get("quantization"))
+    model = load.base_model(base, "fp32", "cpu", quantization=s.quantization)
     return peft_methods.build(model, s, FACTS, objective="preference", tokenizer=tokenizer, start=start)
 
 
@@ -245,9 +247,9 @@ def asked(trainer) -> tuple[torch.Tensor, torch.Tensor]:
 @pytest.mark.parametrize(("method", "more"), WAYS, ids=[m + "".join(f"-{k}={v}" for k, v in x.items()) for m, x in WAYS])
 def test_the_reference_is_where_the_run_begins_and_stays_there(method, more, base, tokenizer, tmp_path):
     """Fresh: the base. Going on from a run: that run and not the base. After steps, and built again as on a resume: the same numbers."""
-    s = settings(method, **SMALL) | {"gradient_checkpointing": False, "preference_loss": "sigmoid"} | more
-    known = {k: s.get(k) for k in ("method", "gradient_checkpointing", "preference_loss", "lora_init")}
-    bare = load.base_model(base, "fp32", "cpu", quantization=s.get("quantization")).eval()
+    s = settings(method, **SMALL | {"gradient_checkpointing": False, "preference_loss": "sigmoid"} | more)
+    known = {k: getattr(s, k) for k in ("method", "gradient_checkpointing", "preference_loss", "lora_init")}
+    bare = load.base_model(base, "fp32", "cpu", quantization=s.quantization).eval()
     batch = preference_batches.Batch(0, "dpo")(
         list(preference_batches.as_dataset(preference_rows.tokenize(tokenizer, values(), "preference", 64)))
     )
@@ -269,7 +271,7 @@ def test_the_reference_is_where_the_run_begins_and_stays_there(method, more, bas
     peft_methods.save(fresh.model, start, s)
     if method == "full":
         base, start = start, None  # a whole model is a base
-    s = s | {"lora_init": "default"}
+    s = s.replace(lora_init="default")
     known |= {"lora_init": "default"}
     again = trainer_of(job_of(tmp_path, tokenizer, start=start, **known), built(base, s, tokenizer, start))
     of_run, before = asked(again)
@@ -294,7 +296,7 @@ def test_another_model_as_the_reference_is_refused(base, tokenizer, tmp_path):
     first = built(base, s, tokenizer)
     moved(first)
     peft_methods.save(first, tmp_path / "sft", s)
-    known = {k: s[k] for k in ("gradient_checkpointing", "lora_init")} | {"method": "ia3", "preference_loss": "sigmoid"}
+    known = {"gradient_checkpointing": False, "lora_init": s.lora_init, "method": "ia3", "preference_loss": "sigmoid"}
     model = built(base, s, tokenizer, tmp_path / "sft")
     trainer = trainer_of(job_of(tmp_path, tokenizer, **known), model)  # as if it began fresh
     with pytest.raises(ModelError, match=r"reference already differ by .* nats"):
@@ -403,8 +405,7 @@ def worked(run: runs.Run, worker=preference) -> runs.Run:
 def test_rated_answers_are_learnt_whole_and_a_resume_ends_in_the_same_bytes(ws, base, tmp_path):
     """KTO, going on from an addition of an earlier run, through the worker."""
     rows = [{"prompt": r["prompt"], "answer": r[k], "label": k == "chosen"} for r in rows_for("preference") for k in ("chosen", "rejected")]
-    own = {k: f.default for k, f in run_config.FIELDS.items() if k not in ("model", "data", "objective")}
-    s = own | SMALL | {"method": "ia3", "preference_loss": "kto", "beta": 0.5, "learning_rate": 2e-2, "max_steps": 12, "eval_steps": 6}
+    s = SMALL | {"method": "ia3", "preference_loss": "kto", "beta": 0.5, "learning_rate": 2e-2, "max_steps": 12, "eval_steps": 6}
     s |= {
         "device": "cpu",
         "precision": "fp32",
@@ -414,9 +415,10 @@ def test_rated_answers_are_learnt_whole_and_a_resume_ends_in_the_same_bytes(ws, 
         "packing": False,
         "gradient_checkpointing": False,
     }
-    model = built(base, s, None)
+    chosen = Settings(**s)
+    model = built(base, chosen, None)
     moved(model, by=0.1)
-    peft_methods.save(model, tmp_path / "sft", s)
+    peft_methods.save(model, tmp_path / "sft", chosen)
     run = make(ws, base, rows, "rated", "preference", tmp_path, learnt_tests=True, **s)
     run.plan["model"]["adapter"] = str(tmp_path / "sft")
     (run.path / "plan.json").write_text(json.dumps(run.plan))
@@ -460,7 +462,7 @@ def plan(kind="preference", device=CARD, big=True, **settings):
     facts = models.catalog_facts(models.catalog_of("decoder")[0]) if big else models.resolve("starter").facts
     model = models.Model("m", "hub", facts, "m")
     return planner.plan(
-        run_config.parse(settings), model, DataFacts(kind, 1000, 50, 60.0, 200), device=device, preset=settings.pop("preset", None)
+        parsing.parse(settings), model, DataFacts(kind, 1000, 50, 60.0, 200), device=device, preset=settings.pop("preset", None)
     )
 
 
@@ -470,8 +472,8 @@ def test_each_loss_is_planned_or_refused_for_each_kind_of_data(name):
         for method in methods.METHODS:
             try:
                 s = plan(kind, preference_loss=name, method=method).settings
-                assert losses.refusal(name, kind, method) is None and s["beta"] > 0 and s["micro_batch"] >= losses.get(name).min_micro_batch
-                assert (s.get("label_smoothing") is not None) is (losses.get(name).smoothing is not None)
+                assert losses.refusal(name, kind, method) is None and s.beta > 0 and s.micro_batch >= losses.get(name).min_micro_batch
+                assert (s.label_smoothing is not None) is (losses.get(name).smoothing is not None)
             except TunerError as error:
                 (told,) = error.as_list()
                 assert told["field"] == "preference_loss" and losses.refusal(name, kind, method) == (told["message"], told["available"])
@@ -479,13 +481,13 @@ def test_each_loss_is_planned_or_refused_for_each_kind_of_data(name):
 
 def test_what_a_plan_chooses_for_preferences():
     s = plan().settings
-    assert (s["objective"], s["preference_loss"], s["beta"], s["epochs"]) == ("preference", "sigmoid", 0.1, 2.0)
-    assert s["learning_rate"] == pytest.approx(1e-5) and s["packing"] is False
-    assert plan(method="full").settings["precompute_reference"] and plan(method="full").breakdown["reference"] == 0
+    assert (s.objective, s.preference_loss, s.beta, s.epochs) == ("preference", "sigmoid", 0.1, 2.0)
+    assert s.learning_rate == pytest.approx(1e-5) and s.packing is False
+    assert plan(method="full").settings.precompute_reference and plan(method="full").breakdown["reference"] == 0
     assert plan(method="full", precompute_reference=False).breakdown["reference"] > 0
-    assert plan("rated").settings["preference_loss"] == "kto"
+    assert plan("rated").settings.preference_loss == "kto"
     toy = plan(big=False, device=CPU).settings
-    assert toy["preference_loss"] == "rpo" and toy["learning_rate"] > 100 * s["learning_rate"]
+    assert toy.preference_loss == "rpo" and toy.learning_rate > 100 * s.learning_rate
     for refused in ({"micro_batch": 1, "preference_loss": "kto"}, {"label_smoothing": 0, "preference_loss": "exo_pair"}):
         with pytest.raises(TunerError) as caught:
             plan(**refused)
@@ -499,7 +501,7 @@ def test_the_presets_fit_preferences(preset):
     s = planner.plan(
         run_config.RunConfig(), models.resolve("starter"), DataFacts("preference", 500, 50, 40.0, 90), preset=preset, device=CPU
     )
-    assert s.settings["objective"] == "preference" and s.steps > 0 and s.fits
+    assert s.settings.objective == "preference" and s.steps > 0 and s.fits
 
 
 # --- signs of too much -------------------------------------------------------------------------------------------------------
@@ -531,7 +533,7 @@ def test_signs_of_over_optimisation_are_told_and_good_runs_are_left_alone():
 def test_memory_knows_what_is_kept_twice():
     s = plan().settings
     assert memory.training(FACTS, s).terms["reference"] == 0
-    assert memory.training(FACTS, s | {"method": "full", "precompute_reference": False}).terms["reference"] == FACTS.parameters * 2
-    once, kept = s | {"precompute_reference": False}, memory.training
+    assert memory.training(FACTS, s.replace(method="full", precompute_reference=False)).terms["reference"] == FACTS.parameters * 2
+    once, kept = s.replace(precompute_reference=False), memory.training
     assert kept(FACTS, once, trainable=1000, continued=True).terms["reference"] == 4000 and kept(FACTS, once).terms["reference"] == 0
-    assert not memory.paired(s | {"preference_loss": "kto"}) and memory.uses_reference(s | {"precompute_reference": False})
+    assert not memory.paired(s.replace(preference_loss="kto")) and memory.uses_reference(s.replace(precompute_reference=False))

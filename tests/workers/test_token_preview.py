@@ -17,6 +17,7 @@ from tuner.errors import DataError, ModelError, NotFoundError, RequestError
 from tuner.jobs import job as job_of_a_folder
 from tuner.jobs import token_preview
 from tuner.runs.run_warnings import NO_CALLS, NO_SYSTEM
+from tuner.settings.run_config import Settings
 from tuner.workers.tokenization import template_sandbox, tokenizer_loader
 from tuner.workers.tokenization.lm_rows import IGNORED, prepare
 from tuner.workers.tokenization.loss_mask import Masker
@@ -277,7 +278,10 @@ def test_what_the_model_is_trained_on_is_what_was_shown(starter, tmp_path, objec
     }  # fmt: skip
     model = AutoModelForCausalLM.from_pretrained(paths.STARTER, dtype=torch.float32)
     trainer = Watched(
-        model=model, args=sft.arguments(settings, 1, tmp_path, False), train_dataset=sft.as_dataset(data), processing_class=starter
+        model=model,
+        args=sft.arguments(Settings(**settings), 1, tmp_path, False),
+        train_dataset=sft.as_dataset(data),
+        processing_class=starter,
     )
     trainer.train()
     trained = sorted(tuple(x for x in row if x != IGNORED) for batch in seen for row in batch["labels"].tolist())

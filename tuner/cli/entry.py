@@ -18,7 +18,7 @@ from tuner.cli.parser import Parser, build
 from tuner.errors import translate
 from tuner.network import hub_token
 from tuner.paths import Workspace
-from tuner.settings import run_config
+from tuner.settings import parsing
 
 SUBJECTS = (app, data, plan, train, runs, chat, label)
 LOOKS = (  # commands that change nothing: they work where nothing can be written
@@ -122,7 +122,7 @@ def _finite(value: Any) -> Any:
 
 
 def _in_words(document: Any) -> str:
-    return document if isinstance(document, str) else run_config.to_yaml(json.loads(json.dumps(document, default=str)))
+    return document if isinstance(document, str) else parsing.to_yaml(json.loads(json.dumps(document, default=str)))
 
 
 def entry() -> None:

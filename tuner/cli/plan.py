@@ -11,7 +11,7 @@ from tuner.jobs import dry_run, training
 from tuner.paths import Workspace
 from tuner.planning import memory, model_suggestions
 from tuner.runs import run_warnings
-from tuner.settings import methods, run_config
+from tuner.settings import methods, parsing
 
 WIDE = 30  # characters of the bar
 
@@ -56,7 +56,7 @@ def plan(ws: Workspace, args) -> dict | str:
 
 def request(args) -> dict[str, Any]:
     """Return the settings that the arguments of a command ask for."""
-    values = run_config.from_pairs(args.s)
+    values = parsing.from_pairs(args.s)
     return values | {k: v for k in ("model", "data", "objective", "method") if (v := getattr(args, k)) is not None}
 
 
@@ -79,8 +79,8 @@ def _measured(ws: Workspace, request: dict[str, Any], preset: str | None, memory
 
 def page(p: dict[str, Any], model: str) -> str:
     """The plan for a person: does it fit, what takes what, what would make it fit, how long, and every choice with its reason."""
-    s = p["settings"]
-    head = f"{model}: {methods.get(s['method']).title}, {s['objective']}, on {p['device']}"
+    settings = p["settings"]
+    head = f"{model}: {methods.get(settings['method']).title}, {settings['objective']}, on {p['device']}"
     verdict = "It fits" if p["fits"] else "It does not fit"
     lines = [head, f"{verdict}: about {human_bytes(p['peak_bytes'])} of the {human_bytes(p['free_bytes'])} free.", *_bars(p)]
     if p["remedies"]:
@@ -88,7 +88,7 @@ def page(p: dict[str, Any], model: str) -> str:
     trained = f"{p['trainable_parameters']:,} of {p['total_parameters']:,} parameters are trained"
     lines += [
         "",
-        f"{p['steps']:,} steps of {s['effective_batch']} rows, about {human_range(p['seconds_low'], p['seconds_high'])}; {trained}.",
+        f"{p['steps']:,} steps of {settings['effective_batch']} rows, about {human_range(p['seconds_low'], p['seconds_high'])}; {trained}.",
     ]
     lines += _rows(p)
     lines += [f"Note: {n}" for n in p["notes"]]

@@ -8,7 +8,7 @@ from tuner.cli.parser import FLAG, TEXT, Commands
 from tuner.cli.plan import REQUEST, request
 from tuner.cli.progress import Counting, Training
 from tuner.paths import Workspace
-from tuner.settings import run_config
+from tuner.settings import parsing
 
 
 def register(commands: Commands) -> None:
@@ -37,7 +37,7 @@ def train(ws: Workspace, args):
 
     values, preset = request(args), args.preset
     if args.config:
-        stored = run_config.load_yaml(Path(args.config).expanduser())
+        stored = parsing.load_yaml(Path(args.config).expanduser())
         preset = preset or stored.pop("preset", None)
         stored.pop("preset", None)
         values = stored | values

@@ -18,6 +18,7 @@ from tuner.jobs.job import Job, JobStatus
 from tuner.models import model_files, stored_formats
 from tuner.paths import Workspace
 from tuner.settings import methods
+from tuner.settings.run_config import Settings
 
 KINDS = {
     "adapter": "Only the trained adapter: small, and used together with the base model.",
@@ -30,7 +31,7 @@ def kinds(run: runs.Run) -> list[str]:
     """Return the export formats that are possible for a run."""
     if not run.can_answer:
         return []
-    method = methods.get(run.plan["settings"]["method"])
+    method = methods.get(Settings.from_json(run.plan["settings"]).method)
     return (["adapter"] if methods.is_peft(method.name) else []) + (["merged"] if method.merges and not base_is_quantized(run) else [])
 
 
@@ -46,7 +47,7 @@ def size(run: runs.Run, kind: str) -> int:
     if kind == "adapter":
         base = shipped_base(run)
         return own + (paths.folder_bytes(base) if base else 0)
-    if run.plan["settings"]["method"] == "full":
+    if Settings.from_json(run.plan["settings"]).method == "full":
         return own
     return run.plan["total_parameters"] * run.plan["model"]["bytes_per_weight"]
 
@@ -153,12 +154,12 @@ def _adapter(run: runs.Run, new: Path) -> dict[str, Any]:
 
 
 def _merged(ws: Workspace, run: runs.Run, new: Path, waiting) -> dict[str, Any]:
-    if run.plan["settings"]["method"] == "full":
+    settings = Settings.from_json(run.plan["settings"])
+    if settings.method == "full":
         shutil.copytree(run.path / "model", new, dirs_exist_ok=True)
         (new / "README.md").write_text(model_card.text(run, kind="model", base=""), encoding="utf-8")
         return {"kind": "the trained weights themselves", "passed": True}
-    settings = run.plan["settings"]
-    request = {k: settings[k] for k in ("precision", "objective", "method")}
+    request = {"precision": settings.precision, "objective": settings.objective, "method": settings.method}
     paths.write_json(new / "request.json", request | {"run": str(run.path), "base": run.plan["model"]["base"]})
     job = Job(ws, "export", new)
     job.submit()

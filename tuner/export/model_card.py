@@ -8,6 +8,7 @@ from tuner.formatting import human_time
 from tuner.models import model_files
 from tuner.runs import run_warnings
 from tuner.settings import methods, objectives
+from tuner.settings.run_config import Settings
 
 LOAD_ADAPTER = """{first}from peft import PeftModel
 from transformers import {auto}, AutoTokenizer
@@ -36,13 +37,13 @@ TAGS = {"chat": ", trl, sft", "text": ", trl, sft", "preference": ", trl, prefer
 
 def lines(kind: str, plan: dict, *, here: str = ".", base: str = "./base", labels: list[str] | None = None) -> str:
     """Return the code that loads an export. `kind`: 'adapter' or 'model'; `labels`: those of a trained head on the base model."""
-    settings = plan["settings"]
-    bottleneck = settings["method"] == "adapter"
+    settings = Settings.from_json(plan["settings"])
+    bottleneck = settings.method == "adapter"
     return (LOAD_ADAPTER if kind == "adapter" else LOAD_MODEL).format(
         here=here,
         base=base,
         dtype=dtype_of(plan),
-        auto=objectives.auto_class(models.base_folder(plan["model"].get("base") or ""), settings["objective"]),
+        auto=objectives.auto_class(models.base_folder(plan["model"].get("base") or ""), settings.objective),
         first="import adapters  # adapters.py in this folder: PEFT has no bottleneck adapters\n" if bottleneck else "",
         head=f", id2label={dict(enumerate(labels))}" if labels else "",
     )
@@ -56,17 +57,17 @@ def labels_in(model: Path) -> list[str] | None:
 def text(run: runs.Run, *, kind: str, base: str, here: str = ".") -> str:
     """Return the card in Markdown, with front matter for the Hub; `here`: the model's path relative to the card."""
     plan, status = run.plan, run.status
-    model, data, s = plan["model"], plan["data"], plan["settings"]
+    model, data, settings = plan["model"], plan["data"], Settings.from_json(plan["settings"])
     front = [
         "---",
         "library_name: peft" if kind == "adapter" else "library_name: transformers",
-        f"pipeline_tag: {PIPELINES[s['objective']]}",
+        f"pipeline_tag: {PIPELINES[settings.objective]}",
         *([f"base_model: {model['base']}"] if model["kind"] == "hub" else []),
-        f"tags: [tunesmith{TAGS.get(s['objective'], '')}]",
+        f"tags: [tunesmith{TAGS.get(settings.objective, '')}]",
         "---",
     ]
     used = [f"| `{r['setting']}` | {r['value']} | {r['by']} |" for r in plan["reasons"]]
-    loss = _results(status, objectives.get(s["objective"]).metrics)
+    loss = _results(status, objectives.get(settings.objective).metrics)
     took = human_time((status.get("measured") or {}).get("seconds") or 0)
     return "\n".join(
         [
@@ -95,7 +96,7 @@ def text(run: runs.Run, *, kind: str, base: str, here: str = ".") -> str:
             f"- Base model: {model['name']}" + (f" (revision `{model['revision']}`)" if model["revision"] else ""),
             f"- Data: {data['name']}, {data['rows'] - data['held_out']:,} training rows, {data['held_out']:,} validation rows; sha256 `{data['sha256']}`",
             *(f"- {run_warnings.sentence(w)}" for w in run.warnings if w["severity"] != "info"),
-            f"- Method: {s['method']}, {plan['trainable_parameters']:,} of {plan['total_parameters']:,} parameters trained, {took} on {plan['device_name']}",
+            f"- Method: {settings.method}, {plan['trainable_parameters']:,} of {plan['total_parameters']:,} parameters trained, {took} on {plan['device_name']}",
             *(
                 [f"- System prompt of all rows, which the model expects: {json.dumps(run.system, ensure_ascii=False)}"]
                 if run.system
@@ -118,18 +119,19 @@ def text(run: runs.Run, *, kind: str, base: str, here: str = ".") -> str:
 def write(folder: Path) -> None:
     """Write card.md into the run's folder."""
     run = runs.read(folder, paths.read_json(folder / "status.json", {}))
-    kind = "adapter" if methods.is_peft(run.plan["settings"]["method"]) else "model"
+    kind = "adapter" if methods.is_peft(Settings.from_json(run.plan["settings"]).method) else "model"
     (folder / "card.md").write_text(text(run, kind=kind, base=run.plan["model"]["base"], here="./model"), encoding="utf-8")
 
 
 def dtype_of(plan: dict) -> str:
     """Return the dtype in which the chat loads the model (`chat_client.serving_spec`), so that the card's code gives the same answers."""
-    peft = methods.is_peft(plan["settings"]["method"])
-    if plan["settings"]["precision"] == "fp16":  # as the chat does
+    settings = Settings.from_json(plan["settings"])
+    peft = methods.is_peft(settings.method)
+    if settings.precision == "fp16":  # as the chat does
         device = devices.listing()[0]
         narrow = "bfloat16" if device.bf16 else "float16" if device.kind == "cuda" and peft else "float32"
-        return narrow if peft or plan["settings"]["method"] == "full" else "float32"
-    wide = plan["settings"]["precision"] == "fp32" and (peft or not devices.listing()[0].bf16 or plan["model"]["bytes_per_weight"] != 2)
+        return narrow if peft or settings.method == "full" else "float32"
+    wide = settings.precision == "fp32" and (peft or not devices.listing()[0].bf16 or plan["model"]["bytes_per_weight"] != 2)
     return "float32" if wide else "bfloat16"
 
 

@@ -18,6 +18,7 @@ from tuner.paths import Workspace
 from tuner.planning import fitting, planner
 from tuner.planning.memory import calibration
 from tuner.runs import settling
+from tuner.settings.run_config import Settings
 
 STEPS = 2  # the first makes the optimizer's states, the second works beside them
 TOGETHER = 2  # micro-batches of a step at most: in the second one the gradients of the first lie there already
@@ -37,13 +38,15 @@ def create(ws: Workspace, plan: dict[str, Any], wish: dict[str, Any], id: str) -
     """jobs/<id>/ for a dry run of a plan (plan.json's document) that `wish` (config.yaml's) asked for; nothing is started."""
     job = _job(ws, id)
     job.make_folder()
-    s = plan["settings"]
-    again = s["effective_batch"] // s["micro_batch"]
+    settings = Settings.from_json(plan["settings"])
+    again = settings.effective_batch // settings.micro_batch
     together = min(TOGETHER, again)
-    changed = {"effective_batch": s["micro_batch"] * together, "max_steps": STEPS, "epochs": 1.0, "eval_steps": NEVER, "save_steps": NEVER}
+    changed = settings.replace(
+        effective_batch=settings.micro_batch * together, max_steps=STEPS, epochs=1.0, eval_steps=NEVER, save_steps=NEVER
+    )
     pace = plan.get("pace") or {}
     pace = pace | {"step": pace["step"] * together / again, "test": 0.0, "save": 0.0} if pace.get("step") else {}
-    document = plan | {"dry_run": True, "steps": STEPS, "of_micro_batches": again, "settings": s | changed, "pace": pace}
+    document = plan | {"dry_run": True, "steps": STEPS, "of_micro_batches": again, "settings": changed.as_json(), "pace": pace}
     runs.fill(job.folder, wish, document)
     return job.folder
 

@@ -13,7 +13,7 @@ from tuner.jobs import benchmarks, dry_run, queue, run_queue, token_counting
 from tuner.jobs.job import Job
 from tuner.paths import Workspace
 from tuner.planning import fitting, length_guess, planner, token_counts
-from tuner.settings import presets, run_config
+from tuner.settings import parsing, presets, run_config
 
 LABELLED = 2000  # rows
 
@@ -82,7 +82,7 @@ def prepare(
     `each` are those of `data_facts`.
     """
     problems: list[TunerError] = []
-    asked = _collect(problems, run_config.parse, values)
+    asked = _collect(problems, parsing.parse, values)
     model = _collect(problems, models.resolve, str(values.get("model") or ""), ws) if values.get("model") else None
     ds = _collect(problems, store.get, ws, str(values["data"])) if values.get("data") else None
     if not values.get("model"):
@@ -234,9 +234,7 @@ def remedies(ws: Workspace, wish: dict[str, Any], plan: dict[str, Any], found: d
     least = max(found["peak_bytes"], found["free_bytes"] + 1)
     room = found["free_bytes"] * plan["peak_bytes"] / least
     room = min(room, 0.99 * plan["peak_bytes"] / fitting.ROOM)
-    s = plan["settings"]
-    same = {"micro_batch": s["micro_batch"], "effective_batch": s["effective_batch"], "gradient_checkpointing": s["gradient_checkpointing"]}
-    same |= {"device": s["device"]}
+    same = {name: plan["settings"][name] for name in ("micro_batch", "effective_batch", "gradient_checkpointing", "device")}
     values = {k: v for k, v in wish.items() if k != "preset"} | same
     return prepare(ws, values, preset=wish.get("preset"), device_memory=int(room))[0].remedies
 

@@ -77,10 +77,11 @@ class Decision:
 
 
 class Choices:
-    """The decisions about a run's settings while it is planned; `values` are the settings alone."""
+    """The decisions about a run's settings while it is planned: `settings` as they are so far, `decisions` with who made each and why.
+    `choices[name]` is the value of a setting whose name comes from a list; None while it is open."""
 
     def __init__(self, given: dict[str, Any], preset: presets.Preset | None):
-        self.values: dict[str, Any] = {}
+        self.settings = run_config.Settings.model_construct()
         self.decisions: dict[str, Decision] = {}
         for name, f in run_config.FIELDS.items():
             if name in ("model", "data"):
@@ -94,23 +95,24 @@ class Choices:
 
     def copy(self) -> "Choices":
         out = object.__new__(Choices)
-        out.values, out.decisions = dict(self.values), dict(self.decisions)
+        out.settings, out.decisions = self.settings.replace(), dict(self.decisions)
         return out
 
     def reopen(self, *names: str) -> None:
         """Reopen these settings, as if nobody had chosen them."""
         for name in names:
-            self.values.pop(name, None)
             self.decisions.pop(name, None)
+            setattr(self.settings, name, None)
             if (f := run_config.FIELDS[name]).default is not None:
                 self.put(name, f.default, "default", f.description)
 
     def put(self, name: str, value: Any, by: str, reason: str) -> None:
-        self.values[name], self.decisions[name] = value, Decision(name, value, reason, by)
+        setattr(self.settings, name, value)
+        self.decisions[name] = Decision(name, value, reason, by)
 
     def decide(self, name: str, value: Any, reason: str) -> None:
         """Set the planner's choice, unless somebody chose before."""
-        if name not in self.values:
+        if name not in self.decisions:
             self.put(name, value, "planner", reason)
 
     def open(self, name: str) -> bool:
@@ -125,7 +127,7 @@ class Choices:
         return self.decisions[name].reason
 
     def __getitem__(self, name: str) -> Any:
-        return self.values[name]
+        return getattr(self.settings, name)
 
     def reasons(self) -> list[Decision]:
         """Return the decisions in the order of the settings."""
@@ -139,7 +141,7 @@ def settle(choices: Choices, model: models.Model, data: DataFacts, device: Devic
     _objective(choices, facts, data, problems)
     _new_language(choices, facts, data)
     _method(choices, facts, data, problems)
-    if choices["objective"] == "preference":
+    if choices.settings.objective == "preference":
         _preference(choices, facts, data, problems)
     if model.adapter:
         _start(choices, model, problems)
@@ -149,14 +151,15 @@ def settle(choices: Choices, model: models.Model, data: DataFacts, device: Devic
 
 
 def _objective(choices: Choices, facts: models.ModelFacts, data: DataFacts, problems: list) -> None:
+    settings = choices.settings
     chosen = objectives.default_for(data.kind, facts.family)
     choices.decide("objective", chosen, f"{objectives.get(chosen).sentence} This is what this data and this model are made for.")
-    if data.kind not in objectives.get(choices["objective"]).kinds:
+    if data.kind not in objectives.get(settings.objective).kinds:
         fit = [o.name for o in objectives.OBJECTIVES.values() if data.kind in o.kinds and facts.family in o.families] or ["none"]
         problems.append(
             SettingError(
-                f"The objective {choices['objective']} can't be trained on data of the kind {data.kind}.",
-                asked=choices["objective"],
+                f"The objective {settings.objective} can't be trained on data of the kind {data.kind}.",
+                asked=settings.objective,
                 available=fit,
                 remedy=f"Choose {' or '.join(fit)}, or change the format of the data.",
                 field="objective",
@@ -173,7 +176,7 @@ def _new_language(choices: Choices, facts: models.ModelFacts, data: DataFacts) -
     if choices.by("epochs") in ("preset", "default") and data.rows < FEW:
         choices.put(
             "epochs",
-            5.0 * choices["epochs"],
+            5.0 * choices.settings.epochs,
             "planner",
             "Learning to write a new kind of text takes five times the epochs of learning a style.",
         )
@@ -181,27 +184,28 @@ def _new_language(choices: Choices, facts: models.ModelFacts, data: DataFacts) -
 
 def _method(choices: Choices, facts: models.ModelFacts, data: DataFacts, problems: list) -> None:
     """Check this method for this objective on this model, and settle quantization, gradient checkpointing and packing."""
-    if facts.quantized and choices["method"] in ("lora", "qlora") and not choices.values.get("quantization"):
+    settings = choices.settings
+    if facts.quantized and settings.method in ("lora", "qlora") and not settings.quantization:
         choices.put("quantization", facts.quantized, "planner", "The model is stored quantized.")
-    if choices["method"] == "lora" and choices.values.get("quantization"):
+    if settings.method == "lora" and settings.quantization:
         choices.put("method", "qlora", choices.by("method"), "LoRA on quantized weights is QLoRA.")
-    if choices["method"] == "qlora":
+    if settings.method == "qlora":
         choices.decide("quantization", "nf4", "4-bit (NF4) with double quantization: a quarter of the memory, nearly as exact.")
-    method = methods.get(choices["method"])
-    if choices.values.get("quantization") and method.name != "qlora":
+    method = methods.get(settings.method)
+    if settings.quantization and method.name != "qlora":
         problems.append(
             SettingError(
                 f"{method.title} does not work on quantized weights here.",
-                asked=choices["quantization"],
+                asked=settings.quantization,
                 available=["qlora"],
                 remedy="Choose the method qlora, or leave quantization off.",
                 field="quantization",
             )
         )
-    if no := methods.refusal(method.name, choices["objective"], facts, choices.values):
-        others = [m for m in methods.METHODS if not methods.refusal(m, choices["objective"], facts, choices.values)]
-        field, at_fault = "method", methods.setting_refusal(method.name, facts, choices.values)
-        if objectives.refusal(choices["objective"], facts):
+    if no := methods.refusal(method.name, settings.objective, facts, settings):
+        others = [m for m in methods.METHODS if not methods.refusal(m, settings.objective, facts, settings)]
+        field, at_fault = "method", methods.setting_refusal(method.name, facts, settings)
+        if objectives.refusal(settings.objective, facts):
             field, others = "objective", [o for o in objectives.OBJECTIVES if not objectives.refusal(o, facts)]
         elif at_fault:
             field, others = at_fault[:2]
@@ -210,13 +214,13 @@ def _method(choices: Choices, facts: models.ModelFacts, data: DataFacts, problem
         ("gradient_checkpointing", method.checkpointing, f"{method.title} does not work with gradient checkpointing."),
         (
             "packing",
-            method.packing and choices["objective"] in PACKABLE and not data.weighted,
+            method.packing and settings.objective in PACKABLE and not data.weighted,
             "Packed rows can't have weights of their own."
             if data.weighted
-            else f"Packed rows would attend to each other ({method.title}, {choices['objective']}).",
+            else f"Packed rows would attend to each other ({method.title}, {settings.objective}).",
         ),
     ):
-        if not works and choices.values.get(name):
+        if not works and choices[name]:
             problems.append(SettingError(why, asked=True, available=[False], remedy="Leave it off.", field=name))
         elif not works:
             choices.decide(name, False, why)
@@ -224,21 +228,22 @@ def _method(choices: Choices, facts: models.ModelFacts, data: DataFacts, problem
 
 def _preference(choices: Choices, facts: models.ModelFacts, data: DataFacts, problems: list) -> None:
     """Settle the preference loss and the settings that depend on it."""
+    settings = choices.settings
     kind = data.kind if data.kind == "rated" else "preference"
     choices.decide("preference_loss", *losses.default_for(kind, facts.parameters < TINY))
-    loss = losses.get(choices["preference_loss"])
-    if no := losses.refusal(loss.name, kind, choices["method"]):
+    loss = losses.get(settings.preference_loss)
+    if no := losses.refusal(loss.name, kind, settings.method):
         why, can = no
         remedy = "Choose another loss, or data with pairs." if kind == "rated" else "Choose another loss, or LoRA."
         problems.append(SettingError(why, asked=loss.name, available=can, remedy=remedy, field="preference_loss"))
     choices.decide("beta", loss.beta, f"{loss.beta:g} is usual for {loss.title}.")
     if loss.smoothing is not None:
         choices.decide("label_smoothing", loss.smoothing, f"{loss.smoothing:g} is usual for {loss.title}.")
-    if loss.name == "exo_pair" and not choices["label_smoothing"]:
+    if loss.name == "exo_pair" and not settings.label_smoothing:
         message = f"{loss.title} takes the logarithm of the label smoothing, which can't be 0."
         problems.append(SettingError(message, asked=0, available="0.001 to 0.49", remedy="Choose 0.001.", field="label_smoothing"))
     for name in ("micro_batch", "effective_batch"):
-        if (rows := choices.values.get(name)) and rows < loss.min_micro_batch:
+        if (rows := choices[name]) and rows < loss.min_micro_batch:
             message = f"{loss.title} compares the rows of a micro-batch, so a single row trains nothing."
             least = f"{loss.min_micro_batch} and more"
             problems.append(
@@ -248,7 +253,8 @@ def _preference(choices: Choices, facts: models.ModelFacts, data: DataFacts, pro
 
 def _start(choices: Choices, model: models.Model, problems: list) -> None:
     """Apply what the adapter that the run continues from fixes, and report what it rules out."""
-    method, objective = choices["method"], choices["objective"]
+    settings = choices.settings
+    method, objective = settings.method, settings.objective
     if no := continuation.refusal(model.adapter, method, objective):
         why, can = no
         problems.append(
@@ -265,33 +271,34 @@ def _start(choices: Choices, model: models.Model, problems: list) -> None:
             message = f"The run continues from an adapter trained with {value}, and that can't be changed."
             remedy = "Leave it out, or start from the base model."
             problems.append(SettingError(message, asked=choices[name], available=[value], remedy=remedy, field=name))
-        elif choices.values.get(name) != value:
+        elif choices[name] != value:
             choices.put(name, value, "planner", "As in the adapter that the run continues from.")
 
 
 def _contradictions(choices: Choices, facts: models.ModelFacts, problems: list) -> None:
-    room = facts.context - (choices["virtual_tokens"] if choices["method"] in methods.PROMPT_METHODS else 0)
+    settings = choices.settings
+    room = facts.context - (settings.virtual_tokens if settings.method in methods.PROMPT_METHODS else 0)
     if room < 64:
         problems.append(
             SettingError(
-                f"{facts.name} has a context of {facts.context} tokens, and {choices['virtual_tokens']} virtual tokens leave no room for the text.",
-                asked=choices["virtual_tokens"],
+                f"{facts.name} has a context of {facts.context} tokens, and {settings.virtual_tokens} virtual tokens leave no room for the text.",
+                asked=settings.virtual_tokens,
                 available=f"1 to {facts.context - 64}",
                 remedy="Choose fewer.",
                 field="virtual_tokens",
             )
         )
-    elif (choices.values.get("max_length") or 0) > room:
+    elif (settings.max_length or 0) > room:
         problems.append(
             SettingError(
                 f"{facts.name} has a context of {facts.context} tokens" + (", virtual tokens included." if room < facts.context else "."),
-                asked=choices["max_length"],
+                asked=settings.max_length,
                 available=f"16 to {room}",
                 remedy=f"Choose a maximum length up to {room}.",
                 field="max_length",
             )
         )
-    micro, effective = choices.values.get("micro_batch"), choices.values.get("effective_batch")
+    micro, effective = settings.micro_batch, settings.effective_batch
     if micro and effective and (micro > effective or effective % micro):
         fit = [d for d in range(1, effective + 1) if effective % d == 0]
         problems.append(
@@ -303,7 +310,7 @@ def _contradictions(choices: Choices, facts: models.ModelFacts, problems: list) 
                 field="micro_batch",
             )
         )
-    save, evaluate = choices.values.get("save_steps"), choices.values.get("eval_steps")
+    save, evaluate = settings.save_steps, settings.eval_steps
     if save and evaluate and save % evaluate:
         problems.append(
             SettingError(
@@ -315,9 +322,9 @@ def _contradictions(choices: Choices, facts: models.ModelFacts, problems: list) 
             )
         )
     if (
-        choices["method"] in ("lora", "qlora")
-        and choices["lora_targets"] != "all-linear"
-        and (unknown := _unknown_targets(choices["lora_targets"], facts)) is not None
+        settings.method in ("lora", "qlora")
+        and settings.lora_targets != "all-linear"
+        and (unknown := _unknown_targets(settings.lora_targets, facts)) is not None
     ):
         known = list(models.targets(facts))
         problems.append(
@@ -337,7 +344,8 @@ def _contradictions(choices: Choices, facts: models.ModelFacts, problems: list) 
 
 def _device(choices: Choices, facts: models.ModelFacts, device: Device, problems: list) -> None:
     """Report what this device can't do at all."""
-    if choices.values.get("precision") == "fp16" and (no := mixed_precision.refusal(facts, device)):
+    settings = choices.settings
+    if settings.precision == "fp16" and (no := mixed_precision.refusal(facts, device)):
         can = ["bf16", "fp32"] if device.bf16 else ["fp32"]
         problems.append(SettingError(no, asked="fp16", available=can, remedy=f"Choose {can[0]}.", field="precision"))
     if device.quantizes:
@@ -347,12 +355,12 @@ def _device(choices: Choices, facts: models.ModelFacts, device: Device, problems
         message = f"{facts.name} is stored {methods.STORED[facts.quantized]}, and {device.name} can't read such weights."
         remedy = "Choose the 16-bit model it was made from, or a computer with an NVIDIA card."
         problems.append(SettingError(message, asked=facts.quantized, available="16-bit weights", remedy=remedy, field="model"))
-    elif choices["method"] == "qlora":
+    elif settings.method == "qlora":
         others = [m for m in methods.METHODS if m != "qlora"]
         problems.append(SettingError(why, asked="qlora", available=others, remedy="Choose LoRA.", field="method"))
-    if "8bit" in choices["optimizer"]:
+    if "8bit" in settings.optimizer:
         available = ["adamw", "adafactor"]
-        problems.append(SettingError(why, asked=choices["optimizer"], available=available, remedy="Choose adamw.", field="optimizer"))
+        problems.append(SettingError(why, asked=settings.optimizer, available=available, remedy="Choose adamw.", field="optimizer"))
 
 
 def _unknown_targets(targets: str | list[str], facts: models.ModelFacts) -> list[str] | None:
@@ -367,13 +375,14 @@ def _unknown_targets(targets: str | list[str], facts: models.ModelFacts) -> list
 
 def matters(name: str, choices: Choices, method: methods.Method) -> bool:
     """Return whether a setting has an effect with this method and objective."""
+    settings = choices.settings
     if name == "class_weights":
-        return choices["objective"] in ("classification", "tokens")
+        return settings.objective in ("classification", "tokens")
     if name == "fold_system":
-        return choices["objective"] in objectives.USES_CHAT_TEMPLATE
+        return settings.objective in objectives.USES_CHAT_TEMPLATE
     if run_config.group_of(name) == "preference":
-        return choices["objective"] == "preference" and preferring(name, choices["preference_loss"])
-    if name == "lora_dropout" and choices["objective"] in objectives.PAIRED:
+        return settings.objective == "preference" and preferring(name, settings.preference_loss)
+    if name == "lora_dropout" and settings.objective in objectives.PAIRED:
         return False  # TRL disables dropout, so that both sides of a comparison come from the same model
     return name in method.settings or not any(name in m.settings for m in methods.METHODS.values())
 

@@ -20,21 +20,22 @@ ACCEPT = {"title": "Train without them", "settings": {"accept_lost_rows": True}}
 
 def warnings(prepared: dict[str, Any], choices: Choices, facts: ModelFacts, longest: int) -> list[dict[str, Any]]:
     """Return the plan's warnings about rows, each with the settings that would fix it."""
-    room = facts.context - (choices["virtual_tokens"] if choices["method"] in PROMPT_METHODS else 0)
+    settings = choices.settings
+    room = facts.context - (settings.virtual_tokens if settings.method in PROMPT_METHODS else 0)
     needed = min(room, -(-longest // 64) * 64)
     longer = (
-        [{"title": f"Maximum length {choices['max_length']:,} → {needed:,}", "settings": {"max_length": needed}}]
-        if needed > choices["max_length"]
+        [{"title": f"Maximum length {settings.max_length:,} → {needed:,}", "settings": {"max_length": needed}}]
+        if needed > settings.max_length
         else []
     )
     fixes = {run_warnings.NO_SYSTEM: [FOLD], "cut": longer} | {why: longer for why in prepared["left_out"] if "maximum length" in why}
-    return run_warnings.of_rows(prepared, choices["max_length"], fixes)
+    return run_warnings.of_rows(prepared, settings.max_length, fixes)
 
 
 def refusal(prepared: dict[str, Any], found: list[dict[str, Any]], choices: Choices) -> SettingError | None:
     """Return the error for a run that can't start, or that needs a person's consent first; None when little is lost."""
     hard = [w for w in found if w["severity"] == "error"]
-    asked = [] if choices.values.get("accept_lost_rows") else asks(prepared, found, choices)
+    asked = [] if choices.settings.accept_lost_rows else asks(prepared, found, choices)
     reported = hard + [w for w in asked if w not in hard]
     if not reported:
         return None

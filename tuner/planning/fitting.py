@@ -16,6 +16,7 @@ from tuner.planning import memory, time_estimate
 from tuner.planning.decisions import TINY, Choices, DataFacts
 from tuner.planning.memory import calibration, parameter_counts
 from tuner.settings import losses, methods
+from tuner.settings.run_config import Settings
 
 ROOM = 0.92  # share of the free memory that a plan may use; the rest is for other programs
 SHORTER = (4096, 2048, 1024, 512)
@@ -51,19 +52,20 @@ class Case:
         return replace(found, terms=calibration.corrected(found.terms, self.correction(**other).factor))
 
     def uncorrected(self, **other: Any) -> memory.Estimate:
-        s = self.choices.values | other
-        return memory.training(self.facts, s, trainable=self.trainable(s), device=self.device.kind, continued=not self.new_adapter)
+        settings = self.choices.settings.replace(**other)
+        trainable = self.trainable(settings)
+        return memory.training(self.facts, settings, trainable=trainable, device=self.device.kind, continued=not self.new_adapter)
 
     def correction(self, **other: Any) -> calibration.Correction:
         return calibration.correction(
-            self.device.name, self.device.kind, calibration.bucket(other.get("method", self.choices["method"]), self.facts.parameters)
+            self.device.name, self.device.kind, calibration.bucket(other.get("method", self.choices.settings.method), self.facts.parameters)
         )
 
-    def trainable(self, s: dict[str, Any]) -> int:
-        return parameter_counts.trainable(self.facts, s, s["objective"], self.data.labels)
+    def trainable(self, settings: Settings) -> int:
+        return parameter_counts.trainable(self.facts, settings, settings.objective, self.data.labels)
 
-    def seconds(self, s: dict[str, Any]) -> float:
-        return time_estimate.step_seconds(s, self.facts, self.data, self.device, self.trainable(s))
+    def seconds(self, settings: Settings) -> float:
+        return time_estimate.step_seconds(settings, self.facts, self.data, self.device, self.trainable(settings))
 
 
 def fit(case: Case) -> bool:
@@ -81,10 +83,10 @@ def fit(case: Case) -> bool:
 def precision(choices: Choices, facts: models.ModelFacts, device: Device) -> None:
     """Decide the precision of the weights from what the device computes in and what is trained."""
     if not device.bf16:
-        choices.decide("precision", *_without_bf16(choices["method"], facts, device))
+        choices.decide("precision", *_without_bf16(choices.settings.method, facts, device))
     elif device.kind == "cpu" and facts.parameters < TINY:
         choices.decide("precision", "fp32", "On a CPU it is faster than bf16 for a model this small, and takes less memory.")
-    elif choices["method"] in memory.WHOLE:
+    elif choices.settings.method in memory.WHOLE:
         choices.decide("precision", "fp32", "It fits, and small updates are rounded away in bf16 when the weights themselves are trained.")
     else:
         choices.decide("precision", "bf16", "Half the memory of fp32, with no loss of quality here.")
@@ -109,9 +111,9 @@ def _without_bf16(method: str, facts: models.ModelFacts, device: Device) -> tupl
 
 def fallbacks(case: Case) -> Iterator[dict[str, tuple[Any, str]]]:
     """Yield the fallbacks, {setting: (value, reason)} added to the ones before, the lowest cost in quality first."""
-    choices, method = case.choices, case.choices["method"]
+    choices, method = case.choices, case.choices.settings.method
     yield {}
-    if choices.open("precision") and choices["precision"] == "fp32" and case.device.bf16:
+    if choices.open("precision") and choices.settings.precision == "fp32" and case.device.bf16:
         yield {"precision": ("bf16", "Half the memory of fp32, so that it fits.")}
     eight_bit = choices.open("optimizer") and case.device.kind == "cuda" and case.device.quantizes
     if eight_bit:
@@ -132,41 +134,42 @@ def fallbacks(case: Case) -> Iterator[dict[str, tuple[Any, str]]]:
             )
         }
     if choices.open("max_length"):
-        for length in (n for n in SHORTER if n < choices["max_length"] and case.data.truncated_share(n) <= MOST_CUT):
+        for length in (n for n in SHORTER if n < choices.settings.max_length and case.data.truncated_share(n) <= MOST_CUT):
             yield {"max_length": (length, f"Shorter, so that it fits; this truncates {case.data.truncated_share(length):.0%} of the rows.")}
 
 
 def _allows_bf16_adapter(case: Case, method: str) -> bool:
     """Return whether LoRA's matrices may be in bf16: not with fp16, whose scaler unscales fp32 gradients only."""
     able = case.device.bf16 and case.device.kind == "cuda"
-    return able and method in ("lora", "qlora") and case.choices["precision"] != "fp16"
+    return able and method in ("lora", "qlora") and case.choices.settings.precision != "fp16"
 
 
 def _can_quantize(case: Case) -> bool:
-    settings = case.choices.values | {"method": "qlora", "quantization": "nf4"}
+    settings = case.choices.settings.replace(method="qlora", quantization="nf4")
     able = case.device.quantizes and case.new_adapter and case.facts.parameters >= TINY
-    return able and methods.refusal("qlora", case.choices["objective"], case.facts, settings) is None
+    return able and methods.refusal("qlora", case.choices.settings.objective, case.facts, settings) is None
 
 
 def _candidates(case: Case, changes: dict[str, Any]) -> list[tuple[int, bool]]:
     """Return the (micro-batch, gradient checkpointing) combinations that are open."""
     choices = case.choices
-    effective, length = choices["effective_batch"], changes.get("max_length", choices["max_length"])
+    settings = choices.settings
+    effective, length = settings.effective_batch, changes.get("max_length", settings.max_length)
     tokens, least = (
-        (2 if memory.paired(choices.values) else 1) * max(1.0, min(case.data.mean, length)),
-        smallest_micro_batch(choices.values),
+        (2 if memory.paired(settings) else 1) * max(1.0, min(case.data.mean, length)),
+        smallest_micro_batch(settings),
     )
     most = 32 if case.device.kind != "cpu" else max(least, int(CPU_TOKENS / tokens))
     sizes = [d for d in range(min(effective, most), least - 1, -1) if effective % d == 0] or [effective]
     if not choices.open("micro_batch"):
-        sizes = [choices["micro_batch"]]
-    options = [choices["gradient_checkpointing"]] if "gradient_checkpointing" in choices.values else [False, True]
+        sizes = [settings.micro_batch]
+    options = [settings.gradient_checkpointing] if choices.by("gradient_checkpointing") else [False, True]
     return [(size, checkpointing) for checkpointing in options for size in sizes]
 
 
-def smallest_micro_batch(settings: dict[str, Any]) -> int:
+def smallest_micro_batch(settings: Settings) -> int:
     """Return the smallest micro-batch that the loss allows: some losses compare the rows of a micro-batch."""
-    return losses.get(settings["preference_loss"]).min_micro_batch if settings.get("objective") == "preference" else 1
+    return losses.get(settings.preference_loss).min_micro_batch if settings.objective == "preference" else 1
 
 
 def _fastest(case: Case, changes: dict[str, Any]) -> tuple[int, bool] | None:
@@ -174,7 +177,7 @@ def _fastest(case: Case, changes: dict[str, Any]) -> tuple[int, bool] | None:
     best = None
     for micro, checkpointing in _candidates(case, changes):
         other = changes | {"micro_batch": micro, "gradient_checkpointing": checkpointing}
-        seconds = case.seconds(case.choices.values | other)
+        seconds = case.seconds(case.choices.settings.replace(**other))
         if (best is None or seconds < best[0] * 0.999) and case.estimate(**other).peak <= case.budget:
             best = seconds, (micro, checkpointing)
     return best[1] if best else None
@@ -183,7 +186,7 @@ def _fastest(case: Case, changes: dict[str, Any]) -> tuple[int, bool] | None:
 def _apply(choices: Choices, changes: dict[str, tuple[Any, str]], micro: int, checkpointing: bool, *, fits: bool) -> bool:
     for name, (value, reason) in changes.items():
         choices.put(name, value, "planner", reason)
-    whole = micro == choices["effective_batch"]
+    whole = micro == choices.settings.effective_batch
     reason = "The whole effective batch at once." if whole else "The fastest that fits; the effective batch size stays the same."
     choices.decide("micro_batch", micro, reason if fits else "The smallest; even so it does not fit.")
     gain = "Slower by itself, but it makes room for a larger micro-batch." if micro > 1 else "Needed to fit."
@@ -238,35 +241,36 @@ def remedies(case: Case, asked: Choices) -> list[Remedy]:
 
 def _offers(case: Case) -> Iterator[tuple[str, str, dict[str, Any], tuple[str, ...]]]:
     """Yield (title, cost, settings, names of settings to fit again)."""
-    choices, method = case.choices, methods.get(case.choices["method"])
+    choices, method = case.choices, methods.get(case.choices.settings.method)
+    settings = choices.settings
     fixed = {n for n in ("micro_batch", "gradient_checkpointing") if choices.by(n) in ("you", "preset")}
-    if "micro_batch" in fixed and choices["micro_batch"] > 1:
-        yield f"Micro-batch {choices['micro_batch']} → smaller", "a little more time", {}, ("micro_batch",)
+    if "micro_batch" in fixed and settings.micro_batch > 1:
+        yield f"Micro-batch {settings.micro_batch} → smaller", "a little more time", {}, ("micro_batch",)
     for name, (value, title, cost) in CHEAPER.items():
         same = choices[name] == value or name == "optimizer" and "8bit" in choices[name]
         if choices.by(name) != "you" or same or not _works(case, name, method):
             continue
         yield title, cost, {name: value}, tuple(fixed - {name})
     if method.name in ("lora", "qlora"):
-        for rank in (r for r in RANKS if r < choices["lora_rank"]):
+        for rank in (r for r in RANKS if r < settings.lora_rank):
             change = {"lora_rank": rank} | (
-                {"lora_alpha": choices["lora_alpha"] * rank / choices["lora_rank"]} if choices.by("lora_alpha") == "you" else {}
+                {"lora_alpha": settings.lora_alpha * rank / settings.lora_rank} if choices.by("lora_alpha") == "you" else {}
             )
-            yield f"LoRA rank {choices['lora_rank']} → {rank}", "a smaller adapter learns less", change, tuple(fixed)
+            yield f"LoRA rank {settings.lora_rank} → {rank}", "a smaller adapter learns less", change, tuple(fixed)
     if method.name in memory.WHOLE:
         yield f"LoRA instead of {method.title.lower()}", "a smaller change to the model", {"method": "lora"}, ("optimizer", *fixed)
     if method.name not in ("qlora", *methods.PROMPT_METHODS) and _can_quantize(case):
         change = {"method": "qlora", "quantization": "nf4"}
         yield "QLoRA: the base model in 4-bit", "a little slower, a little less exact", change, ("optimizer", *fixed)
-    for length in (n for n in SHORTER if n < choices["max_length"]):
+    for length in (n for n in SHORTER if n < settings.max_length):
         cut = case.data.truncated_share(length)
         cost = f"truncates {cut:.0%} of the rows" if cut else "truncates none of the rows"
-        yield f"Maximum length {choices['max_length']} → {length}", cost, {"max_length": length}, ()
+        yield f"Maximum length {settings.max_length} → {length}", cost, {"max_length": length}, ()
         if case.estimate(max_length=length).peak <= case.budget:
             return
-    if fixed and choices["max_length"] > SHORTER[-1]:
-        length = next(n for n in SHORTER if n < choices["max_length"])
-        title = f"Maximum length {choices['max_length']} → {length}, and a smaller micro-batch"
+    if fixed and settings.max_length > SHORTER[-1]:
+        length = next(n for n in SHORTER if n < settings.max_length)
+        title = f"Maximum length {settings.max_length} → {length}, and a smaller micro-batch"
         yield (
             title,
             f"truncates {case.data.truncated_share(length):.0%} of the rows, a little more time",
@@ -288,10 +292,10 @@ def _smaller(case: Case, peak: int) -> list[Remedy]:
     for entry in sorted(models.catalog_of(case.facts.family), key=lambda e: -models.catalog_facts(e).parameters):
         facts = models.catalog_facts(entry)
         if facts.parameters >= case.facts.parameters or methods.refusal(
-            case.choices["method"], case.choices["objective"], facts, case.choices.values
+            case.choices.settings.method, case.choices.settings.objective, facts, case.choices.settings
         ):
             continue
-        needed = replace(case, facts=facts).estimate(max_length=min(case.choices["max_length"], facts.context)).peak
+        needed = replace(case, facts=facts).estimate(max_length=min(case.choices.settings.max_length, facts.context)).peak
         if needed <= case.budget:
             return [Remedy(f"A smaller model: {entry['id']}", {"model": entry["id"]}, needed, peak - needed, "it knows less", True)]
     return []

@@ -14,7 +14,7 @@ from tuner.planning import memory, planner, time_estimate
 from tuner.planning.decisions import DataFacts
 from tuner.planning.fitting import ROOM
 from tuner.settings import methods, objectives
-from tuner.settings.run_config import RunConfig
+from tuner.settings.run_config import RunConfig, Settings
 
 CARDS = (8, 12, 16, 24, 48, 80)  # GB: common sizes of GPU memory
 SHOWN = ("qlora", "lora", "full")  # methods whose largest model is shown
@@ -33,20 +33,28 @@ class Suggestion:
     download: int = 0
 
 
-def settings_for(method: str, objective: str = "chat", *, length: int | None = None) -> dict[str, Any]:
+def settings_for(method: str, objective: str = "chat", *, length: int | None = None) -> Settings:
     """Return the settings that need the least memory: a micro-batch of 1, gradient checkpointing where the method allows it."""
-    settings = {name: field.default for name, field in RunConfig.model_fields.items()}
-    settings |= {"method": method, "objective": objective, "micro_batch": 1, "effective_batch": 16, "precision": "bf16", "packing": False}
-    settings |= {"gradient_checkpointing": methods.get(method).checkpointing, "max_length": length or USUAL.get(objective, 256)}
-    return settings | ({"quantization": "nf4"} if method == "qlora" else {}) | ({"optimizer": "adamw_8bit"} if method == "full" else {})
+    return Settings(
+        method=method,
+        objective=objective,
+        micro_batch=1,
+        effective_batch=16,
+        precision="bf16",
+        packing=False,
+        gradient_checkpointing=methods.get(method).checkpointing,
+        max_length=length or USUAL.get(objective, 256),
+        quantization="nf4" if method == "qlora" else None,
+        optimizer="adamw_8bit" if method == "full" else "adamw",
+    )
 
 
 def fits(facts: models.ModelFacts, method: str, device: Device, objective: str = "chat") -> bool:
     """Return whether a model can be trained with `settings_for` on this device, if all of its memory were free."""
     settings = settings_for(method, objective)
-    settings |= {"max_length": min(settings["max_length"], facts.context)}
+    settings.max_length = min(settings.max_length, facts.context)
     if device.kind == "cpu" or not device.quantizes:
-        settings |= {"optimizer": "adamw"}
+        settings.optimizer = "adamw"
     return memory.training(facts, settings, device=device.kind).peak <= device.total * ROOM
 
 
@@ -76,9 +84,9 @@ def _takes_days(facts: models.ModelFacts, device: Device) -> bool:
 
 
 def _seconds(facts: models.ModelFacts, device: Device, objective: str = "chat") -> float:
-    settings = settings_for("lora", objective, length=512) | {"effective_batch": 16, "micro_batch": 4, "gradient_checkpointing": False}
+    settings = settings_for("lora", objective, length=512).replace(micro_batch=4, gradient_checkpointing=False)
     if device.kind == "cpu" and not device.bf16:
-        settings |= {"precision": "fp32"}
+        settings.precision = "fp32"
     data = DataFacts(objectives.get(objective).kinds[0], 1000, 0, 256.0, 512)
     return time_estimate.step_seconds(settings, facts, data, device, 0) * TYPICAL_TOKENS / (16 * 256)
 
@@ -160,6 +168,6 @@ def elsewhere(
             out.append({"gigabytes": gigabytes, "fits": False, "why_not": error.as_list()[0]["message"]})
             continue
         names = ("method", "quantization", "micro_batch", "gradient_checkpointing", "max_length", "precision", "optimizer")
-        chosen = {n: plan.settings.get(n) for n in names}
+        chosen = {n: getattr(plan.settings, n) for n in names}
         out.append({"gigabytes": gigabytes, "fits": plan.fits, "peak_bytes": plan.peak_bytes, **chosen})
     return out

@@ -14,10 +14,10 @@ from tuner.errors import SettingError
 from tuner.models import chat_templates
 from tuner.planning import data_defaults, dropped_rows, fitting, memory, time_estimate
 from tuner.planning.decisions import HEADS, TINY, Choices, DataFacts, Decision, matters, settle
-from tuner.planning.memory import calibration, parameter_counts
+from tuner.planning.memory import calibration
 from tuner.runs import run_warnings
 from tuner.settings import continuation, losses, methods, objectives, presets
-from tuner.settings.run_config import RunConfig
+from tuner.settings.run_config import RunConfig, Settings
 
 ATTENTION = Decision(  # not a setting: there is no better choice
     "attention",
@@ -38,7 +38,7 @@ T5_RATES = {"full": 1e-4, "last_layers": 1e-4, "prompt": 0.3}
 class Plan:
     """A planned run: its settings with their reasons, memory in bytes, and time in seconds. `as_dict` is written to plan.json."""
 
-    settings: dict[str, Any]
+    settings: Settings  # each decided
     reasons: list[Decision]
     breakdown: dict[str, int]
     peak_bytes: int
@@ -67,7 +67,7 @@ class Plan:
     correction: calibration.Correction = field(default_factory=calibration.Correction)
 
     def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        return asdict(self) | {"settings": self.settings.as_json()}
 
 
 def plan(
@@ -97,7 +97,22 @@ def plan(
     notes = _optimization(choices, facts, data, model, device) + [note for note in (methods.merge_refusal(facts),) if note]
     data_defaults.length(choices, facts, data, device)
     fitting.precision(choices, facts, device)
-    if choices["precision"] == "fp16" and choices["adapter_precision"] == "bf16" and choices["method"] in ("lora", "qlora"):
+    _check_adapter_precision(choices.settings)
+    data_defaults.packing(choices, data, device)
+    case, asked_for = fitting.Case(choices, facts, data, device, free, new_adapter=model.adapter is None), choices.copy()
+    fits = fitting.fit(case)
+    steps = data_defaults.intervals(choices, data)
+    result = _planned(case, model, steps, fits, device.total if device_memory is None else device_memory)
+    result.notes = notes + (data_defaults.too_few_steps(choices, data, steps) if has_data else [])
+    if not fits and remedies:
+        result.remedies = fitting.remedies(case, asked_for)
+    result.ignored = ignored(choices, methods.get(choices.settings.method), facts, data)
+    result.warnings = [*_ignored_settings(result.ignored), *(_of_rows(result, choices, facts, data) if has_data else [])]
+    return result
+
+
+def _check_adapter_precision(settings: Settings) -> None:
+    if settings.precision == "fp16" and settings.adapter_precision == "bf16" and settings.method in ("lora", "qlora"):
         raise SettingError(
             "An adapter in bf16 can't be trained in fp16: the loss scaler unscales fp32 gradients only.",
             asked="bf16",
@@ -105,23 +120,23 @@ def plan(
             remedy="Leave the adapter in fp32.",
             field="adapter_precision",
         )
-    data_defaults.packing(choices, data, device)
-    case, asked_for = fitting.Case(choices, facts, data, device, free, new_adapter=model.adapter is None), choices.copy()
-    fits = fitting.fit(case)
-    steps = data_defaults.intervals(choices, data)
-    notes += data_defaults.too_few_steps(choices, data, steps) if has_data else []
+
+
+def _planned(case: fitting.Case, model: models.Model, steps: int, fits: bool, total: int) -> Plan:
+    """Return the plan of a case in which everything is decided, with its memory, time and parameters."""
+    settings, facts, device = case.choices.settings, case.facts, case.device
+    trained = case.trainable(settings)
+    if model.adapter and continuation.trains_further(model.adapter, settings.method, settings.objective):
+        trained = continuation.parameters(model.adapter, settings.method) or trained
+    time = time_estimate.predict(settings, facts, case.data, device, steps, trained)
     estimate = case.estimate()
-    trained = parameter_counts.trainable(facts, choices.values, choices["objective"], data.labels)
-    if model.adapter and continuation.trains_further(model.adapter, choices["method"], choices["objective"]):
-        trained = continuation.parameters(model.adapter, choices["method"]) or trained
-    time = time_estimate.predict(choices.values, facts, data, device, steps, trained)
-    result = Plan(
-        settings=choices.values,
-        reasons=choices.reasons(),
+    return Plan(
+        settings=settings,
+        reasons=case.choices.reasons(),
         breakdown=estimate.terms,
         peak_bytes=estimate.peak,
-        free_bytes=free,
-        total_bytes=device.total if device_memory is None else device_memory,
+        free_bytes=case.free,
+        total_bytes=total,
         fits=fits,
         device=device.id,
         trainable_parameters=trained,
@@ -133,21 +148,15 @@ def plan(
         energy_wh=time.energy_wh,
         cost=time.cost,
         pace=time.parts(),
-        notes=notes,
-        checkpoint_bytes=memory.checkpoint(facts, method=choices["method"], trainable=trained, precision=choices["precision"]),
+        checkpoint_bytes=memory.checkpoint(facts, method=settings.method, trainable=trained, precision=settings.precision),
         uncorrected_bytes=case.uncorrected().peak,
         correction=case.correction(),
     )
-    if not fits and remedies:
-        result.remedies = fitting.remedies(case, asked_for)
-    result.ignored = ignored(choices, methods.get(choices["method"]), facts, data)
-    result.warnings = [*_ignored_settings(result.ignored), *(_of_rows(result, choices, facts, data) if has_data else [])]
-    return result
 
 
 def _of_rows(result: Plan, choices: Choices, facts: models.ModelFacts, data: DataFacts) -> list[dict[str, Any]]:
     """Return the warnings about rows, or one that says why they are not known yet; sets `rows` and `question` of the plan."""
-    if (prepared := data.prepared(choices["max_length"])) is None:
+    if (prepared := data.prepared(choices.settings.max_length)) is None:
         return [guessed(data)]
     found = dropped_rows.warnings(prepared, choices, facts, data.longest)
     refusal = dropped_rows.refusal(prepared, found, choices)
@@ -169,7 +178,11 @@ def guessed(data: DataFacts) -> dict[str, Any]:
 def ignored(choices: Choices, method: methods.Method, facts: models.ModelFacts, data: DataFacts) -> dict[str, str]:
     """Return the settings that a person chose and that have no effect: {name: why}."""
     own = [n for n in choices.decisions if choices.by(n) == "you"]
-    out = {n: f"{method.title} with the objective {choices['objective']} does not use it." for n in own if not matters(n, choices, method)}
+    out = {
+        n: f"{method.title} with the objective {choices.settings.objective} does not use it."
+        for n in own
+        if not matters(n, choices, method)
+    }
     if "chat_template" in own and (facts.has_template or facts.family != "decoder"):
         out["chat_template"] = "The model's own chat template is used." if facts.has_template else "Only decoder models have one."
     if not data.held_out:
@@ -189,19 +202,21 @@ def _ignored_settings(found: dict[str, str]) -> list[dict[str, Any]]:
 def alpha(choices: Choices) -> tuple[float, str]:
     """Return (lora_alpha, reason). The update is scaled by alpha / rank, with rsLoRA by alpha / sqrt(rank) (Kalajdzievski 2023,
     arXiv:2312.03732); both give 2, so that the usual learning rates apply."""
-    if choices["use_rslora"]:
+    settings = choices.settings
+    if settings.use_rslora:
         return round(
-            2 * math.sqrt(choices["lora_rank"]), 2
+            2 * math.sqrt(settings.lora_rank), 2
         ), "Twice the square root of the rank: rsLoRA divides by the square root, so the scale of the update stays the same."
-    return float(2 * choices["lora_rank"]), "Twice the rank."
+    return float(2 * settings.lora_rank), "Twice the rank."
 
 
 def strength(choices: Choices) -> float:
     """Return the scale of LoRA's update relative to the usual alpha of twice the rank; 1 for other methods."""
-    if choices["method"] not in ("lora", "qlora"):
+    settings = choices.settings
+    if settings.method not in ("lora", "qlora"):
         return 1.0
-    rank = choices["lora_rank"]
-    return choices["lora_alpha"] / (math.sqrt(rank) if choices["use_rslora"] else rank) / 2
+    rank = settings.lora_rank
+    return settings.lora_alpha / (math.sqrt(rank) if settings.use_rslora else rank) / 2
 
 
 def own_kind(objective: str | None, facts: models.ModelFacts) -> str:
@@ -212,44 +227,45 @@ def own_kind(objective: str | None, facts: models.ModelFacts) -> str:
 
 
 def _optimization(choices: Choices, facts: models.ModelFacts, data: DataFacts, model: models.Model, device: Device) -> list[str]:
-    tiny, method = facts.parameters < TINY, methods.get(choices["method"])
+    settings = choices.settings
+    tiny, method = facts.parameters < TINY, methods.get(settings.method)
     t5 = facts.model_type in T5 and method.name in T5_RATES
-    scale = PREFERRED[losses.get(choices["preference_loss"]).with_sft][tiny] if choices["objective"] == "preference" else 1.0
+    scale = PREFERRED[losses.get(settings.preference_loss).with_sft][tiny] if settings.objective == "preference" else 1.0
     rate = method.tiny_rate if tiny else T5_RATES[method.name] if t5 else method.rate
-    if choices["objective"] in HEADS:
+    if settings.objective in HEADS:
         rate = min(rate, 1e-2)  # the head is trained at the same rate, and diverges at the rates of prompt tuning
     rate = float(f"{rate * scale:.2g}")
     name = f"{method.title} with preferences" if scale != 1.0 else method.title
     choices.decide("learning_rate", rate, f"{rate:g} is usual for {name} on a model of this size.")
     choices.decide("lora_alpha", *alpha(choices))
     data_defaults.epochs(choices, facts, data)
-    if choices["objective"] == "preference":
+    if settings.objective == "preference":
         data_defaults.reference(choices)
     notes = []
     low, high = (bound * scale * (10 if tiny or t5 else 1) / strength(choices) for bound in method.rates)
-    if choices.by("warmup") == "default" and method.warmup != choices["warmup"]:
+    if choices.by("warmup") == "default" and method.warmup != settings.warmup:
         choices.put(
             "warmup", method.warmup, "planner", f"{method.title} uses a high learning rate: a longer warm-up keeps the start stable."
         )
-    if not device.bf16 and choices.values.get("precision") == "bf16":
+    if not device.bf16 and settings.precision == "bf16":
         notes.append(f"{device.name} does not support bf16: it is emulated, many times slower than fp32.")
-    if not low <= choices["learning_rate"] <= high:
-        scaling = f" with an alpha of {choices['lora_alpha']:g} at rank {choices['lora_rank']}" if strength(choices) != 1 else ""
+    if not low <= settings.learning_rate <= high:
+        scaling = f" with an alpha of {settings.lora_alpha:g} at rank {settings.lora_rank}" if strength(choices) != 1 else ""
         notes.append(
-            f"A learning rate of {choices['learning_rate']:g} is far from what works for {method.title}{scaling}: {low:.2g} to {high:.2g}."
+            f"A learning rate of {settings.learning_rate:g} is far from what works for {method.title}{scaling}: {low:.2g} to {high:.2g}."
         )
-    if not facts.has_template and facts.family == "decoder" and choices["objective"] in objectives.USES_CHAT_TEMPLATE:
+    if not facts.has_template and facts.family == "decoder" and settings.objective in objectives.USES_CHAT_TEMPLATE:
         choices.decide("chat_template", "plain", "A template of plain words that any model has seen; it is saved with the result.")
-        example = chat_templates.SAMPLES[choices["chat_template"]].replace("\n", " ⏎ ")
+        example = chat_templates.SAMPLES[settings.chat_template].replace("\n", " ⏎ ")
         notes.append(f"This model has no chat template. Conversations will look like this: {example}")
-    if model.adapter and not continuation.trains_further(model.adapter, choices["method"], choices["objective"]):
+    if model.adapter and not continuation.trains_further(model.adapter, settings.method, settings.objective):
         notes.append("The adapter of the earlier run is merged into the base model first.")
-    if message := objectives.trade_off(choices["objective"], facts, data.kind):
+    if message := objectives.trade_off(settings.objective, facts, data.kind):
         notes.append(message)
     if data.rows < 50:
         notes.append(f"{data.rows} rows are very few: the model will memorize them. Use 200 or more to train a style.")
     if 0 < data.held_out < HELD and data.rows >= 100:
         notes.append(f"{data.held_out} validation rows are few: metrics on them will fluctuate. {HELD} or more are more stable.")
-    if data.weighted and choices["objective"] in objectives.PAIRED:
+    if data.weighted and settings.objective in objectives.PAIRED:
         notes.append("Row weights have no effect when answers are compared: they are not used.")
     return notes

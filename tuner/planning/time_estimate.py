@@ -22,6 +22,7 @@ from tuner.planning import memory
 from tuner.planning.decisions import PACKABLE, DataFacts
 from tuner.settings import objectives
 from tuner.settings.methods import PROMPT_METHODS
+from tuner.settings.run_config import Settings
 
 SAMPLE = 400  # rows whose longest is known when lengths are a guess
 IMPORTS = 7.0  # seconds to import torch, transformers and TRL
@@ -78,19 +79,19 @@ class TimeEstimate:
         return counts | {n: getattr(self, n) for n in ("start", "step", "save", "saves", "tokens_per_second", "key", "factor", "started")}
 
 
-def predict(s: dict[str, Any], facts: ModelFacts, data: DataFacts, device: Device, steps: int, trained: int) -> TimeEstimate:
+def predict(settings: Settings, facts: ModelFacts, data: DataFacts, device: Device, steps: int, trained: int) -> TimeEstimate:
     """Return the time estimate of a run with settings `s` that trains `trained` parameters in `steps` steps."""
     ceiling = roofline.of(device)
     key = f"{device.name}|{'probe' if ceiling.measured else 'paper'}|"
-    bucket = f"{key}{s['method']}-{s['precision']}-{s['objective']}-1e{round(math.log10(max(1, facts.parameters)))}"
+    bucket = f"{key}{settings.method}-{settings.precision}-{settings.objective}-1e{round(math.log10(max(1, facts.parameters)))}"
     factor, low, high = correction(bucket, key, BENCHMARKED if ceiling.measured else PAPER)
     started, soon, late = correction(f"{device.name}|{STARTED}", None, PAPER)
-    work = _Work(s, facts, data, device, ceiling, trained)
+    work = _Work(settings, facts, data, device, ceiling, trained)
     step, evaluation = (factor * t for t in (work.step(), work.evaluation(data.held_out)))
     start = started * (IMPORTS + facts.parameters * facts.bytes_per_weight / DISK + (data.rows + data.held_out) / PREPARED)
-    save = SAVE + memory.checkpoint(facts, method=s["method"], trainable=trained, precision=s["precision"]) / WRITTEN
-    evaluations = steps // s["eval_steps"] + 1 if data.held_out else 0  # and the base model once
-    saves = math.ceil(steps / s["save_steps"]) + 1  # and the final model
+    save = SAVE + memory.checkpoint(facts, method=settings.method, trainable=trained, precision=settings.precision) / WRITTEN
+    evaluations = steps // settings.eval_steps + 1 if data.held_out else 0  # and the base model once
+    saves = math.ceil(steps / settings.save_steps) + 1  # and the final model
     training = steps * step + evaluations * evaluation
     total = start + training + saves * save
     least, most = (total + training * (w - 1) + start * (v - 1) for w, v in ((low, soon), (high, late)))
@@ -113,33 +114,33 @@ def predict(s: dict[str, Any], facts: ModelFacts, data: DataFacts, device: Devic
     )
 
 
-def step_seconds(s: dict[str, Any], facts: ModelFacts, data: DataFacts, device: Device, trained: int) -> float:
+def step_seconds(settings: Settings, facts: ModelFacts, data: DataFacts, device: Device, trained: int) -> float:
     """Return the seconds of one optimizer step, without corrections: to compare settings."""
-    return _Work(s, facts, data, device, roofline.of(device), trained).step()
+    return _Work(settings, facts, data, device, roofline.of(device), trained).step()
 
 
 class _Work:
     """The computation of one run: FLOPs and bytes of a micro-batch, converted to seconds by the device's peak throughput."""
 
-    def __init__(self, s: dict[str, Any], facts: ModelFacts, data: DataFacts, device: Device, ceiling: Roofline, trained: int):
-        self.s, self.facts, self.kind, self.ceiling, self.trained = s, facts, device.kind, ceiling, trained
-        self.whole, self.micro = s["method"] in memory.WHOLE, s["micro_batch"]
-        mean = max(1.0, min(data.mean, s["max_length"]))
-        self.length = s["max_length"] if s["packing"] else padded(data, s)
+    def __init__(self, settings: Settings, facts: ModelFacts, data: DataFacts, device: Device, ceiling: Roofline, trained: int):
+        self.settings, self.facts, self.kind, self.ceiling, self.trained = settings, facts, device.kind, ceiling, trained
+        self.whole, self.micro = settings.method in memory.WHOLE, settings.micro_batch
+        mean = max(1.0, min(data.mean, settings.max_length))
+        self.length = settings.max_length if settings.packing else padded(data, settings)
         # tokens of a step, without padding
-        self.real = s["effective_batch"] * (s["max_length"] if s["packing"] else mean) * (2 if memory.paired(s) else 1)
+        self.real = settings.effective_batch * (settings.max_length if settings.packing else mean) * (2 if memory.paired(settings) else 1)
         self.layer = _active(facts)
-        self.sides = 2 if memory.paired(s) else 1  # answers per row
-        self.asked = memory.uses_reference(s)  # whether the reference model runs beside the model
-        self.scored = SCORED.get(s["objective"], 0.0 if s["objective"] in objectives.HEADS else 1.0)
-        self.wide = mixed_precision.width(s["precision"], s["method"])
-        self.fp16 = s["precision"] == "fp16"
-        self.bf16 = s["precision"] == "bf16" or (device.kind == "cuda" and device.bf16)  # GPUs compute in bf16 even with fp32 weights
+        self.sides = 2 if memory.paired(settings) else 1  # answers per row
+        self.asked = memory.uses_reference(settings)  # whether the reference model runs beside the model
+        self.scored = SCORED.get(settings.objective, 0.0 if settings.objective in objectives.HEADS else 1.0)
+        self.wide = mixed_precision.width(settings.precision, settings.method)
+        self.fp16 = settings.precision == "fp16"
+        self.bf16 = settings.precision == "bf16" or (device.kind == "cuda" and device.bf16)  # GPUs compute in bf16 even with fp32 weights
 
     def step(self) -> float:
         """Return the seconds of one optimizer step."""
-        batches = self.s["effective_batch"] // self.micro
-        update = self.trained * UPDATED[self.s["optimizer"]] / self.ceiling.bandwidth
+        batches = self.settings.effective_batch // self.micro
+        update = self.trained * UPDATED[self.settings.optimizer] / self.ceiling.bandwidth
         reference = self.batch(self.micro, learning=False) if self.asked else 0.0
         return batches * (self.batch(self.micro, learning=True) + reference) + update + TRAINER[self.kind]
 
@@ -164,18 +165,18 @@ class _Work:
         head = 2 * f.vocabulary * f.hidden * tokens * self.scored
         if not learning:
             return layers + head
-        added = 0 if self.whole or self.s["method"] in PROMPT_METHODS else 6 * self.trained * tokens
-        return layers * (1 + self.back() + self.again()) + head * (3 if self.s["method"] == "full" else 2) + added
+        added = 0 if self.whole or self.settings.method in PROMPT_METHODS else 6 * self.trained * tokens
+        return layers * (1 + self.back() + self.again()) + head * (3 if self.settings.method == "full" else 2) + added
 
     def back(self) -> float:
         """Return the backward pass in units of a forward pass: gradients of activations, and of weights where they are trained."""
-        if self.s["method"] == "last_layers":
-            return 2 * min(1.0, self.s["last_layers"] / self.facts.depth)
+        if self.settings.method == "last_layers":
+            return 2 * min(1.0, self.settings.last_layers / self.facts.depth)
         return 2.0 if self.whole else 1.0
 
     def again(self) -> float:
         """Return the recomputation by gradient checkpointing in units of a forward pass."""
-        return 1.0 if self.s["gradient_checkpointing"] else 0.0
+        return 1.0 if self.settings.gradient_checkpointing else 0.0
 
     def rate(self, tokens: float) -> float:
         """Return the FLOP/s that products of this size reach: small ones don't use the whole device."""
@@ -191,7 +192,7 @@ class _Work:
         """Return the bytes of weights read; quantized ones are dequantized to 16 bits and read again each time."""
         f, passes = self.facts, 1 + (self.back() + self.again() if learning else 0)
         layers, head = f.depth * f.layer_parameters, f.vocabulary * f.hidden * (1 if self.scored else 0)
-        packed = self.s.get("quantization") if self.s["method"] == "qlora" else None
+        packed = self.settings.quantization if self.settings.method == "qlora" else None
         each = memory.QUANTIZED[packed][0] + 2 * 2 if packed else self.wide
         return passes * (layers * each + head * self.wide)
 
@@ -204,7 +205,7 @@ class _Work:
 
     def launches(self, learning: bool) -> float:
         """Return the seconds of launching operations that are too small for FLOPs or bytes to matter."""
-        one = self.facts.depth * self.ceiling.layer * MODULES * (1 + ADDED.get(self.s["method"], 0.0))
+        one = self.facts.depth * self.ceiling.layer * MODULES * (1 + ADDED.get(self.settings.method, 0.0))
         return one * (1 + self.again() / 3 if learning else 1 / 3)
 
 
@@ -216,18 +217,18 @@ def _active(facts: ModelFacts) -> float:
     return 2 * facts.hidden * (facts.q + facts.kv) + 3 * facts.hidden * inner * asked
 
 
-def padded(data: DataFacts, s: dict[str, Any]) -> float:
+def padded(data: DataFacts, settings: Settings) -> float:
     """Return the tokens of a row with padding: the longest of `micro_batch` rows sets the width (Blom's estimate for normal lengths)."""
-    mean, most = max(1.0, min(data.mean, s["max_length"])), max(1.0, min(data.longest, s["max_length"]))
-    virtual = s.get("virtual_tokens") or 0 if s["method"] in PROMPT_METHODS else 0
-    if s["objective"] not in PACKABLE:  # batches of rows of similar length (workers/training/trainer.py)
+    mean, most = max(1.0, min(data.mean, settings.max_length)), max(1.0, min(data.longest, settings.max_length))
+    virtual = settings.virtual_tokens or 0 if settings.method in PROMPT_METHODS else 0
+    if settings.objective not in PACKABLE:  # batches of rows of similar length (workers/training/trainer.py)
         return mean * 1.05 + virtual
 
     def above(n: int) -> float:  # the expected largest of n draws, in standard deviations
         return NormalDist().inv_cdf((n - 0.375) / (n + 0.25)) if n > 1 else 0.0
 
     deviation = max(0.0, most - mean) / max(0.5, above(min(len(data.lengths) or SAMPLE, data.rows)))
-    return min(most, mean + deviation * above(s["micro_batch"])) + virtual
+    return min(most, mean + deviation * above(settings.micro_batch)) + virtual
 
 
 # --- corrections from measured runs ------------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from tuner.errors import DeviceError, ModelError, TunerError, WorkError
 from tuner.jobs.job import Job
 from tuner.models import mixed_precision
 from tuner.paths import Workspace
+from tuner.settings.run_config import Settings
 
 STARTS = 20.0  # seconds within which a serving worker must take its lock; it does so before it loads anything
 PATIENCE = 180.0  # seconds until a serving worker counts as failed: importing torch and loading a large base model takes a while
@@ -37,8 +38,8 @@ def serving_spec(ws: Workspace, ref: str, base: bool = False) -> dict[str, Any]:
     fast = devices.listing()[0].bf16
     if paths.ID.fullmatch(ref) and (ws.runs / ref / "status.json").exists():
         run = runs.get(ws, ref)
-        about, settings = run.plan["model"], run.plan["settings"]
-        how = {"precision": _precision(settings, fast), "objective": settings["objective"]}
+        about, settings = run.plan["model"], Settings.from_json(run.plan["settings"])
+        how = {"precision": _precision(settings, fast), "objective": settings.objective}
         if base:
             return {"id": f"{ws.owner}/{ref}/base", "base": about["base"], "adapter": about["adapter"]} | how
         if not run.can_answer:
@@ -49,7 +50,7 @@ def serving_spec(ws: Workspace, ref: str, base: bool = False) -> dict[str, Any]:
                 remedy="Wait until it has ended, or resume it.",
                 field="run",
             )
-        whole = settings["method"] == "full"
+        whole = settings.method == "full"
         return {
             "id": f"{ws.owner}/{ref}",
             "base": str(run.path / "model") if whole else about["base"],
@@ -64,11 +65,11 @@ def serving_spec(ws: Workspace, ref: str, base: bool = False) -> dict[str, Any]:
     }
 
 
-def _precision(settings: dict[str, Any], fast: bool) -> str:
-    asked, whole = settings["precision"], settings["method"] in mixed_precision.TRAINS_WEIGHTS
+def _precision(settings: Settings, fast: bool) -> str:
+    asked, whole = settings.precision, settings.method in mixed_precision.TRAINS_WEIGHTS
     if asked == "fp16" and not whole and not fast:
         return "fp16" if devices.listing()[0].kind == "cuda" else "fp32"
-    return "bf16" if asked == "bf16" or fast and (settings["method"] == "full" or asked == "fp16" and not whole) else "fp32"
+    return "bf16" if asked == "bf16" or fast and (settings.method == "full" or asked == "fp16" and not whole) else "fp32"
 
 
 def folder(ws: Workspace, device: str) -> Path:

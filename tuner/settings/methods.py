@@ -5,10 +5,13 @@ says so in one sentence and names another; the form, the command line and the do
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from tuner.models import ModelFacts
 from tuner.settings import objectives
+
+if TYPE_CHECKING:  # run_config lists the methods
+    from tuner.settings.run_config import Settings
 
 PROMPT_METHODS = ("prompt", "p_tuning", "prefix")  # train a few virtual tokens before the text and leave all weights unchanged
 
@@ -196,9 +199,8 @@ def is_peft(name: str) -> bool:
     return name in PEFT
 
 
-def refusal(method: str, objective: str, facts: ModelFacts, settings: dict[str, Any] | None = None) -> str | None:
+def refusal(method: str, objective: str, facts: ModelFacts, settings: "Settings | None" = None) -> str | None:
     """Return why this combination can't be trained, with what to choose instead; None when it can."""
-    settings = settings or {}
     if reason := objectives.refusal(objective, facts):
         return reason
     kind = facts.model_type
@@ -210,7 +212,7 @@ def refusal(method: str, objective: str, facts: ModelFacts, settings: dict[str, 
         return f"{facts.name} is stored {STORED[facts.quantized]}, where a head for {objective} can't be added: choose the 16-bit model it was made from."
     if method == "prefix" and _hybrid(facts):
         return f"Prefix tuning adds keys and values to every layer, and some layers of {facts.name} have none: choose LoRA or P-tuning."
-    if refused := setting_refusal(method, facts, settings):
+    if settings and (refused := setting_refusal(method, facts, settings)):
         return refused[2]
     return CELLS.get((method, objective, facts.family)) or CELLS.get((method, objective, kind)) or CELLS.get((method, "*", kind))
 
@@ -238,24 +240,24 @@ def merge_refusal(facts: ModelFacts) -> str | None:
     )
 
 
-def setting_refusal(method: str, facts: ModelFacts, settings: dict[str, Any]) -> tuple[str, list, str] | None:
+def setting_refusal(method: str, facts: ModelFacts, settings: "Settings") -> tuple[str, list, str] | None:
     """Return (setting, allowed values, reason) where a method works but for one of its settings; None when there is no conflict."""
-    if facts.quantized and settings.get("quantization") not in (None, facts.quantized):
+    if facts.quantized and settings.quantization not in (None, facts.quantized):
         return "quantization", [facts.quantized], f"{facts.name} is already stored {STORED[facts.quantized]}: leave quantization out."
-    if method == "qlora" and settings.get("use_dora") and settings.get("quantization") == "int8":
+    if method == "qlora" and settings.use_dora and settings.quantization == "int8":
         return "use_dora", [False], "DoRA does not work with 8-bit quantization: choose nf4, or turn DoRA off."
-    if method == "lora" and settings.get("use_dora") and settings.get("lora_init", "default") != "default":
+    if method == "lora" and settings.use_dora and settings.lora_init != "default":
         return "use_dora", [False], "DoRA can't be combined with PiSSA or OLoRA: turn DoRA off, or choose the default initialization."
-    if method == "lora" and settings.get("lora_init") == "olora" and facts.model_type == "gpt2":
+    if method == "lora" and settings.lora_init == "olora" and facts.model_type == "gpt2":
         return (
             "lora_init",
             ["default", "pissa"],
             "OLoRA does not support the transposed matrices of GPT-2: choose pissa, or the default initialization.",
         )
-    if method == "qlora" and settings.get("lora_init") in ("pissa", "olora"):
+    if method == "qlora" and settings.lora_init in ("pissa", "olora"):
         why = "PiSSA and OLoRA start from the weights themselves, which are quantized here: choose LoRA, or the default initialization."
         return "lora_init", ["default"], why
-    if method == "last_layers" and (settings.get("last_layers") or 1) > facts.depth:
+    if method == "last_layers" and settings.last_layers > facts.depth:
         return "last_layers", [f"1 to {facts.depth}"], f"{facts.name} has {facts.depth} layers: choose 1 to {facts.depth}."
     return None
 

@@ -13,7 +13,7 @@ import yaml
 from tuner import paths
 from tuner.errors import NotFoundError, SettingError, TunerError
 from tuner.paths import Workspace
-from tuner.settings import run_config
+from tuner.settings import parsing, run_config
 
 ORDER = ("quick", "balanced", "quality")
 NOT_KEPT = ("model", "data", "device", "objective")  # a preset works with any of these
@@ -61,7 +61,7 @@ def _files(ws: Workspace | None) -> list[Path]:
 
 
 def _read(file: Path, *, own: bool = False) -> Preset:
-    document = run_config.load_yaml(file)
+    document = parsing.load_yaml(file)
     given = document.get("settings") or {}
     if not isinstance(given, dict):
         raise SettingError(
@@ -71,8 +71,8 @@ def _read(file: Path, *, own: bool = False) -> Preset:
             remedy="Write it like the files in presets/.",
             field="preset",
         )
-    settings = {k: run_config.yaml_value(v) if isinstance(v, str) else v for k, v in given.items()}
-    run_config.parse(settings)
+    settings = {k: parsing.yaml_value(v) if isinstance(v, str) else v for k, v in given.items()}
+    parsing.parse(settings)
     title, sentence = str(document.get("title") or file.stem), str(document.get("sentence") or "")
     return Preset(file.stem, title, sentence, settings, document.get("model"), document.get("data"), own)
 
@@ -101,7 +101,7 @@ def save(ws: Workspace, title: str, settings: dict[str, Any]) -> Preset:
             remedy="Change a setting first.",
             field="preset",
         )
-    run_config.parse(kept)
+    parsing.parse(kept)
     ws.presets.mkdir(parents=True, exist_ok=True)
     file = ws.presets / f"{name}.yaml"
     paths.write_text(file, as_yaml(title, kept))

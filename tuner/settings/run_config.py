@@ -1,15 +1,13 @@
 """The settings of a run, defined once: default, range, label, help sentence, group, simple or advanced.
 
-The form, the YAML presets, `-s key=value`, validation and the table of settings in the documentation are all generated from `RunConfig`.
-The planner decides every setting that is None and never changes one that a person set.
+The form, the YAML presets, `-s key=value` (read by `parsing`), validation and the table of settings in the documentation all come from here.
+`RunConfig` is what a person asked for; the planner decides what is None there, never changes what a person set, and returns `Settings`.
 """
 
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Self, get_args
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from tuner.errors import SettingError, TunerError, raise_all
 from tuner.models.chat_templates import TEMPLATES
 from tuner.settings.losses import LOSSES
 from tuner.settings.methods import METHODS
@@ -30,13 +28,11 @@ def setting(default: Any, title: str, sentence: str, group: str, *, simple: bool
     return Field(default, title=title, description=sentence, json_schema_extra={"group": group, "simple": simple}, **limits)
 
 
-class RunConfig(BaseModel):
-    """The requested settings. Unknown keys are refused; None leaves the choice to the planner."""
+class Settings(BaseModel):
+    """The settings of a run, one attribute each; None: not decided yet (while it is planned), or without effect on this run."""
 
     model_config = ConfigDict(extra="forbid", validate_default=True, protected_namespaces=())
 
-    model: str | None = setting(None, "Model", "The starter model, a folder, a Hub id, or a run to continue from.", "goal", simple=True)
-    data: str | None = setting(None, "Dataset", "The dataset to train on, as id or id@version.", "goal", simple=True)
     objective: Literal[tuple(OBJECTIVES)] | None = setting(
         None,
         "Objective",
@@ -276,12 +272,35 @@ class RunConfig(BaseModel):
         entered = {k: None if v == "" else v for k, v in values.items()}
         return {k: str(v) if isinstance(v, bool) and k in cls.model_fields and base_type(k) is not bool else v for k, v in entered.items()}
 
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Self:
+        """Return the settings of a stored plan, unchecked: names that this version doesn't know are left out, missing ones take their default."""
+        return cls.model_construct(**values)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the settings that were decided, in the order of the form."""
+        return self.model_dump(exclude_unset=True)
+
+    def replace(self, **changes: Any) -> Self:
+        """Return a copy with these settings changed; ValueError for a name that is not a setting."""
+        out = self.model_copy()
+        for name, value in changes.items():
+            setattr(out, name, value)
+        return out
+
+
+class RunConfig(Settings):
+    """The requested settings. Unknown keys are refused; None leaves the choice to the planner."""
+
+    model: str | None = setting(None, "Model", "The starter model, a folder, a Hub id, or a run to continue from.", "goal", simple=True)
+    data: str | None = setting(None, "Dataset", "The dataset to train on, as id or id@version.", "goal", simple=True)
+
     def given(self) -> dict[str, Any]:
         """Return the settings that were set explicitly, apart from model and data."""
         return {k: getattr(self, k) for k in self.model_fields_set if k not in ("model", "data")}
 
 
-FIELDS = RunConfig.model_fields
+FIELDS = {name: RunConfig.model_fields[name] for name in ("model", "data", *Settings.model_fields)}  # in the order of the form
 
 
 def group_of(name: str) -> str:
@@ -326,118 +345,6 @@ def available(name: str) -> str:
 
 def _number(value: float) -> str:
     return f"{value:g}" if abs(value) < 1e6 else f"{int(value):,}"
-
-
-def parse(values: dict[str, Any]) -> RunConfig:
-    """Return a checked `RunConfig`; raise every problem at once (`Problems` or one `SettingError`), each with its field."""
-    if not isinstance(values, dict):
-        raise SettingError(
-            "The settings are not a list of names and values.",
-            asked=str(values)[:80],
-            available="name: value, one per line",
-            remedy="Write them like the files in presets/.",
-            field=None,
-        )
-    try:
-        return RunConfig(**values)
-    except ValidationError as error:
-        raise_all(_problems(error))
-        raise
-
-
-def _problems(error: ValidationError) -> list[TunerError]:
-    found: dict[str, TunerError] = {}
-    for e in error.errors():
-        name = str(e["loc"][0]) if e["loc"] else ""
-        if e["type"] == "extra_forbidden":
-            found.setdefault(
-                name,
-                SettingError(
-                    f"There is no setting called {name}.",
-                    asked=name,
-                    available=list(FIELDS),
-                    remedy=f"Did you mean {_closest(name)}?",
-                    field=name,
-                ),
-            )
-        else:
-            found.setdefault(
-                name,
-                SettingError(
-                    f"{FIELDS[name].title} can't be {e['input']!r}.",
-                    asked=e["input"],
-                    available=available(name),
-                    remedy=f"Choose {available(name)}.",
-                    field=name,
-                ),
-            )
-    return list(found.values())
-
-
-def _closest(name: str) -> str:
-    import difflib
-
-    return next(iter(difflib.get_close_matches(name, FIELDS, 1, 0.0)), "learning_rate")
-
-
-def from_pairs(pairs: list[str]) -> dict[str, Any]:
-    """Return the settings of `-s key=value` arguments, with values read as YAML: {'lora_targets': ['q', 'v']}."""
-    out: dict[str, Any] = {}
-    problems: list[TunerError] = []
-    for pair in pairs:
-        key, equals, text = pair.partition("=")
-        if not equals:
-            problems.append(
-                SettingError(
-                    f"{pair!r} is not key=value.", asked=pair, available="key=value", remedy="Write, for example, -s epochs=2.", field=key
-                )
-            )
-            continue
-        try:
-            out[key.strip()] = yaml_value(text)
-        except yaml.YAMLError:
-            problems.append(
-                SettingError(
-                    f"The value of {key} can't be read: {text!r}.",
-                    asked=text,
-                    available=available(key.strip()),
-                    remedy="Close every bracket and quote.",
-                    field=key,
-                )
-            )
-    raise_all(problems)
-    return out
-
-
-def yaml_value(text: str) -> Any:
-    """Return the value of a YAML text; 1e-4 is a number."""
-    value = yaml.safe_load(text)
-    if isinstance(value, str):  # YAML 1.1 reads 1e-4 as text
-        try:
-            return float(value)
-        except ValueError:
-            return value
-    return value
-
-
-def load_yaml(path) -> dict[str, Any]:
-    """Return the settings in a YAML file, with numbers such as 1e-4 read as numbers; `SettingError` if it can't be read."""
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SettingError(
-            f"The file {path.name} can't be read as YAML.",
-            asked=str(error)[:200],
-            available="name: value, one per line",
-            remedy="Write it like the files in presets/.",
-        ) from error
-    if not isinstance(values, dict):
-        parse(values)  # raises the error
-    return {k: yaml_value(v) if isinstance(v, str) and v[:1].isdigit() else v for k, v in values.items()}
-
-
-def to_yaml(values: dict[str, Any]) -> str:
-    return yaml.safe_dump({k: v for k, v in values.items() if v is not None}, sort_keys=False, allow_unicode=True)
 
 
 def _default(name: str) -> str:

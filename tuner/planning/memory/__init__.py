@@ -10,7 +10,6 @@ the embeddings, the optimizer step. The memory of a layer comes from traces of t
 """
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from tuner.models import ModelFacts
 from tuner.planning.memory import parameter_counts, static, training_step
@@ -18,6 +17,7 @@ from tuner.planning.memory.inference import CONTEXT, chat, checkpoint, generatio
 from tuner.planning.memory.static import QUANTIZED, WHOLE, paired, uses_reference
 from tuner.planning.memory.training_step import Batch
 from tuner.settings import losses
+from tuner.settings.run_config import Settings
 
 __all__ = [
     "CONTEXT",
@@ -73,7 +73,7 @@ class Estimate:
 
 def training(
     facts: ModelFacts,
-    settings: dict[str, Any],
+    settings: Settings,
     *,
     trainable: int | None = None,
     device: str = "cuda",
@@ -91,69 +91,68 @@ def training(
     `fused` and `masked`: how other trainers differ, to compare with their measurements (a loss that computes all logits at once; a mask for
     rows of different lengths).
     """
-    s = settings
     if trainable is None:
-        trainable = parameter_counts.trainable(facts, s, s.get("objective") or "chat", labels)
+        trainable = parameter_counts.trainable(facts, settings, settings.objective or "chat", labels)
     share = cards if sharded else 1
-    held = _held(facts, s, trainable, device)
-    if continued and uses_reference(s) and s["method"] not in WHOLE:  # a frozen copy of the adapter as it was
-        held["reference"] += static.trainable_width(s) * trainable
+    held = _held(facts, settings, trainable, device)
+    if continued and uses_reference(settings) and settings.method not in WHOLE:  # a frozen copy of the adapter as it was
+        held["reference"] += static.trainable_width(settings) * trainable
     held = {k: v / share for k, v in held.items()}
-    preferred = s.get("objective") == "preference"  # rows of different lengths, with a mask (trl/trainer/dpo_trainer.py)
-    rows = s["micro_batch"] * (2 if paired(s) else 1)
-    loss = losses.get(s.get("preference_loss") or "sigmoid") if preferred else None
+    preferred = settings.objective == "preference"  # rows of different lengths, with a mask (trl/trainer/dpo_trainer.py)
+    rows = settings.micro_batch * (2 if paired(settings) else 1)
+    loss = losses.get(settings.preference_loss or "sigmoid") if preferred else None
     fused = fused and (loss is None or loss.trainer not in ("cpo", "orpo"))  # these compute all logits at once
-    masked = bool(s.get("packing")) or facts.family != "decoder" or preferred if masked is None else masked
-    batch = Batch(rows, s["max_length"], masked, fused)
-    gathered = (s.get("effective_batch") or s["micro_batch"]) > s["micro_batch"] * cards
-    found = training_step.moments(facts, s, batch, trainable=trainable, device=device, gathered=gathered)
-    found["test"] = training_step.evaluation(facts, s, batch, device=device)
-    if s.get("objective") == "seq2seq":
-        found["writing"] = {"buffers": generation(facts, rows=rows, length=s["max_length"], b=static.width(s))}
-    between = _between(facts, s, trainable, cards, sharded)
+    masked = bool(settings.packing) or facts.family != "decoder" or preferred if masked is None else masked
+    batch = Batch(rows, settings.max_length, masked, fused)
+    gathered = (settings.effective_batch or settings.micro_batch) > settings.micro_batch * cards
+    found = training_step.moments(facts, settings, batch, trainable=trainable, device=device, gathered=gathered)
+    found["test"] = training_step.evaluation(facts, settings, batch, device=device)
+    if settings.objective == "seq2seq":
+        found["writing"] = {"buffers": generation(facts, rows=rows, length=settings.max_length, b=static.width(settings))}
+    between = _between(facts, settings, trainable, cards, sharded)
     totals = {moment: sum(v / share if k == "gradients" else v for k, v in terms.items()) for moment, terms in found.items()}
     worst = max(totals, key=totals.get)
     terms = dict.fromkeys(TERMS, 0.0) | held
     for k, v in found[worst].items():
         terms[k] += v / share if k == "gradients" else v
     terms["buffers"] += between
-    return _whole(terms, device, s, worst, {m: int(t + between + sum(held.values())) for m, t in totals.items()})
+    return _whole(terms, device, settings, worst, {m: int(t + between + sum(held.values())) for m, t in totals.items()})
 
 
-def _held(facts: ModelFacts, s: dict[str, Any], trainable: int, device: str) -> dict[str, float]:
+def _held(facts: ModelFacts, settings: Settings, trainable: int, device: str) -> dict[str, float]:
     """Return the terms that are held between two steps."""
-    out = static.weights(facts, static.width(s), s.get("quantization"), s.get("objective") or "chat")
-    out["adapters"] = 0 if s["method"] in WHOLE else static.trainable_width(s) * trainable
-    out["optimizer"] = 0 if s.get("optimizer") in static.PAGED and device == "cuda" else static.states(trainable, s, facts)
-    out["reference"] = _reference(s, trainable, out["weights"])
-    if s["method"] == "last_layers" and device == "cpu":  # the base's layers, kept so that the base model can be run too
-        out["buffers"] = static.width(s) * trainable
+    out = static.weights(facts, static.width(settings), settings.quantization, settings.objective or "chat")
+    out["adapters"] = 0 if settings.method in WHOLE else static.trainable_width(settings) * trainable
+    out["optimizer"] = 0 if settings.optimizer in static.PAGED and device == "cuda" else static.states(trainable, settings, facts)
+    out["reference"] = _reference(settings, trainable, out["weights"])
+    if settings.method == "last_layers" and device == "cpu":  # the base's layers, kept so that the base model can be run too
+        out["buffers"] = static.width(settings) * trainable
     return out
 
 
-def _reference(s: dict[str, Any], trainable: int, weights: float) -> float:
+def _reference(settings: Settings, trainable: int, weights: float) -> float:
     """Return the memory of the reference model of a preference run (`workers/training/reference_model.py`): for full fine-tuning a second copy
     unless it is precomputed; for a new adapter nothing. A run that continues from an adapter keeps a copy of that adapter."""
-    if not uses_reference(s):
+    if not uses_reference(settings):
         return 0.0
-    return weights if s["method"] == "full" else static.width(s) * trainable if s["method"] == "last_layers" else 0.0
+    return weights if settings.method == "full" else static.width(settings) * trainable if settings.method == "last_layers" else 0.0
 
 
-def _between(facts: ModelFacts, s: dict[str, Any], trainable: int, cards: int, sharded: bool) -> float:
+def _between(facts: ModelFacts, settings: Settings, trainable: int, cards: int, sharded: bool) -> float:
     """Return the buffers for communication between GPUs: with DDP copies of the gradients, with FSDP two gathered layers."""
     if cards == 1:
         return 0
     if sharded:
-        return 2 * static.width(s) * facts.layer_parameters + static.width(s) * facts.vocabulary * facts.hidden
-    return static.trainable_width(s) * trainable  # buckets beside the gradients (torch.nn.parallel.DistributedDataParallel)
+        return 2 * static.width(settings) * facts.layer_parameters + static.width(settings) * facts.vocabulary * facts.hidden
+    return static.trainable_width(settings) * trainable  # buckets beside the gradients (torch.nn.parallel.DistributedDataParallel)
 
 
-def _whole(terms: dict[str, float], device: str, s: dict[str, Any], moment: str, moments: dict[str, int]) -> Estimate:
+def _whole(terms: dict[str, float], device: str, settings: Settings, moment: str, moments: dict[str, int]) -> Estimate:
     """Return the estimate with fragmentation and the CUDA context (or process overhead) added."""
     reserved = sum(terms.values())
-    share = 0.10 if s["method"] in ("full", "prefix") else 0.05
+    share = 0.10 if settings.method in ("full", "prefix") else 0.05
     terms["fragmentation"] = reserved * FRAGMENTATION.get(device, share)
-    if device == "cpu" and s["precision"] == "bf16":
+    if device == "cpu" and settings.precision == "bf16":
         terms["buffers"] += CPU_KERNELS
     terms["context"] = CONTEXT[device]
     return Estimate({k: int(v) for k, v in terms.items()}, moment, moments)

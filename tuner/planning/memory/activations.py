@@ -7,11 +7,11 @@ is not in it counts like `architectures.PLAIN`.
 
 import json
 from functools import cache
-from typing import Any
 
 from tuner import paths
 from tuner.models import ModelFacts
 from tuner.models.architectures import PLAIN
+from tuner.settings.run_config import Settings
 
 TABLE = paths.PRESETS / "calibration" / "layers.json"
 TILE = 4096, 32768  # tokens and vocabulary entries that TRL's fused head holds at once (trl/kernels/chunked_logprob.py)
@@ -150,19 +150,19 @@ def bytes_of(phase: list[dict[str, float]], at: dict[str, int]) -> float:
     return max((sum(coefficient * at[size] for size, coefficient in one.items()) for one in phase), default=0.0)
 
 
-def way(settings: dict[str, Any], *, again: bool, device: str = "cuda") -> str:
+def way(settings: Settings, *, again: bool, device: str = "cuda") -> str:
     """Return the key in the table for these settings; `again`: with gradient checkpointing. On a CPU there is no autocast."""
-    method = settings["method"]
+    method = settings.method
     if method in ("full", "last_layers"):
-        name = "full" if settings.get("precision") == "bf16" else "full-fp32"
+        name = "full" if settings.precision == "bf16" else "full-fp32"
     elif method in ("lora", "qlora"):
-        every = settings.get("lora_targets", "all-linear") == "all-linear"
+        every = settings.lora_targets == "all-linear"
         whole = "qlora" if method == "qlora" else "lora"  # quantized layers return the dtype of their input: float32 after some norms
-        name = "dora" if settings.get("use_dora") else whole if every else "lora-attention"
+        name = "dora" if settings.use_dora else whole if every else "lora-attention"
     elif method == "adapter":
-        name = "houlsby" if settings.get("adapter_placement") == "houlsby" else "adapter"
+        name = "houlsby" if settings.adapter_placement == "houlsby" else "adapter"
     else:
         name = OTHERS[method]
     if device == "cpu":
-        name = f"cpu {settings['precision']} {name.removesuffix('-fp32')}"
+        name = f"cpu {settings.precision} {name.removesuffix('-fp32')}"
     return name + (" again" if again else "")

@@ -10,6 +10,7 @@ from statistics import median
 from typing import Any
 
 from tuner import paths
+from tuner.settings.run_config import Settings
 
 KEPT = 20  # ratios per bucket
 RATIOS = (0.25, 4.0)  # ratios are clamped to this: more extreme ones don't measure the formula
@@ -83,13 +84,14 @@ def record_run(plan: dict[str, Any], measured: dict[str, Any], *, steps: int, ep
 
     A run that has not read all rows, or whose rows were all much shorter than planned, may raise later predictions but never lower them.
     """
-    predicted, s = plan.get("uncorrected_bytes"), plan["settings"]
+    predicted, settings = plan.get("uncorrected_bytes"), Settings.from_json(plan["settings"])
     if not predicted or steps < ENOUGH or not (measured_bytes := measured_peak(measured, plan["breakdown"])):
         return False
-    full = epochs >= 1 and (s.get("packing") or longest > s["max_length"] - NEAR or longest >= 0.8 * s["max_length"])
+    full = epochs >= 1 and (settings.packing or longest > settings.max_length - NEAR or longest >= 0.8 * settings.max_length)
     if measured_bytes < predicted and not full:
         return False
-    learn(plan["device_name"], plan["device"].partition(":")[0], bucket(s["method"], plan["total_parameters"]), measured_bytes / predicted)
+    key = bucket(settings.method, plan["total_parameters"])
+    learn(plan["device_name"], plan["device"].partition(":")[0], key, measured_bytes / predicted)
     return True
 
 

@@ -4,11 +4,10 @@ H hidden size, m bottleneck size of an adapter, n virtual tokens, L layers, K wi
 new in each run: it is counted with every method.
 """
 
-from typing import Any
-
 from tuner.models import ModelFacts, lora_parameters, tensor_shapes
 from tuner.models.architectures import BUILDERS, Part
 from tuner.settings import objectives
+from tuner.settings.run_config import Settings
 
 HEADS = objectives.HEADS
 KEYS_VALUES = {
@@ -18,11 +17,11 @@ KEYS_VALUES = {
 DOWN = {"down_proj", "c_proj", "dense_4h_to_h", "fc2", "wo", "Wo", "lin2", "dense"}  # the last linear layer of an MLP
 
 
-def trainable(facts: ModelFacts, settings: dict[str, Any], objective: str = "chat", labels: int = 2) -> int:
-    """Return how many parameters `settings["method"]` trains for `objective`; a regression has one output, whatever `labels` says."""
+def trainable(facts: ModelFacts, settings: Settings, objective: str = "chat", labels: int = 2) -> int:
+    """Return how many parameters `settings.method` trains for `objective`; a regression has one output, whatever `labels` says."""
     head = HEADS.get(objective, "lm")
     labels = 1 if objective in ("regression", "reward") else labels
-    found, method = tensor_shapes.parts(facts, head, labels), settings["method"]
+    found, method = tensor_shapes.parts(facts, head, labels), settings.method
     if method == "full":
         return facts.parameters - facts.frozen_parameters if head == "lm" and facts.path else tensor_shapes.total(found)
     if method == "last_layers":
@@ -40,10 +39,10 @@ def _beside(facts: ModelFacts, part: Part) -> bool:
 # --- the last layers -------------------------------------------------------------------------------------------------------------
 
 
-def _last_layers(facts: ModelFacts, settings: dict[str, Any], found: list[Part]) -> int:
+def _last_layers(facts: ModelFacts, settings: Settings, found: list[Part]) -> int:
     """Return the parameters of the last N layers (a decoder's before its encoder's), the norms after them, the head of a task, and the LM head and
     embeddings where they are trained."""
-    n = min(settings.get("last_layers") or 1, facts.depth)
+    n = min(settings.last_layers, facts.depth)
     stacks = set([(stack, i) for stack, depth in _depths(facts) for i in range(depth)][-n:])
     total = sum(p.one * sum((p.stack, i) in stacks for i in p.layers) for p in found if p.layers)
     touched = {stack for stack, _ in stacks}
@@ -66,35 +65,33 @@ def _half(part: Part) -> str | None:
     return next((half for half in ("encoder", "decoder") if f".{half}." in f".{part.name}"), None)
 
 
-def _head_and_embeddings(facts: ModelFacts, settings: dict[str, Any], found: list[Part]) -> int:
+def _head_and_embeddings(facts: ModelFacts, settings: Settings, found: list[Part]) -> int:
     """Return the parameters of the LM head (if `train_head` is set, or it is not tied) and of the embeddings (if `train_embeddings` is set);
     tied ones count once."""
     heads = [p for p in found if p.kind == "linear" and p.role == "head"]
     embeddings = next(p for p in found if p.kind == "embedding")
-    head = bool(heads) and (bool(settings.get("train_head")) or not facts.tied)
+    head = bool(heads) and (settings.train_head or not facts.tied)
     total = sum(p.parameters for p in heads) if head else 0
-    return total + (embeddings.parameters if settings.get("train_embeddings") or (head and facts.tied) else 0)
+    return total + (embeddings.parameters if settings.train_embeddings or (head and facts.tied) else 0)
 
 
 # --- adapters --------------------------------------------------------------------------------------------------------------------
 
 
-def _lora(facts: ModelFacts, settings: dict[str, Any], found: list[Part], head: str) -> int:
-    return lora_parameters(
-        facts, settings.get("lora_rank") or 16, settings.get("lora_targets") or "all-linear", dora=bool(settings.get("use_dora")), head=head
-    )
+def _lora(facts: ModelFacts, settings: Settings, found: list[Part], head: str) -> int:
+    return lora_parameters(facts, settings.lora_rank, settings.lora_targets, dora=settings.use_dora, head=head)
 
 
-def _adapter(facts: ModelFacts, settings: dict[str, Any], found: list[Part], head: str) -> int:
+def _adapter(facts: ModelFacts, settings: Settings, found: list[Part], head: str) -> int:
     """Return 2 H m + m + H per adapter: one after each MLP, with houlsby one after each attention too (arXiv:1902.00751, arXiv:2005.00247)."""
-    H, m = facts.hidden, settings.get("adapter_size") or 64
-    houlsby = settings.get("adapter_placement") == "houlsby"
+    H, m = facts.hidden, settings.adapter_size
+    houlsby = settings.adapter_placement == "houlsby"
     # a decoder layer behind an encoder has self-attention and cross-attention
     places = facts.depth * 2 + facts.decoder_layers if houlsby else facts.depth
     return places * (2 * H * m + m + H)
 
 
-def _ia3(facts: ModelFacts, settings: dict[str, Any], found: list[Part], head: str) -> int:
+def _ia3(facts: ModelFacts, settings: Settings, found: list[Part], head: str) -> int:
     """Return a factor for each key and value, and for each input of the last linear layer of an MLP (Liu et al. 2022, arXiv:2205.05638)."""
     linears = [p for p in found if p.kind == "linear" and p.layers]
     keys = sum(p.outputs * len(p.layers) for p in linears if p.name.rsplit(".", 1)[-1] in KEYS_VALUES)
@@ -105,7 +102,7 @@ def _is_down(part: Part) -> bool:
     return part.name.rsplit(".", 1)[-1] in DOWN and not part.name.endswith("intermediate.dense")
 
 
-def _norms(facts: ModelFacts, settings: dict[str, Any], found: list[Part], head: str) -> int:
+def _norms(facts: ModelFacts, settings: Settings, found: list[Part], head: str) -> int:
     """Return the parameters of all norms, including those of the embeddings (Zhao et al. 2023, arXiv:2312.11420)."""
     return sum(p.parameters for p in found if p.kind == "norm" and not _beside(facts, p))
 
@@ -113,26 +110,26 @@ def _norms(facts: ModelFacts, settings: dict[str, Any], found: list[Part], head:
 # --- prompts and prefixes --------------------------------------------------------------------------------------------------------
 
 
-def _prompt(facts: ModelFacts, settings: dict[str, Any], found: list[Part], head: str) -> int:
+def _prompt(facts: ModelFacts, settings: Settings, found: list[Part], head: str) -> int:
     """Return n H (Lester et al. 2021, arXiv:2104.08691); of an encoder-decoder the encoder's only."""
     width = next(p.outputs for p in found if p.kind == "embedding")  # H, but a small ELECTRA or OPT embeds in less
-    return (settings.get("virtual_tokens") or 20) * width
+    return settings.virtual_tokens * width
 
 
-def _p_tuning(facts: ModelFacts, settings: dict[str, Any], found: list[Part], head: str) -> int:
+def _p_tuning(facts: ModelFacts, settings: Settings, found: list[Part], head: str) -> int:
     """Return the prompt, and PEFT's three linear layers H -> H with biases that compute it (Liu et al. 2021, arXiv:2103.10385)."""
     H = facts.hidden
-    return (settings.get("virtual_tokens") or 20) * H + 3 * (H * H + H)
+    return settings.virtual_tokens * H + 3 * (H * H + H)
 
 
-def _prefix(facts: ModelFacts, settings: dict[str, Any], found: list[Part], head: str) -> int:
+def _prefix(facts: ModelFacts, settings: Settings, found: list[Part], head: str) -> int:
     """Return n 2 L K: keys and values for each layer, of an encoder-decoder the decoder's (Li and Liang 2021, arXiv:2101.00190).
 
     With projection the table is n K, and a network K -> H -> 2 L K computes them.
     """
-    H, width, n = facts.hidden, facts.kv, settings.get("virtual_tokens") or 20
+    H, width, n = facts.hidden, facts.kv, settings.virtual_tokens
     out = 2 * width * (facts.decoder_layers or facts.layers)
-    return n * width + (width * H + H) + (H * out + out) if settings.get("prefix_projection") else n * out
+    return n * width + (width * H + H) + (H * out + out) if settings.prefix_projection else n * out
 
 
 COUNTS = {

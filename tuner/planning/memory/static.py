@@ -1,10 +1,9 @@
 """Memory that is held between two steps, in bytes: weights, quantization constants, adapters, gradients, optimizer state."""
 
-from typing import Any
-
 from tuner.models import ModelFacts, mixed_precision, tensor_shapes
 from tuner.planning.memory import parameter_counts
 from tuner.settings import losses
+from tuner.settings.run_config import Settings
 
 WHOLE = mixed_precision.TRAINS_WEIGHTS  # methods that train the weights themselves
 QUANTIZED = {  # bytes per quantized weight, and of its constants: nf4 in blocks of 64 whose constants are quantized in blocks of 256
@@ -17,16 +16,16 @@ PAGED = ("paged_adamw_8bit",)  # moved to the computer's memory between two step
 ADAMW_8BIT = 2.03  # bytes for both states of a weight: a byte each, and a float32 per 256
 
 
-def width(settings: dict[str, Any]) -> int:
+def width(settings: Settings) -> int:
     """Return the bytes of a weight that is not quantized."""
-    return mixed_precision.width(settings["precision"], settings["method"])
+    return mixed_precision.width(settings.precision, settings.method)
 
 
-def trainable_width(settings: dict[str, Any]) -> int:
+def trainable_width(settings: Settings) -> int:
     """Return the bytes of a trained parameter: adapters are in float32 unless bf16 is asked for, weights keep their precision."""
-    if settings["method"] in WHOLE:
+    if settings.method in WHOLE:
         return width(settings)
-    return 2 if settings["method"] in ("lora", "qlora") and settings.get("adapter_precision") == "bf16" else 4
+    return 2 if settings.method in ("lora", "qlora") and settings.adapter_precision == "bf16" else 4
 
 
 def weights(facts: ModelFacts, b: int, quantization: str | None = None, objective: str = "chat") -> dict[str, float]:
@@ -44,9 +43,9 @@ def weights(facts: ModelFacts, b: int, quantization: str | None = None, objectiv
     return {"weights": (total - packed) * b + packed * each, "quantization": packed * constants}
 
 
-def states(trainable: int, settings: dict[str, Any], facts: ModelFacts) -> float:
+def states(trainable: int, settings: Settings, facts: ModelFacts) -> float:
     """Return the bytes of the optimizer state of `trainable` parameters."""
-    optimizer, own = settings.get("optimizer") or "adamw", trainable_width(settings)
+    optimizer, own = settings.optimizer, trainable_width(settings)
     if optimizer in EIGHT_BITS:
         return trainable * ADAMW_8BIT
     if optimizer == "adafactor":  # sums over rows and columns instead of a number per parameter (Shazeer and Stern 2018, arXiv:1804.04235)
@@ -54,13 +53,13 @@ def states(trainable: int, settings: dict[str, Any], facts: ModelFacts) -> float
     return 2 * own * trainable
 
 
-def paired(s: dict[str, Any]) -> bool:
+def paired(settings: Settings) -> bool:
     """Return whether a row is two answers that are read side by side."""
-    loss = losses.get(s.get("preference_loss") or "sigmoid")
-    return s.get("objective") == "reward" or s.get("objective") == "preference" and not loss.unpaired
+    loss = losses.get(settings.preference_loss or "sigmoid")
+    return settings.objective == "reward" or settings.objective == "preference" and not loss.unpaired
 
 
-def uses_reference(s: dict[str, Any]) -> bool:
+def uses_reference(settings: Settings) -> bool:
     """Return whether the reference model runs at every step."""
-    loss = losses.get(s.get("preference_loss") or "sigmoid")
-    return s.get("objective") == "preference" and loss.reference and not s.get("precompute_reference")
+    loss = losses.get(settings.preference_loss or "sigmoid")
+    return settings.objective == "preference" and loss.reference and not settings.precompute_reference

@@ -17,6 +17,7 @@ from torch import nn
 from tuner import paths
 from tuner.errors import ModelError
 from tuner.settings.continuation import ABOUT
+from tuner.settings.run_config import Settings
 from tuner.workers.modelling.bottleneck_adapter import is_linear, places, stacks, text_part
 
 CHANGED = "changed.safetensors"
@@ -124,18 +125,18 @@ def _final_norms(model: nn.Module, stack: str) -> list[str]:
     return [n for n in siblings if "embed" not in n and n.rsplit(".", 1)[-1] != "LayerNorm" and order.index(n) > order.index(stack)]
 
 
-def train_last(model: nn.Module, settings: dict[str, Any]) -> nn.Module:
+def train_last(model: nn.Module, settings: Settings) -> nn.Module:
     """Freeze everything except the last layers, their final norm, the task head, and on request the LM head and the embeddings.
 
     A copy of the original tensors stays in memory, so that the base model can be run too.
     """
-    names = [*sum(last(model, settings["last_layers"]), []), *heads(model)]
+    names = [*sum(last(model, settings.last_layers), []), *heads(model)]
     model.requires_grad_(False)
     modules = [model.get_submodule(n) for n in names]
     head, embeddings = model.get_output_embeddings(), model.get_input_embeddings()
-    if head is not None and (settings.get("train_head") or head.weight is not embeddings.weight):  # an untied LM head is always trained
+    if head is not None and (settings.train_head or head.weight is not embeddings.weight):  # an untied LM head is always trained
         modules.append(head)
-    if settings.get("train_embeddings"):
+    if settings.train_embeddings:
         modules.append(embeddings)
     for module in modules:
         module.requires_grad_(True)

@@ -35,13 +35,14 @@ from tuner.models import ModelFacts
 from tuner.settings import continuation, objectives
 from tuner.settings.continuation import EXTRA
 from tuner.settings.methods import PROMPT_METHODS
+from tuner.settings.run_config import Settings
 from tuner.workers.modelling import bottleneck_adapter, layers
 
 
-def build(model, settings: dict[str, Any], facts: ModelFacts, *, objective: str, tokenizer=None, start: Path | None = None):
+def build(model, settings: Settings, facts: ModelFacts, *, objective: str, tokenizer=None, start: Path | None = None):
     """Return the model to train, its adapter in the precision of the settings; see `put_on`."""
     built = apply(model, settings, facts, objective=objective, tokenizer=tokenizer, start=start)
-    return narrowed(built) if settings["method"] in ("lora", "qlora") and settings.get("adapter_precision") == "bf16" else built
+    return narrowed(built) if settings.method in ("lora", "qlora") and settings.adapter_precision == "bf16" else built
 
 
 def narrowed(model):
@@ -53,14 +54,14 @@ def narrowed(model):
     return model
 
 
-def apply(model, settings: dict[str, Any], facts: ModelFacts, *, objective: str, tokenizer=None, start: Path | None = None):
+def apply(model, settings: Settings, facts: ModelFacts, *, objective: str, tokenizer=None, start: Path | None = None):
     """Return the base model with the method applied, new or continued from the folder `start`; an adapter of another kind in `start` is merged.
 
     A quantized base stays as it was loaded: `prepare_model_for_kbit_training` would cast embeddings, norms and head to fp32, which fp16
     needs and bf16 does not; freezing is done here, and non-reentrant checkpointing needs no gradient at the input. ModelError for settings
     that don't work with the method or the model.
     """
-    method, task = settings["method"], objectives.get(objective).task
+    method, task = settings.method, objectives.get(objective).task
     if start is not None and not continuation.trains_further(start, method, objective):
         model, start = merged(load_saved(model, start)), None
     if method == "full":
@@ -71,7 +72,7 @@ def apply(model, settings: dict[str, Any], facts: ModelFacts, *, objective: str,
         model = layers.train_last(layers.swap_in(model, start) if start else model, settings)
         model.task = task
         return model
-    if method == "prefix" and settings.get("gradient_checkpointing"):
+    if method == "prefix" and settings.gradient_checkpointing:
         raise _refused(
             "Prefix tuning does not work with gradient checkpointing.", "Switch gradient checkpointing off.", "gradient_checkpointing"
         )
@@ -84,7 +85,7 @@ def apply(model, settings: dict[str, Any], facts: ModelFacts, *, objective: str,
     except ValueError as error:
         if "arget modules" not in str(error) and "arget_modules" not in str(error):
             raise
-        raise _no_target(facts, settings.get("lora_targets")) from error
+        raise _no_target(facts, settings.lora_targets) from error
     keep_initial(model, None, settings)
     return model
 
@@ -108,52 +109,52 @@ def _no_target(facts: ModelFacts, targets: Any) -> ModelError:
     )
 
 
-def _config(model, s: dict[str, Any], facts: ModelFacts, task: str) -> PeftConfig:
+def _config(model, settings: Settings, facts: ModelFacts, task: str) -> PeftConfig:
     """Return the PEFT config; the task head is trained in full."""
-    return CONFIGS[s["method"]](model, s, facts, {"task_type": task, "modules_to_save": layers.heads(model) or None})
+    return CONFIGS[settings.method](model, settings, facts, {"task_type": task, "modules_to_save": layers.heads(model) or None})
 
 
-def _targets(model, s: dict[str, Any], facts: ModelFacts) -> list[str]:
+def _targets(model, settings: Settings, facts: ModelFacts) -> list[str]:
     """Return the full names of the linear layers that `lora_targets` means. ModelError when there is none."""
-    targets = models.lora_modules(facts, s.get("lora_targets", "all-linear"))
+    targets = models.lora_modules(facts, settings.lora_targets)
     if targets == "all-linear":  # PEFT's own "all-linear" includes some task heads
         targets = layers.linears(model)
     else:
         targets = layers.named(model, targets, list(models.targets(facts).values()))
     if not targets:
-        raise _no_target(facts, s.get("lora_targets"))
+        raise _no_target(facts, settings.lora_targets)
     return targets
 
 
-def _lora(model, s: dict[str, Any], facts: ModelFacts, common: dict[str, Any]) -> PeftConfig:
-    targets = _targets(model, s, facts)
-    if s.get("use_dora") and s.get("lora_init", "default") != "default":
+def _lora(model, settings: Settings, facts: ModelFacts, common: dict[str, Any]) -> PeftConfig:
+    targets = _targets(model, settings, facts)
+    if settings.use_dora and settings.lora_init != "default":
         raise _refused("DoRA does not work with PiSSA or OLoRA.", "Leave DoRA off, or choose the default initialization.", "use_dora")
-    if s.get("lora_init") == "olora" and any(hasattr(model.get_submodule(n), "nf") for n in targets):
+    if settings.lora_init == "olora" and any(hasattr(model.get_submodule(n), "nf") for n in targets):
         raise _refused(
             f"OLoRA does not support the weight layout of {facts.name}.", "Choose pissa, or the default initialization.", "lora_init"
         )
     return LoraConfig(
-        r=s["lora_rank"],
-        lora_alpha=s.get("lora_alpha") or 2 * s["lora_rank"],
-        lora_dropout=s.get("lora_dropout", 0.0),
+        r=settings.lora_rank,
+        lora_alpha=settings.lora_alpha or 2 * settings.lora_rank,
+        lora_dropout=settings.lora_dropout,
         target_modules=targets,
-        use_dora=s.get("use_dora", False),
-        use_rslora=s.get("use_rslora", False),
-        init_lora_weights=True if s.get("lora_init", "default") == "default" else s["lora_init"],
+        use_dora=settings.use_dora,
+        use_rslora=settings.use_rslora,
+        init_lora_weights=True if settings.lora_init == "default" else settings.lora_init,
         **common,
     )
 
 
-def _bottleneck(model, s: dict[str, Any], facts: ModelFacts, common: dict[str, Any]) -> PeftConfig:
-    return bottleneck_adapter.BottleneckConfig(size=s["adapter_size"], placement=s["adapter_placement"], **common)
+def _bottleneck(model, settings: Settings, facts: ModelFacts, common: dict[str, Any]) -> PeftConfig:
+    return bottleneck_adapter.BottleneckConfig(size=settings.adapter_size, placement=settings.adapter_placement, **common)
 
 
-def _norms(model, s: dict[str, Any], facts: ModelFacts, common: dict[str, Any]) -> PeftConfig:
+def _norms(model, settings: Settings, facts: ModelFacts, common: dict[str, Any]) -> PeftConfig:
     return LNTuningConfig(target_modules=layers.norms(model), **common)
 
 
-def _ia3(model, s: dict[str, Any], facts: ModelFacts, common: dict[str, Any]) -> PeftConfig:
+def _ia3(model, settings: Settings, facts: ModelFacts, common: dict[str, Any]) -> PeftConfig:
     inner, down = layers.ia3_places(model)
     return IA3Config(target_modules=inner + down, feedforward_modules=down, **common)
 
@@ -164,38 +165,38 @@ CONFIGS = {"lora": _lora, "qlora": _lora, "adapter": _bottleneck, "ln": _norms, 
 # --- prompts and prefixes -------------------------------------------------------------------------------------------------------
 
 
-def _soft(model, s: dict[str, Any], task: str, tokenizer, start: Path | None) -> PeftModel:
+def _soft(model, settings: Settings, task: str, tokenizer, start: Path | None) -> PeftModel:
     """Apply prompt tuning, P-tuning or prefix tuning. PEFT can't train a loaded prompt, so a new one is made and the trained weights are loaded
     into it."""
     if start is not None:
         config = PeftConfig.from_pretrained(str(start))
         config.inference_mode = False
     else:
-        config = _soft_config(model, s, task)
+        config = _soft_config(model, settings, task)
     model = _aligned(_with_network(get_peft_model(model, config)))
     if start is not None:
         set_peft_model_state_dict(model, load_file(start / "adapter_model.safetensors"))
         load_extra_state(model, start)
-    elif s["method"] == "prompt" and s.get("prompt_text"):
-        _init_from_text(model, tokenizer, s["prompt_text"])
-    elif s["method"] == "prefix" and not s.get("prefix_projection"):
+    elif settings.method == "prompt" and settings.prompt_text:
+        _init_from_text(model, tokenizer, settings.prompt_text)
+    elif settings.method == "prefix" and not settings.prefix_projection:
         model.prompt_encoder["default"].embedding.weight.data.mul_(0.02)  # at PEFT's scale they dominate the text
     return model
 
 
-def _soft_config(model, s: dict[str, Any], task: str) -> PeftConfig:
+def _soft_config(model, settings: Settings, task: str) -> PeftConfig:
     config, hidden = model.config.get_text_config(), bottleneck_adapter.hidden_size(model)
     shape = {"token_dim": hidden, "num_layers": config.num_hidden_layers, "num_attention_heads": config.num_attention_heads}
-    common = {"task_type": task, "num_virtual_tokens": s["virtual_tokens"], "modules_to_save": layers.heads(model) or None}
-    if s["method"] == "prompt":
+    common = {"task_type": task, "num_virtual_tokens": settings.virtual_tokens, "modules_to_save": layers.heads(model) or None}
+    if settings.method == "prompt":
         return PromptTuningConfig(prompt_tuning_init="SAMPLE_VOCAB", num_transformer_submodules=1, **shape, **common)
-    if s["method"] == "p_tuning":
+    if settings.method == "p_tuning":
         return PromptEncoderConfig(encoder_hidden_size=hidden, num_transformer_submodules=1, **shape, **common)
     if config.is_encoder_decoder:  # the prefixes are the decoder's; T5's heads need not add up to H
         depth = getattr(config, "num_decoder_layers", None) or getattr(config, "decoder_layers", None)
         heads = getattr(config, "decoder_attention_heads", None) or config.num_attention_heads
         shape = {"token_dim": heads * getattr(config, "d_kv", hidden // heads), "num_layers": depth, "num_attention_heads": heads}
-    return PrefixTuningConfig(prefix_projection=s.get("prefix_projection", False), encoder_hidden_size=hidden, **shape, **common)
+    return PrefixTuningConfig(prefix_projection=settings.prefix_projection, encoder_hidden_size=hidden, **shape, **common)
 
 
 def _init_from_text(model: PeftModel, tokenizer, text: str) -> None:
@@ -302,7 +303,7 @@ def _aligned(model: PeftModel) -> PeftModel:
 # --- save, load, switch off, merge ---------------------------------------------------------------------------------------
 
 
-def keep_initial(model, folder: Path | None, settings: dict[str, Any]) -> None:
+def keep_initial(model, folder: Path | None, settings: Settings) -> None:
     """Keep the initial adapter in memory for PiSSA and OLoRA, which subtract it from the base, to save the result as plain LoRA. Called by `build`."""
     config = model.peft_config.get("default") if isinstance(model, PeftModel) else None
     if getattr(config, "init_lora_weights", True) in ("pissa", "olora") and not hasattr(model, "start_of_lora"):
@@ -310,11 +311,11 @@ def keep_initial(model, folder: Path | None, settings: dict[str, Any]) -> None:
         model.start_of_lora = {k: v.detach().cpu().clone().contiguous() for k, v in state.items()}
 
 
-def save(model, folder: Path, settings: dict[str, Any]) -> None:
+def save(model, folder: Path, settings: Settings) -> None:
     """Save the trained weights as safetensors, in a form that `with_saved` and, for PEFT's own methods, plain PEFT can load."""
     folder.mkdir(parents=True, exist_ok=True)
     if hasattr(model, layers.KEPT):
-        layers.save(model, folder, {"last_layers": settings.get("last_layers"), "task": getattr(model, "task", None)})
+        layers.save(model, folder, {"last_layers": settings.last_layers, "task": getattr(model, "task", None)})
     elif not isinstance(model, PeftModel):
         stored = getattr(model, "stored_dtype", None)
         (model.to(stored) if stored else model).save_pretrained(folder)

@@ -66,7 +66,7 @@ def repeated(data, rows: int):
 
 def measure(job, trainer) -> None:
     """Run two steps and an evaluation batch; write their memory in bytes, and the seconds of a step of the real run, to status.json."""
-    r, args, micro = job.reporter, trainer.args, job.settings["micro_batch"]
+    r, args, micro = job.reporter, trainer.args, job.settings.micro_batch
     args.save_strategy, args.eval_strategy, args.load_best_model_at_end = SaveStrategy.NO, IntervalStrategy.NO, False
     accumulation = args.gradient_accumulation_steps
     trainer.train_dataset = repeated(longest(trainer.train_dataset, micro), micro * accumulation * job.run.plan["steps"])

@@ -230,35 +230,37 @@ class ORPO(WithoutReference, ORPOTrainer):
 
 def arguments(job: run_loop.Job, loss: losses.Loss, validation: bool):
     """What all workers ask for, and what the loss alone knows."""
-    s, kind = job.settings, {"dpo": DPOConfig, "kto": KTOConfig, "cpo": CPOConfig, "orpo": ORPOConfig}[loss.trainer]
-    more: dict[str, Any] = {"beta": s.get("beta") or loss.beta, "remove_unused_columns": False, "prediction_loss_only": True}
+    settings, kind = job.settings, {"dpo": DPOConfig, "kto": KTOConfig, "cpo": CPOConfig, "orpo": ORPOConfig}[loss.trainer]
+    more: dict[str, Any] = {"beta": settings.beta or loss.beta, "remove_unused_columns": False, "prediction_loss_only": True}
     if loss.trainer != "orpo":
         more["loss_type"] = loss.loss_type or loss.name
     if loss.smoothing is not None:
-        more["label_smoothing"] = loss.smoothing if s.get("label_smoothing") is None else s["label_smoothing"]
+        more["label_smoothing"] = loss.smoothing if settings.label_smoothing is None else settings.label_smoothing
     if loss.name == "rpo":
         more |= {"loss_type": ["sigmoid", "sft"], "loss_weights": [1.0, 1.0]}
     if loss.name == "simpo":
         more["cpo_alpha"] = 0.0  # the paper's has no likelihood of the better answer in it
     if loss.trainer == "kto":
         more["train_sampling_strategy"] = "sequential"
-    return run_loop.arguments(s, job.run.plan["steps"], job.run.path, validation, kind=kind, max_length=s["max_length"], **more)
+    return run_loop.arguments(settings, job.run.plan["steps"], job.run.path, validation, kind=kind, max_length=settings.max_length, **more)
 
 
 def make_trainer(job: run_loop.Job, model, train: Rows, validation: Rows):
-    s, loss = job.settings, losses.get(job.settings["preference_loss"])
-    known = reference_model.Reference(model, s, fresh=job.start is None) if loss.reference else None
+    settings, loss = job.settings, losses.get(job.settings.preference_loss)
+    known = reference_model.Reference(model, settings, fresh=job.start is None) if loss.reference else None
     whole = {n: p.data for n, p in model.named_parameters() if p.requires_grad}
     sets = [preference_batches.as_dataset(rows) if len(rows) else None for rows in (train, validation)]
     if loss.name == "kto":
-        sets = [d and preference_batches.with_others(d, size) for d, size in zip(sets, (s["micro_batch"], len(validation)), strict=True)]
+        sets = [
+            d and preference_batches.with_others(d, size) for d, size in zip(sets, (settings.micro_batch, len(validation)), strict=True)
+        ]
     trainer = {"dpo": DPO, "kto": KTO, "cpo": CPO, "orpo": ORPO}[loss.trainer](
         model=model,
         args=arguments(job, loss, bool(len(validation))),
         train_dataset=sets[0],
         eval_dataset=sets[1],
         processing_class=job.tokenizer,
-        data_collator=preference_batches.Batch(job.tokenizer.pad_token_id, loss.trainer, run_loop.multiple(s)),
+        data_collator=preference_batches.Batch(job.tokenizer.pad_token_id, loss.trainer, run_loop.multiple(settings)),
         callbacks=[job.report, Watch(job.reporter)],
     )
     for name, parameter in model.named_parameters():  # with quantized weights TRL casts them to bf16, which loses small updates
@@ -309,7 +311,7 @@ def ask_beforehand(job: run_loop.Job, trainer) -> None:
     """Precompute the reference's columns for both datasets."""
     for name in ("train_dataset", "eval_dataset"):
         if (dataset := getattr(trainer, name)) is not None:
-            dataset = dry_run_steps.longest(dataset, job.settings["micro_batch"]) if job.dry else dataset
+            dataset = dry_run_steps.longest(dataset, job.settings.micro_batch) if job.dry else dataset
             n = len(dataset)
 
             def tell(done: int, n: int = n) -> None:
@@ -319,24 +321,24 @@ def ask_beforehand(job: run_loop.Job, trainer) -> None:
 
 
 def rows_of(job: run_loop.Job, held_out: bool) -> Rows:
-    s = job.settings
-    unpaired = losses.get(s["preference_loss"]).unpaired
+    settings = job.settings
+    unpaired = losses.get(settings.preference_loss).unpaired
     rows = preference_rows.tokenize(
-        job.tokenizer, job.values(held_out), job.data.kind, s["max_length"], unpaired=unpaired, fold_system=bool(s.get("fold_system"))
+        job.tokenizer, job.values(held_out), job.data.kind, settings.max_length, unpaired=unpaired, fold_system=settings.fold_system
     )
-    return preference_batches.shuffled(rows, s["seed"]) if unpaired else rows
+    return preference_batches.shuffled(rows, settings.seed) if unpaired else rows
 
 
 def work(r: Reporter) -> None:
     job = run_loop.begin(r)
-    s = job.settings
-    train, validation = rows_of(job, False).needed(s["max_length"]), rows_of(job, True)
+    settings = job.settings
+    train, validation = rows_of(job, False).needed(settings.max_length), rows_of(job, True)
     model = run_loop.build(job)
     trainer = make_trainer(job, model, train, validation)
     if trainer.reference is not None:
-        if s.get("precompute_reference"):
+        if settings.precompute_reference:
             ask_beforehand(job, trainer)
-        reference_model.check(trainer, s["precision"])
+        reference_model.check(trainer, settings.precision)
     if len(validation):
         trainer.written = lambda: written(trainer, validation, job.tokenizer)
         if not job.resume and not job.dry:
@@ -345,7 +347,7 @@ def work(r: Reporter) -> None:
     if trainer.reference is not None and trainer.reference.begins_elsewhere:
         summary["notes"] = [
             *summary["notes"],
-            f"{methods.get(s['method']).title} starts with random virtual tokens: the reference is the model without them.",
+            f"{methods.get(settings.method).title} starts with random virtual tokens: the reference is the model without them.",
         ]
     run_loop.train(job, trainer, summary)
 

@@ -18,6 +18,7 @@ from tuner.jobs.kinds import trainer
 from tuner.paths import Workspace
 from tuner.planning import fitting
 from tuner.runs import settling
+from tuner.settings.run_config import Settings
 from tuner.system import processes
 
 WORDS = "Measuring memory on the longest rows"
@@ -87,8 +88,8 @@ def dry_run_until_it_fits(ws: Workspace, run: runs.Run) -> dict[str, Any]:
     """Return the change of status.json: queued, with the measurement. Raises the error of a run that can't fit."""
     changed = None
     while (found := once(ws, run)) is not None and not found["fits"]:
-        s = run.plan["settings"]
-        less = None if fixed(run.plan) else smaller(s["micro_batch"], s["effective_batch"], fitting.smallest_micro_batch(s))
+        settings = Settings.from_json(run.plan["settings"])
+        less = None if fixed(run.plan) else smaller(settings.micro_batch, settings.effective_batch, fitting.smallest_micro_batch(settings))
         if less is None:
             raise dry_run.refusal(found, run.plan["device"], training.remedies(ws, run.config, run.plan, found))
         changed = halve(run, less, found)

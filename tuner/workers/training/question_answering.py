@@ -34,7 +34,7 @@ class Pointer(TaskTrainer):
         super().__init__(
             job, model, train, validation, Pad(job.tokenizer, run_loop.multiple(job.settings), ("token_type_ids", "begins", "ends"))
         )
-        self.nothing, self.longest = nothing, longest_answer(job.settings["max_length"])
+        self.nothing, self.longest = nothing, longest_answer(job.settings.max_length)
 
     def losses(self, out, labels):
         logits = torch.stack([out.start_logits, out.end_logits], dim=-1).float()  # [windows, tokens, 2]
@@ -67,13 +67,13 @@ def answers(windows: Windows, guesses: np.ndarray, nothing: bool) -> list[str]:
 
 def work(r: Reporter) -> None:
     job = run_loop.begin(r)
-    s = job.settings
+    settings = job.settings
     run_loop.require_offsets(job, "answers can't be found")
-    train = windows(job.tokenizer, job.values(False), s["max_length"], False).needed(s["max_length"])
-    validation = windows(job.tokenizer, job.values(True), s["max_length"], True)
+    train = windows(job.tokenizer, job.values(False), settings.max_length, False).needed(settings.max_length)
+    validation = windows(job.tokenizer, job.values(True), settings.max_length, True)
     nothing = train.unanswered > 0
-    about: dict[str, Any] = {"objective": "qa", "no_answer": nothing, "max_length": s["max_length"], "stride": s["max_length"] // 4}
-    job.notes["task.json"] = about | {"longest_answer": longest_answer(s["max_length"])}
+    about: dict[str, Any] = {"objective": "qa", "no_answer": nothing, "max_length": settings.max_length, "stride": settings.max_length // 4}
+    job.notes["task.json"] = about | {"longest_answer": longest_answer(settings.max_length)}
     model = run_loop.build(job)
     run_loop.train(job, Pointer(job, model, train, validation, nothing), run_loop.summary(train, validation))
 

@@ -14,6 +14,7 @@ from trl.models.utils import disable_gradient_checkpointing
 
 from tuner.errors import ModelError
 from tuner.settings import methods
+from tuner.settings.run_config import Settings
 from tuner.workers.modelling import peft_methods
 
 NEAR = {
@@ -26,14 +27,12 @@ NEAR = {
 class Reference:
     """The reference model: within `with reference():` the model runs as it was when this was created. Create it before a checkpoint is loaded."""
 
-    def __init__(self, model: torch.nn.Module, settings: dict, *, fresh: bool):
+    def __init__(self, model: torch.nn.Module, settings: Settings, *, fresh: bool):
         self.model = model
-        simple = settings["method"] in methods.PEFT and settings.get("lora_init", "default") == "default"
+        simple = settings.method in methods.PEFT and settings.lora_init == "default"
         self.switched = fresh and simple  # PiSSA and OLoRA change the base: switched off, they don't give the original model
-        self.kept = None if self.switched or settings.get("precompute_reference") else copied(model)
-        self.begins_elsewhere = (
-            fresh and settings["method"] in methods.PROMPT_METHODS
-        )  # random virtual tokens precede the text from the start
+        self.kept = None if self.switched or settings.precompute_reference else copied(model)
+        self.begins_elsewhere = fresh and settings.method in methods.PROMPT_METHODS  # random virtual tokens precede the text from the start
 
     @contextlib.contextmanager
     def __call__(self) -> Iterator[None]:

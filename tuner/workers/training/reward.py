@@ -58,16 +58,16 @@ class Reward(ExactLoss, RewardTrainer):
 
 
 def make_trainer(job: run_loop.Job, model, train: Rows, validation: Rows) -> Reward:
-    s = job.settings
+    settings = job.settings
     more = {"remove_unused_columns": False, "prediction_loss_only": True, "max_length": None}  # rows are truncated already
     whole = {n: p.data for n, p in model.named_parameters() if p.requires_grad}
     trainer = Reward(
         model=model,
-        args=run_loop.arguments(s, job.run.plan["steps"], job.run.path, bool(len(validation)), kind=RewardConfig, **more),
+        args=run_loop.arguments(settings, job.run.plan["steps"], job.run.path, bool(len(validation)), kind=RewardConfig, **more),
         train_dataset=preference_batches.as_dataset(train),
         eval_dataset=preference_batches.as_dataset(validation) if len(validation) else None,
         processing_class=job.tokenizer,
-        data_collator=preference_batches.Batch(job.tokenizer.pad_token_id, "reward", run_loop.multiple(s)),
+        data_collator=preference_batches.Batch(job.tokenizer.pad_token_id, "reward", run_loop.multiple(settings)),
         callbacks=[job.report],
     )
     for name, parameter in model.named_parameters():  # with quantized weights TRL casts them to bf16, which loses small updates
@@ -77,20 +77,20 @@ def make_trainer(job: run_loop.Job, model, train: Rows, validation: Rows) -> Rew
 
 
 def rows_of(job: run_loop.Job, held_out: bool) -> Rows:
-    s = job.settings
+    settings = job.settings
     if reward_text.has_chat_template(job.tokenizer):
         return preference_rows.tokenize(
-            job.tokenizer, job.values(held_out), "preference", s["max_length"], fold_system=bool(s.get("fold_system"))
+            job.tokenizer, job.values(held_out), "preference", settings.max_length, fold_system=settings.fold_system
         )
-    return reward_text.tokenize(job.tokenizer, job.values(held_out), s["max_length"])
+    return reward_text.tokenize(job.tokenizer, job.values(held_out), settings.max_length)
 
 
 def work(r: Reporter) -> None:
     job = run_loop.begin(r)
-    s = job.settings
-    train, validation = rows_of(job, False).needed(s["max_length"]), rows_of(job, True)
+    settings = job.settings
+    train, validation = rows_of(job, False).needed(settings.max_length), rows_of(job, True)
     about = {"names": ["reward"], "problem": "regression", "mean": 0.0, "std": 1.0}
-    job.notes["labels.json"] = about | {"objective": s["objective"], "max_length": s["max_length"]}
+    job.notes["labels.json"] = about | {"objective": settings.objective, "max_length": settings.max_length}
     model = run_loop.build(job, names=about["names"], problem=about["problem"])
     run_loop.train(job, make_trainer(job, model, train, validation), run_loop.summary(train, validation))
 

@@ -27,6 +27,7 @@ from tuner.planning import time_estimate
 from tuner.planning.memory import calibration
 from tuner.runs import run_warnings
 from tuner.settings import continuation, objectives
+from tuner.settings.run_config import Settings
 from tuner.workers.modelling import load, multimodal, peft_methods
 from tuner.workers.training import dry_run_steps, memory_usage
 from tuner.workers.training.callbacks import Report, Reporter
@@ -53,15 +54,15 @@ class Job:
     fresh_head: bool = False  # a new random head: the baseline's answers are random too
 
     @property
-    def settings(self) -> dict[str, Any]:
-        return self.run.plan["settings"]
+    def settings(self) -> Settings:
+        return Settings.from_json(self.run.plan["settings"])
 
     @property
     def switchable(self) -> bool:
         """Whether switching the adapter off gives the model before this run: not for full fine-tuning, and not when the run continues from
         another one, where it would give the base model."""
-        changes_base = self.settings.get("lora_init", "default") != "default"  # PiSSA and OLoRA subtract the initial adapter from the base
-        return self.settings["method"] != "full" and self.start is None and not changes_base
+        changes_base = self.settings.lora_init != "default"  # PiSSA and OLoRA subtract the initial adapter from the base
+        return self.settings.method != "full" and self.start is None and not changes_base
 
     @property
     def before(self) -> dict[str, Any]:
@@ -90,7 +91,8 @@ def begin(r: Reporter) -> Job:
     about, began = run.plan["model"], time.monotonic()
     r.write_status("preparing", reason="Loading the model.", error=None)
     load.use_cores()
-    load.hold_share(run.plan["settings"]["device"], run.plan.get("free_bytes"))
+    settings = Settings.from_json(run.plan["settings"])
+    load.hold_share(settings.device, run.plan.get("free_bytes"))
     base = load.local_folder(about["base"])
     if about["kind"] == "hub" and about["revision"] is None:  # downloaded for this run: its revision is known now
         about["revision"] = base.name
@@ -99,49 +101,48 @@ def begin(r: Reporter) -> Job:
     report_checkpoints(r, stock)
     resume = stock.resume
     before = (run.progress.get("elapsed_seconds") or 0.0) if resume else 0.0
-    settings = run.plan["settings"]
     report = Report(
         r,
         before,
-        objectives.get(settings["objective"]).metrics,
-        settings.get("early_stopping") or 0,
-        keep=settings.get("keep_checkpoints") or checkpoints.LEAST,
+        objectives.get(settings.objective).metrics,
+        settings.early_stopping or 0,
+        keep=settings.keep_checkpoints,
         best=stock.best,
     )
     start = Path(about["adapter"]) if about.get("adapter") else None
     data = store.get(ws, run.config["data"])
     tokenizer_folder = start if start and (start / "tokenizer.json").exists() else base  # keep the chat template of the earlier run
-    if start and settings["method"] != "full" and not continuation.trains_further(start, settings["method"], settings["objective"]):
+    if start and settings.method != "full" and not continuation.trains_further(start, settings.method, settings.objective):
         r.write_status("preparing", reason="Merging the earlier adapter into a copy of the base model.")
         base, start = merged_base(run, base, start), None
         tokenizer_folder = base
-    tokenizer = load.tokenizer(tokenizer_folder, settings.get("chat_template"))
+    tokenizer = load.tokenizer(tokenizer_folder, settings.chat_template)
     return Job(r, run, data, base, tokenizer, start, resume, report, began)
 
 
 def merged_base(run: runs.Run, base: Path, start: Path) -> Path:
     """Return RUN_DIR/base: the base model with the adapter of another method (`start`) merged into it, as the base of this run. Made once, in
     the precision of the training; plan.json names it from then on, so that every later load of the run finds it."""
-    s, about, folder = run.plan["settings"], run.plan["model"], run.path / "base"
+    settings, about, folder = Settings.from_json(run.plan["settings"]), run.plan["model"], run.path / "base"
     if not (folder / "config.json").exists():
         new = folder.with_name("base.new")
         shutil.rmtree(new, ignore_errors=True)
-        before = continuation.objective_of(start) or s["objective"]  # the head of the earlier run, not of this one
-        model = load.base_model(base, merged_in(s), "cpu", objective=before, **load.head_of(start))
+        before = continuation.objective_of(start) or settings.objective  # the head of the earlier run, not of this one
+        model = load.base_model(base, merged_in(settings), "cpu", objective=before, **load.head_of(start))
         peft_methods.merged(peft_methods.load_saved(model, start)).save_pretrained(new)
-        load.tokenizer(start if (start / "tokenizer.json").exists() else base, s.get("chat_template")).save_pretrained(new)
+        load.tokenizer(start if (start / "tokenizer.json").exists() else base, settings.chat_template).save_pretrained(new)
         multimodal.copy_processor(base, new)
         if (start / "labels.json").exists():
             shutil.copy(start / "labels.json", new)
         new.rename(folder)
-    about |= {"base": str(folder), "adapter": None, "kind": "run", "bytes_per_weight": 2 if merged_in(s) == "bf16" else 4}
+    about |= {"base": str(folder), "adapter": None, "kind": "run", "bytes_per_weight": 2 if merged_in(settings) == "bf16" else 4}
     paths.write_json(run.path / "plan.json", run.plan)
     return folder
 
 
-def merged_in(s: dict[str, Any]) -> str:
+def merged_in(settings: Settings) -> str:
     """Return the precision of a merged base, which is made on the CPU: fp16 is for GPUs only."""
-    return "fp32" if s["precision"] == "fp16" else s["precision"]
+    return "fp32" if settings.precision == "fp16" else settings.precision
 
 
 def require_offsets(job: Job, consequence: str) -> None:
@@ -167,22 +168,22 @@ def report_checkpoints(r: Reporter, stock: checkpoints.Stock) -> None:
 
 def build(job: Job, *, names: list[str] | None = None, problem: str | None = None):
     """Return the model to train: the base model with the method applied. A new head is the same at each start or resume of the run."""
-    s = job.settings
-    set_seed(s["seed"])
+    settings = job.settings
+    set_seed(settings.seed)
     model = load.base_model(
         job.base,
-        mixed_precision.stored(s["precision"], s["method"]),
-        s["device"],
-        objective=s["objective"],
+        mixed_precision.stored(settings.precision, settings.method),
+        settings.device,
+        objective=settings.objective,
         labels=len(names) if names else None,
         names=names,
         problem=problem,
-        quantization=s.get("quantization"),
+        quantization=settings.quantization,
     )
-    job.fresh_head = s["objective"] in objectives.HEADS and job.start is None and bool(model.fresh_modules)
+    job.fresh_head = settings.objective in objectives.HEADS and job.start is None and bool(model.fresh_modules)
     facts = models.folder_facts(job.base)
-    model = peft_methods.build(model, s, facts, objective=s["objective"], tokenizer=job.tokenizer, start=job.start)
-    if s["precision"] == "fp16":
+    model = peft_methods.build(model, settings, facts, objective=settings.objective, tokenizer=job.tokenizer, start=job.start)
+    if settings.precision == "fp16":
         for parameter in model.parameters():  # the loss scaler unscales fp32 gradients only
             if parameter.requires_grad and parameter.is_floating_point() and parameter.dtype != torch.float32:
                 parameter.data = parameter.data.float()
@@ -192,31 +193,31 @@ def build(job: Job, *, names: list[str] | None = None, problem: str | None = Non
     return model
 
 
-def arguments(s: dict[str, Any], steps: int, folder: Path, test: bool, kind: type = TrainingArguments, **more: Any) -> TrainingArguments:
+def arguments(settings: Settings, steps: int, folder: Path, test: bool, kind: type = TrainingArguments, **more: Any) -> TrainingArguments:
     """Return the plan's settings as transformers' arguments; nothing that the plan decides is left to their defaults."""
-    cpu = s["device"] == "cpu"
+    cpu = settings.device == "cpu"
     return kind(
         output_dir=str(folder / "checkpoints"),
-        per_device_train_batch_size=s["micro_batch"],
-        per_device_eval_batch_size=s["micro_batch"],
-        gradient_accumulation_steps=s["effective_batch"] // s["micro_batch"],
-        num_train_epochs=s["epochs"],
-        max_steps=steps if s.get("max_steps") else -1,  # the plan's count: transformers ignores num_train_epochs when max_steps is set
-        learning_rate=s["learning_rate"],
-        lr_scheduler_type=s["schedule"],
-        warmup_steps=s["warmup"],
-        weight_decay=s["weight_decay"],
-        max_grad_norm=s["max_grad_norm"],
-        seed=s["seed"],
-        optim=optimizer(s),
-        bf16=_autocast(s),
-        fp16=s["precision"] == "fp16",
+        per_device_train_batch_size=settings.micro_batch,
+        per_device_eval_batch_size=settings.micro_batch,
+        gradient_accumulation_steps=settings.effective_batch // settings.micro_batch,
+        num_train_epochs=settings.epochs,
+        max_steps=steps if settings.max_steps else -1,  # the plan's count: transformers ignores num_train_epochs when max_steps is set
+        learning_rate=settings.learning_rate,
+        lr_scheduler_type=settings.schedule,
+        warmup_steps=settings.warmup,
+        weight_decay=settings.weight_decay,
+        max_grad_norm=settings.max_grad_norm,
+        seed=settings.seed,
+        optim=optimizer(settings),
+        bf16=_autocast(settings),
+        fp16=settings.precision == "fp16",
         use_cpu=cpu,
-        gradient_checkpointing=s["gradient_checkpointing"],
+        gradient_checkpointing=settings.gradient_checkpointing,
         eval_strategy="steps" if test else "no",
-        eval_steps=s["eval_steps"],
+        eval_steps=settings.eval_steps,
         save_strategy="steps",
-        save_steps=s["save_steps"],
+        save_steps=settings.save_steps,
         save_total_limit=None,  # transformers deletes before the manifest is written: `checkpoints.Kept` does it afterwards
         load_best_model_at_end=False,  # transformers does not verify what it loads: `restore_best` does
         metric_for_best_model="eval_loss" if test else None,
@@ -231,22 +232,24 @@ def arguments(s: dict[str, Any], steps: int, folder: Path, test: bool, kind: typ
     )
 
 
-def optimizer(s: dict[str, Any]) -> str:
+def optimizer(settings: Settings) -> str:
     """Return transformers' name of the optimizer. On a GPU the fused AdamW: the plain one copies all trained parameters at every step."""
-    fused = "adamw_torch" if s["device"] == "cpu" else "adamw_torch_fused"
-    return {"adamw": fused, "adamw_8bit": "adamw_8bit", "paged_adamw_8bit": "paged_adamw_8bit", "adafactor": "adafactor"}[s["optimizer"]]
+    fused = "adamw_torch" if settings.device == "cpu" else "adamw_torch_fused"
+    return {"adamw": fused, "adamw_8bit": "adamw_8bit", "paged_adamw_8bit": "paged_adamw_8bit", "adafactor": "adafactor"}[
+        settings.optimizer
+    ]
 
 
-def _autocast(s: dict[str, Any]) -> bool:
+def _autocast(settings: Settings) -> bool:
     """Return whether to use bf16 autocast: on GPUs that support it, with fp32 weights too, which keep small updates."""
-    if s["device"] == "cpu" or s["precision"] == "fp16":
+    if settings.device == "cpu" or settings.precision == "fp16":
         return False
-    return torch.cuda.is_bf16_supported(including_emulation=False) if torch.cuda.is_available() else s["precision"] == "bf16"
+    return torch.cuda.is_bf16_supported(including_emulation=False) if torch.cuda.is_available() else settings.precision == "bf16"
 
 
-def multiple(s: dict[str, Any]) -> int | None:
+def multiple(settings: Settings) -> int | None:
     """Return the multiple that lengths are padded to: on a CPU oneDNN compiles a bf16 kernel for every new length. None without one."""
-    return 32 if s["device"] == "cpu" and s["precision"] == "bf16" else None
+    return 32 if settings.device == "cpu" and settings.precision == "bf16" else None
 
 
 class CountingCollator:
@@ -287,10 +290,10 @@ def train(job: Job, trainer, summary: dict[str, Any]) -> None:
     needs_validation(job, trainer, summary)
     if trainer.eval_dataset is not None and not job.resume:
         if not job.switchable:
-            r.write_status(baseline=baseline(job, trainer, BASELINE_ROWS if job.settings["method"] == "full" else None))
+            r.write_status(baseline=baseline(job, trainer, BASELINE_ROWS if job.settings.method == "full" else None))
     # without the plan's row warnings: the exact ones follow
     known = run_warnings.without_rows(paths.read_json(r.folder / "status.json", {}).get("warnings"))
-    warnings = run_warnings.add(known, run_warnings.of_rows(summary, job.settings.get("max_length")))
+    warnings = run_warnings.add(known, run_warnings.of_rows(summary, job.settings.max_length))
     r.write_status(prepared=summary, warnings=warnings, ready_seconds=round(time.monotonic() - job.began, 2))
     job.report.waited = time.time() - r.process.create_time()
     trainer.train(resume_from_checkpoint=str(job.resume) if job.resume else None)

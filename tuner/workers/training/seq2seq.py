@@ -90,12 +90,12 @@ def summary(train: Rows, validation: Rows) -> dict[str, Any]:
 
 def work(r: Reporter) -> None:
     job = run_loop.begin(r)
-    s, kind = job.settings, job.data.kind
-    train = text_pairs(job.tokenizer, job.values(False), kind, s["max_length"]).needed(s["max_length"])
-    validation = text_pairs(job.tokenizer, job.values(True), kind, s["max_length"])
+    settings, kind = job.settings, job.data.kind
+    train = text_pairs(job.tokenizer, job.values(False), kind, settings.max_length).needed(settings.max_length)
+    validation = text_pairs(job.tokenizer, job.values(True), kind, settings.max_length)
     job.notes["task.json"] = {
         "objective": "seq2seq",
-        "max_length": s["max_length"],
+        "max_length": settings.max_length,
         "longest_target": int(train.columns["labels"].lengths().max()),
     }
     model = run_loop.build(job)

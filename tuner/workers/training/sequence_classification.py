@@ -132,13 +132,13 @@ def class_weights(labels: list, about: dict[str, Any]) -> torch.Tensor:
 
 def work(r: Reporter) -> None:
     job = run_loop.begin(r)
-    s = job.settings
-    train = texts(job.tokenizer, job.values(False), s["max_length"]).needed(s["max_length"])
-    about = meaning(train, s["objective"], job.before)
+    settings = job.settings
+    train = texts(job.tokenizer, job.values(False), settings.max_length).needed(settings.max_length)
+    about = meaning(train, settings.objective, job.before)
     train = numbered(train, about)
-    validation = numbered(texts(job.tokenizer, job.values(True), s["max_length"]), about)
-    weights = class_weights(train.columns["labels"], about) if s.get("class_weights") and about["problem"] != NUMBER else None
-    job.notes["labels.json"] = about | {"objective": s["objective"], "max_length": s["max_length"]}
+    validation = numbered(texts(job.tokenizer, job.values(True), settings.max_length), about)
+    weights = class_weights(train.columns["labels"], about) if settings.class_weights and about["problem"] != NUMBER else None
+    job.notes["labels.json"] = about | {"objective": settings.objective, "max_length": settings.max_length}
     model = run_loop.build(job, names=about["names"], problem=about["problem"])
     run_loop.train(job, Classifier(job, model, train, validation, about, weights), run_loop.summary(train, validation))
 

@@ -16,6 +16,7 @@ from datasets import Dataset
 from transformers import Trainer
 from trl import SFTConfig, SFTTrainer
 
+from tuner.settings.run_config import Settings
 from tuner.workers.tokenization.lm_rows import IGNORED, Prepared, prepare
 from tuner.workers.training import run_loop
 from tuner.workers.training.callbacks import Reporter, guarded, leave
@@ -57,19 +58,19 @@ class OwnLoss(Exact):
         Trainer.log(self, logs, start_time)  # TRL's log averages entropy and accuracy of its fused head, which is not used here
 
 
-def arguments(s: dict[str, Any], steps: int, folder: Path, test: bool, *, keep: bool = False) -> SFTConfig:
+def arguments(settings: Settings, steps: int, folder: Path, test: bool, *, keep: bool = False) -> SFTConfig:
     """Return the arguments of all workers and those of SFTConfig; `keep` columns that TRL does not know."""
     return run_loop.arguments(
-        s,
+        settings,
         steps,
         folder,
         test,
         kind=SFTConfig,
-        pad_to_multiple_of=run_loop.multiple(s),
-        max_length=s["max_length"] if s["packing"] else None,
-        packing=s["packing"],
-        eval_packing=False if s["packing"] else None,
-        dataset_kwargs=None if s["packing"] else {"skip_prepare_dataset": True},
+        pad_to_multiple_of=run_loop.multiple(settings),
+        max_length=settings.max_length if settings.packing else None,
+        packing=settings.packing,
+        eval_packing=False if settings.packing else None,
+        dataset_kwargs=None if settings.packing else {"skip_prepare_dataset": True},
         prediction_loss_only=True,
         remove_unused_columns=not keep,
     )
@@ -77,14 +78,14 @@ def arguments(s: dict[str, Any], steps: int, folder: Path, test: bool, *, keep: 
 
 def rows_of(job: run_loop.Job, held_out: bool) -> Prepared:
     """Return the rows as tokens, with labels on the trained ones."""
-    s = job.settings
+    settings = job.settings
     return prepare(
         job.tokenizer,
         job.values(held_out),
         kind=job.data.kind,
-        objective=s["objective"],
-        max_length=s["max_length"],
-        fold_system=bool(s.get("fold_system")),
+        objective=settings.objective,
+        max_length=settings.max_length,
+        fold_system=settings.fold_system,
         needed=not held_out,  # a run can train without validation rows
     )
 
@@ -114,20 +115,20 @@ def with_weights(collator):
 
 
 def make_trainer(job: run_loop.Job, model, train: Prepared, validation: Prepared) -> SFTTrainer:
-    s = job.settings
+    settings = job.settings
     weighted = train.weighted or validation.weighted
-    own = s["device"] == "cpu" and not s["packing"]
+    own = settings.device == "cpu" and not settings.packing
     kind = OwnLoss if own or weighted else Exact
     whole = {n: p.data for n, p in model.named_parameters() if p.requires_grad}
     trainer = kind(
         model=model,
-        args=arguments(s, job.run.plan["steps"], job.run.path, bool(len(validation)), keep=weighted),
+        args=arguments(settings, job.run.plan["steps"], job.run.path, bool(len(validation)), keep=weighted),
         train_dataset=as_dataset(train),
         eval_dataset=as_dataset(validation) if len(validation) else None,
         processing_class=job.tokenizer,
         callbacks=[job.report],
     )
-    if kind is Exact and not s["packing"]:
+    if kind is Exact and not settings.packing:
         trainer.hook = model.register_forward_pre_hook(unmasked, with_kwargs=True)
     # with quantized weights TRL casts them to bf16, which loses small updates; on resume, PEFT would cast them to fp32 again
     for name, parameter in model.named_parameters():

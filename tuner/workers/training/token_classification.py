@@ -67,14 +67,19 @@ def tag_weights(rows: Rows, names: list[str]) -> torch.Tensor:
 
 def work(r: Reporter) -> None:
     job = run_loop.begin(r)
-    s = job.settings
+    settings = job.settings
     run_loop.require_offsets(job, "words can't be matched to tokens")
-    rows = words(job.tokenizer, job.values(False), s["max_length"]).needed(s["max_length"])
+    rows = words(job.tokenizer, job.values(False), settings.max_length).needed(settings.max_length)
     names = settled({tag for pairs in rows.columns["words"] for _, tag in pairs}, job.before)
     train = numbered(rows, names)
-    validation = numbered(words(job.tokenizer, job.values(True), s["max_length"]), names)
-    weights = tag_weights(train, names) if s.get("class_weights") else None
-    job.notes["labels.json"] = {"names": names, "objective": "tokens", "spans": scoring.marks_spans(names), "max_length": s["max_length"]}
+    validation = numbered(words(job.tokenizer, job.values(True), settings.max_length), names)
+    weights = tag_weights(train, names) if settings.class_weights else None
+    job.notes["labels.json"] = {
+        "names": names,
+        "objective": "tokens",
+        "spans": scoring.marks_spans(names),
+        "max_length": settings.max_length,
+    }
     model = run_loop.build(job, names=names)
     run_loop.train(job, Tagger(job, model, train, validation, names, weights), run_loop.summary(train, validation))
 

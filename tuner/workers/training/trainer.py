@@ -66,12 +66,12 @@ class TaskTrainer(Trainer):
     loss_is_scaled_for_ga = True
 
     def __init__(self, job: run_loop.Job, model, train: Rows, validation: Rows, pad: Pad, **more: Any):
-        s = job.settings
-        checkpointing = {"gradient_checkpointing_kwargs": {"use_reentrant": False}} if s["gradient_checkpointing"] else {}
+        settings = job.settings
+        checkpointing = {"gradient_checkpointing_kwargs": {"use_reentrant": False}} if settings.gradient_checkpointing else {}
         super().__init__(
             model=model,
             args=run_loop.arguments(
-                s, job.run.plan["steps"], job.run.path, bool(len(validation)), remove_unused_columns=False, **checkpointing
+                settings, job.run.plan["steps"], job.run.path, bool(len(validation)), remove_unused_columns=False, **checkpointing
             ),
             train_dataset=train,
             eval_dataset=validation if len(validation) else None,

@@ -1,0 +1,121 @@
+"""Read what a person asked for, from YAML, a form or `-s key=value`, into a checked `RunConfig`, with every problem at once."""
+
+import difflib
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from tuner.errors import SettingError, TunerError, raise_all
+from tuner.settings.run_config import FIELDS, RunConfig, available
+
+
+def parse(values: dict[str, Any]) -> RunConfig:
+    """Return a checked `RunConfig`; raise every problem at once (`Problems` or one `SettingError`), each with its field."""
+    if not isinstance(values, dict):
+        raise SettingError(
+            "The settings are not a list of names and values.",
+            asked=str(values)[:80],
+            available="name: value, one per line",
+            remedy="Write them like the files in presets/.",
+            field=None,
+        )
+    try:
+        return RunConfig(**values)
+    except ValidationError as error:
+        raise_all(_problems(error))
+        raise
+
+
+def _problems(error: ValidationError) -> list[TunerError]:
+    found: dict[str, TunerError] = {}
+    for e in error.errors():
+        name = str(e["loc"][0]) if e["loc"] else ""
+        if e["type"] == "extra_forbidden":
+            found.setdefault(
+                name,
+                SettingError(
+                    f"There is no setting called {name}.",
+                    asked=name,
+                    available=list(FIELDS),
+                    remedy=f"Did you mean {_closest(name)}?",
+                    field=name,
+                ),
+            )
+        else:
+            found.setdefault(
+                name,
+                SettingError(
+                    f"{FIELDS[name].title} can't be {e['input']!r}.",
+                    asked=e["input"],
+                    available=available(name),
+                    remedy=f"Choose {available(name)}.",
+                    field=name,
+                ),
+            )
+    return list(found.values())
+
+
+def _closest(name: str) -> str:
+    return next(iter(difflib.get_close_matches(name, FIELDS, 1, 0.0)), "learning_rate")
+
+
+def from_pairs(pairs: list[str]) -> dict[str, Any]:
+    """Return the settings of `-s key=value` arguments, with values read as YAML: {'lora_targets': ['q', 'v']}."""
+    out: dict[str, Any] = {}
+    problems: list[TunerError] = []
+    for pair in pairs:
+        key, equals, text = pair.partition("=")
+        if not equals:
+            problems.append(
+                SettingError(
+                    f"{pair!r} is not key=value.", asked=pair, available="key=value", remedy="Write, for example, -s epochs=2.", field=key
+                )
+            )
+            continue
+        try:
+            out[key.strip()] = yaml_value(text)
+        except yaml.YAMLError:
+            problems.append(
+                SettingError(
+                    f"The value of {key} can't be read: {text!r}.",
+                    asked=text,
+                    available=available(key.strip()),
+                    remedy="Close every bracket and quote.",
+                    field=key,
+                )
+            )
+    raise_all(problems)
+    return out
+
+
+def yaml_value(text: str) -> Any:
+    """Return the value of a YAML text; 1e-4 is a number."""
+    value = yaml.safe_load(text)
+    if isinstance(value, str):  # YAML 1.1 reads 1e-4 as text
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    return value
+
+
+def load_yaml(path: Path) -> dict[str, Any]:
+    """Return the settings in a YAML file, with numbers such as 1e-4 read as numbers; `SettingError` if it can't be read."""
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+        raise SettingError(
+            f"The file {path.name} can't be read as YAML.",
+            asked=str(error)[:200],
+            available="name: value, one per line",
+            remedy="Write it like the files in presets/.",
+        ) from error
+    if not isinstance(values, dict):
+        parse(values)  # raises the error
+    return {k: yaml_value(v) if isinstance(v, str) and v[:1].isdigit() else v for k, v in values.items()}
+
+
+def to_yaml(values: dict[str, Any]) -> str:
+    return yaml.safe_dump({k: v for k, v in values.items() if v is not None}, sort_keys=False, allow_unicode=True)
