@@ -50,7 +50,7 @@ def one(ws: Workspace, ref: str, settings: dict) -> dict:
     taught = paths.read_json(paths.machine_folder() / "speed.json")["factors"].get(part["key"], [math.nan])[-1]
     low, high = plan["seconds_low"], plan["seconds_high"]
     found = {"predicted": plan["seconds"], "low": low, "high": high, "took": took, "in_range": low <= took <= high}
-    seen = run.status["measured"]
+    seen = run.status.measured
     others = {k: (seen[f"{k}_seconds"] or math.nan) / part[k] for k in ("test", "save")}
     return found | {"step": taught / part["factor"], "uncorrected": taught} | others
 

@@ -130,9 +130,9 @@ def main() -> None:
     print(json.dumps({"asked": len(asked), "first": after["said"][:5]}, ensure_ascii=False))
     for name in ("likelier", "kind", "right"):
         print(f"{name:10} {before[name]:7.0%} before {after[name]:7.0%} after")
-    print(f"flipped    {flipped:7.0%} of {len(unkind)}; {took:.0f} s, of them {run.status['measured']['seconds']:.0f} s of learning")
+    print(f"flipped    {flipped:7.0%} of {len(unkind)}; {took:.0f} s, of them {run.status.measured['seconds']:.0f} s of learning")
     print(json.dumps({k: run.plan["settings"][k] for k in ("learning_rate", "beta", "epochs", "preference_loss", "method")}))
-    print("signs:", run.status.get("signs"))
+    print("signs:", run.status.signs)
 
 
 if __name__ == "__main__":

@@ -264,7 +264,7 @@ def about(ws: Workspace, id: str) -> str:
         run_text = "The starter as it comes."
     else:
         run = runs.get(ws, id)
-        before, after = (run.status.get("baseline") or {}).get("eval_loss"), run.best
+        before, after = run.status.baseline.get("eval_loss"), run.best
         loss = (
             f" Held-out loss {before:.3f} before, {after:.3f} after: {draw.in_words(before, after)}."
             if before is not None and after is not None

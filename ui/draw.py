@@ -68,8 +68,8 @@ def strip(device_name: str, free: int, total: int, live: list[runs.Run]) -> str:
     pills = []
     for run in live[:3]:
         p = run.progress
-        share = f"{100 * p['step'] / p['steps']:.0f}%" if p.get("steps") else runs.SENTENCES[run.state]
-        left = f" · {eta.describe(p)}" if p.get("eta_seconds") else ""
+        share = f"{100 * p.step / p.steps:.0f}%" if p.steps else runs.SENTENCES[run.state]
+        left = f" · {eta.describe(p)}" if p.eta_seconds else ""
         pills.append(f'<span class="ts-pill live">● {escape(run.name)} {share}{left}</span>')
     used = 100 * (total - free) / max(1, total)
     return (
@@ -120,19 +120,19 @@ def effort(plan) -> str:
 
 def progress(run: runs.Run) -> str:
     p, state = run.progress, run.state
-    share = 100 * p["step"] / p["steps"] if p.get("steps") else 0
-    parts = [f"<b>{escape(run.name)}</b>", f"{state}: {escape(run.status.get('reason') or runs.SENTENCES[state])}"]
-    if p.get("steps"):
-        parts.append(f"step {p['step']:,} of {p['steps']:,} ({share:.0f}%), epoch {p['epoch']:.2f}")
-    if p.get("elapsed_seconds"):
-        parts.append(f"{human_time(p['elapsed_seconds'])} so far")
-    if run.live and p.get("eta_seconds") is not None:
+    share = 100 * p.step / p.steps if p.steps else 0
+    parts = [f"<b>{escape(run.name)}</b>", f"{state}: {escape(run.status.reason or runs.SENTENCES[state])}"]
+    if p.steps:
+        parts.append(f"step {p.step:,} of {p.steps:,} ({share:.0f}%), epoch {p.epoch:.2f}")
+    if p.elapsed_seconds:
+        parts.append(f"{human_time(p.elapsed_seconds)} so far")
+    if run.live and p.eta_seconds is not None:
         parts.append(eta.describe(p))
-    before, after = (run.status.get("baseline") or {}).get("eval_loss"), run.best
+    before, after = run.status.baseline.get("eval_loss"), run.best
     if before is not None and after is not None:
         parts.append(f"held-out loss {before:.3f} before, {after:.3f} at its best: {in_words(before, after)}")
     parts += judged(run)
-    parts += [f"<b>{escape(sign)}</b>" for sign in run.status.get("signs") or []]
+    parts += [f"<b>{escape(sign)}</b>" for sign in run.status.signs]
     parts += [f'<b role="status">{escape(run_warnings.sentence(w))}</b>' for w in run.warnings]
     parts += used(run)
     bar = f'<div class="ts-bar" role="progressbar" aria-valuenow="{share:.0f}" aria-valuemin="0" aria-valuemax="100"><span class="ts-fill" style="width:{share:.1f}%"></span></div>'
@@ -141,9 +141,9 @@ def progress(run: runs.Run) -> str:
 
 def used(run: runs.Run) -> list[str]:
     """The peak of memory beside what was predicted, and what a dry run changed before the start."""
-    told, found = (run.status.get("dry_run") or {}).get("changed"), None
-    if not run.live and run.status.get("measured") and run.plan.get("uncorrected_bytes"):  # else the prediction was of other settings
-        found = calibration.measured_peak(run.status["measured"], run.plan["breakdown"])
+    told, found = run.status.dry_run.get("changed"), None
+    if not run.live and run.status.measured and run.plan.get("uncorrected_bytes"):  # else the prediction was of other settings
+        found = calibration.measured_peak(run.status.measured, run.plan["breakdown"])
     took = [f"took {human_bytes(found)} of memory, {human_bytes(run.plan['peak_bytes'])} were predicted"] if found else []
     return ([escape(told)] if told else []) + took
 
@@ -151,7 +151,7 @@ def used(run: runs.Run) -> list[str]:
 def judged(run: runs.Run) -> list[str]:
     """The objective's own metrics on held-out rows, before and at the best state."""
     names = objectives.get(run.plan["settings"]["objective"]).metrics
-    before, best = run.status.get("baseline") or {}, run.status.get("best") or {}
+    before, best = run.status.baseline, run.status.best
     shown = [(name.replace("_", " "), before.get(name), best[name]) for name in names[:2] if best.get(name) is not None]
     return [f"{name} {after:.3f}" + (f" ({first:.3f} before)" if first is not None else "") for name, first, after in shown]
 

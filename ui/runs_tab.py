@@ -219,7 +219,7 @@ def _row(r: runs.Run) -> list[str]:
         r.brief["model"] or "",
         r.brief["method"],
         "" if r.best is None else f"{r.best:.4f}",
-        human_time(r.progress["elapsed_seconds"]) if r.progress.get("elapsed_seconds") else "",
+        human_time(r.progress.elapsed_seconds) if r.progress.elapsed_seconds else "",
         (r.about.get("created") or "")[:16].replace("T", " "),
         r.notes[:80],
     ]

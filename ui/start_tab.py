@@ -54,7 +54,7 @@ def last_runs(found: list[runs.Run]):
             r.state,
             str(r.config.get("data", "")),
             "" if r.best is None else f"{r.best:.3f}",
-            human_time(r.progress["elapsed_seconds"]) if r.progress.get("elapsed_seconds") else "",
+            human_time(r.progress.elapsed_seconds) if r.progress.elapsed_seconds else "",
         ]
         for r in found
     ]

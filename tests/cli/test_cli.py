@@ -290,7 +290,7 @@ def test_train_plain_text_from_a_file_of_settings(ws, tmp_path):
     shown = call(ws, "show", document["run"])
     assert shown["settings"]["objective"] == "text" and shown["progress"]["steps"] == 2 and shown["settings"]["lora_rank"] == 2
     run = runs.get(ws, document["run"])
-    assert run.status["prepared"]["learnt_tokens"] == run.status["prepared"]["tokens"]
+    assert run.status.prepared["learnt_tokens"] == run.status.prepared["tokens"]
     again = call(ws, "train", run.path / "config.yaml", "--detach")  # what was asked is enough to ask it again
     assert again["run"] != run.id and again["state"] in ("queued", "preparing")
     assert runs.get(ws, again["run"]).config == run.config
@@ -323,7 +323,7 @@ def test_ctrl_c_saves_and_stops(ws, data):
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # whatever pytest itself was started with
     )
     run = until(lambda: next(iter(runs.listing(ws)), None), 60)
-    until(lambda: runs.get(ws, run.id).progress.get("step", 0) >= 3, 90)
+    until(lambda: runs.get(ws, run.id).progress.step >= 3, 90)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=90)
     assert process.returncode == 0, err[-2000:]
@@ -407,10 +407,10 @@ def test_demo(ws):
 def test_a_run_that_was_stopped_is_resumed_to_its_end(ws, data):
     wish = ("--model", "starter", "--data", data.ref, "-s", "max_steps=100", "-s", "epochs=1000", "-s", "device=cpu", "-s", "eval_steps=50")
     run = call(ws, "train", *wish, "--detach")["run"]
-    until(lambda: runs.get(ws, run).progress.get("step", 0) >= 3, 90)
+    until(lambda: runs.get(ws, run).progress.step >= 3, 90)
     runs.ask_to_stop(ws, run)
     stopped = until(lambda: r if not (r := runs.get(ws, run)).live else None, 90)
-    assert stopped.state == "stopped" and 3 <= stopped.progress["step"] < 100
+    assert stopped.state == "stopped" and 3 <= stopped.progress.step < 100
     ended = call(ws, "resume", run)
     assert ended["state"] == "finished" and ended["best"] is not None
     steps = [row[0] for row in call(ws, "metrics", run)["rows"]]
@@ -421,7 +421,7 @@ def test_a_run_that_ends_badly_says_so_as_an_error(ws, data):
     from tuner.cli.train import ended_badly
 
     run = call(ws, "train", "--model", "starter", "--data", data.ref, "-s", "max_steps=3000", "-s", "epochs=1000", "--detach")["run"]
-    until(lambda: runs.get(ws, run).progress.get("step", 0) >= 1, 90)
+    until(lambda: runs.get(ws, run).progress.step >= 1, 90)
     with closing(queue.connect(ws.machine_folder())) as db:
         os.kill(db.execute("SELECT pid FROM jobs WHERE kind = 'train'").fetchone()[0], signal.SIGKILL)
     run = until(lambda: r if not (r := runs.get(ws, run)).live else None, 60)

@@ -95,14 +95,14 @@ def tuned(ws, name: str):
     run = training.start(ws, {"model": "starter", "data": sample_data.add(ws, name).ref}, preset="balanced", name=name)
     run = training.wait(ws, run.id)
     assert run.state == "finished", run.status
-    print(f"{name}: {run.progress['elapsed_seconds']:.0f} s, {run.status['best']}")
+    print(f"{name}: {run.progress.elapsed_seconds:.0f} s, {run.status.best}")
     return run
 
 
 def test_tickets_are_sorted(ws):
     run = tuned(ws, "tickets")
     assert run.plan["settings"]["objective"] == "classification" and run.plan["data"]["held_out"] >= 25
-    assert run.status["best"]["accuracy"] > 0.95 and run.status["baseline"]["accuracy"] < 0.5
+    assert run.status.best["accuracy"] > 0.95 and run.status.baseline["accuracy"] < 0.5
 
 
 @pytest.mark.long
@@ -114,7 +114,7 @@ def test_a_translator_beats_its_base(ws):
     from tuner.serving import chat_client
 
     run = tuned(ws, "translation")
-    assert run.plan["settings"]["method"] == "full" and run.best < run.status["baseline"]["eval_loss"] / 10
+    assert run.plan["settings"]["method"] == "full" and run.best < run.status.baseline["eval_loss"] / 10
     data, client, found = store.get(ws, run.config["data"]), chat_client.Client(ws), {}
     talks = [convert.as_messages(r["value"], data.kind) for r in store.rows(data, 0, 15, held_out=True)]
     for base in (True, False):

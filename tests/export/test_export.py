@@ -72,7 +72,7 @@ def test_the_card_of_an_export(house):
     assert card.startswith("---\nlibrary_name: peft\n") and f"# {run.name}" in card
     for fact in (
         f"{run.best:.4f}",
-        f"{run.status['baseline']['eval_loss']:.4f}",
+        f"{run.status.baseline['eval_loss']:.4f}",
         house.data.sha256,
         "| `lora_rank` | 8 | you |",
         "starter",

@@ -21,10 +21,10 @@ def test_a_run_on_the_card(ws, method, precision):
     values = {"model": "starter", "data": ds.ref, "method": method, "max_steps": 40} | ({"precision": precision} if precision else {})
     run = training.wait(ws, training.start(ws, values).id)
     assert run.state == "finished", runs.log_tail(run)
-    assert run.plan["device"] == card.id and run.best < run.status["baseline"]["eval_loss"]
-    measured, predicted = calibration.measured_peak(run.status["measured"], run.plan["breakdown"]), run.plan["peak_bytes"]
+    assert run.plan["device"] == card.id and run.best < run.status.baseline["eval_loss"]
+    measured, predicted = calibration.measured_peak(run.status.measured, run.plan["breakdown"]), run.plan["peak_bytes"]
     print(
-        f"{method}: took {measured / 1e6:.0f} MB, predicted {predicted / 1e6:.0f} MB (with the driver's part), {run.progress['elapsed_seconds']} s"
+        f"{method}: took {measured / 1e6:.0f} MB, predicted {predicted / 1e6:.0f} MB (with the driver's part), {run.progress.elapsed_seconds} s"
     )
     assert 0.6 * predicted < measured < 1.1 * predicted
     answer = chat_client.Client(ws, card.id).answer(

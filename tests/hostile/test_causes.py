@@ -40,13 +40,13 @@ def test_a_full_disk_while_training(small):
     with faults.paused(worker):
         filler = faults.fill(ws.root)
     run = training.wait(ws, run.id)
-    assert run.state == "failed" and run.status["error"]["code"] == "disk" and "The disk is full" in run.status["reason"], run.status
-    assert f"step {checkpoints.step_of(runs.newest_whole_checkpoint(run.path))}" in run.status["reason"], "the state that is kept"
+    assert run.state == "failed" and run.status.error["code"] == "disk" and "The disk is full" in run.status.reason, run.status
+    assert f"step {checkpoints.step_of(runs.newest_whole_checkpoint(run.path))}" in run.status.reason, "the state that is kept"
     assert cli(ws, "show", run.id)["error"]["code"] == "disk", "what is there can be looked at on a full disk"
     filler.unlink()
     training.resume(ws, run.id)
     disturbed, left_alone = finish(ws, run), finish(ws, begin(ws, data, wish, "left alone"))
-    assert weights(disturbed) == weights(left_alone) and disturbed.status["best"] == left_alone.status["best"]
+    assert weights(disturbed) == weights(left_alone) and disturbed.status.best == left_alone.status.best
 
 
 def test_nothing_at_all_can_be_written(ws, data):
@@ -56,8 +56,8 @@ def test_nothing_at_all_can_be_written(ws, data):
     (worker,) = faults.at_work(ws, "workers.training.sft")
     faults.file_limit(worker, 1)
     run = training.wait(ws, run.id)
-    assert run.state == "failed" and run.status["error"]["code"] == "disk" and run.status["error"]["remedy"], run.status
-    assert f"step {checkpoints.step_of(runs.newest_whole_checkpoint(run.path))}" in run.status["reason"]
+    assert run.state == "failed" and run.status.error["code"] == "disk" and run.status.error["remedy"], run.status
+    assert f"step {checkpoints.step_of(runs.newest_whole_checkpoint(run.path))}" in run.status.reason
 
 
 def test_nothing_can_be_written_and_nobody_sees_the_exit_code(ws, data):
@@ -79,7 +79,7 @@ raise SystemExit(worker_exit.failed(folder, MemoryError()))
     assert done.returncode == settling.code_of({"code": "memory_short"}) != 1
     assert paths.read_json(run.path / "status.json")["state"] == "running"
     found = runs.get(ws, run.id)
-    assert found.state == "failed" and found.status["error"]["code"] == "memory_short" and not (run.path / disk_reserve.NAME).exists()
+    assert found.state == "failed" and found.status.error["code"] == "memory_short" and not (run.path / disk_reserve.NAME).exists()
 
 
 def test_too_little_memory_for_the_libraries(ws, data):
@@ -89,7 +89,7 @@ def test_too_little_memory_for_the_libraries(ws, data):
         child = faults.memory_limit(worker, 400_000_000, stdout=log, stderr=log, env=os.environ | {"PYTHONPATH": str(ROOT)})
         child.wait(120)
     found = runs.get(ws, run.id)
-    assert found.state == "failed" and found.status["error"]["code"] == "memory_short", (found.status, runs.log_tail(found)[-1500:])
+    assert found.state == "failed" and found.status.error["code"] == "memory_short", (found.status, runs.log_tail(found)[-1500:])
 
 
 STEP = """
@@ -114,8 +114,8 @@ def test_what_is_raised_in_a_step_is_told(ws, data):
     done = subprocess.run([sys.executable, "-c", STEP, *(str(r.path) for r in three)], env=env, capture_output=True, text=True)
     for run, code in zip(three, ("memory_short", "disk", "defect"), strict=True):
         found = runs.get(ws, run.id)
-        assert found.state == "failed" and found.status["error"]["code"] == code, (found.status, done.stderr[-2000:])
-        assert "Nothing had been saved yet" in found.status["reason"]
+        assert found.state == "failed" and found.status.error["code"] == code, (found.status, done.stderr[-2000:])
+        assert "Nothing had been saved yet" in found.status.reason
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_an_exit_code_tells_the_cause(ws, data, code, state, words):
     run = begin_quietly(ws, data, state="running")
     settling.settle(run.path, code)
     found = runs.get(ws, run.id)
-    assert (found.state, found.status["exit_code"]) == (state, code) and words in found.status["reason"]
+    assert (found.state, found.status.exit_code) == (state, code) and words in found.status.reason
 
 
 def test_a_full_disk_while_importing(ws, tmp_path):

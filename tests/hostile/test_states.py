@@ -33,7 +33,7 @@ def begin(ws: Workspace, data: store.Dataset, wish: dict = RUN, name: str = "run
 
 
 def at_step(ws, run, step: int) -> runs.Run:
-    return until(lambda: (r := runs.get(ws, run.id)).progress.get("step", 0) >= step and r, 90, every=0.02)
+    return until(lambda: (r := runs.get(ws, run.id)).progress.step >= step and r, 90, every=0.02)
 
 
 def finish(ws, run) -> runs.Run:
@@ -62,11 +62,11 @@ def undisturbed(tmp_path_factory) -> dict:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TUNESMITH_MACHINE", str(base / "machine"))
         run = finish(ws, begin(ws, store.add(ws, write_rows(base / "sums.jsonl", chat_rows()), held_out=0.1)))
-    return {"weights": weights(run), "best": run.status["best"]}
+    return {"weights": weights(run), "best": run.status.best}
 
 
 def same(run: runs.Run, undisturbed: dict) -> bool:
-    return weights(run) == undisturbed["weights"] and run.status["best"] == undisturbed["best"]
+    return weights(run) == undisturbed["weights"] and run.status.best == undisturbed["best"]
 
 
 # --- killed in pairs -------------------------------------------------------------------------------------------------
@@ -75,7 +75,7 @@ def same(run: runs.Run, undisturbed: dict) -> bool:
 def test_supervisor_and_training_worker(ws, data, undisturbed):
     """Without a page: every command says what is true at once; the newest checkpoint, which is the best one, was damaged meanwhile."""
     run = begin(ws, data)
-    until(lambda: (runs.get(ws, run.id).status.get("best") or {}).get("step") == 12, 90, every=0.02)
+    until(lambda: runs.get(ws, run.id).status.best.get("step") == 12, 90, every=0.02)
     faults.kill(*faults.at_work(ws, "jobs.supervisor", "workers.training.sft"))
     assert paths.read_json(run.path / "status.json")["state"] == "running", "nobody is left to say anything else"
     faults.flip(run.path / "checkpoints" / "checkpoint-12" / "adapter_model.safetensors")
@@ -338,12 +338,12 @@ def test_the_best_evaluation_has_its_weights(ws, tmp_path):
     at_step(ws, run, 7)
     faults.kill(*faults.at_work(ws, "jobs.supervisor", "workers.training.sft"))
     run = runs.get(ws, run.id)
-    step = run.status["best"]["step"]
+    step = run.status.best["step"]
     assert step < 6 and runs.is_whole(run.path / "checkpoints" / f"checkpoint-{step}"), "saved though no step of saving"
     faults.flip(run.path / "checkpoints" / f"checkpoint-{step}" / "adapter_model.safetensors")
     training.resume(ws, run.id)
     run = finish(ws, run)
-    best = run.status["best"]
+    best = run.status.best
     assert best["step"] > step and weights(run) == paths.sha256(
         run.path / f"checkpoints/checkpoint-{best['step']}/adapter_model.safetensors"
     )
@@ -358,7 +358,7 @@ def runs_at(run, step: int):
 
 def evaluated(ws, run, data) -> float:
     """The validation loss of the weights in model/: a run that continues from them evaluates them before its first step."""
-    return finish(ws, begin(ws, data, WISH | {"max_steps": 1, "model": run.id}, "after")).status["baseline"]["eval_loss"]
+    return finish(ws, begin(ws, data, WISH | {"max_steps": 1, "model": run.id}, "after")).status.baseline["eval_loss"]
 
 
 @pytest.mark.long
@@ -378,7 +378,7 @@ def test_kills_at_any_moment_of_saving(ws, data, undisturbed):
     kills, peace = 0, finish(ws, begin(ws, data, RUN | {"eval_steps": 2}, "peace"))
     run = begin(ws, data, RUN | {"eval_steps": 2}, "kills")
     while kills < 12 and runs.get(ws, run.id).live:
-        step = runs.get(ws, run.id).progress.get("step", 0)
+        step = runs.get(ws, run.id).progress.step
         until(
             lambda s=step: list((run.path / "checkpoints").glob(f"checkpoint-{s + 2 - s % 2}")) or not runs.get(ws, run.id).live, 60, 0.001
         )
@@ -386,6 +386,6 @@ def test_kills_at_any_moment_of_saving(ws, data, undisturbed):
         faults.kill(*pids)
         kills += 1
         if (now := runs.get(ws, run.id)).state == "interrupted":
-            assert now.progress.get("step", 0) < 6 or runs.newest_whole_checkpoint(run.path)
+            assert now.progress.step < 6 or runs.newest_whole_checkpoint(run.path)
             training.resume(ws, run.id)
     assert weights(finish(ws, run)) == weights(peace)

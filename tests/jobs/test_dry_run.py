@@ -220,10 +220,10 @@ def test_a_model_that_is_not_here_is_not_downloaded_to_be_measured(ws, data):
 
 def test_one_at_a_time_on_a_device_and_taken_back_at_once(ws, data):
     run = training.start(ws, wish(data, epochs=1000, max_steps=400, eval_steps=400))
-    until(lambda: runs.get(ws, run.id).progress.get("step"), 90)
+    until(lambda: runs.get(ws, run.id).progress.step, 90)
     _, id = training.measure(ws, wish(data))
-    at = runs.get(ws, run.id).progress["step"]
-    until(lambda: runs.get(ws, run.id).progress["step"] > at + 3, 60)
+    at = runs.get(ws, run.id).progress.step
+    until(lambda: runs.get(ws, run.id).progress.step > at + 3, 60)
     assert paths.read_json(ws.jobs / id / "status.json")["state"] == "queued", "the device is the run's"
     runs.ask_to_stop(ws, run.id)
     ended(ws, run)
@@ -254,7 +254,7 @@ def test_the_run_after_a_dry_run_is_the_same_to_the_byte(ws, data, monkeypatch):
     close = training.start(ws, settings, name="close")
     assert (close.path / "measure").exists() and close.plan["settings"] == plain.plan["settings"]
     reasons = set()
-    until(lambda: reasons.add(runs.get(ws, close.id).status.get("reason")) or not runs.get(ws, close.id).live, 120)
+    until(lambda: reasons.add(runs.get(ws, close.id).status.reason) or not runs.get(ws, close.id).live, 120)
     close = runs.get(ws, close.id)
     assert close.state == "finished", runs.log_tail(close)[-3000:]
     assert any(r and r.startswith(preflight.WORDS) for r in reasons), reasons
@@ -288,7 +288,7 @@ def test_what_does_not_fit_goes_on_with_half_the_micro_batch(ws, long_data, monk
     run = training.start(ws, wish(long_data, effective_batch=16, max_length=256, micro_batch=16, max_steps=1, epochs=1))
     run = ended(ws, run)
     assert run.state == "finished", runs.log_tail(run)[-3000:]
-    s, found = run.plan["settings"], run.status["dry_run"]
+    s, found = run.plan["settings"], run.status.dry_run
     assert s["micro_batch"] == found["micro_batch"] < 16 and s["effective_batch"] == 16
     assert found["fits"] and found["peak_bytes"] < big * 0.9 and found["changed"].startswith("Dry run: ")
     told = next(r for r in run.plan["reasons"] if r["setting"] == "micro_batch")
@@ -300,9 +300,9 @@ def test_what_a_person_fixed_is_not_changed_and_fails_before_any_work(ws, data, 
     too_large(monkeypatch, "you", 100_000_000)
     run = ended(ws, training.start(ws, wish(data, micro_batch=2)))
     assert run.state == "failed" and run.plan["settings"]["micro_batch"] == 2
-    error = run.status["error"]
+    error = run.status.error
     assert error["code"] == "memory_short" and error["asked"] > 200e6 and error["available"] == 100_000_000 and error["remedy"]
-    assert "does not fit" in run.status["reason"] and not runs.metrics(run) and not (run.path / "checkpoints").exists()
+    assert "does not fit" in run.status.reason and not runs.metrics(run) and not (run.path / "checkpoints").exists()
 
 
 @pytest.mark.parametrize(("micro", "effective", "less"), [(16, 16, 8), (3, 6, 1), (6, 12, 3), (10, 30, 5), (1, 4, None)])
@@ -313,10 +313,10 @@ def test_half_a_micro_batch_still_divides_the_rows_of_a_step(micro, effective, l
 def test_a_run_can_be_stopped_while_it_is_measured(ws, data, monkeypatch):
     monkeypatch.setattr(dry_run, "near", lambda plan: True)
     run = training.start(ws, wish(data))
-    until(lambda: (runs.get(ws, run.id).status.get("reason") or "").startswith(preflight.WORDS), 60)
+    until(lambda: (runs.get(ws, run.id).status.reason or "").startswith(preflight.WORDS), 60)
     runs.ask_to_stop(ws, run.id)
     run = ended(ws, run)
-    assert run.state == "stopped" and "during the dry run" in run.status["reason"] and not (run.path / "model").exists()
+    assert run.state == "stopped" and "during the dry run" in run.status.reason and not (run.path / "model").exists()
     assert (run.path / "measure").exists(), "resumed, it is measured first"
 
 

@@ -88,10 +88,10 @@ def test_what_was_stopped_goes_on_and_what_waited_is_done(before):
     run_queue.watch_again(before)
     assert dry_run.wait(before, waiting_dry_run.name)["fits"]
     ended = training.wait(before, "waiting")
-    assert ended.state == "finished" and ended.status["dry_run"]["fits"], ended.status
+    assert ended.state == "finished" and ended.status.dry_run["fits"], ended.status
     training.resume(before, "stopped")
     resumed = training.wait(before, "stopped")
-    assert resumed.state == "finished" and resumed.progress["step"] == 300, resumed.status
+    assert resumed.state == "finished" and resumed.progress.step == 300, resumed.status
     assert [row[0] for row in runs.metrics_table(resumed)["rows"]] == list(range(1, 301)), "no step is missing, and none is there twice"
 
 

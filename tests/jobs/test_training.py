@@ -86,7 +86,7 @@ def supervisors(ws) -> list[int]:
 
 
 def at_step(ws, run, step: int) -> runs.Run:
-    return until(lambda: (now := runs.get(ws, run.id)).progress.get("step", 0) >= step and now, 90)
+    return until(lambda: (now := runs.get(ws, run.id)).progress.step >= step and now, 90)
 
 
 def losses_logged(run) -> int:
@@ -101,11 +101,11 @@ def test_a_lora_run(house):
     measured = table(run)
     assert {"loss", "eval_loss", "learning_rate", "grad_norm", "tokens_per_second", "memory_bytes"} <= set(measured)
     assert sorted(measured["loss"]) == list(range(1, 13)) and sorted(measured["eval_loss"]) == [4, 8, 12]
-    assert run.best == min(measured["eval_loss"].values()) and run.status["best"]["step"] in (4, 8, 12)
-    assert run.best < run.status["baseline"]["eval_loss"] * 0.6 and run.status["baseline"]["rows"] == house.data.held_out
+    assert run.best == min(measured["eval_loss"].values()) and run.status.best["step"] in (4, 8, 12)
+    assert run.best < run.status.baseline["eval_loss"] * 0.6 and run.status.baseline["rows"] == house.data.held_out
     assert measured["loss"][12] < measured["loss"][1] * 0.6
-    assert run.progress["step"] == run.progress["steps"] == 12 and run.progress["eta_seconds"] == 0
-    assert run.status["measured"]["peak_bytes"] > 10**8 and run.status["measured"]["tokens"] > 1000 and run.status["reason"] is None
+    assert run.progress.step == run.progress.steps == 12 and run.progress.eta_seconds == 0
+    assert run.status.measured["peak_bytes"] > 10**8 and run.status.measured["tokens"] > 1000 and run.status.reason is None
     assert not runs.alive(run) and not (run.path / "control").exists()
 
 
@@ -127,7 +127,7 @@ def test_the_card_tells_what_was_done(house):
     for id in (house.lora, house.full):
         run = house.run(id)
         card = (run.path / "card.md").read_text()
-        assert f"{run.status['baseline']['eval_loss']:.4f}" in card and f"{run.best:.4f}" in card and house.data.sha256 in card
+        assert f"{run.status.baseline['eval_loss']:.4f}" in card and f"{run.best:.4f}" in card and house.data.sha256 in card
         assert "| `learning_rate` |" in card and 'AutoTokenizer.from_pretrained("./model")' in card and (run.path / "model").is_dir()
 
 
@@ -136,7 +136,7 @@ def test_a_full_run_is_written_as_wide_as_its_base(house):
     after, before = (models.header(f / "model.safetensors") for f in (run.path / "model", paths.STARTER))
     assert {k: (v["dtype"], v["shape"]) for k, v in after.items()} == {k: (v["dtype"], v["shape"]) for k, v in before.items()}
     assert paths.sha256(run.path / "model" / "model.safetensors") != paths.sha256(paths.STARTER / "model.safetensors")
-    assert run.best < run.status["baseline"]["eval_loss"] and models.resolve(run.id, house.ws, need_weights=True).kind == "run"
+    assert run.best < run.status.baseline["eval_loss"] and models.resolve(run.id, house.ws, need_weights=True).kind == "run"
 
 
 def test_the_best_state_is_kept_and_not_the_last(ws, tmp_path):
@@ -146,17 +146,17 @@ def test_the_best_state_is_kept_and_not_the_last(ws, tmp_path):
     run = finish(ws, start(ws, data, max_steps=6, eval_steps=1, learning_rate=3e-2))
     tests = table(run)["eval_loss"]
     step = min(tests, key=tests.get)
-    assert run.status["best"] == {"eval_loss": tests[step], "step": step} and step < 6
+    assert run.status.best == {"eval_loss": tests[step], "step": step} and step < 6
     best, last = (run.path / "checkpoints" / f"checkpoint-{n}" / "adapter_model.safetensors" for n in (step, 6))
     assert paths.sha256(run.path / "model" / "adapter_model.safetensors") == paths.sha256(best) != paths.sha256(last)
-    assert run.status["baseline"]["eval_loss"] < tests[step] < tests[6]
+    assert run.status.baseline["eval_loss"] < tests[step] < tests[6]
 
 
 def test_a_run_goes_on_from_a_run(house):
     wish = QUICK | {"model": house.lora, "data": house.data.ref, "max_steps": 3, "eval_steps": 3, "lora_rank": 8}
     run = finish(house.ws, training.start(house.ws, wish, name="further"))
     before = house.run(house.lora)
-    assert run.status["baseline"]["eval_loss"] == pytest.approx(before.best, rel=0.02) and run.best < before.best * 1.1
+    assert run.status.baseline["eval_loss"] == pytest.approx(before.best, rel=0.02) and run.best < before.best * 1.1
     assert run.config["model"] == house.lora and run.plan["model"]["adapter"] == str(before.path / "model")
     with pytest.raises(ConflictError, match="continued from"):
         runs.delete(house.ws, house.lora)
@@ -172,8 +172,8 @@ def test_a_run_whose_validation_rows_are_all_left_out_does_not_pass_for_validate
     run = runs.create(ws, training._wish(model, ds, None, asked), training._document(plan, model, ds, None), name="told nothing")
     Job(ws, "train", run.path).submit(plan.device, plan.peak_bytes)
     run = training.wait(ws, run.id, poll=0.1)
-    assert run.state == "failed" and f"None of the {data.held_out} validation rows can be used" in run.status["reason"]
-    assert "Raise the maximum length" in run.status["error"]["remedy"] and not run.progress.get("step")
+    assert run.state == "failed" and f"None of the {data.held_out} validation rows can be used" in run.status.reason
+    assert "Raise the maximum length" in run.status.error["remedy"] and not run.progress.step
     alone = store.remap(ws, data.ref, held_out=0.0)
     run = finish(ws, start(ws, alone, max_steps=2, max_length=64, accept_lost_rows=True))
     assert run.best is None and run.can_answer and "not measured" in (run.path / "card.md").read_text()
@@ -240,8 +240,8 @@ def test_a_loss_that_is_no_number_is_told(ws, data, tmp_path):
     weights[at : at + 2] = b"\xc0\x7f"  # NaN in bf16
     (folder / "model.safetensors").write_bytes(weights)
     run = training.wait(ws, start(ws, data, model=str(folder), max_steps=5, method="full", name="nan").id)
-    assert run.state == "failed" and run.status["error"]["code"] == "diverged" and run.status["error"]["field"] == "learning_rate"
-    assert "no longer a number" in run.status["reason"] and "Nothing had been saved" in run.status["reason"]
+    assert run.state == "failed" and run.status.error["code"] == "diverged" and run.status.error["field"] == "learning_rate"
+    assert "no longer a number" in run.status.reason and "Nothing had been saved" in run.status.reason
     assert table(run)["loss"] == {1: None} and not run.can_answer and "Traceback" in runs.log_tail(run)
     assert json.dumps(run.detail(), allow_nan=False)
 
@@ -255,18 +255,18 @@ def test_a_killed_worker_is_told_and_resumed_without_doubling(ws, data):
     os.kill(pid_of(ws, run), signal.SIGKILL)
     run = training.wait(ws, run.id)
     saved = runs.newest_whole_checkpoint(run.path)
-    assert run.state == "interrupted" and "killed" in run.status["reason"] and f"step {saved.name.split('-')[-1]}" in run.status["reason"]
+    assert run.state == "interrupted" and "killed" in run.status.reason and f"step {saved.name.split('-')[-1]}" in run.status.reason
     assert not run.can_answer and not run.live
     half = run.path / "checkpoints" / "checkpoint-55"  # as a kill in mid-save leaves it
     shutil.copytree(saved, half)
     (half / "MANIFEST.json").unlink()
     (half / "adapter_model.safetensors").write_bytes((saved / "adapter_model.safetensors").read_bytes()[:1000])
-    before, elapsed = losses_logged(run), run.progress["elapsed_seconds"]
+    before, elapsed = losses_logged(run), run.progress.elapsed_seconds
     run = finish(ws, training.resume(ws, run.id))
     assert "checkpoint-55 is incomplete" in runs.log_tail(run, 10**6)
     assert losses_logged(run) - before == 60 - int(saved.name.split("-")[-1])  # it went on and did not begin again
     steps = [step for step, key, _ in runs.metrics(run) if key == "loss"]
-    assert steps == list(range(1, 61)) and run.progress["elapsed_seconds"] > elapsed and run.status["reason"] is None
+    assert steps == list(range(1, 61)) and run.progress.elapsed_seconds > elapsed and run.status.reason is None
     with pytest.raises(ConflictError):
         training.resume(ws, run.id)
 
@@ -309,12 +309,12 @@ def test_stop_saves_and_the_run_can_go_on(ws, data):
     runs.ask_to_stop(ws, second.id)
     runs.ask_to_stop(ws, first.id)
     stopped = training.wait(ws, first.id)
-    step = stopped.progress["step"]
-    assert stopped.state == "stopped" and 5 <= step < 60 and "saved" in stopped.status["reason"]
+    step = stopped.progress.step
+    assert stopped.state == "stopped" and 5 <= step < 60 and "saved" in stopped.status.reason
     assert stopped.can_answer and (stopped.path / "card.md").exists() and not (stopped.path / "control").exists()
     assert runs.newest_whole_checkpoint(stopped.path).name == f"checkpoint-{step}" and stopped.best is not None
     waiting = training.wait(ws, second.id)
-    assert (waiting.state, waiting.status["reason"]) == ("stopped", "Stopped before it began.") and not waiting.can_answer
+    assert (waiting.state, waiting.status.reason) == ("stopped", "Stopped before it began.") and not waiting.can_answer
     done = finish(ws, training.resume(ws, first.id))
     assert sorted(table(done)["loss"]) == list(range(1, 61)) and losses_logged(done) == 60
 
@@ -328,8 +328,8 @@ def test_random_kills(ws, data):
         if now.state == "interrupted":
             training.resume(ws, run.id)
         elif now.state == "running" and kills < 10:
-            goal = now.progress["step"] + chance.randint(1, 25)
-            until(lambda goal=goal: (r := runs.get(ws, run.id)).progress["step"] >= goal or not r.live, 120, chance.uniform(0.01, 0.1))
+            goal = now.progress.step + chance.randint(1, 25)
+            until(lambda goal=goal: (r := runs.get(ws, run.id)).progress.step >= goal or not r.live, 120, chance.uniform(0.01, 0.1))
             if runs.get(ws, run.id).live:
                 os.kill(pid_of(ws, run), signal.SIGKILL)
                 kills += 1
@@ -346,11 +346,11 @@ def test_a_worker_without_a_last_word_is_no_success(ws, data, code, words):
     runs.write_status(run.path, state="running")
     supervisor.settle(run.path, code)
     after = runs.get(ws, run.id)
-    assert after.state == "interrupted" and words in after.status["reason"] and "Resume the run to start again" in after.status["reason"]
+    assert after.state == "interrupted" and words in after.status.reason and "Resume the run to start again" in after.status.reason
     for ending in ("finished", "stopped", "failed"):
         runs.write_status(run.path, state=ending, reason=None)
         supervisor.settle(run.path, code)
-        assert (runs.get(ws, run.id).state, runs.get(ws, run.id).status["reason"]) == (ending, None)
+        assert (runs.get(ws, run.id).state, runs.get(ws, run.id).status.reason) == (ending, None)
 
 
 def make(ws, data, name, **status) -> runs.Run:
@@ -366,7 +366,7 @@ def test_after_a_restart_of_the_computer_the_state_becomes_true(ws, data):
     run = make(ws, data, "before-the-restart", state="running", progress={"step": 7, "steps": 60})
     assert runs.get(ws, run.id).state == "interrupted" == paths.read_json(run.path / "status.json")["state"]
     run_queue.watch_again(ws)
-    assert runs.get(ws, run.id).progress["step"] == 7
+    assert runs.get(ws, run.id).progress.step == 7
 
 
 def test_work_is_queued_once(ws, data):
@@ -398,7 +398,7 @@ def test_a_device_that_vanished_while_the_run_waited(ws, data):
         pytest.skip("there is a card here")
     Job(ws, "train", run.path).submit("cuda:0")
     run = training.wait(ws, run.id)
-    assert run.state == "failed" and run.status["error"]["code"] == "device" and run.status["error"]["remedy"]
+    assert run.state == "failed" and run.status.error["code"] == "device" and run.status.error["remedy"]
 
 
 def test_what_is_missing_is_told_together(ws):
@@ -575,7 +575,7 @@ def test_other_kinds_are_learnt_as_chats(starter):
 def test_rows_are_what_the_plan_counted(house, starter):
     values = [r["value"] for r in store.iterate(house.data, held_out=False)]
     out = prepare(starter, *values)
-    prepared = house.run(house.lora).status["prepared"]
+    prepared = house.run(house.lora).status.prepared
     assert out.summary() == {k: v for k, v in prepared.items() if k != "held_out"}
     facts = training.data_facts(house.data, models.resolve("starter"), house.ws, wait=None)
     assert facts.exact and facts.rows == len(values) and facts.longest >= out.summary()["longest"]
@@ -586,7 +586,7 @@ def test_the_lesser_of_epochs_and_steps_ends_a_run(ws, data):
     """transformers forgets the epochs once max_steps is set; a run must not read the data more often than was planned."""
     values = {"model": "starter", "data": data.ref, "effective_batch": 8, "epochs": 1, "max_steps": 50, "device": "cpu"}
     run = training.wait(ws, training.start(ws, values).id)
-    assert run.state == "finished" and run.progress["steps"] == run.plan["steps"] == 4 and run.progress["epoch"] <= 1.01
+    assert run.state == "finished" and run.progress.steps == run.plan["steps"] == 4 and run.progress.epoch <= 1.01
 
 
 def test_a_run_goes_on_from_an_adapter_that_was_taken_away(house, tmp_path):
@@ -597,7 +597,7 @@ def test_a_run_goes_on_from_an_adapter_that_was_taken_away(house, tmp_path):
     common = {"model": str(tmp_path / "mine"), "data": house.data.ref, "effective_batch": 4, "device": "cpu", "max_steps": 2}
     run = training.wait(house.ws, training.start(house.ws, common).id)
     assert run.state == "finished", (run.status, runs.log_tail(run))
-    assert run.status["baseline"]["eval_loss"] == pytest.approx(house.run(house.lora).best, rel=1e-3), "it begins where the other ended"
+    assert run.status.baseline["eval_loss"] == pytest.approx(house.run(house.lora).best, rel=1e-3), "it begins where the other ended"
     full = training.start(house.ws, common | {"method": "full"})
     assert any("merged into the base model first" in note for note in full.plan["notes"])
     ended = training.wait(house.ws, full.id)
@@ -613,7 +613,7 @@ def test_a_row_of_weight_nought_teaches_nothing_and_a_heavy_one_more(ws, tmp_pat
     data = store.add(ws, write_rows(tmp_path / "weights.jsonl", rows), held_out=0.0)
     assert data.mapping["weight"] == "sample_weight"
     run = finish(ws, start(ws, data, epochs=1000, max_steps=25))
-    assert run.plan["settings"]["packing"] is False and run.status["prepared"]["rows"] == 32
+    assert run.plan["settings"]["packing"] is False and run.status.prepared["rows"] == 32
     heavy, light = losses_of(run, ["blue and green", "one or two"])
     assert heavy < 0.2 < 2 < light
     with pytest.raises(TunerError, match="weights of their own") as caught:
@@ -659,9 +659,7 @@ def test_another_technique_stands_on_a_base_of_its_own(house):
         and about["adapter"] is None
         and any("merged into the base model first" in n for n in run.plan["notes"])
     )
-    assert run.status["baseline"]["eval_loss"] == pytest.approx(house.run(house.lora).best, rel=1e-3), (
-        "off, it is what the first run learnt"
-    )
+    assert run.status.baseline["eval_loss"] == pytest.approx(house.run(house.lora).best, rel=1e-3), "off, it is what the first run learnt"
     client, greedy = talk.Client(house.ws, "cpu"), {"temperature": 0.0, "max_tokens": 20}
     question = [{"role": "user", "content": "What is 7 plus 7?"}]
     first = client.answer(talk.serving_spec(house.ws, house.lora), question, **greedy).text

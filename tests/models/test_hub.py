@@ -236,7 +236,7 @@ def test_a_run_with_a_model_of_the_hub_from_its_id_to_its_end(ws, data, tmp_path
     run = runs.get(ws, json.loads(out.stdout)["run"])
     assert run.state == "finished" and run.plan["model"]["revision"] == SHA
     assert any(path.endswith("model.safetensors") for path in handler.asked)
-    assert "estimated at four characters" in out.stderr and run.plan["rows"]["rows"] == run.status["prepared"]["rows"], (
+    assert "estimated at four characters" in out.stderr and run.plan["rows"]["rows"] == run.status.prepared["rows"], (
         "counted when it was there"
     )
     assert not any(w["name"] == "lengths_guessed" for w in run.warnings)

@@ -207,7 +207,7 @@ def test_many_steps_left_out_in_a_row_are_told(house, monkeypatch):
     from tuner.workers.training import callbacks
 
     run = house.run(house.lora)
-    before, said = run.status.get("warnings"), []
+    before, said = run.status.warnings, []
     reporter = SimpleNamespace(folder=run.path, write_status=lambda **change: said.append(change))
     told = callbacks.Report(reporter)
     skipped, taken = SimpleNamespace(step_was_skipped=True), SimpleNamespace(step_was_skipped=False)

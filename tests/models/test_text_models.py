@@ -204,7 +204,7 @@ def test_a_run_from_its_beginning_to_its_end(made, ws, kind, asked):
     asked = asked | {"model": str(made(kind)), "data": ds.ref, "max_steps": 4, "eval_steps": 2, "effective_batch": 4}
     run = training.wait(ws, training.start(ws, asked | {"device": "cpu", "learning_rate": 5e-3}).id)
     assert run.state == "finished", run.status
-    assert run.status["best"]["eval_loss"] < run.status["baseline"]["eval_loss"]
+    assert run.status.best["eval_loss"] < run.status.baseline["eval_loss"]
     answer = chat_client.Client(ws, "cpu").answer(
         chat_client.serving_spec(ws, run.id), [{"role": "user", "content": "Hello"}], max_tokens=4, temperature=0
     )

@@ -248,7 +248,7 @@ def test_a_real_run_teaches_the_next_plan(ws, tmp_path):
     wish = {"model": "starter", "data": data.ref, "device": "cpu", "effective_batch": 4, "lora_rank": 4, "epochs": 1}
     first = training.wait(ws, training.start(ws, wish).id)
     assert first.state == "finished", runs.log_tail(first)[-3000:]
-    took = first.status["measured"]
+    took = first.status.measured
     assert took["allocated_bytes"] is None and took["process_bytes"] >= took["peak_bytes"] > 10**8
     plan, *_ = training.prepare(ws, wish)
     assert plan.correction.runs == 1 and plan.uncorrected_bytes == first.plan["uncorrected_bytes"] == first.plan["peak_bytes"]

@@ -197,7 +197,7 @@ def test_what_the_plan_says_is_what_the_run_does(ws, tmp_path, models, cell):
     plan, run = planned(ws, ds, models[CELLS[cell][3]], settings)
     assert not plan.question, plan.question
     run = trained(ws, run)
-    prepared, s, measured = run.status["prepared"], plan.settings, table(run)
+    prepared, s, measured = run.status.prepared, plan.settings, table(run)
     # rows
     assert {k: prepared[k] for k in plan.rows} == plan.rows, "rows, cut, left out, notes, not seen, of both sides"
     told = {w["name"]: w["message"] for w in plan.warnings}
@@ -208,7 +208,7 @@ def test_what_the_plan_says_is_what_the_run_does(ws, tmp_path, models, cell):
         assert f"longest row has {longest_of(ws, ds, run):,} tokens" in reason
     assert prepared["longest"] <= s.max_length
     # steps, tests, saves
-    assert run.progress["step"] == plan.steps == max(measured["loss"])
+    assert run.progress.step == plan.steps == max(measured["loss"])
     assert plan.steps == math.ceil(math.ceil(prepared["rows"] / s.effective_batch) * s.epochs)
     tests = {n for n in range(1, plan.steps + 1) if n % s.eval_steps == 0} | {plan.steps}
     assert set(measured.get("eval_loss", {})) == (tests if prepared["held_out"]["rows"] else set())

@@ -99,7 +99,7 @@ def with_tools(ws, tmp_path):
 def test_a_runs_warnings_are_in_the_page_the_terminal_and_the_json(house, capsys, name):
     """As they stand in status.json of a run, whoever wrote them there."""
     run = house.run(house.lora)
-    before = run.status.get("warnings") or []
+    before = run.status.warnings
     warning = run_warnings.make(name, f"What happened was {name} & more.", "Do <this>.", step=3, fixes=[{"title": "Fix", "settings": {}}])
     runs.write_status(run.path, warnings=run_warnings.add(before, [warning]))
     try:

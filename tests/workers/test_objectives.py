@@ -145,7 +145,7 @@ def test_every_model_that_does_not_chat_can_be_asked():
 
 def test_one_label(ws, base, tmp_path):
     run = trained(ws, make(ws, base["bert"], coloured(200), "classification", "classification", tmp_path))
-    before, best, measured = run.status["baseline"], run.status["best"], table(run)
+    before, best, measured = run.status.baseline, run.status.best, table(run)
     assert before["fresh_head"] and before["accuracy"] < 0.5 and before["rows"] == run.plan["data"]["held_out"] <= 64
     assert best["accuracy"] > 0.9 and best["f1"] > 0.9 and best["eval_loss"] < before["eval_loss"] / 3
     assert set(measured["accuracy"]) == set(measured["f1"]) == set(measured["eval_loss"]) == {60, 120}
@@ -164,7 +164,7 @@ def test_several_labels_on_a_decoder(ws, base, tmp_path):
         rows.append({"text": " ".join(words), "label": said})
     run = make(ws, base["gpt2"], rows, "classification", "classification", tmp_path, max_steps=150)
     run = trained(ws, run)
-    before, best = run.status["baseline"], run.status["best"]
+    before, best = run.status.baseline, run.status.best
     assert best["f1"] > 0.85 > before["f1"] and best["accuracy"] > 0.6 > before["accuracy"] and best["eval_loss"] < before["eval_loss"] / 2
     assert paths.read_json(run.path / "model" / "labels.json")["problem"] == "multi_label_classification"
     assert (run.path / "model" / "model.safetensors").exists()
@@ -178,7 +178,7 @@ def test_regression(ws, base, tmp_path):
         chance.shuffle(words)
         rows.append({"text": " ".join(words), "label": 100.0 + 10 * n})
     run = trained(ws, make(ws, base["bert"], rows, "regression", "regression", tmp_path, max_steps=60))
-    before, best, about = run.status["baseline"], run.status["best"], paths.read_json(run.path / "model" / "labels.json")
+    before, best, about = run.status.baseline, run.status.best, paths.read_json(run.path / "model" / "labels.json")
     assert best["pearson"] > 0.95 and best["mae"] < 6 < before["mae"]  # in the unit of the data, of which one red is 10
     assert about["problem"] == "regression" and 115 < about["mean"] < 135 and 12 < about["std"] < 22
 
@@ -284,7 +284,7 @@ def test_tags(ws, base, tmp_path):
         words[at : at + 2], tags[at : at + 2] = chance.sample(COLOURS, 2), ["B-COL", "I-COL"]
         rows.append({"tokens": words, "tags": tags})
     run = trained(ws, make(ws, base["bert"], rows, "tokens", "tokens", tmp_path, max_steps=160, eval_steps=80, class_weights=True))
-    before, best = run.status["baseline"], run.status["best"]
+    before, best = run.status.baseline, run.status.best
     assert best["f1"] > 0.9 and best["precision"] > 0.85 and best["recall"] > 0.85 and before["f1"] < 0.3
     assert best["eval_loss"] < before["eval_loss"] / 3
     assert paths.read_json(run.path / "model" / "labels.json")["names"] == ["B-COL", "I-COL", "O"]
@@ -344,7 +344,7 @@ def test_answers_are_found_in_long_texts(ws, base, tmp_path):
     rows = asked(160, 12, 5) + asked(40, 50, 6)
     run = make(ws, base["bert"], rows, "qa", "qa", tmp_path, max_length=40, max_steps=240, eval_steps=120)
     run = trained(ws, run)
-    before, best = run.status["baseline"], run.status["best"]
+    before, best = run.status.baseline, run.status.best
     assert best["exact_match"] > 0.85 and best["f1"] >= best["exact_match"] and before["exact_match"] < 0.5
     assert best["eval_loss"] < before["eval_loss"] / 2 and before["rows"] == run.plan["data"]["held_out"]
     assert paths.read_json(run.path / "model" / "task.json")["no_answer"] is True
@@ -370,7 +370,7 @@ def test_translation(ws, base, tmp_path):
         rows.append({"source": f"say {a} {b}", "target": german[b]})
     run = make(ws, base["t5"], rows, "seq2seq", "seq2seq", tmp_path, learning_rate=1e-2, max_steps=160, eval_steps=80)
     run = trained(ws, run)
-    before, best, measured = run.status["baseline"], run.status["best"], table(run)
+    before, best, measured = run.status.baseline, run.status.best, table(run)
     assert best["chrf"] > 80 > 30 > before["chrf"] and best["eval_loss"] < before["eval_loss"] / 3 and "fresh_head" not in before
     assert set(measured["chrf"]) == {80, 160}
 

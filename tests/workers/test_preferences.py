@@ -425,7 +425,7 @@ def test_rated_answers_are_learnt_whole_and_a_resume_ends_in_the_same_bytes(ws, 
     first = worked(run)
     told = table(first)
     assert told["eval_loss"][12] < told["loss"][1] and told["eval_rewards/margins"][12] > 0 and 0 in told["eval_length/written"]
-    assert first.status["best"]["accuracy"] is not None and first.status["baseline"]["margin"] == pytest.approx(0, abs=1e-5)
+    assert first.status.best["accuracy"] is not None and first.status.baseline["margin"] == pytest.approx(0, abs=1e-5)
     at_the_end = checkpoint(first, 12)
     shutil.rmtree(run.path / "checkpoints" / "checkpoint-12")
     shutil.rmtree(run.path / "model")

@@ -52,7 +52,7 @@ def demo(ws: Workspace, args) -> dict:
         run = training.wait(ws, run.id, each=progress)
     if run.state != "finished":
         return 1, ended_badly(run)
-    say(f"Validation loss {run.status['baseline']['eval_loss']:.3f} before, {run.best:.3f} after. Asking both:")
+    say(f"Validation loss {run.status.baseline['eval_loss']:.3f} before, {run.best:.3f} after. Asking both:")
     client, answers = chat_client.Client(ws), []
     for prompt in demo_questions(store.get(ws, run.config["data"])):
         ask = [{"role": "user", "content": prompt}]
@@ -65,7 +65,7 @@ def demo(ws: Workspace, args) -> dict:
         "run": run.id,
         "state": run.state,
         "answers": answers,
-        "loss": {"before": run.status["baseline"]["eval_loss"], "after": run.best},
+        "loss": {"before": run.status.baseline["eval_loss"], "after": run.best},
     }
 
 

@@ -62,10 +62,10 @@ class Training(Line):
         from tuner import runs
 
         progress = run.progress
-        if progress.get("steps") and run.state in ("running", "stopping"):
-            self.show(step_of(run), progress["step"], progress["steps"])
+        if progress.steps and run.state in ("running", "stopping"):
+            self.show(step_of(run), progress.step, progress.steps)
         else:
-            self.show(f"{run.state}: {run.status.get('reason') or runs.SENTENCES[run.state]}", 0, None if run.live else 1)
+            self.show(f"{run.state}: {run.status.reason or runs.SENTENCES[run.state]}", 0, None if run.live else 1)
         if not run.live:
             self.end()
 
@@ -76,9 +76,9 @@ def step_of(run) -> str:
     from tuner.planning import eta
 
     progress = run.progress
-    loss = next((v for _, k, v in reversed(runs.metrics(run, since=progress["step"] - 5)) if k == "loss" and v is not None), None)
+    loss = next((v for _, k, v in reversed(runs.metrics(run, since=progress.step - 5)) if k == "loss" and v is not None), None)
     left = f", {words}" if (words := eta.describe(progress)) else ""
-    return f"step {progress['step']} of {progress['steps']}{f', loss {loss:.3f}' if loss is not None else ''}{left}"
+    return f"step {progress.step} of {progress.steps}{f', loss {loss:.3f}' if loss is not None else ''}{left}"
 
 
 class Counting(Line):

@@ -63,9 +63,9 @@ def _wait(ws: Workspace, id: str):
             runs.ask_to_stop(ws, id)
         with Training() as progress:
             run = training.wait(ws, id, each=progress)
-    if run.status.get("reason"):
-        say(run.status["reason"])
-    for sign in [*(run.status.get("signs") or []), *map(run_warnings.sentence, run.warnings)]:
+    if run.status.reason:
+        say(run.status.reason)
+    for sign in [*run.status.signs, *map(run_warnings.sentence, run.warnings)]:
         say(f"Note: {sign}")
     if run.state not in ("finished", "stopped"):
         return 1, ended_badly(run)
@@ -73,17 +73,17 @@ def _wait(ws: Workspace, id: str):
         "run": id,
         "state": run.state,
         "best": run.best,
-        "baseline": (run.status.get("baseline") or {}).get("eval_loss"),
-        "signs": run.status.get("signs") or [],
+        "baseline": run.status.baseline.get("eval_loss"),
+        "signs": run.status.signs,
         "warnings": run.warnings,
     }
 
 
 def ended_badly(run) -> dict[str, Any]:
     """Return the document of a run that failed or was interrupted: its own error, or what the supervisor found out."""
-    told = {"code": run.state, "field": None, "message": run.status.get("reason") or f"The run {run.state}.", "asked": run.id}
+    told = {"code": run.state, "field": None, "message": run.status.reason or f"The run {run.state}.", "asked": run.id}
     told |= {"available": None, "remedy": f"`tunesmith logs {run.id}` shows more; `tunesmith resume {run.id}` resumes it."}
-    return {"run": run.id, "state": run.state, "errors": [run.status.get("error") or told]}
+    return {"run": run.id, "state": run.state, "errors": [run.status.error or told]}
 
 
 def resume(ws: Workspace, args):

@@ -61,7 +61,7 @@ def evaluations(folder: Path, whole: list[Path]) -> dict[int, dict[str, float]]:
 
 
 def _measured(folder: Path) -> list[tuple[int, str, float | None]]:
-    run = runs.Run(folder.name, folder, {}, {}, {})
+    run = runs.Run(folder.name, folder, runs.RunStatus(), {}, {})
     try:
         return runs.metrics(run)
     except sqlite3.DatabaseError as error:  # the checkpoints record the same evaluations

@@ -68,7 +68,7 @@ def text(run: runs.Run, *, kind: str, base: str, here: str = ".") -> str:
     ]
     used = [f"| `{r['setting']}` | {r['value']} | {r['by']} |" for r in plan["reasons"]]
     loss = _results(status, objectives.get(settings.objective).metrics)
-    took = human_time((status.get("measured") or {}).get("seconds") or 0)
+    took = human_time(status.measured.get("seconds") or 0)
     return "\n".join(
         [
             *front,
@@ -135,9 +135,9 @@ def dtype_of(plan: dict) -> str:
     return "float32" if wide else "bfloat16"
 
 
-def _results(status: dict, names: tuple[str, ...]) -> list[str]:
+def _results(status: runs.RunStatus, names: tuple[str, ...]) -> list[str]:
     """Return the rows of the results table: validation loss and the objective's metrics before and after."""
-    before, after = status.get("baseline") or {}, status.get("best") or {}
+    before, after = status.baseline, status.best
     if after.get("eval_loss") is None:
         return ["| validation loss | not measured (no validation rows) | |"]
     found = [("validation loss", "eval_loss"), *[(f"validation {name.replace('_', ' ')}", name) for name in names if name in after]]

@@ -13,8 +13,7 @@ from typing import Any
 from tuner import models
 from tuner.devices import Device
 from tuner.errors import SettingError, TunerError, raise_all
-from tuner.models import mixed_precision
-from tuner.planning import token_counts
+from tuner.planning import contradictions, token_counts
 from tuner.settings import continuation, losses, methods, objectives, presets, run_config
 
 PACKABLE = ("chat", "text")
@@ -145,9 +144,7 @@ def settle(choices: Choices, model: models.Model, data: DataFacts, device: Devic
         _preference(choices, facts, data, problems)
     if model.adapter:
         _start(choices, model, problems)
-    _contradictions(choices, facts, problems)
-    _device(choices, facts, device, problems)
-    raise_all(problems)
+    raise_all([*problems, *contradictions.found(choices.settings, facts, device)])
 
 
 def _objective(choices: Choices, facts: models.ModelFacts, data: DataFacts, problems: list) -> None:
@@ -273,104 +270,6 @@ def _start(choices: Choices, model: models.Model, problems: list) -> None:
             problems.append(SettingError(message, asked=choices[name], available=[value], remedy=remedy, field=name))
         elif choices[name] != value:
             choices.put(name, value, "planner", "As in the adapter that the run continues from.")
-
-
-def _contradictions(choices: Choices, facts: models.ModelFacts, problems: list) -> None:
-    settings = choices.settings
-    room = facts.context - (settings.virtual_tokens if settings.method in methods.PROMPT_METHODS else 0)
-    if room < 64:
-        problems.append(
-            SettingError(
-                f"{facts.name} has a context of {facts.context} tokens, and {settings.virtual_tokens} virtual tokens leave no room for the text.",
-                asked=settings.virtual_tokens,
-                available=f"1 to {facts.context - 64}",
-                remedy="Choose fewer.",
-                field="virtual_tokens",
-            )
-        )
-    elif (settings.max_length or 0) > room:
-        problems.append(
-            SettingError(
-                f"{facts.name} has a context of {facts.context} tokens" + (", virtual tokens included." if room < facts.context else "."),
-                asked=settings.max_length,
-                available=f"16 to {room}",
-                remedy=f"Choose a maximum length up to {room}.",
-                field="max_length",
-            )
-        )
-    micro, effective = settings.micro_batch, settings.effective_batch
-    if micro and effective and (micro > effective or effective % micro):
-        fit = [d for d in range(1, effective + 1) if effective % d == 0]
-        problems.append(
-            SettingError(
-                f"An effective batch size of {effective} can't be split into micro-batches of {micro}.",
-                asked=micro,
-                available=fit,
-                remedy="Choose a micro-batch that divides the effective batch size.",
-                field="micro_batch",
-            )
-        )
-    save, evaluate = settings.save_steps, settings.eval_steps
-    if save and evaluate and save % evaluate:
-        problems.append(
-            SettingError(
-                f"Saving every {save} steps does not coincide with evaluating every {evaluate} steps, so the best checkpoint can't be kept.",
-                asked=save,
-                available=f"{evaluate}, {2 * evaluate}, {3 * evaluate} ...",
-                remedy=f"Choose a multiple of {evaluate}.",
-                field="save_steps",
-            )
-        )
-    if (
-        settings.method in ("lora", "qlora")
-        and settings.lora_targets != "all-linear"
-        and (unknown := _unknown_targets(settings.lora_targets, facts)) is not None
-    ):
-        known = list(models.targets(facts))
-        problems.append(
-            SettingError(
-                "LoRA does not adapt the LM head or the input embeddings: choose the last layers (with the head), or all-linear."
-                if {"lm_head", "embed_tokens", "wte", "shared"} & set(unknown)
-                else f"{facts.name} has no {' or '.join(unknown)} to adapt."
-                if unknown
-                else "No layers to adapt are named.",
-                asked=unknown,
-                available=["all-linear", *known],
-                remedy="Choose among these, or full module names.",
-                field="lora_targets",
-            )
-        )
-
-
-def _device(choices: Choices, facts: models.ModelFacts, device: Device, problems: list) -> None:
-    """Report what this device can't do at all."""
-    settings = choices.settings
-    if settings.precision == "fp16" and (no := mixed_precision.refusal(facts, device)):
-        can = ["bf16", "fp32"] if device.bf16 else ["fp32"]
-        problems.append(SettingError(no, asked="fp16", available=can, remedy=f"Choose {can[0]}.", field="precision"))
-    if device.quantizes:
-        return
-    why = f"{device.name} supports neither quantized weights nor 8-bit optimizers (bitsandbytes)."
-    if facts.quantized:
-        message = f"{facts.name} is stored {methods.STORED[facts.quantized]}, and {device.name} can't read such weights."
-        remedy = "Choose the 16-bit model it was made from, or a computer with an NVIDIA card."
-        problems.append(SettingError(message, asked=facts.quantized, available="16-bit weights", remedy=remedy, field="model"))
-    elif settings.method == "qlora":
-        others = [m for m in methods.METHODS if m != "qlora"]
-        problems.append(SettingError(why, asked="qlora", available=others, remedy="Choose LoRA.", field="method"))
-    if "8bit" in settings.optimizer:
-        available = ["adamw", "adafactor"]
-        problems.append(SettingError(why, asked=settings.optimizer, available=available, remedy="Choose adamw.", field="optimizer"))
-
-
-def _unknown_targets(targets: str | list[str], facts: models.ModelFacts) -> list[str] | None:
-    """Return the targets that the model doesn't have; [] when none were named, None when all are known."""
-    named = [t for t in map(str.strip, targets if isinstance(targets, list) else targets.split(",")) if t]
-    known = models.targets(facts)
-    if not known or not named:
-        return None if named else []
-    tails = {v.split(".")[-1] for v in known.values()} | set(known.values())
-    return [t for t in named if t not in known and t.split(".")[-1] not in tails] or None
 
 
 def matters(name: str, choices: Choices, method: methods.Method) -> bool:

@@ -6,6 +6,7 @@ from statistics import fmean, median, stdev
 from typing import Any
 
 from tuner.formatting import human_range
+from tuner.runs import Progress
 
 LAST = 50  # steps that are averaged
 ODD = 5.0  # times the median: a longer step was disturbed by something else, and counts as this long
@@ -70,11 +71,11 @@ class Eta:
         return middle, max(0.0, middle - 2 * doubt), middle + 2 * doubt
 
 
-def describe(progress: dict[str, Any]) -> str:
+def describe(progress: Progress) -> str:
     """Return 'about 6 to 9 minutes left' for a run's progress; empty when it is unknown."""
-    middle = progress.get("eta_seconds")
+    middle = progress.eta_seconds
     if middle is None:
         return ""
-    low, high = (progress.get(k) if progress.get(k) is not None else middle for k in ("eta_low", "eta_high"))
+    low, high = (middle if bound is None else bound for bound in (progress.eta_low, progress.eta_high))
     text = human_range(low, high)
     return f"{'about ' if text[0].isdigit() else ''}{text} left"  # 'a moment', 'up to a minute' need no 'about'

@@ -17,6 +17,7 @@ from tuner import paths
 from tuner.errors import NotFoundError
 from tuner.paths import Workspace
 from tuner.runs import run_folder, settling
+from tuner.runs.run_status import RunStatus
 from tuner.system.folder_index import Entry, FolderIndex, Shared, settled, stamp
 
 FILES = ("status.json", "about.json", "config.yaml", "plan.json")
@@ -27,10 +28,10 @@ SAVED = 50  # runs that are read before the file is written again
 class Listed(run_folder.Run):
     """A run from the index. Its plan, the largest of its files, is only read when it is needed."""
 
-    def __init__(self, path: Path, status: dict, config: dict, about: dict, brief: dict):
+    def __init__(self, path: Path, status: RunStatus, config: dict, about: dict, brief: dict):
         vars(self).update(id=path.name, path=path, status=status, config=config, about=about, brief=brief)
 
-    def with_status(self, status: dict[str, Any]) -> "Listed":
+    def with_status(self, status: RunStatus) -> "Listed":
         return Listed(self.path, status, self.config, self.about, self.brief)
 
     @property
@@ -123,7 +124,7 @@ def save(file: Path, entries: dict[str, Entry[Listed]]) -> None:
     good = {
         n: e for n, e in entries.items() if e.value is not None and not e.value.live and settled(e.files, e.at) and plain(e.value.config)
     }
-    kept = {n: [e.files, e.at, e.value.status, e.value.config, e.value.about, e.value.brief] for n, e in good.items()}
+    kept = {n: [e.files, e.at, e.value.status.document, e.value.config, e.value.about, e.value.brief] for n, e in good.items()}
     try:
         paths.write_json(file, {"version": VERSION, "runs": kept})
     except OSError:
@@ -152,4 +153,5 @@ def load(file: Path, root: Path) -> dict[str, Entry[Listed]]:
 def _entry(path: Path, files: list, at: int, *parts: dict) -> Entry[Listed]:
     if not all(isinstance(p, dict) for p in parts) or not isinstance(at, int):
         raise TypeError("unexpected content")
-    return Entry(tuple(tuple(s) if s else None for s in files), at, Listed(path, *parts))
+    status, config, about, brief = parts
+    return Entry(tuple(tuple(s) if s else None for s in files), at, Listed(path, RunStatus.from_json(status), config, about, brief))

@@ -16,6 +16,7 @@ import yaml
 
 from tuner import locks, paths
 from tuner.runs import checkpoint_files, run_warnings
+from tuner.runs.run_status import Progress, RunStatus
 from tuner.system import disk_reserve
 
 SAFE = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, if libyaml is installed
@@ -36,22 +37,22 @@ SENTENCES = {
 
 @dataclass(frozen=True)
 class Run:
-    """A run as it is on disk. `progress`: step, steps, epoch, eta_seconds, eta_low, eta_high, elapsed_seconds."""
+    """A run as it is on disk. `config`, `plan` and `about` are the documents of its files; `status` is read from status.json."""
 
     id: str
     path: Path
-    status: dict[str, Any]
+    status: RunStatus
     config: dict[str, Any]
     plan: dict[str, Any]
     about: dict[str, Any] = field(default_factory=dict)
 
-    def with_status(self, status: dict[str, Any]) -> "Run":
+    def with_status(self, status: RunStatus) -> "Run":
         """Return the same run with another status."""
         return replace(self, status=status)
 
     @property
     def state(self) -> str:
-        return self.status.get("state", "queued")
+        return self.status.state
 
     @property
     def live(self) -> bool:
@@ -77,17 +78,17 @@ class Run:
         return {"model": (self.plan.get("model") or {}).get("name"), "method": settings["method"], "objective": settings.get("objective")}
 
     @property
-    def progress(self) -> dict[str, Any]:
-        return self.status.get("progress") or {}
+    def progress(self) -> Progress:
+        return self.status.progress
 
     @property
     def best(self) -> float | None:
-        return (self.status.get("best") or {}).get("eval_loss")
+        return self.status.best.get("eval_loss")
 
     @property
     def warnings(self) -> list[dict[str, Any]]:
         """The warnings of the run: see tuner/runs/run_warnings.py."""
-        return run_warnings.read(self.status.get("warnings"))
+        return run_warnings.read(self.status.warnings)
 
     @property
     def can_answer(self) -> bool:
@@ -104,18 +105,19 @@ class Run:
             "method": self.brief["method"],
             "best": self.best,
             "created": self.about.get("created"),
-            "duration_seconds": self.progress.get("elapsed_seconds"),
+            "duration_seconds": self.progress.elapsed_seconds or None,
             "notes": self.notes,
         }
 
     def detail(self) -> dict[str, Any]:
         """Return the document of `tunesmith show`."""
         keys = ("step", "steps", "epoch", "eta_seconds", "eta_low", "eta_high")
+        told = self.status.document.get("progress") or {}
         return {
             "id": self.id,
             "name": self.name,
             "state": self.state,
-            "reason": self.status.get("reason"),
+            "reason": self.status.reason,
             "model": self.config.get("model"),
             "data": self.config.get("data"),
             "settings": self.plan["settings"],
@@ -123,15 +125,15 @@ class Run:
             "predicted": {
                 k: self.plan.get(k) for k in ("peak_bytes", "uncorrected_bytes", "seconds", "seconds_low", "seconds_high", "energy_wh")
             },
-            "measured": self.status.get("measured"),
-            "dry_run": self.status.get("dry_run"),
-            "progress": {k: self.progress.get(k) for k in keys},
-            "best": self.status.get("best"),
-            "signs": self.status.get("signs") or [],
+            "measured": self.status.measured or None,
+            "dry_run": self.status.dry_run or None,
+            "progress": {k: told.get(k) for k in keys},
+            "best": self.status.best or None,
+            "signs": self.status.signs,
             "warnings": self.warnings,
-            "prepared": {k: (self.status.get("prepared") or {}).get(k) for k in ("rows", "cut", "left_out", "notes")},
-            "error": self.status.get("error"),
-            "baseline": self.status.get("baseline"),
+            "prepared": {k: self.status.prepared.get(k) for k in ("rows", "cut", "left_out", "notes")},
+            "error": self.status.error,
+            "baseline": self.status.baseline or None,
             "notes": self.notes,
             "path": str(self.path),
         }
@@ -175,7 +177,7 @@ def read(folder: Path, status: dict[str, Any]) -> Run:
     about = paths.read_json(folder / "about.json", {})
     if not all(isinstance(d, dict) for d in (status, config, plan, about)) or "settings" not in plan:
         raise ValueError(f"config.yaml, plan.json, status.json or about.json in {folder} has unexpected content")
-    return Run(folder.name, folder, status, config, plan, about)
+    return Run(folder.name, folder, RunStatus.from_json(status), config, plan, about)
 
 
 def alive(run: Run, *, patience: float = 0.0) -> bool:

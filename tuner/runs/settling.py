@@ -14,6 +14,7 @@ from tuner import locks, paths
 from tuner.errors import example
 from tuner.paths import Workspace
 from tuner.runs import checkpoint_files, run_folder
+from tuner.runs.run_status import RunStatus
 from tuner.system import disk_reserve
 from tuner.system.machine import Machine
 
@@ -34,7 +35,7 @@ def run(ws: Workspace, found: run_folder.Run) -> run_folder.Run:
 def listing(ws: Workspace, found: list[run_folder.Run]) -> list[run_folder.Run]:
     """Return runs in their true state; ended runs need no check."""
     machine = Machine(ws.machine_folder())
-    return [r.with_status(_true(r.path, r.status, machine)) if r.live else r for r in found]
+    return [r.with_status(RunStatus.from_json(_true(r.path, r.status.document, machine))) if r.live else r for r in found]
 
 
 def status(folder: Path, document: dict[str, Any], machine: Path) -> dict[str, Any]:

@@ -100,7 +100,7 @@ def begin(r: Reporter) -> Job:
     stock = checkpoints.take_stock(r.folder)
     report_checkpoints(r, stock)
     resume = stock.resume
-    before = (run.progress.get("elapsed_seconds") or 0.0) if resume else 0.0
+    before = run.progress.elapsed_seconds if resume else 0.0
     report = Report(
         r,
         before,

@@ -1,0 +1,111 @@
+"""Settings that contradict each other, the model or the device: each is an error with its field and what is possible instead."""
+
+from collections.abc import Iterator
+
+from tuner import models
+from tuner.devices import Device
+from tuner.errors import SettingError
+from tuner.models import mixed_precision
+from tuner.settings import methods
+from tuner.settings.run_config import Settings
+
+ROOM = 64  # tokens: with less beside the virtual tokens there is no text to learn from
+OUTER = {"lm_head", "embed_tokens", "wte", "shared"}  # the output layer and the embeddings, by the names that models give them
+
+
+def found(settings: Settings, facts: models.ModelFacts, device: Device) -> Iterator[SettingError]:
+    """Yield an error for each contradiction among the settings decided so far; what is still open contradicts nothing."""
+    yield from _length(settings, facts)
+    yield from _batch(settings)
+    yield from _intervals(settings)
+    yield from _targets(settings, facts)
+    yield from _device(settings, facts, device)
+
+
+def _length(settings: Settings, facts: models.ModelFacts) -> Iterator[SettingError]:
+    room = facts.context - (settings.virtual_tokens if settings.method in methods.PROMPT_METHODS else 0)
+    if room < ROOM:
+        yield SettingError(
+            f"{facts.name} has a context of {facts.context} tokens, and {settings.virtual_tokens} virtual tokens leave no room for the text.",
+            asked=settings.virtual_tokens,
+            available=f"1 to {facts.context - ROOM}",
+            remedy="Choose fewer.",
+            field="virtual_tokens",
+        )
+    elif (settings.max_length or 0) > room:
+        yield SettingError(
+            f"{facts.name} has a context of {facts.context} tokens" + (", virtual tokens included." if room < facts.context else "."),
+            asked=settings.max_length,
+            available=f"16 to {room}",
+            remedy=f"Choose a maximum length up to {room}.",
+            field="max_length",
+        )
+
+
+def _batch(settings: Settings) -> Iterator[SettingError]:
+    micro, effective = settings.micro_batch, settings.effective_batch
+    if micro and effective and (micro > effective or effective % micro):
+        yield SettingError(
+            f"An effective batch size of {effective} can't be split into micro-batches of {micro}.",
+            asked=micro,
+            available=[d for d in range(1, effective + 1) if effective % d == 0],
+            remedy="Choose a micro-batch that divides the effective batch size.",
+            field="micro_batch",
+        )
+
+
+def _intervals(settings: Settings) -> Iterator[SettingError]:
+    save, evaluate = settings.save_steps, settings.eval_steps
+    if save and evaluate and save % evaluate:
+        yield SettingError(
+            f"Saving every {save} steps does not coincide with evaluating every {evaluate} steps, so the best checkpoint can't be kept.",
+            asked=save,
+            available=f"{evaluate}, {2 * evaluate}, {3 * evaluate} ...",
+            remedy=f"Choose a multiple of {evaluate}.",
+            field="save_steps",
+        )
+
+
+def _targets(settings: Settings, facts: models.ModelFacts) -> Iterator[SettingError]:
+    if settings.method not in ("lora", "qlora") or settings.lora_targets == "all-linear":
+        return
+    if (unknown := _unknown_targets(settings.lora_targets, facts)) is None:
+        return
+    if OUTER & set(unknown):
+        message = "LoRA does not adapt the LM head or the input embeddings: choose the last layers (with the head), or all-linear."
+    elif unknown:
+        message = f"{facts.name} has no {' or '.join(unknown)} to adapt."
+    else:
+        message = "No layers to adapt are named."
+    available = ["all-linear", *models.targets(facts)]
+    remedy = "Choose among these, or full module names."
+    yield SettingError(message, asked=unknown, available=available, remedy=remedy, field="lora_targets")
+
+
+def _unknown_targets(targets: str | list[str], facts: models.ModelFacts) -> list[str] | None:
+    """Return the targets that the model doesn't have; [] when none were named, None when all are known."""
+    named = [t for t in map(str.strip, targets if isinstance(targets, list) else targets.split(",")) if t]
+    known = models.targets(facts)
+    if not known or not named:
+        return None if named else []
+    tails = {v.split(".")[-1] for v in known.values()} | set(known.values())
+    return [t for t in named if t not in known and t.split(".")[-1] not in tails] or None
+
+
+def _device(settings: Settings, facts: models.ModelFacts, device: Device) -> Iterator[SettingError]:
+    """Yield what this device can't do at all."""
+    if settings.precision == "fp16" and (no := mixed_precision.refusal(facts, device)):
+        can = ["bf16", "fp32"] if device.bf16 else ["fp32"]
+        yield SettingError(no, asked="fp16", available=can, remedy=f"Choose {can[0]}.", field="precision")
+    if device.quantizes:
+        return
+    why = f"{device.name} supports neither quantized weights nor 8-bit optimizers (bitsandbytes)."
+    if facts.quantized:
+        message = f"{facts.name} is stored {methods.STORED[facts.quantized]}, and {device.name} can't read such weights."
+        remedy = "Choose the 16-bit model it was made from, or a computer with an NVIDIA card."
+        yield SettingError(message, asked=facts.quantized, available="16-bit weights", remedy=remedy, field="model")
+    elif settings.method == "qlora":
+        others = [m for m in methods.METHODS if m != "qlora"]
+        yield SettingError(why, asked="qlora", available=others, remedy="Choose LoRA.", field="method")
+    if "8bit" in settings.optimizer:
+        yield SettingError(why, asked=settings.optimizer, available=["adamw", "adafactor"], remedy="Choose adamw.", field="optimizer")
