@@ -16,7 +16,7 @@ from tuner.jobs import training
 from tuner.models import stored_formats
 from tuner.planning import planner
 from tuner.settings import methods
-from tuner.settings.run_config import parse
+from tuner.settings.parsing import parse
 
 STORE = """
 import sys, torch, transformers
