@@ -19,6 +19,7 @@ from tuner.jobs.job import Job
 from tuner.planning import planner, time_estimate
 from tuner.planning.decisions import DataFacts
 from tuner.planning.eta import Eta, describe
+from tuner.runs import Progress
 from tuner.settings import parsing
 from tuner.settings.run_config import Settings
 from tuner.system import machine
@@ -266,13 +267,14 @@ def test_a_run_counts_what_is_to_come_and_leaves_tests_out_of_its_steps(ws, monk
 
 
 def test_the_time_left_in_words_for_new_and_old_runs(ws):
-    assert describe({}) == describe({"eta_seconds": None}) == ""
-    assert describe({"eta_seconds": 0.3}) == "a moment left" and describe({"eta_seconds": 9, "eta_low": 0, "eta_high": 20}).startswith(
-        "up to"
-    )
-    assert describe({"eta_seconds": 120}) == f"about {human_time(120)} left"  # of a run that began before there were ranges
+    def words(**progress) -> str:
+        return describe(Progress.from_json(progress))
+
+    assert words() == words(eta_seconds=None) == ""
+    assert words(eta_seconds=0.3) == "a moment left" and words(eta_seconds=9, eta_low=0, eta_high=20).startswith("up to")
+    assert words(eta_seconds=120) == f"about {human_time(120)} left"  # of a run that began before there were ranges
     progress = {"step": 5, "steps": 10, "epoch": 1.0, "eta_seconds": 450.0, "eta_low": 360.0, "eta_high": 540.0}
-    assert describe(progress) == "about 6 to 9 minutes left"
+    assert words(**progress) == "about 6 to 9 minutes left"
     document = plan().as_dict()
     for name in ("seconds_low", "seconds_high", "energy_wh", "cost", "pace"):
         document.pop(name)  # plan.json as it was

@@ -76,7 +76,7 @@ def test_the_reserve_goes_with_the_ending_and_comes_back_with_a_resume(made):
 
 def test_the_supervisor_waits_for_space(made, ws, monkeypatch):
     monkeypatch.setattr(supervisor, "FULL", 0.05)
-    monkeypatch.setattr(supervisor, "IDLE", 0.2)
+    monkeypatch.setattr(supervisor, "IDLE", 2.0)  # longer than five tries on a busy machine
     runs.write_status(made.path, state="running")
     tries = []
     full_until(monkeypatch, lambda: tries.append(1) or len(tries) > 4)

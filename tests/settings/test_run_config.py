@@ -9,7 +9,7 @@ from tests.conftest import ROOT
 from tuner import paths
 from tuner.errors import NotFoundError, Problems, SettingError
 from tuner.settings import parsing, presets, run_config
-from tuner.settings.run_config import FIELDS, RunConfig
+from tuner.settings.run_config import FIELDS, RunConfig, Settings
 
 HERE = (  # the names of the design's command line that this engine has so far
     "objective method learning_rate epochs max_steps micro_batch effective_batch max_length seed lora_rank lora_alpha lora_dropout "
@@ -191,3 +191,24 @@ def test_the_presets_of_the_design():
     with pytest.raises(NotFoundError) as caught:
         presets.load("../quick")
     assert caught.value.field == "preset" and caught.value.available == ["quick", "balanced", "quality"]
+
+
+def test_settings_are_changed_by_name_and_a_name_that_is_none_is_an_error():
+    one = Settings(method="ia3", epochs=2)
+    other = one.replace(epochs=5, max_length=64)
+    assert (one.epochs, other.epochs, other.max_length, other.method) == (2, 5, 64, "ia3")
+    with pytest.raises(ValueError, match="epoch"):
+        one.replace(epoch=5)
+    with pytest.raises(AttributeError):
+        _ = one.epoch
+
+
+def test_stored_settings_of_another_version_are_read():
+    stored = {"method": "lora", "lora_rank": 4, "of_tomorrow": True, "max_steps": None}
+    read = Settings.from_json(stored)
+    assert (read.lora_rank, read.adapter_precision, read.max_steps) == (4, "fp32", None) and not hasattr(read, "of_tomorrow")
+    assert read.as_json() == {"method": "lora", "lora_rank": 4, "max_steps": None}, "only what was stored"
+
+
+def test_the_form_and_the_settings_have_the_same_names_in_the_same_order():
+    assert list(FIELDS) == ["model", "data", *Settings.model_fields] and set(RunConfig.model_fields) == set(FIELDS)
