@@ -73,7 +73,7 @@ def strip(device_name: str, free: int, total: int, live: list[runs.Run]) -> str:
         pills.append(f'<span class="ts-pill live">● {escape(run.name)} {share}{left}</span>')
     used = 100 * (total - free) / max(1, total)
     return (
-        f'<div class="ts-strip"><b>Tunesmith</b><span class="ts-quiet">{escape(device_name)} · {human_bytes(free)} of {human_bytes(total)} free</span>'
+        f'<div class="ts-strip"><span class="ts-quiet">{escape(device_name)} · {human_bytes(free)} of {human_bytes(total)} free</span>'
         f'<span class="ts-bar" style="width:6rem" role="img" aria-label="memory in use: {used:.0f}%"><span class="ts-fill" style="width:{used:.0f}%"></span></span>'
         f"{''.join(pills)}</div>"
     )

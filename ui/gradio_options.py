@@ -76,7 +76,7 @@ LAUNCH = {
     "css": Option(GIVEN, "ui/theme.py."),
     "css_paths": Option(None, "No other files."),
     "js": Option(None, "No script at the start."),
-    "head": Option(GIVEN, "The keys of the Label tab."),
+    "head": Option(GIVEN, "Styles by the width of the window, the addresses of the pages, the keys of the Label page."),
     "head_paths": Option(None, "No other files."),
 }
 MOUNT = "`mount_gradio_app` is not used: the page is the whole app, so its guards stand before every route."

@@ -1,4 +1,4 @@
-"""The tabs in the order of the work, and the wiring between them. One timer looks at a cheap number and redraws on change."""
+"""The pages in the order of the work, and the wiring between them. One timer looks at a cheap number and redraws on change."""
 
 import json
 import time
@@ -10,7 +10,7 @@ from tuner.errors import RequestError
 from tuner.jobs import run_queue, training
 from tuner.labels import export
 from tuner.runs import index
-from ui import data_tab, draw, forms, gradio_options
+from ui import data_tab, draw, forms, gradio_options, navigation
 from ui.chat_tab import ChatTab, first_question
 from ui.data_tab import DataTab
 from ui.label_tab import LabelTab
@@ -21,15 +21,15 @@ from ui.start_tab import StartTab, last_runs
 from ui.take_away_tab import TakeAwayTab
 from ui.train_tab import STARTER, TrainTab
 
-TABS = {  # in the order of the work
-    "start": ("Start", StartTab),
-    "data": ("Data", DataTab),
-    "train": ("Train", TrainTab),
-    "runs": ("Runs", RunsTab),
-    "chat": ("Chat", ChatTab),
-    "label": ("Label", LabelTab),
-    "take": ("Take away", TakeAwayTab),
-    "settings": ("Settings", SettingsTab),
+KINDS = {
+    "home": StartTab,
+    "data": DataTab,
+    "train": TrainTab,
+    "runs": RunsTab,
+    "chat": ChatTab,
+    "label": LabelTab,
+    "export": TakeAwayTab,
+    "settings": SettingsTab,
 }
 
 
@@ -42,42 +42,37 @@ class Page:
             self.screen = gr.BrowserState({}, storage_key="tunesmith-screen", secret="tunesmith")  # ids only: nothing in it is secret
             self.seen = gr.State("")
             self.beat = gr.Textbox(visible="hidden", show_label=False, elem_classes=["ts-hidden"])  # the version a tick found
+            navigation.side_bar()
             self.strip = gr.HTML(elem_id="strip")
             self.timer = gr.Timer(1.0)
             self.build_tabs()
+            self.arrive = gr.Button(elem_id="ts-arrive", elem_classes="ts-hidden", visible="hidden")
+            self.shows = navigation.hidden_buttons(self.tabs)
             self.wire()
 
     def build_tabs(self) -> None:
-        with gr.Tabs(selected="start", elem_id="tabs") as self.tabs:
+        with gr.Tabs(selected="home", elem_id="tabs") as self.tabs:
             self.tab = {}
-            for name, (title, kind) in TABS.items():
-                with gr.Tab(title, id=name, render_children=True) as self.tab[name]:
-                    setattr(self, name, kind(self.house, self.screen))
+            for name, page in navigation.PAGES.items():
+                with gr.Tab(page.title, id=name, render_children=True) as self.tab[name]:
+                    setattr(self, name, KINDS[name](self.house, self.screen))
 
     def wire(self) -> None:
         quick = {"queue": False, "show_progress": "hidden"}
         self.train_form = [self.train.data, self.train.model, *self.train.widgets.values()]
-        for name in TABS:
+        for name in KINDS:
             self.tab[name].select(self.on_tab(name), [self.screen, self.seen], self.screen, **quick)
-        self.tab["data"].select(self.on_open_data, self.screen, [self.data.pick, *self.data.shown], **quick)
-        self.tab["train"].select(  # what is shown of a tab is made when it is opened, by a reload too: never for all tabs at once
-            self.on_open_train, [self.screen, *self.train.inputs], [self.train.data, self.train.model, *self.train.outputs], **quick
-        )
-        self.tab["runs"].select(
-            self.on_open_runs,
-            [self.screen, self.seen],
-            [self.seen, *self.runs.lists, *self.runs.live, self.runs.name, self.runs.notes, self.runs.settings],
-            **quick,
-        )
-        self.tab["chat"].select(self.on_open_chat, self.screen, self.chat.shown, **quick)
-        self.tab["label"].select(self.on_open_label, [self.screen, self.label.name], self.label.shown, **quick)
-        self.label.teach.made.success(self.on_taught, [self.screen, self.label.pick], [self.train.data, self.train.model, self.tabs])
-        self.tab["take"].select(self.on_open_take, self.screen, self.take.shown, **quick)
+        self.screen.change(None, self.screen, None, js=navigation.KEEP)
+        self.arrive.click(self.on_arrive, self.screen, [self.screen, self.tabs], js=navigation.arriving(), **quick)
+        for name, (open_, inputs, outputs) in self.openings().items():
+            self.tab[name].select(open_, inputs, outputs, **quick)
+            self.shows[name].click(open_, inputs, outputs, js=navigation.arriving(len(inputs)), **quick)
         self.tab["settings"].select(self.settings.show, None, self.settings.report, **quick)
+        self.label.teach.made.success(self.on_taught, [self.screen, self.label.pick], [self.train.data, self.train.model, self.tabs])
 
-        self.start.demo.click(self.on_demo, self.screen, [self.screen, self.start.notice]).success(self.to("runs"), self.screen, self.tabs)
-        self.start.own.click(lambda: gr.Tabs(selected="data"), None, self.tabs, queue=False)
-        self.start.last.select(self.on_last, self.screen, [self.screen, self.tabs])
+        self.home.demo.click(self.on_demo, self.screen, [self.screen, self.home.notice]).success(self.to("runs"), self.screen, self.tabs)
+        self.home.own.click(lambda: gr.Tabs(selected="data"), None, self.tabs, queue=False)
+        self.home.last.select(self.on_last, self.screen, [self.screen, self.tabs])
         self.data.use.click(lambda: gr.Tabs(selected="train"), None, self.tabs, queue=False)
         self.train.start.click(
             self.train.on_start,
@@ -98,7 +93,7 @@ class Page:
         ticked = [
             self.strip,
             self.seen,
-            self.start.last,
+            self.home.last,
             *self.runs.lists,
             *self.runs.live,
             self.screen,
@@ -109,11 +104,27 @@ class Page:
         self.beat.change(self.on_beat, [self.beat, self.seen, self.screen], ticked, **quick)
         # an empty number field that is told nothing before it is mounted says 0 to whoever asks, which would be a person's choice
         self.numbers = [w for w in self.train.widgets.values() if isinstance(w, gr.Number)]
-        self.blocks.load(self.on_load, self.screen, [self.tabs, self.strip, self.seen, self.start.last, *self.numbers], **quick)
+        loaded = [self.screen, self.tabs, self.strip, self.seen, self.home.last, *self.numbers]
+        self.blocks.load(self.on_load, self.screen, loaded, js=navigation.arriving(), **quick)
         opened = [self.screen, self.tabs, *self.label.shown]
-        self.blocks.load(self.on_load_label, [self.screen, self.label.name], opened, api_name="label_open", **quick)
+        self.blocks.load(
+            self.on_load_label, [self.screen, self.label.name], opened, js=navigation.arriving(2), api_name="label_open", **quick
+        )
         self.blocks.load(self.train.mine.on_load, None, self.train.preset, **quick)
         self.blocks.unload(self.house.leave)
+
+    def openings(self) -> dict[str, tuple]:
+        """What is shown of a page is made when it is opened, by a reload too, and never for all pages at once: {page: (handler, inputs, outputs)},
+        the first input always the screen."""
+        runs_shown = [self.seen, *self.runs.lists, *self.runs.live, self.runs.name, self.runs.notes, self.runs.settings]
+        return {
+            "data": (self.on_open_data, [self.screen], [self.data.pick, *self.data.shown]),
+            "train": (self.on_open_train, [self.screen, *self.train.inputs], [self.train.data, self.train.model, *self.train.outputs]),
+            "runs": (self.on_open_runs, [self.screen, self.seen], runs_shown),
+            "chat": (self.on_open_chat, [self.screen], self.chat.shown),
+            "label": (self.on_open_label, [self.screen, self.label.name], self.label.shown),
+            "export": (self.on_open_export, [self.screen], self.export.shown),
+        }
 
     # --- moving about -------------------------------------------------------------------------------------------------
 
@@ -123,6 +134,10 @@ class Page:
             return Screen.read(screen).with_(tab=name) if seen else gr.skip()
 
         return remember
+
+    def on_arrive(self, screen):
+        """Back and Forward: the page that the address names."""
+        return screen, gr.Tabs(selected=Screen.read(screen).tab)
 
     def to(self, name: str):
         """Go to a tab when the step before it made what the tab shows."""
@@ -186,8 +201,8 @@ class Page:
             return self.label.show(ws, s.label, name, desk=s.tab == "label") if used else {self.screen: gr.skip()}
         return self.by_link(ws, link, name) | {self.screen: s.with_(tab="label", label=link), self.tabs: gr.Tabs(selected="label")}
 
-    def on_open_take(self, screen, request: gr.Request):
-        return self.take.show(self.house.workspace(request), Screen.read(screen).run)
+    def on_open_export(self, screen, request: gr.Request):
+        return self.export.show(self.house.workspace(request), Screen.read(screen).run)
 
     def on_talk(self, id, screen):
         return Screen.read(screen).with_(tab="chat", chat=id, run=id), gr.Tabs(selected="chat")
@@ -256,13 +271,13 @@ class Page:
         return [draw.strip(device.name, device.free, device.total, found.live) + draw.read_only(ws.root), last_runs(found.newest)]
 
     def on_load(self, screen, request: gr.Request):
-        """The tab that was open, strip and last runs; opening the tab brings what it shows."""
+        """The page that the address names, strip and last runs; opening a page brings what it shows."""
         ws, s = self.house.workspace(request), Screen.read(screen)
         run_queue.watch_again(ws)
         # whoever was quicker than this stays where they went
-        tab = gr.Tabs(selected=s.tab) if s.tab in TABS and s.tab != "start" and not linked(request) else gr.skip()
+        tab = gr.Tabs(selected=s.tab) if s.tab in KINDS and s.tab != "home" and not linked(request) else gr.skip()
         strip, last = self.head(ws)
-        return [tab, strip, "loaded#", last, *[None] * len(self.numbers)]
+        return [gr.skip() if linked(request) else s.with_(), tab, strip, "loaded#", last, *[None] * len(self.numbers)]
 
 
 def linked(request: gr.Request) -> str | None:

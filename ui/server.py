@@ -14,7 +14,7 @@ from tuner.formatting import parse_bytes
 from tuner.jobs import benchmarks, run_queue
 from tuner.network import hub_token
 from tuner.paths import Workspace
-from ui import gradio_options, guard, judge_view, layout, theme, uploads
+from ui import gradio_options, guard, judge_view, layout, navigation, theme, uploads
 from ui.guard import LOOPBACK
 from ui.session import CAPACITY, LOCAL_LIMIT, SPACE_LIMIT, House
 from ui.visits import Visits
@@ -124,7 +124,7 @@ def launch(
             state_session_capacity=CAPACITY,
             theme=theme.theme(),
             css=theme.CSS,
-            head=judge_view.SCRIPT,
+            head=theme.HEAD + navigation.SCRIPT + judge_view.SCRIPT,
             _app=guard.GuardedApp(guards(house, hosts, login)),
             prevent_thread_lock=not block,
         )
@@ -140,6 +140,7 @@ def guards(house: House, hosts: tuple[str, ...], login: bool) -> list[Middleware
         else [f"{scheme}://{h}" for h in hosts if h not in ("*", *LOOPBACK) for scheme in ("http", "https")]
     )
     return [
+        Middleware(navigation.PageAddresses),
         Middleware(guard.ReplyGuard, frames=framing),
         Middleware(guard.HostGuard, hosts=hosts),
         Middleware(guard.OriginGuard, hosts=hosts),

@@ -148,7 +148,7 @@ def remove(ws: Workspace) -> None:
 class Screen:
     """Where a browser is: kept in the browser, so that a reload comes back to it. Ids only; the truth is on disk."""
 
-    tab: str = "start"
+    tab: str = "home"
     data: str | None = None
     run: str | None = None
     chat: str | None = None

@@ -22,8 +22,17 @@ def theme() -> gr.themes.Base:
 
 CSS = """
 .gradio-container { width: 100% !important; max-width: min(1200px, 100vw) !important; margin: 0 auto !important; font-variant-numeric: tabular-nums; }
+#side-bar { min-width: 0; border: 0; }
+#menu > summary { display: flex; gap: 1rem; align-items: baseline; justify-content: space-between; padding: .6rem .4rem; cursor: pointer; list-style: none; }
+#menu > summary b { font-size: 1.15rem; }
+#pages { display: flex; flex-direction: column; gap: 2px; }
+#pages a { display: flex; align-items: center; min-height: 36px; padding: 0 .75rem; border-radius: .4rem; text-decoration: none; color: var(--body-text-color); }
+#pages a:hover { background: var(--background-fill-secondary); }
+#pages a[aria-current] { background: color-mix(in srgb, var(--primary-600) 14%, transparent); font-weight: 600; }
+#pages a[data-page=settings] { margin-top: .6rem; }
+:is(#pages a, #menu > summary):focus-visible { outline: 2px solid var(--primary-600); outline-offset: 2px; }
+#strip { position: sticky; top: 0; z-index: 10; background: var(--body-background-fill); }
 .ts-strip { display: flex; flex-wrap: wrap; gap: .4rem 1.2rem; align-items: center; padding: .2rem 0; }
-.ts-strip b { font-size: 1.15rem; margin-right: auto; }
 .ts-pill { border: 1px solid var(--border-color-primary); border-radius: 99px; padding: .1rem .7rem; white-space: nowrap; }
 .ts-pill.live { border-color: var(--primary-600); }
 .ts-quiet { color: var(--body-text-color-subdued); }
@@ -75,13 +84,24 @@ CSS = """
 #label-verdicts { position: sticky; bottom: 0; z-index: 5; background: var(--body-background-fill); padding-bottom: .4rem; }
 #label-desk button, #label-undo, #label-guide, #label-keys { white-space: nowrap; }
 .gradio-container .ts-hidden { display: none !important; }
-.ts-guest #strip, .ts-guest #tabs > .tab-wrapper, .ts-guest #label-inner > .tab-wrapper, .ts-guest #label-new, .ts-guest #label-next { display: none !important; }
+#tabs > .tab-wrapper { display: none; }
+.ts-guest #strip, .ts-guest #side-bar, .ts-guest #label-inner > .tab-wrapper, .ts-guest #label-new, .ts-guest #label-next { display: none !important; }
 .ts-panel { display: none !important; } .ts-panel.open { display: flex !important; }
 .ts-panel { border: 1px solid var(--border-color-primary); border-radius: .6rem; padding: .6rem .8rem; }
 .ts-next { margin-top: .6rem; }
 .ts-big button { min-height: 4.2rem; font-size: 1.1rem; }
 .gradio-container .wrap, .gradio-container .contain, .gradio-container .column, .gradio-container .tabs, .gradio-container .tab-wrapper { min-width: 0; }
 .gradio-container .tab-container { max-width: 100%; overflow: hidden; }
+"""
+# not part of CSS: Gradio puts its own container before each selector within @media, where these would find nothing
+HEAD = """<style>
+@media (min-width: 900px) {
+  .gradio-container.gradio-container { max-width: none !important; }
+  .gradio-container > .main.fillable { max-width: 1512px !important; margin: 0 !important; padding: 16px 32px 16px 232px !important; }
+  #side-bar { position: fixed; inset: 0 auto 0 0; width: 200px; padding: 1rem .75rem; border-right: 1px solid var(--border-color-primary); background: var(--body-background-fill); z-index: 20; overflow: auto; }
+  #menu > summary { pointer-events: none; } #menu > summary span { display: none; }
+}
 @media (max-width: 640px) { .gradio-container > .main, .gradio-container .fillable { padding: .5rem !important; } .ts-turn b { display: block; } }
 @media (prefers-reduced-motion: reduce) { * { animation: none !important; transition: none !important; } }
+</style>
 """
