@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Locator
 
 from tuner import paths
 
@@ -37,6 +38,19 @@ def status(url: str, data: bytes | None = None, headers: dict | None = None, met
             return answer.status
     except urllib.error.HTTPError as error:
         return error.code
+
+
+def go(page, name: str) -> None:
+    """Open a page of the app by the side bar; on a phone by its menu."""
+    page.locator("#menu").wait_for()
+    if page.viewport_size["width"] < 900:
+        page.locator("#menu > summary").click()
+    page.locator("#pages").get_by_role("link", name=name, exact=True).click()
+
+
+def here(page) -> Locator:
+    """The link of the page that is open."""
+    return page.locator("#pages a[aria-current=page]")
 
 
 def free_port() -> int:

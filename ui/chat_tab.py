@@ -141,7 +141,7 @@ class ChatTab:
         face = face_of(ws, id)
         talks = face in ("chat", "complete")
         return [
-            gr.update(choices=options, value=id, info=lists.info(WHO, len(every), 'open another in the Runs tab and press "Talk to it".')),
+            gr.update(choices=options, value=id, info=lists.info(WHO, len(every), 'open another in the Runs page and press "Talk to it".')),
             about(ws, id),
             gr.update(value=said.get("original", [])),
             gr.update(value=said.get("tuned", []), label="The starter" if id == "starter" else "Tuned"),
@@ -278,7 +278,7 @@ def about(ws: Workspace, id: str) -> str:
     device = devices.listing()[0]
     toy = (
         f"The starter is a toy of four million parameters that shows the way: it knows animals, food, countries, small sums and short stories. "
-        f"For real work on this computer choose {model_suggestions.recommended(device).id} in the Train tab."
+        f"For real work on this computer choose {model_suggestions.recommended(device).id} in the Train page."
     )
     return f'<p class="ts-quiet">{draw.escape(run_text + " " + toy)}</p>'
 

@@ -9,7 +9,7 @@ from ui.session import House
 
 QUICK = {"queue": False, "show_progress": "hidden"}
 OFF = '<p class="ts-quiet">Not kept. Switch on "Keep what I say of answers" below, and say it again.</p>'
-KEPT = 'Kept in the label project "From the chat"; "Learn from them" in the Label tab makes data of it.'
+KEPT = 'Kept in the label project "From the chat"; "Learn from them" in the Label page makes data of it.'
 
 
 class FeedbackView:

@@ -46,7 +46,7 @@ class Page:
             self.strip = gr.HTML(elem_id="strip")
             self.timer = gr.Timer(1.0)
             self.build_tabs()
-            self.arrive = gr.Button(elem_id="ts-arrive", elem_classes="ts-hidden", visible="hidden")
+            self.travel = gr.Button(elem_id="ts-travel", elem_classes="ts-hidden", visible="hidden")
             self.shows = navigation.hidden_buttons(self.tabs)
             self.wire()
 
@@ -61,9 +61,9 @@ class Page:
         quick = {"queue": False, "show_progress": "hidden"}
         self.train_form = [self.train.data, self.train.model, *self.train.widgets.values()]
         for name in KINDS:
-            self.tab[name].select(self.on_tab(name), [self.screen, self.seen], self.screen, **quick)
+            self.tab[name].select(None, self.screen, self.screen, js=navigation.selected(name))
         self.screen.change(None, self.screen, None, js=navigation.KEEP)
-        self.arrive.click(self.on_arrive, self.screen, [self.screen, self.tabs], js=navigation.arriving(), **quick)
+        self.travel.click(None, self.screen, [self.screen, self.tabs], js=navigation.TRAVEL)
         for name, (open_, inputs, outputs) in self.openings().items():
             self.tab[name].select(open_, inputs, outputs, **quick)
             self.shows[name].click(open_, inputs, outputs, js=navigation.arriving(len(inputs)), **quick)
@@ -128,17 +128,6 @@ class Page:
 
     # --- moving about -------------------------------------------------------------------------------------------------
 
-    def on_tab(self, name: str):
-        def remember(screen, seen):
-            # Gradio selects the first tab by itself before the page has loaded: that is nobody's choice, and would undo the last one
-            return Screen.read(screen).with_(tab=name) if seen else gr.skip()
-
-        return remember
-
-    def on_arrive(self, screen):
-        """Back and Forward: the page that the address names."""
-        return screen, gr.Tabs(selected=Screen.read(screen).tab)
-
     def to(self, name: str):
         """Go to a tab when the step before it made what the tab shows."""
 
@@ -171,7 +160,7 @@ class Page:
         return self.chat.show(self.house.workspace(request), s.chat or s.run)
 
     def on_taught(self, screen, project, request: gr.Request):
-        """To the Train tab with what was judged; the run that wrote it is what learns from it."""
+        """To the Train page with what was judged; the run that wrote it is what learns from it."""
         s, ws = Screen.read(screen), self.house.workspace(request)
         if s.tab != "train":  # nothing was made
             return [gr.skip()] * 3
@@ -192,7 +181,7 @@ class Page:
             return gone | dict.fromkeys(hidden, gr.update(visible=False))
 
     def on_load_label(self, screen, name, request: gr.Request):
-        """The Label tab as it was left, by who has judged here; whoever came by a link (`?label=PROJECT`) sees its guidelines and pairs alone
+        """The Label page as it was left, by who has judged here; whoever came by a link (`?label=PROJECT`) sees its guidelines and pairs alone
         (the class `ts-guest` of the page hides the rest)."""
         ws, s, link = self.house.workspace(request), Screen.read(screen), linked(request)
         name = name or s.labeller
@@ -227,7 +216,7 @@ class Page:
         except Exception as error:
             return gr.skip(), draw.trouble(error)
         kept = Screen.read(screen).with_(tab="runs", run=run.id, demo=run.id)
-        return kept, draw.good("The demo is under way: see the Runs tab. It lands in a chat when it is done.")
+        return kept, draw.good("The demo is under way: see the Runs page. It lands in a chat when it is done.")
 
     # --- the timer ----------------------------------------------------------------------------------------------------
 
@@ -257,7 +246,7 @@ class Page:
         return [s.with_(tab="chat", chat=run.id, run=run.id, demo=None), gr.Tabs(selected="chat"), ask]
 
     def view(self, ws, s: Screen, version: str, seen: str) -> list:
-        """Strip, version, last runs, lists and the live view. Those of the Runs tab only while it is open, and its lists only when
+        """Strip, version, last runs, lists and the live view. Those of the Runs page only while it is open, and its lists only when
         they are others than those that were sent: a run came, went or changed its state."""
         head, had, id = self.head(ws), (seen or "").partition("#")[2], self.current(ws, s)
         shape = all_runs(ws, glance=True).shape if s.tab == "runs" else had
@@ -266,7 +255,7 @@ class Page:
         return [head[0], f"{version}#{shape}", head[1], *lists, *live]
 
     def head(self, ws) -> list:
-        """What every tab shows or the Start tab begins with: strip and last runs."""
+        """What every tab shows or the Home page begins with: strip and last runs."""
         device, found = devices.listing()[0], all_runs(ws, glance=True)
         return [draw.strip(device.name, device.free, device.total, found.live) + draw.read_only(ws.root), last_runs(found.newest)]
 

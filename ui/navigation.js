@@ -4,7 +4,7 @@
   const here = () => Object.keys(PAGES).find(name => PAGES[name].path && PAGES[name].path === path()) || "home";
   const base = here() === "home" ? location.pathname.replace(/\/*$/, "/") : location.pathname.replace(/[^/]+\/*$/, "");
   const press = id => { const button = document.getElementById(id); if (button) button.click(); return !!button; };
-  let open = here(), arrived = false;  // before it has arrived, the page tells where an earlier visit ended
+  let open = here(), arrived = false, pending = null;  // before it has arrived, the page tells where an earlier visit ended
   const mark = name => {
     open = name;
     document.title = (name === "home" ? "" : PAGES[name].title + " · ") + "Tunesmith";
@@ -13,25 +13,36 @@
     });
   };
   const address = screen => {
-    const page = PAGES[screen.tab] || PAGES.home, id = page.field && screen[page.field];
+    const page = PAGES[open], id = page.field && screen[page.field];
     return base + page.path + (id ? "?" + page.key + "=" + encodeURIComponent(id) : "");
   };
   const guest = () => new URLSearchParams(location.search).has("label");  // a link to a label project has an address of its own
+  const keep = screen => {
+    if (!arrived || guest() || !screen) return;
+    const moved = open !== here(), next = address(screen);
+    // an object that a page chose by itself is no step of its own
+    if (next !== location.pathname + location.search) history[moved || location.search ? "pushState" : "replaceState"](null, "", next);
+    if (moved) window.scrollTo(0, 0);
+    mark(open);
+  };
+  const arrive = screen => {
+    if (guest()) return screen;
+    const name = here(), page = PAGES[name], id = page.key && new URLSearchParams(location.search).get(page.key);
+    return {...(screen || {}), tab: name, ...(id ? {[page.field]: id} : {})};
+  };
   window.tunesmith = {
-    arrive: screen => {
-      arrived = true;
-      if (guest()) return screen;
-      const name = here(), page = PAGES[name], id = page.key && new URLSearchParams(location.search).get(page.key);
-      return {...(screen || {}), tab: name, ...(id ? {[page.field]: id} : {})};
-    },
-    keep: screen => {
-      if (!arrived || guest() || !screen || !PAGES[screen.tab]) return;
-      const now = location.pathname + location.search, next = address(screen);
-      const moved = screen.tab !== here();
-      // an object that a page chose by itself, and the demo's, are no step of their own
-      if (next !== now) history[moved || location.search ? "pushState" : "replaceState"](null, "", next);
-      if (moved) window.scrollTo(0, 0);
-      mark(screen.tab);
+    keep,
+    arrive: screen => { arrived = true; open = here(); return arrive(screen); },
+    // Back and Forward: the tabs tell that they have changed before the new screen is theirs to read
+    travel: screen => { mark(here()); pending = arrive(screen); return [pending, {__type__: "update", selected: here()}]; },
+    // the tabs alone say which page is open: an answer of the server may be older than the last click
+    selected: (screen, name) => {
+      if (!arrived) return screen;  // Gradio has selected its first tab by itself
+      const now = {...(pending || screen || {}), tab: name};
+      pending = null;
+      open = name;
+      keep(now);
+      return now;
     },
   };
   document.addEventListener("click", e => {
@@ -40,9 +51,9 @@
     if (press("ts-go-" + link.dataset.page)) { e.preventDefault(); mark(link.dataset.page); fold(); }
   });
   window.addEventListener("popstate", () => {
-    const before = open, name = here();
-    if (press("ts-arrive") && before === name) press("ts-show-" + name);
-    mark(name);
+    const same = open === here();
+    press("ts-travel");
+    if (same) { pending = null; press("ts-show-" + open); }
   });
   const wide = matchMedia("(min-width: 900px)");  // as in theme.py: below it the side bar is a menu, closed until it is asked for
   const fold = () => { const menu = document.getElementById("menu"); if (menu) menu.open = wide.matches; };

@@ -65,6 +65,12 @@ def arriving(inputs: int = 1) -> str:
 
 
 KEEP = "(screen) => window.tunesmith.keep(screen)"
+TRAVEL = "(screen) => window.tunesmith.travel(screen)"
+
+
+def selected(name: str) -> str:
+    """Return the script that notes in a `Screen` which page is open now."""
+    return f"(screen) => window.tunesmith.selected(screen, '{name}')"
 
 
 class PageAddresses:

@@ -113,7 +113,7 @@ class PairsView:
 
     def on_data(self, project, ref, gold, request: gr.Request):
         if not ref:
-            yield draw.bad("There is no data with pairs yet. Bring some in the Data tab, or drop a file below."), gr.skip(), None
+            yield draw.bad("There is no data with pairs yet. Bring some in the Data page, or drop a file below."), gr.skip(), None
             return
         yield from self.adding(request, project, lambda ws: pair_import.from_dataset(ws, project, ref, gold=bool(gold)))
 

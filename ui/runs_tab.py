@@ -14,9 +14,9 @@ from tuner.runs import index
 from ui import charts, draw, lists
 from ui.session import House, Screen
 
-EMPTY = '<p class="ts-quiet">No runs yet. Choose data and a model in the Train tab, or press Try it in the Start tab.</p>'
+EMPTY = '<p class="ts-quiet">No runs yet. Choose data and a model in the Train page, or press Try it in the Home page.</p>'
 PICK = "A run under way goes on whatever this page does."
-LAST = 5  # runs in the Start tab
+LAST = 5  # runs in the Home page
 COMPARE = "Lays the curves of several runs over each other and shows what differs between their settings."
 HEAD = ["Name", "State", "Data", "Model", "Method", "Best held-out loss", "Time", "Started", "Notes"]
 

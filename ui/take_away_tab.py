@@ -19,7 +19,7 @@ WITHOUT = {
     "merged": "What this way of tuning adds can't be merged into the model: take the adapter.",
 }
 PICK = "Runs that have a model."
-ELSEWHERE = "open another in the Runs tab, then come back."
+ELSEWHERE = "open another in the Runs page, then come back."
 EMPTY = '<p class="ts-quiet">Nothing to take away yet: train a model first.</p>'
 
 

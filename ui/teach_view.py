@@ -1,4 +1,4 @@
-"""From judgements to something to learn from: a version of a dataset and on to the Train tab, or files to take away; a judge model."""
+"""From judgements to something to learn from: a version of a dataset and on to the Train page, or files to take away; a judge model."""
 
 import time
 
@@ -86,7 +86,7 @@ class TeachView:
                 ds = self.dataset(request, project, kind, least, judges)
             except Exception as error:
                 return draw.trouble(error)
-            return draw.good(f"{ds.name}, version {ds.version}: {ds.rows:,} rows. It stands in the Data and Train tabs.")
+            return draw.good(f"{ds.name}, version {ds.version}: {ds.rows:,} rows. It stands in the Data and Train pages.")
 
         return make
 

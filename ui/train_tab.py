@@ -161,7 +161,7 @@ class TrainTab:
         card = (
             draw.plan_card(plan, ds.rows - ds.held_out, ds.held_out)
             if ds
-            else '<div class="ts-card">Choose the data to learn from: the Data tab brings it in.</div>'
+            else '<div class="ts-card">Choose the data to learn from: the Data page brings it in.</div>'
         )
         return [
             "",
@@ -180,7 +180,7 @@ class TrainTab:
         """Values for data, model, and all widgets: the form as a person finds it, or with a stored run's own settings."""
         found = [(f"{d.name} · {d.rows:,} rows", d.ref) for d in store.listing(ws)]
         chosen = data if any(data == r for _, r in found) else (found[0][1] if found else None)
-        info = lists.info(run_config.FIELDS["data"].description, len(found), "choose another in the Data tab, then come back.")
+        info = lists.info(run_config.FIELDS["data"].description, len(found), "choose another in the Data page, then come back.")
         values = [forms.show(n, (mine or {}).get(n)) for n in self.widgets]
         model = model or self.suggest.here(chosen and store.get(ws, chosen)) or STARTER
         return [

@@ -6,6 +6,7 @@ import re
 from playwright.sync_api import expect
 
 from tests.browser.test_journey import LONG, tab
+from tests.browsing import go
 
 
 def table(path, head, n=60):
@@ -20,7 +21,7 @@ def brought(page, text):
 def test_every_way_in(app, browser, tmp_path):
     page = browser.new_page()
     page.goto(app.url)
-    tab(page, "Data")
+    go(page, "Data")
     files = [table(tmp_path / "a.csv", "prompt,answer"), table(tmp_path / "b.csv", "answer,prompt")]
     page.set_input_files("#upload input[type=file]", files)
     brought(page, re.compile("a.csv and 1 more · 120 rows"))
@@ -59,7 +60,7 @@ def test_health_and_what_will_be_learnt(app, browser, tmp_path):
     (tmp_path / "h.jsonl").write_text("\n".join(map(json.dumps, rows)))
     page = browser.new_page()
     page.goto(app.url)
-    tab(page, "Data")
+    go(page, "Data")
     page.set_input_files("#upload input[type=file]", tmp_path / "h.jsonl")
     brought(page, "h.jsonl · 80 rows")
     tab(page, "Health")
@@ -92,7 +93,7 @@ def test_health_and_what_will_be_learnt(app, browser, tmp_path):
 def test_rows_by_hand(app, browser):
     page = browser.new_page()
     page.goto(app.url)
-    tab(page, "Data")
+    go(page, "Data")
     page.click("#sample-helpdesk")
     brought(page, "helpdesk.csv · 240 rows")
     page.get_by_text("Correct a row, or leave it out").click()

@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 
 from presets.recipe import world
 from tests.browser.conftest import end_all, free_port, running
+from tests.browsing import go, here
 from tests.conftest import until
 
 LONG = 90_000  # milliseconds: two busy cores are slow
@@ -81,7 +82,7 @@ def test_upload_train_reload_restart_chat(tmp_path, browser):
             until(lambda: any("Ahoy" in f.read_text() for f in (home / "me" / "chats").glob("*.json")), 30)
             page.reload()
             expect(page.locator("#chat-tuned")).to_contain_text("Ahoy", timeout=LONG)
-            tab(page, "Take away")
+            go(page, "Export")
             page.click("#make-adapter")
             expect(page.locator("#made-adapter")).to_contain_text("Checked", timeout=LONG)
             with page.expect_download(timeout=LONG) as download:
@@ -97,7 +98,7 @@ def test_the_demo_lands_in_a_chat_with_both_answers(app, browser):
     page = browser.new_page()
     page.goto(app.url)
     page.click("#try-demo")
-    expect(page.get_by_role("tab", name="Chat", exact=True)).to_have_attribute("aria-selected", "true", timeout=LONG)
+    expect(here(page)).to_have_text("Chat", timeout=LONG)
     expect(page.locator("#chat-tuned .bot")).to_contain_text("matey", timeout=LONG)
     expect(page.locator("#chat-original .bot")).to_contain_text(re.compile(r"\w+"), timeout=LONG)
     expect(page.locator("#chat-original")).not_to_contain_text("matey")
@@ -112,7 +113,7 @@ def test_the_demo_lands_in_a_chat_with_both_answers(app, browser):
 def test_all_that_is_wrong_is_told_beside_its_field(app, browser):
     page = browser.new_page()
     page.goto(app.url)
-    tab(page, "Data")
+    go(page, "Data")
     page.click("#sample-helpdesk")
     expect(page.locator("#data-summary")).to_contain_text("helpdesk", timeout=LONG)
     page.click("#use-data")
@@ -142,7 +143,7 @@ def test_a_bad_file_gets_a_clear_word_and_the_page_lives_on(name, tmp_path, app,
     (tmp_path / name).write_bytes(content)
     page = browser.new_page()
     page.goto(app.url)
-    tab(page, "Data")
+    go(page, "Data")
     page.set_input_files("#upload input[type=file]", tmp_path / name)
     expect(page.locator("#import-progress .ts-bad")).to_contain_text(re.compile(word, re.I), timeout=LONG)
     page.click("#sample-tickets")

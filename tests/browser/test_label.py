@@ -1,4 +1,4 @@
-"""The Label tab as labellers use it: the keyboard alone, a reload, a second device, a link, a crowd, a page that is killed."""
+"""The Label page as labellers use it: the keyboard alone, a reload, a second device, a link, a crowd, a page that is killed."""
 
 import os
 import re
@@ -10,7 +10,8 @@ from playwright.sync_api import expect
 
 from bench import labels as crowd
 from tests.browser.conftest import free_port, running
-from tests.browser.test_journey import LONG, tab
+from tests.browser.test_journey import LONG
+from tests.browsing import go, here
 from tests.labels.test_queue import candidate
 from tuner.labels import db, outcome, pairs, projects
 from tuner.paths import Workspace
@@ -37,7 +38,7 @@ def press(page, *keys: str) -> str:
 def begun(page, app, name: str = "ann", query: str = "") -> None:
     page.goto(app.url + query)
     if not query:
-        tab(page, "Label")
+        go(page, "Label")
     page.fill("#label-name input, #label-name textarea", name)
     page.keyboard.press("Enter")
     page.locator("#label-begin").click(timeout=LONG)
@@ -52,7 +53,7 @@ def said(ws, project) -> dict[str, outcome.Judgment]:
 def test_from_nothing_to_a_training_with_the_keyboard(app, browser):
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     page.goto(app.url)
-    tab(page, "Label")
+    go(page, "Label")
     page.click("#label-try")
     expect(page.locator("#label-rules")).to_contain_text("Which answer would you rather get?", timeout=LONG)
     page.click("#label-begin")
@@ -84,7 +85,7 @@ def test_from_nothing_to_a_training_with_the_keyboard(app, browser):
     expect(page.locator("#label-quality")).to_contain_text("5 of 200 judgements", timeout=LONG)
     page.get_by_role("tab", name="Learn from them", exact=True).click()
     page.click("#label-teach")
-    expect(page.get_by_role("tab", name="Train", exact=True)).to_have_attribute("aria-selected", "true", timeout=LONG)
+    expect(here(page)).to_have_text("Train", timeout=LONG)
     expect(page.locator("#train-data input").first).to_have_value(re.compile("Manners"), timeout=LONG)
     page.close()
 
@@ -103,6 +104,7 @@ def test_a_link_shows_the_pairs_alone_on_a_phone_and_everywhere_the_same(app, br
     ws, project = filled
     phone = browser.new_page(viewport={"width": 400, "height": 850})
     begun(phone, app, "ben", f"/?label={project}")
+    expect(phone.locator("#side-bar")).not_to_be_visible()
     for other in ("Data", "Train", "Settings", "Pairs", "Quality"):
         expect(phone.get_by_role("tab", name=other, exact=True)).not_to_be_visible()
     a, b = (phone.locator("#label-pair .ts-card").nth(n).bounding_box() for n in (0, 1))

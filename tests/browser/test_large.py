@@ -7,7 +7,8 @@ import time
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.test_journey import LONG, tab
+from tests.browser.test_journey import LONG
+from tests.browsing import go
 
 
 @pytest.mark.parametrize("size", [12_000_000, pytest.param(200_000_000, marks=pytest.mark.long)], ids=["12MB", "200MB"])
@@ -20,7 +21,7 @@ def test_a_large_file_comes_in_with_progress(size, tmp_path, app, browser):
             f.write(line.replace("{n}", str(rows)) + "\n")
     page = browser.new_page()
     page.goto(app.url)
-    tab(page, "Data")
+    go(page, "Data")
     page.set_input_files("#upload input[type=file]", file, timeout=LONG)
     seen, end = set(), time.monotonic() + 240
     while f"{rows:,} rows" not in page.inner_text("#data-summary") and time.monotonic() < end:

@@ -8,7 +8,8 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import end_all, free_port, running
-from tests.browser.test_journey import LONG, tab
+from tests.browser.test_journey import LONG
+from tests.browsing import go
 from tests.conftest import chat_rows, write_rows
 from tuner import paths
 from tuner.data.store import sample_data, store
@@ -34,7 +35,7 @@ def page(tmp_path, browser):
     with running(home, port=port, command=[sys.executable, "-c", WITH_A_CARD, str(home), str(port)]) as app:
         page = browser.new_page(viewport={"width": 1280, "height": 1000})
         page.goto(app.url)
-        tab(page, "Train")
+        go(page, "Train")
         expect(page.locator("#plan-memory")).to_contain_text("Yes, it fits", timeout=LONG)
         yield page
         page.close()
@@ -88,7 +89,7 @@ def test_a_preset_of_ones_own(page):
     expect(page.locator("#setting-epochs")).to_contain_text("Now 7 (preset)", timeout=LONG)
     expect(page.locator("#setting-epochs input")).to_have_value("")
     page.reload()
-    tab(page, "Train")
+    go(page, "Train")
     expect(page.locator("#preset")).to_contain_text("Long letters", timeout=LONG)
     page.locator("#preset").get_by_text("Long letters").click()
     expect(page.locator("#setting-epochs")).to_contain_text("Now 7 (preset)", timeout=LONG)
@@ -113,7 +114,7 @@ def test_rows_that_would_be_lost_are_said_and_mended_with_one_click(tmp_path, br
     with running(home) as app:
         page = browser.new_page(viewport={"width": 1280, "height": 1000})
         page.goto(app.url)
-        tab(page, "Train")
+        go(page, "Train")
         expect(page.locator("#plan-card")).to_contain_text("to learn from", timeout=LONG)
         page.locator("#train-model input").fill(str(folder))
         page.keyboard.press("Enter")

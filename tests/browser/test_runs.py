@@ -7,7 +7,8 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import end_all, running
-from tests.browser.test_journey import LONG, tab
+from tests.browser.test_journey import LONG
+from tests.browsing import go, here
 from tuner import runs
 from tuner.paths import Workspace
 
@@ -31,7 +32,7 @@ def test_the_runs_tab(filled, browser):
     before = {r.id for r in runs.listing(ws)}
     page = browser.new_page(viewport={"width": 1280, "height": 1000})
     page.goto(app.url)
-    tab(page, "Runs")
+    go(page, "Runs")
     expect(page.locator("#runs-table")).to_contain_text("whole", timeout=LONG)
     choose(page, "#run", "^tuned")
     expect(page.locator("#progress")).to_contain_text(re.compile("tuned.*finished", re.S), timeout=LONG)  # not the one shown before
@@ -49,7 +50,7 @@ def test_the_runs_tab(filled, browser):
     assert "seed" not in page.inner_text("#differences"), "only what differs"
     page.keyboard.press("Escape")
     page.click("#reuse-run")
-    expect(page.get_by_role("tab", name="Train", exact=True)).to_have_attribute("aria-selected", "true", timeout=LONG)
+    expect(here(page)).to_have_text("Train", timeout=LONG)
     expect(page.locator("#setting-learning_rate")).to_contain_text("Yours: 0.003", timeout=LONG)
     page.get_by_text("All settings").click()
     page.fill("#setting-max_steps input", "4000")
@@ -78,7 +79,7 @@ def test_the_chat_tab(filled, browser):
     app, ws, house = filled
     page = browser.new_page(viewport={"width": 1280, "height": 1000})
     page.goto(app.url)
-    tab(page, "Chat")
+    go(page, "Chat")
     choose(page, "#who", "^whole")
     expect(page.locator("#chat-about")).to_contain_text("second whole model", timeout=LONG)
     page.get_by_text("How it answers").click()

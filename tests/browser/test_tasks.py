@@ -4,13 +4,14 @@ import re
 
 from playwright.sync_api import expect
 
-from tests.browser.test_journey import LONG, tab
+from tests.browser.test_journey import LONG
+from tests.browsing import go
 
 
 def test_a_classifier_from_the_sample_to_its_bars(app, browser):
     page = browser.new_page()
     page.goto(app.url)
-    tab(page, "Data")
+    go(page, "Data")
     page.click("#sample-tickets")
     expect(page.locator("#data-summary")).to_contain_text("tickets.csv", timeout=LONG)
     page.click("#use-data")
@@ -40,7 +41,7 @@ def test_the_hub_is_searched_as_one_types(tmp_path, browser):
         with running(tmp_path / "home", HF_ENDPOINT=url, HF_HUB_OFFLINE="0", HF_HOME=str(tmp_path / "hub")) as app:
             page = browser.new_page()
             page.goto(app.url)
-            tab(page, "Train")
+            go(page, "Train")
             expect(page.locator("#model-facts")).to_contain_text("million parameters", timeout=LONG)
             box = page.locator("#train-model input")
             box.click()

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from tests.browsing import go
 from tests.conftest import ROOT, end_processes_of
 from tuner.network import connections
 
@@ -60,17 +61,17 @@ def test_the_page_asks_nobody_else_and_keeps_no_secret_in_the_browser(app, brows
     page.on("request", lambda r: asked.append(r.url))
     page.on("console", lambda m: refused.append(m.text) if "Content Security Policy" in m.text or "Refused to" in m.text else None)
     page.goto(app.url)
-    page.get_by_role("tab", name="Data", exact=True).click()
+    go(page, "Data")
     page.get_by_role("button", name="Other ways").click()
     page.locator("#paste textarea").fill(f"question,answer\nWhat is it?,It is {SECRETS[0]}\nAnd that?,{SECRETS[0]} too\n")
     page.get_by_role("button", name="Read these rows").click()
     page.get_by_text("2 rows", exact=False).first.wait_for(timeout=60_000)
-    page.get_by_role("tab", name="Settings", exact=True).click()
+    go(page, "Settings")
     page.locator("#hub-token input").fill(SECRETS[1])
     page.locator("#keep-token").click()
     page.get_by_text("The token is used from now on").wait_for()
-    for name in ("Start", "Train", "Runs", "Chat", "Label", "Take away", "Settings"):
-        page.get_by_role("tab", name=name, exact=True).click()
+    for name in ("Home", "Train", "Runs", "Chat", "Label", "Export", "Settings"):
+        go(page, name)
         page.wait_for_timeout(300)
     assert page.get_by_text("What leaves this computer").is_visible()
     elsewhere = [url for url in asked if not url.startswith((app.url, "data:", "blob:"))]

@@ -95,7 +95,7 @@ def test_a_dataset_and_its_next_version(ws, judged):
     assert (one.rows, two.rows) == (4, 24) and two.held_out > 0 and one.sha256 != two.sha256
     assert [r["value"]["chosen"] for r in store.iterate(one)] == [r["chosen"] for r in export.rows(ws, id)][:4]
     assert export.to_dataset(ws, id, "kto").kind == "rated" and export.to_dataset(ws, id, "chat").rows == 2
-    with pytest.raises(ConflictError, match="Label tab"):
+    with pytest.raises(ConflictError, match="Label page"):
         store.remap(ws, two.ref, held_out=0.1)
     assert token_preview.start  # the version is one like any other: it can be looked at
     store.delete(ws, one.id)

@@ -214,7 +214,7 @@ def page(ws):
     return layout.Page(House(ws.home, ws.machine))
 
 
-@pytest.mark.parametrize("tab", ["start", "data", "label"])
+@pytest.mark.parametrize("tab", ["home", "data", "label"])
 def test_a_beat_with_nothing_changed_reads_no_run(ws, page, tab):
     ended(ws, 30)
     page.on_tick(Request()), page.on_beat("1", "loaded#", {"tab": tab}, Request())

@@ -209,7 +209,7 @@ def from_file(
             f"No row of {reader.name} can be used.{first}",
             asked=reader.name,
             available=reader.columns,
-            remedy="Check it with `tunesmith data check` or in the Data tab, which list all problems.",
+            remedy="Check it with `tunesmith data check` or in the Data page, which list all problems.",
         )
     return added, problems
 

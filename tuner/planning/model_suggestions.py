@@ -92,7 +92,7 @@ def _seconds(facts: models.ModelFacts, device: Device, objective: str = "chat") 
 
 
 def capacity(device: Device) -> str:
-    """Return in one sentence what this computer can train, for the Start tab."""
+    """Return in one sentence what this computer can train, for the Home page."""
     sizes = {m: _billions(id) for m, id in largest(device).items()}
     best = max(("qlora", "lora"), key=lambda m: sizes.get(m, (0, ""))[0])
     if best not in sizes:

@@ -217,7 +217,7 @@ def remap(
         )
     if not old.sources:
         raise ConflictError(
-            f"{old.name} was made in the Label tab and has no file to read again.",
+            f"{old.name} was made in the Label page and has no file to read again.",
             asked=old.ref,
             available="the label project it came from",
             remedy="Judge more pairs there and build a new version.",
