@@ -55,6 +55,8 @@ class Page:
             self.tab = {}
             for name, page in navigation.PAGES.items():
                 with gr.Tab(page.title, id=name, render_children=True) as self.tab[name]:
+                    if name != "home":  # which has a heading of its own
+                        gr.HTML(f"<h1>{page.title}</h1>", elem_classes="ts-title", padding=False)
                     setattr(self, name, KINDS[name](self.house, self.screen))
 
     def wire(self) -> None:

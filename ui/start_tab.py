@@ -9,11 +9,11 @@ from ui import draw
 from ui.session import House
 
 WELCOME = (
-    "## Teach a language model something of yours\n"
+    "# Teach a language model something of yours\n"
     "Drop in a spreadsheet of questions and answers, watch it learn, talk to the result, take it away. Everything stays on this computer."
 )
 WELCOME_GUEST = (
-    "## Teach a language model something\n"
+    "# Teach a language model something\n"
     "This public page works with the samples and the starter model; what you make here is gone when you leave or reload the page. "
     "To use your own data, run Tunesmith on your computer."
 )
@@ -24,10 +24,8 @@ class StartTab:
         device = devices.listing()[0]
         gr.Markdown(WELCOME_GUEST if house.guest else WELCOME)
         with gr.Row():
-            self.demo = gr.Button("Try it: 1-minute demo", variant="primary", size="lg", elem_classes="ts-big", elem_id="try-demo")
-            self.own = gr.Button(
-                "Look at the samples" if house.guest else "Use my own data", size="lg", elem_classes="ts-big", elem_id="own-data"
-            )
+            self.demo = gr.Button("Try it: 1-minute demo", variant="primary", size="lg", elem_id="try-demo")
+            self.own = gr.Button("Look at the samples" if house.guest else "Use my own data", size="lg", elem_id="own-data")
         gr.Markdown(
             "The demo teaches the bundled starter model, a toy of four million parameters, to talk like a pirate. It needs no network."
         )

@@ -6,21 +6,70 @@ SYSTEM = ["ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "
 MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "Liberation Mono", "monospace"]
 
 
+# (light, dark): contrast with what they stand on at least 4.5 to 1 for text, 3 to 1 for borders of controls and the focus ring
+PAGE, CARD, SUNK = ("#F8FAFC", "#0B1220"), ("#FFFFFF", "#131C2E"), ("#F1F5F9", "#0F1829")
+TEXT, QUIET, LINE, CONTROL = ("#0F172A", "#F1F5F9"), ("#52607A", "#A3B1C6"), ("#DBE2EC", "#2A3750"), ("#7C8AA0", "#64748B")
+ACCENT, STRONG, ON_ACCENT = ("#0F766E", "#2DD4BF"), ("#0B5A54", "#5EEAD4"), ("#FFFFFF", "#0B1220")
+SECOND, HOVER = ("#FFFFFF", "#1C2740"), ("#EEF2F7", "#26334F")
+
+COLOURS = {
+    "body_background_fill": PAGE,
+    "background_fill_primary": CARD,
+    "background_fill_secondary": SUNK,
+    "block_background_fill": CARD,
+    "panel_background_fill": CARD,
+    "input_background_fill": CARD,
+    "input_background_fill_focus": CARD,
+    "code_background_fill": SUNK,
+    "table_even_background_fill": CARD,
+    "table_odd_background_fill": CARD,
+    "border_color_primary": LINE,
+    "block_border_color": LINE,
+    "input_border_color": CONTROL,
+    "input_border_color_focus": ACCENT,
+    "checkbox_border_color": CONTROL,
+    "checkbox_border_color_selected": ACCENT,
+    "checkbox_background_color_selected": ACCENT,
+    "checkbox_label_background_fill": CARD,
+    "checkbox_label_background_fill_hover": HOVER,
+    "checkbox_label_background_fill_selected": CARD,
+    "body_text_color": TEXT,
+    "block_label_text_color": TEXT,
+    "block_title_text_color": TEXT,
+    "checkbox_label_text_color": TEXT,
+    "body_text_color_subdued": QUIET,
+    "block_info_text_color": QUIET,
+    "input_placeholder_color": QUIET,
+    "link_text_color": ACCENT,
+    "link_text_color_hover": STRONG,
+    "link_text_color_active": STRONG,
+    "link_text_color_visited": ACCENT,
+    "slider_color": ACCENT,
+    "loader_color": ACCENT,
+    "button_primary_background_fill": ACCENT,
+    "button_primary_background_fill_hover": STRONG,
+    "button_primary_text_color": ON_ACCENT,
+    "button_primary_text_color_hover": ON_ACCENT,
+    "button_primary_border_color": ACCENT,
+    "button_primary_border_color_hover": STRONG,
+    "button_secondary_background_fill": SECOND,
+    "button_secondary_background_fill_hover": HOVER,
+    "button_secondary_text_color": TEXT,
+    "button_secondary_text_color_hover": TEXT,
+    "button_secondary_border_color": CONTROL,
+    "button_secondary_border_color_hover": CONTROL,
+}
+
+
 def theme() -> gr.themes.Base:
-    return gr.themes.Default(primary_hue="teal", neutral_hue="slate", font=SYSTEM, font_mono=MONO, radius_size="md").set(
-        button_primary_background_fill="*primary_700",
-        button_primary_background_fill_hover="*primary_800",
-        button_primary_text_color="white",
-        body_text_color_subdued="*neutral_500",  # hints carry meaning: 4.8 to 1 on white
-        body_text_color_subdued_dark="*neutral_400",
-        block_info_text_color="*neutral_500",
-        block_info_text_color_dark="*neutral_400",
-        button_primary_background_fill_dark="*primary_600",
-        button_primary_background_fill_hover_dark="*primary_500",
-    )
+    """Return the theme: each colour decided for light and dark (`COLOURS`); nothing is fetched."""
+    both = {k: light for k, (light, _) in COLOURS.items()} | {f"{k}_dark": dark for k, (_, dark) in COLOURS.items()}
+    base = gr.themes.Base(primary_hue="teal", neutral_hue="slate", font=SYSTEM, font_mono=MONO, radius_size="md", text_size="md")
+    return base.set(**both, input_border_width="1px", button_border_width="1px", color_accent=ACCENT[0], block_shadow="none")
 
 
 CSS = """
+.dark { --color-accent: #2DD4BF; }
 .gradio-container { width: 100% !important; max-width: min(1200px, 100vw) !important; margin: 0 auto !important; font-variant-numeric: tabular-nums; }
 #side-bar { min-width: 0; border: 0; }
 #menu > summary { display: flex; gap: 1rem; align-items: baseline; justify-content: space-between; padding: .6rem .4rem; cursor: pointer; list-style: none; }
@@ -32,6 +81,12 @@ CSS = """
 #pages a[data-page=settings] { margin-top: .6rem; }
 :is(#pages a, #menu > summary):focus-visible { outline: 2px solid var(--primary-600); outline-offset: 2px; }
 #strip { position: sticky; top: 0; z-index: 10; background: var(--body-background-fill); }
+.gradio-container h1 { font-size: 24px; font-weight: 600; line-height: 1.3; margin: 0; }
+.gradio-container h2 { font-size: 18px; font-weight: 600; } .gradio-container h3 { font-size: 14px; font-weight: 600; }
+.ts-title { padding: .2rem 0 .4rem; } :is(#strip, .ts-title, .ts-title > *) :is(.html-container, .prose), .ts-title.html-container { padding: 0 !important; }
+.gradio-container button:is(.lg, .sm, .md) { flex: 0 0 auto !important; width: fit-content; max-width: 100%; min-width: 0 !important; min-height: 36px; padding: 0 16px; font-size: 14px; font-weight: 500; }
+#label-verdicts button { flex: 1 1 0 !important; min-height: 44px; }
+.gradio-container :is(button, input, textarea, select, a, summary, [tabindex="0"]):focus-visible { outline: 2px solid var(--color-accent); outline-offset: 2px; }
 .ts-strip { display: flex; flex-wrap: wrap; gap: .4rem 1.2rem; align-items: center; padding: .2rem 0; }
 .ts-pill { border: 1px solid var(--border-color-primary); border-radius: 99px; padding: .1rem .7rem; white-space: nowrap; }
 .ts-pill.live { border-color: var(--primary-600); }
@@ -85,11 +140,10 @@ CSS = """
 #label-desk button, #label-undo, #label-guide, #label-keys { white-space: nowrap; }
 .gradio-container .ts-hidden { display: none !important; }
 #tabs > .tab-wrapper { display: none; }
-.ts-guest #strip, .ts-guest #side-bar, .ts-guest #label-inner > .tab-wrapper, .ts-guest #label-new, .ts-guest #label-next { display: none !important; }
+.ts-guest #strip, .ts-guest #side-bar, .ts-guest .ts-title, .ts-guest #label-inner > .tab-wrapper, .ts-guest #label-new, .ts-guest #label-next { display: none !important; }
 .ts-panel { display: none !important; } .ts-panel.open { display: flex !important; }
 .ts-panel { border: 1px solid var(--border-color-primary); border-radius: .6rem; padding: .6rem .8rem; }
 .ts-next { margin-top: .6rem; }
-.ts-big button { min-height: 4.2rem; font-size: 1.1rem; }
 .gradio-container .wrap, .gradio-container .contain, .gradio-container .column, .gradio-container .tabs, .gradio-container .tab-wrapper { min-width: 0; }
 .gradio-container .tab-container { max-width: 100%; overflow: hidden; }
 """
