@@ -71,6 +71,8 @@ def test_upload_train_reload_restart_chat(tmp_path, browser):
         with running(home, port=port) as app:
             page = context.new_page()
             page.goto(app.url)
+            expect(page.locator("#last-runs")).to_contain_text("sailors", timeout=LONG)
+            go(page, "Runs")
             expect(page.locator("#progress")).to_contain_text("finished", timeout=LONG)
             expect(page.locator("#progress")).to_contain_text("held-out loss")
             page.click("#talk-to-run")

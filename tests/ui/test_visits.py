@@ -164,7 +164,7 @@ def test_a_guest_who_only_looks_leaves_no_folder(house):
     page = layout.Page(house)
     for i in range(20):
         page.on_load({}, Request(f"s{i}")), page.on_beat("1", "", {"tab": "runs"}, Request(f"s{i}"))
-        page.on_open_chat({}, Request(f"s{i}")), page.on_open_take({}, Request(f"s{i}")), page.on_open_label({}, None, Request(f"s{i}"))
+        page.on_open_chat({}, Request(f"s{i}")), page.on_open_export({}, Request(f"s{i}")), page.on_open_label({}, None, Request(f"s{i}"))
     assert not house.home.exists() or not list(house.home.iterdir())
 
 
@@ -271,5 +271,5 @@ def test_long_lists_are_cut_to_the_newest_and_say_so(ws, page, monkeypatch):
     who = page.on_open_chat({"chat": "run"}, Request())[0]
     assert [v for _, v in who["choices"]][-2:] == ["run", "starter"] and len(who["choices"]) == 5 and who["value"] == "run"
     monkeypatch.setattr(formats, "size", lambda run, kind: 0)
-    assert len(page.on_open_take({"run": "run"}, Request())[0]["choices"]) == 4
+    assert len(page.on_open_export({"run": "run"}, Request())[0]["choices"]) == 4
     assert lists.info("A run.", 3, "x") == "A run." and lists.newest([("a", "a")], None) == [("a", "a")]
