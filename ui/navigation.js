@@ -14,7 +14,7 @@
   };
   const address = screen => {
     const page = PAGES[open], id = page.field && screen[page.field];
-    return base + page.path + (id ? "?" + page.key + "=" + encodeURIComponent(id) : "");
+    return base + page.path + (id ? "?" + page.key + "=" + encodeURIComponent(id).replaceAll("%40", "@") : "");
   };
   const guest = () => new URLSearchParams(location.search).has("label");  // a link to a label project has an address of its own
   const keep = screen => {
