@@ -8,6 +8,7 @@ from tuner import runs
 from tuner.data.readers.file_format import ENCODINGS
 from tuner.data.schema import column_aliases
 from tuner.data.store import store
+from tuner.errors import TunerError
 from tuner.formatting import human_bytes, human_time
 from tuner.jobs import data_jobs
 from tuner.paths import Workspace
@@ -342,6 +343,14 @@ class DataTab:
 def options(ws: Workspace) -> list[tuple[str, str]]:
     """(title, ref) of all versions of all datasets, the newest first."""
     return [(f"{d.name} · {d.rows:,} rows · version {d.version}", d.ref) for versions in store.histories(ws) for d in versions]
+
+
+def known(ws: Workspace, ref: str) -> bool:
+    """Return whether there is such a dataset and version."""
+    try:
+        return store.get(ws, ref) is not None
+    except TunerError:
+        return False
 
 
 def choices(ws: Workspace, ref: str | None):

@@ -59,6 +59,11 @@ def good(message: str) -> str:
     return f'<div class="ts-good">{escape(message)}</div>'
 
 
+def gone(kind: str, id: str) -> str:
+    """Say that an address or an earlier visit names something that is not here; the page shows another one instead."""
+    return bad(f"There is no {kind} {id[:80]} here: it may have been deleted, or belong to another workspace. Another one is shown.")
+
+
 def table(head: list[str], rows: Iterable[Iterable[Any]]) -> str:
     lines = "".join("<tr>" + "".join(f"<td>{escape(str('' if c is None else c))}</td>" for c in row) + "</tr>" for row in rows)
     return f'<table class="ts-table"><tr>{"".join(f"<th>{escape(h)}</th>" for h in head)}</tr>{lines}</table>'

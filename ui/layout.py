@@ -141,7 +141,10 @@ class Page:
     def on_open_data(self, screen, request: gr.Request):
         ws, ref = self.house.workspace(request), Screen.read(screen).data
         chosen = data_tab.choices(ws, ref)
-        return [chosen, *self.data.show(ws, chosen["value"])]
+        return [
+            chosen,
+            *noted(self.data.show(ws, chosen["value"]), 0, draw.gone("dataset", ref) if ref and not data_tab.known(ws, ref) else ""),
+        ]
 
     def on_open_train(self, screen, model, data, preset, request: gr.Request, *given):
         ws = self.house.workspace(request)
@@ -153,13 +156,14 @@ class Page:
     def on_open_runs(self, screen, seen, request: gr.Request):
         """The lists are sent when this session does not have them, as they are, already."""
         ws, (version, _, had) = self.house.workspace(request), (seen or "").partition("#")
-        shape, id = all_runs(ws).shape, self.current(ws, Screen.read(screen))
+        s = Screen.read(screen)
+        shape, id = all_runs(ws).shape, self.current(ws, s)
         sent = self.runs.listed(ws, id) if shape != had else [self.runs.picked(ws, id), *[gr.skip()] * (len(self.runs.lists) - 1)]
-        return [f"{version}#{shape}", *sent, *self.runs.show(ws, id), *self.runs.about(ws, id)]
+        return [f"{version}#{shape}", *sent, *self.live(ws, s), *self.runs.about(ws, id)]
 
     def on_open_chat(self, screen, request: gr.Request):
-        s = Screen.read(screen)
-        return self.chat.show(self.house.workspace(request), s.chat or s.run)
+        s, ws = Screen.read(screen), self.house.workspace(request)
+        return noted(self.chat.show(ws, s.chat or s.run), 1, "" if s.chat == "starter" else self.missing(ws, s.chat))
 
     def on_taught(self, screen, project, request: gr.Request):
         """To the Train page with what was judged; the run that wrote it is what learns from it."""
@@ -193,7 +197,8 @@ class Page:
         return self.by_link(ws, link, name) | {self.screen: s.with_(tab="label", label=link), self.tabs: gr.Tabs(selected="label")}
 
     def on_open_export(self, screen, request: gr.Request):
-        return self.export.show(self.house.workspace(request), Screen.read(screen).run)
+        ws, id = self.house.workspace(request), Screen.read(screen).run
+        return noted(self.export.show(ws, id), 1, self.missing(ws, id))
 
     def on_talk(self, id, screen):
         return Screen.read(screen).with_(tab="chat", chat=id, run=id), gr.Tabs(selected="chat")
@@ -227,6 +232,14 @@ class Page:
         found = all_runs(ws, glance=True)
         return screen.run if screen.run in found.ids else found.first
 
+    def missing(self, ws, id: str | None) -> str:
+        """A sentence where there is no run of this id any more; "" else."""
+        return draw.gone("run", id) if id and id not in all_runs(ws, glance=True).ids else ""
+
+    def live(self, ws, screen: Screen) -> list:
+        """Values for the live view of the Runs page."""
+        return noted(self.runs.show(ws, self.current(ws, screen)), 0, self.missing(ws, screen.run))
+
     def on_tick(self, request: gr.Request):
         """A cheap number, and nothing else: each output of a handler, skipped or not, has Gradio build its component anew (1 to 2 ms)."""
         version = index.of(self.house.workspace(request)).glance()
@@ -253,7 +266,7 @@ class Page:
         head, had, id = self.head(ws), (seen or "").partition("#")[2], self.current(ws, s)
         shape = all_runs(ws, glance=True).shape if s.tab == "runs" else had
         lists = self.runs.listed(ws, id) if shape != had else [gr.skip()] * len(self.runs.lists)
-        live = self.runs.show(ws, id) if s.tab == "runs" else [gr.skip()] * len(self.runs.live)
+        live = self.live(ws, s) if s.tab == "runs" else [gr.skip()] * len(self.runs.live)
         return [head[0], f"{version}#{shape}", head[1], *lists, *live]
 
     def head(self, ws) -> list:
@@ -269,6 +282,11 @@ class Page:
         tab = gr.Tabs(selected=s.tab) if s.tab in KINDS and s.tab != "home" and not linked(request) else gr.skip()
         strip, last = self.head(ws)
         return [gr.skip() if linked(request) else s.with_(), tab, strip, "loaded#", last, *[None] * len(self.numbers)]
+
+
+def noted(values: list, at: int, note: str) -> list:
+    """Put a note above the text that is the value `at`."""
+    return [*values[:at], note + values[at], *values[at + 1 :]] if note else values
 
 
 def linked(request: gr.Request) -> str | None:

@@ -91,8 +91,23 @@ def test_a_run_and_a_dataset_are_addressed_and_back_leads_from_one_to_the_other(
     expect(page.locator("#progress")).to_contain_text(runs.get(ws, ids[1]).name, timeout=LONG)
     page.goto(f"{app.url}/data?dataset=others@1")
     expect(page.locator("#data-summary")).to_contain_text("others", timeout=LONG)
-    page.goto(f"{app.url}/runs?run=gone-long-ago")
-    expect(page.locator("#progress")).to_contain_text("finished", timeout=LONG)
+
+
+@pytest.mark.parametrize(
+    ("address", "where"),
+    [
+        ("runs?run=gone-long-ago", "#progress"),
+        ("data?dataset=gone@1", "#data-summary"),
+        ("chat?model=gone", "#tabs"),
+        ("export?run=gone", "#tabs"),
+    ],
+)
+def test_what_is_not_here_is_said_and_another_is_shown(filled, page, address, where):
+    app, *_ = filled
+    page.goto(f"{app.url}/{address}")
+    expect(page.locator(where)).to_contain_text(re.compile("There is no (run|dataset) gone.* here"), timeout=LONG)
+    page.goto(f"{app.url}/runs?run=%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E")
+    expect(page.locator("#progress")).to_contain_text("There is no run <img src=x onerror=alert(1)> here", timeout=LONG)
 
 
 def test_an_address_is_stronger_than_where_the_last_visit_ended(filled, page):
