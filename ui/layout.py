@@ -234,7 +234,9 @@ class Page:
 
     def missing(self, ws, id: str | None) -> str:
         """A sentence where there is no run of this id any more; "" else."""
-        return draw.gone("run", id) if id and id not in all_runs(ws, glance=True).ids else ""
+        if not id or id in all_runs(ws, glance=True).ids or id in all_runs(ws).ids:  # a glance may be older than a run that has just begun
+            return ""
+        return draw.gone("run", id)
 
     def live(self, ws, screen: Screen) -> list:
         """Values for the live view of the Runs page."""
