@@ -112,7 +112,7 @@ class Run:
     def detail(self) -> dict[str, Any]:
         """Return the document of `tunesmith show`."""
         keys = ("step", "steps", "epoch", "eta_seconds", "eta_low", "eta_high")
-        told = self.status.document.get("progress") or {}
+        told = self.status.document.get("progress") or {}  # null, and not 0, for what is not known yet
         return {
             "id": self.id,
             "name": self.name,

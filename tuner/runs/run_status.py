@@ -18,6 +18,7 @@ class Progress:
 
     @classmethod
     def from_json(cls, document: dict[str, Any] | None) -> Self:
+        """Return the progress that a document states; ValueError if it is none."""
         return cls(**_known(cls, document))
 
 
@@ -52,6 +53,7 @@ class RunStatus:
 
 
 def _known(kind: type, document: dict[str, Any] | None) -> dict[str, Any]:
+    """Return the fields of a dataclass that a document gives, without nulls; ValueError where a dict or a list is something else."""
     if not isinstance(document, dict | None):
         raise ValueError(f"status.json has {str(document)[:80]!r} where names and values belong")
     forms = {f.name: f.default_factory for f in fields(kind) if f.default_factory in (dict, list)}

@@ -24,7 +24,7 @@ GROUPS = {  # in the order in which the form shows them
 
 
 def setting(default: Any, title: str, sentence: str, group: str, *, simple: bool = False, **limits: Any) -> Any:
-    """Return a field of `RunConfig`. `title` is its label, the standard term; `sentence` is the help text below it."""
+    """Return a field of `Settings`. `title` is its label, the standard term; `sentence` is the help text below it."""
     return Field(default, title=title, description=sentence, json_schema_extra={"group": group, "simple": simple}, **limits)
 
 
