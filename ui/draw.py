@@ -60,8 +60,8 @@ def good(message: str) -> str:
 
 
 def gone(kind: str, id: str) -> str:
-    """Say that an address or an earlier visit names something that is not here; the page shows another one instead."""
-    return bad(f"There is no {kind} {id[:80]} here: it may have been deleted, or belong to another workspace. Another one is shown.")
+    """Say that an address or an earlier visit names something that is not here; the page shows another one, where there is one."""
+    return bad(f"There is no {kind} {id[:80]} here: it may have been deleted, or belong to another workspace.")
 
 
 def table(head: list[str], rows: Iterable[Iterable[Any]]) -> str:
