@@ -148,7 +148,7 @@ class Visitor:
         version = self.call("on_tick").json()["data"][0]
         if version != self.beat:
             self.beat = version
-            self.call("on_beat", version)
+            self.call("on_version", version)
 
 
 def config_of(url: str) -> dict:

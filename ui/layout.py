@@ -10,38 +10,41 @@ from tuner.errors import RequestError
 from tuner.jobs import run_queue, training
 from tuner.labels import export
 from tuner.runs import index
-from ui import data_tab, draw, forms, gradio_options, navigation
-from ui.chat_tab import ChatTab, first_question
-from ui.data_tab import DataTab
-from ui.label_tab import LabelTab
-from ui.runs_tab import RunsTab, all_runs, find
-from ui.session import House, Screen
-from ui.settings_tab import SettingsTab
-from ui.start_tab import StartTab, last_runs
-from ui.take_away_tab import TakeAwayTab
-from ui.train_tab import STARTER, TrainTab
+from ui import gradio_options, navigation
+from ui.components import html
+from ui.pages import data
+from ui.pages.chat import ChatPage, first_question
+from ui.pages.data import DataPage
+from ui.pages.export import ExportPage
+from ui.pages.home import HomePage, last_runs
+from ui.pages.label import LabelPage
+from ui.pages.runs import RunsPage, all_runs, find
+from ui.pages.settings import SettingsPage
+from ui.pages.train import STARTER, TrainPage
+from ui.session import AppContext, Session
+from ui.train_views import form
 
 KINDS = {
-    "home": StartTab,
-    "data": DataTab,
-    "train": TrainTab,
-    "runs": RunsTab,
-    "chat": ChatTab,
-    "label": LabelTab,
-    "export": TakeAwayTab,
-    "settings": SettingsTab,
+    "home": HomePage,
+    "data": DataPage,
+    "train": TrainPage,
+    "runs": RunsPage,
+    "chat": ChatPage,
+    "label": LabelPage,
+    "export": ExportPage,
+    "settings": SettingsPage,
 }
 
 
 class Page:
-    def __init__(self, house: House):
-        self.house = house
+    def __init__(self, context: AppContext):
+        self.context = context
         # how often Gradio's own copies of uploads and downloads are looked at, and how old they may be: seconds
-        cache = (60, 900) if house.guest else (3600, 86400)
+        cache = (60, 900) if context.guest else (3600, 86400)
         with gr.Blocks(**gradio_options.decided(gradio_options.BLOCKS, delete_cache=cache)) as self.blocks:
-            self.screen = gr.BrowserState({}, storage_key="tunesmith-screen", secret="tunesmith")  # ids only: nothing in it is secret
+            self.session = gr.BrowserState({}, storage_key="tunesmith-session", secret="tunesmith")  # ids only: nothing in it is secret
             self.seen = gr.State("")
-            self.beat = gr.Textbox(visible="hidden", show_label=False, elem_classes=["ts-hidden"])  # the version a tick found
+            self.version = gr.Textbox(visible="hidden", show_label=False, elem_classes=["ts-hidden"])  # the version a tick found
             navigation.side_bar()
             self.strip = gr.HTML(elem_id="strip")
             self.timer = gr.Timer(1.0)
@@ -57,24 +60,24 @@ class Page:
                 with gr.Tab(page.title, id=name, render_children=True) as self.tab[name]:
                     if name != "home":  # which has a heading of its own
                         gr.HTML(f"<h1>{page.title}</h1>", elem_classes="ts-title", padding=False)
-                    setattr(self, name, KINDS[name](self.house, self.screen))
+                    setattr(self, name, KINDS[name](self.context, self.session))
 
     def wire(self) -> None:
         quick = {"queue": False, "show_progress": "hidden"}
         self.train_form = [self.train.data, self.train.model, *self.train.widgets.values()]
         for name in KINDS:
-            self.tab[name].select(None, self.screen, self.screen, js=navigation.selected(name))
-        self.screen.change(None, self.screen, None, js=navigation.KEEP)
-        self.travel.click(None, self.screen, [self.screen, self.tabs], js=navigation.TRAVEL)
+            self.tab[name].select(None, self.session, self.session, js=navigation.selected(name))
+        self.session.change(None, self.session, None, js=navigation.KEEP)
+        self.travel.click(None, self.session, [self.session, self.tabs], js=navigation.TRAVEL)
         for name, (open_, inputs, outputs) in self.openings().items():
             self.tab[name].select(open_, inputs, outputs, **quick)
             self.shows[name].click(open_, inputs, outputs, js=navigation.arriving(len(inputs)), **quick)
         self.tab["settings"].select(self.settings.show, None, self.settings.report, **quick)
-        self.label.teach.made.success(self.on_taught, [self.screen, self.label.pick], [self.train.data, self.train.model, self.tabs])
+        self.label.teach.made.success(self.on_taught, [self.session, self.label.pick], [self.train.data, self.train.model, self.tabs])
 
-        self.home.demo.click(self.on_demo, self.screen, [self.screen, self.home.notice]).success(self.to("runs"), self.screen, self.tabs)
+        self.home.demo.click(self.on_demo, self.session, [self.session, self.home.notice]).success(self.to("runs"), self.session, self.tabs)
         self.home.own.click(lambda: gr.Tabs(selected="data"), None, self.tabs, queue=False)
-        self.home.last.select(self.on_last, self.screen, [self.screen, self.tabs])
+        self.home.last.select(self.on_last, self.session, [self.session, self.tabs])
         self.data.use.click(lambda: gr.Tabs(selected="train"), None, self.tabs, queue=False)
         self.train.start.click(
             self.train.on_start,
@@ -84,13 +87,13 @@ class Page:
                 self.train.preset,
                 self.train.name,
                 self.train.anyway,
-                self.screen,
+                self.session,
                 *self.train.widgets.values(),
             ],
-            [self.screen, self.train.problems],
-        ).then(self.to("runs"), self.screen, self.tabs)
-        self.runs.talk.click(self.on_talk, [self.runs.pick, self.screen], [self.screen, self.tabs], **quick)
-        self.runs.reuse.click(self.on_reuse, [self.runs.pick, self.screen], [self.screen, *self.train_form, self.tabs], **quick)
+            [self.session, self.train.problems],
+        ).then(self.to("runs"), self.session, self.tabs)
+        self.runs.talk.click(self.on_talk, [self.runs.pick, self.session], [self.session, self.tabs], **quick)
+        self.runs.reuse.click(self.on_reuse, [self.runs.pick, self.session], [self.session, *self.train_form, self.tabs], **quick)
 
         ticked = [
             self.strip,
@@ -98,34 +101,34 @@ class Page:
             self.home.last,
             *self.runs.lists,
             *self.runs.live,
-            self.screen,
+            self.session,
             self.tabs,
             self.chat.ask_now,
         ]
-        self.timer.tick(self.on_tick, None, self.beat, **quick)
-        self.beat.change(self.on_beat, [self.beat, self.seen, self.screen], ticked, **quick)
+        self.timer.tick(self.on_tick, None, self.version, **quick)
+        self.version.change(self.on_version, [self.version, self.seen, self.session], ticked, **quick)
         # an empty number field that is told nothing before it is mounted says 0 to whoever asks, which would be a person's choice
         self.numbers = [w for w in self.train.widgets.values() if isinstance(w, gr.Number)]
-        loaded = [self.screen, self.tabs, self.strip, self.seen, self.home.last, *self.numbers]
-        self.blocks.load(self.on_load, self.screen, loaded, js=navigation.arriving(), **quick)
-        opened = [self.screen, self.tabs, *self.label.shown]
+        loaded = [self.session, self.tabs, self.strip, self.seen, self.home.last, *self.numbers]
+        self.blocks.load(self.on_load, self.session, loaded, js=navigation.arriving(), **quick)
+        opened = [self.session, self.tabs, *self.label.shown]
         self.blocks.load(
-            self.on_load_label, [self.screen, self.label.name], opened, js=navigation.arriving(2), api_name="label_open", **quick
+            self.on_load_label, [self.session, self.label.name], opened, js=navigation.arriving(2), api_name="label_open", **quick
         )
         self.blocks.load(self.train.mine.on_load, None, self.train.preset, **quick)
-        self.blocks.unload(self.house.leave)
+        self.blocks.unload(self.context.leave)
 
     def openings(self) -> dict[str, tuple]:
         """What is shown of a page is made when it is opened, by a reload too, and never for all pages at once: {page: (handler, inputs, outputs)},
-        the first input always the screen."""
+        the first input always the session."""
         runs_shown = [self.seen, *self.runs.lists, *self.runs.live, self.runs.name, self.runs.notes, self.runs.settings]
         return {
-            "data": (self.on_open_data, [self.screen], [self.data.pick, *self.data.shown]),
-            "train": (self.on_open_train, [self.screen, *self.train.inputs], [self.train.data, self.train.model, *self.train.outputs]),
-            "runs": (self.on_open_runs, [self.screen, self.seen], runs_shown),
-            "chat": (self.on_open_chat, [self.screen], self.chat.shown),
-            "label": (self.on_open_label, [self.screen, self.label.name], self.label.shown),
-            "export": (self.on_open_export, [self.screen], self.export.shown),
+            "data": (self.on_open_data, [self.session], [self.data.pick, *self.data.shown]),
+            "train": (self.on_open_train, [self.session, *self.train.inputs], [self.train.data, self.train.model, *self.train.outputs]),
+            "runs": (self.on_open_runs, [self.session, self.seen], runs_shown),
+            "chat": (self.on_open_chat, [self.session], self.chat.shown),
+            "label": (self.on_open_label, [self.session, self.label.name], self.label.shown),
+            "export": (self.on_open_export, [self.session], self.export.shown),
         }
 
     # --- moving about -------------------------------------------------------------------------------------------------
@@ -133,48 +136,48 @@ class Page:
     def to(self, name: str):
         """Go to a tab when the step before it made what the tab shows."""
 
-        def go(screen):
-            return gr.Tabs(selected=name) if Screen.read(screen).tab == name else gr.skip()
+        def go(session):
+            return gr.Tabs(selected=name) if Session.read(session).tab == name else gr.skip()
 
         return go
 
-    def on_open_data(self, screen, request: gr.Request):
-        ws, ref = self.house.workspace(request), Screen.read(screen).data
-        chosen = data_tab.choices(ws, ref)
+    def on_open_data(self, session, request: gr.Request):
+        ws, ref = self.context.workspace(request), Session.read(session).data
+        chosen = data.choices(ws, ref)
         return [
             chosen,
-            *noted(self.data.show(ws, chosen["value"]), 0, draw.gone("dataset", ref) if ref and not data_tab.known(ws, ref) else ""),
+            *noted(self.data.show(ws, chosen["value"]), 0, html.gone("dataset", ref) if ref and not data.known(ws, ref) else ""),
         ]
 
-    def on_open_train(self, screen, model, data, preset, request: gr.Request, *given):
-        ws = self.house.workspace(request)
+    def on_open_train(self, session, model, data, preset, request: gr.Request, *given):
+        ws = self.context.workspace(request)
         untouched = data is None and model == STARTER  # nothing was chosen yet: what suits the data is
-        choice, models_, *_ = self.train.fresh(ws, Screen.read(screen).data or data, None if untouched else model)
-        given = forms.opened(self.train.widgets, given)
+        choice, models_, *_ = self.train.fresh(ws, Session.read(session).data or data, None if untouched else model)
+        given = form.opened(self.train.widgets, given)
         return [choice, models_, *self.train.show(ws, models_["value"], choice["value"], preset, given)]
 
-    def on_open_runs(self, screen, seen, request: gr.Request):
+    def on_open_runs(self, session, seen, request: gr.Request):
         """The lists are sent when this session does not have them, as they are, already."""
-        ws, (version, _, had) = self.house.workspace(request), (seen or "").partition("#")
-        s = Screen.read(screen)
+        ws, (version, _, had) = self.context.workspace(request), (seen or "").partition("#")
+        s = Session.read(session)
         shape, id = all_runs(ws).shape, self.current(ws, s)
         sent = self.runs.listed(ws, id) if shape != had else [self.runs.picked(ws, id), *[gr.skip()] * (len(self.runs.lists) - 1)]
         return [f"{version}#{shape}", *sent, *self.live(ws, s), *self.runs.about(ws, id)]
 
-    def on_open_chat(self, screen, request: gr.Request):
-        s, ws = Screen.read(screen), self.house.workspace(request)
+    def on_open_chat(self, session, request: gr.Request):
+        s, ws = Session.read(session), self.context.workspace(request)
         return noted(self.chat.show(ws, s.chat or s.run), 1, "" if s.chat == "starter" else self.missing(ws, s.chat))
 
-    def on_taught(self, screen, project, request: gr.Request):
+    def on_taught(self, session, project, request: gr.Request):
         """To the Train page with what was judged; the run that wrote it is what learns from it."""
-        s, ws = Screen.read(screen), self.house.workspace(request)
+        s, ws = Session.read(session), self.context.workspace(request)
         if s.tab != "train":  # nothing was made
             return [gr.skip()] * 3
         return [*self.train.fresh(ws, s.data, export.written_by(ws, project))[:2], gr.Tabs(selected="train")]
 
-    def on_open_label(self, screen, name, request: gr.Request):
-        s, link = Screen.read(screen), linked(request)
-        ws, name = self.house.workspace(request), name or s.labeller
+    def on_open_label(self, session, name, request: gr.Request):
+        s, link = Session.read(session), linked(request)
+        ws, name = self.context.workspace(request), name or s.labeller
         return self.by_link(ws, link, name) if link else self.label.show(ws, s.label, name)
 
     def by_link(self, ws, link: str, name: str | None) -> dict:
@@ -183,77 +186,77 @@ class Page:
             return self.label.show(ws, link, name, guest=True)
         except RequestError as error:
             hidden = (self.label.pick, self.label.name, self.label.new, self.label.inner)
-            gone = {self.label.intro: gr.update(value=draw.trouble(error), visible=True)}
+            gone = {self.label.intro: gr.update(value=html.trouble(error), visible=True)}
             return gone | dict.fromkeys(hidden, gr.update(visible=False))
 
-    def on_load_label(self, screen, name, request: gr.Request):
+    def on_load_label(self, session, name, request: gr.Request):
         """The Label page as it was left, by who has judged here; whoever came by a link (`?label=PROJECT`) sees its guidelines and pairs alone
         (the class `ts-guest` of the page hides the rest)."""
-        ws, s, link = self.house.workspace(request), Screen.read(screen), linked(request)
+        ws, s, link = self.context.workspace(request), Session.read(session), linked(request)
         name = name or s.labeller
         if not link:
             used = s.label or name or s.tab == "label"  # who never judged here is spared the wait
-            return self.label.show(ws, s.label, name, desk=s.tab == "label") if used else {self.screen: gr.skip()}
-        return self.by_link(ws, link, name) | {self.screen: s.with_(tab="label", label=link), self.tabs: gr.Tabs(selected="label")}
+            return self.label.show(ws, s.label, name, desk=s.tab == "label") if used else {self.session: gr.skip()}
+        return self.by_link(ws, link, name) | {self.session: s.with_(tab="label", label=link), self.tabs: gr.Tabs(selected="label")}
 
-    def on_open_export(self, screen, request: gr.Request):
-        ws, id = self.house.workspace(request), Screen.read(screen).run
+    def on_open_export(self, session, request: gr.Request):
+        ws, id = self.context.workspace(request), Session.read(session).run
         return noted(self.export.show(ws, id), 1, self.missing(ws, id))
 
-    def on_talk(self, id, screen):
-        return Screen.read(screen).with_(tab="chat", chat=id, run=id), gr.Tabs(selected="chat")
+    def on_talk(self, id, session):
+        return Session.read(session).with_(tab="chat", chat=id, run=id), gr.Tabs(selected="chat")
 
-    def on_reuse(self, id, screen, request: gr.Request):
-        ws = self.house.workspace(request)
+    def on_reuse(self, id, session, request: gr.Request):
+        ws = self.context.workspace(request)
         run = runs.get(ws, id)
         mine = {k: v for k, v in run.config.items() if k not in ("model", "data", "preset")}
-        kept = Screen.read(screen).with_(tab="train", data=run.config["data"])
+        kept = Session.read(session).with_(tab="train", data=run.config["data"])
         return [kept, *self.train.fresh(ws, run.config["data"], run.config["model"], mine), gr.Tabs(selected="train")]
 
-    def on_last(self, screen, event: gr.SelectData, request: gr.Request):
-        found = all_runs(self.house.workspace(request)).newest
+    def on_last(self, session, event: gr.SelectData, request: gr.Request):
+        found = all_runs(self.context.workspace(request)).newest
         run = found[event.index[0]].id if event.index[0] < len(found) else None
-        return Screen.read(screen).with_(tab="runs", run=run), gr.Tabs(selected="runs")
+        return Session.read(session).with_(tab="runs", run=run), gr.Tabs(selected="runs")
 
     # --- the demo -----------------------------------------------------------------------------------------------------
 
-    def on_demo(self, screen, request: gr.Request):
+    def on_demo(self, session, request: gr.Request):
         try:
-            run = training.demo(self.house.workspace(request))
+            run = training.demo(self.context.workspace(request))
         except Exception as error:
-            return gr.skip(), draw.trouble(error)
-        kept = Screen.read(screen).with_(tab="runs", run=run.id, demo=run.id)
-        return kept, draw.good("The demo is under way: see the Runs page. It lands in a chat when it is done.")
+            return gr.skip(), html.trouble(error)
+        kept = Session.read(session).with_(tab="runs", run=run.id, demo=run.id)
+        return kept, html.good("The demo is under way: see the Runs page. It lands in a chat when it is done.")
 
     # --- the timer ----------------------------------------------------------------------------------------------------
 
-    def current(self, ws, screen: Screen) -> str | None:
+    def current(self, ws, session: Session) -> str | None:
         """The run to show: the one chosen, else the one under way, else the newest."""
         found = all_runs(ws, glance=True)
-        return screen.run if screen.run in found.ids else found.first
+        return session.run if session.run in found.ids else found.first
 
     def missing(self, ws, id: str | None) -> str:
         """A sentence where there is no run of this id any more; "" else."""
         if not id or id in all_runs(ws, glance=True).ids or id in all_runs(ws).ids:  # a glance may be older than a run that has just begun
             return ""
-        return draw.gone("run", id)
+        return html.gone("run", id)
 
-    def live(self, ws, screen: Screen) -> list:
+    def live(self, ws, session: Session) -> list:
         """Values for the live view of the Runs page."""
-        return noted(self.runs.show(ws, self.current(ws, screen)), 0, self.missing(ws, screen.run))
+        return noted(self.runs.show(ws, self.current(ws, session)), 0, self.missing(ws, session.run))
 
     def on_tick(self, request: gr.Request):
         """A cheap number, and nothing else: each output of a handler, skipped or not, has Gradio build its component anew (1 to 2 ms)."""
-        version = index.of(self.house.workspace(request)).glance()
+        version = index.of(self.context.workspace(request)).glance()
         return f"{version}/{int(time.time() // 15)}"  # the memory in the strip is looked at now and then
 
-    def on_beat(self, version, seen, screen, request: gr.Request):
+    def on_version(self, version, seen, session, request: gr.Request):
         """Redraws when the number is another one."""
-        ws, s = self.house.workspace(request), Screen.read(screen)
+        ws, s = self.context.workspace(request), Session.read(session)
         return [*self.view(ws, s, version, seen), *self.land(ws, s)]
 
-    def land(self, ws, s: Screen) -> list:
-        """Screen, tab and first question of the chat, when the demo this browser started is done."""
+    def land(self, ws, s: Session) -> list:
+        """Session, tab and first question of the chat, when the demo this browser started is done."""
         run = find(ws, s.demo)
         if run is None or run.live:
             return [gr.skip()] * 3
@@ -262,7 +265,7 @@ class Page:
         ask = json.dumps({"who": run.id, "text": first_question(ws, run.id)})
         return [s.with_(tab="chat", chat=run.id, run=run.id, demo=None), gr.Tabs(selected="chat"), ask]
 
-    def view(self, ws, s: Screen, version: str, seen: str) -> list:
+    def view(self, ws, s: Session, version: str, seen: str) -> list:
         """Strip, version, last runs, lists and the live view. Those of the Runs page only while it is open, and its lists only when
         they are others than those that were sent: a run came, went or changed its state."""
         head, had, id = self.head(ws), (seen or "").partition("#")[2], self.current(ws, s)
@@ -274,11 +277,11 @@ class Page:
     def head(self, ws) -> list:
         """What every tab shows or the Home page begins with: strip and last runs."""
         device, found = devices.listing()[0], all_runs(ws, glance=True)
-        return [draw.strip(device.name, device.free, device.total, found.live) + draw.read_only(ws.root), last_runs(found.newest)]
+        return [html.strip(device.name, device.free, device.total, found.live) + html.read_only(ws.root), last_runs(found.newest)]
 
-    def on_load(self, screen, request: gr.Request):
+    def on_load(self, session, request: gr.Request):
         """The page that the address names, strip and last runs; opening a page brings what it shows."""
-        ws, s = self.house.workspace(request), Screen.read(screen)
+        ws, s = self.context.workspace(request), Session.read(session)
         run_queue.watch_again(ws)
         # whoever was quicker than this stays where they went
         tab = gr.Tabs(selected=s.tab) if s.tab in KINDS and s.tab != "home" and not linked(request) else gr.skip()
@@ -299,9 +302,9 @@ def linked(request: gr.Request) -> str | None:
 PROGRAMS = "label_"  # the functions that other programs may rely on begin so; the others are the page's own wiring
 
 
-def build(house: House) -> gr.Blocks:
+def build(context: AppContext) -> gr.Blocks:
     """The page. What only its own controls call is left out of the description that Gradio sends with it."""
-    blocks = Page(house).blocks
+    blocks = Page(context).blocks
     for function in blocks.fns.values():
         if function.api_visibility == "public" and not str(function.api_name).startswith(PROGRAMS):
             function.api_visibility = "undocumented"

@@ -1,4 +1,4 @@
-// The address of the page follows what the page keeps in the browser (`Screen`), and Back and Forward lead the page. See navigation.py.
+// The address of the page follows what the page keeps in the browser (`Session`), and Back and Forward lead the page. See navigation.py.
 (PAGES => {
   const path = () => location.pathname.replace(/\/+$/, "").split("/").pop();
   const here = () => Object.keys(PAGES).find(name => PAGES[name].path && PAGES[name].path === path()) || "home";

@@ -2,7 +2,7 @@
 
 One `gr.Blocks` and a script, not Gradio's routes (8 pages of 40 components each, median of 24 clicks in Chromium): 0.10 s a click instead of
 0.40 s, since a route loads the whole front end anew; a route is also one fixed segment, and shares no state with the others. The pages are
-tabs whose own bar is hidden. The address follows `Screen`: `tunesmith.keep` writes it, `tunesmith.arrive` reads it.
+tabs whose own bar is hidden. The address follows `Session`: `tunesmith.keep` writes it, `tunesmith.arrive` reads it.
 """
 
 import json
@@ -15,7 +15,7 @@ import gradio as gr
 
 
 class Address(NamedTuple):
-    """`title`: in the side bar; `path`: the last part of the address; `key` of the query names the page's object, kept as `field` of Screen."""
+    """`title`: in the side bar; `path`: the last part of the address; `key` of the query names the page's object, kept as `field` of Session."""
 
     title: str
     path: str
@@ -60,17 +60,17 @@ def hidden_buttons(tabs: gr.Tabs) -> dict[str, gr.Button]:
 
 
 def arriving(inputs: int = 1) -> str:
-    """Return the script that puts what the address says into the first input of a handler, a `Screen`; the others stay."""
+    """Return the script that puts what the address says into the first input of a handler, a `Session`; the others stay."""
     return f"(...values) => [window.tunesmith.arrive(values[0]), ...values.slice(1, {inputs})]"
 
 
-KEEP = "(screen) => window.tunesmith.keep(screen)"
-TRAVEL = "(screen) => window.tunesmith.travel(screen)"
+KEEP = "(session) => window.tunesmith.keep(session)"
+TRAVEL = "(session) => window.tunesmith.travel(session)"
 
 
 def selected(name: str) -> str:
-    """Return the script that notes in a `Screen` which page is open now."""
-    return f"(screen) => window.tunesmith.selected(screen, '{name}')"
+    """Return the script that notes in a `Session` which page is open now."""
+    return f"(session) => window.tunesmith.selected(session, '{name}')"
 
 
 class PageAddresses:

@@ -14,9 +14,11 @@ from tuner.formatting import parse_bytes
 from tuner.jobs import benchmarks, run_queue
 from tuner.network import hub_token
 from tuner.paths import Workspace
-from ui import gradio_options, guard, judge_view, layout, navigation, theme, uploads
-from ui.guard import LOOPBACK
-from ui.session import CAPACITY, LOCAL_LIMIT, SPACE_LIMIT, House
+from ui import gradio_options, layout, middleware, navigation, uploads
+from ui.components import theme
+from ui.label_views import judge_view
+from ui.middleware import LOOPBACK
+from ui.session import CAPACITY, LOCAL_LIMIT, SPACE_LIMIT, AppContext
 from ui.visits import Visits
 
 
@@ -24,7 +26,7 @@ def in_space() -> bool:
     return bool(os.environ.get("SPACE_ID") or os.environ.get("SPACE_HOST"))
 
 
-def house_of(ws: Workspace) -> House:
+def context_of(ws: Workspace) -> AppContext:
     """The rules of the page, from where it runs: on somebody's computer, or as a Space."""
     space = in_space()
     wanted = os.environ.get("TUNESMITH_UPLOAD_LIMIT")
@@ -32,7 +34,7 @@ def house_of(ws: Workspace) -> House:
     home = ws.home
     if space and not home.is_relative_to(tempfile.gettempdir()):  # guests leave nothing behind, so nothing of theirs goes to a kept disk
         home = Path(tempfile.mkdtemp(prefix="tunesmith-guests-"))
-    return House(home=home, machine=ws.machine, guest=space, password=os.environ.get("TUNESMITH_PASSWORD"), limit_bytes=limit)
+    return AppContext(home=home, machine=ws.machine, guest=space, password=os.environ.get("TUNESMITH_PASSWORD"), limit_bytes=limit)
 
 
 def hosts_of(host: str, allowed: list[str]) -> tuple[str, ...]:
@@ -81,9 +83,9 @@ def launch(
     block: bool = True,
 ):
     """Open the page. Anywhere but on loopback (and in a Space) it demands a login: TUNESMITH_PASSWORD."""
-    house = house_of(ws)
+    context = context_of(ws)
     local = host in LOOPBACK or host == "::1"
-    if not local and not house.guest and not house.password:
+    if not local and not context.guest and not context.password:
         raise RequestError(
             f"On {host} everybody in the network could use this page.",
             asked=host,
@@ -95,56 +97,56 @@ def launch(
     if why := ws.unwritable():
         print(f"{why} {paths.READ_ONLY_NOTICE}", file=sys.stderr, flush=True)
     hosts = hosts_of(host, allow_hosts or [])
-    if not local and not house.guest and not allow_hosts:
+    if not local and not context.guest and not allow_hosts:
         hosts = ("*",)  # a machine in a network has more names than it knows; the login stands before all of them
     port = free_port(host, port)
-    house.token = hub_token.seal(guests=house.guest)
-    os.environ["GRADIO_TEMP_DIR"] = str(uploads.own_folder(house.home))
+    context.token = hub_token.seal(guests=context.guest)
+    os.environ["GRADIO_TEMP_DIR"] = str(uploads.own_folder(context.home))
     gradio_options.close_fetching()
     run_queue.watch_again(ws)
     benchmarks.ask(ws, devices.listing()[0])
-    page = layout.build(house)
+    page = layout.build(context)
     page.queue(**gradio_options.decided(gradio_options.QUEUE))
     print(
         f"Tunesmith is at http://{'127.0.0.1' if local else host}:{port} (Ctrl-C ends the page; runs go on).", file=sys.stderr, flush=True
     )
-    login = bool(house.password) and not house.guest and not local
+    login = bool(context.password) and not context.guest and not local
     page.launch(
         **gradio_options.decided(
             gradio_options.LAUNCH,
             server_name=host,
             server_port=port,
             inbrowser=browser and local and sys.stdout.isatty(),
-            show_error=not house.guest,
-            max_file_size=house.limit_bytes,
-            allowed_paths=[] if house.guest else [str(ws.exports)],
+            show_error=not context.guest,
+            max_file_size=context.limit_bytes,
+            allowed_paths=[] if context.guest else [str(ws.exports)],
             blocked_paths=[str(p) for p in (ws.runs, ws.datasets, ws.labels, ws.chats, ws.jobs, ws.presets, ws.machine_folder())],
             root_path=os.environ.get("GRADIO_ROOT_PATH"),
-            auth=(lambda user, password: user == "tunesmith" and house.knows(password)) if login else None,
+            auth=(lambda user, password: user == "tunesmith" and context.knows(password)) if login else None,
             state_session_capacity=CAPACITY,
             theme=theme.theme(),
             css=theme.CSS,
             head=theme.HEAD + navigation.SCRIPT + judge_view.SCRIPT,
-            _app=guard.GuardedApp(guards(house, hosts, login)),
+            _app=middleware.GuardedApp(guards(context, hosts, login)),
             prevent_thread_lock=not block,
         )
     )
     return page
 
 
-def guards(house: House, hosts: tuple[str, ...], login: bool) -> list[Middleware]:
+def guards(context: AppContext, hosts: tuple[str, ...], login: bool) -> list[Middleware]:
     """The layers between the network and Gradio, the outermost first."""
     framing = (
-        guard.FRAMES_OF_A_SPACE
-        if house.guest
+        middleware.FRAMES_OF_A_SPACE
+        if context.guest
         else [f"{scheme}://{h}" for h in hosts if h not in ("*", *LOOPBACK) for scheme in ("http", "https")]
     )
     return [
         Middleware(navigation.PageAddresses),
-        Middleware(guard.ReplyGuard, frames=framing),
-        Middleware(guard.HostGuard, hosts=hosts),
-        Middleware(guard.OriginGuard, hosts=hosts),
-        Middleware(guard.LoginGuard, tries=house.tries),
-        Middleware(guard.RouteGuard, login=login),
-        Middleware(Visits, house=house),
+        Middleware(middleware.ReplyGuard, frames=framing),
+        Middleware(middleware.HostGuard, hosts=hosts),
+        Middleware(middleware.OriginGuard, hosts=hosts),
+        Middleware(middleware.LoginGuard, tries=context.tries),
+        Middleware(middleware.RouteGuard, login=login),
+        Middleware(Visits, context=context),
     ]

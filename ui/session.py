@@ -1,4 +1,4 @@
-"""Who is at the page, and what it may do: one `House` a page process, one small `Screen` a browser."""
+"""Who is at the page, and what it may do: one `AppContext` a page process, one small `Session` a browser."""
 
 import hashlib
 import hmac
@@ -26,7 +26,7 @@ GUEST = "guest-"
 
 
 @dataclass
-class House:
+class AppContext:
     """The rules of this page. In guest mode (a Space without a login) every session is an owner of its own, gone at its end."""
 
     home: Path
@@ -145,7 +145,7 @@ def remove(ws: Workspace) -> None:
 
 
 @dataclass
-class Screen:
+class Session:
     """Where a browser is: kept in the browser, so that a reload comes back to it. Ids only; the truth is on disk."""
 
     tab: str = "home"
@@ -157,7 +157,7 @@ class Screen:
     labeller: str | None = None  # who judges at this browser
 
     @classmethod
-    def read(cls, stored) -> "Screen":
+    def read(cls, stored) -> "Session":
         """From what a browser kept, which may be of another version or changed by hand."""
         stored = stored if isinstance(stored, dict) else {}
         return cls(**{k: v for k in cls.__dataclass_fields__ if isinstance(v := stored.get(k), str)})

@@ -19,7 +19,7 @@ from gradio.state_holder import SessionState, StateHolder
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ui import session
-from ui.session import House
+from ui.session import AppContext
 
 POLL = 0.04  # seconds between two looks of Gradio's queue for work
 
@@ -53,9 +53,9 @@ class LightState(SessionState):
 class Sessions(StateHolder):
     """The sessions of a page: when each was last heard of, and which have a page open."""
 
-    def __init__(self, blocks, house: House, clock: Callable[[], float] = time.monotonic):
+    def __init__(self, blocks, context: AppContext, clock: Callable[[], float] = time.monotonic):
         super().__init__()
-        self.house, self.clock = house, clock
+        self.context, self.clock = context, clock
         self.heard: dict[str, float] = {}
         self.open: Counter[str] = Counter()  # heartbeats by session
         self.set_blocks(blocks)
@@ -113,15 +113,15 @@ class Sessions(StateHolder):
     def clean(self, gone: list[str]) -> None:
         """What a guest leaves on the disk; it may take a while."""
         for one in gone:
-            self.house.expire(one)
-        self.house.sweep(self.alive())
+            self.context.expire(one)
+        self.context.sweep(self.alive())
 
 
 class Visits:
     """An ASGI layer that gives the page its `Sessions`, counts open heartbeats and sweeps now and then."""
 
-    def __init__(self, app: ASGIApp, house: House):
-        self.app, self.house = app, house
+    def __init__(self, app: ASGIApp, context: AppContext):
+        self.app, self.context = app, context
         self.sessions: Sessions | None = None
         self.sweeping: asyncio.Task | None = None
 
@@ -140,7 +140,7 @@ class Visits:
 
     def take_over(self, app) -> None:
         """From the first request on, before any session."""
-        self.sessions = app.state_holder = Sessions(app.get_blocks(), self.house)
+        self.sessions = app.state_holder = Sessions(app.get_blocks(), self.context)
         queue = app.get_blocks()._queue  # looks for work a thousand times a second, which costs an idle page 7 % of a core
         queue.sleep_when_free, queue.progress_update_sleep_when_free = POLL, 0.1
         self.sweeping = asyncio.get_running_loop().create_task(self.sweep())

@@ -64,10 +64,10 @@ def test_exports_are_served_and_what_lies_beside_them_is_not(page):
 
 def test_an_upload_over_the_limit_is_refused(tmp_path):
     from tuner.paths import Workspace
-    from ui.server import house_of
+    from ui.server import context_of
     from ui.session import LOCAL_LIMIT, SPACE_LIMIT
 
-    assert house_of(Workspace(tmp_path)).limit_bytes == LOCAL_LIMIT == 2_000_000_000 and SPACE_LIMIT == 200_000_000
+    assert context_of(Workspace(tmp_path)).limit_bytes == LOCAL_LIMIT == 2_000_000_000 and SPACE_LIMIT == 200_000_000
     with running(tmp_path / "home", TUNESMITH_UPLOAD_LIMIT="100kB") as app:
         for size, code in ((50_000, 200), (200_000, 413)):
             assert status(app.url + "/gradio_api/upload", FORM.replace(b"hello", b"x" * size), MULTIPART) == code

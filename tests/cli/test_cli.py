@@ -136,14 +136,14 @@ def test_the_page_is_not_opened_with_what_makes_no_sense(ws, tmp_path, monkeypat
     monkeypatch.setenv("TUNESMITH_UPLOAD_LIMIT", "lots")
     assert app.main(["--no-browser"]) == 2 and "'lots' is not a size" in capsys.readouterr().err
     monkeypatch.setenv("TUNESMITH_UPLOAD_LIMIT", "3MB")
-    assert server.house_of(ws).limit_bytes == 3_000_000
+    assert server.context_of(ws).limit_bytes == 3_000_000
     (tmp_path / "file").write_text("")
     assert cli.main(["--no-browser", "--home", str(tmp_path / "file")]) == 1 and "file" in capsys.readouterr().err
     monkeypatch.setenv("SPACE_ID", "someone/tunesmith")
     monkeypatch.setenv("TUNESMITH_HOME", str(tmp_path / "file"))
     assert app.main([]) == 1 and "file" in capsys.readouterr().err
     stays = paths.Workspace(Path("/data/kept"))
-    house = server.house_of(stays)
+    house = server.context_of(stays)
     assert house.guest and house.home != stays.home and house.home.is_dir(), "what guests make is never put on a disk that stays"
 
 

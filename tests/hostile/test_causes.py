@@ -180,14 +180,15 @@ def test_what_would_change_it_is_refused_with_the_cause(locked):
 
 
 def test_the_page_opens_on_a_read_only_workspace(locked):
-    from ui import draw, layout
-    from ui.session import House, Screen
+    from ui import layout
+    from ui.components import html
+    from ui.session import AppContext, Session
 
-    page = layout.Page(House(locked.ws.home, locked.ws.machine))
-    seen = page.view(locked.ws, Screen(run=locked.lora), "1", "")
-    assert "start, import or change anything" in seen[0] and draw.read_only(locked.ws.root)
+    page = layout.Page(AppContext(locked.ws.home, locked.ws.machine))
+    seen = page.view(locked.ws, Session(run=locked.lora), "1", "")
+    assert "start, import or change anything" in seen[0] and html.read_only(locked.ws.root)
     request = type("Request", (), {"session_hash": "one", "query_params": {}})()
-    assert page.on_load(Screen(tab="runs", run=locked.lora).with_(), request)
+    assert page.on_load(Session(tab="runs", run=locked.lora).with_(), request)
 
 
 def test_a_command_says_that_it_only_looks(locked):

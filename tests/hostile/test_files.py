@@ -214,18 +214,18 @@ def test_the_terminal_parses_nothing_itself(ws, tmp_path, nobody_reads, capsys):
 def test_the_page_parses_nothing_itself(ws, tmp_path, nobody_reads):
     import gradio as gr
 
-    from ui.bring import _written
-    from ui.data_tab import DataTab
-    from ui.pairs_view import PairsView
-    from ui.session import House
+    from ui.data_views.upload import _written
+    from ui.label_views.pairs_view import PairsView
+    from ui.pages.data import DataPage
+    from ui.session import AppContext
 
     path = write_rows(
         tmp_path / "rows.jsonl", [PAIRS | {"prompt": f"Which of {i}?", "chosen": f"This one of {i}, I think."} for i in range(30)]
     )
     project = projects.create(ws, "Pairs").id
     with gr.Blocks():
-        house = House(ws.home, ws.machine)
-        tab, view = DataTab(house, gr.BrowserState({})), PairsView(house, gr.Dropdown([]))
+        house = AppContext(ws.home, ws.machine)
+        tab, view = DataPage(house, gr.BrowserState({})), PairsView(house, gr.Dropdown([]))
     text = "\n".join(json.dumps(ROW | {"n": i}) for i in range(5))
     ways = {way.event: way.work for way in tab.bring.ways()}
     brought = [

@@ -7,7 +7,7 @@ import pytest
 
 from tests.browser.conftest import free_port, running
 from tests.hostile.test_routes import filled
-from ui import guard, routes
+from ui import middleware, routes
 
 FOREIGN = (
     "https://evil.example",
@@ -129,7 +129,7 @@ def test_a_host_with_strange_letters_is_refused(local):
 
 @pytest.mark.parametrize("secure", [False, True])
 def test_the_flags_of_a_cookie(secure):
-    line = guard.flagged("access-token-1=abc; HttpOnly; Path=/; SameSite=none; Secure", secure=secure)
+    line = middleware.flagged("access-token-1=abc; HttpOnly; Path=/; SameSite=none; Secure", secure=secure)
     parts = line.split("; ")
     assert parts[0] == "access-token-1=abc" and "Path=/" in parts and "HttpOnly" in parts and "SameSite=Lax" in parts
     assert ("Secure" in parts) is secure and "SameSite=none" not in parts

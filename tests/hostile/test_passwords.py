@@ -11,7 +11,7 @@ from tests.hostile.test_origins import call
 from tuner.errors import NotAllowedError
 from ui import attempts
 from ui.attempts import FREE, LONGEST, TOGETHER, WINDOW, Attempts, network_of
-from ui.session import House
+from ui.session import AppContext
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 RIGHT, WRONG = b"username=tunesmith&password=open+sesame", b"username=tunesmith&password=barley"
@@ -103,7 +103,7 @@ def visitor(address: str, session: str = "s") -> SimpleNamespace:
 
 
 def test_what_opens_a_visit_is_slow_for_guessers(tmp_path, clock):
-    house = House(tmp_path, guest=True, password="open sesame", tries=Attempts(clock))
+    house = AppContext(tmp_path, guest=True, password="open sesame", tries=Attempts(clock))
     assert [house.unlock(visitor("192.0.2.9"), f"wrong {i}") for i in range(FREE)] == [False] * FREE
     with pytest.raises(NotAllowedError) as told:
         house.unlock(visitor("192.0.2.9"), "open sesame")  # right, and too soon: an answer would tell the guesser
@@ -113,6 +113,6 @@ def test_what_opens_a_visit_is_slow_for_guessers(tmp_path, clock):
 
 
 def test_a_password_of_any_letters_is_compared(tmp_path):
-    house = House(tmp_path, guest=True, password="Zürich 🔑")
+    house = AppContext(tmp_path, guest=True, password="Zürich 🔑")
     assert house.knows("Zürich 🔑") and not house.knows("Zurich") and not house.knows("\ud800")
-    assert not House(tmp_path).knows("")
+    assert not AppContext(tmp_path).knows("")

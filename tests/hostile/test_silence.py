@@ -115,10 +115,10 @@ def test_a_path_that_is_typed_is_not_sent_to_the_hub(monkeypatch):
 def test_visitors_of_a_space_search_no_hub(tmp_path, monkeypatch):
     from types import SimpleNamespace
 
-    from ui import train_tab
-    from ui.session import House
+    from ui.pages import train
+    from ui.session import AppContext
 
-    monkeypatch.setattr(train_tab.hub, "search", lambda words: pytest.fail(f"asked the Hub for {words}"))
-    tab = SimpleNamespace(house=House(tmp_path, guest=True), offers=lambda ws: [])
+    monkeypatch.setattr(train.hub, "search", lambda words: pytest.fail(f"asked the Hub for {words}"))
+    tab = SimpleNamespace(house=AppContext(tmp_path, guest=True), offers=lambda ws: [])
     event, request = SimpleNamespace(input_value="qwen"), SimpleNamespace(session_hash="one", client=None)
-    assert train_tab.TrainTab.on_type(tab, event, request)[1] == ""
+    assert train.TrainPage.on_type(tab, event, request)[1] == ""

@@ -17,9 +17,10 @@ from tuner.planning import fitting
 from tuner.workers.modelling import load
 from tuner.workers.tokenization.tokenized_rows import Rows
 from tuner.workers.training import dry_run_steps, preflight
-from ui import draw, measure_view
-from ui.measure_view import MeasureView
-from ui.session import House
+from ui.components import html
+from ui.session import AppContext
+from ui.train_views import dry_run_view
+from ui.train_views.dry_run_view import DryRunView
 
 QUICK = {"model": "starter", "effective_batch": 4, "device": "cpu", "lora_rank": 4, "learning_rate": 3e-3}
 
@@ -293,7 +294,7 @@ def test_what_does_not_fit_goes_on_with_half_the_micro_batch(ws, long_data, monk
     assert found["fits"] and found["peak_bytes"] < big * 0.9 and found["changed"].startswith("Dry run: ")
     told = next(r for r in run.plan["reasons"] if r["setting"] == "micro_batch")
     assert told["value"] == s["micro_batch"] and told["reason"].startswith("Dry run:") and run.plan["uncorrected_bytes"] is None
-    assert "a micro-batch of" in draw.progress(run) and not (paths.machine_folder() / "peaks.json").exists()
+    assert "a micro-batch of" in html.progress(run) and not (paths.machine_folder() / "peaks.json").exists()
 
 
 def test_what_a_person_fixed_is_not_changed_and_fails_before_any_work(ws, data, monkeypatch):
@@ -359,11 +360,11 @@ class Request:
     session_hash = "one"
 
 
-def page_view(ws) -> MeasureView:
+def page_view(ws) -> DryRunView:
     import gradio as gr
 
     with gr.Blocks():
-        view = MeasureView(House(ws.home, ws.machine))
+        view = DryRunView(AppContext(ws.home, ws.machine))
     view.request_of = lambda model, data, given: {"model": model, "data": data, **given[0]}
     return view
 
@@ -386,4 +387,4 @@ def test_the_page_can_take_it_back(ws, data):
 
 def test_progress_and_results_are_escaped():
     now = {"step": 0, "steps": 2, "reason": "<img src=x>", "eta_seconds": 12}
-    assert "<img" not in measure_view.going(now) and "about 12 seconds left" in measure_view.going(now)
+    assert "<img" not in dry_run_view.going(now) and "about 12 seconds left" in dry_run_view.going(now)

@@ -45,10 +45,10 @@ def test_visitors_of_a_space_have_only_the_token_that_they_typed(tmp_path):
     from types import SimpleNamespace
 
     from tuner.errors import NotAllowedError
-    from ui.session import House
+    from ui.session import AppContext
 
     one, other = (SimpleNamespace(session_hash=s, client=None) for s in ("one", "other"))
-    house = House(tmp_path, guest=True, password="open", token="of the owner")
+    house = AppContext(tmp_path, guest=True, password="open", token="of the owner")
     with pytest.raises(NotAllowedError):
         house.keep_hub_token(one, "mine")
     assert house.unlock(one, "open")
@@ -57,7 +57,7 @@ def test_visitors_of_a_space_have_only_the_token_that_they_typed(tmp_path):
     assert "mine" not in repr(house) + repr(house.workspace(one)) and "of the owner" not in repr(house)
     house.leave(one)
     assert house.hub_token(one) is None
-    local = House(tmp_path, token="of the owner")
+    local = AppContext(tmp_path, token="of the owner")
     assert local.workspace(one).token == "of the owner"
     local.keep_hub_token(one, "typed")
     assert local.workspace(other).token == "typed"  # one person, however many tabs

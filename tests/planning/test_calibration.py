@@ -17,7 +17,8 @@ from tuner.planning.memory import calibration
 from tuner.planning.memory.calibration import Correction
 from tuner.settings import parsing
 from tuner.workers.training import memory_usage
-from ui import draw, fit_view
+from ui.components import html
+from ui.train_views import memory_view
 
 CARD = Device("cuda:0", "cuda", "NVIDIA L4", 24 * 10**9, 24 * 10**9, 121)
 CHATS = DataFacts("chat", 2000, 100, 300.0, 1000)
@@ -191,9 +192,9 @@ def test_the_ladder_counts_with_what_was_learnt():
 
 
 def test_the_page_and_the_document_tell_it():
-    assert "on this machine" not in fit_view.card(plan())
+    assert "on this machine" not in memory_view.card(plan())
     learn(1.03)
-    assert "(on this machine: +3% from 1 run)" in fit_view.card(plan())
+    assert "(on this machine: +3% from 1 run)" in memory_view.card(plan())
     assert plan().as_dict()["correction"] == {"factor": 1.03, "runs": 1}
 
 
@@ -256,4 +257,4 @@ def test_a_real_run_teaches_the_next_plan(ws, tmp_path):
     assert ratio == pytest.approx(took["process_bytes"] / plan.uncorrected_bytes, abs=1e-2) and 0.3 < ratio < 2
     short = training.wait(ws, training.start(ws, wish | {"max_steps": 2}).id)
     assert short.state == "finished" and training.prepare(ws, wish)[0].correction.runs == 1, "two steps are not enough"
-    assert "of memory," in draw.progress(first) and first.detail()["predicted"]["uncorrected_bytes"] == plan.uncorrected_bytes
+    assert "of memory," in html.progress(first) and first.detail()["predicted"]["uncorrected_bytes"] == plan.uncorrected_bytes

@@ -23,7 +23,7 @@ from tuner.runs import Progress
 from tuner.settings import parsing
 from tuner.settings.run_config import Settings
 from tuner.system import machine
-from ui import draw
+from ui.components import html
 
 CARD = Device("cuda:0", "cuda", "NVIDIA L4", 24 * 10**9, 24 * 10**9, 121, watts=72)
 CPU = Device("cpu", "cpu", "CPU with 2 cores", 16 * 10**9, 16 * 10**9, 0.2, watts=20)
@@ -176,7 +176,7 @@ def test_energy_and_cost_follow_from_time(monkeypatch):
     monkeypatch.setenv("TUNESMITH_HOURLY_COST", "1.80 USD")
     p = plan()
     assert p.cost == {"low": 1.8 * p.seconds_low / 3600, "high": 1.8 * p.seconds_high / 3600, "currency": "USD"}
-    card = draw.plan_card(p, 2000, 100)
+    card = html.plan_card(p, 2000, 100)
     assert " Wh, " in card and "USD" in card and human_range(p.seconds_low, p.seconds_high) in card
     for wrong in ("cheap", "1.80", "-1 USD", "1,80 USD", "1 <b>"):
         monkeypatch.setenv("TUNESMITH_HOURLY_COST", wrong)
@@ -283,7 +283,7 @@ def test_the_time_left_in_words_for_new_and_old_runs(ws):
     runs.write_status(run.path, state="running", progress=progress)
     run = runs.get(ws, run.id)
     locks.release(run.path / "lock")
-    assert "about 6 to 9 minutes left" in draw.progress(run) and "about 6 to 9 minutes left" in draw.strip("CPU", 1, 2, [run])
+    assert "about 6 to 9 minutes left" in html.progress(run) and "about 6 to 9 minutes left" in html.strip("CPU", 1, 2, [run])
     assert run.detail()["progress"]["eta_low"] == 360.0 and run.detail()["predicted"]["seconds_low"] is None
     bar = Training()
     bar(run)

@@ -15,10 +15,10 @@ from tuner.evaluation import checkpoints
 from tuner.jobs import training
 from tuner.runs import run_warnings, settling
 from tuner.settings import run_config
-from ui import draw
-from ui.forms import show
-from ui.session import House
-from ui.train_tab import TrainTab
+from ui.components import html
+from ui.pages.train import TrainPage
+from ui.session import AppContext
+from ui.train_views.form import show
 
 PLANS = {  # warning -> (cell of test_plan_truth, settings) whose plan has it
     "rows_cut": ("late", {"max_length": 64}),
@@ -68,7 +68,7 @@ def test_a_plans_warnings_are_in_the_page_the_terminal_and_the_json(ws, tmp_path
     assert cli.main(["--home", str(ws.home), *options]) == 0
     terminal = capsys.readouterr().out
     with gr.Blocks():
-        tab = TrainTab(House(ws.home, ws.machine), gr.BrowserState({}))
+        tab = TrainPage(AppContext(ws.home, ws.machine), gr.BrowserState({}))
     given = [show(n, values.get(n)) for n in tab.widgets]
     page = texts_of(tab.show(ws, str(model), ds.ref, None, given))
     for place in (terminal, page):
@@ -107,7 +107,7 @@ def test_a_runs_warnings_are_in_the_page_the_terminal_and_the_json(house, capsys
         assert cli.main(["--home", str(house.ws.home), "show", run.id]) == 0
         said = " ".join(capsys.readouterr().out.split())
         assert warning["message"] in said and warning["remedy"] in said
-        assert run_warnings.sentence(warning) in unescape(draw.progress(house.run(house.lora)))
+        assert run_warnings.sentence(warning) in unescape(html.progress(house.run(house.lora)))
     finally:
         runs.write_status(run.path, warnings=before)
 

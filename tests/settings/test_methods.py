@@ -200,11 +200,11 @@ def test_the_command_line_refuses_each_impossible_cell(ws, families, capsys):
 def test_the_form_refuses_each_impossible_cell_beside_its_field(ws, families):
     import gradio as gr
 
-    from ui.session import House
-    from ui.train_tab import TrainTab
+    from ui.pages.train import TrainPage
+    from ui.session import AppContext
 
     with gr.Blocks():
-        form = TrainTab(House(ws.home, ws.machine), gr.BrowserState({}))
+        form = TrainPage(AppContext(ws.home, ws.machine), gr.BrowserState({}))
     names, before = list(form.widgets), len(form.outputs) - len(form.widgets)
     for method, objective, family in IMPOSSIBLE:
         given = [{"method": method, "objective": objective}.get(n) for n in names]

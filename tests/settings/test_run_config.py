@@ -148,20 +148,20 @@ def test_every_setting_of_the_worker_reaches_the_trainer_or_the_model():
 
 
 def test_every_setting_is_shown_once():
-    from ui import forms
+    from ui.train_views import form
 
-    shown = [*forms.names(simple=True), *forms.names(simple=False), *forms.OWN]
+    shown = [*form.names(simple=True), *form.names(simple=False), *form.OWN]
     assert sorted(shown) == sorted(FIELDS)
 
 
 def test_the_form_gives_back_what_it_shows():
-    from ui import forms
+    from ui.train_views import form
 
     for name in FIELDS:
         values = [*(run_config.choices(name) or []), *([True, False] if run_config.base_type(name) is bool else []), None]
         values += [["q", "v"]] if name == "lora_targets" else []
         for value in values:
-            assert forms.read(name, forms.show(name, value)) == value, name
+            assert form.read(name, form.show(name, value)) == value, name
 
 
 def test_the_table_names_every_setting():

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from ui import theme
+from ui.components import theme
 
 GROUNDS = ("body_background_fill", "background_fill_primary", "background_fill_secondary", "block_background_fill", "input_background_fill")
 TEXTS = ("body_text_color", "body_text_color_subdued", "block_info_text_color", "block_title_text_color", "link_text_color")

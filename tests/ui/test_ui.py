@@ -7,10 +7,12 @@ from tuner import runs
 from tuner.errors import NotAllowedError, Problems, SettingError
 from tuner.settings import parsing, run_config
 from tuner.settings.run_config import Settings
-from ui import charts, chat_tab, draw, forms
-from ui.bring import Bring
-from ui.session import House, Screen
-from ui.train_tab import command
+from ui.components import charts, html
+from ui.data_views.upload import UploadView
+from ui.pages import chat
+from ui.pages.train import command
+from ui.session import AppContext, Session
+from ui.train_views import form
 
 NASTY = '<img src=x onerror="alert(1)">'
 
@@ -22,40 +24,40 @@ class Request:
 
 def test_what_comes_from_people_data_and_models_is_escaped():
     row = {"row": 1, "held_out": False, "value": {"messages": [{"role": NASTY, "content": NASTY}], NASTY: NASTY}}
-    for html in (
-        draw.bad(NASTY),
-        draw.good(NASTY),
-        draw.rows([row]),
-        draw.table([NASTY], [[NASTY]]),
-        draw.log(NASTY),
-        draw.code(f"`{NASTY}` {NASTY}"),
-        draw.strip(NASTY, 1, 2, []),
-        draw.trouble(SettingError(NASTY, remedy=NASTY)),
-        draw.trouble(ValueError(NASTY)),
+    for drawn in (
+        html.bad(NASTY),
+        html.good(NASTY),
+        html.rows([row]),
+        html.table([NASTY], [[NASTY]]),
+        html.log(NASTY),
+        html.code(f"`{NASTY}` {NASTY}"),
+        html.strip(NASTY, 1, 2, []),
+        html.trouble(SettingError(NASTY, remedy=NASTY)),
+        html.trouble(ValueError(NASTY)),
     ):
-        assert "<img" not in html and "&lt;img" in html
+        assert "<img" not in drawn and "&lt;img" in drawn
 
 
 def test_errors_stand_beside_their_fields():
     with pytest.raises(Problems) as raised:
         parsing.parse({"epochs": 0, "lora_rank": 0, "seed": -1})
-    assert set(draw.field_errors(raised.value)) == {"epochs", "lora_rank", "seed"}
-    assert forms.info("epochs", None, draw.field_errors(raised.value)["epochs"]).startswith("▲")
+    assert set(html.field_errors(raised.value)) == {"epochs", "lora_rank", "seed"}
+    assert form.info("epochs", None, html.field_errors(raised.value)["epochs"]).startswith("▲")
 
 
 VALUES = {str: "x", int: 3, float: 0.25, bool: True}
 
 
-@pytest.mark.parametrize("name", [n for n in run_config.FIELDS if n not in forms.OWN])
+@pytest.mark.parametrize("name", [n for n in run_config.FIELDS if n not in form.OWN])
 def test_a_setting_goes_through_its_widget_and_back(name):
-    forms.widget(name)
+    form.widget(name)
     value = (run_config.choices(name) or [VALUES[run_config.base_type(name)]])[0]
     for v in (value, None, *([False] if run_config.base_type(name) is bool else [])):
-        assert forms.read(name, forms.show(name, v)) == v
+        assert form.read(name, form.show(name, v)) == v
 
 
 def test_lists_and_numbers_survive_the_form_and_the_command_line():
-    assert forms.read("lora_targets", forms.show("lora_targets", ["q", "v"])) == ["q", "v"]
+    assert form.read("lora_targets", form.show("lora_targets", ["q", "v"])) == ["q", "v"]
     line = command(
         {"model": "starter", "data": "a b@1", "learning_rate": 1e-4, "lora_targets": ["q", "v"], "packing": False, "method": "full"},
         "quick",
@@ -69,12 +71,12 @@ def test_lists_and_numbers_survive_the_form_and_the_command_line():
 
 
 def test_a_browser_may_have_kept_anything():
-    assert Screen.read(None) == Screen.read(7) == Screen.read({"tab": 5, "nonsense": 1}) == Screen()
-    assert Screen.read(Screen(tab="runs").with_(run="a")) == Screen(tab="runs", run="a")
+    assert Session.read(None) == Session.read(7) == Session.read({"tab": 5, "nonsense": 1}) == Session()
+    assert Session.read(Session(tab="runs").with_(run="a")) == Session(tab="runs", run="a")
 
 
 def test_a_guest_names_no_model_by_its_path(tmp_path):
-    house, one = House(tmp_path, tmp_path / "machine", guest=True), Request("one")
+    house, one = AppContext(tmp_path, tmp_path / "machine", guest=True), Request("one")
     ws = house.workspace(one)
     (ws.runs / "mine").mkdir(parents=True)
     for free in ("starter", "mine"):
@@ -84,13 +86,13 @@ def test_a_guest_names_no_model_by_its_path(tmp_path):
             house.require_model(ws, path, one)
 
 
-def _built(house) -> Bring:
+def _built(house) -> UploadView:
     with gr.Blocks():
-        return Bring(house)
+        return UploadView(house)
 
 
 def test_guests_are_apart_and_the_password_opens_one_visit(tmp_path):
-    house = House(tmp_path, tmp_path / "machine", guest=True, password="sesame")
+    house = AppContext(tmp_path, tmp_path / "machine", guest=True, password="sesame")
     one, two = Request("one"), Request("two")
     assert house.workspace(one).root != house.workspace(two).root
     with pytest.raises(NotAllowedError):
@@ -106,7 +108,7 @@ def test_guests_are_apart_and_the_password_opens_one_visit(tmp_path):
             ways[hidden](house.workspace(two), "/etc/passwd", *[""] * (len(inputs[hidden]) - 1))
     house.leave(one)
     assert house.workspace(two).root != tmp_path and not house.may_bring_own(one)
-    at_home = House(tmp_path)
+    at_home = AppContext(tmp_path)
     at_home.require_own(one)
     assert at_home.workspace(one).owner == "me"
     at_home.leave(one)
@@ -154,13 +156,13 @@ def test_a_talk_is_sent_back_in_turns_of_two():
         {"role": "assistant", "content": "b", "metadata": {}},
         {"role": "user", "content": "stopped"},
     ]
-    assert chat_tab.answered(said) == [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
-    assert chat_tab.before_last(said)[-1]["content"] == "b" and chat_tab.before_last([]) == []
+    assert chat.answered(said) == [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+    assert chat.before_last(said)[-1]["content"] == "b" and chat.before_last([]) == []
 
 
 def test_every_state_of_a_run_has_its_sentence():
     assert set(runs.SENTENCES) == {*runs.LIVE, *runs.ENDED}
-    assert draw.in_words(2.0, 1.0).startswith("clearly") and draw.in_words(1.0, 1.2).startswith("worse")
+    assert html.in_words(2.0, 1.0).startswith("clearly") and html.in_words(1.0, 1.2).startswith("worse")
 
 
 def test_preferences_have_charts_of_their_own_and_settings_only_where_they_mean_something():
@@ -169,6 +171,6 @@ def test_preferences_have_charts_of_their_own_and_settings_only_where_they_mean_
     assert [n for n, _, _ in lines] == ["better, training, smoothed", "worse, training, smoothed", "better, held-out"]
     assert "dasharray" in lines[2][1] and charts.lines_of(rows, "length")[0][0] == "written by the model, held-out"
     told = Settings(objective="preference", method="lora", preference_loss="sigmoid")
-    assert forms.matters("beta", told) and not forms.matters("beta", told.replace(objective="chat"))
-    assert not forms.matters("label_smoothing", told) and forms.matters("label_smoothing", told.replace(preference_loss="robust"))
-    assert not forms.matters("precompute_reference", told.replace(preference_loss="orpo"))
+    assert form.matters("beta", told) and not form.matters("beta", told.replace(objective="chat"))
+    assert not form.matters("label_smoothing", told) and form.matters("label_smoothing", told.replace(preference_loss="robust"))
+    assert not form.matters("precompute_reference", told.replace(preference_loss="orpo"))

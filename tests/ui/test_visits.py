@@ -1,4 +1,4 @@
-"""Sessions that fall silent are let go of with all that Gradio and the house keep of them; a beat with nothing new costs nothing."""
+"""Sessions that fall silent are let go of with all that Gradio and the page keep of them; a tick with nothing new costs nothing."""
 
 import asyncio
 import inspect
@@ -17,8 +17,9 @@ from tuner.jobs import queue
 from tuner.paths import Workspace
 from tuner.runs import index
 from tuner.system import machine
-from ui import layout, lists, session
-from ui.session import House
+from ui import layout, session
+from ui.components import dropdowns
+from ui.session import AppContext
 from ui.visits import LightState, Sessions, Visits
 
 
@@ -42,7 +43,7 @@ class Clock:
         return self.now
 
 
-def small(house: House, clock: Clock) -> Sessions:
+def small(house: AppContext, clock: Clock) -> Sessions:
     with gr.Blocks() as blocks:
         box, state = gr.Textbox(), gr.State(0)
         box.change(lambda x, n: (x, n + 1), [box, state], [box, state])
@@ -52,7 +53,7 @@ def small(house: House, clock: Clock) -> Sessions:
 
 @pytest.fixture
 def house(tmp_path):
-    return House(tmp_path / "home", tmp_path / "machine", guest=True, password="sesame")
+    return AppContext(tmp_path / "home", tmp_path / "machine", guest=True, password="sesame")
 
 
 @pytest.fixture
@@ -163,7 +164,7 @@ def test_heartbeats_are_counted_and_the_page_is_taken_over(house):
 def test_a_guest_who_only_looks_leaves_no_folder(house):
     page = layout.Page(house)
     for i in range(20):
-        page.on_load({}, Request(f"s{i}")), page.on_beat("1", "", {"tab": "runs"}, Request(f"s{i}"))
+        page.on_load({}, Request(f"s{i}")), page.on_version("1", "", {"tab": "runs"}, Request(f"s{i}"))
         page.on_open_chat({}, Request(f"s{i}")), page.on_open_export({}, Request(f"s{i}")), page.on_open_label({}, None, Request(f"s{i}"))
     assert not house.home.exists() or not list(house.home.iterdir())
 
@@ -200,7 +201,7 @@ def test_a_run_under_way_keeps_its_folder_until_it_ended(house):
 
 
 def test_at_home_nothing_is_removed(tmp_path):
-    home = House(tmp_path)
+    home = AppContext(tmp_path)
     make(Workspace(tmp_path, "me")), (tmp_path / "guest-like").mkdir()
     home.expire("one"), home.sweep([])
     assert (tmp_path / "guest-like").exists() and len(runs.listing(home.workspace(Request()))) == 1
@@ -211,24 +212,24 @@ def test_at_home_nothing_is_removed(tmp_path):
 
 @pytest.fixture
 def page(ws):
-    return layout.Page(House(ws.home, ws.machine))
+    return layout.Page(AppContext(ws.home, ws.machine))
 
 
 @pytest.mark.parametrize("tab", ["home", "data", "label"])
-def test_a_beat_with_nothing_changed_reads_no_run(ws, page, tab):
+def test_a_tick_with_nothing_changed_reads_no_run(ws, page, tab):
     ended(ws, 30)
-    page.on_tick(Request()), page.on_beat("1", "loaded#", {"tab": tab}, Request())
+    page.on_tick(Request()), page.on_version("1", "loaded#", {"tab": tab}, Request())
     with opened() as files:
         assert page.on_tick(Request()) == page.on_tick(Request())
-        page.on_beat("2", "loaded#", {"tab": tab}, Request())
+        page.on_version("2", "loaded#", {"tab": tab}, Request())
     assert not [f for f in files if str(ws.runs) in f]
 
 
 def test_an_open_runs_tab_reads_the_run_that_it_shows_alone(ws, page):
     ended(ws, 30)
-    first = page.on_beat("1", "loaded#", {"tab": "runs", "run": "run-7"}, Request())
+    first = page.on_version("1", "loaded#", {"tab": "runs", "run": "run-7"}, Request())
     with opened() as files:
-        page.on_beat("2", first[1], {"tab": "runs", "run": "run-7"}, Request())
+        page.on_version("2", first[1], {"tab": "runs", "run": "run-7"}, Request())
     assert {f for f in files if str(ws.runs) in f} and all("run-7" in f for f in files if str(ws.runs) in f)
 
 
@@ -243,25 +244,27 @@ def test_the_lists_are_sent_once_and_again_when_they_change(ws, page):
     seen = opened_tab[0]
     assert len(rows_sent(page, opened_tab)[0]) == 5
     assert rows_sent(page, page.on_open_runs({"tab": "runs"}, seen, Request())) == []
-    assert rows_sent(page, page.on_beat("1", seen, {"tab": "runs"}, Request())) == []
+    assert rows_sent(page, page.on_version("1", seen, {"tab": "runs"}, Request())) == []
     new = make(ws, "new").path
     assert locks.acquire(new / "lock")  # as its worker does
     runs.write_status(new, state="running", progress={"elapsed_seconds": 5})
     index.of(ws).look()
-    beat = page.on_beat("2", seen, {"tab": "runs"}, Request())
-    assert len(rows_sent(page, beat)[0]) == 6
+    ticked = page.on_version("2", seen, {"tab": "runs"}, Request())
+    assert len(rows_sent(page, ticked)[0]) == 6
     runs.write_status(ws.runs / "new", state="running", progress={"elapsed_seconds": 9})
     index.of(ws).look()
-    assert rows_sent(page, page.on_beat("3", beat[1], {"tab": "runs"}, Request())) == [], "a step of a live run redraws its progress alone"
-    assert rows_sent(page, page.on_beat("4", beat[1], {"tab": "chat"}, Request())) == []
+    assert rows_sent(page, page.on_version("3", ticked[1], {"tab": "runs"}, Request())) == [], (
+        "a step of a live run redraws its progress alone"
+    )
+    assert rows_sent(page, page.on_version("4", ticked[1], {"tab": "chat"}, Request())) == []
     runs.describe(ws, "run-1", notes="worth a look")
     index.of(ws).look()
-    assert "worth a look" in str(rows_sent(page, page.on_beat("5", beat[1], {"tab": "runs"}, Request())))
+    assert "worth a look" in str(rows_sent(page, page.on_version("5", ticked[1], {"tab": "runs"}, Request())))
     locks.release(new / "lock")
 
 
 def test_long_lists_are_cut_to_the_newest_and_say_so(ws, page, monkeypatch):
-    monkeypatch.setattr(lists, "NEWEST", 3)
+    monkeypatch.setattr(dropdowns, "NEWEST", 3)
     for run in ended(ws, 8):
         (run.path / "model").mkdir()
     old(ws)
@@ -272,4 +275,4 @@ def test_long_lists_are_cut_to_the_newest_and_say_so(ws, page, monkeypatch):
     assert [v for _, v in who["choices"]][-2:] == ["run", "starter"] and len(who["choices"]) == 5 and who["value"] == "run"
     monkeypatch.setattr(formats, "size", lambda run, kind: 0)
     assert len(page.on_open_export({"run": "run"}, Request())[0]["choices"]) == 4
-    assert lists.info("A run.", 3, "x") == "A run." and lists.newest([("a", "a")], None) == [("a", "a")]
+    assert dropdowns.info("A run.", 3, "x") == "A run." and dropdowns.newest([("a", "a")], None) == [("a", "a")]

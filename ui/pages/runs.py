@@ -11,8 +11,8 @@ from tuner.formatting import human_time
 from tuner.jobs import run_queue, training
 from tuner.paths import Workspace
 from tuner.runs import index
-from ui import charts, draw, lists
-from ui.session import House, Screen
+from ui.components import charts, dropdowns, html
+from ui.session import AppContext, Session
 
 EMPTY = '<p class="ts-quiet">No runs yet. Choose data and a model in the Train page, or press Try it in the Home page.</p>'
 PICK = "A run under way goes on whatever this page does."
@@ -21,9 +21,9 @@ COMPARE = "Lays the curves of several runs over each other and shows what differ
 HEAD = ["Name", "State", "Data", "Model", "Method", "Best held-out loss", "Time", "Started", "Notes"]
 
 
-class RunsTab:
-    def __init__(self, house: House, screen: gr.BrowserState):
-        self.house, self.screen = house, screen
+class RunsPage:
+    def __init__(self, context: AppContext, session: gr.BrowserState):
+        self.context, self.session = context, session
         self.pick = gr.Dropdown([], label="Run", info=PICK, elem_id="run", interactive=True)
         self.progress = gr.HTML(EMPTY, elem_id="progress")
         self.notice = gr.HTML()
@@ -39,7 +39,7 @@ class RunsTab:
         with gr.Accordion("Settings of this run, each with its reason", open=False):
             self.settings = gr.HTML()
         with gr.Accordion("Log", open=False):
-            self.log = gr.HTML(draw.log(""), elem_id="log")
+            self.log = gr.HTML(html.log(""), elem_id="log")
         with gr.Accordion("Name, notes, delete", open=False):
             self.name = gr.Textbox(label="Name", info="Shown everywhere; the folder keeps its own.", max_lines=1, elem_id="rename")
             self.notes = gr.Textbox(label="Notes", info="What you tried and why.", lines=3)
@@ -73,15 +73,15 @@ class RunsTab:
 
     def _wire(self) -> None:
         quick = {"queue": False, "show_progress": "hidden"}
-        self.pick.input(self.on_pick, [self.pick, self.screen], [self.screen, *self.live, self.name, self.notes, self.settings], **quick)
+        self.pick.input(self.on_pick, [self.pick, self.session], [self.session, *self.live, self.name, self.notes, self.settings], **quick)
         self.table.select(
-            self.on_row, self.screen, [self.screen, self.pick, *self.live, self.name, self.notes, self.settings], show_progress="hidden"
+            self.on_row, self.session, [self.session, self.pick, *self.live, self.name, self.notes, self.settings], show_progress="hidden"
         )
         self.stop.click(self.on_stop, self.pick, self.notice, **quick)
         self.resume.click(self.on_resume, self.pick, self.notice, **quick)
         self.describe.click(self.on_describe, [self.pick, self.name, self.notes], [self.notice, *self.lists], **quick)
         self.delete.click(
-            self.on_delete, [self.pick, self.sure, self.screen], [self.notice, self.sure, self.screen, *self.lists, *self.live]
+            self.on_delete, [self.pick, self.sure, self.session], [self.notice, self.sure, self.session, *self.lists, *self.live]
         )
         self.compare.input(self.on_compare, self.compare, [self.overlay, self.differences], **quick)
         self.read_numbers.click(self.on_numbers, self.pick, self.numbers, **quick)
@@ -92,16 +92,16 @@ class RunsTab:
         """Values for `live`."""
         run = find(ws, id)
         if run is None:
-            return [EMPTY, *[gr.update(visible=False)] * 4, "", draw.log("")]
+            return [EMPTY, *[gr.update(visible=False)] * 4, "", html.log("")]
         can_resume = run.state in ("stopped", "failed", "interrupted")
         return [
-            draw.progress(run),
+            html.progress(run),
             gr.update(visible=run.live, interactive=run.state != "stopping"),
             gr.update(visible=can_resume),
             gr.update(visible=run.can_answer),
             gr.update(visible=True),
             charts.of_run(run),
-            draw.log(runs.log_tail(run, 8000)),
+            html.log(runs.log_tail(run, 8000)),
         ]
 
     def about(self, ws: Workspace, id: str | None) -> list:
@@ -110,37 +110,37 @@ class RunsTab:
         if run is None:
             return ["", "", ""]
         rows = [(r["setting"], r["value"], r["by"], r["reason"]) for r in [*run.plan["reasons"], *run.plan.get("fixed", [])]]
-        return [run.name, run.notes, draw.table(["Setting", "Value", "Chosen by", "Reason"], rows)]
+        return [run.name, run.notes, html.table(["Setting", "Value", "Chosen by", "Reason"], rows)]
 
     def listed(self, ws: Workspace, id: str | None) -> list:
         """Values for `lists`."""
         found = all_runs(ws)
-        info = lists.info(COMPARE, len(found.rows), "write the id of another (the name of its folder).")
-        compare = gr.update(choices=lists.newest(found.options, id), info=info)
+        info = dropdowns.info(COMPARE, len(found.rows), "write the id of another (the name of its folder).")
+        compare = gr.update(choices=dropdowns.newest(found.options, id), info=info)
         return [self.picked(ws, id), gr.update(value=found.rows), compare]
 
     def picked(self, ws: Workspace, id: str | None):
         """The dropdown with `id` chosen."""
         found = all_runs(ws)
-        info = lists.info(PICK, len(found.rows), "the table below opens any.")
-        return gr.update(choices=lists.newest(found.options, id), value=id if id in found.ids else None, info=info)
+        info = dropdowns.info(PICK, len(found.rows), "the table below opens any.")
+        return gr.update(choices=dropdowns.newest(found.options, id), value=id if id in found.ids else None, info=info)
 
-    def on_pick(self, id, screen, request: gr.Request):
-        ws = self.house.workspace(request)
-        return [Screen.read(screen).with_(run=id), *self.show(ws, id), *self.about(ws, id)]
+    def on_pick(self, id, session, request: gr.Request):
+        ws = self.context.workspace(request)
+        return [Session.read(session).with_(run=id), *self.show(ws, id), *self.about(ws, id)]
 
-    def on_row(self, screen, event: gr.SelectData, request: gr.Request):
-        ws = self.house.workspace(request)
+    def on_row(self, session, event: gr.SelectData, request: gr.Request):
+        ws = self.context.workspace(request)
         id = by_name(ws, event.row_value)
-        return [Screen.read(screen).with_(run=id), self.picked(ws, id), *self.show(ws, id), *self.about(ws, id)]
+        return [Session.read(session).with_(run=id), self.picked(ws, id), *self.show(ws, id), *self.about(ws, id)]
 
     def on_numbers(self, id, request: gr.Request):
-        run = find(self.house.workspace(request), id)
+        run = find(self.context.workspace(request), id)
         table = runs.metrics_table(run) if run else {"columns": ["step"], "rows": []}
         return gr.update(value={"headers": table["columns"], "data": table["rows"]})
 
     def on_compare(self, ids, request: gr.Request):
-        ws = self.house.workspace(request)
+        ws = self.context.workspace(request)
         chosen = [r for i in ids or [] if (r := find(ws, i))]
         return charts.overlay(chosen), differences(chosen)
 
@@ -148,38 +148,38 @@ class RunsTab:
 
     def on_stop(self, id, request: gr.Request):
         try:
-            ws = self.house.workspace(request)
+            ws = self.context.workspace(request)
             run = runs.ask_to_stop(ws, id)
             run_queue.enqueue(ws, run)
-            return draw.good("It saves at the next step, then stops.")
+            return html.good("It saves at the next step, then stops.")
         except Exception as error:
-            return draw.trouble(error)
+            return html.trouble(error)
 
     def on_resume(self, id, request: gr.Request):
         try:
-            run = training.resume(self.house.workspace(request), id)
-            return draw.good(f"{run.name} goes on from its last good state.")
+            run = training.resume(self.context.workspace(request), id)
+            return html.good(f"{run.name} goes on from its last good state.")
         except Exception as error:
-            return draw.trouble(error)
+            return html.trouble(error)
 
     def on_describe(self, id, name, notes, request: gr.Request):
-        ws = self.house.workspace(request)
+        ws = self.context.workspace(request)
         try:
             runs.describe(ws, id or "", name=name, notes=notes)
         except Exception as error:
-            return [draw.trouble(error), *[gr.skip()] * len(self.lists)]
-        return [draw.good("Kept."), *self.listed(ws, id)]
+            return [html.trouble(error), *[gr.skip()] * len(self.lists)]
+        return [html.good("Kept."), *self.listed(ws, id)]
 
-    def on_delete(self, id, sure, screen, request: gr.Request):
+    def on_delete(self, id, sure, session, request: gr.Request):
         still = [gr.skip()] * (1 + len(self.lists) + len(self.live))
         if not id or not sure:
-            return [draw.bad("Choose the run and tick the box first."), gr.skip(), *still]
-        ws = self.house.workspace(request)
+            return [html.bad("Choose the run and tick the box first."), gr.skip(), *still]
+        ws = self.context.workspace(request)
         try:
             runs.delete(ws, id)
         except Exception as error:
-            return [draw.trouble(error), False, *still]
-        return [draw.good("Deleted."), False, Screen.read(screen).with_(run=None), *self.listed(ws, None), *self.show(ws, None)]
+            return [html.trouble(error), False, *still]
+        return [html.good("Deleted."), False, Session.read(session).with_(run=None), *self.listed(ws, None), *self.show(ws, None)]
 
 
 @dataclass(frozen=True)
@@ -249,4 +249,4 @@ def differences(chosen: list[runs.Run]) -> str:
     rows += [(k, *[r.plan["settings"].get(k) for r in chosen]) for k in keys]
     different = [row for row in rows if len({str(v) for v in row[1:]}) > 1]
     rows = [*different, ("best held-out loss", *[r.best for r in chosen])]
-    return draw.table(["What differs", *[r.name for r in chosen]], rows)
+    return html.table(["What differs", *[r.name for r in chosen]], rows)

@@ -8,8 +8,8 @@ from tuner.errors import RequestError
 from tuner.paths import Workspace
 from tuner.serving import chat_client
 from tuner.settings import objectives
-from ui import draw
-from ui.session import House
+from ui.components import html
+from ui.session import AppContext
 
 WORDS = {  # face: (label of the box, label of the button, what stands over the answer)
     "labels": ("Text", "Which label?", "Labels"),
@@ -25,8 +25,8 @@ SHOWN, EXAMPLES = 12, 4
 
 
 class TaskView:
-    def __init__(self, house: House, who: gr.Dropdown, beside: gr.Checkbox):
-        self.house = house
+    def __init__(self, context: AppContext, who: gr.Dropdown, beside: gr.Checkbox):
+        self.context = context
         with gr.Row():
             with gr.Column(min_width=300):
                 self.text = gr.Textbox(label="Text", info="What the model reads.", lines=5, max_lines=20, elem_id="task-text")
@@ -64,7 +64,7 @@ class TaskView:
         ]
 
     def on_example(self, index, who, request: gr.Request):
-        found = examples(self.house.workspace(request), who)
+        found = examples(self.context.workspace(request), who)
         return found[index] if index < len(found) else [gr.skip(), gr.skip()]
 
     def on_ask(self, who, beside, text, question, request: gr.Request):
@@ -73,7 +73,7 @@ class TaskView:
                 raise RequestError(
                     "There is no text.", asked=text, available="some words", remedy="Write something, or choose a row below."
                 )
-            self.house.require_model(ws := self.house.workspace(request), str(who), request)
+            self.context.require_model(ws := self.context.workspace(request), str(who), request)
             face = face_of(ws, who)
             yield '<p class="ts-quiet">Waking the model up: the first answer takes some seconds.</p>'
             client = chat_client.Client(ws)
@@ -88,7 +88,7 @@ class TaskView:
                 out.append(("The original", client.task(chat_client.serving_spec(ws, who, base=True), text)))
             yield drawn(face, text, out)
         except Exception as error:
-            yield draw.trouble(error)
+            yield html.trouble(error)
 
 
 def face_of(ws: Workspace, id: str | None) -> str:
@@ -123,13 +123,13 @@ def asked_of(value: dict) -> str:
 
 def drawn(face: str, text: str, out: list[tuple[str, dict]]) -> str:
     kinds = {"labels": labels, "number": number, "judgement": number, "entities": entities, "span": span, "rewrite": rewrite}
-    return "".join(f'<div class="ts-card"><b>{draw.escape(title)}</b>{kinds[face](found, text)}</div>' for title, found in out)
+    return "".join(f'<div class="ts-card"><b>{html.escape(title)}</b>{kinds[face](found, text)}</div>' for title, found in out)
 
 
 def labels(found: dict, _text: str) -> str:
     """Bars, the likeliest first; where several labels may hold, those above one half are marked."""
     lines = "".join(
-        f'<tr><td>{"● " if n["score"] >= 0.5 and found["several"] else ""}{draw.escape(str(n["label"]))}</td><td style="width:60%">'
+        f'<tr><td>{"● " if n["score"] >= 0.5 and found["several"] else ""}{html.escape(str(n["label"]))}</td><td style="width:60%">'
         f'<span class="ts-bar"><span class="ts-fill" style="width:{100 * n["score"]:.1f}%"></span></span></td><td>{n["score"]:.1%}</td></tr>'
         for n in found["labels"][:SHOWN]
     )
@@ -146,10 +146,10 @@ def entities(found: dict, _text: str) -> str:
     colour = {kind: COLOURS[i % len(COLOURS)] for i, kind in enumerate(kinds)}
 
     def word(w: dict) -> str:
-        said, kind = draw.escape(w["text"]), w["label"].split("-")[-1]
+        said, kind = html.escape(w["text"]), w["label"].split("-")[-1]
         if w["label"] == "O":
             return said
-        return f'<span style="border-bottom:3px solid {colour[kind]}" title="{w["score"]:.0%}">{said} <small class="ts-quiet">{draw.escape(w["label"])}</small></span>'
+        return f'<span style="border-bottom:3px solid {colour[kind]}" title="{w["score"]:.0%}">{said} <small class="ts-quiet">{html.escape(w["label"])}</small></span>'
 
     return f"<p>{' '.join(map(word, found['words']))}</p>"
 
@@ -159,9 +159,9 @@ def span(found: dict, text: str) -> str:
     if not found["text"]:
         return '<p class="ts-quiet">The model finds no answer to this question in the text.</p>'
     begin, end = found["begin"], found["end"]
-    parts = [draw.escape(part) for part in (text[:begin], text[begin:end], text[end:])]
-    return f"<p><b>{draw.escape(found['text'])}</b></p><p>{parts[0]}<mark>{parts[1]}</mark>{parts[2]}</p>"
+    parts = [html.escape(part) for part in (text[:begin], text[begin:end], text[end:])]
+    return f"<p><b>{html.escape(found['text'])}</b></p><p>{parts[0]}<mark>{parts[1]}</mark>{parts[2]}</p>"
 
 
 def rewrite(found: dict, _text: str) -> str:
-    return f'<p style="white-space:pre-wrap">{draw.escape(found["text"]) or "(nothing)"}</p>'
+    return f'<p style="white-space:pre-wrap">{html.escape(found["text"]) or "(nothing)"}</p>'

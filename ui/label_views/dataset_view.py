@@ -8,9 +8,9 @@ from tuner.errors import NotAllowedError
 from tuner.jobs import data_jobs
 from tuner.labels import export, generate, judge
 from tuner.labels.judge import Judge
-from ui import draw
-from ui.pairs_view import going, no_project, writers_of
-from ui.session import House, Screen
+from ui.components import html
+from ui.label_views.pairs_view import going, no_project, writers_of
+from ui.session import AppContext, Session
 
 LEASTS = [("all verdicts", 0), ("clearly better and more", 2), ("far better alone", 3)]
 MEASURED = (  # bench/preferences.py --pairs N, after the demo: answers to 50 new questions that change as the pairs intend
@@ -18,9 +18,9 @@ MEASURED = (  # bench/preferences.py --pairs N, after the demo: answers to 50 ne
 )
 
 
-class TeachView:
-    def __init__(self, house: House, screen: gr.BrowserState, project: gr.Dropdown):
-        self.house, self.project = house, project
+class DatasetView:
+    def __init__(self, context: AppContext, session: gr.BrowserState, project: gr.Dropdown):
+        self.context, self.project = context, project
         gr.Markdown("What was judged becomes data: the better answer is learnt, the worse one is unlearnt.")
         self.enough = gr.HTML(f'<p class="ts-quiet">How many pairs are enough? {MEASURED}</p>', elem_id="label-enough")
         with gr.Row():
@@ -42,7 +42,7 @@ class TeachView:
             self.files = gr.Button("Files to take away (JSONL)", size="sm", elem_id="label-export")
         self.taken = gr.File(label="The files", visible=False, file_count="multiple", interactive=False, elem_id="label-files")
         self.told = gr.HTML(elem_id="label-teach-told")
-        with gr.Accordion("Let a model judge too", open=False, visible=not house.guest, elem_id="label-judge"):
+        with gr.Accordion("Let a model judge too", open=False, visible=not context.guest, elem_id="label-judge"):
             gr.Markdown(
                 "It votes on every pair as one more labeller, asked in both orders. Its votes are counted apart, and how far it agrees with "
                 'people stands under "Quality". With an address, the pairs are sent there.'
@@ -61,7 +61,7 @@ class TeachView:
             self.going = gr.HTML(elem_id="judge-told")
             self.job = gr.State(None)
         given = [self.project, self.least, self.judges]
-        self.made = self.teach.click(self.on_teach, [*given, screen], [self.told, screen])
+        self.made = self.teach.click(self.on_teach, [*given, session], [self.told, session])
         self.kto.click(self.on_kind("kto"), given, self.told)
         self.chat.click(self.on_kind("chat"), given, self.told)
         self.files.click(self.on_files, given, [self.told, self.taken])
@@ -73,45 +73,45 @@ class TeachView:
         found = [(t, v) for t, v in writers_of(ws) if v != generate.DATA and not v.endswith("/base")]
         return {self.who: gr.update(choices=found, value=None)}
 
-    def on_teach(self, project, least, judges, screen, request: gr.Request):
+    def on_teach(self, project, least, judges, session, request: gr.Request):
         try:
             ds = self.dataset(request, project, "preference", least, judges)
         except Exception as error:
-            return draw.trouble(error), gr.skip()
-        return draw.good(f"{ds.name}, version {ds.version}: {ds.rows:,} pairs."), Screen.read(screen).with_(data=ds.ref, tab="train")
+            return html.trouble(error), gr.skip()
+        return html.good(f"{ds.name}, version {ds.version}: {ds.rows:,} pairs."), Session.read(session).with_(data=ds.ref, tab="train")
 
     def on_kind(self, kind: str):
         def make(project, least, judges, request: gr.Request):
             try:
                 ds = self.dataset(request, project, kind, least, judges)
             except Exception as error:
-                return draw.trouble(error)
-            return draw.good(f"{ds.name}, version {ds.version}: {ds.rows:,} rows. It stands in the Data and Train pages.")
+                return html.trouble(error)
+            return html.good(f"{ds.name}, version {ds.version}: {ds.rows:,} rows. It stands in the Data and Train pages.")
 
         return make
 
     def dataset(self, request, project, kind, least, judges):
         if not project:
             raise no_project()
-        return export.to_dataset(self.house.workspace(request), project, kind, min_strength=float(least or 0), judges=bool(judges))
+        return export.to_dataset(self.context.workspace(request), project, kind, min_strength=float(least or 0), judges=bool(judges))
 
     def on_files(self, project, least, judges, request: gr.Request):
         try:
             if not project:
                 raise no_project()
-            ws = self.house.workspace(request)
+            ws = self.context.workspace(request)
             folder = ws.exports / f"labels-{project}"
             made = export.to_folder(ws, project, folder, min_strength=float(least or 0), judges=bool(judges))
         except Exception as error:
-            return draw.trouble(error), gr.update(visible=False)
+            return html.trouble(error), gr.update(visible=False)
         told = ", ".join(f"{name} ({n:,} rows)" for name, n in made["files"].items())
-        return draw.good(f"{told}, in {folder}."), gr.update(value=[str(folder / name) for name in made["files"]], visible=True)
+        return html.good(f"{told}, in {folder}."), gr.update(value=[str(folder / name) for name in made["files"]], visible=True)
 
     def on_ask(self, project, model, url, key, request: gr.Request):
         off = gr.update(visible=False)
         try:
-            ws = self.house.workspace(request)
-            if self.house.guest:
+            ws = self.context.workspace(request)
+            if self.context.guest:
                 raise NotAllowedError(
                     "This public page asks no judges.", asked=model, available="people", remedy="Run Tunesmith on your computer."
                 )
@@ -123,11 +123,11 @@ class TeachView:
                 time.sleep(0.4)
             data_jobs.forget(ws, job)
         except Exception as error:
-            yield draw.trouble(error), off, None
+            yield html.trouble(error), off, None
             return
-        errors = "".join(draw.bad(f"{e['message']} {e['remedy']}") for e in now.errors)
-        yield errors or draw.good('Done. How far it agrees with people stands under "Quality".'), off, None
+        errors = "".join(html.bad(f"{e['message']} {e['remedy']}") for e in now.errors)
+        yield errors or html.good('Done. How far it agrees with people stands under "Quality".'), off, None
 
     def on_stop(self, job, request: gr.Request):
         if job:
-            data_jobs.cancel(self.house.workspace(request), job)
+            data_jobs.cancel(self.context.workspace(request), job)

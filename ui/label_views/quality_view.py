@@ -6,8 +6,8 @@ from tuner.errors import TunerError
 from tuner.labels import agreement, ai_labellers, outcome, quality, queue, summary
 from tuner.labels.summary import Summary
 from tuner.labels.win_rate import WinRate
-from ui import answers, draw
-from ui.session import House
+from ui.components import html, markdown
+from ui.session import AppContext
 
 QUICK = {"queue": False, "show_progress": "hidden"}
 WINNERS = [("The first", "first"), ("The second", "second"), ("A tie", "tie"), ("Both bad", "both_bad")]
@@ -16,8 +16,8 @@ FEW = "too few to say"
 
 
 class QualityView:
-    def __init__(self, house: House, project: gr.Dropdown, labeller: gr.Textbox):
-        self.house, self.project = house, project
+    def __init__(self, context: AppContext, project: gr.Dropdown, labeller: gr.Textbox):
+        self.context, self.project = context, project
         self.report = gr.HTML('<p class="ts-quiet">Nothing was judged yet.</p>', elem_id="label-quality")
         with gr.Accordion("Pairs about which labellers disagree", open=False, elem_id="label-disputes"):
             self.dispute = gr.Dropdown([], label="Pair", info="The furthest apart first.", elem_id="label-dispute", interactive=True)
@@ -50,33 +50,33 @@ class QualityView:
         return [in_words(found), gr.update(choices=disputed, value=None)]
 
     def on_dispute(self, project, pair, request: gr.Request):
-        found = outcome.pair_of(self.house.workspace(request), project, int(pair)) if pair else None
+        found = outcome.pair_of(self.context.workspace(request), project, int(pair)) if pair else None
         if not found:
             return ""
-        prompt, first, second = (answers.side(m, False) for m in found)
+        prompt, first, second = (markdown.side(m, False) for m in found)
         return f'<div class="ts-question">{prompt}</div><div class="ts-card"><b>The first</b>{first}</div><div class="ts-card"><b>The second</b>{second}</div>'
 
     def on_settle(self, project, pair, winner, labeller, request: gr.Request):
-        ws = self.house.workspace(request)
+        ws = self.context.workspace(request)
         try:
             if not pair or not winner:
-                return [draw.bad("Choose a pair and what holds."), *[gr.skip()] * 4]
+                return [html.bad("Choose a pair and what holds."), *[gr.skip()] * 4]
             queue.settle(ws, project, int(pair), winner, labeller or "me")
         except TunerError as error:
-            return [draw.trouble(error), *[gr.skip()] * 4]
-        return [draw.good("Settled: it counts instead of the majority."), "", None, *self.show(ws, project)]
+            return [html.trouble(error), *[gr.skip()] * 4]
+        return [html.good("Settled: it counts instead of the majority."), "", None, *self.show(ws, project)]
 
     def on_release(self, project, request: gr.Request):
-        return draw.good(f"{queue.release(self.house.workspace(request), project)} pairs are free again.") if project else ""
+        return html.good(f"{queue.release(self.context.workspace(request), project)} pairs are free again.") if project else ""
 
     def on_reopen(self, project, request: gr.Request):
-        return draw.good(f"{queue.reopen_skipped(self.house.workspace(request), project)} pairs are offered again.") if project else ""
+        return html.good(f"{queue.reopen_skipped(self.context.workspace(request), project)} pairs are offered again.") if project else ""
 
 
 def in_words(found: Summary) -> str:
     p, labellers = found.project, found.panel.labellers
     head = f'<div class="ts-card"><b>{p.done:,} of {p.tasks:,} judgements</b><ul>{items(found.sentences)}</ul></div>'
-    each = "".join(f'<div class="ts-card"><b>{draw.escape(r.labeller)}</b><ul>{items(r.sentences())}</ul></div>' for r in labellers)
+    each = "".join(f'<div class="ts-card"><b>{html.escape(r.labeller)}</b><ul>{items(r.sentences())}</ul></div>' for r in labellers)
     return head + contest(found) + (f"<h4>Each labeller</h4>{each}" if len(labellers) > 1 else "") + of_judges(found.judges)
 
 
@@ -85,7 +85,7 @@ def items(lines: list[str]) -> str:
     few = [line for line in lines if FEW in line]
     shown = [line for line in lines if FEW not in line]
     shown += [f"Habits and agreement: {FEW} yet; each needs {agreement.ENOUGH}."] if few else []
-    return "".join(f"<li>{draw.escape(line)}</li>" for line in shown)
+    return "".join(f"<li>{html.escape(line)}</li>" for line in shown)
 
 
 def contest(found: Summary) -> str:
@@ -93,14 +93,14 @@ def contest(found: Summary) -> str:
     said = [two(rate) for rate in found.rates]
     for table in found.tables:
         lines = [(s.model, f"{s.chance:.0%}", f"{s.low:.0%} to {s.high:.0%}", s.wins, s.ties, s.losses) for s in table]
-        said.append(draw.table(["Model", "Preferred to another", "Interval (95%)", "Won", "Ties", "Lost"], lines))
+        said.append(html.table(["Model", "Preferred to another", "Interval (95%)", "Won", "Ties", "Lost"], lines))
     return f'<div class="ts-card" id="label-contest"><b>Which model is better</b>{"".join(said)}</div>' if said else ""
 
 
 def two(rate: WinRate) -> str:
     """The rate, ties, and an interval: for the number fixed beforehand, or one that may be looked at after each verdict."""
     more = " Go on until it is decided: this interval may be looked at after every verdict, an ordinary one may not."
-    return f"<p>{draw.escape(rate.sentence() + ('' if rate.decided or rate.planned else more))}</p>"
+    return f"<p>{html.escape(rate.sentence() + ('' if rate.decided or rate.planned else more))}</p>"
 
 
 def of_judges(judges: dict[str, list[bool]]) -> str:

@@ -4,8 +4,8 @@ import gradio as gr
 
 from tuner.errors import TunerError
 from tuner.labels import feedback
-from ui import draw
-from ui.session import House
+from ui.components import html
+from ui.session import AppContext
 
 QUICK = {"queue": False, "show_progress": "hidden"}
 OFF = '<p class="ts-quiet">Not kept. Switch on "Keep what I say of answers" below, and say it again.</p>'
@@ -15,8 +15,8 @@ KEPT = 'Kept in the label project "From the chat"; "Learn from them" in the Labe
 class FeedbackView:
     """The question which of two answers was better stands where it is built; `rest` stands further down."""
 
-    def __init__(self, house: House, who: gr.Dropdown, chats: dict[str, gr.Chatbot]):
-        self.house, self.who, self.chats = house, who, chats
+    def __init__(self, context: AppContext, who: gr.Dropdown, chats: dict[str, gr.Chatbot]):
+        self.context, self.who, self.chats = context, who, chats
         self.before = gr.State(None)  # {"prompt", "answer"}: what was answered before "Answer again"
         with gr.Row(visible=False, elem_id="which-better") as self.choice:
             gr.HTML("<b>Which answer was better?</b>")
@@ -53,9 +53,9 @@ class FeedbackView:
         return gr.update(value=feedback.enabled(ws))
 
     def on_switch(self, on, request: gr.Request):
-        ws = self.house.workspace(request)
+        ws = self.context.workspace(request)
         feedback.set_enabled(ws, bool(on))
-        return draw.good("From now on it is kept, on this computer alone." if on else "Nothing more is kept; what was kept stays.")
+        return html.good("From now on it is kept, on this computer alone." if on else "Nothing more is kept; what was kept stays.")
 
     def on_like(self, side: str):
         def rate(who, system, said, event: gr.LikeData, request: gr.Request):
@@ -102,14 +102,14 @@ class FeedbackView:
 
     def keeping(self, request: gr.Request, work) -> str:
         """What became of it: kept when it is wanted, told when it is not."""
-        ws = self.house.workspace(request)
+        ws = self.context.workspace(request)
         if not feedback.enabled(ws):
             return OFF
         try:
             told = work(ws)
         except TunerError as error:
-            return draw.trouble(error)
-        return draw.good(told) if told else draw.bad("There is no answer to say it of yet.")
+            return html.trouble(error)
+        return html.good(told) if told else html.bad("There is no answer to say it of yet.")
 
     def offer(self, ws, system: str, said) -> tuple[dict, dict | None]:
         """Values for `choice` and `before`, when a question is answered anew: the answer there was, to compare with."""

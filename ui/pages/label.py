@@ -1,16 +1,16 @@
-"""Judge pairs of answers, blind; see how well it goes; make data of it. What is judged, and by whom, is chosen at the top."""
+"""Judge pairs of markdown, blind; see how well it goes; make data of it. What is judged, and by whom, is chosen at the top."""
 
 import gradio as gr
 
 from tuner.data.store import sample_data
 from tuner.errors import NotFoundError, TunerError
 from tuner.labels import pairs, projects
-from ui import answers, draw
-from ui.judge_view import QUICK, JudgeView
-from ui.pairs_view import PairsView
-from ui.quality_view import QualityView
-from ui.session import House, Screen
-from ui.teach_view import TeachView
+from ui.components import html, markdown
+from ui.label_views.dataset_view import DatasetView
+from ui.label_views.judge_view import QUICK, JudgeView
+from ui.label_views.pairs_view import PairsView
+from ui.label_views.quality_view import QualityView
+from ui.session import AppContext, Session
 
 INTRO = (
     '<p class="ts-quiet">Which of two answers is better? You say so, pair by pair, and a model learns to answer more like the better ones. '
@@ -18,9 +18,9 @@ INTRO = (
 )
 
 
-class LabelTab:
-    def __init__(self, house: House, screen: gr.BrowserState):
-        self.house, self.screen = house, screen
+class LabelPage:
+    def __init__(self, context: AppContext, session: gr.BrowserState):
+        self.context, self.session = context, session
         self.intro = gr.HTML(INTRO, elem_id="label-intro")
         with gr.Row() as self.top:
             self.pick = gr.Dropdown(
@@ -37,15 +37,15 @@ class LabelTab:
         self.notice = gr.HTML(elem_id="label-notice")
         with gr.Tabs(selected="judge", elem_id="label-inner", visible=False) as self.inner:
             with gr.Tab("Judge", id="judge", render_children=True) as judge:
-                self.judge = JudgeView(house, self.pick, self.name)
+                self.judge = JudgeView(context, self.pick, self.name)
             with gr.Tab("Pairs", id="pairs", render_children=True) as bring:
-                self.pairs = PairsView(house, self.pick)
+                self.pairs = PairsView(context, self.pick)
             with gr.Tab("Guidelines and rules", id="rules", render_children=True) as rules:
                 self._rules()
             with gr.Tab("Quality", id="quality", render_children=True) as quality:
-                self.quality = QualityView(house, self.pick, self.name)
+                self.quality = QualityView(context, self.pick, self.name)
             with gr.Tab("Learn from them", id="teach", render_children=True) as teach:
-                self.teach = TeachView(house, screen, self.pick)
+                self.teach = DatasetView(context, session, self.pick)
         with gr.Accordion("New project", open=False, elem_id="label-new") as self.new:
             with gr.Row():
                 self.title = gr.Textbox(label="Name", info="For example: Help desk answers.", max_lines=1, elem_id="label-title")
@@ -114,14 +114,16 @@ class LabelTab:
         ]
 
     def _wire(self) -> None:
-        self.make.click(self.on_make, [self.title, self.template, self.name, self.screen], [self.screen, self.notice, *self.shown], **QUICK)
-        self.title.submit(
-            self.on_make, [self.title, self.template, self.name, self.screen], [self.screen, self.notice, *self.shown], **QUICK
+        self.make.click(
+            self.on_make, [self.title, self.template, self.name, self.session], [self.session, self.notice, *self.shown], **QUICK
         )
-        self.try_it.click(self.on_try, [self.name, self.screen], [self.screen, self.notice, *self.shown], show_progress="minimal")
-        self.pick.input(self.on_pick, [self.pick, self.name, self.screen], [self.screen, self.notice, *self.shown], **QUICK)
+        self.title.submit(
+            self.on_make, [self.title, self.template, self.name, self.session], [self.session, self.notice, *self.shown], **QUICK
+        )
+        self.try_it.click(self.on_try, [self.name, self.session], [self.session, self.notice, *self.shown], show_progress="minimal")
+        self.pick.input(self.on_pick, [self.pick, self.name, self.session], [self.session, self.notice, *self.shown], **QUICK)
         for event in (self.name.submit, self.name.blur):
-            event(self.on_name, [self.pick, self.name, self.screen], [self.screen, *self.judge.shown], **QUICK)
+            event(self.on_name, [self.pick, self.name, self.session], [self.session, *self.judge.shown], **QUICK)
         self.tabs["judge"].select(self.on_judge, [self.pick, self.name], [self.notice, *self.judge.shown], **QUICK)
         for event in self.pairs.added + self.pairs.writing:
             event.then(self.on_pairs, self.pick, [self.notice, *self.pairs.shown], **QUICK)
@@ -136,8 +138,8 @@ class LabelTab:
         self.keep.click(self.on_keep, [self.pick, *rules], self.kept, **QUICK)
         self.drop.click(
             self.on_drop,
-            [self.pick, self.sure, self.name, self.screen],
-            [self.screen, self.notice, self.dropped, self.sure, *self.shown],
+            [self.pick, self.sure, self.name, self.session],
+            [self.session, self.notice, self.dropped, self.sure, *self.shown],
             **QUICK,
         )
 
@@ -166,57 +168,57 @@ class LabelTab:
         }
         return out | (self.judge.show(ws, id, name) | self.pairs.show(ws, id) if desk else {})
 
-    def on_pick(self, project, name, screen, request: gr.Request):
+    def on_pick(self, project, name, session, request: gr.Request):
         """Another project, at its desk. A box that was only passed through changes nothing: somebody may be writing below."""
-        ws, before = self.house.workspace(request), Screen.read(screen)
+        ws, before = self.context.workspace(request), Session.read(session)
         found = projects.listing(ws)
         if project == (before.label or (found[0].id if found else None)):
-            return {self.screen: gr.skip()}
-        at = {self.screen: before.with_(label=project), self.notice: "", self.inner: gr.update(selected="judge", visible=True)}
+            return {self.session: gr.skip()}
+        at = {self.session: before.with_(label=project), self.notice: "", self.inner: gr.update(selected="judge", visible=True)}
         return self.show(ws, project, name) | at
 
-    def on_make(self, title, template, name, screen, request: gr.Request):
-        ws = self.house.workspace(request)
+    def on_make(self, title, template, name, session, request: gr.Request):
+        ws = self.context.workspace(request)
         try:
             made = projects.create(ws, title, template)
         except TunerError as error:
-            return {self.notice: draw.trouble(error)}
+            return {self.notice: html.trouble(error)}
         name = name or "me"
-        out = self.show(ws, made.id, name) | {self.screen: Screen.read(screen).with_(label=made.id, labeller=name)}
+        out = self.show(ws, made.id, name) | {self.session: Session.read(session).with_(label=made.id, labeller=name)}
         out |= {self.new: gr.update(open=False), self.inner: gr.update(selected="pairs", visible=True)}
-        return out | {self.notice: draw.good(f"{made.name} is there. Now take in some pairs.")}
+        return out | {self.notice: html.good(f"{made.name} is there. Now take in some pairs.")}
 
-    def on_try(self, name, screen, request: gr.Request):
+    def on_try(self, name, session, request: gr.Request):
         """A project with the bundled sample, at its first pair."""
-        ws, name = self.house.workspace(request), name or "me"
+        ws, name = self.context.workspace(request), name or "me"
         try:
             made = projects.create(ws, "Manners (sample)")
             report = pairs.from_dataset(ws, made.id, sample_data.add(ws, "preferences").ref)
         except TunerError as error:
-            return {self.notice: draw.trouble(error)}
-        out = self.show(ws, made.id, name) | {self.screen: Screen.read(screen).with_(label=made.id, labeller=name)}
-        return out | {self.inner: gr.update(selected="judge", visible=True), self.notice: draw.good(report.as_text())}
+            return {self.notice: html.trouble(error)}
+        out = self.show(ws, made.id, name) | {self.session: Session.read(session).with_(label=made.id, labeller=name)}
+        return out | {self.inner: gr.update(selected="judge", visible=True), self.notice: html.good(report.as_text())}
 
-    def on_name(self, project, name, screen, request: gr.Request):
-        kept = Screen.read(screen)
+    def on_name(self, project, name, session, request: gr.Request):
+        kept = Session.read(session)
         if kept.labeller == name:
-            return {self.screen: gr.skip()}
-        return self.judge.show(self.house.workspace(request), project, name) | {self.screen: kept.with_(labeller=name)}
+            return {self.session: gr.skip()}
+        return self.judge.show(self.context.workspace(request), project, name) | {self.session: kept.with_(labeller=name)}
 
     def on_judge(self, project, name, request: gr.Request):
-        return self.judge.show(self.house.workspace(request), project, name) | {self.notice: ""}
+        return self.judge.show(self.context.workspace(request), project, name) | {self.notice: ""}
 
     def on_go(self, project, name, request: gr.Request):
         return self.on_judge(project, name, request) | {self.inner: gr.Tabs(selected="judge")}
 
     def on_pairs(self, project, request: gr.Request):
-        return self.pairs.show(self.house.workspace(request), project) | {self.notice: ""}
+        return self.pairs.show(self.context.workspace(request), project) | {self.notice: ""}
 
     def on_quality(self, project, request: gr.Request):
-        return self.quality.show(self.house.workspace(request), project)
+        return self.quality.show(self.context.workspace(request), project)
 
     def on_teach(self, request: gr.Request):
-        return self.teach.show(self.house.workspace(request))
+        return self.teach.show(self.context.workspace(request))
 
     def on_next(self, request: gr.Request):
         return self.on_teach(request) | {self.inner: gr.Tabs(selected="teach")}
@@ -224,7 +226,7 @@ class LabelTab:
     def on_rules(self, project, request: gr.Request):
         if not project:
             return [gr.skip()] * len(self.rules)
-        ws = self.house.workspace(request)
+        ws = self.context.workspace(request)
         p, (version, text) = projects.find(ws, project), projects.guidelines(ws, project)
         s = p.settings
         return [
@@ -237,22 +239,22 @@ class LabelTab:
             s.strength,
             s.differences,
             s.markdown,
-            "" if self.house.guest else link(p.id),
+            "" if self.context.guest else link(p.id),
         ]
 
     # --- what is done -------------------------------------------------------------------------------------------------
 
     def on_keep_guide(self, project, text, name, request: gr.Request):
         try:
-            version = projects.write_guidelines(self.house.workspace(request), project, text or "", name or "")
+            version = projects.write_guidelines(self.context.workspace(request), project, text or "", name or "")
         except TunerError as error:
-            return draw.trouble(error), gr.skip()
-        return draw.good(f"Kept as version {version}; labellers see it before their next pair."), shown_rules(version, text)
+            return html.trouble(error), gr.skip()
+        return html.good(f"Kept as version {version}; labellers see it before their next pair."), shown_rules(version, text)
 
     def on_keep(self, project, overlap, people, repeats, planned, strength, marks, markdown, request: gr.Request):
         try:
             p = projects.update_settings(
-                self.house.workspace(request),
+                self.context.workspace(request),
                 project,
                 overlap_share=overlap / 100,
                 overlap_labellers=int(people),
@@ -263,22 +265,22 @@ class LabelTab:
                 markdown=bool(markdown),
             )
         except TunerError as error:
-            return draw.trouble(error)
-        return draw.good(f"Kept. {p.tasks:,} judgements are wanted of {p.pairs:,} pairs, {p.done:,} are given.")
+            return html.trouble(error)
+        return html.good(f"Kept. {p.tasks:,} judgements are wanted of {p.pairs:,} pairs, {p.done:,} are given.")
 
-    def on_drop(self, project, sure, name, screen, request: gr.Request):
+    def on_drop(self, project, sure, name, session, request: gr.Request):
         if not project or not sure:
-            return {self.dropped: draw.bad("Tick the box first.")}
-        ws = self.house.workspace(request)
+            return {self.dropped: html.bad("Tick the box first.")}
+        ws = self.context.workspace(request)
         try:
             projects.delete(ws, project)
         except TunerError as error:
-            return {self.notice: draw.trouble(error)}
+            return {self.notice: html.trouble(error)}
         out = self.show(ws, None, name)
         at = gr.update(selected="judge", visible=bool(projects.listing(ws)))
         return out | {
-            self.screen: Screen.read(screen).with_(label=None),
-            self.notice: draw.good("Deleted."),
+            self.session: Session.read(session).with_(label=None),
+            self.notice: html.good("Deleted."),
             self.sure: False,
             self.inner: at,
         }
@@ -286,15 +288,15 @@ class LabelTab:
 
 def invitation(name: str) -> str:
     """What somebody reads who came by a link."""
-    return f'<p><b dir="auto">{draw.escape(name)}</b>: which of two answers is better? Write your name, then press Enter.</p>'
+    return f'<p><b dir="auto">{html.escape(name)}</b>: which of two answers is better? Write your name, then press Enter.</p>'
 
 
 def shown_rules(version: int, text: str) -> str:
-    return f'<div class="ts-card"><span class="ts-quiet">Version {version}, as labellers see it</span>{answers.markdown(text)}</div>'
+    return f'<div class="ts-card"><span class="ts-quiet">Version {version}, as labellers see it</span>{markdown.markdown(text)}</div>'
 
 
 def link(id: str) -> str:
     return (
-        f'<p class="ts-quiet">A link for labellers, who then see the guidelines and the pairs alone: add <code>?label={draw.escape(id)}</code> '
-        f'to the address of this page, or copy <a href="?label={draw.escape(id)}" target="_blank" rel="noopener">this&nbsp;one</a></p>'
+        f'<p class="ts-quiet">A link for labellers, who then see the guidelines and the pairs alone: add <code>?label={html.escape(id)}</code> '
+        f'to the address of this page, or copy <a href="?label={html.escape(id)}" target="_blank" rel="noopener">this&nbsp;one</a></p>'
     )

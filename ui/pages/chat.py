@@ -14,10 +14,10 @@ from tuner.models.chat_templates import THINKING
 from tuner.paths import Workspace
 from tuner.planning import model_suggestions
 from tuner.serving import chat_client
-from ui import draw, lists
-from ui.feedback_view import FeedbackView, clean, plain
-from ui.session import House, Screen
-from ui.task_view import TaskView, face_of
+from ui.chat_views.feedback_view import FeedbackView, clean, plain
+from ui.chat_views.task_view import TaskView, face_of
+from ui.components import dropdowns, html
+from ui.session import AppContext, Session
 
 WHO = "A tuned run, or the starter as it is."
 STARTER_QUESTIONS = [
@@ -29,9 +29,9 @@ STARTER_QUESTIONS = [
 ]
 
 
-class ChatTab:
-    def __init__(self, house: House, screen: gr.BrowserState):
-        self.house, self.screen = house, screen
+class ChatPage:
+    def __init__(self, context: AppContext, session: gr.BrowserState):
+        self.context, self.session = context, session
         with gr.Row():
             self.who = gr.Dropdown(
                 [],
@@ -56,7 +56,7 @@ class ChatTab:
                 self.original = gr.Chatbot(label="The original", **self._looks("chat-original"))
                 self.tuned = gr.Chatbot(label="Tuned", **self._looks("chat-tuned"))
             self.status = gr.HTML(elem_id="chat-status")
-            self.feedback = FeedbackView(house, self.who, {"original": self.original, "tuned": self.tuned})
+            self.feedback = FeedbackView(context, self.who, {"original": self.original, "tuned": self.tuned})
             self.box = gr.Textbox(
                 label="Your message",
                 info="Enter sends it; Shift and Enter begins a new line.",
@@ -91,7 +91,7 @@ class ChatTab:
                     )
             self.feedback.rest()
         with gr.Column(visible=False) as self.telling:
-            self.task = TaskView(house, self.who, self.beside)
+            self.task = TaskView(context, self.who, self.beside)
         self.ask_now = gr.Textbox(
             visible="hidden", show_label=False
         )  # {"who", "text"}: a question the page asks by itself; of a gr.State that changes off the queue nobody hears
@@ -123,8 +123,8 @@ class ChatTab:
             self.questions.click(self.on_question, [self.questions, *ins], outs, show_progress="hidden"),
             self.ask_now.change(self.on_ask_now, [self.ask_now, *ins], outs, show_progress="hidden"),
         ]
-        self.stop.click(lambda: draw.good("Stopped."), None, self.status, cancels=asked, queue=False)
-        self.who.input(self.on_who, [self.who, self.screen], [self.screen, *self.shown], queue=False)
+        self.stop.click(lambda: html.good("Stopped."), None, self.status, cancels=asked, queue=False)
+        self.who.input(self.on_who, [self.who, self.session], [self.session, *self.shown], queue=False)
         self.beside.input(lambda on: gr.update(visible=on), self.beside, self.original, queue=False)
         self.feedback.wire(self.system, lambda ws, who, typed: typed or trained_with(ws, who))
         self.clear.click(self.on_clear, self.who, [self.original, self.tuned, self.status], queue=False)
@@ -134,14 +134,16 @@ class ChatTab:
     def show(self, ws: Workspace, id: str | None) -> list:
         """Values for `shown`: who can answer, who it is, what was said before, what to ask."""
         every = runs.listing(ws)
-        found = [lists.option(f"{r.name} · tuned from {r.brief['model']}", r.id) for r in lists.answering(every, id)]
+        found = [dropdowns.option(f"{r.name} · tuned from {r.brief['model']}", r.id) for r in dropdowns.answering(every, id)]
         options = [*found, ("The starter, untuned", "starter")]
         id = id if any(id == o for _, o in options) else options[0][1]
         said = paths.read_json(memory(ws, id), {}) or {}
         face = face_of(ws, id)
         talks = face in ("chat", "complete")
         return [
-            gr.update(choices=options, value=id, info=lists.info(WHO, len(every), 'open another in the Runs page and press "Talk to it".')),
+            gr.update(
+                choices=options, value=id, info=dropdowns.info(WHO, len(every), 'open another in the Runs page and press "Talk to it".')
+            ),
             about(ws, id),
             gr.update(value=said.get("original", [])),
             gr.update(value=said.get("tuned", []), label="The starter" if id == "starter" else "Tuned"),
@@ -154,12 +156,12 @@ class ChatTab:
             *self.task.show(ws, face, id),
         ]
 
-    def on_who(self, id, screen, request: gr.Request):
-        return [Screen.read(screen).with_(chat=id), *self.show(self.house.workspace(request), id)]
+    def on_who(self, id, session, request: gr.Request):
+        return [Session.read(session).with_(chat=id), *self.show(self.context.workspace(request), id)]
 
     def on_clear(self, id, request: gr.Request):
         if id:
-            memory(self.house.workspace(request), id).unlink(missing_ok=True)
+            memory(self.context.workspace(request), id).unlink(missing_ok=True)
         return [], [], ""
 
     # --- asking -------------------------------------------------------------------------------------------------------
@@ -177,7 +179,7 @@ class ChatTab:
 
     def on_again(self, who, beside, original, tuned, request: gr.Request, *settings):
         text = next((plain(m["content"]) for m in reversed(tuned or []) if m["role"] == "user"), "")
-        ws = self.house.workspace(request)
+        ws = self.context.workspace(request)
         choice, before = self.feedback.offer(ws, settings[0] or trained_with(ws, who), tuned)
         for shown in self._ask(text, who, beside, before_last(original), before_last(tuned), settings, request):
             yield (*shown, choice, before)
@@ -191,7 +193,7 @@ class ChatTab:
         sides = {"tuned": answered(tuned) + [{"role": "user", "content": text}]}
         if beside and who != "starter":
             sides["original"] = answered(original) + [{"role": "user", "content": text}]
-        ws = self.house.workspace(request)
+        ws = self.context.workspace(request)
         sampling = {"temperature": settings[1], "top_p": settings[2], "max_tokens": int(settings[3])}
 
         def now(status: str):
@@ -202,7 +204,7 @@ class ChatTab:
                 raise RequestError(
                     "Nobody was chosen to answer.", asked=None, available="a tuned run or the starter", remedy="Choose who answers."
                 )
-            self.house.require_model(ws, str(who), request)
+            self.context.require_model(ws, str(who), request)
             system = settings[0] or trained_with(ws, who)
             yield now('<p class="ts-quiet">Waking the model up: the first answer takes some seconds.</p>')
             client = chat_client.Client(ws)
@@ -226,7 +228,7 @@ class ChatTab:
             for side in sides.values():
                 if side[-1]["role"] == "assistant" and not side[-1]["content"]:
                     side.pop()
-            yield now(draw.trouble(error))
+            yield now(html.trouble(error))
 
 
 def trained_with(ws: Workspace, id: str | None) -> str:
@@ -266,7 +268,7 @@ def about(ws: Workspace, id: str) -> str:
         run = runs.get(ws, id)
         before, after = run.status.baseline.get("eval_loss"), run.best
         loss = (
-            f" Held-out loss {before:.3f} before, {after:.3f} after: {draw.in_words(before, after)}."
+            f" Held-out loss {before:.3f} before, {after:.3f} after: {html.in_words(before, after)}."
             if before is not None and after is not None
             else ""
         )
@@ -274,13 +276,13 @@ def about(ws: Workspace, id: str) -> str:
         if run.plan["settings"]["method"] == "full":
             run_text += " It is a second whole model: both stay in memory if they fit, else they are loaded in turn, which takes longer."
         if run.plan["model"]["base"] != str(paths.STARTER):
-            return f'<p class="ts-quiet">{draw.escape(run_text)}</p>'
+            return f'<p class="ts-quiet">{html.escape(run_text)}</p>'
     device = devices.listing()[0]
     toy = (
         f"The starter is a toy of four million parameters that shows the way: it knows animals, food, countries, small sums and short stories. "
         f"For real work on this computer choose {model_suggestions.recommended(device).id} in the Train page."
     )
-    return f'<p class="ts-quiet">{draw.escape(run_text + " " + toy)}</p>'
+    return f'<p class="ts-quiet">{html.escape(run_text + " " + toy)}</p>'
 
 
 def first_question(ws: Workspace, id: str) -> str:

@@ -7,13 +7,13 @@ import gradio as gr
 from tuner.data.store import store
 from tuner.errors import NotFoundError, RequestError
 from tuner.jobs import data_jobs
-from ui import draw
-from ui.session import House
+from ui.components import html
+from ui.session import AppContext
 
 
 class EditView:
-    def __init__(self, house: House):
-        self.house = house
+    def __init__(self, context: AppContext):
+        self.context = context
         with gr.Accordion("Correct a row, or leave it out", open=False, elem_id="edit"):
             with gr.Row():
                 self.number = gr.Number(
@@ -26,16 +26,16 @@ class EditView:
                 self.save = gr.Button("Save as a new version", elem_id="edit-save", min_width=160)
                 self.drop = gr.Button("Leave this row out", elem_id="edit-drop", min_width=160)
 
-    def wire(self, act, pick: gr.Dropdown, screen, outs: list) -> None:
+    def wire(self, act, pick: gr.Dropdown, session, outs: list) -> None:
         self.load.click(self.on_load, [pick, self.number], [self.value, self.told], queue=False)
         self.save.click(
-            self._acting(act, lambda text: _parsed(text)), [screen, pick, self.number, self.value], outs, show_progress="hidden"
+            self._acting(act, lambda text: _parsed(text)), [session, pick, self.number, self.value], outs, show_progress="hidden"
         )
-        self.drop.click(self._acting(act, lambda text: None), [screen, pick, self.number, self.value], outs, show_progress="hidden")
+        self.drop.click(self._acting(act, lambda text: None), [session, pick, self.number, self.value], outs, show_progress="hidden")
 
     def on_load(self, ref, number, request: gr.Request):
         try:
-            ds = store.get(self.house.workspace(request), str(ref))
+            ds = store.get(self.context.workspace(request), str(ref))
             row = store.row(ds, int(number or 0))
             if row is None:
                 raise NotFoundError(
@@ -46,11 +46,11 @@ class EditView:
                 )
             return json.dumps(row["value"], ensure_ascii=False, indent=2), ""
         except Exception as error:
-            return gr.skip(), draw.trouble(error)
+            return gr.skip(), html.trouble(error)
 
     def _acting(self, act, change):
-        def press(screen, ref, number, text, request: gr.Request):
-            yield from act(lambda ws: edited(ws, str(ref), {int(number or 0): change(text)}), screen, request)
+        def press(session, ref, number, text, request: gr.Request):
+            yield from act(lambda ws: edited(ws, str(ref), {int(number or 0): change(text)}), session, request)
 
         return press
 

@@ -5,24 +5,24 @@ import gradio as gr
 from tuner import diagnostics
 from tuner.formatting import human_bytes
 from tuner.network import connections
-from ui import draw
-from ui.session import House
+from ui.components import html
+from ui.session import AppContext
 
 
-class SettingsTab:
-    def __init__(self, house: House, screen: gr.BrowserState):
-        self.house = house
+class SettingsPage:
+    def __init__(self, context: AppContext, session: gr.BrowserState):
+        self.context = context
         gr.Markdown("### This computer")
         self.report = gr.HTML(elem_id="doctor")
         self.look = gr.Button("Look again", size="sm")
         self.look.click(self.show, None, self.report)
-        if not house.guest or house.password:
+        if not context.guest or context.password:
             self.hub()
-        if house.guest:
+        if context.guest:
             gr.Markdown(
                 "### For the owner\nThis page is public: everybody works with the samples and the starter model, each apart, and everything is gone at the end of the visit."
             )
-            if house.password:
+            if context.password:
                 self.password = gr.Textbox(
                     label="Password", type="password", info="Opens uploads and other models for this visit.", max_lines=1
                 )
@@ -52,35 +52,35 @@ class SettingsTab:
 
     def on_token(self, token, request: gr.Request):
         try:
-            self.house.keep_hub_token(request, token or "")
+            self.context.keep_hub_token(request, token or "")
         except Exception as error:
-            return "", draw.trouble(error)
-        return "", draw.good("The token is used from now on, for downloads that start now as well." if token else "No token is kept.")
+            return "", html.trouble(error)
+        return "", html.good("The token is used from now on, for downloads that start now as well." if token else "No token is kept.")
 
     def on_forget(self, request: gr.Request):
         return self.on_token("", request)
 
     def show(self, request: gr.Request):
-        found = diagnostics.report(self.house.workspace(request))
-        problems = "".join(draw.bad(f"{p['message']} {p['remedy']}") for p in found["problems"]) or draw.good("Nothing is missing.")
-        devices = draw.table(
+        found = diagnostics.report(self.context.workspace(request))
+        problems = "".join(html.bad(f"{p['message']} {p['remedy']}") for p in found["problems"]) or html.good("Nothing is missing.")
+        devices = html.table(
             ["Device", "Name", "Free", "Memory", "Reaches"],
             [
                 (d["id"], d["name"], human_bytes(d["free_bytes"]), human_bytes(d["total_bytes"]), diagnostics.as_text(d["ceilings"]))
                 for d in found["devices"]
             ],
         )
-        versions = draw.table(
+        versions = html.table(
             ["Library", "Version"], [("tunesmith", found["tunesmith"]), ("python", found["python"]), *found["versions"].items()]
         )
-        where = "" if self.house.guest else f"<p>Workspace: <code>{draw.escape(found['workspace']['path'])}</code></p>"
-        outside = draw.table(["Connects to", "When", "What is sent"], [tuple(c) for c in connections.CONNECTIONS])
-        outside = f"<h3>What leaves this computer, and when</h3><p>{draw.escape(connections.NEVER)}</p>{outside}"
-        return f"{problems}<p>{draw.escape(found['summary'])}</p>{devices}{where}{versions}{outside}"
+        where = "" if self.context.guest else f"<p>Workspace: <code>{html.escape(found['workspace']['path'])}</code></p>"
+        outside = html.table(["Connects to", "When", "What is sent"], [tuple(c) for c in connections.CONNECTIONS])
+        outside = f"<h3>What leaves this computer, and when</h3><p>{html.escape(connections.NEVER)}</p>{outside}"
+        return f"{problems}<p>{html.escape(found['summary'])}</p>{devices}{where}{versions}{outside}"
 
     def on_open(self, password, request: gr.Request):
         try:
-            opened = self.house.unlock(request, password or "")
+            opened = self.context.unlock(request, password or "")
         except Exception as error:
-            return "", draw.trouble(error)
-        return "", draw.good("Open: this visit may use its own data and models.") if opened else draw.bad("That is not the password.")
+            return "", html.trouble(error)
+        return "", html.good("Open: this visit may use its own data and models.") if opened else html.bad("That is not the password.")

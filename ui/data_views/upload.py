@@ -11,7 +11,7 @@ from tuner import paths
 from tuner.data.store import sample_data
 from tuner.errors import NotAllowedError, SettingError
 from tuner.jobs import data_jobs
-from ui.session import House
+from ui.session import AppContext
 
 SHAPES = {
     "chat": ("A question and its answer", ["prompt", "answer"]),
@@ -29,10 +29,10 @@ class Way(NamedTuple):
     own: bool = True  # a person's own data, which a public page does not take
 
 
-class Bring:
-    def __init__(self, house: House):
-        self.house = house
-        own = not house.guest or bool(house.password)
+class UploadView:
+    def __init__(self, context: AppContext):
+        self.context = context
+        own = not context.guest or bool(context.password)
         self.file = gr.File(
             label="Drop files here: CSV, Excel, JSON, JSONL, Parquet, text; several with the same columns become one",
             file_count="multiple",
@@ -84,12 +84,12 @@ class Bring:
                         self.learn = gr.File(label="Files to learn from", file_count="multiple", height=110, elem_id="learn-files")
                         self.test = gr.File(label="A file to test with: all its rows are held out", height=110, elem_id="test-file")
                     self.both = gr.Button("Read them", elem_id="read-both")
-                with gr.Tab("A file's path", visible=not house.guest):
+                with gr.Tab("A file's path", visible=not context.guest):
                     self.path = gr.Textbox(
                         label="Path", info="A large file on this computer: it is read where it is, and not copied.", elem_id="path"
                     )
                     self.by_path = gr.Button("Read this file", elem_id="read-path")
-                with gr.Tab("From the Hub", visible=not house.guest):
+                with gr.Tab("From the Hub", visible=not context.guest):
                     with gr.Row():
                         self.hub = gr.Textbox(
                             label="Dataset", info="Its id on the Hugging Face Hub: owner/name.", scale=2, elem_id="hub-id"
@@ -122,7 +122,7 @@ class Bring:
         return gr.Dataframe(headers=columns, value=[[""] * len(columns) for _ in range(5)], column_count=(len(columns), "fixed"))
 
     def ways(self) -> list[Way]:
-        taken = {"limit_bytes": self.house.limit_bytes}
+        taken = {"limit_bytes": self.context.limit_bytes}
         samples = [Way(b.click, [], lambda ws, name=name: sample_data.add(ws, name), own=False) for name, b in self.samples]
         return [
             Way(self.file.upload, [self.file], lambda ws, files: data_jobs.start(ws, files, name=_name(files), **taken) if files else None),
@@ -144,11 +144,11 @@ class Bring:
                 available="one of each",
                 remedy="Drop both.",
             )
-        return data_jobs.start(ws, files, name=_name(files), limit_bytes=self.house.limit_bytes, test_file=test)
+        return data_jobs.start(ws, files, name=_name(files), limit_bytes=self.context.limit_bytes, test_file=test)
 
     def _here(self) -> None:
         """Hidden controls can still be called: a public page opens no path of its server and fetches nothing for a visitor."""
-        if self.house.guest:
+        if self.context.guest:
             raise NotAllowedError(
                 "This page takes no paths and no Hub datasets.",
                 asked=None,
@@ -168,7 +168,7 @@ class Bring:
                 "No dataset was named.", asked=id, available="an id such as owner/name", remedy="Write it as on the Hub.", field="hub"
             )
         wish = {"id": id.strip(), "split": (split or "").strip() or None, "config": (config or "").strip() or None}
-        return data_jobs.begin(ws, "hub", **wish, limit_bytes=self.house.limit_bytes)
+        return data_jobs.begin(ws, "hub", **wish, limit_bytes=self.context.limit_bytes)
 
 
 def _written(ws, kind: str, cells: list[list]):

@@ -11,17 +11,18 @@ from tuner.planning import memory, model_suggestions
 from tuner.planning.fitting import Remedy
 from tuner.planning.memory import calibration
 from tuner.settings import methods, parsing
-from ui import draw, forms
-from ui.session import House
+from ui.components import html
+from ui.session import AppContext
+from ui.train_views import form
 
 BUTTONS = 5  # remedies that can be taken with one click
 TIGHT = 0.85  # of the free memory: from here on it is said to be tight
 OTHERS = "#94a3b855"
 
 
-class FitView:
-    def __init__(self, house: House):
-        self.house = house
+class MemoryView:
+    def __init__(self, context: AppContext):
+        self.context = context
         self.card = gr.HTML(elem_id="plan-memory")
         self.remedies = gr.State([])
         self.buttons = [gr.Button("", visible=False, size="sm", elem_id=f"remedy-{i}", elem_classes="ts-remedy") for i in range(BUTTONS)]
@@ -51,20 +52,20 @@ class FitView:
     def on_take(self, found: list, i: int) -> list:
         """The form with the i-th remedy in it."""
         change = found[i].settings if i < len(found) else {}
-        rest = [gr.update(value=forms.show(n, change[n])) if n in change else gr.skip() for n in self.names]
+        rest = [gr.update(value=form.show(n, change[n])) if n in change else gr.skip() for n in self.names]
         return [change.get("model", gr.skip()), *rest]
 
     def on_other(self, model, data, preset, request: gr.Request, *given) -> str:
         try:
-            ws = self.house.workspace(request)
-            asked = parsing.parse(forms.values(dict(zip(self.names, given, strict=True))) | {"device": None})
+            ws = self.context.workspace(request)
+            asked = parsing.parse(form.values(dict(zip(self.names, given, strict=True))) | {"device": None})
             found = models.resolve(str(model), ws)
             ds = store.get(ws, str(data)) if data else None
             counts = training.data_facts(ds, found, ws, asked.given()) if ds else None
             effort = training.preset_of(ws, preset)
             return elsewhere(model_suggestions.elsewhere(asked, found, counts, preset=effort)) + largest(devices.get(None))
         except TunerError as error:
-            return draw.trouble(error)
+            return html.trouble(error)
 
 
 def label(remedy: Remedy) -> str:
@@ -79,13 +80,13 @@ def card(plan) -> str:
     scale = max(plan.total_bytes, taken + plan.peak_bytes)
     parts = [(k, v) for k, v in plan.breakdown.items() if v]
     spans = _span(taken, scale, OTHERS, f"other programs: {human_bytes(taken)}") if taken else ""
-    spans += "".join(_span(v, scale, draw.COLOURS[k], f"{memory.LABELS[k]}: {human_bytes(v)}") for k, v in parts)
+    spans += "".join(_span(v, scale, html.COLOURS[k], f"{memory.LABELS[k]}: {human_bytes(v)}") for k, v in parts)
     mark = f'<i class="ts-limit" style="left:{100 * plan.total_bytes / scale:.2f}%"></i>' if scale > plan.total_bytes else ""
-    legend = "".join(f'<span><i style="background:{draw.COLOURS[k]}"></i>{memory.LABELS[k]} {human_bytes(v)}</span>' for k, v in parts)
+    legend = "".join(f'<span><i style="background:{html.COLOURS[k]}"></i>{memory.LABELS[k]} {human_bytes(v)}</span>' for k, v in parts)
     legend += f'<span><i style="background:{OTHERS}"></i>other programs {human_bytes(taken)}</span>' if taken else ""
-    said = f"about {human_bytes(plan.peak_bytes)} of the {human_bytes(plan.free_bytes)} free now on {draw.escape(plan.device)}"
+    said = f"about {human_bytes(plan.peak_bytes)} of the {human_bytes(plan.free_bytes)} free now on {html.escape(plan.device)}"
     said += f", which has {human_bytes(plan.total_bytes)}"
-    taught = f' <span class="ts-quiet">({draw.escape(words)})</span>' if (words := calibration.describe(plan.correction)) else ""
+    taught = f' <span class="ts-quiet">({html.escape(words)})</span>' if (words := calibration.describe(plan.correction)) else ""
     over = "" if plan.fits else " over"
     told = "<p>What would make it fit, the smallest price first; a click takes it:</p>" if plan.remedies else ""
     if not plan.fits and not plan.remedies:
@@ -109,7 +110,7 @@ def verdict(plan) -> str:
 def elsewhere(found: list[dict]) -> str:
     """A table: what the plan would be on cards of other sizes."""
     rows = [[cell.replace(" ", "\u00a0") if i < 3 else cell for i, cell in enumerate((f"{f['gigabytes']} GB", *_way(f)))] for f in found]
-    return draw.table(["Card", "Fits", "Takes", "How"], rows)
+    return html.table(["Card", "Fits", "Takes", "How"], rows)
 
 
 def _way(f: dict) -> list[str]:
@@ -125,4 +126,4 @@ def largest(device: devices.Device) -> str:
     rows = [[methods.get(m).title, id] for m, id in model_suggestions.largest(device).items()]
     if not rows:
         return ""
-    return f"<p>The largest models of the list for {draw.escape(device.name)}, all of it free:</p>" + draw.table(["Method", "Model"], rows)
+    return f"<p>The largest models of the list for {html.escape(device.name)}, all of it free:</p>" + html.table(["Method", "Model"], rows)

@@ -8,8 +8,9 @@ from tuner.errors import TunerError
 from tuner.jobs import training
 from tuner.planning import method_suggestions, planner
 from tuner.settings import methods, parsing
-from ui import draw, forms
-from ui.session import House
+from ui.components import html
+from ui.session import AppContext
+from ui.train_views import form
 
 COMMON = ("objective", "epochs", "max_steps", "max_length", "effective_batch", "device", "precision", "last_layers", "lora_rank")
 COMMON += ("lora_targets", "adapter_size", "adapter_placement", "virtual_tokens")
@@ -17,8 +18,8 @@ HEAD = ["Method", "What it changes", "Trained", "Memory", "Time"]
 
 
 class MethodView:
-    def __init__(self, house: House):
-        self.house = house
+    def __init__(self, context: AppContext):
+        self.context = context
         with gr.Accordion("Which method should I use?", open=False, elem_id="which-method") as self.fold:
             with gr.Row():
                 self.goal = gr.Radio(
@@ -50,7 +51,7 @@ class MethodView:
 
     def on_ask(self, model, data, preset, goal, served, request: gr.Request, *given):
         try:
-            ws = self.house.workspace(request)
+            ws = self.context.workspace(request)
             found = models.resolve(str(model), ws)
             ds = store.get(ws, str(data)) if data else None
             asked = parsing.parse(_asked(dict(zip(self.names, given, strict=True))))
@@ -63,23 +64,23 @@ class MethodView:
                 ((r.value, r.reason) for r in plan.reasons if r.setting == "method" and r.by == "planner"), (method, reason)
             )
         except TunerError as error:
-            return draw.trouble(error), "", None
+            return html.trouble(error), "", None
         m = methods.get(method)
         said = (
-            f'<div class="ts-card"><b>{draw.escape(m.title)}</b>: {draw.escape(reason)}<br>{draw.escape(m.good)} {draw.escape(m.bad)}</div>'
+            f'<div class="ts-card"><b>{html.escape(m.title)}</b>: {html.escape(reason)}<br>{html.escape(m.good)} {html.escape(m.bad)}</div>'
         )
         return said, table(offers), method
 
 
 def _asked(values: dict) -> dict:
     """Of the form, what no method refuses."""
-    return {k: v for k, v in forms.values(values).items() if k in COMMON}
+    return {k: v for k, v in form.values(values).items() if k in COMMON}
 
 
 def table(offers: list[method_suggestions.Offer]) -> str:
     rows = [method_suggestions.as_row(o) for o in offers]
     papers = "".join(
-        f"<li><b>{draw.escape(m.title)}</b>: {draw.escape(m.good)} {draw.escape(m.bad)} <span class='ts-quiet'>{draw.escape(m.paper)}</span></li>"
+        f"<li><b>{html.escape(m.title)}</b>: {html.escape(m.good)} {html.escape(m.bad)} <span class='ts-quiet'>{html.escape(m.paper)}</span></li>"
         for m in (methods.get(o.method) for o in offers)
     )
-    return draw.table(HEAD, rows) + f"<details><summary>What each is good and bad at</summary><ul>{papers}</ul></details>"
+    return html.table(HEAD, rows) + f"<details><summary>What each is good and bad at</summary><ul>{papers}</ul></details>"

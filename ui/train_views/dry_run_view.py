@@ -6,8 +6,8 @@ import gradio as gr
 
 from tuner.formatting import human_bytes, human_time
 from tuner.jobs import dry_run, training
-from ui import draw
-from ui.session import House
+from ui.components import html
+from ui.session import AppContext
 
 POLL = 0.3  # seconds
 HINT = (
@@ -16,9 +16,9 @@ HINT = (
 )
 
 
-class MeasureView:
-    def __init__(self, house: House):
-        self.house = house
+class DryRunView:
+    def __init__(self, context: AppContext):
+        self.context = context
         with gr.Row():
             self.measure = gr.Button("Measure it (two steps)", size="sm", elem_id="measure")
             self.cancel = gr.Button("Cancel", size="sm", visible=False, elem_id="cancel-measure")
@@ -39,8 +39,8 @@ class MeasureView:
             (gr.update(interactive=True), gr.update(visible=False)),
         )
         try:
-            ws = self.house.workspace(request)
-            self.house.require_model(ws, str(model), request)
+            ws = self.context.workspace(request)
+            self.context.require_model(ws, str(model), request)
             values = self.request_of(model, data, given)
             plan, id = training.measure(ws, values, preset=preset)
             while (now := dry_run.look(ws, id))["state"] == "running":
@@ -49,22 +49,22 @@ class MeasureView:
             yield [*free, self.ended(ws, values, preset, plan, now), None]
             dry_run.forget(ws, id)
         except Exception as error:
-            yield [*free, draw.trouble(error), None]
+            yield [*free, html.trouble(error), None]
 
     def ended(self, ws, values: dict, preset, plan, now: dict) -> str:
         if now["state"] == "cancelled":
-            return f'<p class="ts-quiet">{draw.escape(now["reason"])}</p>'
+            return f'<p class="ts-quiet">{html.escape(now["reason"])}</p>'
         if now["state"] == "failed":
-            return "".join(draw.bad(f"{e['message']} {e['remedy']}") for e in now["errors"])
+            return "".join(html.bad(f"{e['message']} {e['remedy']}") for e in now["errors"])
         found = now["measured"]
         if found["fits"]:
             return card(plan, found)
         offers = training.remedies(ws, values | ({"preset": preset} if preset else {}), plan.as_dict(), found)
-        return draw.bad(str(dry_run.refusal(found, plan.device, offers)))
+        return html.bad(str(dry_run.refusal(found, plan.device, offers)))
 
     def on_cancel(self, job, request: gr.Request):
         if job:
-            dry_run.cancel(self.house.workspace(request), job)
+            dry_run.cancel(self.context.workspace(request), job)
         return gr.update(interactive=False)
 
 
@@ -74,7 +74,7 @@ def going(now: dict) -> str:
     left = f", about {human_time(now['eta_seconds'])} left" if now["eta_seconds"] else ""
     return (
         f'<div class="ts-card"><div class="ts-bar" role="progressbar" aria-valuenow="{share:.0f}" aria-valuemin="0" aria-valuemax="100">'
-        f'<span class="ts-fill" style="width:{share:.0f}%"></span></div>Measuring: {draw.escape(now["reason"] or "")}{left}</div>'
+        f'<span class="ts-fill" style="width:{share:.0f}%"></span></div>Measuring: {html.escape(now["reason"] or "")}{left}</div>'
     )
 
 
@@ -87,5 +87,5 @@ def card(plan, found: dict) -> str:
     if found["step_seconds"]:
         lines.append(f"A step of such rows takes {human_time(found['step_seconds'])}; most rows are shorter.")
     of = f"{settings.method}, {settings.micro_batch} rows at once, at most {settings.max_length} tokens, {settings.precision}"
-    listed = "".join(f"<li>{draw.escape(line)}</li>" for line in lines)
-    return f'<div class="ts-good"><ul>{listed}</ul><span class="ts-quiet">Measured with: {draw.escape(of)}.</span></div>'
+    listed = "".join(f"<li>{html.escape(line)}</li>" for line in lines)
+    return f'<div class="ts-good"><ul>{listed}</ul><span class="ts-quiet">Measured with: {html.escape(of)}.</span></div>'

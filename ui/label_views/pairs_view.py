@@ -12,17 +12,17 @@ from tuner.formatting import human_time
 from tuner.jobs import data_jobs
 from tuner.labels import generate, pair_import, pairs, projects
 from tuner.labels.generate import ASKED, DATA, Request, Writer
-from ui import draw, lists
-from ui.session import House
+from ui.components import dropdowns, html
+from ui.session import AppContext
 
 POLL = 0.4  # seconds
 BASE = "/base"
 
 
 class PairsView:
-    def __init__(self, house: House, project: gr.Dropdown):
-        self.house, self.project = house, project
-        own = not house.guest or bool(house.password)
+    def __init__(self, context: AppContext, project: gr.Dropdown):
+        self.context, self.project = context, project
+        own = not context.guest or bool(context.password)
         gr.Markdown("Pairs are a question with two answers. Take them from what you have, or let models write them.")
         self.told = gr.HTML(elem_id="pairs-told")
         self.go = gr.Button("Judge them →", variant="primary", visible=False, elem_id="pairs-go")
@@ -113,14 +113,14 @@ class PairsView:
 
     def on_data(self, project, ref, gold, request: gr.Request):
         if not ref:
-            yield draw.bad("There is no data with pairs yet. Bring some in the Data page, or drop a file below."), gr.skip(), None
+            yield html.bad("There is no data with pairs yet. UploadView some in the Data page, or drop a file below."), gr.skip(), None
             return
         yield from self.adding(request, project, lambda ws: pair_import.from_dataset(ws, project, ref, gold=bool(gold)))
 
     def on_file(self, project, file, gold, request: gr.Request):
         def add(ws):
-            self.house.require_own(request)
-            return pair_import.from_file(ws, project, file, gold=bool(gold), limit_bytes=self.house.limit_bytes)
+            self.context.require_own(request)
+            return pair_import.from_file(ws, project, file, gold=bool(gold), limit_bytes=self.context.limit_bytes)
 
         if file:
             yield from self.adding(request, project, add)
@@ -130,7 +130,7 @@ class PairsView:
         try:
             if not project:
                 raise no_project()
-            ws = self.house.workspace(request)
+            ws = self.context.workspace(request)
             job = start(ws)
             while (now := data_jobs.progress(ws, job)).running:
                 yield reading(now), gr.update(visible=True, interactive=True), job
@@ -138,38 +138,38 @@ class PairsView:
             data_jobs.forget(ws, job)
             yield taken(now), gr.update(visible=False), None
         except Exception as error:
-            yield draw.trouble(error), gr.update(visible=False), None
+            yield html.trouble(error), gr.update(visible=False), None
 
     def on_end(self, job, request: gr.Request):
         if job:
-            data_jobs.cancel(self.house.workspace(request), job)
+            data_jobs.cancel(self.context.workspace(request), job)
         return gr.update(interactive=False)
 
     # --- written by models ----------------------------------------------------------------------------------------------
 
     def on_write(self, project, asked, typed, held, limit, most, one, two, warm_one, warm_two, request: gr.Request):
         try:
-            ws = self.house.workspace(request)
+            ws = self.context.workspace(request)
             if not project:
                 raise no_project()
             for model in (one, two):
                 if model != DATA:
-                    self.house.require_model(ws, str(model or "").removesuffix(BASE), request)
+                    self.context.require_model(ws, str(model or "").removesuffix(BASE), request)
             writers = (writer(one, warm_one, most, 0), writer(two, warm_two, most, 1))
             wish = Request(writers, tuple((typed or "").splitlines()), asked or None, True if held and asked else None, int(limit or 50))
             id = generate.ask(ws, project, wish)
         except Exception as error:
-            yield draw.trouble(error), gr.update(visible=False), gr.skip()
+            yield html.trouble(error), gr.update(visible=False), gr.skip()
             return
         yield from self.watch(ws, project, id)
 
     def on_resume(self, project, request: gr.Request):
         try:
-            ws = self.house.workspace(request)
+            ws = self.context.workspace(request)
             id = generate.unfinished(ws, project)[-1]
             generate.resume(ws, project, id)
         except Exception as error:
-            yield draw.trouble(error), gr.update(visible=False), gr.skip()
+            yield html.trouble(error), gr.update(visible=False), gr.skip()
             return
         yield from self.watch(ws, project, id)
 
@@ -181,7 +181,7 @@ class PairsView:
         yield ended(now), gr.update(visible=False), gr.update(visible=now.state != "done")
 
     def on_cancel(self, project, request: gr.Request):
-        ws = self.house.workspace(request)
+        ws = self.context.workspace(request)
         for id in generate.unfinished(ws, project) if project else []:
             if generate.state(ws, project, id).running:
                 generate.cancel(ws, project, id)
@@ -200,7 +200,7 @@ def writer(choice: str | None, temperature: float, most: int, seed: int) -> Writ
 def writers_of(ws) -> list[tuple[str, str]]:
     """Who can write an answer: finished runs, what they were before and on the way, the starter, the data itself."""
     speaking = [r for r in runs.listing(ws) if r.brief["objective"] in ("chat", "text", "preference")]
-    found = lists.answering(speaking, None)
+    found = dropdowns.answering(speaking, None)
     out = []
     for r in found:
         out += [(f"{r.name} (tuned)", r.id), (f"{r.name}, before tuning", r.id + BASE)]
@@ -210,7 +210,7 @@ def writers_of(ws) -> list[tuple[str, str]]:
 
 def speaks(checkpoint: Path) -> bool:
     """Whether a checkpoint is whole and can be loaded by itself: a model, or an adapter of PEFT's."""
-    return any((checkpoint / name).exists() for name in ("config.json", "adapter_config.json")) and lists.whole(checkpoint)
+    return any((checkpoint / name).exists() for name in ("config.json", "adapter_config.json")) and dropdowns.whole(checkpoint)
 
 
 def reading(now: dict) -> str:
@@ -223,9 +223,9 @@ def taken(now: dict) -> str:
     if now.state == "cancelled":
         return '<p class="ts-quiet">Cancelled. Pairs that were added before are kept; adding the same again goes on.</p>'
     if now.state == "failed":
-        return "".join(draw.bad(f"{e['message']} {e['remedy']}") for e in now.errors)
+        return "".join(html.bad(f"{e['message']} {e['remedy']}") for e in now.errors)
     report = pair_import.report(now)
-    return draw.good(report.as_text()) if report.added else draw.bad(f"{report.as_text()} Nothing new came in.")
+    return html.good(report.as_text()) if report.added else html.bad(f"{report.as_text()} Nothing new came in.")
 
 
 def going(now: dict) -> str:
@@ -244,7 +244,7 @@ def bar(now: dict, what: str) -> str:
 def ended(now: dict) -> str:
     if now.state == "done":
         report = pairs.Added(now.result["report"]["added"], pairs.Counter(now.result["report"]["dropped"]))
-        return draw.good(f"{report.as_text()} Judge them in the first tab.")
+        return html.good(f"{report.as_text()} Judge them in the first tab.")
     if now.state == "cancelled":
         return '<p class="ts-quiet">Stopped. What was written is kept; "Go on" writes the rest.</p>'
-    return "".join(draw.bad(f"{e['message']} {e['remedy']}") for e in now.errors)
+    return "".join(html.bad(f"{e['message']} {e['remedy']}") for e in now.errors)

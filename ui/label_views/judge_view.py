@@ -1,4 +1,4 @@
-"""The desk at which pairs are judged, blind: a question, two answers, a verdict by button or key; then the next pair.
+"""The desk at which pairs are judged, blind: a question, two markdown, a verdict by button or key; then the next pair.
 
 Handlers read the project, the labeller and the number of the task that is shown from the page, so that whoever sends one verdict twice, or
 from an old page, changes nothing; the truth is in the project's file.
@@ -13,8 +13,8 @@ from tuner.formatting import human_time
 from tuner.labels import feedback, projects, queue
 from tuner.labels.projects import Settings
 from tuner.labels.queue import Assignment
-from ui import answers, draw
-from ui.session import House
+from ui.components import html, markdown
+from ui.session import AppContext
 
 QUICK = {"queue": False, "show_progress": "hidden"}
 KEYS = [
@@ -107,8 +107,8 @@ SCRIPT = """
 
 
 class JudgeView:
-    def __init__(self, house: House, project: gr.Dropdown, labeller: gr.Textbox):
-        self.house, self.project, self.labeller = house, project, labeller
+    def __init__(self, context: AppContext, project: gr.Dropdown, labeller: gr.Textbox):
+        self.context, self.project, self.labeller = context, project, labeller
         with gr.Column(visible=False, elem_id="label-welcome") as self.welcome:
             gr.Markdown("### Read the guidelines before you begin")
             self.rules = gr.HTML(elem_id="label-rules")
@@ -126,7 +126,7 @@ class JudgeView:
                 self._verdicts()
             self._panels()
         with gr.Column(elem_id="label-keys-panel", elem_classes=["ts-panel"]):
-            gr.HTML(draw.table(["Key", "What it does"], KEYS), elem_id="label-help")
+            gr.HTML(html.table(["Key", "What it does"], KEYS), elem_id="label-help")
         with gr.Column(elem_id="label-guide-panel", elem_classes=["ts-panel"]):
             self.guide_text = gr.HTML(elem_id="label-guide-text")
         self.message = gr.HTML(elem_id="label-message")
@@ -223,11 +223,11 @@ class JudgeView:
             if p.pairs == 0:
                 return self.nothing(collected(ws, p.id) or NOTHING)
             if not projects.has_read(ws, project, queue.labeller_name(labeller)):
-                rules = answers.markdown(projects.guidelines(ws, project)[1])
+                rules = markdown.markdown(projects.guidelines(ws, project)[1])
                 return self.nothing("") | {self.welcome: gr.update(visible=True), self.rules: f'<div class="ts-card">{rules}</div>'}
             return self.drawn(p.settings, queue.next(ws, project, labeller))
         except TunerError as error:
-            return self.nothing(draw.trouble(error))
+            return self.nothing(html.trouble(error))
 
     def nothing(self, why: str) -> dict:
         return {
@@ -244,7 +244,7 @@ class JudgeView:
         """The desk of one pair; texts of the last one are gone."""
         item, closed = desk.item, gr.update(visible=False)
         if item and item.before:
-            message = draw.good(f"You had said: {before(item.before)}. Say it again, or anew.")
+            message = html.good(f"You had said: {before(item.before)}. Say it again, or anew.")
         out = {self.progress: progress(desk), self.message: message, self.task: str(item.task) if item else ""}
         out |= {self.welcome: closed, self.aside: gr.update(visible=True), self.desk: gr.update(visible=item is not None)}
         out[self.next] = gr.update(visible=item is None and not desk.waiting)
@@ -255,27 +255,27 @@ class JudgeView:
 
     def commit(self, request: gr.Request, project, labeller, task, choice: str, **more) -> dict:
         """Keep the verdict; whatever goes wrong is told, and the pair stays."""
-        ws = self.house.workspace(request)
+        ws = self.context.workspace(request)
         try:
             if not str(task or "").isdigit():
                 return self.show(ws, project, labeller)
             desk = queue.judge(ws, project, labeller, int(task), choice, **more)
             return self.drawn(projects.get_settings(ws, project), desk, told(desk.said))
         except Exception as error:
-            return {self.message: draw.trouble(error)}
+            return {self.message: html.trouble(error)}
 
     def on_quick(self, choice: str):
         """Values for `quick`: the same with few outputs. What needs others (a strength to ask, texts to empty, the end) is told to `more`."""
 
         def commit(project, labeller, task, note, better, reason, wording, request: gr.Request):
-            ws, stay = self.house.workspace(request), [gr.skip()] * 3
+            ws, stay = self.context.workspace(request), [gr.skip()] * 3
             try:
                 rules = projects.get_settings(ws, project)
                 if rules.strength and choice in ("a", "b"):
                     return [*stay, gr.skip(), f"{choice} {task}"]
                 desk = queue.judge(ws, project, labeller, int(task or 0), choice, note=note or "")
             except Exception as error:
-                return [gr.skip(), draw.trouble(error), *stay]
+                return [gr.skip(), html.trouble(error), *stay]
             if desk.item is None or desk.unread or rules.strength or note or better or reason or wording:
                 return [progress(desk), told(desk.said), str(desk.item.task) if desk.item else "", "", f"anew {desk.mine}"]
             return [progress(desk), told(desk.said), str(desk.item.task), drawn_pair(rules, desk.item), ""]
@@ -285,7 +285,7 @@ class JudgeView:
     def on_more(self, project, labeller, more, request: gr.Request):
         what, _, _ = (more or "").partition(" ")
         if what == "anew":
-            return self.show(self.house.workspace(request), project, labeller)
+            return self.show(self.context.workspace(request), project, labeller)
         if what in ("a", "b"):
             words = f"<b>{what.upper()} is better. How much?</b>"
             return {self.strength: gr.update(visible=True), self.asked: words, self.chosen: what}
@@ -294,7 +294,7 @@ class JudgeView:
     def on_strength(self, n: int):
         def commit(project, labeller, task, note, chosen, request: gr.Request):
             if chosen not in ("a", "b"):
-                return {self.message: draw.bad("Choose A or B first.")}
+                return {self.message: html.bad("Choose A or B first.")}
             return self.commit(request, project, labeller, task, chosen, strength=n, note=note or "")
 
         return commit
@@ -307,22 +307,22 @@ class JudgeView:
 
     def on_edit(self, project, labeller, task, note, which, wording, request: gr.Request):
         if which not in ("A", "B"):
-            return {self.message: draw.bad("Say which of the two is the better one.")}
+            return {self.message: html.bad("Say which of the two is the better one.")}
         return self.commit(request, project, labeller, task, which.lower(), edited=wording, note=note or "")
 
     def on_undo(self, project, labeller, request: gr.Request):
-        ws = self.house.workspace(request)
+        ws = self.context.workspace(request)
         try:
             return self.drawn(projects.get_settings(ws, project), queue.undo(ws, project, labeller))
         except Exception as error:
-            return {self.message: draw.trouble(error)}
+            return {self.message: html.trouble(error)}
 
     def on_begin(self, project, labeller, request: gr.Request):
-        ws = self.house.workspace(request)
+        ws = self.context.workspace(request)
         try:
             projects.mark_guidelines_read(ws, project, labeller)
         except Exception as error:
-            return {self.message: draw.trouble(error)}
+            return {self.message: html.trouble(error)}
         return self.show(ws, project, labeller)
 
     # --- panels ---------------------------------------------------------------------------------------------------------
@@ -332,30 +332,30 @@ class JudgeView:
 
     def words(self, request, project, labeller, which) -> str:
         try:
-            item = queue.next(self.house.workspace(request), project, labeller).item
+            item = queue.next(self.context.workspace(request), project, labeller).item
         except TunerError:
             return ""
-        return "\n".join(map(answers.content, item.a if which == "A" else item.b)) if item else ""
+        return "\n".join(map(markdown.content, item.a if which == "A" else item.b)) if item else ""
 
     def on_guide(self, project, request: gr.Request):
-        return answers.markdown(projects.guidelines(self.house.workspace(request), project)[1])
+        return markdown.markdown(projects.guidelines(self.context.workspace(request), project)[1])
 
 
 def drawn_pair(rules: Settings, item: queue.Item) -> str:
     """The talk, and both answers side by side, or one above the other where there is no room."""
-    a, b = answers.pair(item.a, item.b, as_markdown=rules.markdown, marked=rules.differences)
+    a, b = markdown.pair(item.a, item.b, as_markdown=rules.markdown, marked=rules.differences)
     sides = "".join(
         f'<div class="ts-card" dir="auto" role="group" aria-label="Answer {letter}"><span class="ts-letter">{letter}</span>{html}</div>'
         for letter, html in (("A", a), ("B", b))
     )
-    talk = answers.conversation(item.prompt, rules.markdown)
+    talk = markdown.conversation(item.prompt, rules.markdown)
     return f'<div data-task="{item.task}">{talk}<div class="ts-answers">{sides}</div></div>'
 
 
 def collected(ws, id: str) -> str:
-    """Of the project of the chat: single answers, which need no judging any more."""
+    """Of the project of the chat: single markdown, which need no judging any more."""
     n = len(feedback.kept(ws)) if id == feedback.PROJECT else 0
-    return draw.good(f'{n:,} answers were judged in the chat. "Learn from them" makes data of it.') if n else ""
+    return html.good(f'{n:,} answers were judged in the chat. "Learn from them" makes data of it.') if n else ""
 
 
 def progress(desk: Assignment) -> str:

@@ -5,8 +5,8 @@ import gradio as gr
 from tuner import devices, runs
 from tuner.formatting import human_time
 from tuner.planning import model_suggestions
-from ui import draw
-from ui.session import House
+from ui.components import html
+from ui.session import AppContext
 
 WELCOME = (
     "# Teach a language model something of yours\n"
@@ -19,19 +19,19 @@ WELCOME_GUEST = (
 )
 
 
-class StartTab:
-    def __init__(self, house: House, screen: gr.BrowserState):
+class HomePage:
+    def __init__(self, context: AppContext, session: gr.BrowserState):
         device = devices.listing()[0]
-        gr.Markdown(WELCOME_GUEST if house.guest else WELCOME)
+        gr.Markdown(WELCOME_GUEST if context.guest else WELCOME)
         with gr.Row():
             self.demo = gr.Button("Try it: 1-minute demo", variant="primary", size="lg", elem_id="try-demo")
-            self.own = gr.Button("Look at the samples" if house.guest else "Use my own data", size="lg", elem_id="own-data")
+            self.own = gr.Button("Look at the samples" if context.guest else "Use my own data", size="lg", elem_id="own-data")
         gr.Markdown(
             "The demo teaches the bundled starter model, a toy of four million parameters, to talk like a pirate. It needs no network."
         )
         self.notice = gr.HTML()
         if command := devices.gpu_without_torch():
-            gr.HTML(draw.bad(f"There is an NVIDIA card, but the installed torch can only use the CPU. This mends it: {command}"))
+            gr.HTML(html.bad(f"There is an NVIDIA card, but the installed torch can only use the CPU. This mends it: {command}"))
         gr.Markdown(
             f"**What this computer can do.** {model_suggestions.capacity(device)} After the toy, a good next model here is `{model_suggestions.recommended(device).id}`."
         )

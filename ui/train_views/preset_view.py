@@ -4,14 +4,15 @@ import gradio as gr
 
 from tuner.errors import TunerError
 from tuner.settings import presets
-from ui import draw, forms
-from ui.session import House
+from ui.components import html
+from ui.session import AppContext
+from ui.train_views import form
 
 
 class PresetView:
-    def __init__(self, house: House):
-        self.house = house
-        with gr.Row(visible=not house.guest):
+    def __init__(self, context: AppContext):
+        self.context = context
+        with gr.Row(visible=not context.guest):
             self.name = gr.Textbox(
                 label="Keep these settings as a preset",
                 info="What you changed above, under a name of yours; it then stands beside the others.",
@@ -32,28 +33,28 @@ class PresetView:
 
     def on_load(self, request: gr.Request):
         """The presets of whoever opens the page; the one that is chosen stays."""
-        found = presets.listing(self.house.workspace(request))
+        found = presets.listing(self.context.workspace(request))
         return gr.update(choices=[(p.title, p.name) for p in found])
 
     def on_save(self, name, preset, request: gr.Request, *given):
         """Saved, chosen, and out of the form: what the preset says is no longer the person's own."""
-        ws = self.house.workspace(request)
-        values = forms.values(dict(zip(self.names, given, strict=True)))
+        ws = self.context.workspace(request)
+        values = form.values(dict(zip(self.names, given, strict=True)))
         try:
             base = presets.load(preset, ws).settings if preset else {}
             kept = presets.save(ws, name or "", {**base, **values})
         except TunerError as error:
-            return [gr.skip(), draw.trouble(error), *[gr.skip() for _ in self.names]]
-        emptied = [gr.skip() if n in presets.NOT_KEPT else forms.show(n, None) for n in self.names]
-        return [choices(ws, kept.name), draw.good(f"Kept as {kept.title!r}."), *emptied]
+            return [gr.skip(), html.trouble(error), *[gr.skip() for _ in self.names]]
+        emptied = [gr.skip() if n in presets.NOT_KEPT else form.show(n, None) for n in self.names]
+        return [choices(ws, kept.name), html.good(f"Kept as {kept.title!r}."), *emptied]
 
     def on_forget(self, preset, request: gr.Request):
-        ws = self.house.workspace(request)
+        ws = self.context.workspace(request)
         try:
             presets.delete(ws, str(preset))
         except TunerError as error:
-            return gr.skip(), draw.trouble(error)
-        return choices(ws, "balanced"), draw.good("Forgotten.")
+            return gr.skip(), html.trouble(error)
+        return choices(ws, "balanced"), html.good("Forgotten.")
 
 
 def choices(ws, chosen: str):

@@ -8,16 +8,16 @@ import gradio as gr
 from tuner.data.store import store
 from tuner.data.store.diff import MOST, compare
 from tuner.jobs import data_jobs
-from ui import draw
-from ui.data_words import made_by
-from ui.session import House
+from ui.components import html
+from ui.data_views.summaries import made_by
+from ui.session import AppContext
 
 WORDS = {"gone": "rows left out", "new": "rows more", "changed": "rows changed", "moved": "rows moved between learning and testing"}
 
 
 class VersionsView:
-    def __init__(self, house: House):
-        self.house = house
+    def __init__(self, context: AppContext):
+        self.context = context
         self.list = gr.HTML(elem_id="versions")
         with gr.Row():
             self.other = gr.Dropdown(
@@ -55,22 +55,22 @@ class VersionsView:
             for d in found
         ]
         others = [(f"version {d.version} · {d.rows:,} rows", d.ref) for d in found if d.version != ds.version]
-        table = draw.table(["Version", "Rows", "Held out", "Made by", "When (UTC)"], lines)
+        table = html.table(["Version", "Rows", "Held out", "Made by", "When (UTC)"], lines)
         return [table, gr.update(choices=others, value=None, visible=bool(others)), gr.update(visible=False), "", ""]
 
     def on_compare(self, ref, other, request: gr.Request):
         try:
-            ws = self.house.workspace(request)
+            ws = self.context.workspace(request)
             new, old = store.get(ws, str(ref)), store.get(ws, str(other))
             old, new = sorted((old, new), key=lambda ds: ds.version)
             return compared(old, new, compare(old, new))
         except Exception as error:
-            return draw.trouble(error)
+            return html.trouble(error)
 
     def on_export(self, ref, request: gr.Request):
         hidden = gr.update(visible=False)
         try:
-            ws = self.house.workspace(request)
+            ws = self.context.workspace(request)
             ds = store.get(ws, str(ref))
             path = ws.exports / f"{ds.id}-version-{ds.version}.jsonl"
             job = data_jobs.begin(ws, "export", ref=ds.ref, path=str(path))
@@ -78,9 +78,9 @@ class VersionsView:
                 yield f'<p class="ts-quiet">Writing row {state.rows:,} of {ds.rows:,}.</p>', hidden
                 time.sleep(0.3)
             data_jobs.wait(ws, job)
-            yield draw.good(f"{ds.rows:,} rows are written."), gr.update(value=str(path), visible=True)
+            yield html.good(f"{ds.rows:,} rows are written."), gr.update(value=str(path), visible=True)
         except Exception as error:
-            yield draw.trouble(error), hidden
+            yield html.trouble(error), hidden
 
 
 def compared(old, new, found: dict) -> str:
@@ -97,12 +97,12 @@ def compared(old, new, found: dict) -> str:
         if lines
         else ""
     )
-    return f'<div class="ts-card">{draw.escape(head + part)}{table}</div>'
+    return f'<div class="ts-card">{html.escape(head + part)}{table}</div>'
 
 
 def _cell(value: dict | None) -> str:
     if value is None:
         return '<span class="ts-quiet">not there</span>'
     if "messages" in value:
-        return "<br>".join(f"<b>{draw.escape(m['role'])}</b> {draw.escape(str(m['content'])[:300])}" for m in value["messages"][:6])
-    return draw.escape(json.dumps(value, ensure_ascii=False)[:600])
+        return "<br>".join(f"<b>{html.escape(m['role'])}</b> {html.escape(str(m['content'])[:300])}" for m in value["messages"][:6])
+    return html.escape(json.dumps(value, ensure_ascii=False)[:600])

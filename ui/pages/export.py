@@ -10,8 +10,8 @@ from tuner import runs
 from tuner.export import formats, model_card
 from tuner.formatting import human_bytes
 from tuner.paths import Workspace
-from ui import draw, lists
-from ui.session import House
+from ui.components import dropdowns, html
+from ui.session import AppContext
 
 TITLES = {"adapter": "The adapter", "merged": "The merged model"}
 WITHOUT = {
@@ -23,9 +23,9 @@ ELSEWHERE = "open another in the Runs page, then come back."
 EMPTY = '<p class="ts-quiet">Nothing to take away yet: train a model first.</p>'
 
 
-class TakeAwayTab:
-    def __init__(self, house: House, screen: gr.BrowserState):
-        self.house = house
+class ExportPage:
+    def __init__(self, context: AppContext, session: gr.BrowserState):
+        self.context = context
         self.pick = gr.Dropdown([], label="Run", info=PICK, elem_id="take-run", interactive=True)
         self.about = gr.HTML(EMPTY, elem_id="take-about")
         self.cards: dict[str, tuple] = {}
@@ -48,14 +48,16 @@ class TakeAwayTab:
     def show(self, ws: Workspace, id: str | None) -> list:
         """Values for `shown`."""
         every = runs.listing(ws)
-        found = list(lists.answering(every, id))
+        found = list(dropdowns.answering(every, id))
         run = next((r for r in found if r.id == id), found[0] if found else None)
         if run is None:
             return [gr.update(choices=[], value=None), EMPTY, "", *[v for _ in self.cards for v in ("", *[gr.update(visible=False)] * 3)]]
         text = (run.path / "card.md").read_text(encoding="utf-8") if (run.path / "card.md").exists() else ""
-        said = f'<p class="ts-quiet">{draw.escape(run.name)}: {draw.escape(run.plan["model"]["name"])}, method {run.plan["settings"]["method"]}.</p>'
+        said = f'<p class="ts-quiet">{html.escape(run.name)}: {html.escape(run.plan["model"]["name"])}, method {run.plan["settings"]["method"]}.</p>'
         return [
-            gr.update(choices=[lists.option(r.name, r.id) for r in found], value=run.id, info=lists.info(PICK, len(every), ELSEWHERE)),
+            gr.update(
+                choices=[dropdowns.option(r.name, r.id) for r in found], value=run.id, info=dropdowns.info(PICK, len(every), ELSEWHERE)
+            ),
             said,
             text.split("---\n")[-1] if text.startswith("---") else text,
             *[v for kind in self.cards for v in self._card(ws, run, kind)],
@@ -63,7 +65,7 @@ class TakeAwayTab:
 
     def _card(self, ws: Workspace, run: runs.Run, kind: str) -> list:
         if kind not in formats.kinds(run):
-            return [draw.good(WITHOUT[kind]), *[gr.update(visible=False)] * 3]
+            return [html.good(WITHOUT[kind]), *[gr.update(visible=False)] * 3]
         made = next((m for m in formats.exports_of(ws, run.id) if m["kind"] == kind), None)
         if made is None:
             return [
@@ -76,13 +78,13 @@ class TakeAwayTab:
         verdict = f"Checked: {check['kind']}" + (f", KL {check['max_kl']:.6f}" if "max_kl" in check else "") + "."
         zipped = Path(made["path"]).with_suffix(".zip")
         where = (
-            f"<p>{human_bytes(made['bytes'])} in <code>{draw.escape(made['path'])}</code></p>"
-            if not self.house.guest
+            f"<p>{human_bytes(made['bytes'])} in <code>{html.escape(made['path'])}</code></p>"
+            if not self.context.guest
             else f"<p>{human_bytes(made['bytes'])}</p>"
         )
         base = "./base" if (Path(made["path"]) / "base").is_dir() else run.plan["model"]["base"]
         return [
-            draw.good(verdict) + where,
+            html.good(verdict) + where,
             gr.update(visible=True, interactive=True),
             gr.update(
                 value=model_card.lines(
@@ -94,11 +96,11 @@ class TakeAwayTab:
         ]
 
     def on_pick(self, id, request: gr.Request):
-        return self.show(self.house.workspace(request), id)
+        return self.show(self.context.workspace(request), id)
 
     def _making(self, kind: str):
         def make(id, request: gr.Request):
-            ws = self.house.workspace(request)
+            ws = self.context.workspace(request)
             still = [gr.update(interactive=False), gr.skip(), gr.skip()]
             try:
                 with ThreadPoolExecutor(1) as pool:
@@ -110,6 +112,6 @@ class TakeAwayTab:
                     work.result()
                 yield self._card(ws, runs.get(ws, id), kind)
             except Exception as error:
-                yield [draw.trouble(error), gr.update(interactive=True), gr.skip(), gr.skip()]
+                yield [html.trouble(error), gr.update(interactive=True), gr.skip(), gr.skip()]
 
         return make

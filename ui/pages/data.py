@@ -12,14 +12,14 @@ from tuner.errors import TunerError
 from tuner.formatting import human_bytes, human_time
 from tuner.jobs import data_jobs
 from tuner.paths import Workspace
-from ui import draw, lists
-from ui.bring import Bring
-from ui.data_words import problems, summary
-from ui.edit_view import EditView
-from ui.health_view import HealthView
-from ui.learn_view import LearnView
-from ui.session import House, Screen
-from ui.versions_view import VersionsView
+from ui.components import dropdowns, html
+from ui.data_views.edit_view import EditView
+from ui.data_views.quality_view import QualityView
+from ui.data_views.summaries import problems, summary
+from ui.data_views.token_preview_view import TokenPreviewView
+from ui.data_views.upload import UploadView
+from ui.data_views.versions_view import VersionsView
+from ui.session import AppContext, Session
 
 PAGE = 20
 EMPTY = (
@@ -49,10 +49,10 @@ ROLES = (
 )
 
 
-class DataTab:
-    def __init__(self, house: House, screen: gr.BrowserState):
-        self.house, self.screen = house, screen
-        self.bring = Bring(house)
+class DataPage:
+    def __init__(self, context: AppContext, session: gr.BrowserState):
+        self.context, self.session = context, session
+        self.bring = UploadView(context)
         self.working = gr.HTML(elem_id="import-progress")
         self.cancel = gr.Button("Cancel the import", visible=False, size="sm")
         self.job = gr.State(None)
@@ -71,17 +71,17 @@ class DataTab:
                 with gr.Row():
                     self.back, self.forth = gr.Button("← Earlier rows", size="sm"), gr.Button("Later rows →", size="sm")
                 self.at = gr.State(0)
-                self.editing = EditView(house)
+                self.editing = EditView(context)
             with gr.Tab("What the model will learn", id="learn") as learn:
-                self.learn = LearnView(house, learn)
+                self.learn = TokenPreviewView(context, learn)
             with gr.Tab("Health", id="health"):
-                self.health = HealthView(house)
+                self.health = QualityView(context)
             with gr.Tab("What is wrong with which row"):
                 self.problems = gr.HTML('<p class="ts-quiet">No data chosen.</p>', elem_id="problems")
             with gr.Tab("How it is read"):
                 self._reading_form()
             with gr.Tab("Versions", id="versions"):
-                self.versions = VersionsView(house)
+                self.versions = VersionsView(context)
             with gr.Tab("Delete"):
                 gr.Markdown("Deletes the data and all its versions from the workspace. The file you brought stays where it was.")
                 self.sure = gr.Checkbox(label="Yes, delete it", info="This can't be undone.")
@@ -158,88 +158,88 @@ class DataTab:
         self.apply = gr.Button("Read it this way", elem_id="apply-mapping")
 
     def _wire(self) -> None:
-        outs = [self.working, self.cancel, self.job, self.pick, self.screen, *self.shown]
+        outs = [self.working, self.cancel, self.job, self.pick, self.session, *self.shown]
         quiet = {"show_progress": "hidden"}
         for way in self.bring.ways():
-            way.event(self._bringing(way.work, way.own), [self.screen, *way.inputs], outs, **quiet)
+            way.event(self._bringing(way.work, way.own), [self.session, *way.inputs], outs, **quiet)
         self.bring.mixing.select(self.on_mixing, None, self.bring.parts, queue=False)
         self.apply.click(
             self.on_apply,
-            [self.pick, self.screen, self.kind, self.share, self.told, self.seed, self.encoding, *self.roles.values()],
+            [self.pick, self.session, self.kind, self.share, self.told, self.seed, self.encoding, *self.roles.values()],
             outs,
             **quiet,
         )
         self.cancel.click(self.on_cancel, self.job, None, queue=False)
-        self.pick.input(self.on_pick, [self.pick, self.which, self.screen], [self.screen, *self.shown], queue=False)
+        self.pick.input(self.on_pick, [self.pick, self.which, self.session], [self.session, *self.shown], queue=False)
         self.which.input(self.on_page, [self.pick, self.which], [self.rows, self.at], queue=False)
         for button, step in ((self.back, -PAGE), (self.forth, PAGE)):
             button.click(self._turning(step), [self.pick, self.which, self.at], [self.rows, self.at], queue=False)
         self.kind.input(self.on_kind, [self.pick, self.kind], list(self.roles.values()), queue=False)
-        self.learn.wire(self._import, self.pick, self.screen, outs)
-        self.editing.wire(self._import, self.pick, self.screen, outs)
-        self.health.wire(self._import, self.summary, self.pick, self.screen, outs)
+        self.learn.wire(self._import, self.pick, self.session, outs)
+        self.editing.wire(self._import, self.pick, self.session, outs)
+        self.health.wire(self._import, self.summary, self.pick, self.session, outs)
         self.versions.wire(self.pick)
-        self.delete.click(self.on_delete, [self.pick, self.sure, self.screen], [*outs, self.sure])
+        self.delete.click(self.on_delete, [self.pick, self.sure, self.session], [*outs, self.sure])
 
     # --- bringing data in ---------------------------------------------------------------------------------------------
 
     def _bringing(self, work, own: bool):
-        def bring(screen, request: gr.Request, *values):
-            yield from self._import(lambda ws: work(ws, *values), screen, request, own)
+        def bring(session, request: gr.Request, *values):
+            yield from self._import(lambda ws: work(ws, *values), session, request, own)
 
         return bring
 
     def on_mixing(self, request: gr.Request):
-        return gr.update(choices=options(self.house.workspace(request)))
+        return gr.update(choices=options(self.context.workspace(request)))
 
-    def on_apply(self, ref, screen, kind, share, told, seed, encoding, request: gr.Request, *columns):
+    def on_apply(self, ref, session, kind, share, told, seed, encoding, request: gr.Request, *columns):
         mapping = {role: c[0] if len(c) == 1 else c for role, c in zip(self.roles, columns, strict=True) if c}
         asked = {"ref": str(ref), "mapping": mapping, "kind": kind, "held_out": share / 100, "system": told or "", "seed": int(seed or 0)}
         asked |= {"encoding": encoding} if encoding else {}
-        yield from self._import(lambda ws: data_jobs.begin(ws, "remap", **asked), screen, request)
+        yield from self._import(lambda ws: data_jobs.begin(ws, "remap", **asked), session, request)
 
-    def _import(self, work, screen, request, own: bool = False):
+    def _import(self, work, session, request, own: bool = False):
         """Start `work` (which gives a job's id, or a dataset at once) and follow it; an error is drawn and nothing else moves."""
         still = [gr.skip()] * (len(self.shown) + 2)
         try:
             if own:
-                self.house.require_own(request)
-            ws = self.house.workspace(request)
+                self.context.require_own(request)
+            ws = self.context.workspace(request)
             made = work(ws)
             if made is None:
                 return
             if not isinstance(made, str):
-                yield self._done(ws, made.ref, screen)
+                yield self._done(ws, made.ref, session)
                 return
             while (p := data_jobs.progress(ws, made)).running:
                 yield [_bar(p), gr.update(visible=True), made, *still]
                 time.sleep(0.25)
             data_jobs.forget(ws, made)
             if p.state == "done":
-                yield self._done(ws, p.result["dataset"], screen)
+                yield self._done(ws, p.result["dataset"], session)
             else:
                 said = (
                     "The import was cancelled; nothing of it was kept."
                     if p.state == "cancelled"
                     else " ".join(f"{e['message']} {e['remedy']}" for e in p.errors)
                 )
-                yield [draw.bad(said), gr.update(visible=False), None, *still]
+                yield [html.bad(said), gr.update(visible=False), None, *still]
         except Exception as error:
-            yield [draw.trouble(error), gr.update(visible=False), None, *still]
+            yield [html.trouble(error), gr.update(visible=False), None, *still]
 
-    def _done(self, ws: Workspace, ref: str, screen):
+    def _done(self, ws: Workspace, ref: str, session):
         return [
-            draw.good(f"{store.get(ws, ref).name} is in."),
+            html.good(f"{store.get(ws, ref).name} is in."),
             gr.update(visible=False),
             None,
             choices(ws, ref),
-            Screen.read(screen).with_(tab="data", data=ref),
+            Session.read(session).with_(tab="data", data=ref),
             *self.show(ws, ref),
         ]
 
     def on_cancel(self, job, request: gr.Request):
         if job:
-            data_jobs.cancel(self.house.workspace(request), job)
+            data_jobs.cancel(self.context.workspace(request), job)
 
     # --- looking at it ------------------------------------------------------------------------------------------------
 
@@ -248,7 +248,7 @@ class DataTab:
         try:
             ds = store.get(ws, ref) if ref else None
         except Exception as error:
-            return [draw.trouble(error), "", "", 0, *[gr.skip()] * (len(self.shown) - 4)]
+            return [html.trouble(error), "", "", 0, *[gr.skip()] * (len(self.shown) - 4)]
         if ds is None:
             return [
                 EMPTY,
@@ -269,7 +269,7 @@ class DataTab:
             ]
         return [
             summary(ds),
-            draw.rows(_page(ds, which, 0)),
+            html.rows(_page(ds, which, 0)),
             problems(ds),
             0,
             ds.kind,
@@ -294,13 +294,13 @@ class DataTab:
             )
         return out
 
-    def on_pick(self, ref, which, screen, request: gr.Request):
-        return [Screen.read(screen).with_(data=ref), *self.show(self.house.workspace(request), ref, which)]
+    def on_pick(self, ref, which, session, request: gr.Request):
+        return [Session.read(session).with_(data=ref), *self.show(self.context.workspace(request), ref, which)]
 
     def on_kind(self, ref, kind, request: gr.Request):
         if not ref:
             return [gr.skip()] * len(self.roles)
-        return self._role_updates(store.get(self.house.workspace(request), ref), kind)
+        return self._role_updates(store.get(self.context.workspace(request), ref), kind)
 
     def on_page(self, ref, which, request: gr.Request):
         return self._turned(ref, which, 0, request)
@@ -314,27 +314,27 @@ class DataTab:
     def _turned(self, ref, which, at, request):
         if not ref:
             return gr.skip(), 0
-        found = _page(store.get(self.house.workspace(request), ref), which, at)
-        return (draw.rows(found), at) if found or not at else (gr.skip(), gr.skip())
+        found = _page(store.get(self.context.workspace(request), ref), which, at)
+        return (html.rows(found), at) if found or not at else (gr.skip(), gr.skip())
 
-    def on_delete(self, ref, sure, screen, request: gr.Request):
+    def on_delete(self, ref, sure, session, request: gr.Request):
         still = [gr.skip()] * (len(self.shown) + 4)
-        ws = self.house.workspace(request)
+        ws = self.context.workspace(request)
         if not ref or not sure:
-            return [draw.bad("Choose the data and tick the box first."), *still, gr.skip()]
+            return [html.bad("Choose the data and tick the box first."), *still, gr.skip()]
         try:
             id = ref.split("@")[0]
             store.delete(ws, id, runs.using_dataset(ws, id))
         except Exception as error:
-            return [draw.trouble(error), *still, False]
+            return [html.trouble(error), *still, False]
         left = store.listing(ws)
         ref = left[0].ref if left else None
         return [
-            draw.good("Deleted."),
+            html.good("Deleted."),
             gr.skip(),
             gr.skip(),
             choices(ws, ref),
-            Screen.read(screen).with_(data=ref),
+            Session.read(session).with_(data=ref),
             *self.show(ws, ref),
             False,
         ]
@@ -357,8 +357,8 @@ def choices(ws: Workspace, ref: str | None):
     """The dropdown of datasets, `ref` chosen."""
     found = options(ws)
     chosen = ref if any(ref == r for _, r in found) else (found[0][1] if found else None)
-    info = lists.info("All that was brought in so far.", len(found), "the command `tunesmith data list` lists all.")
-    return gr.update(choices=lists.newest(found, chosen), value=chosen, info=info)
+    info = dropdowns.info("All that was brought in so far.", len(found), "the command `tunesmith data list` lists all.")
+    return gr.update(choices=dropdowns.newest(found, chosen), value=chosen, info=info)
 
 
 def _page(ds, which: str, at: int) -> list[dict]:

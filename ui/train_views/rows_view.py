@@ -11,8 +11,9 @@ from tuner.jobs import token_counting
 from tuner.paths import Workspace
 from tuner.planning import token_counts
 from tuner.runs import run_warnings
-from ui import draw, forms
-from ui.session import House
+from ui.components import html
+from ui.session import AppContext
+from ui.train_views import form
 
 BUTTONS = 3  # fixes that one click takes
 POLL, LONGEST = 0.3, 1800  # seconds; a count that takes longer is looked at again with the next change of the form
@@ -21,8 +22,8 @@ POLL, LONGEST = 0.3, 1800  # seconds; a count that takes longer is looked at aga
 class RowsView:
     """A card of warnings, a button for each fix, and a line of progress while all rows of a large dataset are counted."""
 
-    def __init__(self, house: House):
-        self.house = house
+    def __init__(self, context: AppContext):
+        self.context = context
         self.card = gr.HTML(elem_id="plan-rows")
         self.fixes = gr.State([])
         self.buttons = [gr.Button("", visible=False, size="sm", elem_id=f"fix-{i}", elem_classes="ts-remedy") for i in range(BUTTONS)]
@@ -46,9 +47,9 @@ class RowsView:
         """Values for `outputs`; `asked` is what was planned."""
         pending = None if plan.rows or not asked.get("data") else asked
         fixes = list({f["title"]: f for w in plan.warnings for f in w["fixes"]}.values())[:BUTTONS]
-        lines = "".join(draw.bad(run_warnings.sentence(w)) for w in plan.warnings if w["severity"] != "info")
+        lines = "".join(html.bad(run_warnings.sentence(w)) for w in plan.warnings if w["severity"] != "info")
         lines += "".join(
-            f'<p class="ts-quiet">{draw.escape(run_warnings.sentence(w))}</p>' for w in plan.warnings if w["severity"] == "info"
+            f'<p class="ts-quiet">{html.escape(run_warnings.sentence(w))}</p>' for w in plan.warnings if w["severity"] == "info"
         )
         if plan.question:
             accepted = any(q["field"] == "accept_lost_rows" for q in plan.question)
@@ -64,12 +65,12 @@ class RowsView:
     def on_fix(self, found: list, i: int) -> list:
         """The form with the i-th fix in it."""
         change = found[i]["settings"] if i < len(found) else {}
-        return [gr.update(value=forms.show(n, change[n])) if n in change else gr.skip() for n in self.names]
+        return [gr.update(value=form.show(n, change[n])) if n in change else gr.skip() for n in self.names]
 
     def on_count(self, pending: dict | None, counted: int, request: gr.Request):
         """How far the count of all rows is, and at its end something new in `counted`, which draws the plan anew."""
         end = time.monotonic() + LONGEST
-        q = question(self.house.workspace(request), pending) if pending else None
+        q = question(self.context.workspace(request), pending) if pending else None
         waited = False
         while q and (now := token_counting.progress(q)) and time.monotonic() < end:
             share, waited = 100 * now["done"] / max(1, now["total"]), True

@@ -11,22 +11,23 @@ from tuner.jobs import training
 from tuner.models import hub
 from tuner.paths import Workspace
 from tuner.settings import parsing, presets, run_config
-from ui import draw, forms, lists
-from ui.fit_view import FitView
-from ui.measure_view import MeasureView
-from ui.method_view import MethodView
-from ui.preset_view import PresetView
-from ui.rows_view import RowsView
-from ui.session import House, Screen
-from ui.suggest_view import SuggestView, objective_of
+from ui.components import dropdowns, html
+from ui.session import AppContext, Session
+from ui.train_views import form
+from ui.train_views.dry_run_view import DryRunView
+from ui.train_views.memory_view import MemoryView
+from ui.train_views.method_view import MethodView
+from ui.train_views.preset_view import PresetView
+from ui.train_views.rows_view import RowsView
+from ui.train_views.suggestion_view import SuggestionView, objective_of
 
 STARTER = "starter"
 PATIENCE = 2.0  # seconds that a plan waits for the count of all rows; a larger dataset is planned from a sample until then
 
 
-class TrainTab:
-    def __init__(self, house: House, screen: gr.BrowserState):
-        self.house, self.screen = house, screen
+class TrainPage:
+    def __init__(self, context: AppContext, session: gr.BrowserState):
+        self.context, self.session = context, session
         self.data = gr.Dropdown(
             [], label="Learn from (data)", info=run_config.FIELDS["data"].description, elem_id="train-data", interactive=True
         )
@@ -35,13 +36,13 @@ class TrainTab:
             value=STARTER,
             label="Model",
             info="Choose one, write to search the Hub, or give a folder's path.",
-            allow_custom_value=not house.guest,
+            allow_custom_value=not context.guest,
             elem_id="train-model",
             interactive=True,
         )
         self.found = gr.HTML(elem_id="hub-found")
         self.about = gr.HTML(elem_id="model-facts")
-        self.suggest = SuggestView(house)
+        self.suggest = SuggestionView(context)
         found = presets.listing()
         self.preset = gr.Radio(
             [(p.title, p.name) for p in found],
@@ -52,25 +53,25 @@ class TrainTab:
         )
         self.widgets: dict[str, gr.components.Component] = {}
         with gr.Row():
-            for name in forms.names(simple=True):
-                self.widgets[name] = forms.widget(name)
-        self.which = MethodView(house)
+            for name in form.names(simple=True):
+                self.widgets[name] = form.widget(name)
+        self.which = MethodView(context)
         with gr.Accordion("All settings: each with its reason; what you change stays yours", open=False, elem_id="all-settings"):
             for group, title in run_config.GROUPS.items():
                 gr.Markdown(f"**{title}**")
                 with gr.Row():
-                    for name in forms.names(simple=False):
+                    for name in form.names(simple=False):
                         if run_config.group_of(name) == group:
-                            self.widgets[name] = forms.widget(name)
-            self.mine = PresetView(house)
+                            self.widgets[name] = form.widget(name)
+            self.mine = PresetView(context)
         self.problems = gr.HTML(elem_id="plan-problems")
         with gr.Row():
             with gr.Column(min_width=300):
-                self.fit = FitView(house)
-                self.measuring = MeasureView(house)
+                self.fit = MemoryView(context)
+                self.measuring = DryRunView(context)
             with gr.Column(min_width=300):
                 self.plan = gr.HTML(elem_id="plan-card")
-                self.rows = RowsView(house)
+                self.rows = RowsView(context)
         with gr.Accordion("The same as a command, and as YAML", open=False):
             self.command = gr.Code(label="Command", language="shell", interactive=False)
             self.yaml = gr.Code(label="YAML (for: tunesmith train FILE.yaml)", language="yaml", interactive=False)
@@ -89,7 +90,7 @@ class TrainTab:
         self.inputs = [self.model, self.data, self.preset, *self.widgets.values()]
         told = [*self.fit.outputs, *self.rows.outputs, *self.suggest.outputs]
         self.outputs = [self.problems, self.plan, self.about, self.command, self.yaml, *told, *self.widgets.values()]
-        if not house.guest:
+        if not context.guest:
             self.model.key_up(
                 self.on_type, None, [self.model, self.found], trigger_mode="multiple", show_progress="hidden", concurrency_limit=1
             )
@@ -114,30 +115,30 @@ class TrainTab:
         )
 
     def request(self, model, data, given) -> dict:
-        return {"model": model, "data": data, **forms.values(dict(zip(self.widgets, given, strict=True)))}
+        return {"model": model, "data": data, **form.values(dict(zip(self.widgets, given, strict=True)))}
 
     def on_change(self, model, data, preset, request: gr.Request, *given):
-        return self.show(self.house.workspace(request), model, data, preset, forms.opened(self.widgets, given))
+        return self.show(self.context.workspace(request), model, data, preset, form.opened(self.widgets, given))
 
     def offers(self, ws: Workspace) -> list[tuple[str, str]]:
         """(title, ref) of what can be started from: what lies here first."""
-        listed = models.listing(ws, most=lists.NEWEST)
-        if self.house.guest:
+        listed = models.listing(ws, most=dropdowns.NEWEST)
+        if self.context.guest:
             return [o for o in listed if o[1] == STARTER or (ws.runs / o[1]).is_dir()]
         there = [(hub.title(h), h.id) for h in hub.cached()]
         return there + [o for o in listed if o[1] not in {ref for _, ref in there}]
 
     def on_type(self, event: gr.KeyUpData, request: gr.Request):
         """What the Hub has of that name, below what is known here."""
-        known = self.offers(self.house.workspace(request))
+        known = self.offers(self.context.workspace(request))
         words = str(event.input_value or "")
         for title, _ in known:  # whoever writes on behind what was chosen before means what was written
             words = words.removeprefix(title)
         try:
-            own = self.house.may_bring_own(request)  # a public page asks the Hub nothing for its visitors
+            own = self.context.may_bring_own(request)  # a public page asks the Hub nothing for its visitors
             hits = [(hub.title(h), h.id) for h in hub.search(words)] if own else []
         except TunerError as error:
-            return gr.update(choices=known), f'<p class="ts-quiet">{draw.escape(str(error))}</p>'
+            return gr.update(choices=known), f'<p class="ts-quiet">{html.escape(str(error))}</p>'
         return gr.update(choices=known + [h for h in hits if h[1] not in {ref for _, ref in known}]), ""
 
     def show(self, ws: Workspace, model, data, preset, given) -> list:
@@ -146,28 +147,28 @@ class TrainTab:
         try:
             plan, found, ds, _ = training.prepare(ws, values, preset=preset, wait=PATIENCE)
         except Exception as error:
-            wrong = draw.field_errors(error) if isinstance(error, TunerError) else {}
-            elsewhere = draw.trouble(error)
+            wrong = html.field_errors(error) if isinstance(error, TunerError) else {}
+            elsewhere = html.trouble(error)
             told = [*self.fit.nothing(), *self.rows.nothing(), *[gr.skip() for _ in self.suggest.outputs]]
-            infos = [gr.update(info=forms.info(n, None, wrong.get(n))) for n in self.widgets]
+            infos = [gr.update(info=form.info(n, None, wrong.get(n))) for n in self.widgets]
             return [elsewhere, "", "", gr.skip(), gr.skip(), *told, *infos]
         reasons = {r.setting: r for r in plan.reasons}
         infos = [
             gr.update(
-                info=forms.info(n, reasons.get(n), None, plan.ignored.get(n)), visible=n in plan.ignored or forms.matters(n, plan.settings)
+                info=form.info(n, reasons.get(n), None, plan.ignored.get(n)), visible=n in plan.ignored or form.matters(n, plan.settings)
             )
             for n in self.widgets
         ]
         card = (
-            draw.plan_card(plan, ds.rows - ds.held_out, ds.held_out)
+            html.plan_card(plan, ds.rows - ds.held_out, ds.held_out)
             if ds
             else '<div class="ts-card">Choose the data to learn from: the Data page brings it in.</div>'
         )
         return [
             "",
             card,
-            f'<p class="ts-quiet">{draw.escape(models.describe(found))}</p>'
-            + (draw.bad(hub.how_to_open(found.base)) if found.facts.gated and not found.facts.path else ""),
+            f'<p class="ts-quiet">{html.escape(models.describe(found))}</p>'
+            + (html.bad(hub.how_to_open(found.base)) if found.facts.gated and not found.facts.path else ""),
             command(values, preset),
             parsing.to_yaml({**values, "preset": preset}),
             *self.fit.show(plan),
@@ -180,26 +181,26 @@ class TrainTab:
         """Values for data, model, and all widgets: the form as a person finds it, or with a stored run's own settings."""
         found = [(f"{d.name} · {d.rows:,} rows", d.ref) for d in store.listing(ws)]
         chosen = data if any(data == r for _, r in found) else (found[0][1] if found else None)
-        info = lists.info(run_config.FIELDS["data"].description, len(found), "choose another in the Data page, then come back.")
-        values = [forms.show(n, (mine or {}).get(n)) for n in self.widgets]
+        info = dropdowns.info(run_config.FIELDS["data"].description, len(found), "choose another in the Data page, then come back.")
+        values = [form.show(n, (mine or {}).get(n)) for n in self.widgets]
         model = model or self.suggest.here(chosen and store.get(ws, chosen)) or STARTER
         return [
-            gr.update(choices=lists.newest(found, chosen), value=chosen, info=info),
-            gr.update(choices=[lists.option(*o) for o in self.offers(ws)], value=model),
+            gr.update(choices=dropdowns.newest(found, chosen), value=chosen, info=info),
+            gr.update(choices=[dropdowns.option(*o) for o in self.offers(ws)], value=model),
             *values,
         ]
 
-    def on_start(self, model, data, preset, name, anyway, screen, request: gr.Request, *given):
-        """(run id or None, screen, what went wrong)"""
+    def on_start(self, model, data, preset, name, anyway, session, request: gr.Request, *given):
+        """(run id or None, session, what went wrong)"""
         try:
-            ws = self.house.workspace(request)
-            self.house.require_model(ws, str(model), request)
+            ws = self.context.workspace(request)
+            self.context.require_model(ws, str(model), request)
             run = training.start(
                 ws, self.request(model, data, given), preset=preset, name=(name or "").strip() or None, anyway=bool(anyway)
             )
         except Exception as error:
-            return gr.skip(), draw.trouble(error)
-        return Screen.read(screen).with_(tab="runs", run=run.id), ""
+            return gr.skip(), html.trouble(error)
+        return Session.read(session).with_(tab="runs", run=run.id), ""
 
 
 def command(values: dict, preset: str | None) -> str:

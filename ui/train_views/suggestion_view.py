@@ -13,13 +13,13 @@ from tuner.jobs import downloads
 from tuner.models import hub
 from tuner.planning import model_suggestions
 from tuner.settings import objectives
-from ui import draw
-from ui.session import House
+from ui.components import html
+from ui.session import AppContext
 
 
-class SuggestView:
-    def __init__(self, house: House):
-        self.house = house
+class SuggestionView:
+    def __init__(self, context: AppContext):
+        self.context = context
         self.card = gr.HTML(elem_id="suggested")
         with gr.Row():
             self.take = gr.Button("Choose it", size="sm", visible=False, elem_id="take-suggested")
@@ -32,20 +32,20 @@ class SuggestView:
     def wire(self, model, replan) -> None:
         taken = self.take.click(lambda id: id or gr.skip(), self.id, model, queue=False)
         taken.then(*replan, show_progress="hidden")
-        if not self.house.guest:
+        if not self.context.guest:
             self.fetch.click(self.on_fetch, self.id, [self.state, self.stop], show_progress="hidden", concurrency_limit=None)
             self.stop.click(self.on_stop, self.id, None, queue=False)
 
     def show(self, ws, ds: store.Dataset | None, objective: str, model: str) -> list:
         """Values for `outputs`: nothing to say where it is chosen already."""
-        if self.house.guest:
+        if self.context.guest:
             return ["", gr.update(visible=False), gr.update(visible=False), None]
         there = frozenset(h.id for h in hub.cached())
         spoken = language.soon(ds) if ds else None
         found = model_suggestions.recommended(devices.get(None), objective, spoken, there=there)
         chosen = found.id == model
         size = f" · download {human_bytes(found.download)}" if found.download else " · on this computer"
-        said = f"<b>Recommended here: {draw.escape(found.id)}</b>{'' if found.id == 'starter' else size}<br>{draw.escape(found.reason)}"
+        said = f"<b>Recommended here: {html.escape(found.id)}</b>{'' if found.id == 'starter' else size}<br>{html.escape(found.reason)}"
         return [
             f'<div class="ts-card">{said}</div>',
             gr.update(visible=not chosen),
@@ -55,7 +55,7 @@ class SuggestView:
 
     def here(self, ds: store.Dataset | None) -> str | None:
         """The recommended model when it is on this computer already: it is chosen from the start, and otherwise the starter."""
-        there = frozenset() if self.house.guest else frozenset(h.id for h in hub.cached())
+        there = frozenset() if self.context.guest else frozenset(h.id for h in hub.cached())
         if not there:
             return None
         found = model_suggestions.recommended(devices.get(None), objective_of({}, ds), language.soon(ds) if ds else None, there=there)
@@ -63,22 +63,22 @@ class SuggestView:
 
     def on_fetch(self, id, request: gr.Request):
         """Starts or joins the download, and tells of it while the page is open; it goes on without the page."""
-        ws = self.house.workspace(request)
+        ws = self.context.workspace(request)
         try:
             found = downloads.start(ws, str(id))
         except TunerError as error:
-            yield draw.trouble(error), gr.update(visible=False)
+            yield html.trouble(error), gr.update(visible=False)
             return
         while found.get("state") in runs.LIVE:
-            yield f'<p class="ts-quiet" role="status">{draw.escape(found.get("reason") or "Downloading.")}</p>', gr.update(visible=True)
+            yield f'<p class="ts-quiet" role="status">{html.escape(found.get("reason") or "Downloading.")}</p>', gr.update(visible=True)
             time.sleep(0.5)
             found = downloads.state(ws, str(id))
         done = found.get("state") == "finished"
-        said = draw.good(f"{id} is on this computer now.") if done else draw.bad(found.get("reason") or "The download ended.")
+        said = html.good(f"{id} is on this computer now.") if done else html.bad(found.get("reason") or "The download ended.")
         yield said, gr.update(visible=False)
 
     def on_stop(self, id, request: gr.Request):
-        downloads.stop(self.house.workspace(request), str(id))
+        downloads.stop(self.context.workspace(request), str(id))
 
 
 def objective_of(values: dict, ds: store.Dataset | None) -> str:

@@ -2,7 +2,7 @@
 
 from tuner import paths
 from tuner.data.schema import column_aliases
-from ui import draw
+from ui.components import html
 
 DONE = {
     "drop": "{dropped} rows left out",
@@ -25,16 +25,16 @@ def summary(ds) -> str:
         remarks.append(f"{ds.health['empty']:,} empty rows")
     if ds.problem_count:
         remarks.append(f"{ds.problem_count:,} rows left out (see what is wrong with which)")
-    asks = "".join(draw.bad(q) for q in ds.questions)
-    head = draw.escape(f"{ds.source_name} · {ds.rows:,} rows · read as: {column_aliases.KINDS[ds.kind][0]} ({ds.format.upper()})")
+    asks = "".join(html.bad(q) for q in ds.questions)
+    head = html.escape(f"{ds.source_name} · {ds.rows:,} rows · read as: {column_aliases.KINDS[ds.kind][0]} ({ds.format.upper()})")
     split = (
         f"{ds.rows - ds.held_out:,} rows to learn from, {ds.held_out:,} held out to test with."
         if ds.held_out
         else "No rows are held out: nothing will tell whether the model learnt or only knows the rows by heart."
     )
-    notes = "".join(f"<li>{draw.code(n)}</li>" for n in [*ds.notes, *map(made_by, ds.made_by)])
-    left = f"<br>{draw.escape('; '.join(remarks).capitalize())}." if remarks else ""
-    return f'<div class="ts-card"><b>{head}</b><br>{draw.code(ds.reason)}<br>{verdict(ds)} {split}{left}<ul>{notes}</ul></div>{asks}'
+    notes = "".join(f"<li>{html.code(n)}</li>" for n in [*ds.notes, *map(made_by, ds.made_by)])
+    left = f"<br>{html.escape('; '.join(remarks).capitalize())}." if remarks else ""
+    return f'<div class="ts-card"><b>{head}</b><br>{html.code(ds.reason)}<br>{verdict(ds)} {split}{left}<ul>{notes}</ul></div>{asks}'
 
 
 def verdict(ds) -> str:
@@ -45,7 +45,7 @@ def verdict(ds) -> str:
     if not report.get("complete"):
         return "● Read; its health is being looked at."
     mark, where = ("▲", " (see Health)") if report["score"].startswith("Needs") else ("●", " (see Health)" if report["findings"] else "")
-    return f"{mark} {draw.escape(report['score'])}{where}."
+    return f"{mark} {html.escape(report['score'])}{where}."
 
 
 def made_by(step: dict) -> str:
@@ -54,6 +54,6 @@ def made_by(step: dict) -> str:
 
 def problems(ds) -> str:
     if not ds.problem_count:
-        return draw.good("Every row can be used.")
+        return html.good("Every row can be used.")
     more = f"<p>The first {len(ds.problems)} of {ds.problem_count:,}:</p>" if ds.problem_count > len(ds.problems) else ""
-    return more + draw.table(["Row", "What is wrong", "What to do"], [(p["row"], p["message"], p["remedy"]) for p in ds.problems])
+    return more + html.table(["Row", "What is wrong", "What to do"], [(p["row"], p["message"], p["remedy"]) for p in ds.problems])

@@ -7,9 +7,9 @@ import gradio as gr
 from tuner import models
 from tuner.data.store import store
 from tuner.jobs import token_preview
-from ui import draw
-from ui.edit_view import edited
-from ui.session import House
+from ui.components import html
+from ui.data_views.edit_view import edited
+from ui.session import AppContext
 
 PAGE, SHOWN, BESIDE = 5, 1500, 8  # rows; tokens drawn of a row; rows in a micro-batch
 PATIENCE = 90.0  # seconds: a tokenizer of a large model on a slow disk
@@ -26,16 +26,16 @@ HINT = (
 )
 
 
-class LearnView:
-    def __init__(self, house: House, tab: gr.Tab):
-        self.house, self.tab = house, tab
+class TokenPreviewView:
+    def __init__(self, context: AppContext, tab: gr.Tab):
+        self.context, self.tab = context, tab
         with gr.Row():
             self.model = gr.Dropdown(
                 [("Starter", "starter")],
                 value="starter",
                 label="In the eyes of",
                 info="Models cut text into tokens each in its own way.",
-                allow_custom_value=not house.guest,
+                allow_custom_value=not context.guest,
                 elem_id="learn-model",
                 min_width=220,
             )
@@ -56,18 +56,18 @@ class LearnView:
         """Values for `cleared`: another dataset was chosen."""
         return ["", gr.update(visible=False), HINT, None]
 
-    def wire(self, act, pick: gr.Dropdown, screen, outs: list) -> None:
+    def wire(self, act, pick: gr.Dropdown, session, outs: list) -> None:
         ins = [pick, self.model, self.limit, self.at]
         self.show.click(self.on_show, ins, self.cleared, show_progress="hidden")
         self.at.submit(self.on_show, ins, self.cleared, show_progress="hidden")
         self.limit.release(self.on_limit, [pick, self.job, self.limit, self.at], [self.costs, self.drop, self.rows], show_progress="hidden")
         self.tab.select(self.on_open, [pick, self.job, *ins[1:]], self.cleared, show_progress="hidden")
         self.model.focus(self.on_models, None, self.model, queue=False, show_progress="hidden")
-        self.drop.click(self._dropping(act), [screen, pick, self.job, self.limit], outs, show_progress="hidden")
+        self.drop.click(self._dropping(act), [session, pick, self.job, self.limit], outs, show_progress="hidden")
 
     def on_models(self, request: gr.Request):
-        ws = self.house.workspace(request)
-        found = [o for o in models.listing(ws) if not self.house.guest or o[1] == "starter" or (ws.runs / o[1]).is_dir()]
+        ws = self.context.workspace(request)
+        found = [o for o in models.listing(ws) if not self.context.guest or o[1] == "starter" or (ws.runs / o[1]).is_dir()]
         return gr.update(choices=found)
 
     def on_open(self, ref, job, model, limit, at, request: gr.Request):
@@ -81,8 +81,8 @@ class LearnView:
         """The rows as soon as they are there, the numbers of the whole set when they are counted."""
         hide = gr.update(visible=False)
         try:
-            ws = self.house.workspace(request)
-            self.house.require_model(ws, str(model), request)
+            ws = self.context.workspace(request)
+            self.context.require_model(ws, str(model), request)
             job = token_preview.start(ws, str(ref), str(model))
             yield ['<p class="ts-quiet">Waking the tokenizer up.</p>', hide, gr.skip(), job]
             rows = token_preview.look_now(ws, job, PATIENCE, offset=int(at or 1) - 1, count=PAGE)
@@ -94,24 +94,24 @@ class LearnView:
                 time.sleep(0.3)
             yield [*self._counted(ws, job, int(limit)), drawn, job]
         except Exception as error:
-            yield [draw.trouble(error), hide, gr.skip(), None]
+            yield [html.trouble(error), hide, gr.skip(), None]
 
     def on_limit(self, ref, job, limit, at, request: gr.Request):
         if not job:
             return gr.skip(), gr.skip(), gr.skip()
         try:
-            ws = self.house.workspace(request)
+            ws = self.context.workspace(request)
             rows = token_preview.look_now(ws, job, PATIENCE, offset=int(at or 1) - 1, count=PAGE)
             return [*self._counted(ws, job, int(limit)), draw_rows(rows, int(limit))]
         except Exception as error:
-            return draw.trouble(error), gr.skip(), gr.skip()
+            return html.trouble(error), gr.skip(), gr.skip()
 
     def _counted(self, ws, job: str, limit: int) -> list:
         state, cost = token_preview.progress(ws, job), token_preview.costs(ws, job, limit, micro_batch=BESIDE)
         if state.state != "done":
-            return [draw.bad(" ".join(f"{e['message']} {e['remedy']}" for e in state.errors)), gr.update(visible=False)]
-        notes = "".join(draw.bad(n) for n in state.result.get("notes", []))
-        refused = "".join(draw.bad(f"{n:,} rows: {why}.") for why, n in (state.result.get("refused") or {}).items())
+            return [html.bad(" ".join(f"{e['message']} {e['remedy']}" for e in state.errors)), gr.update(visible=False)]
+        notes = "".join(html.bad(n) for n in state.result.get("notes", []))
+        refused = "".join(html.bad(f"{n:,} rows: {why}.") for why, n in (state.result.get("refused") or {}).items())
         idle = token_preview.untrained(ws, job, limit, None)
         return [
             said(cost, limit, token_preview.histogram(ws, job)) + notes + refused,
@@ -119,11 +119,11 @@ class LearnView:
         ]
 
     def _dropping(self, act):
-        def press(screen, ref, job, limit, request: gr.Request):
+        def press(session, ref, job, limit, request: gr.Request):
             def work(ws):
                 return edited(ws, str(ref), dict.fromkeys(token_preview.untrained(ws, job, int(limit), None)))
 
-            yield from act(work, screen, request)
+            yield from act(work, session, request)
 
         return press
 
@@ -172,7 +172,7 @@ def draw_rows(rows: list[dict], limit: int) -> str:
         return '<p class="ts-quiet">There is no such row.</p>'
     out = []
     for row in rows:
-        problem = draw.bad(f"This row can't be learnt from: {row['problem']}.") if row["problem"] else ""
+        problem = html.bad(f"This row can't be learnt from: {row['problem']}.") if row["problem"] else ""
         side = " · held out" if row["held_out"] else ""
         head = f'<span class="ts-quiet">row {row["row"]}{side} · {row["length"]:,} tokens, {row["learnt"]:,} learnt</span>'
         out.append(f'<div class="ts-row ts-tokens">{head}<div>{chips(row["tokens"], limit)}</div>{problem}</div>')
@@ -186,7 +186,7 @@ def chips(tokens: list[dict], limit: int) -> str:
         if i == limit:
             out.append('<div class="ts-cut">cut here by the maximum length</div>')
         kind = " ".join(c for c, on in (("learnt", token["trained"]), ("special", token["special"]), ("gone", i >= limit)) if on)
-        text = draw.escape(token["text"]).replace("\n", "⏎<br>").replace(" ", "·" if not token["text"].strip() else " ")
+        text = html.escape(token["text"]).replace("\n", "⏎<br>").replace(" ", "·" if not token["text"].strip() else " ")
         out.append(f'<span class="ts-token {kind}" title="token {token["id"]}">{text}</span>')
     more = f'<span class="ts-quiet"> ... and {len(tokens) - SHOWN:,} more</span>' if len(tokens) > SHOWN else ""
     return "".join(out) + more

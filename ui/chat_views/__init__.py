@@ -1,0 +1,1 @@
+"""Parts of the Chat page: tasks other than chat, and feedback on answers."""

@@ -1,0 +1,1 @@
+"""Parts that every page uses: pieces of HTML, charts, Markdown, dropdowns, the theme."""

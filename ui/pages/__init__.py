@@ -1,0 +1,1 @@
+"""The pages of the side bar, one file each: what a page holds and what its controls do."""
