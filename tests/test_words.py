@@ -53,8 +53,17 @@ def documents() -> list[tuple[str, str]]:
     return [(f"{f.relative_to(ROOT)}:{n}", line) for f in files for n, line in enumerate(f.read_text(encoding="utf-8").splitlines(), 1)]
 
 
+@cache
+def catalogues() -> list[tuple[str, str]]:
+    """The page's English, without keys and comments."""
+    files = sorted((ROOT / "ui" / "locales" / "en").glob("*.ftl"))
+    lines = [(f"{f.relative_to(ROOT)}:{n}", line) for f in files for n, line in enumerate(f.read_text(encoding="utf-8").splitlines(), 1)]
+    return [(place, line.partition("=")[2] if "=" in line else line) for place, line in lines if not line.startswith("#")]
+
+
 def texts(scope: str) -> list[tuple[str, str]]:
-    return documents() if scope == "docs" else sentences(CODE[scope])
+    """Return (place, text) of a scope; what holds for the engine's texts holds for the page's catalogue."""
+    return documents() if scope == "docs" else [*sentences(CODE[scope]), *(catalogues() if scope == "engine" else [])]
 
 
 def hits(rule: Rule, text: str) -> bool:

@@ -71,7 +71,7 @@ LAUNCH = {
     "num_workers": Option(0, "No second server for files, which would have no guards."),
     "_app": Option(GIVEN, "Gradio's app inside the guards of ui/middleware.py, without an OpenAPI description."),
     "_frontend": Option(True, "The page is served."),
-    "i18n": Option(None, "The page has one language."),
+    "i18n": Option(None, "ui/text.py: it has parameters, and a person chooses the language."),
     "theme": Option(GIVEN, "ui/components/theme.py; nothing is fetched."),
     "css": Option(GIVEN, "ui/components/theme.py."),
     "css_paths": Option(None, "No other files."),

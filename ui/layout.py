@@ -22,6 +22,7 @@ from ui.pages.runs import RunsPage, all_runs, find
 from ui.pages.settings import SettingsPage
 from ui.pages.train import STARTER, TrainPage
 from ui.session import AppContext, Session
+from ui.text import building, text
 from ui.train_views import form
 
 KINDS = {
@@ -56,10 +57,10 @@ class Page:
     def build_tabs(self) -> None:
         with gr.Tabs(selected="home", elem_id="tabs") as self.tabs:
             self.tab = {}
-            for name, page in navigation.PAGES.items():
-                with gr.Tab(page.title, id=name, render_children=True) as self.tab[name]:
+            for name in navigation.PAGES:
+                with gr.Tab(text(f"page-{name}"), id=name, render_children=True) as self.tab[name]:
                     if name != "home":  # which has a heading of its own
-                        gr.HTML(f"<h1>{page.title}</h1>", elem_classes="ts-title", padding=False)
+                        gr.HTML(f"<h1>{text(f'page-{name}')}</h1>", elem_classes="ts-title", padding=False)
                     setattr(self, name, KINDS[name](self.context, self.session))
 
     def wire(self) -> None:
@@ -304,7 +305,8 @@ PROGRAMS = "label_"  # the functions that other programs may rely on begin so; t
 
 def build(context: AppContext) -> gr.Blocks:
     """The page. What only its own controls call is left out of the description that Gradio sends with it."""
-    blocks = Page(context).blocks
+    with building():
+        blocks = Page(context).blocks
     for function in blocks.fns.values():
         if function.api_visibility == "public" and not str(function.api_name).startswith(PROGRAMS):
             function.api_visibility = "undocumented"

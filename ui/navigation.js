@@ -3,11 +3,13 @@
   const path = () => location.pathname.replace(/\/+$/, "").split("/").pop();
   const here = () => Object.keys(PAGES).find(name => PAGES[name].path && PAGES[name].path === path()) || "home";
   const base = here() === "home" ? location.pathname.replace(/\/*$/, "/") : location.pathname.replace(/[^/]+\/*$/, "");
+  document.documentElement.lang = (document.cookie.match(/(?:^|; )tunesmith-language=([^;]+)/) || [0, "en"])[1];
   const press = id => { const button = document.getElementById(id); if (button) button.click(); return !!button; };
   let open = here(), arrived = false, pending = null;  // before it has arrived, the page tells where an earlier visit ended
   const mark = name => {
     open = name;
-    document.title = (name === "home" ? "" : PAGES[name].title + " · ") + "Tunesmith";
+    const link = document.querySelector(`#pages a[data-page=${name}]`);
+    document.title = (name === "home" || !link ? "" : link.textContent + " · ") + "Tunesmith";
     document.querySelectorAll("#pages a").forEach(a => {
       if (a.dataset.page === name) a.setAttribute("aria-current", "page"); else a.removeAttribute("aria-current");
     });
@@ -45,16 +47,32 @@
       return now;
     },
   };
-  document.addEventListener("click", e => {
-    const link = e.target.closest && e.target.closest("#pages a");
-    if (!link || e.ctrlKey || e.metaKey || e.shiftKey || e.button) return;
-    if (press("ts-go-" + link.dataset.page)) { e.preventDefault(); mark(link.dataset.page); fold(); }
-  });
-  window.addEventListener("popstate", () => {
+  const follow = () => {  // the address has changed: lead the page there
     const same = open === here();
     press("ts-travel");
     if (same) { pending = null; press("ts-show-" + open); }
+  };
+  document.addEventListener("click", e => {
+    const link = e.target.closest && e.target.closest("a[data-page]");
+    if (!link || e.ctrlKey || e.metaKey || e.shiftKey || e.button) return;
+    if (link.closest("#pages")) {
+      if (press("ts-go-" + link.dataset.page)) { e.preventDefault(); mark(link.dataset.page); fold(); }
+    } else if (document.getElementById("ts-travel")) {  // to an object of a page
+      e.preventDefault();
+      history.pushState(null, "", new URL(link.getAttribute("href"), location.origin + base));
+      window.scrollTo(0, 0);
+      follow();
+    }
   });
+  // a button within drawn HTML tells its value to a hidden text field, whose handler acts; the number makes each press another value
+  let presses = 0;
+  document.addEventListener("click", e => {
+    const button = e.target.closest && e.target.closest("[data-act]"), field = button && document.querySelector(`#act-${button.dataset.act} :is(textarea, input)`);
+    if (!field) return;
+    field.value = JSON.stringify([button.dataset.value, ++presses]);
+    field.dispatchEvent(new Event("input", {bubbles: true}));
+  });
+  window.addEventListener("popstate", follow);
   const wide = matchMedia("(min-width: 900px)");  // as in theme.py: below it the side bar is a menu, closed until it is asked for
   const fold = () => { const menu = document.getElementById("menu"); if (menu) menu.open = wide.matches; };
   wide.addEventListener("change", fold);

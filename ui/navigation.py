@@ -7,31 +7,33 @@ tabs whose own bar is hidden. The address follows `Session`: `tunesmith.keep` wr
 
 import json
 from collections.abc import Awaitable, Callable
-from html import escape
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import gradio as gr
 
+from ui.components.icons import icon
+from ui.text import text
+
 
 class Address(NamedTuple):
-    """`title`: in the side bar; `path`: the last part of the address; `key` of the query names the page's object, kept as `field` of Session."""
+    """`path`: the last part of the address; `key` of the query names the page's object, kept as `field` of Session. Its title is the text
+    `page-NAME`."""
 
-    title: str
     path: str
     key: str = ""
     field: str = ""
 
 
 PAGES = {  # in the order of the work
-    "home": Address("Home", ""),
-    "data": Address("Data", "data", "dataset", "data"),
-    "train": Address("Train", "train", "dataset", "data"),
-    "runs": Address("Runs", "runs", "run", "run"),
-    "chat": Address("Chat", "chat", "model", "chat"),
-    "label": Address("Label", "label", "project", "label"),
-    "export": Address("Export", "export", "run", "run"),
-    "settings": Address("Settings", "settings"),
+    "home": Address(""),
+    "data": Address("data", "dataset", "data"),
+    "train": Address("train", "dataset", "data"),
+    "runs": Address("runs", "run", "run"),
+    "chat": Address("chat", "model", "chat"),
+    "label": Address("label", "project", "label"),
+    "export": Address("export", "run", "run"),
+    "settings": Address("settings"),
 }
 # the hidden buttons that the script presses: open a page; show another object on the open page
 OPEN, SHOW = "ts-go-", "ts-show-"
@@ -42,10 +44,8 @@ def side_bar() -> None:
 
     Not `gr.Sidebar`: on a phone it opens over the whole page, and is closed by an arrow without a name.
     """
-    links = "".join(f'<a href="{p.path or "./"}" data-page="{name}">{escape(p.title)}</a>' for name, p in PAGES.items())
-    menu = (
-        f'<details id="menu"><summary><b>Tunesmith</b><span>Menu</span></summary><nav aria-label="Pages" id="pages">{links}</nav></details>'
-    )
+    links = "".join(f'<a href="{p.path or "./"}" data-page="{name}">{icon(name)}{text(f"page-{name}")}</a>' for name, p in PAGES.items())
+    menu = f'<details id="menu"><summary><b>Tunesmith</b><span>{text("menu")}</span></summary><nav aria-label="{text("pages")}" id="pages">{links}</nav></details>'
     gr.HTML(menu, elem_id="side-bar", padding=False)
 
 

@@ -14,7 +14,7 @@ from tuner.formatting import parse_bytes
 from tuner.jobs import benchmarks, run_queue
 from tuner.network import hub_token
 from tuner.paths import Workspace
-from ui import gradio_options, layout, middleware, navigation, uploads
+from ui import gradio_options, layout, middleware, navigation, text, uploads
 from ui.components import theme
 from ui.label_views import judge_view
 from ui.middleware import LOOPBACK
@@ -93,6 +93,7 @@ def launch(
             remedy="Set TUNESMITH_PASSWORD (the user is tunesmith), or leave --host out.",
             field="host",
         )
+    text.default()  # an unknown TUNESMITH_LANGUAGE is refused before the page opens
     paths.keep_private()
     if why := ws.unwritable():
         print(f"{why} {paths.READ_ONLY_NOTICE}", file=sys.stderr, flush=True)
@@ -103,6 +104,7 @@ def launch(
     context.token = hub_token.seal(guests=context.guest)
     os.environ["GRADIO_TEMP_DIR"] = str(uploads.own_folder(context.home))
     gradio_options.close_fetching()
+    text.fill_placeholders()
     run_queue.watch_again(ws)
     benchmarks.ask(ws, devices.listing()[0])
     page = layout.build(context)
@@ -143,6 +145,7 @@ def guards(context: AppContext, hosts: tuple[str, ...], login: bool) -> list[Mid
     )
     return [
         Middleware(navigation.PageAddresses),
+        Middleware(text.PageLanguage),
         Middleware(middleware.ReplyGuard, frames=framing),
         Middleware(middleware.HostGuard, hosts=hosts),
         Middleware(middleware.OriginGuard, hosts=hosts),

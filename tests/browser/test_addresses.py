@@ -13,7 +13,7 @@ from tests.conftest import chat_rows, write_rows
 from tuner import runs
 from tuner.data.store import store
 from tuner.paths import Workspace
-from ui import navigation
+from ui import navigation, text
 
 
 @pytest.fixture(scope="module")
@@ -44,8 +44,9 @@ def test_every_page_has_a_link_and_an_address_that_opens_it(filled, page):
     app, *_ = filled
     for name, address in navigation.PAGES.items():
         page.goto(f"{app.url}/{address.path}")
-        expect(here(page)).to_have_text(address.title, timeout=LONG)
-        assert page.title() == ("Tunesmith" if name == "home" else f"{address.title} · Tunesmith")
+        title = text.text(f"page-{name}")
+        expect(here(page)).to_have_text(title, timeout=LONG)
+        assert page.title() == ("Tunesmith" if name == "home" else f"{title} · Tunesmith")
         expect(page.locator("#tabs > .tabitem").locator("visible=true")).to_contain_text(re.compile(r"\w[\s\S]{20}"), timeout=LONG)
     assert app.get("/nowhere") == app.get("/train/more") == app.get("/runs/../nowhere") == 404
     assert app.get("/train/") == 200

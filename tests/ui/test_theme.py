@@ -46,3 +46,20 @@ def test_the_accent_of_tabs_and_focus_is_the_themes():
     assert f".dark {{ --color-accent: {theme.ACCENT[1]}; }}" in theme.CSS
     for side in (0, 1):
         assert contrast(theme.ACCENT[side], theme.PAGE[side]) >= 4.5
+
+
+def test_the_fonts_come_with_gradio():
+    from gradio.themes.utils.fonts import local_font_available
+
+    assert local_font_available("IBM Plex Sans", theme.WEIGHTS) and local_font_available("IBM Plex Mono", (400, 600))
+
+
+STATES = re.compile(r"(\.dark )?\.ts-state\.(\w+) \{ color: (#[0-9A-F]{6}); \}")
+
+
+def test_the_words_of_states_can_be_read():
+    found = [(bool(dark), word, colour) for dark, word, colour in STATES.findall(theme.CSS)]
+    assert len(found) == 6
+    for dark, word, colour in found:
+        for ground in (theme.PAGE, theme.CARD, theme.SUNK):
+            assert contrast(colour, ground[dark]) >= 4.5, (dark, word, ground)

@@ -11,7 +11,9 @@ from tuner.planning import eta
 from tuner.planning.memory import calibration
 from tuner.runs import run_warnings
 from tuner.settings import objectives
+from ui.components.icons import icon
 
+PATH_OF_PAGE = {"home": "./"}  # the others are called as their page
 COLOURS = {
     "weights": "#0f766e",
     "quantization": "#115e59",
@@ -53,6 +55,27 @@ def code(text: str) -> str:
     """Escaped, with what stands between backticks set as code."""
     parts = escape(text).split("`")
     return "".join(f"<code>{p}</code>" if i % 2 and i < len(parts) - 1 else p for i, p in enumerate(parts))
+
+
+def state(kind: str, word: str) -> str:
+    """Return a state as icon, word and colour. `kind`: good, warning, bad or quiet."""
+    return f'<span class="ts-state {kind}">{icon(kind if kind != "quiet" else "info")}{escape(word)}</span>'
+
+
+def link(page: str, word: str, *, query: str = "", primary: bool = False) -> str:
+    """Return a link to a page of the app, `query` naming the object (run=ID), that looks like a button."""
+    address = PATH_OF_PAGE.get(page, page) + (f"?{query}" if query else "")
+    return f'<a class="ts-button{" primary" if primary else ""}" href="{escape(address)}" data-page="{page}">{escape(word)}</a>'
+
+
+def button(act: str, value: str, word: str) -> str:
+    """Return a button that tells `value` to the `Actions` called `act`."""
+    return f'<button type="button" class="ts-button" data-act="{act}" data-value="{escape(value)}">{escape(word)}</button>'
+
+
+def empty(sentence: str, after: str = "") -> str:
+    """Return what stands where there is nothing yet: what comes here, and the one way to begin (HTML)."""
+    return f'<div class="ts-empty"><p>{escape(sentence)}</p>{after}</div>'
 
 
 def good(message: str) -> str:

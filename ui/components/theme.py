@@ -1,10 +1,11 @@
-"""The look: one accent colour, system fonts (nothing is fetched), light and dark, tabular figures, usable at 400 px."""
+"""The look: one accent colour, IBM Plex from Gradio's own package (OFL; nothing is fetched), light and dark, tabular figures, from 390 px on."""
 
 import gradio as gr
 
+WEIGHTS = (400, 600)  # the only ones in the package
 SYSTEM = ["ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "Arial", "sans-serif"]
 MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "Liberation Mono", "monospace"]
-
+SIZES = gr.themes.Size(name="text", xxs="11px", xs="12px", sm="13px", md="14px", lg="14px", xl="18px", xxl="24px")
 
 # (light, dark): contrast with what they stand on at least 4.5 to 1 for text, 3 to 1 for borders of controls and the focus ring
 PAGE, CARD, SUNK = ("#F8FAFC", "#0B1220"), ("#FFFFFF", "#131C2E"), ("#F1F5F9", "#0F1829")
@@ -64,8 +65,23 @@ COLOURS = {
 def theme() -> gr.themes.Base:
     """Return the theme: each colour decided for light and dark (`COLOURS`); nothing is fetched."""
     both = {k: light for k, (light, _) in COLOURS.items()} | {f"{k}_dark": dark for k, (_, dark) in COLOURS.items()}
-    base = gr.themes.Base(primary_hue="teal", neutral_hue="slate", font=SYSTEM, font_mono=MONO, radius_size="md", text_size="md")
-    return base.set(**both, input_border_width="1px", button_border_width="1px", color_accent=ACCENT[0], block_shadow="none")
+    font = [gr.themes.LocalFont("IBM Plex Sans", weights=WEIGHTS), *SYSTEM]
+    mono = [gr.themes.LocalFont("IBM Plex Mono", weights=(400, 600)), *MONO]
+    base = gr.themes.Base(primary_hue="teal", neutral_hue="slate", font=font, font_mono=mono, radius_size="md", text_size=SIZES)
+    sizes = {
+        "block_title_text_size": "*text_sm",
+        "block_title_text_weight": "600",
+        "block_info_text_size": "*text_xs",
+        "input_text_size": "*text_md",
+    }
+    edges = {
+        "input_border_width": "1px",
+        "button_border_width": "1px",
+        "block_shadow": "none",
+        "layout_gap": "16px",
+        "block_padding": "8px 12px",
+    }
+    return base.set(**both, **sizes, **edges, color_accent=ACCENT[0])
 
 
 CSS = """
@@ -83,8 +99,19 @@ CSS = """
 #strip { position: sticky; top: 0; z-index: 10; background: var(--body-background-fill); }
 .gradio-container h1 { font-size: 24px; font-weight: 600; line-height: 1.3; margin: 0; }
 .gradio-container h2 { font-size: 18px; font-weight: 600; } .gradio-container h3 { font-size: 14px; font-weight: 600; }
+.ts-icon { width: 1.15em; height: 1.15em; flex: none; fill: none; stroke: currentColor; stroke-width: 1.8; stroke-linecap: round; stroke-linejoin: round; vertical-align: -.2em; }
+#pages a { gap: .6rem; }
+.gradio-container :is(label, div).container:has(> .info-text) { display: flex; flex-direction: column; }
+.gradio-container .container > .info-text { order: 5; margin: 4px 0 0 !important; white-space: normal; }
+.ts-state { display: inline-flex; gap: .35em; align-items: center; font-weight: 600; white-space: nowrap; }
+.ts-state.good { color: #0F766E; } .ts-state.warning { color: #92500B; } .ts-state.bad { color: #B42318; } .ts-state.quiet { color: var(--body-text-color-subdued); }
+.dark .ts-state.good { color: #2DD4BF; } .dark .ts-state.warning { color: #FBBF24; } .dark .ts-state.bad { color: #FCA5A5; }
+.ts-empty { border: 1px dashed var(--border-color-primary); border-radius: .6rem; padding: 2rem 1.5rem; text-align: center; color: var(--body-text-color-subdued); }
+.ts-button { display: inline-flex; align-items: center; gap: .4em; min-height: 32px; padding: 0 12px; border: 1px solid var(--input-border-color); border-radius: var(--button-large-radius); background: var(--button-secondary-background-fill); color: var(--body-text-color) !important; font-size: 13px; font-weight: 600; text-decoration: none !important; cursor: pointer; }
+.ts-button:hover { background: var(--button-secondary-background-fill-hover); }
+.ts-button.primary { background: var(--button-primary-background-fill); color: var(--button-primary-text-color) !important; border-color: var(--button-primary-border-color); }
 .ts-title { padding: .2rem 0 .4rem; } :is(#strip, .ts-title, .ts-title > *) :is(.html-container, .prose), .ts-title.html-container { padding: 0 !important; }
-.gradio-container button:is(.lg, .sm, .md) { flex: 0 0 auto !important; width: fit-content; max-width: 100%; min-width: 0 !important; min-height: 36px; padding: 0 16px; font-size: 14px; font-weight: 500; }
+.gradio-container button:is(.lg, .sm, .md) { flex: 0 0 auto !important; width: fit-content; max-width: 100%; min-width: 0 !important; min-height: 36px; padding: 0 16px; font-size: 14px; font-weight: 600; }
 #label-verdicts button { flex: 1 1 0 !important; min-height: 44px; }
 .gradio-container :is(button, input, textarea, select, a, summary, [tabindex="0"]):focus-visible { outline: 2px solid var(--color-accent); outline-offset: 2px; }
 .ts-strip { display: flex; flex-wrap: wrap; gap: .4rem 1.2rem; align-items: center; padding: .2rem 0; }

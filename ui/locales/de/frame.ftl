@@ -1,0 +1,10 @@
+page-home = Start
+page-data = Daten
+page-train = Training
+page-runs = Läufe
+page-chat = Chat
+page-label = Labeln
+page-export = Export
+page-settings = Einstellungen
+menu = Menü
+pages = Seiten

@@ -1,0 +1,11 @@
+# The frame around the pages: side bar, strip, what several pages say.
+page-home = Home
+page-data = Data
+page-train = Train
+page-runs = Runs
+page-chat = Chat
+page-label = Label
+page-export = Export
+page-settings = Settings
+menu = Menu
+pages = Pages
