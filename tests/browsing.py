@@ -48,6 +48,22 @@ def go(page, name: str) -> None:
     page.locator("#pages").get_by_role("link", name=name, exact=True).click()
 
 
+def train_step(page, name: str, group: str | None = None) -> None:
+    """Open a step of the Train page (dataset, model, settings, review), and in it a group of settings."""
+    page.locator(f"#steps [data-step={name}]").click()
+    if group and page.locator(f"[data-group={group}]").get_attribute("aria-expanded") == "false":
+        page.locator(f"[data-group={group}]").click()
+
+
+def chosen(page, name: str, value: str) -> None:
+    """Wait until a setting of the Train page holds a value that is a person's own choice."""
+    from playwright.sync_api import expect
+
+    field = page.locator(f"#setting-{name}")
+    expect(field.locator(".ts-chip")).to_have_text("Your choice", timeout=90_000)
+    expect(field.locator("input").first).to_have_value(value)
+
+
 def here(page) -> Locator:
     """The link of the page that is open."""
     return page.locator("#pages a[aria-current=page]")

@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import replace
 
 import gradio as gr
 
@@ -20,10 +21,10 @@ from ui.pages.home import HomePage, last_runs
 from ui.pages.label import LabelPage
 from ui.pages.runs import RunsPage, all_runs, find
 from ui.pages.settings import SettingsPage
-from ui.pages.train import STARTER, TrainPage
+from ui.pages.train import TrainPage
 from ui.session import AppContext, Session
 from ui.text import building, text
-from ui.train_views import form
+from ui.train_views.draft import STARTER, Draft
 
 KINDS = {
     "home": HomePage,
@@ -65,7 +66,6 @@ class Page:
 
     def wire(self) -> None:
         quick = {"queue": False, "show_progress": "hidden"}
-        self.train_form = [self.train.data, self.train.model, *self.train.widgets.values()]
         for name in KINDS:
             self.tab[name].select(None, self.session, self.session, js=navigation.selected(name))
         self.session.change(None, self.session, None, js=navigation.KEEP)
@@ -74,27 +74,17 @@ class Page:
             self.tab[name].select(open_, inputs, outputs, **quick)
             self.shows[name].click(open_, inputs, outputs, js=navigation.arriving(len(inputs)), **quick)
         self.tab["settings"].select(self.settings.show, None, self.settings.report, **quick)
-        self.label.teach.made.success(self.on_taught, [self.session, self.label.pick], [self.train.data, self.train.model, self.tabs])
+        self.label.teach.made.success(self.on_taught, [self.session, self.label.pick, self.train.draft], [self.train.draft, self.tabs])
 
         self.home.demo.click(self.on_demo, self.session, [self.session, self.home.notice]).success(self.to("runs"), self.session, self.tabs)
         self.home.own.click(lambda: gr.Tabs(selected="data"), None, self.tabs, queue=False)
         self.home.last.select(self.on_last, self.session, [self.session, self.tabs])
-        self.data.use.click(lambda: gr.Tabs(selected="train"), None, self.tabs, queue=False)
-        self.train.start.click(
-            self.train.on_start,
-            [
-                self.train.model,
-                self.train.data,
-                self.train.preset,
-                self.train.name,
-                self.train.anyway,
-                self.session,
-                *self.train.widgets.values(),
-            ],
-            [self.session, self.train.problems],
-        ).then(self.to("runs"), self.session, self.tabs)
+        self.data.use.click(self.on_use_data, [self.session, self.train.draft], [self.session, self.train.draft, self.tabs], **quick)
+        self.train.going.then(self.to("runs"), self.session, self.tabs, queue=False, show_progress="hidden")
         self.runs.talk.click(self.on_talk, [self.runs.pick, self.session], [self.session, self.tabs], **quick)
-        self.runs.reuse.click(self.on_reuse, [self.runs.pick, self.session], [self.session, *self.train_form, self.tabs], **quick)
+        self.runs.reuse.click(
+            self.on_reuse, [self.runs.pick, self.session, self.train.draft], [self.session, self.train.draft, self.tabs], **quick
+        )
 
         ticked = [
             self.strip,
@@ -108,15 +98,12 @@ class Page:
         ]
         self.timer.tick(self.on_tick, None, self.version, **quick)
         self.version.change(self.on_version, [self.version, self.seen, self.session], ticked, **quick)
-        # an empty number field that is told nothing before it is mounted says 0 to whoever asks, which would be a person's choice
-        self.numbers = [w for w in self.train.widgets.values() if isinstance(w, gr.Number)]
-        loaded = [self.session, self.tabs, self.strip, self.seen, self.home.last, *self.numbers]
+        loaded = [self.session, self.tabs, self.strip, self.seen, self.home.last]
         self.blocks.load(self.on_load, self.session, loaded, js=navigation.arriving(), **quick)
         opened = [self.session, self.tabs, *self.label.shown]
         self.blocks.load(
             self.on_load_label, [self.session, self.label.name], opened, js=navigation.arriving(2), api_name="label_open", **quick
         )
-        self.blocks.load(self.train.mine.on_load, None, self.train.preset, **quick)
         self.blocks.unload(self.context.leave)
 
     def openings(self) -> dict[str, tuple]:
@@ -125,7 +112,7 @@ class Page:
         runs_shown = [self.seen, *self.runs.lists, *self.runs.live, self.runs.name, self.runs.notes, self.runs.settings]
         return {
             "data": (self.on_open_data, [self.session], [self.data.pick, *self.data.shown]),
-            "train": (self.on_open_train, [self.session, *self.train.inputs], [self.train.data, self.train.model, *self.train.outputs]),
+            "train": (self.on_open_train, [self.session, self.train.draft, self.train.fields, self.train.yaml.which], self.train.shown),
             "runs": (self.on_open_runs, [self.session, self.seen], runs_shown),
             "chat": (self.on_open_chat, [self.session], self.chat.shown),
             "label": (self.on_open_label, [self.session, self.label.name], self.label.shown),
@@ -150,12 +137,12 @@ class Page:
             *noted(self.data.show(ws, chosen["value"]), 0, html.gone("dataset", ref) if ref and not data.known(ws, ref) else ""),
         ]
 
-    def on_open_train(self, session, model, data, preset, request: gr.Request, *given):
-        ws = self.context.workspace(request)
-        untouched = data is None and model == STARTER  # nothing was chosen yet: what suits the data is
-        choice, models_, *_ = self.train.fresh(ws, Session.read(session).data or data, None if untouched else model)
-        given = form.opened(self.train.widgets, given)
-        return [choice, models_, *self.train.show(ws, models_["value"], choice["value"], preset, given)]
+    def on_open_train(self, session, draft, fields, which, request: gr.Request):
+        """The form as it was left; another dataset than the one it was for begins a new one."""
+        draft, data = Draft.read(draft), Session.read(session).data
+        if data and draft.data and data != draft.data:
+            draft = draft.next(data=data)
+        return self.train.open(self.context.workspace(request), replace(draft, data=data or draft.data), fields, which)
 
     def on_open_runs(self, session, seen, request: gr.Request):
         """The lists are sent when this session does not have them, as they are, already."""
@@ -169,12 +156,17 @@ class Page:
         s, ws = Session.read(session), self.context.workspace(request)
         return noted(self.chat.show(ws, s.chat or s.run), 1, "" if s.chat == "starter" else self.missing(ws, s.chat))
 
-    def on_taught(self, session, project, request: gr.Request):
-        """To the Train page with what was judged; the run that wrote it is what learns from it."""
+    def on_taught(self, session, project, draft, request: gr.Request):
+        """To the Train page with what was judged; the run that wrote it is trained further."""
         s, ws = Session.read(session), self.context.workspace(request)
         if s.tab != "train":  # nothing was made
-            return [gr.skip()] * 3
-        return [*self.train.fresh(ws, s.data, export.written_by(ws, project))[:2], gr.Tabs(selected="train")]
+            return [gr.skip()] * 2
+        return [Draft.read(draft).next(data=s.data, model=export.written_by(ws, project) or STARTER).as_json(), gr.Tabs(selected="train")]
+
+    def on_use_data(self, session, draft):
+        """To the Train page with the dataset in view; the settings of another run are not carried over."""
+        s, kept = Session.read(session), Draft.read(draft)
+        return [s.with_(tab="train"), (kept if kept.data == s.data else kept.next(data=s.data)).as_json(), gr.Tabs(selected="train")]
 
     def on_open_label(self, session, name, request: gr.Request):
         s, link = Session.read(session), linked(request)
@@ -207,12 +199,12 @@ class Page:
     def on_talk(self, id, session):
         return Session.read(session).with_(tab="chat", chat=id, run=id), gr.Tabs(selected="chat")
 
-    def on_reuse(self, id, session, request: gr.Request):
-        ws = self.context.workspace(request)
-        run = runs.get(ws, id)
-        mine = {k: v for k, v in run.config.items() if k not in ("model", "data", "preset")}
-        kept = Session.read(session).with_(tab="train", data=run.config["data"])
-        return [kept, *self.train.fresh(ws, run.config["data"], run.config["model"], mine), gr.Tabs(selected="train")]
+    def on_reuse(self, id, session, draft, request: gr.Request):
+        """To the Train page with all that was asked for in a run."""
+        run = runs.get(self.context.workspace(request), id)
+        settings = {k: v for k, v in run.config.items() if k != "preset"}
+        asked = Draft.read(draft).next(preset=run.config.get("preset")).with_settings(settings)
+        return [Session.read(session).with_(tab="train", data=run.config["data"]), asked.as_json(), gr.Tabs(selected="train")]
 
     def on_last(self, session, event: gr.SelectData, request: gr.Request):
         found = all_runs(self.context.workspace(request)).newest
@@ -287,7 +279,7 @@ class Page:
         # whoever was quicker than this stays where they went
         tab = gr.Tabs(selected=s.tab) if s.tab in KINDS and s.tab != "home" and not linked(request) else gr.skip()
         strip, last = self.head(ws)
-        return [gr.skip() if linked(request) else s.with_(), tab, strip, "loaded#", last, *[None] * len(self.numbers)]
+        return [gr.skip() if linked(request) else s.with_(), tab, strip, "loaded#", last]
 
 
 def noted(values: list, at: int, note: str) -> list:

@@ -32,7 +32,7 @@
     const name = here(), page = PAGES[name], id = page.key && new URLSearchParams(location.search).get(page.key);
     return {...(screen || {}), tab: name, ...(id ? {[page.field]: id} : {})};
   };
-  window.tunesmith = {
+  window.tunesmith = Object.assign(window.tunesmith || {}, {
     keep,
     arrive: screen => { arrived = true; open = here(); return arrive(screen); },
     // Back and Forward: the tabs tell that they have changed before the new screen is theirs to read
@@ -46,7 +46,7 @@
       keep(now);
       return now;
     },
-  };
+  });
   const follow = () => {  // the address has changed: lead the page there
     const same = open === here();
     press("ts-travel");
@@ -73,6 +73,10 @@
     field.dispatchEvent(new Event("input", {bubbles: true}));
   });
   window.addEventListener("popstate", follow);
+  // who clicks into a list of choices and types means something else than what stands there
+  let entering = null;
+  document.addEventListener("focusin", e => { entering = e.target.matches && e.target.matches("input[role=combobox]") ? e.target : null; });
+  document.addEventListener("click", e => { if (e.target === entering) e.target.select(); entering = null; });
   const wide = matchMedia("(min-width: 900px)");  // as in theme.py: below it the side bar is a menu, closed until it is asked for
   const fold = () => { const menu = document.getElementById("menu"); if (menu) menu.open = wide.matches; };
   wide.addEventListener("change", fold);

@@ -18,6 +18,7 @@ from ui import gradio_options, layout, middleware, navigation, text, uploads
 from ui.components import theme
 from ui.label_views import judge_view
 from ui.middleware import LOOPBACK
+from ui.pages import train
 from ui.session import CAPACITY, LOCAL_LIMIT, SPACE_LIMIT, AppContext
 from ui.visits import Visits
 
@@ -128,7 +129,7 @@ def launch(
             state_session_capacity=CAPACITY,
             theme=theme.theme(),
             css=theme.CSS,
-            head=theme.HEAD + navigation.SCRIPT + judge_view.SCRIPT,
+            head=theme.HEAD + navigation.SCRIPT + train.script() + judge_view.SCRIPT,
             _app=middleware.GuardedApp(guards(context, hosts, login)),
             prevent_thread_lock=not block,
         )

@@ -43,6 +43,11 @@ def text(key: str, **params: Any) -> str:
     return message(language(), key, params)
 
 
+def term(kind: str, name: str, attribute: str = "label") -> str:
+    """Return what the engine calls something of its own: the title of the setting `lora_rank`, or another attribute of its message."""
+    return text(f"{engine_text.key(kind, name)}.{attribute}")
+
+
 def language() -> str:
     """Return the language of whoever asks: their own choice, else the one of this page."""
     if sending := SENDING.get():
@@ -89,8 +94,13 @@ def fill(page: bytes, language: str) -> bytes:
     if "\ue000".encode() not in page:
         return page
 
+    def inner(value: str) -> str:
+        """Return a parameter that is a text of its own."""
+        return json.loads(f'"{_PLACEHOLDER.sub(put, value)}"') if "\ue000" in value else value
+
     def put(found: re.Match) -> str:
         params = json.loads(base64.urlsafe_b64decode(found[2])) if found[2] else {}
+        params = {k: inner(v) if isinstance(v, str) else v for k, v in params.items()}
         return json.dumps(message(language, found[1], params), ensure_ascii=False)[1:-1]
 
     return _PLACEHOLDER.sub(put, page.decode()).encode()

@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 from presets.recipe import world
 from tests.browser.conftest import end_all, free_port, running
-from tests.browsing import go, here
+from tests.browsing import chosen, go, here, train_step
 from tests.conftest import until
 
 LONG = 90_000  # milliseconds: two busy cores are slow
@@ -50,15 +50,15 @@ def test_upload_train_reload_restart_chat(tmp_path, browser):
             expect(page.locator("#data-summary")).to_contain_text("held out")
             expect(page.locator("#rows")).to_contain_text("Ahoy, matey!")
             page.click("#use-data")
-            expect(page.locator("#plan-card")).to_contain_text("rows to learn from", timeout=LONG)
-            expect(page.locator("#plan-memory")).to_contain_text("Yes, it fits")
+            expect(page.locator("#plan-card")).to_contain_text("training", timeout=LONG)
+            expect(page.locator("#plan-memory")).to_contain_text("Fits")
+            train_step(page, "settings", "watch")
             page.get_by_label("Quick", exact=True).check()
             page.fill("#setting-epochs input", "8")
-            expect(page.locator("#setting-epochs")).to_contain_text("Yours: 8", timeout=LONG)
-            page.get_by_text("All settings").click()
+            chosen(page, "epochs", "8")
             page.fill("#setting-eval_steps input", "20")
             page.fill("#setting-effective_batch input", "8")
-            expect(page.locator("#setting-effective_batch")).to_contain_text("Yours: 8", timeout=LONG)
+            chosen(page, "effective_batch", "8")
             page.click("#start-training")
             expect(page.locator("#progress")).to_contain_text(re.compile(r"step [1-9]"), timeout=LONG)
             before = points(page)
@@ -119,14 +119,21 @@ def test_all_that_is_wrong_is_told_beside_its_field(app, browser):
     page.click("#sample-helpdesk")
     expect(page.locator("#data-summary")).to_contain_text("helpdesk", timeout=LONG)
     page.click("#use-data")
-    expect(page.locator("#plan-card")).to_contain_text("rows", timeout=LONG)
+    expect(page.locator("#plan-card")).to_contain_text("training", timeout=LONG)
+    train_step(page, "settings")
     page.fill("#setting-epochs input", "-2")  # while the plan that the count of all rows asked for is still being made
-    page.get_by_text("All settings").click()
     page.fill("#setting-lora_rank input", "5000")
     expect(page.locator("#setting-lora_rank")).to_contain_text("1 to 1024", timeout=LONG)
     expect(page.locator("#setting-epochs")).to_contain_text("above 0")
-    page.click("#start-training")
+    expect(page.locator("#start-training")).to_be_disabled()
     expect(page.locator("#plan-problems")).to_contain_text("Epochs can't be -2", timeout=LONG)
+    train_step(page, "dataset")
+    page.locator("#plan-problems [data-field=setting-lora_rank]").click()
+    expect(page.locator("#setting-lora_rank input")).to_be_focused()
+    page.locator("#setting-epochs .ts-reset").click()
+    page.locator("#setting-lora_rank .ts-reset").click()
+    expect(page.locator("#setting-lora_rank input")).to_have_value("16", timeout=LONG)
+    expect(page.locator("#start-training")).to_be_enabled(timeout=LONG)
     assert not list((app.home / "me" / "runs").iterdir())
     page.close()
 

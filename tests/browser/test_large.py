@@ -32,5 +32,5 @@ def test_a_large_file_comes_in_with_progress(size, tmp_path, app, browser):
     if size > 50_000_000:  # the smaller one may be there between two looks
         assert any(re.search(r"\d+ ?%|rows", s) for s in seen), seen
     page.click("#use-data")
-    expect(page.locator("#plan-card")).to_contain_text("rows to learn from", timeout=LONG)
+    expect(page.locator("#plan-card")).to_contain_text("training", timeout=LONG)
     page.close()

@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import end_all, free_port, running
 from tests.browser.test_journey import LONG
-from tests.browsing import go
+from tests.browsing import chosen, go, train_step
 from tests.conftest import chat_rows, write_rows
 from tuner import paths
 from tuner.data.store import sample_data, store
@@ -36,68 +36,76 @@ def page(tmp_path, browser):
         page = browser.new_page(viewport={"width": 1280, "height": 1000})
         page.goto(app.url)
         go(page, "Train")
-        expect(page.locator("#plan-memory")).to_contain_text("Yes, it fits", timeout=LONG)
+        expect(page.locator("#plan-memory")).to_contain_text("Fits", timeout=LONG)
         yield page
         page.close()
     end_all(tmp_path)
 
 
 def choose_model(page, name: str) -> None:
+    train_step(page, "model")
     page.locator("#train-model input").click()
     page.get_by_role("option", name=re.compile(name)).first.click()
 
 
+def from_preset(page, value: str) -> None:
+    expect(page.locator("#setting-epochs .ts-chip")).to_have_text("Preset", timeout=LONG)
+    expect(page.locator("#setting-epochs input")).to_have_value(value)
+
+
 def test_what_fits_and_what_would(page):
-    expect(page.locator("#plan-memory")).to_contain_text("which has 8.0 GB")
-    expect(page.locator("#plan-memory")).to_contain_text("other programs 1.0 GB")
-    expect(page.locator("#suggested")).to_contain_text("Recommended here: allenai/Olmo-3-7B-Instruct", timeout=LONG)
+    expect(page.locator("#plan-memory")).to_contain_text("7 GB of 8 GB are free now")
+    page.get_by_text("Memory by part").click()
+    expect(page.locator("#plan-memory")).to_contain_text("other programs 1 GB")
+    expect(page.locator("#suggested")).to_contain_text("allenai/Olmo-3-7B-Instruct", timeout=LONG)
     expect(page.locator("#suggested")).to_contain_text("QLoRA")
     choose_model(page, "Qwen2.5-7B")
-    expect(page.locator("#plan-memory")).to_contain_text("No, it does not fit", timeout=LONG)
-    page.click("#remedy-0")
+    expect(page.locator("#plan-memory")).to_contain_text("Doesn't fit", timeout=LONG)
+    expect(page.locator("#start-training")).to_be_disabled()
+    page.locator("#plan-memory .ts-offer").first.click()
     expect(page.locator("#train-model input")).to_have_value(re.compile("Olmo-3-7B"), timeout=LONG)
-    expect(page.locator("#plan-memory")).to_contain_text(re.compile("Yes"), timeout=LONG)
-    expect(page.locator("#remedy-0")).to_be_hidden()
-    page.get_by_text("The same on other cards").click()
+    expect(page.locator("#plan-memory")).to_contain_text(re.compile("^(Fits|Tight)"), timeout=LONG)
+    expect(page.locator("#plan-memory .ts-offer")).to_have_count(0)
+    page.get_by_text("The same on other GPUs").click()
     expect(page.locator("#other-cards")).to_contain_text("80 GB", timeout=LONG)
-    expect(page.locator("#other-cards")).to_contain_text("The largest models of the list")
+    expect(page.locator("#other-cards")).to_contain_text("The largest models of the catalog")
 
 
 def test_what_a_person_fixed_is_offered_with_its_price(page):
     choose_model(page, "Qwen2.5-1.5B")
-    page.get_by_text("All settings").click()
+    train_step(page, "settings")
     page.fill("#setting-micro_batch input", "8")
     page.fill("#setting-effective_batch input", "8")
     page.fill("#setting-max_length input", "4096")
-    expect(page.locator("#plan-memory")).to_contain_text("No, it does not fit", timeout=LONG)
-    offer = page.locator(".ts-remedy:visible", has_text="Maximum length 4096")
+    expect(page.locator("#plan-memory")).to_contain_text("Doesn't fit", timeout=LONG)
+    offer = page.locator("#plan-memory .ts-offer", has_text="Maximum length 4096")
     expect(offer.first).to_contain_text("of the rows")
     offer.first.click()
-    expect(page.locator("#plan-memory")).to_contain_text("Yes", timeout=LONG)
-    expect(page.locator("#setting-micro_batch")).to_contain_text("Yours")
+    expect(page.locator("#plan-memory")).to_contain_text(re.compile("^(Fits|Tight)"), timeout=LONG)
+    chosen(page, "micro_batch", "8")
 
 
 def test_a_preset_of_ones_own(page):
-    page.get_by_text("All settings").click()
-    expect(page.locator("#setting-epochs")).to_contain_text("Now 3 (preset)", timeout=LONG)
+    train_step(page, "settings")
+    from_preset(page, "3")
     page.fill("#setting-epochs input", "7")
-    expect(page.locator("#setting-epochs")).to_contain_text("Yours: 7", timeout=LONG)
+    chosen(page, "epochs", "7")
+    page.get_by_text("Save or delete a preset of your own").click()
     page.fill("#preset-name textarea, #preset-name input", "Long letters")
     page.click("#save-preset")
-    expect(page.locator("#preset-told")).to_contain_text("Kept as 'Long letters'", timeout=LONG)
+    expect(page.locator("#preset-told")).to_contain_text("Saved as “Long letters”", timeout=LONG)
     expect(page.locator("#preset")).to_contain_text("Long letters")
-    expect(page.locator("#setting-epochs")).to_contain_text("Now 7 (preset)", timeout=LONG)
-    expect(page.locator("#setting-epochs input")).to_have_value("")
+    from_preset(page, "7")
     page.reload()
     go(page, "Train")
     expect(page.locator("#preset")).to_contain_text("Long letters", timeout=LONG)
     page.locator("#preset").get_by_text("Long letters").click()
-    expect(page.locator("#setting-epochs")).to_contain_text("Now 7 (preset)", timeout=LONG)
-    page.get_by_text("All settings").click()
+    from_preset(page, "7")
+    page.get_by_text("Save or delete a preset of your own").click()
     page.fill("#preset-name textarea, #preset-name input", "Balanced")
     page.click("#save-preset")
     expect(page.locator("#preset-told")).to_contain_text("can't be called 'Balanced'", timeout=LONG)
-    page.click("#forget-preset")
+    page.click("#delete-preset")
     expect(page.locator("#preset")).not_to_contain_text("Long letters", timeout=LONG)
 
 
@@ -115,15 +123,16 @@ def test_rows_that_would_be_lost_are_said_and_mended_with_one_click(tmp_path, br
         page = browser.new_page(viewport={"width": 1280, "height": 1000})
         page.goto(app.url)
         go(page, "Train")
-        expect(page.locator("#plan-card")).to_contain_text("to learn from", timeout=LONG)
+        expect(page.locator("#plan-card")).to_contain_text("training", timeout=LONG)
+        train_step(page, "model")
         page.locator("#train-model input").fill(str(folder))
         page.keyboard.press("Enter")
         expect(page.locator("#plan-rows")).to_contain_text("does not support system messages", timeout=LONG)
-        expect(page.locator("#plan-rows")).to_contain_text("Training will not start like this")
-        page.click("#start-training")
-        expect(page.locator("body")).to_contain_text("fold_system=true", timeout=LONG)
-        page.click("#fix-0")
-        expect(page.locator("#fix-0")).to_be_hidden(timeout=LONG)
-        expect(page.locator("#plan-card")).not_to_contain_text("(of ")
+        expect(page.locator("#plan-problems")).to_contain_text("Training doesn't start with these rows lost")
+        expect(page.locator("#plan-card")).to_contain_text(" of ")
+        expect(page.locator("#start-training")).to_be_disabled()
+        page.locator("#plan-rows .ts-offer").first.click()
+        expect(page.locator("#plan-rows .ts-offer")).to_have_count(0, timeout=LONG)
+        expect(page.locator("#start-training")).to_be_enabled()
         page.close()
     end_all(tmp_path)

@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import end_all, running
 from tests.browser.test_journey import LONG
-from tests.browsing import go, here
+from tests.browsing import chosen, go, here, train_step
 from tuner import runs
 from tuner.paths import Workspace
 
@@ -51,13 +51,14 @@ def test_the_runs_tab(filled, browser):
     page.keyboard.press("Escape")
     page.click("#reuse-run")
     expect(here(page)).to_have_text("Train", timeout=LONG)
-    expect(page.locator("#setting-learning_rate")).to_contain_text("Yours: 0.003", timeout=LONG)
-    page.get_by_text("All settings").click()
+    train_step(page, "settings", "effort")
+    chosen(page, "learning_rate", "0.003")
     page.fill("#setting-max_steps input", "4000")
-    expect(page.locator("#setting-max_steps")).to_contain_text("Yours: 4000", timeout=LONG)
+    chosen(page, "max_steps", "4000")
     page.fill("#setting-epochs input", "1000")
+    train_step(page, "review")
     page.fill("#run-name textarea, #run-name input", "long one")
-    expect(page.locator("#plan-card")).to_contain_text("steps of", timeout=LONG)
+    expect(page.locator("#plan-card")).to_contain_text("1,000 epochs", timeout=LONG)
     page.click("#start-training")
     expect(page.locator("#progress")).to_contain_text(re.compile("long one.*step [1-9]", re.S), timeout=LONG)
     page.click("#stop-run")

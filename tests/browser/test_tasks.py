@@ -5,7 +5,7 @@ import re
 from playwright.sync_api import expect
 
 from tests.browser.test_journey import LONG
-from tests.browsing import go
+from tests.browsing import chosen, go, train_step
 
 
 def test_a_classifier_from_the_sample_to_its_bars(app, browser):
@@ -15,12 +15,13 @@ def test_a_classifier_from_the_sample_to_its_bars(app, browser):
     page.click("#sample-tickets")
     expect(page.locator("#data-summary")).to_contain_text("tickets.csv", timeout=LONG)
     page.click("#use-data")
-    expect(page.locator("#plan-card")).to_contain_text("Puts a head on the model", timeout=LONG)
+    expect(page.locator("#plan-rows")).to_contain_text("Puts a head on the model", timeout=LONG)
+    train_step(page, "settings")
     page.get_by_text("Which method should I use?").click()
     expect(page.locator("#proposal")).to_contain_text("LoRA", timeout=LONG)
     expect(page.locator("#methods")).to_contain_text("Bottleneck adapter")
     page.fill("#setting-epochs input", "2")
-    expect(page.locator("#setting-epochs")).to_contain_text("Yours: 2", timeout=LONG)
+    chosen(page, "epochs", "2")
     page.click("#start-training")
     expect(page.locator("#progress")).to_contain_text("finished", timeout=2 * LONG)
     expect(page.locator("#progress")).to_contain_text(re.compile(r"accuracy 0\.\d+ \(0\.\d+ before\)|accuracy 1\.0"))
@@ -42,6 +43,7 @@ def test_the_hub_is_searched_as_one_types(tmp_path, browser):
             page = browser.new_page()
             page.goto(app.url)
             go(page, "Train")
+            train_step(page, "model")
             expect(page.locator("#model-facts")).to_contain_text("million parameters", timeout=LONG)
             box = page.locator("#train-model input")
             box.click()

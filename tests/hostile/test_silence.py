@@ -115,10 +115,10 @@ def test_a_path_that_is_typed_is_not_sent_to_the_hub(monkeypatch):
 def test_visitors_of_a_space_search_no_hub(tmp_path, monkeypatch):
     from types import SimpleNamespace
 
-    from ui.pages import train
     from ui.session import AppContext
+    from ui.train_views import model_view
 
-    monkeypatch.setattr(train.hub, "search", lambda words: pytest.fail(f"asked the Hub for {words}"))
-    tab = SimpleNamespace(house=AppContext(tmp_path, guest=True), offers=lambda ws: [])
+    monkeypatch.setattr(model_view.hub, "search", lambda words: pytest.fail(f"asked the Hub for {words}"))
+    tab = SimpleNamespace(context=AppContext(tmp_path, guest=True), offers=lambda ws: [])
     event, request = SimpleNamespace(input_value="qwen"), SimpleNamespace(session_hash="one", client=None)
-    assert train.TrainPage.on_type(tab, event, request)[1] == ""
+    assert model_view.ModelView.on_type(tab, event, request)[1] == ""

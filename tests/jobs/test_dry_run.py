@@ -364,13 +364,15 @@ def page_view(ws) -> DryRunView:
     import gradio as gr
 
     with gr.Blocks():
-        view = DryRunView(AppContext(ws.home, ws.machine))
-    view.request_of = lambda model, data, given: {"model": model, "data": data, **given[0]}
-    return view
+        return DryRunView(AppContext(ws.home, ws.machine))
+
+
+def draft(data: str | None) -> dict:
+    return {"model": "starter", "data": data, "preset": "balanced", "chosen": {"device": "cpu"}}
 
 
 def test_the_page_shows_progress_and_the_true_figure(ws, data):
-    steps = list(page_view(ws).on_measure("starter", data.ref, "balanced", Request(), {"device": "cpu"}))
+    steps = list(page_view(ws).on_measure(draft(data.ref), Request()))
     assert len(steps) > 3 and all("progressbar" in s[2] and s[1]["visible"] and s[3] for s in steps[:-1])
     assert "Measured on the longest rows: it took" in steps[-1][2] and not steps[-1][1]["visible"] and steps[-1][3] is None
     assert not list(ws.jobs.glob("measure*"))
@@ -378,13 +380,13 @@ def test_the_page_shows_progress_and_the_true_figure(ws, data):
 
 def test_the_page_can_take_it_back(ws, data):
     view = page_view(ws)
-    going = view.on_measure("starter", data.ref, "balanced", Request(), {"device": "cpu"})
+    going = view.on_measure(draft(data.ref), Request())
     view.on_cancel(next(going)[3], Request())
     assert "taken back" in list(going)[-1][2]
-    (problem,) = list(view.on_measure("starter", None, "balanced", Request(), {"device": "cpu"}))
+    (problem,) = list(view.on_measure(draft(None), Request()))
     assert "No data was chosen" in problem[2] and not problem[1]["visible"]
 
 
 def test_progress_and_results_are_escaped():
     now = {"step": 0, "steps": 2, "reason": "<img src=x>", "eta_seconds": 12}
-    assert "<img" not in dry_run_view.going(now) and "about 12 seconds left" in dry_run_view.going(now)
+    assert "<img" not in dry_run_view.going(now) and "12 sec left" in dry_run_view.going(now)

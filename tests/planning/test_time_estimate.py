@@ -23,7 +23,8 @@ from tuner.runs import Progress
 from tuner.settings import parsing
 from tuner.settings.run_config import Settings
 from tuner.system import machine
-from ui.components import html
+from ui.components import html, units
+from ui.train_views import summary_view
 
 CARD = Device("cuda:0", "cuda", "NVIDIA L4", 24 * 10**9, 24 * 10**9, 121, watts=72)
 CPU = Device("cpu", "cpu", "CPU with 2 cores", 16 * 10**9, 16 * 10**9, 0.2, watts=20)
@@ -176,8 +177,8 @@ def test_energy_and_cost_follow_from_time(monkeypatch):
     monkeypatch.setenv("TUNESMITH_HOURLY_COST", "1.80 USD")
     p = plan()
     assert p.cost == {"low": 1.8 * p.seconds_low / 3600, "high": 1.8 * p.seconds_high / 3600, "currency": "USD"}
-    card = html.plan_card(p, 2000, 100)
-    assert " Wh, " in card and "USD" in card and human_range(p.seconds_low, p.seconds_high) in card
+    card = summary_view.facts(p, 2000, 100)
+    assert " Wh, " in card and "USD" in card and units.span(p.seconds_low, p.seconds_high) in card
     for wrong in ("cheap", "1.80", "-1 USD", "1,80 USD", "1 <b>"):
         monkeypatch.setenv("TUNESMITH_HOURLY_COST", wrong)
         with pytest.raises(SettingError) as caught:

@@ -18,7 +18,7 @@ from tuner.settings import run_config
 from ui.components import html
 from ui.pages.train import TrainPage
 from ui.session import AppContext
-from ui.train_views.form import show
+from ui.train_views.draft import Draft
 
 PLANS = {  # warning -> (cell of test_plan_truth, settings) whose plan has it
     "rows_cut": ("late", {"max_length": 64}),
@@ -69,14 +69,14 @@ def test_a_plans_warnings_are_in_the_page_the_terminal_and_the_json(ws, tmp_path
     terminal = capsys.readouterr().out
     with gr.Blocks():
         tab = TrainPage(AppContext(ws.home, ws.machine), gr.BrowserState({}))
-    given = [show(n, values.get(n)) for n in tab.widgets]
-    page = texts_of(tab.show(ws, str(model), ds.ref, None, given))
+    training.prepare(ws, values)  # all rows are counted
+    page = texts_of(tab.plan(ws, Draft(preset=None).with_settings(values), None))
     for place in (terminal, page):
         assert warning["message"] in place and warning["remedy"] in place, name
         assert all(f["title"] in place for f in warning["fixes"])
     if name == "settings_ignored":
         assert set(document["ignored"]) == {"class_weights", "chat_template"}
-        assert page.count("▲ Not used.") == 2, "beside both fields"
+        assert page.count('"warning": "Not used: ') == 2, "beside both fields"
     for note in document["notes"]:
         assert note in terminal and note in page
     for question in document["question"]:

@@ -202,14 +202,14 @@ def test_the_form_refuses_each_impossible_cell_beside_its_field(ws, families):
 
     from ui.pages.train import TrainPage
     from ui.session import AppContext
+    from ui.train_views.draft import Draft
 
     with gr.Blocks():
         form = TrainPage(AppContext(ws.home, ws.machine), gr.BrowserState({}))
-    names, before = list(form.widgets), len(form.outputs) - len(form.widgets)
     for method, objective, family in IMPOSSIBLE:
-        given = [{"method": method, "objective": objective}.get(n) for n in names]
-        out = form.show(ws, families[family], None, "balanced", given)
-        infos = {n: update["info"] for n, update in zip(names, out[before:], strict=True)}
-        marked = [n for n, text in infos.items() if text.startswith("▲")]
+        draft = Draft(model=families[family], chosen={"method": method, "objective": objective})
+        out = dict(zip(form.shown, form.plan(ws, draft, None), strict=True))
+        fields = json.loads(out[form.fields])["fields"]
+        marked = [n for n, state in fields.items() if state["error"]]
         assert marked and set(marked) <= {"objective", "method"}, (method, objective, family)
-        assert "hoose" in infos[marked[0]]
+        assert "hoose" in fields[marked[0]]["error"] and not out[form.start]["interactive"]

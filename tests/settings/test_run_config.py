@@ -150,7 +150,7 @@ def test_every_setting_of_the_worker_reaches_the_trainer_or_the_model():
 def test_every_setting_is_shown_once():
     from ui.train_views import form
 
-    shown = [*form.names(simple=True), *form.names(simple=False), *form.OWN]
+    shown = [*form.FIRST, *(n for names in form.groups().values() for n in names), *form.OWN]
     assert sorted(shown) == sorted(FIELDS)
 
 
@@ -158,7 +158,7 @@ def test_the_form_gives_back_what_it_shows():
     from ui.train_views import form
 
     for name in FIELDS:
-        values = [*(run_config.choices(name) or []), *([True, False] if run_config.base_type(name) is bool else []), None]
+        values = [*(run_config.choices(name) or []), *([True, False] if run_config.base_type(name) is bool else [None])]
         values += [["q", "v"]] if name == "lora_targets" else []
         for value in values:
             assert form.read(name, form.show(name, value)) == value, name

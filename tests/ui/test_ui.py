@@ -10,9 +10,9 @@ from tuner.settings.run_config import Settings
 from ui.components import charts, html
 from ui.data_views.upload import UploadView
 from ui.pages import chat
-from ui.pages.train import command
 from ui.session import AppContext, Session
 from ui.train_views import form
+from ui.train_views.command import command
 
 NASTY = '<img src=x onerror="alert(1)">'
 
@@ -42,7 +42,8 @@ def test_errors_stand_beside_their_fields():
     with pytest.raises(Problems) as raised:
         parsing.parse({"epochs": 0, "lora_rank": 0, "seed": -1})
     assert set(html.field_errors(raised.value)) == {"epochs", "lora_rank", "seed"}
-    assert form.info("epochs", None, html.field_errors(raised.value)["epochs"]).startswith("▲")
+    states = form.with_errors({}, {"epochs": 0}, html.field_errors(raised.value))
+    assert "above 0" in states["epochs"]["error"] and states["epochs"]["by"] == "you" and not states["beta"]["error"]
 
 
 VALUES = {str: "x", int: 3, float: 0.25, bool: True}
@@ -52,12 +53,12 @@ VALUES = {str: "x", int: 3, float: 0.25, bool: True}
 def test_a_setting_goes_through_its_widget_and_back(name):
     form.widget(name)
     value = (run_config.choices(name) or [VALUES[run_config.base_type(name)]])[0]
-    for v in (value, None, *([False] if run_config.base_type(name) is bool else [])):
+    for v in (value, False if run_config.base_type(name) is bool else None):
         assert form.read(name, form.show(name, v)) == v
 
 
 def test_lists_and_numbers_survive_the_form_and_the_command_line():
-    assert form.read("lora_targets", form.show("lora_targets", ["q", "v"])) == ["q", "v"]
+    assert form.read("lora_targets", form.show("lora_targets", ["q", "v"])) == form.read("lora_targets", "q v") == ["q", "v"]
     line = command(
         {"model": "starter", "data": "a b@1", "learning_rate": 1e-4, "lora_targets": ["q", "v"], "packing": False, "method": "full"},
         "quick",

@@ -30,10 +30,11 @@ def data_facts(
     """Counts of a dataset in tokens of a model. All rows are counted in a process beside this one, once for a version of the data; for those
     that are not counted within `wait` seconds (None: waits for it) a sample speaks, or a guess. `each` hears how far it is."""
     rows, labels, weighted = ds.rows - ds.held_out, labels_of(ds), "weight" in ds.mapping
-    found = token_counting.counts(token_counts.question(ds, model, values or {}), ws, wait, each)
+    q = token_counts.question(ds, model, values or {})
+    found = token_counting.counts(q, ws, wait, each)
     if found is None:
-        told = _guessed(ds, model.facts)
-        return planner.DataFacts(ds.kind, rows, ds.held_out, _mean(told), max(told, default=0), labels, weighted, told)
+        told, counting = _guessed(ds, model.facts), q.folder is not None
+        return planner.DataFacts(ds.kind, rows, ds.held_out, _mean(told), max(told, default=0), labels, weighted, told, counting=counting)
     told = found.lengths()
     labels = max(2, found.train.labels) if found.train.labels and not found.sample else labels
     return planner.DataFacts(ds.kind, rows, ds.held_out, _mean(told), int(told.max(initial=0)), labels, weighted, told, found)

@@ -38,6 +38,7 @@ class DataFacts:
     weighted: bool = False
     lengths: Sequence[int] = field(default=(), compare=False)
     counts: token_counts.Counts | None = field(default=None, compare=False)
+    counting: bool = field(default=False, compare=False)  # the rows are being counted, and no sample of them is there yet
 
     @property
     def exact(self) -> bool:

@@ -65,7 +65,7 @@ def largest(device: Device, objective: str = "chat") -> dict[str, str]:
     for method in SHOWN:
         if method == "qlora" and not device.quantizes:
             continue
-        for entry in sorted(_entries(objective), key=lambda e: -models.catalog_facts(e).parameters):
+        for entry in sorted(entries(objective), key=lambda e: -models.catalog_facts(e).parameters):
             facts = models.catalog_facts(entry)
             if not methods.refusal(method, objective, facts) and not _takes_days(facts, device) and fits(facts, method, device, objective):
                 found[method] = entry["id"]
@@ -73,17 +73,18 @@ def largest(device: Device, objective: str = "chat") -> dict[str, str]:
     return found
 
 
-def _entries(objective: str) -> list[dict[str, Any]]:
+def entries(objective: str) -> list[dict[str, Any]]:
     natural = {"chat": "decoder", "text": "decoder", "preference": "decoder", "reward": "decoder", "seq2seq": "encoder-decoder"}
     return models.catalog_of(natural.get(objective, "encoder"))
 
 
 def _takes_days(facts: models.ModelFacts, device: Device) -> bool:
     """Return whether half a million tokens would take more than a day: such a model fits, but is too slow to suggest."""
-    return _seconds(facts, device) > 24 * HOUR
+    return training_seconds(facts, device) > 24 * HOUR
 
 
-def _seconds(facts: models.ModelFacts, device: Device, objective: str = "chat") -> float:
+def training_seconds(facts: models.ModelFacts, device: Device, objective: str = "chat") -> float:
+    """Return the seconds that half a million tokens of LoRA training take."""
     settings = settings_for("lora", objective, length=512).replace(micro_batch=4, gradient_checkpointing=False)
     if device.kind == "cpu" and not device.bf16:
         settings.precision = "fp32"
@@ -114,11 +115,11 @@ def recommended(device: Device, objective: str = "chat", language: str | None = 
     Of two models of about the same size, the one with the more permissive licence; models in `there` need no download.
     """
     able = []
-    for entry in _entries(objective):
+    for entry in entries(objective):
         facts = models.catalog_facts(entry)
         if entry.get("gated") or language and not speaks(entry, language) or objectives.refusal(objective, facts):
             continue
-        if (seconds := _seconds(facts, device, objective)) <= 24 * HOUR and (method := _method(facts, device, objective)):
+        if (seconds := training_seconds(facts, device, objective)) <= 24 * HOUR and (method := _method(facts, device, objective)):
             able.append(
                 (seconds <= HOUR, round(_size_class(facts.parameters)), _permissive(entry), facts.parameters, entry, method, seconds)
             )
@@ -129,7 +130,7 @@ def recommended(device: Device, objective: str = "chat", language: str | None = 
     speaking = f" that speaks {NAMES.get(language, language)}" if language else ""
     best = f"The largest model{speaking} that trains within an hour on {device.name} ({methods.get(method).title})."
     slow = f"The smallest model{speaking} of the catalog: half a million tokens take about {human_time(seconds)} here."
-    reason = f"{best if fast else slow} Licence: {entry['licence']}."
+    reason = f"{best if fast else slow} License: {entry['licence']}."
     return Suggestion(entry["id"], reason, 0 if entry["id"] in there else size * 2)
 
 

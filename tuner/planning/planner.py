@@ -171,6 +171,11 @@ def guessed(data: DataFacts) -> dict[str, Any]:
         return run_warnings.make(
             "lengths_guessed", message, "Wait until all rows are counted; a run does so before it starts.", severity="info"
         )
+    if data.counting:
+        message = "The lengths are estimated at four characters per token: the rows are being counted."
+        return run_warnings.make(
+            "lengths_guessed", message, "Wait until all rows are counted; a run does so before it starts.", severity="info"
+        )
     message = "The lengths are estimated at four characters per token: the model's tokenizer is not on this computer yet."
     return run_warnings.make("lengths_guessed", message, "All rows are counted after the download, before the first step.", severity="info")
 

@@ -104,17 +104,29 @@ def yaml_value(text: str) -> Any:
 def load_yaml(path: Path) -> dict[str, Any]:
     """Return the settings in a YAML file, with numbers such as 1e-4 read as numbers; `SettingError` if it can't be read."""
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SettingError(
-            f"The file {path.name} can't be read as YAML.",
-            asked=str(error)[:200],
-            available="name: value, one per line",
-            remedy="Write it like the files in presets/.",
-        ) from error
+        return read_yaml(path.read_text(encoding="utf-8"), f"The file {path.name}")
+    except (OSError, UnicodeDecodeError) as error:
+        raise _unreadable(f"The file {path.name}", error) from error
+
+
+def read_yaml(text: str, name: str) -> dict[str, Any]:
+    """Return the settings in a YAML text, as `load_yaml`; `name` is what errors call it."""
+    try:
+        values = yaml.safe_load(text) or {}
+    except yaml.YAMLError as error:
+        raise _unreadable(name, error) from error
     if not isinstance(values, dict):
         parse(values)  # raises the error
-    return {k: yaml_value(v) if isinstance(v, str) and v[:1].isdigit() else v for k, v in values.items()}
+    return {str(k): yaml_value(v) if isinstance(v, str) and v[:1].isdigit() else v for k, v in values.items()}
+
+
+def _unreadable(name: str, error: Exception) -> SettingError:
+    return SettingError(
+        f"{name} can't be read as YAML.",
+        asked=str(error)[:200],
+        available="name: value, one per line",
+        remedy="Write it like the files in presets/.",
+    )
 
 
 def to_yaml(values: dict[str, Any]) -> str:

@@ -14,7 +14,7 @@ class Actions:
 
     def wire(self, handler, inputs: list, outputs: list, **options: Any) -> gr.events.Dependency:
         """`handler(pressed, *inputs)`: `pressed` is read by `value`."""
-        return self.field.input(handler, [self.field, *inputs], outputs, show_progress="hidden", **options)
+        return self.field.change(handler, [self.field, *inputs], outputs, show_progress="hidden", **options)
 
 
 def value(pressed: str | None) -> str:

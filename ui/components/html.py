@@ -1,18 +1,20 @@
 """Small pieces of HTML. Everything that comes from data, a model or a person is escaped here."""
 
+import re
 from collections.abc import Iterable
 from html import escape
 from typing import Any
 
 from tuner import paths, runs
 from tuner.errors import TunerError, translate
-from tuner.formatting import human_bytes, human_range, human_time
+from tuner.formatting import human_bytes, human_time
 from tuner.planning import eta
 from tuner.planning.memory import calibration
 from tuner.runs import run_warnings
 from tuner.settings import objectives
 from ui.components.icons import icon
 
+MOST = 20  # available values that an error lists
 PATH_OF_PAGE = {"home": "./"}  # the others are called as their page
 COLOURS = {
     "weights": "#0f766e",
@@ -43,12 +45,22 @@ def trouble(error: BaseException) -> str:
         return bad(
             f"Something unforeseen went wrong ({type(error).__name__}: {str(error)[:200]}). Nothing was lost; the page's log has the whole story."
         )
-    return "".join(bad(f"{e['message']} {e['remedy']}") for e in known.as_list())
+    return "".join(bad(sentence_of(e)) for e in known.as_list())
+
+
+def sentence_of(error: dict[str, Any]) -> str:
+    """Return an error with its remedy, and with what is available where the remedy names none of it ("Choose among these")."""
+    said = f"{error['message']} {error['remedy']}"
+    listed = [str(a) for a in error["available"]] if isinstance(error["available"], list) else []
+    if not listed or any(re.search(rf"(?<![\w-]){re.escape(a)}(?![\w-])", error["remedy"]) for a in listed):
+        return said
+    more = f" and {len(listed) - MOST:,} more" if len(listed) > MOST else ""
+    return f"{said} Available: {', '.join(listed[:MOST])}{more}."
 
 
 def field_errors(error: TunerError) -> dict[str, str]:
-    """{field: sentence} of all that is wrong with a form."""
-    return {e["field"]: f"{e['message']} {e['remedy']}" for e in error.as_list() if e["field"]}
+    """Return {field: sentence} of all that is wrong with a form."""
+    return {e["field"]: sentence_of(e) for e in error.as_list() if e["field"]}
 
 
 def code(text: str) -> str:
@@ -87,6 +99,12 @@ def gone(kind: str, id: str) -> str:
     return bad(f"There is no {kind} {id[:80]} here: it may have been deleted, or belong to another workspace.")
 
 
+def bar(share: float) -> str:
+    """Return a progress bar (HTML); `share` from 0 to 1."""
+    now = f"{100 * share:.0f}"
+    return f'<div class="ts-bar" role="progressbar" aria-valuenow="{now}" aria-valuemin="0" aria-valuemax="100"><span class="ts-fill" style="width:{now}%"></span></div>'
+
+
 def table(head: list[str], rows: Iterable[Iterable[Any]]) -> str:
     lines = "".join("<tr>" + "".join(f"<td>{escape(str('' if c is None else c))}</td>" for c in row) + "</tr>" for row in rows)
     return f'<table class="ts-table"><tr>{"".join(f"<th>{escape(h)}</th>" for h in head)}</tr>{lines}</table>'
@@ -110,40 +128,6 @@ def strip(device_name: str, free: int, total: int, live: list[runs.Run]) -> str:
 def read_only(folder) -> str:
     """The sentence of a page on a workspace that can only be read; empty where it can be written."""
     return "" if paths.writable(folder) else bad(f"{folder} can't be written to. {paths.READ_ONLY_NOTICE}")
-
-
-def plan_card(plan, rows: int, held_out: int) -> str:
-    settings = plan.settings
-    share = plan.trainable_parameters / max(1, plan.total_parameters)
-    lines = [
-        _used(plan, rows, held_out),
-        f"{settings.epochs:g} {'pass' if settings.epochs == 1 else 'passes'}, {plan.steps:,} steps of {settings.effective_batch} rows",
-        f"about {human_range(plan.seconds_low, plan.seconds_high)}" + effort(plan),
-        f"{plan.trainable_parameters:,} of {plan.total_parameters:,} parameters are trained ({share:.1%})",
-        f"tested every {settings.eval_steps} steps and saved every {settings.save_steps} ({human_bytes(plan.checkpoint_bytes)} on disk each); the best "
-        "state is kept"
-        + (f", and the run ends after {settings.early_stopping} tests without a better one" if settings.early_stopping else ""),
-    ]
-    notes = "".join(f"<li><b>{escape(n)}</b></li>" for n in plan.notes)
-    return f'<div class="ts-card"><b>Plan</b><ul>{"".join(f"<li>{escape(x)}</li>" for x in lines)}{notes}</ul></div>'
-
-
-def _used(plan, rows: int, held_out: int) -> str:
-    """How many rows are trained and validated with; of those that were set aside for it, where that is fewer."""
-    if not plan.rows:
-        return f"{rows:,} rows to learn from, {held_out:,} held out to test with"
-    there, held = plan.rows["rows"], plan.rows["held_out"]["rows"]
-    fewer = sum(plan.rows["left_out"].values()) or sum(plan.rows["held_out"]["left_out"].values())
-    of = f" (of {rows:,} and {held_out:,})" if fewer else ""
-    return f"{there:,} rows to learn from, {held:,} held out to test with{of}"
-
-
-def effort(plan) -> str:
-    """', about 12 Wh, 0.10 to 0.20 USD': what is known of it."""
-    parts = [f"about {plan.energy_wh:.2g} Wh" if plan.energy_wh < 10 else f"about {plan.energy_wh:,.0f} Wh"] if plan.energy_wh else []
-    if c := plan.cost:
-        parts.append(f"{c['low']:.2f} to {c['high']:.2f} {c['currency']}")
-    return "".join(f", {p}" for p in parts)
 
 
 def progress(run: runs.Run) -> str:

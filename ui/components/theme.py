@@ -2,7 +2,7 @@
 
 import gradio as gr
 
-WEIGHTS = (400, 600)  # the only ones in the package
+WEIGHTS = (400, 700)  # the whole letters of the package; its 600 has a part of them, and browsers take 700 for it
 SYSTEM = ["ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "Arial", "sans-serif"]
 MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "Liberation Mono", "monospace"]
 SIZES = gr.themes.Size(name="text", xxs="11px", xs="12px", sm="13px", md="14px", lg="14px", xl="18px", xxl="24px")
@@ -110,6 +110,37 @@ CSS = """
 .ts-button { display: inline-flex; align-items: center; gap: .4em; min-height: 32px; padding: 0 12px; border: 1px solid var(--input-border-color); border-radius: var(--button-large-radius); background: var(--button-secondary-background-fill); color: var(--body-text-color) !important; font-size: 13px; font-weight: 600; text-decoration: none !important; cursor: pointer; }
 .ts-button:hover { background: var(--button-secondary-background-fill-hover); }
 .ts-button.primary { background: var(--button-primary-background-fill); color: var(--button-primary-text-color) !important; border-color: var(--button-primary-border-color); }
+.ts-steps { display: flex; flex-wrap: wrap; gap: 4px 8px; list-style: none; margin: 0 0 8px; padding: 0; border-bottom: 1px solid var(--border-color-primary); }
+.ts-steps button { display: flex; align-items: center; gap: 8px; min-height: 40px; padding: 0 12px 0 4px; border: 0; border-bottom: 2px solid transparent; background: none; color: var(--body-text-color-subdued); font-size: 14px; cursor: pointer; }
+.ts-steps button[aria-current] { border-bottom-color: var(--color-accent); color: var(--body-text-color); font-weight: 600; }
+.ts-number { display: inline-grid; place-items: center; width: 22px; height: 22px; border: 1px solid currentColor; border-radius: 50%; font-size: 12px; font-weight: 600; }
+.ts-steps [aria-current] .ts-number { background: var(--button-primary-background-fill); border-color: transparent; color: var(--button-primary-text-color); }
+.ts-steps [data-wrong] .ts-number { background: #B42318; border-color: #B42318; color: #FFFFFF; font-size: 0; } .ts-steps [data-wrong] .ts-number::before { content: "!"; font-size: 13px; }
+html[data-train-step=dataset] .ts-step:not(#step-dataset), html[data-train-step=model] .ts-step:not(#step-model), html[data-train-step=settings] .ts-step:not(#step-settings), html[data-train-step=review] .ts-step:not(#step-review) { display: none !important; }
+#train-summary { position: sticky; top: 44px; max-height: calc(100vh - 56px); overflow: auto; gap: 12px; padding: 16px; border: 1px solid var(--border-color-primary); border-radius: 8px; background: var(--background-fill-primary); }
+#plan-card { display: grid; grid-template-columns: max-content 1fr; gap: 4px 12px; margin: 0; } #plan-card dt { color: var(--body-text-color-subdued); } #plan-card dd { margin: 0; }
+.ts-note { border-left: 3px solid var(--border-color-primary); padding: 4px 0 4px 12px; margin: 8px 0; } .ts-note p { margin: 4px 0; } .ts-note.bad { border-color: #B42318; } .ts-note.warning { border-color: #D97706; }
+.ts-offers { display: flex; flex-direction: column; gap: 4px; align-items: flex-start; } .ts-offer { text-align: left; min-height: 32px; padding: 4px 12px; white-space: normal; }
+.gradio-container .ts-fields > .form, .gradio-container .ts-fields { display: grid !important; grid-template-columns: repeat(auto-fill, minmax(min(220px, 100%), 1fr)); gap: 8px; align-items: start; }
+.gradio-container .ts-fields > .form { grid-column: 1 / -1; border: 0; background: none; overflow: visible; }
+.gradio-container .ts-fields .block.padded { overflow: visible !important; border: 0 !important; background: none; padding: 8px 8px 4px 0 !important; }
+.ts-fields label.block.container { padding: 0; margin: 0; } .ts-help { margin: 4px 0 0; font-size: 12px; color: var(--body-text-color-subdued); }
+.gradio-container .ts-group-head { margin: -8px 0; }
+.ts-group:not(.open), [data-off] { display: none !important; }
+.ts-fold { display: flex; width: 100%; align-items: center; gap: 8px; min-height: 40px; padding: 0 4px; border: 0; border-top: 1px solid var(--border-color-primary); background: none; color: var(--body-text-color); font-size: 14px; font-weight: 600; cursor: pointer; }
+.ts-fold::before { content: "▸"; width: 1em; } .ts-fold[aria-expanded=true]::before { content: "▾"; } .ts-fold:has([data-off]) { display: none; }
+.ts-count { font-weight: 400; color: var(--body-text-color-subdued); }
+.gradio-container .container > .wrap:has(> .wrap-inner) { border-color: var(--input-border-color) !important; } .gradio-container button.label-wrap { text-align: left; }
+.ts-by { display: flex; flex-wrap: wrap; align-items: center; gap: 6px; margin-top: 4px; font-size: 12px; }
+.ts-chip { padding: 0 8px; border: 1px solid var(--border-color-primary); border-radius: 99px; color: var(--body-text-color-subdued); } .ts-chip.you { border-color: var(--color-accent); color: var(--body-text-color); font-weight: 600; }
+.ts-reset, .ts-link { padding: 0; border: 0; background: none; color: var(--link-text-color); font-size: inherit; text-align: left; text-decoration: underline; cursor: pointer; } .ts-link[aria-pressed=true] { font-weight: 600; text-decoration: none; color: inherit; }
+.ts-why { position: relative; } .ts-why summary { display: grid; place-items: center; width: 18px; height: 18px; border: 1px solid var(--input-border-color); border-radius: 50%; font: italic 600 11px Georgia, serif; cursor: pointer; list-style: none; } .ts-why summary::-webkit-details-marker { display: none; }
+.ts-why[open] > div { position: absolute; z-index: 30; top: 24px; left: -24px; width: 260px; padding: 8px 12px; border: 1px solid var(--border-color-primary); border-radius: 8px; background: var(--background-fill-primary); box-shadow: 0 4px 16px #0f172a33; font-size: 13px; } .ts-why p { margin: 4px 0; }
+.ts-field-error { margin: 4px 0 0; color: #B42318; font-size: 13px; } .dark .ts-field-error { color: #FCA5A5; } .ts-field-warning { margin: 4px 0 0; color: #92500B; font-size: 13px; } .dark .ts-field-warning { color: #FBBF24; }
+.block:has(> .ts-below .ts-field-error) :is(input, textarea, .wrap) { border-color: #B42318 !important; }
+.ts-scroll { max-height: 420px; overflow: auto; border: 1px solid var(--border-color-primary); border-radius: 8px; padding: 0 12px; } .ts-scroll th { position: sticky; top: 0; background: var(--background-fill-primary) !important; z-index: 1; } tr.chosen td { background: color-mix(in srgb, var(--color-accent) 10%, transparent) !important; }
+.gradio-container .html-container { padding: 0 !important; }
+.gradio-container.gradio-container { overflow: visible !important; overflow-x: clip !important; }
 .ts-title { padding: .2rem 0 .4rem; } :is(#strip, .ts-title, .ts-title > *) :is(.html-container, .prose), .ts-title.html-container { padding: 0 !important; }
 .gradio-container button:is(.lg, .sm, .md) { flex: 0 0 auto !important; width: fit-content; max-width: 100%; min-width: 0 !important; min-height: 36px; padding: 0 16px; font-size: 14px; font-weight: 600; }
 #label-verdicts button { flex: 1 1 0 !important; min-height: 44px; }
@@ -182,6 +213,7 @@ HEAD = """<style>
   #side-bar { position: fixed; inset: 0 auto 0 0; width: 200px; padding: 1rem .75rem; border-right: 1px solid var(--border-color-primary); background: var(--body-background-fill); z-index: 20; overflow: auto; }
   #menu > summary { pointer-events: none; } #menu > summary span { display: none; }
 }
+@media (max-width: 1000px) { #train-summary { position: static !important; max-height: none !important; } #train-columns { flex-direction: column; } #train-columns > * { width: 100%; } }
 @media (max-width: 640px) { .gradio-container > .main, .gradio-container .fillable { padding: .5rem !important; } .ts-turn b { display: block; } }
 @media (prefers-reduced-motion: reduce) { * { animation: none !important; transition: none !important; } }
 </style>

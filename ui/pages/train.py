@@ -1,6 +1,12 @@
-"""Choose model, preset and method; see what it will take and do before it starts; start it."""
+"""Dataset, model, settings, review: four steps, and beside them what the run would take and do. Start it when nothing is wrong.
 
-import shlex
+`draft` (in the browser) is what a person asked for; every event makes another draft, and `plan` draws the page of it.
+"""
+
+import json
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
@@ -8,217 +14,341 @@ from tuner import models
 from tuner.data.store import store
 from tuner.errors import TunerError
 from tuner.jobs import training
-from tuner.models import hub
 from tuner.paths import Workspace
-from tuner.settings import parsing, presets, run_config
-from ui.components import dropdowns, html
+from tuner.planning.planner import Plan
+from tuner.settings import run_config
+from ui.components import dropdowns, html, units
+from ui.components.actions import Actions
+from ui.components.html import escape
 from ui.session import AppContext, Session
-from ui.train_views import form
+from ui.text import term, text
+from ui.train_views import acts, form, preset_view, rows_view, summary_view
+from ui.train_views.draft import STARTER, Draft
 from ui.train_views.dry_run_view import DryRunView
-from ui.train_views.memory_view import MemoryView
+from ui.train_views.memory_view import OtherCards
 from ui.train_views.method_view import MethodView
+from ui.train_views.model_view import ModelView
 from ui.train_views.preset_view import PresetView
 from ui.train_views.rows_view import RowsView
-from ui.train_views.suggestion_view import SuggestionView, objective_of
+from ui.train_views.yaml_view import YamlView
 
-STARTER = "starter"
-PATIENCE = 2.0  # seconds that a plan waits for the count of all rows; a larger dataset is planned from a sample until then
+PATIENCE = 0.2  # seconds that a plan waits for the count of all rows; then it is made from a sample, and again when the count is there
+STEPS = ("dataset", "model", "settings", "review")
 
 
 class TrainPage:
     def __init__(self, context: AppContext, session: gr.BrowserState):
         self.context, self.session = context, session
-        self.data = gr.Dropdown(
-            [], label="Learn from (data)", info=run_config.FIELDS["data"].description, elem_id="train-data", interactive=True
-        )
-        self.model = gr.Dropdown(
-            [STARTER],
-            value=STARTER,
-            label="Model",
-            info="Choose one, write to search the Hub, or give a folder's path.",
-            allow_custom_value=not context.guest,
-            elem_id="train-model",
-            interactive=True,
-        )
-        self.found = gr.HTML(elem_id="hub-found")
-        self.about = gr.HTML(elem_id="model-facts")
-        self.suggest = SuggestionView(context)
-        found = presets.listing()
-        self.preset = gr.Radio(
-            [(p.title, p.name) for p in found],
-            value="balanced",
-            label="Effort (preset)",
-            info=" ".join(f"{p.title}: {p.sentence}" for p in found),
-            elem_id="preset",
-        )
-        self.widgets: dict[str, gr.components.Component] = {}
-        with gr.Row():
-            for name in form.names(simple=True):
-                self.widgets[name] = form.widget(name)
-        self.which = MethodView(context)
-        with gr.Accordion("All settings: each with its reason; what you change stays yours", open=False, elem_id="all-settings"):
-            for group, title in run_config.GROUPS.items():
-                gr.Markdown(f"**{title}**")
-                with gr.Row():
-                    for name in form.names(simple=False):
-                        if run_config.group_of(name) == group:
-                            self.widgets[name] = form.widget(name)
-            self.mine = PresetView(context)
-        self.problems = gr.HTML(elem_id="plan-problems")
-        with gr.Row():
-            with gr.Column(min_width=300):
-                self.fit = MemoryView(context)
-                self.measuring = DryRunView(context)
-            with gr.Column(min_width=300):
-                self.plan = gr.HTML(elem_id="plan-card")
-                self.rows = RowsView(context)
-        with gr.Accordion("The same as a command, and as YAML", open=False):
-            self.command = gr.Code(label="Command", language="shell", interactive=False)
-            self.yaml = gr.Code(label="YAML (for: tunesmith train FILE.yaml)", language="yaml", interactive=False)
-        with gr.Row():
+        self.draft = gr.BrowserState({}, storage_key="tunesmith-draft", secret="tunesmith")  # settings only: nothing in it is secret
+        self.fields = gr.Textbox(visible="hidden", show_label=False, elem_id="train-fields", elem_classes=["ts-hidden"])
+        self.actions = Actions(acts.ACT)
+        self.apply_again = gr.Button(visible="hidden", elem_id="train-apply", elem_classes=["ts-hidden"])
+        gr.HTML(stepper(), elem_id="steps", padding=False)
+        with gr.Row(elem_id="train-columns", equal_height=False):
+            with gr.Column(scale=3, min_width=320, elem_id="train-steps"):
+                self._steps()
+            with gr.Column(scale=2, min_width=300, elem_id="train-summary"):
+                self._summary()
+        form_shown = [self.draft, self.fields, self.data, self.about_data, self.model.model, *self.model.outputs]
+        beside = [self.summary, self.warnings, self.problems, self.anyway, self.start, self.rows.pending]
+        self.shown = [*form_shown, self.presets.preset, self.presets.about, *beside, self.name, self.chosen, *self.yaml.outputs]
+        self.started = [self.session, self.draft, self.start, self.cancel, self.starting]
+        self._wire()
+
+    def _steps(self) -> None:
+        """Build the four steps; one is in view at a time (train.js)."""
+        with step("dataset"):
+            self.data = gr.Dropdown([], label=text("setting-data.label"), elem_id="train-data", interactive=True)
+            self.about_data = gr.HTML(elem_id="train-about-data")
+            gr.HTML(onward("model"), padding=False)
+        with step("model"):
+            self.model = ModelView(self.context)
+            gr.HTML(onward("settings"), padding=False)
+        with step("settings"):
+            self.presets = PresetView(self.context)
+            self._settings()
+            gr.HTML(onward("review"), padding=False)
+        with step("review"):
             self.name = gr.Textbox(
-                label="Name of the run",
-                info="Yours to choose; it can be changed later.",
-                placeholder="made from data and model",
-                max_lines=1,
-                elem_id="run-name",
+                label=text("train-name.label"), placeholder=text("train-name.placeholder"), max_lines=1, elem_id="run-name"
             )
-            self.anyway = gr.Checkbox(
-                label="Start even if it does not fit", info="The estimate may be wrong; what happens is up to the device."
-            )
-        self.start = gr.Button("Start training", variant="primary", elem_id="start-training")
-        self.inputs = [self.model, self.data, self.preset, *self.widgets.values()]
-        told = [*self.fit.outputs, *self.rows.outputs, *self.suggest.outputs]
-        self.outputs = [self.problems, self.plan, self.about, self.command, self.yaml, *told, *self.widgets.values()]
-        if not context.guest:
-            self.model.key_up(
-                self.on_type, None, [self.model, self.found], trigger_mode="multiple", show_progress="hidden", concurrency_limit=1
-            )
-        self.again = gr.State(0)  # whoever raises it has the plan drawn anew
-        replan = (lambda times: times + 1), self.again, self.again
-        self.which.wire(self.model, self.data, self.preset, self.widgets)
-        self.fit.wire(self.model, self.data, self.preset, self.widgets, replan)
-        self.suggest.wire(self.model, replan)
-        self.rows.wire(self.widgets, replan)
-        self.mine.wire(self.preset, self.widgets, replan)
-        self.measuring.wire(self.request, self.inputs)
-        typed = (gr.Radio, gr.Textbox, gr.Number)
-        events = [w.input if isinstance(w, typed) else w.change for w in self.inputs]
-        gr.on(  # one event for all: of two that run side by side the slower would draw a plan of what stood there before
-            [*events, self.again.change, self.rows.counted.change],
-            self.on_change,
-            self.inputs,
-            self.outputs,
-            trigger_mode="always_last",
-            show_progress="hidden",
-            concurrency_limit=4,
-        )
+            self.chosen = gr.HTML(elem_id="train-chosen")
+            self.yaml = YamlView(self.context)
 
-    def request(self, model, data, given) -> dict:
-        return {"model": model, "data": data, **form.values(dict(zip(self.widgets, given, strict=True)))}
+    def _settings(self) -> None:
+        self.widgets: dict[str, gr.components.Component] = {}
+        with gr.Row(elem_classes="ts-fields"):
+            self.widgets |= {name: form.widget(name) for name in form.FIRST}
+        self.method = MethodView(self.context)
+        for group, names in form.groups().items():
+            gr.HTML(group_header(group), padding=False, elem_classes="ts-group-head")
+            with gr.Row(elem_classes=["ts-fields", "ts-group"], elem_id=f"group-{group}"):
+                self.widgets |= {name: form.widget(name) for name in names}
+        with gr.Row():
+            self.reset_preset = gr.Button(text("train-reset-preset"), elem_id="reset-preset")
+            self.reset_all = gr.Button(text("train-reset-all"), elem_id="reset-all")
+        self.presets.own()
 
-    def on_change(self, model, data, preset, request: gr.Request, *given):
-        return self.show(self.context.workspace(request), model, data, preset, form.opened(self.widgets, given))
+    def _summary(self) -> None:
+        gr.HTML(f"<h2>{text('train-summary')}</h2>", padding=False)
+        self.problems = gr.HTML(elem_id="plan-problems", padding=False)
+        self.summary = gr.HTML(elem_id="plan-summary", padding=False)
+        self.rows = RowsView(self.context)
+        self.warnings = gr.HTML(elem_id="plan-rows", padding=False)
+        self.anyway = gr.Checkbox(label=text("train-anyway.label"), info=text("train-anyway.info"), visible=False, elem_id="start-anyway")
+        with gr.Row():
+            self.start = gr.Button(text("train-start"), variant="primary", interactive=False, elem_id="start-training")
+            self.cancel = gr.Button(text("train-cancel"), visible=False, elem_id="cancel-start")
+        self.starting = gr.HTML(elem_id="starting", padding=False)
+        self.dry_run = DryRunView(self.context)
+        self.cards = OtherCards(self.context)
 
-    def offers(self, ws: Workspace) -> list[tuple[str, str]]:
-        """(title, ref) of what can be started from: what lies here first."""
-        listed = models.listing(ws, most=dropdowns.NEWEST)
-        if self.context.guest:
-            return [o for o in listed if o[1] == STARTER or (ws.runs / o[1]).is_dir()]
-        there = [(hub.title(h), h.id) for h in hub.cached()]
-        return there + [o for o in listed if o[1] not in {ref for _, ref in there}]
+    # --- events -------------------------------------------------------------------------------------------------------
 
-    def on_type(self, event: gr.KeyUpData, request: gr.Request):
-        """What the Hub has of that name, below what is known here."""
-        known = self.offers(self.context.workspace(request))
-        words = str(event.input_value or "")
-        for title, _ in known:  # whoever writes on behind what was chosen before means what was written
-            words = words.removeprefix(title)
-        try:
-            own = self.context.may_bring_own(request)  # a public page asks the Hub nothing for its visitors
-            hits = [(hub.title(h), h.id) for h in hub.search(words)] if own else []
-        except TunerError as error:
-            return gr.update(choices=known), f'<p class="ts-quiet">{html.escape(str(error))}</p>'
-        return gr.update(choices=known + [h for h in hits if h[1] not in {ref for _, ref in known}]), ""
+    @property
+    def inputs(self) -> list:
+        """Return what the form holds, as `edited` reads it."""
+        entered = [self.model.model, self.data, self.presets.preset, self.name, self.anyway]
+        return [self.draft, self.fields, self.yaml.which, *entered, *self.widgets.values()]
 
-    def show(self, ws: Workspace, model, data, preset, given) -> list:
-        """Values for `outputs`: what a run would take and do, or all that is wrong, each beside its field."""
-        values = self.request(model, data, given)
-        try:
-            plan, found, ds, _ = training.prepare(ws, values, preset=preset, wait=PATIENCE)
-        except Exception as error:
-            wrong = html.field_errors(error) if isinstance(error, TunerError) else {}
-            elsewhere = html.trouble(error)
-            told = [*self.fit.nothing(), *self.rows.nothing(), *[gr.skip() for _ in self.suggest.outputs]]
-            infos = [gr.update(info=form.info(n, None, wrong.get(n))) for n in self.widgets]
-            return [elsewhere, "", "", gr.skip(), gr.skip(), *told, *infos]
-        reasons = {r.setting: r for r in plan.reasons}
-        infos = [
-            gr.update(
-                info=form.info(n, reasons.get(n), None, plan.ignored.get(n)), visible=n in plan.ignored or form.matters(n, plan.settings)
-            )
-            for n in self.widgets
-        ]
-        card = (
-            html.plan_card(plan, ds.rows - ds.held_out, ds.held_out)
-            if ds
-            else '<div class="ts-card">Choose the data to learn from: the Data page brings it in.</div>'
-        )
+    def _wire(self) -> None:
+        quick = {"show_progress": "hidden", "trigger_mode": "always_last", "concurrency_limit": 4}
+        replan = {"fn": self.on_draft, "inputs": [self.draft, self.fields, self.yaml.which], "outputs": self.shown} | quick
+        entered = [self.model.model, self.data, self.presets.preset, self.name, self.anyway, self.yaml.which, *self.widgets.values()]
+        # one event for all: of two that run side by side the slower would draw a plan of what stood there before
+        gr.on([w.input for w in entered], self.on_edit, self.inputs, self.shown, js="(...v) => window.tunesmith.train.edited(v)", **quick)
+        self.data.input(None, [self.data, self.session], self.session, js="(data, session) => ({...session, data})")
+        self.rows.counted.change(**replan)
+        self.actions.wire(self.on_act, [self.draft, self.fields, self.yaml.which], self.shown, trigger_mode="multiple")
+        for button, what in ((self.reset_all, "all"), (self.reset_preset, "preset")):
+            button.click(self._resetting(what), [self.draft, self.fields, self.yaml.which], self.shown, show_progress="hidden")
+        widgets = list(self.widgets.values())
+        self.fields.change(None, self.fields, widgets, js="(fields) => window.tunesmith.train.apply(fields)")
+        self.apply_again.click(None, None, widgets, js="() => window.tunesmith.train.again()")
+        self.model.wire(replan)
+        self.presets.wire(self.draft, replan)
+        self.yaml.wire(self.draft, replan)
+        self.method.wire(self.draft)
+        self.dry_run.wire(self.draft)
+        self.cards.wire(self.draft)
+        self.rows.wire()
+        self.going = self.start.click(self.on_start, [self.draft, self.session], self.started, show_progress="hidden", concurrency_limit=8)
+        self.cancel.click(self.on_cancel, None, [self.start, self.cancel, self.starting], cancels=[self.going], show_progress="hidden")
+
+    def on_edit(self, stored, fields, which, model, data, preset, name, anyway, request: gr.Request, *entered):
+        """Plan with what a person entered."""
+        draft = Draft.read(stored)
+        typed = {"model": str(model or "").strip(), "data": data, "preset": preset, "name": name or "", "anyway": bool(anyway)}
+        draft = replace(draft, **typed).edited(form.values(_states(fields)), zip(self.widgets, entered, strict=True))
+        return self.plan(self.context.workspace(request), draft, fields, which, entered=True)
+
+    def on_draft(self, stored, fields, which, request: gr.Request):
+        """Plan with the draft as it is."""
+        return self.plan(self.context.workspace(request), Draft.read(stored), fields, which)
+
+    def on_act(self, pressed, stored, fields, which, request: gr.Request):
+        """Plan with what a button in the drawn HTML sets or resets."""
+        ws = self.context.workspace(request)
+        return self.plan(ws, acts.apply(Draft.read(stored), pressed, ws), fields, which)
+
+    def _resetting(self, what: str):
+        def on_reset(stored, fields, which, request: gr.Request):
+            ws, draft = self.context.workspace(request), Draft.read(stored)
+            return self.plan(ws, draft.reset(what, training.preset_of(ws, draft.preset)), fields, which)
+
+        return on_reset
+
+    # --- what is shown ------------------------------------------------------------------------------------------------
+
+    def open(self, ws: Workspace, draft: Draft, fields: str | None, which: str = "asked") -> list:
+        """Return values for `shown` as the page is opened: what the draft names and is not here any more is chosen anew."""
+        found = store.listing(ws)
+        data = draft.data if any(draft.data == d.ref for d in found) else (found[0].ref if found else None)
+        ds = _dataset(ws, data)
+        untouched = draft.data is None and draft.model == STARTER  # nothing was chosen yet: what suits the data is
+        draft = replace(draft, data=data, model=self.model.here(ds) if untouched else draft.model)
+        return self.plan(ws, draft, fields, which)
+
+    def plan(self, ws: Workspace, draft: Draft, fields: str | None, which: str = "asked", *, entered: bool = False) -> list:
+        """Return values for `shown`: what a run would take and do, or all that is wrong, each beside its field. `entered`: the draft is
+        what the fields hold already, so those that a person writes on in are left alone."""
+        outcome = planned(ws, draft)
+        if outcome.plan:
+            states = form.states(outcome.plan, draft.chosen)
+        else:
+            states = form.with_errors(_states(fields), draft.chosen, outcome.wrong)
         return [
-            "",
-            card,
-            f'<p class="ts-quiet">{html.escape(models.describe(found))}</p>'
-            + (html.bad(hub.how_to_open(found.base)) if found.facts.gated and not found.facts.path else ""),
-            command(values, preset),
-            parsing.to_yaml({**values, "preset": preset}),
-            *self.fit.show(plan),
-            *self.rows.show(plan, values),
-            *self.suggest.show(ws, ds, objective_of(values, ds), str(model)),
-            *infos,
+            *self._form(ws, draft, outcome, fields_json(states, fields, entered), entered),
+            *self._beside(ws, draft, outcome),
+            gr.skip() if entered else draft.name,
+            chosen_table(draft, states),
+            *self.yaml.show(draft, outcome.plan, which),
         ]
 
-    def fresh(self, ws: Workspace, data: str | None, model: str | None = None, mine: dict | None = None) -> list:
-        """Values for data, model, and all widgets: the form as a person finds it, or with a stored run's own settings."""
-        found = [(f"{d.name} · {d.rows:,} rows", d.ref) for d in store.listing(ws)]
-        chosen = data if any(data == r for _, r in found) else (found[0][1] if found else None)
-        info = dropdowns.info(run_config.FIELDS["data"].description, len(found), "choose another in the Data page, then come back.")
-        values = [form.show(n, (mine or {}).get(n)) for n in self.widgets]
-        model = model or self.suggest.here(chosen and store.get(ws, chosen)) or STARTER
+    def _form(self, ws: Workspace, draft: Draft, outcome: "Outcome", fields: str, entered: bool) -> list:
+        chosen = (
+            [gr.skip()] * 3
+            if entered
+            else [data_choices(ws, draft.data), self._models(ws, draft.model), preset_view.radio(ws, draft.preset)]
+        )
+        model = self.model.show(draft, outcome.ds, outcome.model)
         return [
-            gr.update(choices=dropdowns.newest(found, chosen), value=chosen, info=info),
-            gr.update(choices=[dropdowns.option(*o) for o in self.offers(ws)], value=model),
-            *values,
+            draft.as_json(),
+            fields,
+            chosen[0],
+            about_data(outcome.ds),
+            chosen[1],
+            *model,
+            chosen[2],
+            preset_view.about(ws, draft.preset),
         ]
 
-    def on_start(self, model, data, preset, name, anyway, session, request: gr.Request, *given):
-        """(run id or None, session, what went wrong)"""
+    def _models(self, ws: Workspace, chosen: str):
+        return gr.update(choices=[dropdowns.option(*o) for o in self.model.offers(ws)], value=chosen)
+
+    def _beside(self, ws: Workspace, draft: Draft, outcome: "Outcome") -> list:
+        plan, ds = outcome.plan, outcome.ds
+        if plan is None:
+            told = summary_view.errors(outcome.error) if outcome.wrong or draft.data else ""
+            return ["", "", told, gr.skip(), gr.update(interactive=False), None]
+        ready = ds is not None and not plan.question and (plan.fits or draft.anyway)
+        pending = draft.request() if ds is not None and not plan.rows else None
+        rows = (ds.rows - ds.held_out, ds.held_out) if ds else (0, 0)
+        told = summary_view.question(plan) if ds else f'<p class="ts-quiet">{escape(text("train-no-data"))}</p>'
+        return [
+            summary_view.of_plan(plan, *rows),
+            summary_view.warnings(plan),
+            told,
+            gr.update(visible=not plan.fits, value=draft.anyway),
+            gr.update(interactive=ready),
+            pending,
+        ]
+
+    # --- the start ----------------------------------------------------------------------------------------------------
+
+    def on_start(self, stored, session, request: gr.Request):
+        """Yield values for `started`: at once that it starts, how far the count of all rows is, and the run, whose page is then shown."""
+        yield [gr.skip(), gr.skip(), gr.update(interactive=False, value=text("train-starting")), gr.update(visible=True), ""]
+        ready = [gr.update(interactive=True, value=text("train-start")), gr.update(visible=False)]
         try:
-            ws = self.context.workspace(request)
-            self.context.require_model(ws, str(model), request)
-            run = training.start(
-                ws, self.request(model, data, given), preset=preset, name=(name or "").strip() or None, anyway=bool(anyway)
-            )
+            ws, draft = self.context.workspace(request), Draft.read(stored)
+            self.context.require_model(ws, draft.model, request)
+            for said in rows_view.progress(rows_view.question(ws, draft.request())):
+                yield [gr.skip(), gr.skip(), gr.skip(), gr.skip(), said]
+            run = training.start(ws, draft.request(), preset=draft.preset, name=draft.name.strip() or None, anyway=draft.anyway)
         except Exception as error:
-            return gr.skip(), html.trouble(error)
-        return Session.read(session).with_(tab="runs", run=run.id), ""
+            yield [gr.skip(), gr.skip(), *ready, html.trouble(error)]
+            return
+        yield [Session.read(session).with_(tab="runs", run=run.id), draft.next().as_json(), *ready, ""]
+
+    def on_cancel(self):
+        """The count goes on beside, and is there the next time."""
+        return gr.update(interactive=True, value=text("train-start")), gr.update(visible=False), ""
 
 
-def command(values: dict, preset: str | None) -> str:
-    """The line that does the same in a terminal."""
-    parts = ["tunesmith", "train", "--model", str(values.get("model")), "--data", str(values.get("data"))]
-    parts += ["--preset", preset] if preset else []
-    for key, value in values.items():
-        if key in ("objective", "method"):
-            parts += [f"--{key}", str(value)]
-        elif key not in ("model", "data"):
-            text = (
-                "[" + ", ".join(value) + "]"
-                if isinstance(value, list)
-                else str(value).lower()
-                if isinstance(value, bool)
-                else f"{value:g}"
-                if isinstance(value, float)
-                else str(value)
-            )
-            parts += ["-s", f"{key}={text}"]
-    return shlex.join(parts)
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a draft: a plan, or the error with what is `wrong` by field; the model and dataset as far as they were found."""
+
+    ds: store.Dataset | None
+    plan: Plan | None = None
+    model: models.Model | None = None
+    error: BaseException | None = None
+    wrong: dict[str, str] = field(default_factory=dict)
+
+
+def planned(ws: Workspace, draft: Draft) -> Outcome:
+    """Plan a draft; nothing chosen yet is no mistake."""
+    try:
+        plan, model, ds, _ = training.prepare(ws, draft.request(), preset=draft.preset, wait=PATIENCE)
+        return Outcome(ds, plan, model)
+    except Exception as error:
+        wrong = html.field_errors(error) if isinstance(error, TunerError) else {}
+        return Outcome(_dataset(ws, draft.data), error=error, wrong=wrong)
+
+
+def _dataset(ws: Workspace, ref: str | None) -> store.Dataset | None:
+    try:
+        return store.get(ws, ref) if ref else None
+    except TunerError:
+        return None  # `planned` says so beside the field
+
+
+def _document(fields: str | None) -> dict[str, Any]:
+    """Return the document of the form, which a browser may have changed."""
+    try:
+        found = json.loads(fields or "{}")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _states(fields: str | None) -> dict[str, dict]:
+    """Return what the fields showed last, as `fields_json` wrote it."""
+    found = _document(fields).get("fields")
+    return {k: v for k, v in found.items() if isinstance(v, dict)} if isinstance(found, dict) else {}
+
+
+def fields_json(states: dict[str, Any], fields: str | None, entered: bool) -> str:
+    """Return the document that train.js puts into the form, as the answer to its document `fields`."""
+    words = {"reset": text("train-reset"), "why": text("train-why"), "act": acts.ACT}
+    answered = _document(fields).get("asked", 0)
+    return json.dumps({"fields": states, "entered": entered, "answered": answered, "words": words}, ensure_ascii=False)
+
+
+# --- pieces ---------------------------------------------------------------------------------------------------------------
+
+
+def step(name: str) -> gr.Column:
+    """Return the column of a step."""
+    return gr.Column(elem_id=f"step-{name}", elem_classes="ts-step")
+
+
+def stepper() -> str:
+    """Return the four steps as buttons (HTML)."""
+    items = "".join(
+        f'<li><button type="button" data-step="{name}"><span class="ts-number">{n}</span>{text(f"train-step-{name}")}</button></li>'
+        for n, name in enumerate(STEPS, 1)
+    )
+    return f'<nav aria-label="{text("train-steps-nav")}"><ol class="ts-steps">{items}</ol></nav>'
+
+
+def onward(name: str) -> str:
+    return f'<button type="button" class="ts-button" data-step="{name}">{text("train-next", step=text(f"train-step-{name}"))}</button>'
+
+
+def group_header(group: str) -> str:
+    """Return the button that unfolds a group of settings (HTML); train.js says how many of them are a person's own."""
+    return (
+        f'<button type="button" class="ts-fold" data-group="{group}" aria-expanded="false" aria-controls="group-{group}">'
+        f'{text(f"settings-{group}.label")}<span class="ts-count"></span></button>'
+    )
+
+
+def data_choices(ws: Workspace, chosen: str | None):
+    """Return the update of the datasets."""
+    found = [(text("train-dataset", name=d.name, n=units.count(d.rows)), d.ref) for d in store.listing(ws)]
+    return gr.update(choices=dropdowns.newest(found, chosen), value=chosen if any(chosen == ref for _, ref in found) else None)
+
+
+def about_data(ds: store.Dataset | None) -> str:
+    """Return the rows and the kind of a dataset, with the way to it, or to where one is imported (HTML)."""
+    if ds is None:
+        return html.empty(text("train-no-data"), html.link("data", text("train-import"), primary=True))
+    said = text("train-about-data", n=units.count(ds.rows - ds.held_out), validation=units.count(ds.held_out), kind=ds.kind)
+    return f'<p class="ts-quiet">{escape(said)}</p>{html.link("data", text("train-look"), query=f"dataset={ds.ref}")}'
+
+
+def chosen_table(draft: Draft, states: dict[str, Any]) -> str:
+    """Return what differs from the preset and Auto (HTML)."""
+    if not draft.chosen:
+        return f'<p class="ts-quiet">{escape(text("train-nothing-chosen"))}</p>'
+    rows = [(term("setting", n), form.show(n, v)) for n, v in draft.chosen.items() if n in run_config.FIELDS]
+    return f"<h3>{escape(text('train-your-choices'))}</h3>" + html.table([text("train-setting"), text("train-value")], rows)
+
+
+def script() -> str:
+    """Return the script of the page, with the names of the fields in the order of the widgets."""
+    names = [*form.FIRST, *(n for found in form.groups().values() for n in found)]
+    source = Path(__file__).with_name("train.js").read_text(encoding="utf-8")
+    return f"<script>window.tunesmithFields = {json.dumps(names)};</script>\n<script>\n{source}</script>\n"

@@ -1,4 +1,4 @@
-"""'Which one should I use?': three questions, one proposal with its reason, and all techniques beside each other for this model and data."""
+"""Which method: two questions, one proposal with its reason, and all methods beside each other for this model and dataset."""
 
 import gradio as gr
 
@@ -9,54 +9,51 @@ from tuner.jobs import training
 from tuner.planning import method_suggestions, planner
 from tuner.settings import methods, parsing
 from ui.components import html
+from ui.components.html import escape
 from ui.session import AppContext
-from ui.train_views import form
+from ui.text import term, text
+from ui.train_views.acts import set_button
+from ui.train_views.draft import Draft
 
 COMMON = ("objective", "epochs", "max_steps", "max_length", "effective_batch", "device", "precision", "last_layers", "lora_rank")
-COMMON += ("lora_targets", "adapter_size", "adapter_placement", "virtual_tokens")
-HEAD = ["Method", "What it changes", "Trained", "Memory", "Time"]
+COMMON += ("lora_targets", "adapter_size", "adapter_placement", "virtual_tokens")  # what no method refuses
+HEAD = ("setting-method.label", "train-changes", "train-parameters", "train-peak", "train-time")
 
 
 class MethodView:
     def __init__(self, context: AppContext):
         self.context = context
-        with gr.Accordion("Which method should I use?", open=False, elem_id="which-method") as self.fold:
+        with gr.Accordion(text("train-which-method"), open=False, elem_id="which-method") as self.fold:
             with gr.Row():
                 self.goal = gr.Radio(
-                    [(words, goal) for goal, words in method_suggestions.GOALS.items()],
+                    [(text(f"goal-{goal}"), goal) for goal in method_suggestions.GOALS],
                     value="manner",
-                    label="What is to be learnt",
-                    info="A manner is how it says things; knowledge is what it says.",
+                    label=text("train-goal.label"),
+                    info=text("train-goal.info"),
                     elem_id="choose-goal",
                 )
                 self.served = gr.Radio(
-                    [(words, served) for served, words in method_suggestions.SERVED.items()],
+                    [(text(f"served-{served}"), served) for served in method_suggestions.SERVED],
                     value="one",
-                    label="What will be used",
-                    info="Small additions can share one model in memory.",
+                    label=text("train-served.label"),
+                    info=text("train-served.info"),
                     elem_id="choose-served",
                 )
             self.proposal = gr.HTML(elem_id="proposal")
-            self.take = gr.Button("Use this method", size="sm", elem_id="take-method")
             self.table = gr.HTML(elem_id="methods")
-        self.chosen = gr.State(None)
 
-    def wire(self, model, data, preset, widgets: dict) -> None:
-        """`widgets`: those of the form, by the names of their settings."""
-        self.names = list(widgets)
-        inputs, outputs = [model, data, preset, self.goal, self.served, *widgets.values()], [self.proposal, self.table, self.chosen]
+    def wire(self, draft: gr.BrowserState) -> None:
         for event in (self.fold.expand, self.goal.input, self.served.input):
-            event(self.on_ask, inputs, outputs, show_progress="hidden")
-        self.take.click(lambda chosen: chosen or gr.skip(), self.chosen, widgets["method"], queue=False)
+            event(self.on_ask, [draft, self.goal, self.served], [self.proposal, self.table], show_progress="hidden")
 
-    def on_ask(self, model, data, preset, goal, served, request: gr.Request, *given):
+    def on_ask(self, stored, goal, served, request: gr.Request):
         try:
-            ws = self.context.workspace(request)
-            found = models.resolve(str(model), ws)
-            ds = store.get(ws, str(data)) if data else None
-            asked = parsing.parse(_asked(dict(zip(self.names, given, strict=True))))
+            ws, draft = self.context.workspace(request), Draft.read(stored)
+            found = models.resolve(draft.model, ws)
+            ds = store.get(ws, draft.data) if draft.data else None
+            asked = parsing.parse({k: v for k, v in draft.chosen.items() if k in COMMON})
             facts = training.data_facts(ds, found, ws, asked.given()) if ds else None
-            device = devices.get(asked.device)
+            device, preset = devices.get(asked.device), training.preset_of(ws, draft.preset)
             offers = method_suggestions.offers(asked, found, facts, preset=preset, device=device)
             method, reason = method_suggestions.choose(offers, rows=facts.rows if facts else 1000, goal=goal, served=served)
             plan = planner.plan(asked, found, facts, preset=preset, device=device)
@@ -64,23 +61,26 @@ class MethodView:
                 ((r.value, r.reason) for r in plan.reasons if r.setting == "method" and r.by == "planner"), (method, reason)
             )
         except TunerError as error:
-            return html.trouble(error), "", None
-        m = methods.get(method)
-        said = (
-            f'<div class="ts-card"><b>{html.escape(m.title)}</b>: {html.escape(reason)}<br>{html.escape(m.good)} {html.escape(m.bad)}</div>'
-        )
-        return said, table(offers), method
+            return html.trouble(error), ""
+        return proposal(method, reason), table(offers)
 
 
-def _asked(values: dict) -> dict:
-    """Of the form, what no method refuses."""
-    return {k: v for k, v in form.values(values).items() if k in COMMON}
+def proposal(method: str, reason: str) -> str:
+    """Return the proposed method, why, and a button that chooses it (HTML)."""
+    said = " ".join([term("method", method, "good"), term("method", method, "bad")])
+    button = set_button({"method": method}, text("train-use-method"))
+    head = f"<b>{escape(term('method', method))}</b>"
+    return f'<div class="ts-card">{head}: <span lang="en">{escape(reason)}</span><p>{escape(said)}</p>{button}</div>'
 
 
 def table(offers: list[method_suggestions.Offer]) -> str:
+    """Return all methods beside each other (HTML)."""
     rows = [method_suggestions.as_row(o) for o in offers]
-    papers = "".join(
-        f"<li><b>{html.escape(m.title)}</b>: {html.escape(m.good)} {html.escape(m.bad)} <span class='ts-quiet'>{html.escape(m.paper)}</span></li>"
-        for m in (methods.get(o.method) for o in offers)
-    )
-    return html.table(HEAD, rows) + f"<details><summary>What each is good and bad at</summary><ul>{papers}</ul></details>"
+    about = "".join(_about(methods.get(o.method)) for o in offers)
+    fold = f"<details><summary>{escape(text('train-method-details'))}</summary><ul>{about}</ul></details>"
+    return html.table([text(k) for k in HEAD], rows) + fold
+
+
+def _about(method: methods.Method) -> str:
+    said = " ".join(term("method", method.name, part) for part in ("good", "bad"))
+    return f"<li><b>{escape(method.title)}</b>: {escape(said)} <span class='ts-quiet'>{escape(method.paper)}</span></li>"

@@ -1,62 +1,81 @@
-"""A person's own presets: what they set in the form, kept under a name."""
+"""Presets: which one, and a person's own, which keep what they set in the form under a name."""
+
+from dataclasses import replace
 
 import gradio as gr
 
 from tuner.errors import TunerError
+from tuner.paths import Workspace
 from tuner.settings import presets
 from ui.components import html
 from ui.session import AppContext
-from ui.train_views import form
+from ui.text import term, text
+from ui.train_views.draft import PRESET, Draft
 
 
 class PresetView:
     def __init__(self, context: AppContext):
         self.context = context
-        with gr.Row(visible=not context.guest):
+        self.preset = gr.Radio(choices_of(None), value=PRESET, label=text("train-preset"), elem_id="preset")
+        self.about = gr.HTML(elem_id="preset-about")
+
+    def own(self) -> None:
+        """Build where a person saves and deletes presets of their own."""
+        with gr.Accordion(text("train-own-presets"), open=False, visible=not self.context.guest, elem_id="own-presets"):
             self.name = gr.Textbox(
-                label="Keep these settings as a preset",
-                info="What you changed above, under a name of yours; it then stands beside the others.",
-                placeholder="for example: long letters",
+                label=text("train-preset-name.label"),
+                info=text("train-preset-name.info"),
+                placeholder=text("train-preset-name.placeholder"),
                 max_lines=1,
                 elem_id="preset-name",
             )
-            self.save = gr.Button("Save preset", size="sm", elem_id="save-preset")
-            self.forget = gr.Button("Forget the chosen preset", size="sm", elem_id="forget-preset")
-        self.told = gr.HTML(elem_id="preset-told")
+            with gr.Row():
+                self.save = gr.Button(text("train-save-preset"), elem_id="save-preset")
+                self.delete = gr.Button(text("train-delete-preset"), elem_id="delete-preset")
+            self.told = gr.HTML(elem_id="preset-told")
 
-    def wire(self, preset, widgets: dict, replan) -> None:
-        self.names = list(widgets)
-        done = self.save.click(self.on_save, [self.name, preset, *widgets.values()], [preset, self.told, *widgets.values()])
-        done.then(*replan, show_progress="hidden")
-        gone = self.forget.click(self.on_forget, preset, [preset, self.told])
-        gone.then(*replan, show_progress="hidden")
+    def wire(self, draft: gr.BrowserState, replan: dict) -> None:
+        """`replan`: the arguments of an event that plans anew, but for its trigger."""
+        outputs = [draft, self.preset, self.told]
+        self.save.click(self.on_save, [self.name, draft], outputs, show_progress="hidden").success(**replan)
+        self.delete.click(self.on_delete, draft, outputs, show_progress="hidden").success(**replan)
 
-    def on_load(self, request: gr.Request):
-        """The presets of whoever opens the page; the one that is chosen stays."""
-        found = presets.listing(self.context.workspace(request))
-        return gr.update(choices=[(p.title, p.name) for p in found])
-
-    def on_save(self, name, preset, request: gr.Request, *given):
-        """Saved, chosen, and out of the form: what the preset says is no longer the person's own."""
-        ws = self.context.workspace(request)
-        values = form.values(dict(zip(self.names, given, strict=True)))
+    def on_save(self, name, stored, request: gr.Request):
+        """Save the settings; what the preset says is no longer a person's own choice."""
+        ws, draft = self.context.workspace(request), Draft.read(stored)
         try:
-            base = presets.load(preset, ws).settings if preset else {}
-            kept = presets.save(ws, name or "", {**base, **values})
+            base = presets.load(draft.preset, ws).settings if draft.preset else {}
+            kept = presets.save(ws, name or "", {**base, **draft.chosen})
         except TunerError as error:
-            return [gr.skip(), html.trouble(error), *[gr.skip() for _ in self.names]]
-        emptied = [gr.skip() if n in presets.NOT_KEPT else form.show(n, None) for n in self.names]
-        return [choices(ws, kept.name), html.good(f"Kept as {kept.title!r}."), *emptied]
+            return gr.skip(), gr.skip(), html.trouble(error)
+        left = {k: v for k, v in draft.chosen.items() if k in presets.NOT_KEPT}
+        said = html.good(text("train-preset-saved", name=kept.title))
+        return replace(draft, preset=kept.name, chosen=left).as_json(), radio(ws, kept.name), said
 
-    def on_forget(self, preset, request: gr.Request):
-        ws = self.context.workspace(request)
+    def on_delete(self, stored, request: gr.Request):
+        ws, draft = self.context.workspace(request), Draft.read(stored)
         try:
-            presets.delete(ws, str(preset))
+            presets.delete(ws, str(draft.preset))
         except TunerError as error:
-            return gr.skip(), html.trouble(error)
-        return choices(ws, "balanced"), html.good("Forgotten.")
+            return gr.skip(), gr.skip(), html.trouble(error)
+        return replace(draft, preset=PRESET).as_json(), radio(ws, PRESET), html.good(text("train-preset-deleted"))
 
 
-def choices(ws, chosen: str):
-    """The radio of presets, as they are now."""
-    return gr.update(choices=[(p.title, p.name) for p in presets.listing(ws)], value=chosen)
+def choices_of(ws: Workspace | None) -> list[tuple[str, str]]:
+    """Return (title, name) of the presets; the titles of a person's own are theirs."""
+    return [(p.title if p.own else term("preset", p.name), p.name) for p in presets.listing(ws)]
+
+
+def radio(ws: Workspace, chosen: str | None):
+    """Return the update of the presets, as they are now."""
+    found = choices_of(ws)
+    return gr.update(choices=found, value=chosen if chosen in [name for _, name in found] else None)
+
+
+def about(ws: Workspace, chosen: str | None) -> str:
+    """Return the sentence of the chosen preset (HTML)."""
+    found = next((p for p in presets.listing(ws) if p.name == chosen), None)
+    if found is None:
+        return ""
+    said = found.sentence if found.own else term("preset", found.name, "info")
+    return f'<p class="ts-quiet">{html.escape(said)}</p>'

@@ -1,0 +1,56 @@
+"""Buttons in drawn HTML that change the form: they carry what they set, so that nothing is kept on the server between two presses."""
+
+import json
+from dataclasses import replace
+from html import escape
+from typing import Any
+
+from tuner.errors import NotFoundError
+from tuner.paths import Workspace
+from tuner.settings import presets, run_config
+from ui.components import actions
+from ui.train_views.draft import Draft
+
+ACT = "train"
+
+
+def set_button(settings: dict[str, Any], word: str, more: str = "") -> str:
+    """Return a button that chooses these settings (HTML); `more` stands behind its word."""
+    after = f' <span class="ts-quiet">({escape(more)})</span>' if more else ""
+    return f'<button type="button" class="ts-button ts-offer" {_value({"set": settings})}>{escape(word)}{after}</button>'
+
+
+def model_button(id: str, word: str, *, chosen: bool) -> str:
+    """Return the button of a model in the list (HTML)."""
+    return f'<button type="button" class="ts-link" aria-pressed="{str(chosen).lower()}" {_value({"set": {"model": id}})}>{escape(word)}</button>'
+
+
+def reset_button(what: str, word: str) -> str:
+    """Return a button that makes a setting Auto again, "preset" those that the preset sets, or "all" (HTML)."""
+    return f'<button type="button" class="ts-button" {_value({"reset": what})}>{escape(word)}</button>'
+
+
+def _value(act: dict[str, Any]) -> str:
+    return f'data-act="{ACT}" data-value="{escape(json.dumps(act))}"'
+
+
+def apply(draft: Draft, pressed: str | None, ws: Workspace) -> Draft:
+    """Return the draft after a press; what no button of ours wrote changes nothing."""
+    try:
+        act = json.loads(actions.value(pressed) or "{}")
+    except ValueError:
+        return draft
+    if not isinstance(act, dict):
+        return draft
+    if isinstance(act.get("set"), dict):
+        return draft.with_settings({k: v for k, v in act["set"].items() if k in run_config.FIELDS})
+    if isinstance(act.get("reset"), str):
+        return draft.reset(act["reset"], _preset(draft, ws))
+    return replace(draft)
+
+
+def _preset(draft: Draft, ws: Workspace) -> presets.Preset | None:
+    try:
+        return presets.load(draft.preset, ws) if draft.preset else None
+    except NotFoundError:
+        return None  # it was deleted meanwhile, so it sets nothing

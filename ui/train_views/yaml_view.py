@@ -1,0 +1,81 @@
+"""The run as YAML and as a command, and settings read from YAML: what was asked, or every setting resolved."""
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from tuner.errors import TunerError
+from tuner.planning.planner import Plan
+from tuner.settings import parsing
+from ui.components import html
+from ui.session import AppContext
+from ui.text import text
+from ui.train_views.command import command
+from ui.train_views.draft import Draft
+
+MOST = 200_000  # bytes of a YAML file
+
+
+class YamlView:
+    def __init__(self, context: AppContext):
+        self.context = context
+        self.which = gr.Radio(
+            [(text("train-yaml-asked"), "asked"), (text("train-yaml-resolved"), "resolved")],
+            value="asked",
+            label=text("train-yaml"),
+            elem_id="yaml-which",
+        )
+        self.yaml = gr.Code(language="yaml", interactive=False, show_label=False, label=text("train-yaml"), elem_id="yaml-out")
+        self.command = gr.Code(label=text("train-command"), language="shell", interactive=False, elem_id="command-out")
+        with gr.Accordion(text("train-yaml-load"), open=False, elem_id="yaml-load"):
+            self.typed = gr.Code(language="yaml", interactive=True, label=text("train-yaml-paste"), lines=6, elem_id="yaml-in")
+            with gr.Row():
+                self.use = gr.Button(text("train-yaml-use"), elem_id="yaml-use")
+                self.file = gr.UploadButton(text("train-yaml-file"), file_types=[".yaml", ".yml"], elem_id="yaml-file")
+            self.told = gr.HTML(elem_id="yaml-told")
+        self.outputs = [self.yaml, self.command]
+
+    def wire(self, draft: gr.BrowserState, replan: dict) -> None:
+        """`replan`: the arguments of an event that plans anew, but for its trigger."""
+        quick = {"queue": False, "show_progress": "hidden"}
+        self.use.click(self.on_text, [self.typed, draft], [draft, self.told], **quick).success(**replan)
+        self.file.upload(self.on_file, [self.file, draft], [draft, self.typed, self.told], show_progress="hidden").success(**replan)
+
+    def show(self, draft: Draft, plan: Plan | None, which: str) -> list:
+        """Return values for `outputs`; while there is no plan the resolved settings are those of before."""
+        if which == "resolved" and plan is None:
+            return [gr.skip(), command(draft.request(), draft.preset)]
+        return [as_yaml(draft, plan if which == "resolved" else None), command(draft.request(), draft.preset)]
+
+    def on_text(self, typed: str, stored, request: gr.Request):
+        """Return the draft that a YAML text describes."""
+        try:
+            return loaded(Draft.read(stored), parsing.read_yaml(typed or "", text("train-yaml-paste"))).as_json(), html.good(
+                text("train-yaml-read")
+            )
+        except TunerError as error:
+            return gr.skip(), html.trouble(error)
+
+    def on_file(self, file: str | None, stored, request: gr.Request):
+        try:
+            source = Path(file).read_bytes()[:MOST].decode("utf-8", "replace") if file else ""
+            draft = loaded(Draft.read(stored), parsing.read_yaml(source, Path(file or "").name))
+            return draft.as_json(), source, html.good(text("train-yaml-read"))
+        except TunerError as error:
+            return gr.skip(), gr.skip(), html.trouble(error)
+
+
+def as_yaml(draft: Draft, plan: Plan | None) -> str:
+    """Return what was asked for, or with a plan every setting that it resolved to, in the order of the form."""
+    if plan is None:
+        return parsing.to_yaml({**draft.request(), "preset": draft.preset})
+    return parsing.to_yaml({"model": draft.model, "data": draft.data, **plan.settings.as_json()})
+
+
+def loaded(draft: Draft, values: dict[str, Any]) -> Draft:
+    """Return the draft with the settings of a YAML document, and with nothing else chosen; TunerError for what is wrong in it."""
+    settings = {k: v for k, v in values.items() if k != "preset"}
+    parsing.parse(settings)
+    preset = values.get("preset", draft.preset)
+    return draft.next(preset=str(preset) if preset else None).with_settings(settings)
