@@ -19,9 +19,10 @@ from ui.pages.data import DataPage
 from ui.pages.export import ExportPage
 from ui.pages.home import HomePage, last_runs
 from ui.pages.label import LabelPage
-from ui.pages.runs import RunsPage, all_runs, find
+from ui.pages.runs import RunsPage
 from ui.pages.settings import SettingsPage
 from ui.pages.train import TrainPage
+from ui.run_views.listing import all_runs, find
 from ui.session import AppContext, Session
 from ui.text import building, text
 from ui.train_views.draft import STARTER, Draft
@@ -109,7 +110,7 @@ class Page:
     def openings(self) -> dict[str, tuple]:
         """What is shown of a page is made when it is opened, by a reload too, and never for all pages at once: {page: (handler, inputs, outputs)},
         the first input always the session."""
-        runs_shown = [self.seen, *self.runs.lists, *self.runs.live, self.runs.name, self.runs.notes, self.runs.settings]
+        runs_shown = [self.seen, *self.runs.lists, *self.runs.live, *self.runs.described]
         return {
             "data": (self.on_open_data, [self.session], [self.data.pick, *self.data.shown]),
             "train": (self.on_open_train, [self.session, self.train.draft, self.train.fields, self.train.yaml.which], self.train.shown),

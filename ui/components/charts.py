@@ -8,33 +8,33 @@ from html import escape
 
 from tuner import runs
 from tuner.settings import objectives
+from ui.text import text
 
 METRICS = tuple(dict.fromkeys(name for o in objectives.OBJECTIVES.values() for name in o.metrics if name != "margin"))
 MOST = 300  # points a line: as many as a chart is wide
 
 
 def both(*keys: str) -> tuple[str, ...]:
-    """What is learnt, and the same of the rows that are held out."""
+    """Return the keys of the training rows, and the same of the validation rows."""
     return (*keys, *(f"eval_{k}" for k in keys))
 
 
-CHARTS = {  # name: (title, unit, what is drawn)
-    "loss": ("Loss", "", ("loss", "eval_loss")),
-    "quality": ("On held-out rows", "", METRICS),
-    "rewards": ("Reward of the better and the worse answer", "", both("rewards/chosen", "rewards/rejected")),
-    "margins": ("Margin between both rewards", "", both("rewards/margins")),
-    "accuracies": ("Pairs in which the better one gained more", "share", both("rewards/accuracies")),
-    "log_ratio": ("How much likelier than to the reference", "nats", both("log_ratio/chosen", "log_ratio/rejected")),
-    "logps": ("Log-probability of the answers", "nats", both("logps/chosen", "logps/rejected")),
-    "length": ("Length of held-out answers", "tokens", ("eval_length/written", "eval_length/chosen", "eval_length/rejected")),
-    "learning_rate": ("Step size (learning rate)", "", ("learning_rate",)),
-    "grad_norm": ("Gradient norm", "", ("grad_norm",)),
-    "tokens_per_second": ("Speed", "tokens per second", ("tokens_per_second",)),
-    "memory_bytes": ("Memory used", "GB", ("memory_bytes",)),
+CHARTS = {  # name: (unit, what is drawn); the title is the text chart-NAME
+    "loss": ("", ("loss", "eval_loss")),
+    "quality": ("", METRICS),
+    "rewards": ("", both("rewards/chosen", "rewards/rejected")),
+    "margins": ("", both("rewards/margins")),
+    "accuracies": ("share", both("rewards/accuracies")),
+    "log_ratio": ("nats", both("log_ratio/chosen", "log_ratio/rejected")),
+    "logps": ("nats", both("logps/chosen", "logps/rejected")),
+    "length": ("tokens", ("eval_length/written", "eval_length/chosen", "eval_length/rejected")),
+    "learning_rate": ("", ("learning_rate",)),
+    "grad_norm": ("", ("grad_norm",)),
+    "tokens_per_second": ("speed", ("tokens_per_second",)),
+    "memory_bytes": ("gigabytes", ("memory_bytes",)),
 }
-COMPARED = ("rewards", "margins", "accuracies", "log_ratio", "logps", "length")  # of runs that learn from preferences
-NAMES = {"loss": "training", "smooth": "training, smoothed", "eval_loss": "held-out"}
-SIDES = {"chosen": ("better", "#0d9488"), "rejected": ("worse", "#c2410c"), "written": ("written by the model", "#4f46e5")}
+COMPARED = ("rewards", "margins", "accuracies", "log_ratio", "logps", "length")  # of runs that are trained on preferences
+SIDES = {"chosen": "#0d9488", "rejected": "#c2410c", "written": "#4f46e5"}
 RAW, MAIN, HELD = (
     'stroke="#94a3b8" stroke-width="1"',
     'stroke="#0d9488" stroke-width="2"',
@@ -71,25 +71,27 @@ def smoothed(points: Points, weight: float = 0.9) -> Points:
 def lines_of(rows: list[tuple[int, str, float | None]], name: str) -> list[Line]:
     """The lines of one of CHARTS; `rows` as `runs.metrics` gives them. What was not a number is a gap."""
     out: list[Line] = []
-    for key in CHARTS[name][2]:
+    for key in CHARTS[name][1]:
         scale = 1e-9 if key == "memory_bytes" else 1
         points = [(s, v * scale) for s, k, v in rows if k == key and v is not None]
         if key == "loss":
-            out += [(NAMES["loss"], RAW, thin(points)), (NAMES["smooth"], MAIN, thin(smoothed(points)))]
+            out += [(text("chart-line-loss"), RAW, thin(points)), (text("chart-line-smooth"), MAIN, thin(smoothed(points)))]
         elif name in COMPARED:
             out.append(compared(key, points))
         elif name == "quality":
             colour = COLOURS[len([line for line in out if line[2]]) % len(COLOURS)]
             out.append((key.replace("_", " "), f'stroke="{colour}" stroke-width="2"', thin(points)))
         else:
-            out.append((NAMES.get(key, ""), HELD if key == "eval_loss" else MAIN, thin(points)))
+            validation = key == "eval_loss"
+            out.append((text("chart-line-eval-loss") if validation else "", HELD if validation else MAIN, thin(points)))
     return [line for line in out if line[2]]
 
 
 def compared(key: str, points: Points) -> Line:
-    """A side of a comparison in its colour: held-out rows dashed, those that are learnt smoothed."""
-    held, (said, colour) = key.startswith("eval_"), SIDES.get(key.rpartition("/")[2], ("", "#0d9488"))
-    name = ", ".join(part for part in (said, "held-out" if held else "training, smoothed") if part)
+    """Return a side of a comparison in its colour: validation rows dashed, training rows smoothed."""
+    held, side = key.startswith("eval_"), key.rpartition("/")[2]
+    said, colour = text(f"chart-side-{side}") if side in SIDES else "", SIDES.get(side, "#0d9488")
+    name = ", ".join(part for part in (said, text("chart-line-eval-loss" if held else "chart-line-smooth")) if part)
     stroke = f'stroke="{colour}" stroke-width="2"' + (' stroke-dasharray="5 3"' if held else "")
     return name, stroke, thin(points if held else smoothed(points))
 
@@ -99,21 +101,23 @@ def of_run(run: runs.Run | None) -> str:
     rows = runs.metrics(run) if run else []
     if not run:
         return ""
-    drawn = {n: (t, unit, lines_of(rows, n)) for n, (t, unit, _) in CHARTS.items()}
+    drawn = {n: (unit, lines_of(rows, n)) for n, (unit, _) in CHARTS.items()}
     for name in ("quality", *COMPARED):
-        if not drawn[name][2]:
+        if not drawn[name][1]:
             del drawn[name]  # an objective that is judged by its loss alone, or compares nothing
     return f'<div class="ts-charts">{"".join(draw(n, *chart) for n, chart in drawn.items())}</div>'
 
 
 def overlay(chosen: list[runs.Run]) -> str:
-    """The losses of several runs: held-out dashed, training smoothed."""
+    """Return the losses of several runs: validation dashed, training smoothed (HTML)."""
     lines: list[Line] = []
     for i, run in enumerate(chosen):
         stroke = f'stroke="{COLOURS[i % len(COLOURS)]}" stroke-width="2"'
         for name, _, points in lines_of(runs.metrics(run), "loss")[1:]:
-            lines.append((f"{run.name}: {name}", stroke + (' stroke-dasharray="5 3"' if name == NAMES["eval_loss"] else ""), points))
-    return draw("overlay", "Loss of the chosen runs", "", lines) if chosen else ""
+            lines.append(
+                (f"{run.name}: {name}", stroke + (' stroke-dasharray="5 3"' if name == text("chart-line-eval-loss") else ""), points)
+            )
+    return draw("overlay", "", lines) if chosen else ""
 
 
 def ticks(low: float, high: float, most: int) -> list[float]:
@@ -134,11 +138,12 @@ def number(value: float) -> str:
     return f"{value:,.6g}"
 
 
-def draw(name: str, title: str, unit: str, lines: list[Line]) -> str:
-    """One chart as a figure; its last values stand in words for who can't see it."""
+def draw(name: str, unit: str, lines: list[Line]) -> str:
+    """Return one chart as a figure (HTML); its last values stand in words for who can't see it."""
+    title, unit = text(f"chart-{name.replace('_', '-')}"), text(f"chart-unit-{unit}") if unit else ""
     head = f"<figcaption><b>{escape(title)}</b>{f' ({escape(unit)})' if unit else ''}</figcaption>"
     if not lines:
-        return f'<figure class="ts-chart" id="chart-{name}">{head}<p class="ts-quiet">Nothing yet.</p></figure>'
+        return f'<figure class="ts-chart" id="chart-{name}">{head}<p class="ts-quiet">{escape(text("chart-nothing"))}</p></figure>'
     xs, ys = [x for *_, p in lines for x, _ in p], [y for *_, p in lines for _, y in p]
     across, up = ticks(min(xs), max(xs), 6), ticks(min(ys), max(ys), 4)
 
@@ -146,7 +151,7 @@ def draw(name: str, title: str, unit: str, lines: list[Line]) -> str:
         right = LEFT + (x - across[0]) / (across[-1] - across[0]) * (WIDTH - LEFT - RIGHT)
         return right, HEIGHT - BOTTOM - (y - up[0]) / (up[-1] - up[0]) * (HEIGHT - TOP - BOTTOM)
 
-    said = "; ".join(f"{n or title} {number(p[-1][1])} at step {p[-1][0]:g}" for n, _, p in lines)
+    said = "; ".join(text("chart-at-step", name=n or title, value=number(p[-1][1]), step=f"{p[-1][0]:g}") for n, _, p in lines)
     legend = "".join(
         f'<span><svg width="22" height="8"><line x2="22" y1="4" y2="4" {s}/></svg> {escape(n)}</span>' for n, s, _ in lines if n
     )
@@ -173,7 +178,11 @@ def _line(name: str, stroke: str, points: Points, at) -> str:
     dot = f'<circle cx="{places[-1][0]:.1f}" cy="{places[-1][1]:.1f}" r="2.5" {stroke}/>' if len(points) == 1 else ""
     every = max(1, len(points) // 40)
     tips = "".join(
-        f'<circle cx="{px:.1f}" cy="{py:.1f}" r="7" fill="transparent"><title>{escape(name)}, step {x:g}: {number(y)}</title></circle>'
+        f'<circle cx="{px:.1f}" cy="{py:.1f}" r="7" fill="transparent"><title>{escape(tip(name, x, y))}</title></circle>'
         for (x, y), (px, py) in list(zip(points, places, strict=True))[::every]
     )
     return f'<polyline fill="none" {stroke} points="{path}"/>{dot}{tips}'
+
+
+def tip(name: str, step: float, value: float) -> str:
+    return text("chart-tip", name=name, step=f"{step:g}", value=number(value))

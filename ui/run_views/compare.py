@@ -1,0 +1,28 @@
+"""What differs between runs: the settings, and what came of them."""
+
+from tuner import runs
+from ui.components import html, units
+from ui.components.html import escape
+from ui.text import term, text
+
+
+def differences(chosen: list[runs.Run]) -> str:
+    """Return a table of the settings in which runs differ, and their best validation loss (HTML)."""
+    if len(chosen) < 2:
+        return f'<p class="ts-quiet">{escape(text("runs-choose-two"))}</p>' if chosen else ""
+    keys = dict.fromkeys(k for r in chosen for k in r.plan["settings"])
+    rows = [
+        (term("setting", "model"), *[r.plan["model"]["name"] for r in chosen]),
+        (term("setting", "data"), *[r.config.get("data") for r in chosen]),
+    ]
+    rows += [(term("setting", k), *[_value(r.plan["settings"].get(k)) for r in chosen]) for k in keys]
+    different = [row for row in rows if len(set(map(str, row[1:]))) > 1]
+    losses = ["" if r.best is None else units.decimal(r.best) for r in chosen]
+    return html.table([text("runs-differs"), *[r.name for r in chosen]], [*different, (text("runs-best-loss"), *losses)])
+
+
+def _value(value) -> str:
+    """Return a setting as it is read; numbers with few digits."""
+    if isinstance(value, float):
+        return units.decimal(value)
+    return ", ".join(value) if isinstance(value, list) else "" if value is None else str(value)

@@ -1,0 +1,85 @@
+"""The overview of a run: its state, how far it is, what was measured before and after, warnings."""
+
+from html import escape
+
+from tuner import runs
+from tuner.planning.memory import calibration
+from tuner.runs import run_warnings
+from tuner.settings import objectives
+from ui.components import html, units
+from ui.text import term, text
+
+KINDS = {"finished": "good", "failed": "bad", "interrupted": "bad", "stopped": "warning"}  # of states; the others go on
+
+
+def card(run: runs.Run) -> str:
+    """Return the overview of a run (HTML)."""
+    p = run.progress
+    share = p.step / p.steps if p.steps else 0.0
+    name = f'<b class="ts-name" translate="no" title="{escape(run.name)}">{escape(run.name)}</b>'
+    head = f'<div class="ts-run-head">{name}{state(run)}</div>'
+    lines = "".join(f"<p>{line}</p>" for line in (*position(run), *verdict(run), *judged(run), *used(run)))
+    return f'<div class="ts-card">{head}{html.bar(share)}{lines}{warnings(run)}</div>'
+
+
+def state(run: runs.Run) -> str:
+    """Return the state of a run as icon, word and colour, with its sentence (HTML)."""
+    word = text(f"runs-state-{run.state}")
+    said = escape(run.status.reason) if run.status.reason else escape(term("state", run.state, "info"))
+    lang = ' lang="en"' if run.status.reason else ""
+    return f'{html.state(KINDS.get(run.state, "quiet"), word)} <span class="ts-quiet"{lang}>{said}</span>'
+
+
+def position(run: runs.Run) -> list[str]:
+    """Return how far a run is: step, epoch, the time it took and the time that is left."""
+    p, parts = run.progress, []
+    if p.steps:
+        names = {"step": units.count(p.step), "steps": units.count(p.steps), "share": units.percent(p.step / p.steps)}
+        parts.append(text("runs-step", **names, epoch=units.decimal(p.epoch, 3)))
+    if p.elapsed_seconds:
+        parts.append(text("runs-elapsed", time=units.duration(p.elapsed_seconds)))
+    if run.live and (left := html.time_left(p)):
+        parts.append(left)
+    return [escape(" · ".join(parts))] if parts else []
+
+
+def verdict(run: runs.Run) -> list[str]:
+    """Return the validation loss before and at its best, and what that says and doesn't."""
+    before, after = run.status.baseline.get("eval_loss"), run.best
+    if before is None or after is None:
+        return []
+    change = (before - after) / max(abs(before), 1e-9)
+    key = "runs-loss-lower" if change > 0.005 else "runs-loss-higher" if change < -0.005 else "runs-loss-same"
+    said = text(key, before=units.decimal(before), after=units.decimal(after), share=units.percent(abs(change)))
+    return [f"{escape(said)} <span class='ts-quiet'>{escape(text('runs-loss-means'))}</span>"]
+
+
+def judged(run: runs.Run) -> list[str]:
+    """Return the objective's own metrics on the validation rows, before and at the best checkpoint."""
+    before, best = run.status.baseline, run.status.best
+    out = []
+    for name in objectives.get(run.plan["settings"]["objective"]).metrics[:2]:
+        if best.get(name) is None:
+            continue
+        shown = {"name": name.replace("_", " "), "after": units.decimal(best[name], 3)}
+        known = before.get(name) is not None
+        out.append(text("runs-metric-before", before=units.decimal(before[name], 3), **shown) if known else text("runs-metric", **shown))
+    return [escape(" · ".join(out))] if out else []
+
+
+def used(run: runs.Run) -> list[str]:
+    """Return the peak memory beside the estimate, and what a dry run changed before the start."""
+    changed, out = run.status.dry_run.get("changed"), []
+    if changed:
+        out.append(f'<span lang="en">{escape(changed)}</span>')
+    if not run.live and run.status.measured and run.plan.get("uncorrected_bytes"):  # else the estimate was of other settings
+        if peak := calibration.measured_peak(run.status.measured, run.plan["breakdown"]):
+            out.append(escape(text("runs-memory", peak=units.size(peak), estimate=units.size(run.plan["peak_bytes"]))))
+    return out
+
+
+def warnings(run: runs.Run) -> str:
+    """Return the signs and warnings of a run (HTML)."""
+    said = [*run.status.signs, *(run_warnings.sentence(w) for w in run.warnings)]
+    head = html.state("warning", text("runs-warning"))
+    return "".join(f'<div class="ts-note warning" role="status">{head}<p lang="en">{escape(s)}</p></div>' for s in said)
