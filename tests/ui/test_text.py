@@ -86,6 +86,7 @@ def test_every_key_that_the_code_names_is_there_and_none_is_left_over():
 @pytest.mark.parametrize("language", text.LANGUAGES)
 def test_a_message_is_text_and_no_html(language):
     for name, source in text.sources(language).items():
+        source = re.sub(r" ->$", "", source, flags=re.M)  # Fluent's own sign of a choice
         assert not re.findall(r"^.*[<>&\ue000-\ue002].*$", source, re.M), name
 
 
