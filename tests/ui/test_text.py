@@ -145,6 +145,15 @@ def test_a_handler_speaks_the_language_of_whoever_asks(cookie, language, monkeyp
         text.default()
 
 
+def test_a_queued_handler_speaks_to_its_own_visitor_and_not_to_the_one_whose_visit_began_the_queue():
+    sending, request = text.SENDING.set("en"), LocalContext.request.set(Request("tunesmith-language=de"))
+    try:
+        assert text.language() == "de"
+    finally:
+        LocalContext.request.reset(request)
+        text.SENDING.reset(sending)
+
+
 def test_an_unknown_key_or_a_missing_parameter_is_an_error(hello):
     with pytest.raises(KeyError):
         text.text("no-such-message")
