@@ -196,7 +196,7 @@ HEAD = """<style>
   #side-bar { position: fixed; inset: 0 auto 0 0; width: 200px; padding: 1rem .75rem; border-right: 1px solid var(--border-color-primary); background: var(--body-background-fill); z-index: 20; overflow: auto; }
   #menu > summary { pointer-events: none; } #menu > summary span { display: none; }
 }
-@media (max-width: 760px) { .ts-items { max-height: 13rem !important; } #library { min-width: 100% !important; } }
+@media (max-width: 760px) { .ts-items { max-height: 13rem !important; } #library { min-width: 100% !important; } .ts-detail-head { flex-direction: column !important; gap: 8px !important; } }
 @media (max-width: 640px) { .gradio-container > .main, .gradio-container .fillable { padding: .5rem !important; } .ts-turn b { display: block; } }
 @media (prefers-reduced-motion: reduce) { * { animation: none !important; transition: none !important; } }
 </style>
