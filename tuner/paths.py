@@ -8,6 +8,7 @@ import re
 import secrets
 import sys
 import time
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -146,13 +147,45 @@ def writable(folder: Path) -> bool:
         return False
 
 
+def id_of(name: str, length: int) -> str:
+    """Return a name as an id of at most `length` characters: 'Käthes Läden' is 'kaethes-laeden'; "" for a name without any Latin letter or digit."""
+    return re.sub(r"[^a-z0-9]+", "-", latin(name)).strip("-")[:length].strip("-")
+
+
 def new_id(name: str, folder: Path) -> str:
     """Return a readable id that is not used in `folder` yet: 'customers', 'customers-2', ..."""
-    base = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40].strip("-") or "unnamed"
+    base = id_of(name, 40) or "unnamed"
     id, n = base, 2
     while (folder / id).exists():
         id, n = f"{base}-{n}", n + 1
     return id
+
+
+# Letters that Unicode does not decompose, or that are written out as two: German, Danish and Norwegian, Icelandic, Polish, Croatian, Turkish,
+# French. Other accents are dropped (é is e); letters of other scripts have no fixed Latin spelling and are left out.
+WRITTEN_OUT = str.maketrans(
+    {
+        "ä": "ae",
+        "ö": "oe",
+        "ü": "ue",
+        "ß": "ss",
+        "å": "aa",
+        "æ": "ae",
+        "ø": "oe",
+        "œ": "oe",
+        "ł": "l",
+        "đ": "d",
+        "ð": "d",
+        "þ": "th",
+        "ı": "i",
+    }
+)
+
+
+def latin(name: str) -> str:
+    """Return a name in lower case, its Latin letters without accents."""
+    written = unicodedata.normalize("NFC", name).lower().translate(WRITTEN_OUT)
+    return "".join(c for c in unicodedata.normalize("NFKD", written) if not unicodedata.combining(c))
 
 
 def machine_folder() -> Path:

@@ -13,7 +13,6 @@ from tuner.labels import export
 from tuner.runs import index
 from ui import gradio_options, navigation
 from ui.components import html
-from ui.pages import data
 from ui.pages.chat import ChatPage, first_question
 from ui.pages.data import DataPage
 from ui.pages.export import ExportPage
@@ -112,7 +111,7 @@ class Page:
         the first input always the session."""
         runs_shown = [self.seen, *self.runs.lists, *self.runs.live, *self.runs.described]
         return {
-            "data": (self.on_open_data, [self.session], [self.data.pick, *self.data.shown]),
+            "data": (self.on_open_data, [self.session], self.data.shown),
             "train": (self.on_open_train, [self.session, self.train.draft, self.train.fields, self.train.yaml.which], self.train.shown),
             "runs": (self.on_open_runs, [self.session, self.seen], runs_shown),
             "chat": (self.on_open_chat, [self.session], self.chat.shown),
@@ -131,12 +130,7 @@ class Page:
         return go
 
     def on_open_data(self, session, request: gr.Request):
-        ws, ref = self.context.workspace(request), Session.read(session).data
-        chosen = data.choices(ws, ref)
-        return [
-            chosen,
-            *noted(self.data.show(ws, chosen["value"]), 0, html.gone("dataset", ref) if ref and not data.known(ws, ref) else ""),
-        ]
+        return self.data.opened(self.context.workspace(request), Session.read(session).data)
 
     def on_open_train(self, session, draft, fields, which, request: gr.Request):
         """The form as it was left; another dataset than the one it was for begins a new one."""

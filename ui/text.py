@@ -49,11 +49,12 @@ def term(kind: str, name: str, attribute: str = "label") -> str:
 
 
 def language() -> str:
-    """Return the language of whoever asks: their own choice, else the one of this page."""
-    if sending := SENDING.get():
-        return sending
+    """Return the language of whoever asks: their own choice, else the one of this page.
+
+    The request of a handler comes first: Gradio's queue begins its work within somebody's GET and keeps what `SENDING` was then.
+    """
     request = LocalContext.request.get(None)
-    return chosen(request.headers.get("cookie")) if request is not None else default()
+    return chosen(request.headers.get("cookie")) if request is not None else SENDING.get() or default()
 
 
 def chosen(cookies: str | None) -> str:

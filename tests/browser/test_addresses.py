@@ -98,7 +98,7 @@ def test_a_run_and_a_dataset_are_addressed_and_back_leads_from_one_to_the_other(
     ("address", "where"),
     [
         ("runs?run=gone-long-ago", "#progress"),
-        ("data?dataset=gone@1", "#data-summary"),
+        ("data?dataset=gone@1", "#data-notice"),
         ("chat?model=gone", "#tabs"),
         ("export?run=gone", "#tabs"),
     ],

@@ -1,4 +1,4 @@
-"""The data room in a real browser: several files, a path, another reading, a mixture."""
+"""The Data page in a real browser: every way to import, quality and its fixes, tokens, versions, rows by hand."""
 
 import json
 import re
@@ -18,6 +18,19 @@ def brought(page, text):
     expect(page.locator("#data-summary")).to_contain_text(text, timeout=LONG)
 
 
+def part(page, name):
+    """Open a tab of the dataset; the one of its quality has a number in its name."""
+    page.locator("#data-tabs").get_by_role("tab", name=re.compile(f"^{name}")).click()
+
+
+def other_way(page, name):
+    """Open the import, and in it another way than dropping a file."""
+    page.click("#import-data")
+    if not page.locator("#ways").is_visible():
+        page.get_by_text("Other ways").click()
+    tab(page, name)
+
+
 def test_every_way_in(app, browser, tmp_path):
     page = browser.new_page()
     page.goto(app.url)
@@ -25,19 +38,19 @@ def test_every_way_in(app, browser, tmp_path):
     files = [table(tmp_path / "a.csv", "prompt,answer"), table(tmp_path / "b.csv", "answer,prompt")]
     page.set_input_files("#upload input[type=file]", files)
     brought(page, re.compile("a.csv and 1 more · 120 rows"))
-    page.get_by_text("Other ways").click()
-    tab(page, "A file's path")
+    other_way(page, "File path")
     page.fill("#path textarea, #path input", str(table(tmp_path / "c.csv", "prompt,answer")))
     page.click("#read-path")
     brought(page, "c.csv · 60 rows")
     assert not list((app.home / "me/datasets/c/source").iterdir()), "left where it is"
-    tab(page, "How it is read")
+    part(page, "Columns")
     page.fill("#system-for-all textarea", "Be kind.")
     page.click("#apply-mapping")
-    expect(page.locator("#dataset input")).to_have_value(re.compile("version 2"), timeout=LONG)
-    tab(page, "Rows")
+    expect(page.locator("#data-notice")).to_contain_text("Saved as version 2", timeout=LONG)
+    expect(page).to_have_url(re.compile(r"dataset=c@2$"))
+    part(page, "Rows")
     expect(page.locator("#rows")).to_contain_text("Be kind.")
-    tab(page, "Mix")
+    other_way(page, "Mix")
     page.click("#mix-parts input")
     for i in range(2):
         page.locator("#mix-parts [role=option]").nth(i).click()
@@ -47,15 +60,18 @@ def test_every_way_in(app, browser, tmp_path):
     expect(page.locator("#import-progress")).to_contain_text("There are 2 datasets and the weights", timeout=LONG)
     page.fill("#mix-weights textarea, #mix-weights input", "1, 2")
     page.click("#mix")
-    brought(page, "A mixture")
-    tab(page, "A file's path")
+    brought(page, "MIXTURE")
+    part(page, "Columns")
+    expect(page.locator("#how-read")).to_contain_text("A mixture")
+    expect(page.locator("#apply-mapping")).not_to_be_visible()
+    other_way(page, "File path")
     page.fill("#path textarea, #path input", str(tmp_path / "gone.csv"))
     page.click("#read-path")
     expect(page.locator("#import-progress")).to_contain_text("There is no file 'gone.csv'", timeout=LONG)
     page.close()
 
 
-def test_health_and_what_will_be_learnt(app, browser, tmp_path):
+def test_quality_fixes_tokens_and_versions(app, browser, tmp_path):
     rows = [{"prompt": f"What is number {i % 40}?", "answer": f"It is {i}; write to ada{i}@lovelace.org."} for i in range(80)]
     (tmp_path / "h.jsonl").write_text("\n".join(map(json.dumps, rows)))
     page = browser.new_page()
@@ -63,26 +79,26 @@ def test_health_and_what_will_be_learnt(app, browser, tmp_path):
     go(page, "Data")
     page.set_input_files("#upload input[type=file]", tmp_path / "h.jsonl")
     brought(page, "h.jsonl · 80 rows")
-    tab(page, "Health")
+    part(page, "Quality")
     expect(page.locator("#health")).to_contain_text("enough", timeout=LONG)
-    page.click("#mend-privacy_email-mask")
+    page.locator("[data-act=fix][data-value$='|privacy_email|mask']").click()
     brought(page, "Made from version 1: 80 rows masked")
-    tab(page, "Rows")
+    part(page, "Rows")
     expect(page.locator("#rows")).to_contain_text("[email]")
     expect(page.locator("#rows")).not_to_contain_text("lovelace")
-    tab(page, "What the model will learn")  # shows it by itself
+    part(page, "Token preview")  # shows it by itself
     expect(page.locator("#learn-rows .ts-token.learnt").first).to_be_visible(timeout=LONG)
-    expect(page.locator("#learn-costs")).to_contain_text("nothing is cut", timeout=LONG)
+    expect(page.locator("#learn-costs")).to_contain_text("nothing is truncated", timeout=LONG)
     expect(page.locator("#learn-costs svg rect").first).to_be_attached()
     page.click("#learn-show")
-    expect(page.locator("#learn-costs")).to_contain_text("nothing is cut", timeout=LONG)
+    expect(page.locator("#learn-costs")).to_contain_text("nothing is truncated", timeout=LONG)
     learnt = "".join(page.locator("#learn-rows .ts-row").first.locator(".ts-token.learnt").all_inner_texts())
     assert learnt.startswith("It is") and "What is number" not in learnt
-    tab(page, "Versions")
+    part(page, "Versions")
     expect(page.locator("#versions")).to_contain_text("80 rows masked")
     page.click("#compare-with input")
     page.locator("#compare-with [role=option]").first.click()
-    expect(page.locator("#compared")).to_contain_text("80 rows changed; 0 rows are the same", timeout=LONG)
+    expect(page.locator("#compared")).to_contain_text("From v1 to v2: 80 rows changed; 0 rows are the same", timeout=LONG)
     page.click("#export-rows")
     with page.expect_download(timeout=LONG) as download:
         page.click("#download-rows", timeout=LONG)
@@ -96,7 +112,7 @@ def test_rows_by_hand(app, browser):
     go(page, "Data")
     page.click("#sample-helpdesk")
     brought(page, "helpdesk.csv · 240 rows")
-    page.get_by_text("Correct a row, or leave it out").click()
+    page.get_by_text("Edit or remove a row").click()
     page.fill("#edit-row input", "9999")
     page.click("#edit-load")
     expect(page.locator("#edit-told")).to_contain_text("There is no row 9999", timeout=LONG)
@@ -104,15 +120,14 @@ def test_rows_by_hand(app, browser):
     page.click("#edit-load")
     expect(page.locator("#edit-value")).to_contain_text("messages", timeout=LONG)
     page.click("#edit-drop")
-    brought(page, "0 rows corrected and 1 left out by hand")
-    page.get_by_text("Other ways").click()
-    tab(page, "Write by hand")
+    brought(page, "0 rows edited and 1 removed by hand")
+    other_way(page, "Write by hand")
     for i, words in enumerate(("Who are you?", "A test.")):
         page.locator(f"#write-rows [data-testid='cell-0-{i}']").first.dblclick()
         editor = page.locator("#write-rows textarea:focus, #write-rows input:focus")
         editor.fill(words)  # waits for it: a key that comes sooner is lost
         editor.press("Enter")
     page.click("#write")
-    brought(page, "1 rows")
+    brought(page, "1 row ·")
     expect(page.locator("#rows")).to_contain_text("Who are you?")
     page.close()

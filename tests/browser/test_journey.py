@@ -47,7 +47,7 @@ def test_upload_train_reload_restart_chat(tmp_path, browser):
             page.click("#own-data")
             page.set_input_files("#upload input[type=file]", rows_file(tmp_path))
             expect(page.locator("#data-summary")).to_contain_text("sailors.jsonl", timeout=LONG)
-            expect(page.locator("#data-summary")).to_contain_text("held out")
+            expect(page.locator("#data-summary")).to_contain_text("validation rows")
             expect(page.locator("#rows")).to_contain_text("Ahoy, matey!")
             page.click("#use-data")
             expect(page.locator("#plan-card")).to_contain_text("training", timeout=LONG)

@@ -200,6 +200,28 @@ def test_names_are_data(ws, tmp_path):
     assert {d.id for d in store.listing(ws)} == {first.id, second.id} and first.path.is_relative_to(ws.datasets)
 
 
+@pytest.mark.parametrize(
+    ("name", "id"),
+    [
+        ("Käthes Läden", "kaethes-laeden"),
+        ("Ka\u0308thes La\u0308den", "kaethes-laeden"),  # as macOS writes names of files
+        ("GRÖSSE & Straße", "groesse-strasse"),
+        ("Smørrebrød på Århus, Æbler", "smoerrebroed-paa-aarhus-aebler"),
+        ("Łódź wiosną", "lodz-wiosna"),
+        ("Crème brûlée, façade", "creme-brulee-facade"),
+        ("Đà Nẵng", "da-nang"),
+        ("客户 2024", "2024"),
+        ("客户", "unnamed"),
+        ("Клиенты", "unnamed"),
+        ("ä" * 60, "ae" * 20),
+    ],
+)
+def test_letters_of_a_name_are_kept_in_its_id(ws, name, id):
+    assert paths.new_id(name, ws.datasets) == id and paths.ID.fullmatch(id)
+    (ws.datasets / id).mkdir(parents=True)
+    assert paths.new_id(name, ws.datasets) == f"{id}-2"
+
+
 def test_delete(ws, tmp_path):
     ds = store.add(ws, csv(tmp_path))
     with pytest.raises(ConflictError, match="run-1, run-2"):

@@ -236,11 +236,13 @@ def test_the_page_parses_nothing_itself(ws, tmp_path, nobody_reads):
         lambda ws: ways[tab.bring.both.click](ws, [str(path)], str(path)),
     ]
     for work in brought:
-        *_, last = tab._import(work, {}, None)
-        assert "is in." in last[0], last[0]
+        *_, (told, _, _, made) = tab.bring.activity.follow(work, None)
+        assert made and store.get(ws, made).rows and not told, told
     ref = next(d for d in store.listing(ws) if d.kind == "preference").ref
-    *_, last = tab.on_apply(ref, {}, "preference", 10, "", 0, "", None, *[[] for _ in tab.roles])
-    assert "is in." in last[0], last[0]
+    columns = tab.columns
+    again = columns.activity.follow(lambda ws: columns.remapped(ws, ref, "preference", 10, "", 0, "", *[[] for _ in columns.roles]), None)
+    *_, (told, _, _, made) = again
+    assert made == f"{ref.partition('@')[0]}@2" and not told, told
     for steps in (view.on_file(project, str(path), False, None), view.on_data(project, ref, False, None)):
         *_, last = steps
         assert "30 pairs added" in last[0] or "already" in last[0], last[0]

@@ -39,6 +39,12 @@ def test_a_preset_is_kept_from_the_form_and_used(ws):
     assert [p.name for p in presets.listing(ws)] == list(presets.ORDER)
 
 
+def test_letters_of_a_title_are_kept_in_its_id_and_an_older_spelling_is_replaced(ws):
+    assert presets.save(ws, "Für Läden", {"epochs": 2}).name == "fuer-laeden"
+    (ws.presets / "fuer-laeden.yaml").rename(ws.presets / "f-r-l-den.yaml")  # as an earlier version spelled it
+    assert presets.save(ws, "Für Läden", {"epochs": 3}).name == "f-r-l-den" and len(list(ws.presets.glob("*.yaml"))) == 1
+
+
 def test_what_can_not_be_kept(ws):
     for title, settings in (
         ("", {"epochs": 2}),

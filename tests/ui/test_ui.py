@@ -8,6 +8,7 @@ from tuner.errors import NotAllowedError, Problems, SettingError
 from tuner.settings import parsing, run_config
 from tuner.settings.run_config import Settings
 from ui.components import charts, html
+from ui.data_views import rows_view
 from ui.data_views.upload import UploadView
 from ui.pages import chat
 from ui.session import AppContext, Session
@@ -27,7 +28,7 @@ def test_what_comes_from_people_data_and_models_is_escaped():
     for drawn in (
         html.bad(NASTY),
         html.good(NASTY),
-        html.rows([row]),
+        rows_view.draw([row]),
         html.table([NASTY], [[NASTY]]),
         html.log(NASTY),
         html.code(f"`{NASTY}` {NASTY}"),

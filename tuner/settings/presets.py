@@ -3,7 +3,6 @@
 Three come with the app. Your own are kept in the workspace, saved from the form or written by hand.
 """
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,7 +82,8 @@ def save(ws: Workspace, title: str, settings: dict[str, Any]) -> Preset:
     Raises SettingError for a title without letters or digits, for the title of a built-in preset, and when nothing was set.
     """
     title = " ".join(title.split())
-    name = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:64].strip("-")
+    same = next((p.name for p in listing(ws) if p.own and p.title == title), None)  # an earlier version may have spelled its id otherwise
+    name = same or paths.id_of(title, 64)
     kept = {k: v for k, v in settings.items() if k not in NOT_KEPT}
     if not name or name in (*ORDER, "demo"):
         raise SettingError(

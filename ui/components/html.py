@@ -177,26 +177,5 @@ def in_words(before: float, after: float) -> str:
     return "no better on new examples" if change > -0.03 else "worse on new examples"
 
 
-def rows(items: list[dict]) -> str:
-    """Canonical rows as a person reads them."""
-    return (
-        "".join(
-            f'<div class="ts-row"><span class="ts-quiet">row {i["row"]}{" · held out" if i["held_out"] else ""}</span>{_value(i["value"])}</div>'
-            for i in items
-        )
-        or '<p class="ts-quiet">No rows.</p>'
-    )
-
-
-def _value(value: dict) -> str:
-    lines = []
-    for key, content in value.items():
-        if isinstance(content, list) and content and isinstance(content[0], dict):
-            lines += [(m.get("role", key) if key in ("messages", "prompt") else key, m.get("content") or m) for m in content]
-        else:
-            lines.append((key, content))
-    return "".join(f'<div class="ts-turn"><b>{escape(str(k))}</b> {escape(str(v))[:4000]}</div>' for k, v in lines)
-
-
 def log(text: str) -> str:
     return f'<div class="ts-log" tabindex="0">{escape(text) or "Nothing yet."}</div>'

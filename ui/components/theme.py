@@ -202,6 +202,20 @@ html[data-train-step=dataset] .ts-step:not(#step-dataset), html[data-train-step=
 .ts-panel { display: none !important; } .ts-panel.open { display: flex !important; }
 .ts-panel { border: 1px solid var(--border-color-primary); border-radius: .6rem; padding: .6rem .8rem; }
 .ts-next { margin-top: .6rem; }
+.ts-name { display: block; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; max-width: 100%; }
+.ts-notice { border-left: 4px solid var(--input-border-color); padding: .5rem .8rem; background: var(--background-fill-secondary); border-radius: .3rem; }
+#data-room .html-container { padding: 0 !important; } .gradio-container .ts-activity:not(:has(.prose:not(:empty), button:not(.hidden, .hide, .hide-container))) { display: none; }
+.ts-bar.thin { height: 8px; margin: 6px 0; } .ts-bad p { margin: .3rem 0 0; }
+.ts-items { list-style: none; margin: 0; padding: 0; display: flex; flex-direction: column; gap: 4px; max-height: calc(100vh - 15rem); overflow: auto; }
+.ts-items > li { margin: 0; padding: 0; }
+.ts-item { display: block; text-align: left; padding: 8px 12px; border: 1px solid transparent; border-left: 3px solid transparent; border-radius: .4rem; color: var(--body-text-color) !important; text-decoration: none !important; font-size: 13px; }
+.ts-item:hover { background: var(--button-secondary-background-fill-hover); } .ts-item .ts-quiet { font-size: 12px; }
+.ts-item[aria-current] { background: var(--background-fill-primary); border-color: var(--border-color-primary); border-left-color: var(--color-accent); }
+.ts-head { display: flex; flex-wrap: wrap; gap: 4px 8px; align-items: center; } .ts-head h2 { margin: 0; min-width: 0; max-width: 100%; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+#data-summary p, #import-head p { margin: 4px 0 0; } #import-head h2 { margin: 0; }
+.ts-finding { display: flex; flex-wrap: wrap; gap: 8px 24px; justify-content: space-between; margin: 0 0 8px; }
+.ts-finding > div:first-child { flex: 1 1 340px; min-width: 0; overflow-wrap: anywhere; } .ts-finding p { margin: 4px 0 0; } .ts-finding .ts-state { white-space: normal; }
+.ts-fixes { display: flex; flex-direction: column; gap: 8px; align-items: flex-start; }
 .gradio-container .wrap, .gradio-container .contain, .gradio-container .column, .gradio-container .tabs, .gradio-container .tab-wrapper { min-width: 0; }
 .gradio-container .tab-container { max-width: 100%; overflow: hidden; }
 """
@@ -214,6 +228,7 @@ HEAD = """<style>
   #menu > summary { pointer-events: none; } #menu > summary span { display: none; }
 }
 @media (max-width: 1000px) { #train-summary { position: static !important; max-height: none !important; } #train-columns { flex-direction: column; } #train-columns > * { width: 100%; } }
+@media (max-width: 760px) { .ts-items { max-height: 13rem !important; } #library { min-width: 100% !important; } .ts-detail-head { flex-direction: column !important; gap: 8px !important; } }
 @media (max-width: 640px) { .gradio-container > .main, .gradio-container .fillable { padding: .5rem !important; } .ts-turn b { display: block; } }
 @media (prefers-reduced-motion: reduce) { * { animation: none !important; transition: none !important; } }
 </style>

@@ -1,37 +1,54 @@
-"""Correct a row by hand, or leave it out: each makes a new version."""
+"""Edit a row by hand, or remove it: each makes a new version."""
 
 import json
+from collections.abc import Callable
 
 import gradio as gr
 
 from tuner.data.store import store
 from tuner.errors import NotFoundError, RequestError
 from tuner.jobs import data_jobs
-from ui.components import html
+from tuner.paths import Workspace
+from ui.data_views.activity import Activity, trouble
 from ui.session import AppContext
+from ui.text import text
 
 
 class EditView:
     def __init__(self, context: AppContext):
         self.context = context
-        with gr.Accordion("Correct a row, or leave it out", open=False, elem_id="edit"):
-            with gr.Row():
+        with gr.Accordion(text("data-edit"), open=False, elem_id="edit"):
+            with gr.Row(elem_classes="ts-line"):
                 self.number = gr.Number(
-                    1, label="Row", info="Its number as shown above.", precision=0, minimum=1, elem_id="edit-row", min_width=120
+                    1,
+                    label=text("data-edit-row.label"),
+                    info=text("data-edit-row.info"),
+                    precision=0,
+                    minimum=1,
+                    elem_id="edit-row",
+                    min_width=120,
+                    scale=0,
                 )
-                self.load = gr.Button("Open it", elem_id="edit-load", min_width=120)
-            self.value = gr.Code(language="json", label="The row as it was understood", lines=6, elem_id="edit-value")
-            self.told = gr.HTML(elem_id="edit-told")
-            with gr.Row():
-                self.save = gr.Button("Save as a new version", elem_id="edit-save", min_width=160)
-                self.drop = gr.Button("Leave this row out", elem_id="edit-drop", min_width=160)
+                self.load = gr.Button(text("data-edit-load"), elem_id="edit-load", min_width=120)
+            self.activity = Activity(context, elem_id="edit-told", failure="data-failed-version")
+            with gr.Column(visible=False) as self.editor:
+                self.value = gr.Code(language="json", label=text("data-edit-value"), lines=6, elem_id="edit-value")
+                with gr.Row():
+                    self.save = gr.Button(text("data-edit-save"), elem_id="edit-save", min_width=160)
+                    self.remove = gr.Button(text("data-edit-remove"), elem_id="edit-drop", min_width=160)
+        self.shown = [self.activity.told, self.activity.cancel, self.editor]
 
-    def wire(self, act, pick: gr.Dropdown, session, outs: list) -> None:
-        self.load.click(self.on_load, [pick, self.number], [self.value, self.told], queue=False)
-        self.save.click(
-            self._acting(act, lambda text: _parsed(text)), [session, pick, self.number, self.value], outs, show_progress="hidden"
+    def wire(self, pick: gr.Textbox, done: Callable, outs: list) -> None:
+        self.load.click(
+            self.on_load, [pick, self.number], [self.editor, self.value, self.activity.told], queue=False, show_progress="hidden"
         )
-        self.drop.click(self._acting(act, lambda text: None), [session, pick, self.number, self.value], outs, show_progress="hidden")
+        inputs = [pick, self.number, self.value]
+        self.activity.wire(self.save.click, lambda ws, ref, n, value: edited(ws, ref, {int(n or 0): parsed(value)}), inputs, done, outs)
+        self.activity.wire(self.remove.click, lambda ws, ref, n, _: edited(ws, ref, {int(n or 0): None}), inputs, done, outs)
+
+    def values(self) -> dict:
+        """Values for `shown`: no row of another dataset stays in the editor."""
+        return {**self.activity.cleared(), self.editor: gr.update(visible=False)}
 
     def on_load(self, ref, number, request: gr.Request):
         try:
@@ -44,34 +61,29 @@ class EditView:
                     available="the numbers shown with the rows",
                     remedy="Choose another one.",
                 )
-            return json.dumps(row["value"], ensure_ascii=False, indent=2), ""
+            return gr.update(visible=True), json.dumps(row["value"], ensure_ascii=False, indent=2), ""
         except Exception as error:
-            return gr.skip(), html.trouble(error)
-
-    def _acting(self, act, change):
-        def press(session, ref, number, text, request: gr.Request):
-            yield from act(lambda ws: edited(ws, str(ref), {int(number or 0): change(text)}), session, request)
-
-        return press
+            return gr.skip(), gr.skip(), trouble(error, failure="")
 
 
-def edited(ws, ref: str, changes: dict) -> str:
-    """The id of the job that makes the new version: {12: corrected row} or {12: None} to leave it out."""
-    return data_jobs.begin(ws, "edit", ref=ref, changes=changes)
+def edited(ws: Workspace, ref: str, changes: dict) -> str:
+    """Start the job that makes the new version and return its id: {12: edited row}, or {12: None} to remove it."""
+    return data_jobs.begin(ws, "edit", ref=str(ref), changes=changes)
 
 
-def _parsed(text: str) -> dict:
+def parsed(value: str) -> dict:
+    """Return the row that was written as JSON; RequestError where it is none."""
     try:
-        value = json.loads(text or "")
+        row = json.loads(value or "")
     except (ValueError, RecursionError) as error:
-        value, why = None, str(error)[:200]
+        row, why = None, str(error)[:200]
     else:
         why = "it is not an object {...}"
-    if not isinstance(value, dict):
+    if not isinstance(row, dict):
         raise RequestError(
             f"The row can't be read as JSON: {why}.",
-            asked=(text or "")[:200],
+            asked=(value or "")[:200],
             available="the row as it was opened",
             remedy="Correct that place.",
         )
-    return value
+    return row

@@ -1,134 +1,158 @@
-"""The health report of the chosen data: what was found, why it matters, and a button that makes a new version without it."""
+"""The quality of a dataset: findings with why they matter and a button that fixes each in a new version, and the rows that were left out."""
+
+from collections.abc import Callable
 
 import gradio as gr
 
-from tuner import paths
 from tuner.data.store import store
+from tuner.data.store.dataset import Dataset
 from tuner.data.versions import new_version
 from tuner.errors import NotFoundError, TunerError
 from tuner.formatting import human_time
 from tuner.jobs import data_jobs, token_preview
-from ui.components import html
-from ui.data_views.summaries import summary
+from tuner.jobs.job import JobStatus
+from tuner.paths import Workspace
+from ui.components import actions, html
+from ui.components.actions import Actions
+from ui.data_views import summaries
+from ui.data_views.activity import Activity, failed
+from ui.data_views.summaries import english, quiet, say
 from ui.session import AppContext
+from ui.text import text
 
-WAIT = '<p class="ts-quiet">Looking through the rows: repeats, leaks, personal data, labels ...</p>'
-LARGE = 20_000  # rows: a remedy for more of them runs in a process of its own
+LARGE = 20_000  # rows: a fix of more of them runs in a process of its own
+ROWS, EXAMPLES = 8, 4  # of a finding
+SEVERITIES = {"decide": ("data-quality-warnings", "warning"), "remark": ("data-quality-remarks", "quiet")}  # heading and state
 
 
 class QualityView:
-    """`key` names the version and the state of its report; when it changes the view is drawn anew."""
+    """While the report is in the making a timer draws it anew; the tab's name says how many warnings there are."""
 
-    def __init__(self, context: AppContext):
-        self.context, self.act, self.session, self.outs = context, None, None, []  # the last three by `wire`: the buttons are drawn later
+    def __init__(self, context: AppContext, tab: gr.Tab):
+        self.context, self.tab = context, tab
         self.head = gr.HTML(elem_id="health")
-        self.key = gr.Textbox(visible="hidden", show_label=False)
+        self.activity = Activity(context, elem_id="fix-told", failure="data-failed-version")
+        self.findings = gr.HTML(elem_id="findings")
+        self.problems = gr.HTML(elem_id="problems")
+        self.fixes = Actions("fix")
         self.timer = gr.Timer(1.0, active=False)
-        self.shown = [self.head, self.key, self.timer]
+        self.drawn = [self.tab, self.head, self.findings, self.timer]
+        self.shown = [*self.drawn, self.problems, self.activity.told, self.activity.cancel]
 
-        @gr.render(inputs=[self.key], triggers=[self.key.change], show_progress="hidden", queue=False)
-        def buttons(key, request: gr.Request):
-            ref, _, state = (key or "").partition("|")
-            for found in _document(self.context.workspace(request), ref).get("findings", []) if state else []:
-                with gr.Row(elem_classes="ts-finding"):
-                    gr.HTML(card(found), min_width=300)
-                    with gr.Column(scale=0, min_width=250):
-                        for remedy in found["remedies"]:
-                            button = gr.Button(remedy["title"], size="sm", elem_id=f"mend-{found['key']}-{remedy['key']}")
-                            button.click(self._mending(ref, found, remedy["key"]), self.session, self.outs, show_progress="hidden")
+    def wire(self, pick: gr.Textbox, summary: gr.HTML, library: gr.HTML, listed: Callable, done: Callable, outs: list) -> None:
+        """`listed(ws, ref)` draws the library, whose warnings are known when the report is complete."""
 
-    def wire(self, act, summary: gr.HTML, pick: gr.Dropdown, session, outs: list) -> None:
-        """`act(work, session, request)` follows a job and fills `outs`, as for an import."""
-        self.timer.tick(self.on_tick, pick, [summary, *self.shown], queue=False, show_progress="hidden")
-        self.act, self.session, self.outs = act, session, outs
+        def tick(ref, request: gr.Request):
+            return self.on_tick(ref, request, summary, library, listed)
 
-    def _mending(self, ref: str, found: dict, remedy: str):
-        def press(session, request: gr.Request):
-            def work(ws):
-                wish = [(found["key"], remedy)]
-                if store.get(ws, ref).rows < LARGE:
-                    return new_version.apply_fixes(ws, ref, wish)
-                return data_jobs.begin(ws, "mend", ref=ref, wishes=wish)
+        self.timer.tick(tick, pick, [summary, library, *self.drawn], queue=False, show_progress="hidden")
+        self.activity.wire(self.fixes.field.change, fixed, [self.fixes.field], done, outs)
 
-            yield from self.act(work, session, request)
-
-        return press
-
-    def on_tick(self, ref, request: gr.Request):
+    def on_tick(self, ref, request: gr.Request, summary: gr.HTML, library: gr.HTML, listed: Callable) -> dict:
         ws = self.context.workspace(request)
         try:
             ds = store.get(ws, ref)
         except NotFoundError:  # deleted a moment ago: nothing is left to look at
-            return [gr.skip(), "", "", gr.Timer(active=False)]
-        values = self.values(ws, ds)
-        if not self.context.guest and _document(ws, ds.ref).get("complete"):
-            count_tokens(ws, ds)
-        return [summary(ds), *values]
+            return {self.timer: gr.Timer(active=False)}
+        values = self.report(ws, ds)
+        if summaries.report(ds).get("complete"):
+            values[library] = listed(ws, ref)
+            if not self.context.guest:
+                count_tokens(ws, ds)
+        return {summary: summaries.summary(ds), **values}
 
-    def values(self, ws, ds) -> list:
-        """Values for `shown`; sees that the report is made. Where it can't be, the rest of the page goes on."""
+    def values(self, ws: Workspace, ds: Dataset) -> dict:
+        """Values for `shown`."""
+        return {**self.report(ws, ds), self.problems: summaries.problems(ds), **self.activity.cleared()}
+
+    def report(self, ws: Workspace, ds: Dataset) -> dict:
+        """Values for `drawn`; sees that the report is made. Where it can't be, the rest of the page goes on."""
         try:
             job = data_jobs.quality_report(ws, ds)
+            now = data_jobs.progress(ws, job) if job else None
         except TunerError as error:
-            return [html.trouble(error), "", gr.Timer(active=False)]
-        document = _document(ws, ds.ref)
-        state = f"{len(document.get('findings', []))}-{document.get('complete')}" if document else ""
-        return [head(document, data_jobs.progress(ws, job) if job else None), f"{ds.ref}|{state}", gr.Timer(active=_going(ws, job))]
+            return {self.tab: gr.skip(), self.head: english(html.trouble(error)), self.findings: "", self.timer: gr.Timer(active=False)}
+        document, n = summaries.report(ds), summaries.warnings(ds)
+        return {
+            self.tab: gr.update(label=text("data-tab-quality-n", n=n) if n else text("data-tab-quality")),
+            self.head: head(document, now),
+            self.findings: findings(document, ds),
+            self.timer: gr.Timer(active=bool(now and now.running)),
+        }
 
 
-def count_tokens(ws, ds) -> None:
-    """The lengths in tokens follow the report in the background, so that they are there when they are looked at."""
+def fixed(ws: Workspace, pressed: str) -> "str | Dataset":
+    """Apply the fix whose button was pressed: the new version, or the id of the job that makes it."""
+    ref, _, wish = actions.value(pressed).partition("|")
+    wishes = [tuple(wish.split("|", 1))]
+    if store.get(ws, ref).rows < LARGE:
+        return new_version.apply_fixes(ws, ref, wishes)
+    return data_jobs.begin(ws, "mend", ref=ref, wishes=wishes)
+
+
+def count_tokens(ws: Workspace, ds: Dataset) -> None:
+    """Have the tokens counted in the background after the report, so that they are there when they are looked at."""
     try:
         token_preview.start(ws, ds.ref, "starter")
     except TunerError:
         return  # data without such a view; opening the view says why
 
 
-def _going(ws, job: str | None) -> bool:
-    return bool(job) and data_jobs.progress(ws, job).running
+# ---- what is drawn
 
 
-def _document(ws, ref: str) -> dict:
-    try:
-        return paths.read_json(store.get(ws, ref).path / "health.json") or {}
-    except NotFoundError:  # a version that was deleted has no report
-        return {}
-
-
-def head(document: dict, progress: dict | None) -> str:
-    """The verdict, an honest word on what the rows can teach, and the charts."""
-    if progress and progress.state == "failed":
-        return html.bad(" ".join(f"{e['message']} {e['remedy']}" for e in progress.errors))
+def head(document: dict, now: JobStatus | None) -> str:
+    """Draw the score, an honest word on what the rows are enough for, and the charts."""
+    if now and now.state == "failed":
+        return failed(now.errors, failure="")
     going = ""
-    if progress:
-        left = f", about {human_time(progress.eta_seconds)} left" if progress.eta_seconds else ""
-        going = f'<p class="ts-quiet">Still looking: {100 * progress.done / max(1, progress.total):.0f}%{left}.</p>'
+    if now:
+        left = f" · {text('data-progress-left', time=human_time(now.eta_seconds))}" if now.eta_seconds else ""
+        going = quiet(text("data-quality-progress", share=round(100 * now.done / max(1, now.total))) + left)
     if not document:
-        return WAIT + going
+        return quiet(text("data-quality-wait")) + going
     charts = document["charts"]
-    return (
-        f'<div class="ts-card"><b>{html.escape(document["score"])}.</b> {html.escape(document["teaches"])}{going}'
-        f'<div class="ts-charts">{bars("Length in characters", charts["lengths"])}{bars("Labels", charts["labels"])}</div></div>'
-    )
+    said = english(f"<p><b>{html.escape(document['score'])}.</b> {html.escape(document['teaches'])}</p>")
+    drawn = bars(text("data-lengths"), charts["lengths"]) + bars(text("data-labels"), charts["labels"])
+    return f'{said}{going}<div class="ts-charts">{drawn}</div>'
 
 
 def bars(title: str, counts: list[dict]) -> str:
+    """Draw counts as a table of bars; "" when there is nothing to count."""
     if not any(c["count"] for c in counts):
         return ""
     most = max(c["count"] for c in counts)
     lines = "".join(
-        f'<tr><td>{html.escape(str(c["label"]))}</td><td style="width:60%"><span class="ts-bar"><span class="ts-fill" '
+        f'<tr><td translate="no">{html.escape(str(c["label"]))}</td><td style="width:60%"><span class="ts-bar thin"><span class="ts-fill" '
         f'style="width:{100 * c["count"] / most:.1f}%"></span></span></td><td>{c["count"]:,}</td></tr>'
         for c in counts
         if c["count"]
     )
-    return f'<figure class="ts-chart"><b>{title}</b><table class="ts-table">{lines}</table></figure>'
+    return f'<figure class="ts-chart"><figcaption><b>{html.escape(title)}</b></figcaption><table class="ts-table">{lines}</table></figure>'
 
 
-def card(found: dict) -> str:
-    mark = "▲" if found["severity"] == "decide" else "●"
-    rows = ", ".join(f"{n:,}" for n in found["rows"][:8])
-    more = " ..." if found["count"] > 8 else ""
-    where = f'<div class="ts-quiet">rows {rows}{more}</div>' if rows else ""
-    said = "".join(f"<code>{html.escape(str(e))}</code> " for e in (found["details"].get("examples") or [])[:4] if isinstance(e, str))
-    return f"<div><b>{mark} {html.escape(found['title'])}</b><br>{html.escape(found['why'])}{where}{said}</div>"
+def findings(document: dict, ds: Dataset) -> str:
+    """Draw all findings, those that ask for a decision first."""
+    out = ""
+    for severity, (heading, kind) in SEVERITIES.items():
+        cards = [card(found, ds.ref, kind) for found in document.get("findings", []) if found["severity"] == severity]
+        out += f"<h3>{say(heading)}</h3>{''.join(cards)}" if cards else ""
+    nothing = document.get("complete") and not out and not ds.problem_count
+    return out or (html.good(text("data-quality-none")) if nothing else "")
+
+
+def card(found: dict, ref: str, kind: str) -> str:
+    """Draw a finding: what, why it matters, where, examples, and its fixes."""
+    numbers = ", ".join(f"{n:,}" for n in found["rows"][:ROWS])
+    where = quiet(text("data-finding-more" if found["count"] > ROWS else "data-finding-rows", rows=numbers)) if numbers else ""
+    examples = [e for e in (found["details"].get("examples") or [])[:EXAMPLES] if isinstance(e, str)]
+    said = "".join(f'<code translate="no">{html.escape(e)}</code> ' for e in examples)
+    buttons = "".join(
+        html.button("fix", f"{ref}|{found['key']}|{fix['key']}", text(f"data-fix-{fix['key'].replace('_', '-')}"))
+        for fix in found["remedies"]
+    )
+    title = html.state(kind, found["title"])
+    return (
+        f'<div class="ts-card ts-finding"><div><span lang="en">{title}</span><p lang="en">{html.escape(found["why"])}</p>{where}{said}</div>'
+        f'<div class="ts-fixes">{buttons}</div></div>'
+    )

@@ -1,0 +1,75 @@
+"""What the Data page says of a dataset: one sum of what was left out, in the visitor's language; nothing of the data as markup."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from tests.conftest import chat_rows, write_rows
+from tuner.data.quality import finding
+from tuner.data.schema import column_aliases
+from tuner.data.store import store
+from ui import text
+from ui.data_views import columns_view, library_view, quality_view, summaries
+
+LEFT_OUT = [  # left out, of these empty, English, German
+    (0, 0, "", ""),
+    (14, 14, "14 of 2,540 rows were left out because they are empty.", "14 von 2.540 Zeilen wurden ausgelassen, weil sie leer sind."),
+    (1, 1, "1 of 2,540 rows was left out because it is empty.", "1 von 2.540 Zeilen wurde ausgelassen, weil sie leer ist."),
+    (20, 0, "20 of 2,540 rows were left out.", "20 von 2.540 Zeilen wurden ausgelassen."),
+    (
+        20,
+        14,
+        "20 of 2,540 rows were left out, 14 of them because they are empty.",
+        "20 von 2.540 Zeilen wurden ausgelassen, 14 davon, weil sie leer sind.",
+    ),
+    (
+        20,
+        1,
+        "20 of 2,540 rows were left out, 1 of them because it is empty.",
+        "20 von 2.540 Zeilen wurden ausgelassen, 1 davon, weil sie leer ist.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("problems", "empty", "english", "german"), LEFT_OUT)
+def test_empty_rows_are_among_those_that_were_left_out(problems, empty, english, german, monkeypatch):
+    ds = SimpleNamespace(problem_count=problems, health={"empty": empty}, records=2540)
+    assert summaries.left_out(ds) == english
+    monkeypatch.setenv("TUNESMITH_LANGUAGE", "de")
+    assert summaries.left_out(ds) == german
+
+
+def test_the_numbers_of_a_real_file_add_up(ws, tmp_path):
+    rows = [*chat_rows(40), *({"prompt": "", "answer": ""} for _ in range(14))]
+    ds = store.add(ws, write_rows(tmp_path / "rows.jsonl", rows))
+    assert "14 of 54 rows were left out because they are empty." in summaries.summary(ds) and ds.rows == 40
+    assert summaries.warnings(ds) == 1 and "1 warning" in summaries.summary(ds)
+    assert f"{ds.rows - ds.held_out} training / {ds.held_out} validation rows" in summaries.summary(ds)
+
+
+def test_a_name_is_text_and_is_shown_whole_in_the_title(ws, tmp_path):
+    nasty = '<img src=x onerror="alert(1)">'
+    ds = store.add(ws, write_rows(tmp_path / "rows.jsonl", chat_rows(40)), name=nasty)
+    for drawn in (summaries.summary(ds), library_view.drawn(ws, ds.ref), library_view.drawn(ws, None, nasty), columns_view.how_read(ds)):
+        assert "<img" not in drawn
+    assert 'title="&lt;img' in summaries.summary(ds) and 'aria-current="true"' in library_view.drawn(ws, ds.ref)
+    assert library_view.matching(ws, "ONERROR chat") and not library_view.matching(ws, "onerror regression")
+
+
+def test_the_engines_kinds_roles_and_fixes_have_their_words():
+    for language in text.LANGUAGES:
+        there = text.catalogue(language).patterns
+        wanted = [f"data-kind-{kind}" for kind in column_aliases.KINDS]
+        wanted += [f"data-role-{role}.{part}" for role in columns_view.ROLES for part in ("label", "info")]
+        wanted += [f"data-fix-{fix.replace('_', '-')}" for fix in finding.FIXES] + [
+            f"data-made-{fix.replace('_', '-')}" for fix in finding.FIXES
+        ]
+        assert [key for key in wanted if key not in there] == [], language
+    assert set(columns_view.ROLES) == set(column_aliases.ROLES) - {"weight"}
+
+
+def test_a_finding_offers_its_fixes_and_names_the_version_that_they_are_for():
+    found = finding.finding("duplicates", "{n} rows repeat", "It is <b>so</b>.", [3, 5], ["keep_first"], details={"examples": ["<i>"]})
+    drawn = quality_view.card(found.as_dict(), "customers@3", "warning")
+    assert 'data-value="customers@3|duplicates|keep_first"' in drawn and "Keep only the first of each" in drawn
+    assert "<b>so" not in drawn and "<i>" not in drawn and "Rows 3, 5" in drawn
