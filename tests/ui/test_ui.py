@@ -5,12 +5,15 @@ import pytest
 
 from tuner import runs
 from tuner.errors import NotAllowedError, Problems, SettingError
+from tuner.runs.run_status import RunStatus
 from tuner.settings import parsing, run_config
 from tuner.settings.run_config import Settings
+from ui import text
 from ui.components import charts, html
 from ui.data_views import rows_view
 from ui.data_views.upload import UploadView
 from ui.pages import chat
+from ui.run_views import overview
 from ui.session import AppContext, Session
 from ui.train_views import form
 from ui.train_views.command import command
@@ -128,7 +131,7 @@ def test_charts_keep_ends_and_gaps():
     assert charts.smoothed([(1, 5.0)]) == [(1, pytest.approx(5.0))]
     rows = [(1, "loss", 2.0), (2, "loss", None), (3, "loss", 1.0), (3, "eval_loss", 1.5), (3, "memory_bytes", 2e9)]
     lines = charts.lines_of(rows, "loss")
-    assert [n for n, _, _ in lines] == list(charts.NAMES.values()) and lines[0][2] == [(1, 2.0), (3, 1.0)]
+    assert [n for n, _, _ in lines] == ["training", "training, smoothed", "validation"] and lines[0][2] == [(1, 2.0), (3, 1.0)]
     assert charts.lines_of(rows, "memory_bytes")[0][2] == [(3, 2.0)] and charts.lines_of([], "loss") == []
 
 
@@ -142,7 +145,7 @@ def test_ticks_are_round_and_span_the_data(low, high):
 def test_a_chart_is_well_formed_and_says_its_last_value():
     from xml.etree import ElementTree
 
-    html = charts.draw("loss", NASTY, "", [(NASTY, charts.MAIN, [(1, 2.0), (2, 1.25)]), ("one", charts.HELD, [(2, 1.5)])])
+    html = charts.draw("loss", "", [(NASTY, charts.MAIN, [(1, 2.0), (2, 1.25)]), ("one", charts.HELD, [(2, 1.5)])])
     figure = ElementTree.fromstring(html)
     assert "1.25 at step 2" in html and "<img" not in html
     points = figure.find(".//polyline").get("points").split()
@@ -164,14 +167,24 @@ def test_a_talk_is_sent_back_in_turns_of_two():
 
 def test_every_state_of_a_run_has_its_sentence():
     assert set(runs.SENTENCES) == {*runs.LIVE, *runs.ENDED}
-    assert html.in_words(2.0, 1.0).startswith("clearly") and html.in_words(1.0, 1.2).startswith("worse")
+    assert all(text.text(f"runs-state-{state}") for state in runs.SENTENCES)
+
+
+@pytest.mark.parametrize(("before", "after", "said"), [(14.6, 5.0, "66% lower"), (2.0, 2.4, "20% higher"), (2.0, 2.0, "unchanged")])
+def test_a_loss_is_said_without_a_verdict(house, before, after, said):
+    """German data on the English starter: the loss fell from 14.6 to 5.0, and the answers were gibberish."""
+    run = house.run(house.lora)
+    document = run.status.document | {"baseline": {"eval_loss": before}, "best": {"eval_loss": after}}
+    found = run.with_status(RunStatus.from_json(document))
+    (told,) = overview.verdict(found)
+    assert said in told and "not how good its own answers are" in told and "better" not in told
 
 
 def test_preferences_have_charts_of_their_own_and_settings_only_where_they_mean_something():
     rows = [(s, k, float(s)) for s in (1, 2) for k in ("rewards/chosen", "eval_rewards/chosen", "rewards/rejected", "eval_length/written")]
     lines = charts.lines_of(rows, "rewards")
-    assert [n for n, _, _ in lines] == ["better, training, smoothed", "worse, training, smoothed", "better, held-out"]
-    assert "dasharray" in lines[2][1] and charts.lines_of(rows, "length")[0][0] == "written by the model, held-out"
+    assert [n for n, _, _ in lines] == ["chosen, training, smoothed", "rejected, training, smoothed", "chosen, validation"]
+    assert "dasharray" in lines[2][1] and charts.lines_of(rows, "length")[0][0] == "written by the model, validation"
     told = Settings(objective="preference", method="lora", preference_loss="sigmoid")
     assert form.matters("beta", told) and not form.matters("beta", told.replace(objective="chat"))
     assert not form.matters("label_smoothing", told) and form.matters("label_smoothing", told.replace(preference_loss="robust"))

@@ -235,7 +235,7 @@ def test_an_open_runs_tab_reads_the_run_that_it_shows_alone(ws, page):
 
 def rows_sent(page, values) -> list:
     lists = values[3:6] if isinstance(values[0], str) and "ts-strip" in values[0] else values[1:4]
-    return [v.get("value") for v in lists if isinstance(v, dict) and isinstance(v.get("value"), list)]
+    return [v["value"]["data"] for v in lists if isinstance(v, dict) and isinstance(v.get("value"), dict)]
 
 
 def test_the_lists_are_sent_once_and_again_when_they_change(ws, page):
@@ -270,7 +270,7 @@ def test_long_lists_are_cut_to_the_newest_and_say_so(ws, page, monkeypatch):
     old(ws)
     listed = page.on_open_runs({"run": "run"}, "", Request())
     pick, table = listed[1], listed[2]
-    assert len(pick["choices"]) == 4 and pick["value"] == "run" and "newest 3 of 8" in pick["info"] and len(table["value"]) == 8
+    assert len(pick["choices"]) == 4 and pick["value"] == "run" and "newest 3 of 8" in pick["info"] and len(table["value"]["data"]) == 8
     who = page.on_open_chat({"chat": "run"}, Request())[0]
     assert [v for _, v in who["choices"]][-2:] == ["run", "starter"] and len(who["choices"]) == 5 and who["value"] == "run"
     monkeypatch.setattr(formats, "size", lambda run, kind: 0)
