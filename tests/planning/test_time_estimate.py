@@ -272,6 +272,11 @@ def test_the_time_left_in_words_for_new_and_old_runs(ws):
 
     assert words() == words(eta_seconds=None) == ""
     assert words(eta_seconds=0.3) == "a moment left" and words(eta_seconds=9, eta_low=0, eta_high=20).startswith("up to")
+    assert words(eta_seconds=60, eta_low=8, eta_high=180) == "estimating the time left", "8 seconds to 3 minutes says nothing"
+    assert words(eta_seconds=90, eta_low=50, eta_high=150) == "up to 2 minutes left" and words(eta_seconds=0, eta_low=0, eta_high=0)
+    for low, high in ((1, 59), (30, 100), (100, 250), (60, 10_000), (0, 3600)):
+        told = words(eta_seconds=(low + high) / 2, eta_low=low, eta_high=high)
+        assert " to " not in told.replace("up to ", ""), told
     assert words(eta_seconds=120) == f"about {human_time(120)} left"  # of a run that began before there were ranges
     progress = {"step": 5, "steps": 10, "epoch": 1.0, "eta_seconds": 450.0, "eta_low": 360.0, "eta_high": 540.0}
     assert words(**progress) == "about 6 to 9 minutes left"
