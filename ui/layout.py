@@ -73,12 +73,11 @@ class Page:
         for name, (open_, inputs, outputs) in self.openings().items():
             self.tab[name].select(open_, inputs, outputs, **quick)
             self.shows[name].click(open_, inputs, outputs, js=navigation.arriving(len(inputs)), **quick)
-        self.tab["settings"].select(self.settings.show, None, self.settings.report, **quick)
+        self.tab["settings"].select(self.settings.show, None, self.settings.shown, **quick)
         self.label.teach.made.success(self.on_taught, [self.session, self.label.pick], [self.train.data, self.train.model, self.tabs])
 
         self.home.demo.click(self.on_demo, self.session, [self.session, self.home.notice]).success(self.to("runs"), self.session, self.tabs)
         self.home.own.click(lambda: gr.Tabs(selected="data"), None, self.tabs, queue=False)
-        self.home.last.select(self.on_last, self.session, [self.session, self.tabs])
         self.data.use.click(lambda: gr.Tabs(selected="train"), None, self.tabs, queue=False)
         self.train.start.click(
             self.train.on_start,
@@ -214,11 +213,6 @@ class Page:
         kept = Session.read(session).with_(tab="train", data=run.config["data"])
         return [kept, *self.train.fresh(ws, run.config["data"], run.config["model"], mine), gr.Tabs(selected="train")]
 
-    def on_last(self, session, event: gr.SelectData, request: gr.Request):
-        found = all_runs(self.context.workspace(request)).newest
-        run = found[event.index[0]].id if event.index[0] < len(found) else None
-        return Session.read(session).with_(tab="runs", run=run), gr.Tabs(selected="runs")
-
     # --- the demo -----------------------------------------------------------------------------------------------------
 
     def on_demo(self, session, request: gr.Request):
@@ -227,7 +221,7 @@ class Page:
         except Exception as error:
             return gr.skip(), html.trouble(error)
         kept = Session.read(session).with_(tab="runs", run=run.id, demo=run.id)
-        return kept, html.good("The demo is under way: see the Runs page. It lands in a chat when it is done.")
+        return kept, html.good(text("home-demo-started"))
 
     # --- the timer ----------------------------------------------------------------------------------------------------
 

@@ -91,9 +91,15 @@ def fill(page: bytes, language: str) -> bytes:
 
     def put(found: re.Match) -> str:
         params = json.loads(base64.urlsafe_b64decode(found[2])) if found[2] else {}
+        params = {k: _inner(v, language) if isinstance(v, str) else v for k, v in params.items()}
         return json.dumps(message(language, found[1], params), ensure_ascii=False)[1:-1]
 
     return _PLACEHOLDER.sub(put, page.decode()).encode()
+
+
+def _inner(param: str, language: str) -> str:
+    """Replace the placeholders in a parameter, which may be a text itself."""
+    return json.loads(fill(json.dumps(param, ensure_ascii=False).encode(), language))
 
 
 def message(language: str, key: str, params: dict[str, Any]) -> str:

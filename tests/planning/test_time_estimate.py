@@ -288,7 +288,7 @@ def test_the_time_left_in_words_for_new_and_old_runs(ws):
     runs.write_status(run.path, state="running", progress=progress)
     run = runs.get(ws, run.id)
     locks.release(run.path / "lock")
-    assert "about 6 to 9 minutes left" in html.progress(run) and "about 6 to 9 minutes left" in html.strip("CPU", 1, 2, [run])
+    assert "about 6 to 9 minutes left" in html.progress(run) and "50\u00a0%, 6 to 9 min left" in html.strip("CPU", 1, 2, [run])
     assert run.detail()["progress"]["eta_low"] == 360.0 and run.detail()["predicted"]["seconds_low"] is None
     bar = Training()
     bar(run)

@@ -1,5 +1,6 @@
 """Small pieces of HTML. Everything that comes from data, a model or a person is escaped here."""
 
+import math
 from collections.abc import Iterable
 from html import escape
 from typing import Any
@@ -12,6 +13,7 @@ from tuner.planning.memory import calibration
 from tuner.runs import run_warnings
 from tuner.settings import objectives
 from ui.components.icons import icon
+from ui.text import text
 
 PATH_OF_PAGE = {"home": "./"}  # the others are called as their page
 COLOURS = {
@@ -51,15 +53,15 @@ def field_errors(error: TunerError) -> dict[str, str]:
     return {e["field"]: f"{e['message']} {e['remedy']}" for e in error.as_list() if e["field"]}
 
 
-def code(text: str) -> str:
+def code(said: str) -> str:
     """Escaped, with what stands between backticks set as code."""
-    parts = escape(text).split("`")
+    parts = escape(said).split("`")
     return "".join(f"<code>{p}</code>" if i % 2 and i < len(parts) - 1 else p for i, p in enumerate(parts))
 
 
-def state(kind: str, word: str) -> str:
-    """Return a state as icon, word and colour. `kind`: good, warning, bad or quiet."""
-    return f'<span class="ts-state {kind}">{icon(kind if kind != "quiet" else "info")}{escape(word)}</span>'
+def state(kind: str, word: str, sign: str = "") -> str:
+    """Return a state as icon, word and colour. `kind`: good, warning, bad or quiet; `sign`: an icon other than that of the kind."""
+    return f'<span class="ts-state {kind}">{icon(sign or (kind if kind != "quiet" else "info"))}{escape(word)}</span>'
 
 
 def link(page: str, word: str, *, query: str = "", primary: bool = False) -> str:
@@ -93,18 +95,54 @@ def table(head: list[str], rows: Iterable[Iterable[Any]]) -> str:
 
 
 def strip(device_name: str, free: int, total: int, live: list[runs.Run]) -> str:
-    pills = []
-    for run in live[:3]:
-        p = run.progress
-        share = f"{100 * p.step / p.steps:.0f}%" if p.steps else runs.SENTENCES[run.state]
-        left = f" · {eta.describe(p)}" if p.eta_seconds else ""
-        pills.append(f'<span class="ts-pill live">● {escape(run.name)} {share}{left}</span>')
-    used = 100 * (total - free) / max(1, total)
+    """Return what stands above every page: the device, its free memory, and the runs under way as links to them."""
+    used = f"{100 * (total - free) / max(1, total):.0f}"
+    memory = text("home-strip-free", free=f"{free / 1e9:.1f}", total=f"{total / 1e9:.3g} GB")
+    pills = "".join(_pill(run) for run in live[:3])
+    if more := len(live) - 3 if len(live) > 3 else 0:
+        pills += f'<a class="ts-pill" href="runs" data-page="runs">{escape(text("home-strip-more", n=more, shown=f"{more:,}"))}</a>'
     return (
-        f'<div class="ts-strip"><span class="ts-quiet">{escape(device_name)} · {human_bytes(free)} of {human_bytes(total)} free</span>'
-        f'<span class="ts-bar" style="width:6rem" role="img" aria-label="memory in use: {used:.0f}%"><span class="ts-fill" style="width:{used:.0f}%"></span></span>'
-        f"{''.join(pills)}</div>"
+        f'<div class="ts-strip"><span class="ts-quiet ts-device"><span class="ts-name" translate="no" title="{escape(device_name)}">'
+        f"{escape(device_name)}</span><span>\u00b7 {escape(memory)}</span></span>"
+        f'<span class="ts-bar" role="img" aria-label="{escape(text("home-strip-used", share=used))}">'
+        f'<span class="ts-fill" style="width:{used}%"></span></span>{pills}</div>'
     )
+
+
+def _pill(run: runs.Run) -> str:
+    """Return a run under way: its name, which is cut where there is no room, how far it is and how long it takes still."""
+    p = run.progress
+    how_far = [f"{100 * p.step / p.steps:.0f}\u00a0%" if p.steps else text(f"home-state-{run.state}")]
+    how_far += [time_left(p)] if p.steps and p.eta_seconds is not None else []
+    return (
+        f'<a class="ts-pill live" href="runs?run={escape(run.id)}" data-page="runs" title="{escape(run.name)}">'
+        f'<span aria-hidden="true">\u25cf</span> <span class="ts-name" translate="no">{escape(run.name)}</span> '
+        f"<span>{escape(', '.join(how_far))}</span></a>"
+    )
+
+
+def time_left(progress: runs.Progress) -> str:
+    """Return '6 to 9 min left', 'up to 3 min left', or that it is still being estimated; "" without an estimate."""
+    left = eta.remaining(progress)
+    if left is None:
+        return ""
+    if left.high is None:
+        return text("home-left-estimating")
+    if left.low is None:
+        return text("home-left-at-most", time=short_time(left.high))
+    low, high = short_time(left.low), short_time(left.high)
+    if low == high or left.high - left.low < 0.15 * left.high:
+        return text("home-left", time=short_time((left.low + left.high) / 2))
+    same = low.split()[1] == high.split()[1]
+    return text("home-left-range", low=low.split()[0] if same else low, high=high)
+
+
+def short_time(seconds: float) -> str:
+    """Return a duration with the units of English and German alike: '45 s', '6 min', '2.5 h', '3 d'."""
+    for most, unit, of in ((60, 1, "s"), (5400, 60, "min"), (172800, 3600, "h"), (math.inf, 86400, "d")):
+        if seconds < most:
+            return f"{seconds / unit:.1f} {of}" if of == "h" and seconds % 3600 else f"{max(1, seconds / unit):.0f} {of}"
+    raise ValueError(seconds)
 
 
 def read_only(folder) -> str:
@@ -214,5 +252,5 @@ def _value(value: dict) -> str:
     return "".join(f'<div class="ts-turn"><b>{escape(str(k))}</b> {escape(str(v))[:4000]}</div>' for k, v in lines)
 
 
-def log(text: str) -> str:
-    return f'<div class="ts-log" tabindex="0">{escape(text) or "Nothing yet."}</div>'
+def log(lines: str) -> str:
+    return f'<div class="ts-log" tabindex="0">{escape(lines) or "Nothing yet."}</div>'
