@@ -1,6 +1,8 @@
 """The Chat page's own logic, without a browser: turns, figures, what is kept, questions to try, ratings."""
 
 import json
+import threading
+import time
 
 import pytest
 
@@ -73,6 +75,7 @@ def test_an_answer_that_is_stopped_is_kept_once_with_what_was_known(tmp_path, mo
     monkeypatch.setattr(answering, "REDRAW", -1)
     ws = Workspace(tmp_path).prepare()
     now = Answering(ws, "starter", "none", [], [], Sampling("", 0.3, 0.95, 256))
+    assert not now.over
     steps = now.ask("Go on.")
     for _ in range(4):
         next(steps)
@@ -84,6 +87,29 @@ def test_an_answer_that_is_stopped_is_kept_once_with_what_was_known(tmp_path, mo
     monkeypatch.setattr(Client, "stream", lambda *_, **__: iter([Piece("", "stop", 11, 1)]))
     list(silent.ask("Hello?"))
     assert silent.silent and [m["role"] for m in silent.tuned] == ["user"], "an empty answer is none"
+
+
+def test_a_stop_is_heard_while_a_model_is_loaded(tmp_path, monkeypatch):
+    loaded = threading.Event()
+    monkeypatch.setattr(chat_client, "Client", lambda ws: loaded.wait(20) and None)
+    now = Answering(Workspace(tmp_path).prepare(), "starter", "none", [], [], Sampling("", 0.3, 0.95, 256))
+    steps = now.follow("Go on.")
+    next(steps)
+    threading.Timer(0.2, now.stop).start()
+    began = time.monotonic()
+    assert list(steps) == [] and time.monotonic() - began < 5 and now.over
+    loaded.set()
+    assert [m["role"] for m in now.tuned] == ["user"], "nothing comes after it"
+
+
+def test_what_goes_wrong_in_the_background_is_told(tmp_path, monkeypatch):
+    def broken(ws):
+        raise SettingError("no device", remedy="none")
+
+    monkeypatch.setattr(chat_client, "Client", broken)
+    now = Answering(Workspace(tmp_path).prepare(), "starter", "none", [], [], Sampling("", 0.3, 0.95, 256))
+    with pytest.raises(SettingError):
+        list(now.follow("Go on."))
 
 
 def test_questions_to_try_differ():

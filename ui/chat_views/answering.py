@@ -1,5 +1,11 @@
-"""One question on its way: the model answers first, then what it is compared with; each piece is shown as it comes, and the whole is kept."""
+"""One question on its way: the model answers first, then what it is compared with; each piece is shown as it comes, and the whole is kept.
 
+It works in a thread of its own, so that Stop is heard at once while a model is still being loaded. Gradio's `cancels` waits until the handler
+gives a sign of life, and refuses other questions until then.
+"""
+
+import contextvars
+import queue
 import threading
 import time
 from collections.abc import Iterator
@@ -14,6 +20,7 @@ from ui.chat_views import conversation
 from ui.chat_views.conversation import BASE, NONE, Messages
 
 REDRAW = 0.06  # seconds between two redraws of a growing answer
+HEARD = 0.05  # seconds until a stop is heard
 
 
 @dataclass
@@ -43,10 +50,40 @@ class Answering:
     sampling: Sampling
     cut: bool = False  # an answer ended at its largest length
     silent: bool = False  # a model answered nothing
+    left: bool = False  # stopped because the page shows something else now
     _last: Piece | None = None  # the newest piece of the answer that grows
     _growing: Messages | None = None
     _over: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def over(self) -> bool:
+        """Whether it was stopped before its end."""
+        return self._over
+
+    def follow(self, question: str) -> Iterator[None]:
+        """Put the question to both in the background; yields whenever there is something new to draw, and ends when it is stopped."""
+        news: queue.SimpleQueue = queue.SimpleQueue()
+
+        def work() -> None:
+            try:
+                for _ in self.ask(question):
+                    news.put(None)
+                news.put(StopIteration())
+            except Exception as error:
+                news.put(error)
+
+        threading.Thread(target=contextvars.copy_context().run, args=(work,), daemon=True).start()  # texts in the visitor's language
+        while not self._over:
+            try:
+                found = news.get(timeout=HEARD)
+            except queue.Empty:
+                continue
+            if isinstance(found, StopIteration):
+                return
+            if found is not None:
+                raise found
+            yield
 
     def ask(self, question: str) -> Iterator[None]:
         """Put the question to both; yields whenever there is something new to draw."""
@@ -56,7 +93,8 @@ class Answering:
         yield
         client = chat_client.Client(self.ws)
         for side in sides:
-            yield from self._answer(client, side)
+            if not self._over:  # it may have been stopped while the model was loaded
+                yield from self._answer(client, side)
 
     def _answer(self, client: chat_client.Client, side: Messages) -> Iterator[None]:
         known, system = self._spec(side)

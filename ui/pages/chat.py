@@ -94,20 +94,16 @@ class ChatPage:
         quiet, at_once = {"show_progress": "hidden"}, {"show_progress": "hidden", "queue": False}
         ins = [self.who, self.compare, self.tuned, self.original, *self.parameters.inputs]
         outs = [self.box, self.tuned, self.original, self.status, self.feedback.choice, self.feedback.before, self.feedback.section]
-        asked = [
-            self.box.submit(self.on_ask, [self.box, *ins], outs, **quiet),
-            self.tuned.example_select(self.on_example, ins, outs, **quiet),
-            self.ask_now.change(self.on_ask_now, [self.ask_now, *ins], outs, **quiet),
-        ]
+        self.box.submit(self.on_ask, [self.box, *ins], outs, **quiet)
+        self.tuned.example_select(self.on_example, ins, outs, **quiet)
+        self.ask_now.change(self.on_ask_now, [self.ask_now, *ins], outs, **quiet)
         for chat, other in ((self.tuned, False), (self.original, True)):
-            asked.append(chat.retry(self.on_again, ins, outs, **quiet))
-            asked.append(chat.edit(self.on_edit(other), ins, outs, **quiet))
-        self.box.stop(self.on_stop, None, [self.box, self.tuned, self.original, self.status], cancels=asked, queue=False)
-        self.who.input(self.on_who, [self.who, self.session], [self.session, self.box, self.status, *self.shown], cancels=asked, **at_once)
-        self.compare.input(self.on_compare, [self.who, self.compare], [self.box, self.status, self.original], cancels=asked, **at_once)
-        self.clear.click(
-            self.on_clear, self.who, [self.box, self.tuned, self.original, self.status, self.feedback.section], cancels=asked, **at_once
-        )
+            chat.retry(self.on_again, ins, outs, **quiet)
+            chat.edit(self.on_edit(other), ins, outs, **quiet)
+        self.box.stop(self.on_stop, None, None, **at_once)
+        self.who.input(self.on_who, [self.who, self.session], [self.session, self.box, self.status, *self.shown], **at_once)
+        self.compare.input(self.on_compare, [self.who, self.compare], [self.box, self.status, self.original], **at_once)
+        self.clear.click(self.on_clear, self.who, [self.box, self.tuned, self.original, self.status, self.feedback.section], **at_once)
         self.feedback.wire(self.system, lambda ws, who, typed: typed or trained_with(ws, who))
 
     # --- what is shown ------------------------------------------------------------------------------------------------
@@ -214,9 +210,13 @@ class ChatPage:
             now = self._begin(ws, who, compare, tuned, other, settings, request)
             start = {self.box: gr.update(value="", submit_btn=False, stop_btn=text("chat-stop")), self.status: waking()}
             start |= {} if again else {self.feedback.choice: gr.update(visible=False), self.feedback.before: None}
-            for n, _ in enumerate(now.ask(words)):
+            for n, _ in enumerate(now.follow(words)):
                 yield self._drawn(now) | (start if n == 0 else {self.status: ""})
-            yield self._drawn(now) | {self.status: after(now), self.box: self._sending(), self.feedback.section: gr.update(visible=True)}
+            if now.left:  # another model, another comparison or a new chat is shown in its place
+                yield {self.status: gr.skip()}
+                return
+            ended = {self.status: after(now), self.feedback.section: gr.update(visible=has_answer(now.tuned))}
+            yield self._drawn(now) | ended | {self.box: self._sending()}
         except GeneratorExit:
             if now:
                 now.stop()
@@ -225,6 +225,9 @@ class ChatPage:
             if now:
                 now.stop()
             yield (self._drawn(now) if now else {}) | {self.status: html.trouble(error), self.box: self._sending()}
+        finally:
+            if now and self.asking.get(str(request.session_hash)) is now:
+                del self.asking[str(request.session_hash)]
 
     def _begin(self, ws, who, compare, tuned, other, settings, request) -> Answering:
         if not who:
@@ -234,6 +237,7 @@ class ChatPage:
                 self.context.require_model(ws, str(id), request)
         compare = compare or NONE if who != STARTER or compare != BASE else NONE
         now = Answering(ws, who, compare, tuned, other, parameters_view.sampling(*settings))
+        self._end(request)
         self.asking[str(request.session_hash)] = now
         return now
 
@@ -243,22 +247,23 @@ class ChatPage:
     def _sending(self) -> dict:
         return gr.update(submit_btn=text("chat-send"), stop_btn=False)
 
-    def _end(self, request: gr.Request) -> Answering | None:
-        """Stop what this session asked."""
+    def _end(self, request: gr.Request) -> None:
+        """Stop what this session asked: something else is shown from now on."""
+        now = self.asking.pop(str(request.session_hash), None)
+        if now:
+            now.left = True
+            now.stop()
+
+    def on_stop(self, request: gr.Request):
+        """Stop what this session asked; whoever follows the answer then draws what there is of it."""
         now = self.asking.pop(str(request.session_hash), None)
         if now:
             now.stop()
-        return now
-
-    def on_stop(self, request: gr.Request):
-        now = self._end(request)
-        drawn = [now.tuned, now.other if now.compare != NONE else gr.skip()] if now else [gr.skip(), gr.skip()]
-        return [self._sending(), *drawn, f'<p class="ts-quiet" role="status">{html.escape(text("chat-stopped"))}</p>']
 
 
 def after(now: Answering) -> str:
     """Return what is to be said of answers that ended (HTML)."""
-    said = "chat-silent" if now.silent else "chat-cut" if now.cut else None
+    said = "chat-stopped" if now.over else "chat-silent" if now.silent else "chat-cut" if now.cut else None
     return f'<p class="ts-quiet" role="status">{html.escape(text(said))}</p>' if said else ""
 
 
