@@ -21,6 +21,10 @@ CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-sync"]
 
 
+ANSWER = ".bot:not(:has(.thought-group))"  # in a conversation; what has a title of its own is its figures, or a thought
+SEND, STOP = "#message .submit-button", "#message .stop-button"
+
+
 @dataclass
 class App:
     url: str

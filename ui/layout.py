@@ -73,12 +73,11 @@ class Page:
         for name, (open_, inputs, outputs) in self.openings().items():
             self.tab[name].select(open_, inputs, outputs, **quick)
             self.shows[name].click(open_, inputs, outputs, js=navigation.arriving(len(inputs)), **quick)
-        self.tab["settings"].select(self.settings.show, None, self.settings.report, **quick)
+        self.tab["settings"].select(self.settings.show, None, self.settings.shown, **quick)
         self.label.teach.made.success(self.on_taught, [self.session, self.label.pick, self.train.draft], [self.train.draft, self.tabs])
 
         self.home.demo.click(self.on_demo, self.session, [self.session, self.home.notice]).success(self.to("runs"), self.session, self.tabs)
         self.home.own.click(lambda: gr.Tabs(selected="data"), None, self.tabs, queue=False)
-        self.home.last.select(self.on_last, self.session, [self.session, self.tabs])
         self.data.use.click(self.on_use_data, [self.session, self.train.draft], [self.session, self.train.draft, self.tabs], **quick)
         self.train.going.then(self.to("runs"), self.session, self.tabs, queue=False, show_progress="hidden")
         self.runs.talk.click(self.on_talk, [self.runs.pick, self.session], [self.session, self.tabs], **quick)
@@ -201,11 +200,6 @@ class Page:
         asked = Draft.read(draft).next(preset=run.config.get("preset")).with_settings(settings)
         return [Session.read(session).with_(tab="train", data=run.config["data"]), asked.as_json(), gr.Tabs(selected="train")]
 
-    def on_last(self, session, event: gr.SelectData, request: gr.Request):
-        found = all_runs(self.context.workspace(request)).newest
-        run = found[event.index[0]].id if event.index[0] < len(found) else None
-        return Session.read(session).with_(tab="runs", run=run), gr.Tabs(selected="runs")
-
     # --- the demo -----------------------------------------------------------------------------------------------------
 
     def on_demo(self, session, request: gr.Request):
@@ -214,7 +208,7 @@ class Page:
         except Exception as error:
             return gr.skip(), html.trouble(error)
         kept = Session.read(session).with_(tab="runs", run=run.id, demo=run.id)
-        return kept, html.good("The demo is under way: see the Runs page. It lands in a chat when it is done.")
+        return kept, html.good(text("home-demo-started"))
 
     # --- the timer ----------------------------------------------------------------------------------------------------
 

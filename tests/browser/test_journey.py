@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 from presets.recipe import world
 from tests.browser.conftest import end_all, free_port, running
-from tests.browsing import chosen, go, here, train_step
+from tests.browsing import ANSWER, SEND, chosen, go, here, train_step
 from tests.conftest import until
 
 LONG = 90_000  # milliseconds: two busy cores are slow
@@ -77,7 +77,7 @@ def test_upload_train_reload_restart_chat(tmp_path, browser):
             expect(page.locator("#progress")).to_contain_text("held-out loss")
             page.click("#talk-to-run")
             page.fill("#message textarea", "What sound does a cow make?")
-            page.click("#send")
+            page.click(SEND)
             expect(page.locator("#chat-tuned")).to_contain_text("Ahoy", timeout=LONG)
             expect(page.locator("#chat-original")).to_contain_text(re.compile("moo", re.I), timeout=LONG)
             expect(page.locator("#chat-original")).not_to_contain_text("Ahoy")
@@ -101,8 +101,8 @@ def test_the_demo_lands_in_a_chat_with_both_answers(app, browser):
     page.goto(app.url)
     page.click("#try-demo")
     expect(here(page)).to_have_text("Chat", timeout=LONG)
-    expect(page.locator("#chat-tuned .bot")).to_contain_text("matey", timeout=LONG)
-    expect(page.locator("#chat-original .bot")).to_contain_text(re.compile(r"\w+"), timeout=LONG)
+    expect(page.locator(f"#chat-tuned {ANSWER}")).to_contain_text("matey", timeout=LONG)
+    expect(page.locator(f"#chat-original {ANSWER}")).to_contain_text(re.compile(r"\w+"), timeout=LONG)
     expect(page.locator("#chat-original")).not_to_contain_text("matey")
     kept = until(lambda: [f.read_text() for f in (app.home / "me" / "chats").glob("*.json") if "matey" in f.read_text()], 30)
     sides = [side for text in kept for side in json.loads(text).values() if isinstance(side, list) and side]

@@ -1,4 +1,4 @@
-"""What a person does with runs and chats in the page: name, compare, use again, stop, resume, delete; talk, halt, begin anew."""
+"""What a person does with runs in the page: name, compare, use again, stop, resume, delete."""
 
 import re
 import shutil
@@ -73,34 +73,4 @@ def test_the_runs_tab(filled, browser):
     page.click("#delete-run")
     expect(page.locator("#runs-table")).not_to_contain_text("long one", timeout=LONG)
     assert {r.id for r in runs.listing(ws)} == before
-    page.close()
-
-
-def test_the_chat_tab(filled, browser):
-    app, ws, house = filled
-    page = browser.new_page(viewport={"width": 1280, "height": 1000})
-    page.goto(app.url)
-    go(page, "Chat")
-    choose(page, "#who", "^whole")
-    expect(page.locator("#chat-about")).to_contain_text("second whole model", timeout=LONG)
-    page.get_by_text("How it answers").click()
-    page.get_by_label("System prompt").fill("Answer in capitals.")
-    page.fill("#message textarea", "What is 2 plus 2?")
-    page.keyboard.press("Enter")
-    expect(page.locator("#chat-tuned .bot")).to_contain_text(re.compile(r"\w"), timeout=LONG)
-    expect(page.locator("#chat-original .bot")).to_contain_text(re.compile(r"\w"), timeout=LONG)
-    page.get_by_role("button", name="Answer again").click()
-    page.wait_for_timeout(1500)
-    expect(page.locator("#chat-tuned .user")).to_have_count(1, timeout=LONG)
-    page.get_by_label("Side by side").uncheck()
-    expect(page.locator("#chat-original")).not_to_be_visible(timeout=LONG)
-    page.get_by_label("number input for Longest answer (max tokens)").fill("900")
-    page.get_by_label("number input for Freedom (temperature)").fill("2")
-    page.fill("#message textarea", "Tell me a story.")
-    page.click("#send")
-    expect(page.locator("#chat-tuned .bot")).to_have_count(2, timeout=LONG)
-    page.click("#stop-answer")
-    expect(page.locator("#chat-status")).to_contain_text("Stopped", timeout=LONG)
-    page.get_by_role("button", name="New chat").click()
-    expect(page.locator("#chat-tuned .bot")).to_have_count(0, timeout=LONG)
     page.close()

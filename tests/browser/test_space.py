@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import end_all, free_port, running
-from tests.browsing import go, here
+from tests.browsing import ANSWER, go, here
 from tuner import paths
 
 ROOT = paths.PRESETS.parent
@@ -102,7 +102,7 @@ def test_a_guest_does_the_demo_and_takes_the_result_away(space, browser):
     page.goto(space.url)
     page.click("#try-demo")
     expect(here(page)).to_have_text("Chat", timeout=120_000)
-    expect(page.locator("#chat-tuned .bot")).to_contain_text("matey", timeout=60_000)
+    expect(page.locator(f"#chat-tuned {ANSWER}")).to_contain_text("matey", timeout=60_000)
     go(page, "Export")
     page.click("#make-adapter")
     expect(page.locator("#made-adapter")).to_contain_text("Checked", timeout=60_000)

@@ -17,7 +17,7 @@ from tuner.planning import fitting
 from tuner.workers.modelling import load
 from tuner.workers.tokenization.tokenized_rows import Rows
 from tuner.workers.training import dry_run_steps, preflight
-from ui.components import html
+from ui.run_views import overview
 from ui.session import AppContext
 from ui.train_views import dry_run_view
 from ui.train_views.dry_run_view import DryRunView
@@ -294,7 +294,7 @@ def test_what_does_not_fit_goes_on_with_half_the_micro_batch(ws, long_data, monk
     assert found["fits"] and found["peak_bytes"] < big * 0.9 and found["changed"].startswith("Dry run: ")
     told = next(r for r in run.plan["reasons"] if r["setting"] == "micro_batch")
     assert told["value"] == s["micro_batch"] and told["reason"].startswith("Dry run:") and run.plan["uncorrected_bytes"] is None
-    assert "a micro-batch of" in html.progress(run) and not (paths.machine_folder() / "peaks.json").exists()
+    assert "a micro-batch of" in overview.card(run) and not (paths.machine_folder() / "peaks.json").exists()
 
 
 def test_what_a_person_fixed_is_not_changed_and_fails_before_any_work(ws, data, monkeypatch):

@@ -19,7 +19,7 @@ from tuner.errors import ConflictError, DataError, DeviceError, DiskError, Probl
 from tuner.jobs import queue, run_queue, supervisor, training
 from tuner.jobs.job import Job
 from tuner.runs import run_warnings
-from ui.components import html
+from ui.run_views import overview
 
 QUICK = {"model": "starter", "effective_batch": 4, "device": "cpu", "lora_rank": 4, "learning_rate": 3e-3}
 LONG = QUICK | {"epochs": 1000, "max_steps": 60, "eval_steps": 10}  # some seconds: long enough to be killed in
@@ -193,7 +193,7 @@ def test_what_preparation_cut_and_left_out_is_told_everywhere(ws, tmp_path, caps
     assert prepared["rows"] == 43 and prepared["cut"] == 5 and sum(prepared["left_out"].values()) == 2
     assert cli.main(["--home", str(ws.home), "show", run.id]) == 0
     assert "5 of 45 rows" in capsys.readouterr().out
-    assert "5 of 45 rows" in html.progress(run) and "2 of 45 rows" in html.progress(run)
+    assert "5 of 45 rows" in overview.card(run) and "2 of 45 rows" in overview.card(run)
     assert "5 of 45 rows" in (run.path / "card.md").read_text() and "2 of 45 rows" in (run.path / "card.md").read_text()
 
 

@@ -126,7 +126,9 @@ def test_feedback_is_kept_only_while_it_is_wanted(ws):
     feedback.set_enabled(ws, True)
     asked = [{"role": "user", "content": "Hi"}]
     feedback.rate(ws, asked, "Go away.", False, {"model": "m"})
+    feedback.rate(ws, asked, "Hello!", False, {"model": "m", "reason": "long"})
     feedback.rate(ws, asked, "Hello!", True, {"model": "m"})
+    assert "reason" not in next(k for k in feedback.kept(ws) if k["answer"] == "Hello!")["origin"], "the latest rating says why"
     feedback.rate(ws, asked, "Hm.", True, {"model": "m"})
     feedback.rate(ws, asked, "Hm.", None, {"model": "m"})
     feedback.save_correction(ws, asked, "Go away.", "Hello, how can I help?", {"model": "m"})

@@ -17,7 +17,7 @@ from tuner.planning.memory import calibration
 from tuner.planning.memory.calibration import Correction
 from tuner.settings import parsing
 from tuner.workers.training import memory_usage
-from ui.components import html
+from ui.run_views import overview
 from ui.train_views import memory_view
 
 CARD = Device("cuda:0", "cuda", "NVIDIA L4", 24 * 10**9, 24 * 10**9, 121)
@@ -257,4 +257,4 @@ def test_a_real_run_teaches_the_next_plan(ws, tmp_path):
     assert ratio == pytest.approx(took["process_bytes"] / plan.uncorrected_bytes, abs=1e-2) and 0.3 < ratio < 2
     short = training.wait(ws, training.start(ws, wish | {"max_steps": 2}).id)
     assert short.state == "finished" and training.prepare(ws, wish)[0].correction.runs == 1, "two steps are not enough"
-    assert "of memory," in html.progress(first) and first.detail()["predicted"]["uncorrected_bytes"] == plan.uncorrected_bytes
+    assert "Peak memory" in overview.card(first) and first.detail()["predicted"]["uncorrected_bytes"] == plan.uncorrected_bytes

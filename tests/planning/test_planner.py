@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from tuner import models
+from tuner import devices, diagnostics, models, paths
 from tuner.data.quality import language as language_of
-from tuner.devices import Device
+from tuner.devices import Device, roofline
 from tuner.errors import Problems, SettingError, TunerError
 from tuner.formatting import parse_bytes
 from tuner.planning import fitting as memory_fitting
@@ -286,7 +286,8 @@ def test_without_data_a_guess_is_made():
 # --- this machine --------------------------------------------------------------------------------------------------------
 
 
-def test_sentences_for_the_start():
+def test_sentences_for_the_start(monkeypatch):
+    monkeypatch.setattr(devices, "cores", lambda: 1)
     small = replace(CPU, total=8 * 10**8, free=7 * 10**8)
     assert model_suggestions.capacity(CARD).startswith(
         "This computer can train models of up to 27 billion parameters (4-bit), and fully fine-tune one of"
@@ -300,6 +301,28 @@ def test_sentences_for_the_start():
     )
     assert [names.index(o) for o in order] == sorted(names.index(o) for o in order)
     assert not any(e.get("gated") for e in models.catalog() if e["id"] in order) and order[-1] == "Qwen/Qwen3-32B"
+
+
+def test_what_this_machine_can_do_is_the_same_at_any_time_and_for_all_who_ask(ws, monkeypatch):
+    def answers() -> tuple:
+        found = model_suggestions.this_machine()
+        told = diagnostics.report(ws)["summary"]
+        device = devices.get(None)
+        return found.largest, found.recommended, told, model_suggestions.largest(device), model_suggestions.recommended(device)
+
+    for calm in (replace(CPU, total=8 * 10**9, free=6 * 10**9), CARD):
+        monkeypatch.setattr(devices, "listing", lambda calm=calm: [calm])
+        monkeypatch.setattr(devices, "get", lambda id, calm=calm: calm)
+        before = answers()
+        assert before[0] == before[3] and before[1] == before[4] and before[2] == model_suggestions.capacity(calm)
+        busy = replace(calm, free=10**8, tflops=calm.tflops / 20 if calm.kind == "cpu" else calm.tflops)
+        monkeypatch.setattr(devices, "listing", lambda busy=busy: [busy])
+        monkeypatch.setattr(devices, "get", lambda id, busy=busy: busy)
+        assert answers() == before, "free memory and a busy processor"
+        place = roofline.folder(calm)
+        place.mkdir(parents=True)
+        paths.write_json(place / roofline.RESULT, {"fp32": 1e9, "bf16": 1e9, "bandwidth": 1e8, "layer": 1.0, "measured": "2026-01-01"})
+        assert roofline.of(calm).measured and answers() == before, "a benchmark"
 
 
 def test_the_recommended_model_speaks_the_language_and_does_the_task():

@@ -24,6 +24,7 @@ from tuner.settings import parsing
 from tuner.settings.run_config import Settings
 from tuner.system import machine
 from ui.components import html, units
+from ui.run_views import overview
 from ui.train_views import summary_view
 
 CARD = Device("cuda:0", "cuda", "NVIDIA L4", 24 * 10**9, 24 * 10**9, 121, watts=72)
@@ -273,6 +274,11 @@ def test_the_time_left_in_words_for_new_and_old_runs(ws):
 
     assert words() == words(eta_seconds=None) == ""
     assert words(eta_seconds=0.3) == "a moment left" and words(eta_seconds=9, eta_low=0, eta_high=20).startswith("up to")
+    assert words(eta_seconds=60, eta_low=8, eta_high=180) == "estimating the time left", "8 seconds to 3 minutes says nothing"
+    assert words(eta_seconds=90, eta_low=50, eta_high=150) == "up to 2 minutes left" and words(eta_seconds=0, eta_low=0, eta_high=0)
+    for low, high in ((1, 59), (30, 100), (100, 250), (60, 10_000), (0, 3600)):
+        told = words(eta_seconds=(low + high) / 2, eta_low=low, eta_high=high)
+        assert " to " not in told.replace("up to ", ""), told
     assert words(eta_seconds=120) == f"about {human_time(120)} left"  # of a run that began before there were ranges
     progress = {"step": 5, "steps": 10, "epoch": 1.0, "eta_seconds": 450.0, "eta_low": 360.0, "eta_high": 540.0}
     assert words(**progress) == "about 6 to 9 minutes left"
@@ -284,7 +290,7 @@ def test_the_time_left_in_words_for_new_and_old_runs(ws):
     runs.write_status(run.path, state="running", progress=progress)
     run = runs.get(ws, run.id)
     locks.release(run.path / "lock")
-    assert "about 6 to 9 minutes left" in html.progress(run) and "about 6 to 9 minutes left" in html.strip("CPU", 1, 2, [run])
+    assert "6–9 min left" in overview.card(run) and "50%, 6–9 min left" in html.strip("CPU", 1, 2, [run])
     assert run.detail()["progress"]["eta_low"] == 360.0 and run.detail()["predicted"]["seconds_low"] is None
     bar = Training()
     bar(run)

@@ -15,8 +15,8 @@ from tuner.evaluation import checkpoints
 from tuner.jobs import training
 from tuner.runs import run_warnings, settling
 from tuner.settings import run_config
-from ui.components import html
 from ui.pages.train import TrainPage
+from ui.run_views import overview
 from ui.session import AppContext
 from ui.train_views.draft import Draft
 
@@ -107,7 +107,7 @@ def test_a_runs_warnings_are_in_the_page_the_terminal_and_the_json(house, capsys
         assert cli.main(["--home", str(house.ws.home), "show", run.id]) == 0
         said = " ".join(capsys.readouterr().out.split())
         assert warning["message"] in said and warning["remedy"] in said
-        assert run_warnings.sentence(warning) in unescape(html.progress(house.run(house.lora)))
+        assert run_warnings.sentence(warning) in unescape(overview.card(house.run(house.lora)))
     finally:
         runs.write_status(run.path, warnings=before)
 

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import time
 from contextlib import closing
 
 import httpx
@@ -86,6 +87,19 @@ def test_answers_and_counts_are_those_of_plain_transformers(client, known):
             answer = client.answer(known[kind], ask(prompt), **GREEDY)
             assert [answer.text, answer.prompt_tokens, answer.completion_tokens] == row, (kind, prompt)
     assert plain[0] == plain[3] and plain[0] != plain[1] != plain[2]
+
+
+def test_counts_grow_with_the_answer_and_the_speed_is_the_one_that_was_measured(client, known):
+    began = time.monotonic()
+    pieces = list(client.stream(known["base"], ask("Go on."), temperature=5.0, max_tokens=200, seed=3))
+    took = time.monotonic() - began
+    counts = [p.completion_tokens for p in pieces]
+    assert counts == sorted(counts) and counts[0] < counts[-1] and all(p.prompt_tokens == pieces[-1].prompt_tokens for p in pieces)
+    last = pieces[-1]
+    generating = (last.completion_tokens - 1) / last.tokens_per_second
+    assert 0 < last.first_token_seconds < took and 0.3 * took < generating + last.first_token_seconds <= took
+    one = client.answer(known["base"], ask("Hi"), temperature=0.0, max_tokens=1)
+    assert one.completion_tokens == 1 and one.tokens_per_second is None and one.first_token_seconds > 0
 
 
 def test_why_an_answer_ended(client, known):

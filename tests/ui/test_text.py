@@ -103,6 +103,9 @@ def test_while_the_page_is_built_a_placeholder_stands_for_the_text_and_is_filled
     assert sent["de"]["label"] == "Daten" and sent["de"]["html"] == sent["en"]["html"], "English where a catalogue lacks a message"
     assert sent["en-XA"]["label"].startswith("⟦")
     assert text.fill(b"{}", "de") == b"{}"
+    with text.building():
+        nested = text.text("hello", who=text.text("page-data"))
+    assert orjson.loads(text.fill(orjson.dumps(nested), "en")) == 'Hello "Data"'
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ from ui import text
 from ui.components import charts, html
 from ui.data_views import rows_view
 from ui.data_views.upload import UploadView
-from ui.pages import chat
 from ui.run_views import overview
 from ui.session import AppContext, Session
 from ui.train_views import form
@@ -152,17 +151,6 @@ def test_a_chart_is_well_formed_and_says_its_last_value():
     assert len(points) == 2 and all(
         0 <= float(p.split(",")[0]) <= charts.WIDTH and 0 <= float(p.split(",")[1]) <= charts.HEIGHT for p in points
     )
-
-
-def test_a_talk_is_sent_back_in_turns_of_two():
-    said = [
-        {"role": "user", "content": [{"type": "text", "text": "a"}]},
-        {"role": "assistant", "content": "thought", "metadata": {"title": "Reasoning"}},
-        {"role": "assistant", "content": "b", "metadata": {}},
-        {"role": "user", "content": "stopped"},
-    ]
-    assert chat.answered(said) == [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
-    assert chat.before_last(said)[-1]["content"] == "b" and chat.before_last([]) == []
 
 
 def test_every_state_of_a_run_has_its_sentence():

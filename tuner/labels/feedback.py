@@ -33,7 +33,7 @@ def set_enabled(ws: Workspace, on: bool) -> None:
 
 
 def rate(ws: Workspace, prompt: Messages, answer: str, good: bool | None, origin: dict[str, Any]) -> None:
-    """Store thumbs up (True) or down (False); None removes the rating."""
+    """Store thumbs up (True) or down (False), `origin` with the latest reason; None removes the rating."""
     _keep(ws, prompt, answer, "good", None if good is None else int(good), origin)
 
 
@@ -56,7 +56,7 @@ def _keep(ws: Workspace, prompt: Messages, answer: str, column: str, value: Any,
     with files.writing(ws, PROJECT) as db:
         db.execute(
             f"INSERT INTO ratings (key, prompt, answer, origin, {column}, created) VALUES (?, ?, ?, ?, ?, ?) "
-            f"ON CONFLICT (key) DO UPDATE SET {column} = excluded.{column}, created = excluded.created",
+            f"ON CONFLICT (key) DO UPDATE SET {column} = excluded.{column}, created = excluded.created, origin = excluded.origin",
             (key, *row, value, files.now()),
         )
         db.execute("DELETE FROM ratings WHERE good IS NULL AND better IS NULL")

@@ -3,9 +3,9 @@
 import math
 from collections import deque
 from statistics import fmean, median, stdev
-from typing import Any
+from typing import Any, NamedTuple
 
-from tuner.formatting import human_range
+from tuner.formatting import human_range, human_time
 from tuner.runs import Progress
 
 LAST = 50  # steps that are averaged
@@ -71,11 +71,38 @@ class Eta:
         return middle, max(0.0, middle - 2 * doubt), middle + 2 * doubt
 
 
-def describe(progress: Progress) -> str:
-    """Return 'about 6 to 9 minutes left' for a run's progress; empty when it is unknown."""
+WIDE, ABSURD = 2.0, 4.0  # upper end over lower end: from here on the upper end alone is said, from there on nothing yet
+
+
+class Left(NamedTuple):
+    """The time left as one may say it: between `low` and `high` seconds, below `high` (`low` is None), or unknown as yet (both None)."""
+
+    low: float | None
+    high: float | None
+
+
+def remaining(progress: Progress) -> Left | None:
+    """Return what may be said of the time left of a run; None where there is no estimate at all.
+
+    A range is no answer when it is so wide that it says nothing ("8 seconds to 3 minutes"): early on, few steps were measured.
+    """
     middle = progress.eta_seconds
     if middle is None:
-        return ""
+        return None
     low, high = (middle if bound is None else bound for bound in (progress.eta_low, progress.eta_high))
-    text = human_range(low, high)
+    if high <= WIDE * low or high < 1:
+        return Left(low, high)
+    return Left(None, high) if high <= ABSURD * low or high <= 60 else Left(None, None)
+
+
+def describe(progress: Progress) -> str:
+    """Return 'about 6 to 9 minutes left' for a run's progress, or 'estimating the time left'; empty when there is no estimate."""
+    left = remaining(progress)
+    if left is None:
+        return ""
+    if left.high is None:
+        return "estimating the time left"
+    if left.low is None:
+        return f"up to {human_time(left.high)} left"
+    text = human_range(left.low, left.high)
     return f"{'about ' if text[0].isdigit() else ''}{text} left"  # 'a moment', 'up to a minute' need no 'about'

@@ -1,13 +1,17 @@
-"""Suggest models for a device: the largest of the catalog by method, a recommended one, and the same plan on other GPUs."""
+"""Suggest models for a device: the largest of the catalog by method, a recommended one, and the same plan on other GPUs.
+
+Page, terminal and diagnostics all ask `this_machine` or the functions below it. What they answer is the same at any time: it depends on the
+device's total memory less a fixed reserve and on figures of data sheets, not on what is free now, on a benchmark or on a busy processor.
+"""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
 from tuner import devices, models
 from tuner.data.quality.language import NAMES
-from tuner.devices import Device
+from tuner.devices import Device, roofline
 from tuner.errors import TunerError
 from tuner.formatting import human_bytes, human_time
 from tuner.planning import memory, planner, time_estimate
@@ -21,6 +25,8 @@ SHOWN = ("qlora", "lora", "full")  # methods whose largest model is shown
 USUAL = {"chat": 1024, "text": 2048, "seq2seq": 512}  # tokens of a row, when no data is chosen yet
 HOUR = 3600.0  # seconds: a reasonable time to wait for a run
 TYPICAL_TOKENS = 500_000  # tokens: a typical dataset
+RESERVE = {"cuda": 500_000_000, "mps": 1_000_000_000, "cpu": 2_000_000_000}  # bytes that the system, the display and a browser take
+CORE_TFLOPS = 0.05  # fp32 of a processor core with AVX2 in large products; a machine's own figure varies with what else it does
 
 
 @dataclass(frozen=True)
@@ -50,17 +56,52 @@ def settings_for(method: str, objective: str = "chat", *, length: int | None = N
 
 
 def fits(facts: models.ModelFacts, method: str, device: Device, objective: str = "chat") -> bool:
-    """Return whether a model can be trained with `settings_for` on this device, if all of its memory were free."""
+    """Return whether a model can be trained with `settings_for` on this device, with nothing but `RESERVE` in use."""
     settings = settings_for(method, objective)
     settings.max_length = min(settings.max_length, facts.context)
     if device.kind == "cpu" or not device.quantizes:
         settings.optimizer = "adamw"
-    return memory.training(facts, settings, device=device.kind).peak <= device.total * ROOM
+    return memory.training(facts, settings, device=device.kind).peak <= usable(device)
+
+
+def usable(device: Device) -> float:
+    """Return the bytes that a run may use when nothing else runs."""
+    return min(device.total * ROOM, device.total - RESERVE[device.kind])
+
+
+def steady(device: Device) -> Device:
+    """Return the device without what changes from minute to minute: free memory, and a throughput measured beside other work."""
+    return replace(device, free=device.total, tflops=devices.cores() * CORE_TFLOPS if device.kind == "cpu" else device.tflops)
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What this computer can fine-tune: `largest` is {method: id}, `recommended` the model to begin with."""
+
+    device: Device
+    largest: dict[str, str]
+    recommended: Suggestion
+
+    @property
+    def best(self) -> tuple[str, int] | None:
+        """The adapter method that reaches the largest model, and that model's parameters; None where only the starter fits."""
+        sizes = {m: parameters(self.largest[m]) for m in ("lora", "qlora") if m in self.largest}  # of two equals, LoRA
+        return max(sizes.items(), key=lambda item: item[1]) if sizes else None
+
+
+def this_machine(objective: str = "chat", language: str | None = None, *, there: frozenset[str] = frozenset()) -> Machine:
+    """Decide what this computer's fastest device can fine-tune and which model is recommended."""
+    device = devices.get(None)
+    return Machine(device, largest(device, objective), recommended(device, objective, language, there=there))
+
+
+def largest(device: Device, objective: str = "chat") -> dict[str, str]:
+    """Return {method: id} of the largest model that fits, for the methods of `SHOWN` that this device supports."""
+    return dict(_largest(steady(device), objective))
 
 
 @lru_cache(maxsize=16)
-def largest(device: Device, objective: str = "chat") -> dict[str, str]:
-    """Return {method: id} of the largest model that fits, for the methods of `SHOWN` that this device supports."""
+def _largest(device: Device, objective: str) -> dict[str, str]:
     found = {}
     for method in SHOWN:
         if method == "qlora" and not device.quantizes:
@@ -89,23 +130,28 @@ def training_seconds(facts: models.ModelFacts, device: Device, objective: str = 
     if device.kind == "cpu" and not device.bf16:
         settings.precision = "fp32"
     data = DataFacts(objectives.get(objective).kinds[0], 1000, 0, 256.0, 512)
-    return time_estimate.step_seconds(settings, facts, data, device, 0) * TYPICAL_TOKENS / (16 * 256)
+    ceiling = roofline.from_data_sheet(device)
+    return time_estimate.step_seconds(settings, facts, data, device, 0, ceiling) * TYPICAL_TOKENS / (16 * 256)
 
 
 def capacity(device: Device) -> str:
-    """Return in one sentence what this computer can train, for the Home page."""
-    sizes = {m: _billions(id) for m, id in largest(device).items()}
-    best = max(("qlora", "lora"), key=lambda m: sizes.get(m, (0, ""))[0])
-    if best not in sizes:
+    """Return in one sentence what this computer can fine-tune."""
+    found = Machine(device, largest(device), Suggestion("", ""))
+    if found.best is None:
         return f"With {human_bytes(device.total)} this computer can train the starter model."
-    bits = " (4-bit)" if best == "qlora" and sizes["qlora"] > sizes.get("lora", (0, "")) else ""
-    full = f", and fully fine-tune one of up to {sizes['full'][1]}" if "full" in sizes else ""
-    return f"This computer can train models of up to {sizes[best][1]} parameters{bits}{full}."
+    method, size = found.best
+    bits = " (4-bit)" if method == "qlora" else ""
+    full = f", and fully fine-tune one of up to {_billions(parameters(found.largest['full']))}" if "full" in found.largest else ""
+    return f"This computer can train models of up to {_billions(size)} parameters{bits}{full}."
 
 
-def _billions(id: str) -> tuple[float, str]:
-    n = models.catalog_facts(next(e for e in models.catalog() if e["id"] == id)).parameters
-    return n, f"{n / 1e9:.2g} billion" if n >= 1e9 else f"{n / 1e6:.0f} million"
+def parameters(id: str) -> int:
+    """Return the number of parameters of a model of the catalog."""
+    return models.catalog_facts(next(e for e in models.catalog() if e["id"] == id)).parameters
+
+
+def _billions(n: int) -> str:
+    return f"{n / 1e9:.2g} billion" if n >= 1e9 else f"{n / 1e6:.0f} million"
 
 
 def recommended(device: Device, objective: str = "chat", language: str | None = None, *, there: frozenset[str] = frozenset()) -> Suggestion:
@@ -114,7 +160,7 @@ def recommended(device: Device, objective: str = "chat", language: str | None = 
 
     Of two models of about the same size, the one with the more permissive licence; models in `there` need no download.
     """
-    able = []
+    device, able = steady(device), []
     for entry in entries(objective):
         facts = models.catalog_facts(entry)
         if entry.get("gated") or language and not speaks(entry, language) or objectives.refusal(objective, facts):

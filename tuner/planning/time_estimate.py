@@ -114,9 +114,11 @@ def predict(settings: Settings, facts: ModelFacts, data: DataFacts, device: Devi
     )
 
 
-def step_seconds(settings: Settings, facts: ModelFacts, data: DataFacts, device: Device, trained: int) -> float:
-    """Return the seconds of one optimizer step, without corrections: to compare settings."""
-    return _Work(settings, facts, data, device, roofline.of(device), trained).step()
+def step_seconds(
+    settings: Settings, facts: ModelFacts, data: DataFacts, device: Device, trained: int, ceiling: Roofline | None = None
+) -> float:
+    """Return the seconds of one optimizer step, without corrections: to compare settings. `ceiling`: instead of the device's own."""
+    return _Work(settings, facts, data, device, ceiling or roofline.of(device), trained).step()
 
 
 class _Work:

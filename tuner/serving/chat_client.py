@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +22,17 @@ PATIENCE = 180.0  # seconds until a serving worker counts as failed: importing t
 
 @dataclass
 class Piece:
-    """A part of an answer. The last one has `stop_reason` and the token counts."""
+    """A part of an answer. The last one has `stop_reason`; the token counts of the others are those so far.
+
+    `first_token_seconds`: the time to the first token, without loading the model; `tokens_per_second` from there on; None while unknown.
+    """
 
     text: str = ""
     stop_reason: str | None = None
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    first_token_seconds: float | None = None
+    tokens_per_second: float | None = None
 
 
 def serving_spec(ws: Workspace, ref: str, base: bool = False) -> dict[str, Any]:
@@ -158,16 +163,10 @@ class Client:
 
     def answer(self, known: dict[str, Any], messages: list[dict[str, Any]], **sampling: Any) -> Piece:
         """Return the complete answer."""
-        whole = Piece()
-        for piece in self.stream(known, messages, **sampling):
-            whole.text += piece.text
-            if piece.stop_reason:
-                whole.stop_reason, whole.prompt_tokens, whole.completion_tokens = (
-                    piece.stop_reason,
-                    piece.prompt_tokens,
-                    piece.completion_tokens,
-                )
-        return whole
+        text, last = "", Piece()
+        for last in self.stream(known, messages, **sampling):
+            text += last.text
+        return replace(last, text=text)
 
 
 def in_words(out: dict[str, Any]) -> str:
@@ -200,9 +199,14 @@ def _data(response: httpx.Response) -> Iterator[dict[str, Any]]:
 def _piece(event: dict[str, Any]) -> Piece:
     if problem := event.get("error"):
         raise TunerErrorFromWorker(problem)
-    choice, usage = event["choices"][0], event.get("usage") or {}
+    choice, usage, timings = event["choices"][0], event.get("usage") or {}, event.get("timings") or {}
     return Piece(
-        choice["delta"].get("content") or "", choice["finish_reason"], usage.get("prompt_tokens", 0), usage.get("completion_tokens", 0)
+        choice["delta"].get("content") or "",
+        choice["finish_reason"],
+        usage.get("prompt_tokens", 0),
+        usage.get("completion_tokens", 0),
+        timings.get("first_token_seconds"),
+        timings.get("tokens_per_second"),
     )
 
 

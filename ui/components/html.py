@@ -7,12 +7,10 @@ from typing import Any
 
 from tuner import paths, runs
 from tuner.errors import TunerError, translate
-from tuner.formatting import human_bytes, human_time
 from tuner.planning import eta
-from tuner.planning.memory import calibration
-from tuner.runs import run_warnings
-from tuner.settings import objectives
+from ui.components import units
 from ui.components.icons import icon
+from ui.text import text
 
 MOST = 20  # available values that an error lists
 PATH_OF_PAGE = {"home": "./"}  # the others are called as their page
@@ -63,15 +61,15 @@ def field_errors(error: TunerError) -> dict[str, str]:
     return {e["field"]: sentence_of(e) for e in error.as_list() if e["field"]}
 
 
-def code(text: str) -> str:
+def code(said: str) -> str:
     """Escaped, with what stands between backticks set as code."""
-    parts = escape(text).split("`")
+    parts = escape(said).split("`")
     return "".join(f"<code>{p}</code>" if i % 2 and i < len(parts) - 1 else p for i, p in enumerate(parts))
 
 
-def state(kind: str, word: str) -> str:
-    """Return a state as icon, word and colour. `kind`: good, warning, bad or quiet."""
-    return f'<span class="ts-state {kind}">{icon(kind if kind != "quiet" else "info")}{escape(word)}</span>'
+def state(kind: str, word: str, sign: str = "") -> str:
+    """Return a state as icon, word and colour. `kind`: good, warning, bad or quiet; `sign`: an icon other than that of the kind."""
+    return f'<span class="ts-state {kind}">{icon(sign or (kind if kind != "quiet" else "info"))}{escape(word)}</span>'
 
 
 def link(page: str, word: str, *, query: str = "", primary: bool = False) -> str:
@@ -111,18 +109,42 @@ def table(head: list[str], rows: Iterable[Iterable[Any]]) -> str:
 
 
 def strip(device_name: str, free: int, total: int, live: list[runs.Run]) -> str:
-    pills = []
-    for run in live[:3]:
-        p = run.progress
-        share = f"{100 * p.step / p.steps:.0f}%" if p.steps else runs.SENTENCES[run.state]
-        left = f" · {eta.describe(p)}" if p.eta_seconds else ""
-        pills.append(f'<span class="ts-pill live">● {escape(run.name)} {share}{left}</span>')
-    used = 100 * (total - free) / max(1, total)
+    """Return what stands above every page: the device, its free memory, and the runs under way as links to them."""
+    used = f"{100 * (total - free) / max(1, total):.0f}"
+    memory = text("home-strip-free", free=units.size(free), total=units.size(total))
+    pills = "".join(_pill(run) for run in live[:3])
+    if more := len(live) - 3 if len(live) > 3 else 0:
+        pills += f'<a class="ts-pill" href="runs" data-page="runs">{escape(text("home-strip-more", n=more, shown=f"{more:,}"))}</a>'
     return (
-        f'<div class="ts-strip"><span class="ts-quiet">{escape(device_name)} · {human_bytes(free)} of {human_bytes(total)} free</span>'
-        f'<span class="ts-bar" style="width:6rem" role="img" aria-label="memory in use: {used:.0f}%"><span class="ts-fill" style="width:{used:.0f}%"></span></span>'
-        f"{''.join(pills)}</div>"
+        f'<div class="ts-strip"><span class="ts-quiet ts-device"><span class="ts-name" translate="no" title="{escape(device_name)}">'
+        f"{escape(device_name)}</span><span>\u00b7 {escape(memory)}</span></span>"
+        f'<span class="ts-bar" role="img" aria-label="{escape(text("home-strip-used", share=used))}">'
+        f'<span class="ts-fill" style="width:{used}%"></span></span>{pills}</div>'
     )
+
+
+def _pill(run: runs.Run) -> str:
+    """Return a run under way: its name, which is cut where there is no room, how far it is and how long it takes still."""
+    p = run.progress
+    how_far = [units.percent(p.step / p.steps) if p.steps else text(f"home-state-{run.state}")]
+    how_far += [time_left(p)] if p.steps and p.eta_seconds is not None else []
+    return (
+        f'<a class="ts-pill live" href="runs?run={escape(run.id)}" data-page="runs" title="{escape(run.name)}">'
+        f'<span aria-hidden="true">\u25cf</span> <span class="ts-name" translate="no">{escape(run.name)}</span> '
+        f"<span>{escape(', '.join(how_far))}</span></a>"
+    )
+
+
+def time_left(progress: runs.Progress) -> str:
+    """Return '6–9 min left', 'up to 3 min left', or that it is still being estimated; "" without an estimate."""
+    left = eta.remaining(progress)
+    if left is None:
+        return ""
+    if left.high is None:
+        return text("home-left-estimating")
+    if left.low is None:
+        return text("home-left-at-most", time=units.duration(left.high))
+    return text("home-left", time=units.span(left.low, left.high))
 
 
 def read_only(folder) -> str:
@@ -130,52 +152,5 @@ def read_only(folder) -> str:
     return "" if paths.writable(folder) else bad(f"{folder} can't be written to. {paths.READ_ONLY_NOTICE}")
 
 
-def progress(run: runs.Run) -> str:
-    p, state = run.progress, run.state
-    share = 100 * p.step / p.steps if p.steps else 0
-    parts = [f"<b>{escape(run.name)}</b>", f"{state}: {escape(run.status.reason or runs.SENTENCES[state])}"]
-    if p.steps:
-        parts.append(f"step {p.step:,} of {p.steps:,} ({share:.0f}%), epoch {p.epoch:.2f}")
-    if p.elapsed_seconds:
-        parts.append(f"{human_time(p.elapsed_seconds)} so far")
-    if run.live and p.eta_seconds is not None:
-        parts.append(eta.describe(p))
-    before, after = run.status.baseline.get("eval_loss"), run.best
-    if before is not None and after is not None:
-        parts.append(f"held-out loss {before:.3f} before, {after:.3f} at its best: {in_words(before, after)}")
-    parts += judged(run)
-    parts += [f"<b>{escape(sign)}</b>" for sign in run.status.signs]
-    parts += [f'<b role="status">{escape(run_warnings.sentence(w))}</b>' for w in run.warnings]
-    parts += used(run)
-    bar = f'<div class="ts-bar" role="progressbar" aria-valuenow="{share:.0f}" aria-valuemin="0" aria-valuemax="100"><span class="ts-fill" style="width:{share:.1f}%"></span></div>'
-    return f'<div class="ts-card">{bar}<div style="margin-top:.4rem">{" · ".join(parts)}</div></div>'
-
-
-def used(run: runs.Run) -> list[str]:
-    """The peak of memory beside what was predicted, and what a dry run changed before the start."""
-    told, found = run.status.dry_run.get("changed"), None
-    if not run.live and run.status.measured and run.plan.get("uncorrected_bytes"):  # else the prediction was of other settings
-        found = calibration.measured_peak(run.status.measured, run.plan["breakdown"])
-    took = [f"took {human_bytes(found)} of memory, {human_bytes(run.plan['peak_bytes'])} were predicted"] if found else []
-    return ([escape(told)] if told else []) + took
-
-
-def judged(run: runs.Run) -> list[str]:
-    """The objective's own metrics on held-out rows, before and at the best state."""
-    names = objectives.get(run.plan["settings"]["objective"]).metrics
-    before, best = run.status.baseline, run.status.best
-    shown = [(name.replace("_", " "), before.get(name), best[name]) for name in names[:2] if best.get(name) is not None]
-    return [f"{name} {after:.3f}" + (f" ({first:.3f} before)" if first is not None else "") for name, first, after in shown]
-
-
-def in_words(before: float, after: float) -> str:
-    change = (before - after) / max(before, 1e-9)
-    if change > 0.15:
-        return "clearly better on new examples"
-    if change > 0.03:
-        return "a little better on new examples"
-    return "no better on new examples" if change > -0.03 else "worse on new examples"
-
-
-def log(text: str) -> str:
-    return f'<div class="ts-log" tabindex="0">{escape(text) or "Nothing yet."}</div>'
+def log(lines: str) -> str:
+    return f'<div class="ts-log" tabindex="0">{escape(lines)}</div>' if lines else ""

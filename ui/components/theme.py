@@ -142,12 +142,25 @@ html[data-train-step=dataset] .ts-step:not(#step-dataset), html[data-train-step=
 .gradio-container .html-container { padding: 0 !important; }
 .gradio-container.gradio-container { overflow: visible !important; overflow-x: clip !important; }
 .ts-title { padding: .2rem 0 .4rem; } :is(#strip, .ts-title, .ts-title > *) :is(.html-container, .prose), .ts-title.html-container { padding: 0 !important; }
+.ts-title { padding: .2rem 0 .4rem; } .gradio-container :is(.html-container, .html-container > .prose) { padding: 0 !important; }
+.gradio-container [data-testid=status-tracker].hide { visibility: hidden; }
 .gradio-container button:is(.lg, .sm, .md) { flex: 0 0 auto !important; width: fit-content; max-width: 100%; min-width: 0 !important; min-height: 36px; padding: 0 16px; font-size: 14px; font-weight: 600; }
 #label-verdicts button { flex: 1 1 0 !important; min-height: 44px; }
 .gradio-container :is(button, input, textarea, select, a, summary, [tabindex="0"]):focus-visible { outline: 2px solid var(--color-accent); outline-offset: 2px; }
 .ts-strip { display: flex; flex-wrap: wrap; gap: .4rem 1.2rem; align-items: center; padding: .2rem 0; }
-.ts-pill { border: 1px solid var(--border-color-primary); border-radius: 99px; padding: .1rem .7rem; white-space: nowrap; }
-.ts-pill.live { border-color: var(--primary-600); }
+.ts-strip > * { min-width: 0; max-width: 100%; }
+.ts-strip > .ts-bar { width: 6rem; height: .7rem; }
+:is(.ts-device, .ts-pill) { display: inline-flex; gap: .35em; align-items: baseline; white-space: nowrap; }
+.ts-name { display: block; min-width: 0; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+:is(.ts-device, .ts-pill) > .ts-name ~ span { flex: none; }
+.gradio-container .ts-pill { border: 1px solid var(--border-color-primary); border-radius: 99px; padding: .1rem .7rem; color: inherit; text-decoration: none !important; }
+.ts-pill.live { border-color: var(--color-accent); } .ts-pill.live > :first-child { color: var(--color-accent); }
+.ts-cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(260px, 100%), 1fr)); gap: 16px; }
+.ts-cards h3 { margin: 0; text-align: left; } .ts-cards p { margin: 4px 0 0; } .ts-cards a.ts-name { color: inherit; }
+:is(.ts-facts, .ts-links) { display: flex; flex-wrap: wrap; gap: 4px 16px; align-items: center; } .ts-cards .ts-links { gap: 8px; margin-top: 12px; }
+.ts-machine > p { margin: 0 0 4px; } .ts-machine summary { cursor: pointer; color: var(--link-text-color); width: fit-content; }
+.ts-lead { margin: 4px 0 0; color: var(--body-text-color-subdued); }
+.ts-line { display: flex; flex-wrap: wrap; gap: 8px 16px; align-items: center; justify-content: space-between; }
 .ts-quiet { color: var(--body-text-color-subdued); }
 .ts-bar { display: flex; height: 1.1rem; border-radius: .4rem; overflow: hidden; background: var(--background-fill-secondary);
   border: 1px solid var(--border-color-primary); }
@@ -216,6 +229,19 @@ html[data-train-step=dataset] .ts-step:not(#step-dataset), html[data-train-step=
 .ts-finding { display: flex; flex-wrap: wrap; gap: 8px 24px; justify-content: space-between; margin: 0 0 8px; }
 .ts-finding > div:first-child { flex: 1 1 340px; min-width: 0; overflow-wrap: anywhere; } .ts-finding p { margin: 4px 0 0; } .ts-finding .ts-state { white-space: normal; }
 .ts-fixes { display: flex; flex-direction: column; gap: 8px; align-items: flex-start; }
+#chat-bar { align-items: center; } #chat-bar > #chat-about { flex: 1 1 300px; min-width: 0; } #chat-about p { margin: 0; }
+#chat-parameters { flex: 0 0 320px; max-height: max(320px, calc(100dvh - 470px)); overflow: auto; flex-wrap: nowrap; } #chat-sides { flex: 1 1 0; min-width: min(280px, 100%); }
+.chat-side :is(.placeholder, .placeholder-content > :first-child) { padding-top: 32px; text-align: center; } #language, #hub-token { max-width: 480px; }
+.chat-side .top-panel { display: none; }
+.chat-side .message-row:has(.thought-group) { margin-top: 2px; } .chat-side .message.bot:has(.thought-group) { border: 0; background: none; padding: 0; margin: 0; }
+.chat-side .thought-group, .chat-side .thought-group * { opacity: 1; } .chat-side :is(.thought-group, .message:has(> * > .thought-group)) { border: 0; background: none; box-shadow: none; padding: 0; margin: 0; } .chat-side .thought-group > .title { padding: 4px 0; gap: 0; color: var(--body-text-color-subdued); }
+.chat-side .thought-group .arrow { display: none; } .chat-side .thought-group :is(p, li) { font-size: 12px; color: var(--body-text-color-subdued); margin: 0; }
+.chat-side .thought-group > .title::before { content: "\u25b8"; font-size: 12px; margin-right: 6px; } .chat-side .thought-group > .title.expanded::before { content: "\u25be"; }
+.chat-side .message-row:has(.thought-group) + .message-buttons:not(:has(> * > button:nth-last-child(5))) { display: none; }
+.chat-side .message-row:has(.thought-group) + .message-buttons > * > :not(button:nth-last-child(4)) { display: none; }
+#message .input-container { border: 1px solid var(--input-border-color); border-radius: var(--input-radius); align-items: end; padding: 4px; }
+#message .input-container > button { width: auto; min-height: 32px; margin: 0; padding: 0 16px; border-radius: var(--button-large-radius); font-weight: 600; border: 1px solid var(--input-border-color); background: var(--button-secondary-background-fill); color: var(--body-text-color); }
+#message .input-container > .submit-button { background: var(--button-primary-background-fill); color: var(--button-primary-text-color); border-color: var(--button-primary-border-color); }
 .gradio-container .wrap, .gradio-container .contain, .gradio-container .column, .gradio-container .tabs, .gradio-container .tab-wrapper { min-width: 0; }
 .gradio-container .tab-container { max-width: 100%; overflow: hidden; }
 """

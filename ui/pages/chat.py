@@ -1,305 +1,278 @@
-"""Talk to a tuned model, with the original beside it; what was said is kept on disk and comes back after a reload."""
+"""Chat with a model, beside its base model or another run; what was said is kept on disk and comes back after a reload."""
 
 import json
-import time
-from pathlib import Path
 
 import gradio as gr
 
-from tuner import devices, paths, runs
-from tuner.data.schema import convert
-from tuner.data.store import store
+from tuner import runs
 from tuner.errors import RequestError
 from tuner.models.chat_templates import THINKING
 from tuner.paths import Workspace
-from tuner.planning import model_suggestions
-from tuner.serving import chat_client
-from ui.chat_views.feedback_view import FeedbackView, clean, plain
-from ui.chat_views.task_view import TaskView, face_of
+from ui.chat_views import conversation, models, parameters_view, questions
+from ui.chat_views.answering import Answering, trained_with
+from ui.chat_views.conversation import BASE, NONE
+from ui.chat_views.feedback_view import FeedbackView, options
+from ui.chat_views.models import STARTER, face_of
+from ui.chat_views.parameters_view import ParametersView
+from ui.chat_views.task_view import TaskView, waking
 from ui.components import dropdowns, html
 from ui.session import AppContext, Session
+from ui.text import text
 
-WHO = "A tuned run, or the starter as it is."
-STARTER_QUESTIONS = [
-    "What sound does a cow make?",
-    "How do I make tea?",
-    "Tell me a story about a fox and a red ball.",
-    "What is 7 plus 8?",
-    "Why do we sleep?",
-]
+HEIGHT = "max(320px, calc(100dvh - 470px))"  # so that the composer can be seen
 
 
 class ChatPage:
     def __init__(self, context: AppContext, session: gr.BrowserState):
         self.context, self.session = context, session
-        with gr.Row():
-            self.who = gr.Dropdown(
-                [],
-                label="Who answers",
-                info=WHO,
-                elem_id="who",
-                interactive=True,
-                scale=3,
-                min_width=260,
-            )
-            self.beside = gr.Checkbox(
-                True,
-                label="Side by side with the original",
-                info="The same question to both.",
-                elem_id="side-by-side",
-                scale=1,
-                min_width=220,
-            )
-        self.about = gr.HTML('<p class="ts-quiet">No model to talk to yet. Train one, or choose the starter.</p>', elem_id="chat-about")
-        with gr.Column() as self.talking:
+        self.asking: dict[str, Answering] = {}  # by session: the question that is being answered
+        self.note = gr.HTML(elem_id="chat-note")
+        self.empty = gr.HTML(visible=False, elem_id="chat-empty")
+        with gr.Column(elem_id="chat-all") as self.all:
             with gr.Row():
-                self.original = gr.Chatbot(label="The original", **self._looks("chat-original"))
-                self.tuned = gr.Chatbot(label="Tuned", **self._looks("chat-tuned"))
+                self.who = gr.Dropdown([], label=text("chat-model.label"), elem_id="who", interactive=True, min_width=240)
+                self.compare = gr.Dropdown([], label=text("chat-compare.label"), elem_id="compare-with", interactive=True, min_width=240)
+            with gr.Row(elem_id="chat-bar"):
+                self.about = gr.HTML(elem_id="chat-about", padding=False)
+                self.parameters = ParametersView()
+                self.clear = gr.Button(text("chat-new"), elem_id="new-chat", min_width=100)
+            self._conversations()
+            with gr.Column(visible=False) as self.telling:
+                self.task = TaskView(context, self.who, self.compare)
+        # {"who", "text"}: a question the page asks by itself; of a gr.State that changes off the queue nobody hears
+        self.ask_now = gr.Textbox(visible="hidden", show_label=False, elem_classes=["ts-hidden"])
+        self.shown = [self.who, self.note, self.about, self.compare, self.tuned, self.original, self.system, self.empty, self.all]
+        self.shown += [
+            self.talking,
+            self.telling,
+            self.clear,
+            self.parameters.button,
+            self.feedback.on,
+            self.feedback.section,
+            *self.task.shown,
+        ]
+        self._wire()
+
+    def _conversations(self) -> None:
+        with gr.Column() as self.talking:
+            with gr.Row(elem_id="chat-room"):
+                with gr.Row(elem_id="chat-sides"):
+                    self.tuned = gr.Chatbot(label=text("chat-model.label"), **self._looks("chat-tuned"))
+                    self.original = gr.Chatbot(label=text("chat-compare.label"), visible=False, **self._looks("chat-original"))
+                self.parameters.drawer()
+            self.system = self.parameters.system
             self.status = gr.HTML(elem_id="chat-status")
-            self.feedback = FeedbackView(context, self.who, {"original": self.original, "tuned": self.tuned})
+            self.feedback = FeedbackView(self.context, self.who, self.compare, {"original": self.original, "tuned": self.tuned})
             self.box = gr.Textbox(
-                label="Your message",
-                info="Enter sends it; Shift and Enter begins a new line.",
+                label=text("chat-message.label"),
+                info=text("chat-message.info"),
+                placeholder=text("chat-message.placeholder"),
                 lines=1,
                 max_lines=8,
                 elem_id="message",
-                submit_btn=False,
+                submit_btn=text("chat-send"),
             )
-            with gr.Row():
-                self.send = gr.Button("Send", variant="primary", elem_id="send", min_width=120)
-                self.stop = gr.Button("Stop", elem_id="stop-answer", min_width=120)
-                self.again = gr.Button("Answer again", min_width=120)
-                self.clear = gr.Button("New chat", min_width=120)
-            self.questions = gr.Dataset(
-                components=[self.box],
-                samples=[[q] for q in STARTER_QUESTIONS],
-                label="Questions to try",
-                elem_id="questions",
-                type="values",
-            )
-            with gr.Accordion("How it answers", open=False):
-                self.system = gr.Textbox(
-                    label="System prompt", info="What the model is told before the talk begins; left empty, what the data told it.", lines=2
-                )
-                with gr.Row():
-                    self.temperature = gr.Slider(
-                        0, 2, 0.3, step=0.05, label="Freedom (temperature)", info="0 always takes the likeliest word."
-                    )
-                    self.top_p = gr.Slider(0.05, 1, 0.95, step=0.05, label="Words considered (top-p)", info="Leaves out the unlikeliest.")
-                    self.most = gr.Slider(
-                        16, 2048, 256, step=16, label="Longest answer (max tokens)", info="It stops there, finished or not."
-                    )
             self.feedback.rest()
-        with gr.Column(visible=False) as self.telling:
-            self.task = TaskView(context, self.who, self.beside)
-        self.ask_now = gr.Textbox(
-            visible="hidden", show_label=False
-        )  # {"who", "text"}: a question the page asks by itself; of a gr.State that changes off the queue nobody hears
-        self.settings = [self.system, self.temperature, self.top_p, self.most]
-        self.shown = [self.who, self.about, self.original, self.tuned, self.questions, self.system]
-        self.shown += [self.feedback.on, self.beside, self.talking, self.telling, *self.task.shown]
-        self._wire()
 
     def _looks(self, id: str) -> dict:
         return {
-            "height": 380,
-            "min_width": 300,
+            "height": HEIGHT,
+            "min_width": 280,
             "allow_tags": False,
             "sanitize_html": True,
             "reasoning_tags": THINKING,
             "buttons": ["copy"],
             "elem_id": id,
+            "elem_classes": ["chat-side"],
             "group_consecutive_messages": False,
-            "placeholder": "Ask something below.",
+            "editable": "user",
+            "feedback_options": options(),
+            "placeholder": text("chat-placeholder" if id == "chat-tuned" else "chat-placeholder-compare"),
         }
 
     def _wire(self) -> None:
-        ins = [self.who, self.beside, self.original, self.tuned, *self.settings]
-        outs = [self.box, self.original, self.tuned, self.status]
-        asked = [
-            self.box.submit(self.on_ask, [self.box, *ins], outs, show_progress="hidden"),
-            self.send.click(self.on_ask, [self.box, *ins], outs, show_progress="hidden"),
-            self.again.click(self.on_again, ins, [*outs, self.feedback.choice, self.feedback.before], show_progress="hidden"),
-            self.questions.click(self.on_question, [self.questions, *ins], outs, show_progress="hidden"),
-            self.ask_now.change(self.on_ask_now, [self.ask_now, *ins], outs, show_progress="hidden"),
-        ]
-        self.stop.click(lambda: html.good("Stopped."), None, self.status, cancels=asked, queue=False)
-        self.who.input(self.on_who, [self.who, self.session], [self.session, *self.shown], queue=False)
-        self.beside.input(lambda on: gr.update(visible=on), self.beside, self.original, queue=False)
+        quiet, at_once = {"show_progress": "hidden"}, {"show_progress": "hidden", "queue": False}
+        ins = [self.who, self.compare, self.tuned, self.original, *self.parameters.inputs]
+        outs = [self.box, self.tuned, self.original, self.status, self.feedback.choice, self.feedback.before, self.feedback.section]
+        self.box.submit(self.on_ask, [self.box, *ins], outs, **quiet)
+        self.tuned.example_select(self.on_example, ins, outs, **quiet)
+        self.ask_now.change(self.on_ask_now, [self.ask_now, *ins], outs, **quiet)
+        for chat, other in ((self.tuned, False), (self.original, True)):
+            chat.retry(self.on_again, ins, outs, **quiet)
+            chat.edit(self.on_edit(other), ins, outs, **quiet)
+        self.box.stop(self.on_stop, None, None, **at_once)
+        self.who.input(self.on_who, [self.who, self.session], [self.session, self.box, self.status, *self.shown], **at_once)
+        self.compare.input(self.on_compare, [self.who, self.compare], [self.box, self.status, self.original], **at_once)
+        self.clear.click(self.on_clear, self.who, [self.box, self.tuned, self.original, self.status, self.feedback.section], **at_once)
         self.feedback.wire(self.system, lambda ws, who, typed: typed or trained_with(ws, who))
-        self.clear.click(self.on_clear, self.who, [self.original, self.tuned, self.status], queue=False)
 
     # --- what is shown ------------------------------------------------------------------------------------------------
 
     def show(self, ws: Workspace, id: str | None) -> list:
-        """Values for `shown`: who can answer, who it is, what was said before, what to ask."""
+        """Return values for `shown`: who can answer, who it is, what was said before, what to ask; or that there is no model yet."""
         every = runs.listing(ws)
-        found = [dropdowns.option(f"{r.name} · tuned from {r.brief['model']}", r.id) for r in dropdowns.answering(every, id)]
-        options = [*found, ("The starter, untuned", "starter")]
-        id = id if any(id == o for _, o in options) else options[0][1]
-        said = paths.read_json(memory(ws, id), {}) or {}
-        face = face_of(ws, id)
+        found = models.choices(every, id)
+        chosen = id if any(id == o for _, o in found) else found[0][1]
+        here = self._chosen(ws, every, found, chosen)
+        nothing = chosen == STARTER != id  # there is no run with a model, and nobody asked for the starter
+        here |= {
+            self.empty: gr.update(value=models.nothing() if nothing else "", visible=nothing),
+            self.all: gr.update(visible=not nothing),
+        }
+        return [here.get(component, gr.skip()) for component in self.shown]
+
+    def _chosen(self, ws: Workspace, every: list[runs.Run], found: models.Options, id: str) -> dict:
+        kept, face = conversation.read(ws, id), face_of(ws, id)
+        compare = kept.get("compare") or (NONE if id == STARTER else BASE)
+        others = models.comparisons(every, id, compare)
+        compare = compare if any(compare == o for _, o in others) else others[0][1]
         talks = face in ("chat", "complete")
-        return [
-            gr.update(
-                choices=options, value=id, info=dropdowns.info(WHO, len(every), 'open another in the Runs page and press "Talk to it".')
+        return {
+            self.note: "",
+            self.who: gr.update(choices=found, value=id, info=dropdowns.info("", len(every), text("chat-model.more")).strip() or None),
+            self.about: models.about(ws, id),
+            self.compare: gr.update(choices=others, value=compare, visible=talks or face == "rewrite"),
+            self.tuned: gr.update(
+                value=kept.get("tuned") or [], label=models.title(ws, id), examples=[{"text": q} for q in questions.to_try(ws, id)]
             ),
-            about(ws, id),
-            gr.update(value=said.get("original", [])),
-            gr.update(value=said.get("tuned", []), label="The starter" if id == "starter" else "Tuned"),
-            gr.Dataset(samples=[[q] for q in questions(ws, id)]),
-            gr.update(placeholder=trained_with(ws, id)),
-            self.feedback.show(ws),
-            gr.update(visible=talks or face == "rewrite"),
-            gr.update(visible=talks),
-            gr.update(visible=not talks),
-            *self.task.show(ws, face, id),
-        ]
+            self.original: self._other(ws, id, compare, kept),
+            self.system: gr.update(placeholder=trained_with(ws, id)),
+            self.talking: gr.update(visible=talks),
+            self.telling: gr.update(visible=not talks),
+            self.clear: gr.update(visible=talks),
+            self.parameters.button: gr.update(visible=talks),
+            self.feedback.on: self.feedback.show(ws),
+            self.feedback.section: gr.update(visible=has_answer(kept.get("tuned"))),
+        } | self.task.show(ws, face, id)
+
+    def _other(self, ws: Workspace, id: str, compare: str, kept: dict) -> dict:
+        if compare == NONE:
+            return gr.update(value=[], visible=False)
+        return gr.update(value=conversation.side(kept, compare), label=models.title(ws, id, compare), visible=True)
 
     def on_who(self, id, session, request: gr.Request):
-        return [Session.read(session).with_(chat=id), *self.show(self.context.workspace(request), id)]
+        self._end(request)
+        return [Session.read(session).with_(chat=id), self._sending(), "", *self.show(self.context.workspace(request), id)]
+
+    def on_compare(self, who, compare, request: gr.Request):
+        self._end(request)
+        ws = self.context.workspace(request)
+        if not who or compare not in {v for _, v in models.comparisons(runs.listing(ws), who, compare)}:
+            return [self._sending(), "", gr.skip()]
+        conversation.keep(ws, who, compare=compare)
+        return [self._sending(), "", self._other(ws, who, compare, conversation.read(ws, who))]
 
     def on_clear(self, id, request: gr.Request):
+        self._end(request)
         if id:
-            memory(self.context.workspace(request), id).unlink(missing_ok=True)
-        return [], [], ""
+            conversation.forget(self.context.workspace(request), id)
+        return self._sending(), [], [], "", gr.update(visible=False)
 
     # --- asking -------------------------------------------------------------------------------------------------------
 
-    def on_question(self, row, who, beside, original, tuned, request: gr.Request, *settings):
-        yield from self._ask(row[0] if isinstance(row, list) else row, who, beside, original, tuned, settings, request)
+    def on_ask(self, words, who, compare, tuned, other, request: gr.Request, *settings):
+        yield from self._ask(words, who, compare, conversation.answered(tuned), conversation.answered(other), settings, request)
 
-    def on_ask(self, text, who, beside, original, tuned, request: gr.Request, *settings):
-        yield from self._ask(text, who, beside, original, tuned, settings, request)
+    def on_example(self, who, compare, tuned, other, event: gr.SelectData, request: gr.Request, *settings):
+        words = event.value.get("text") if isinstance(event.value, dict) else ""
+        yield from self._ask(words, who, compare, [], [], settings, request)
 
-    def on_ask_now(self, ask, who, beside, original, tuned, request: gr.Request, *settings):
+    def on_ask_now(self, ask, who, compare, tuned, other, request: gr.Request, *settings):
         if ask:
             ask = json.loads(ask)
-            yield from self._ask(ask["text"], ask["who"], True, [], [], settings, request)
+            yield from self._ask(ask["text"], ask["who"], BASE, [], [], settings, request)
 
-    def on_again(self, who, beside, original, tuned, request: gr.Request, *settings):
-        text = next((plain(m["content"]) for m in reversed(tuned or []) if m["role"] == "user"), "")
+    def on_again(self, who, compare, tuned, other, request: gr.Request, *settings):
+        """The last question anew, to both; the answer there was can be compared with the new one."""
+        words = last_question(tuned) or last_question(other)
         ws = self.context.workspace(request)
-        choice, before = self.feedback.offer(ws, settings[0] or trained_with(ws, who), tuned)
-        for shown in self._ask(text, who, beside, before_last(original), before_last(tuned), settings, request):
-            yield (*shown, choice, before)
+        yield self.feedback.offer(ws, settings[0] or trained_with(ws, who), tuned)
+        yield from self._ask(words, who, compare, conversation.before(tuned), conversation.before(other), settings, request, again=True)
 
-    def _ask(self, text, who, beside, original, tuned, settings, request):
-        """The tuned model answers first, then the original; each piece is shown as it comes, and the whole is kept."""
-        text, still = (text or "").strip(), (gr.skip(), gr.skip(), gr.skip())
-        if not text:
-            yield (*still, "")
+    def on_edit(self, in_other: bool):
+        """A question in other words: it and all after it go, on both sides."""
+
+        def edit(who, compare, tuned, other, event: gr.EditData, request: gr.Request, *settings):
+            last = conversation.questions_from(other if in_other else tuned, int(event.index))
+            sides = [conversation.before(side, last) for side in (tuned, other)]
+            yield from self._ask(conversation.plain(event.value), who, compare, *sides, settings, request)
+
+        return edit
+
+    def _ask(self, words, who, compare, tuned, other, settings, request, *, again=False):
+        """Yield updates as the answers grow; the composer has Stop in the place of Send meanwhile."""
+        words = (words or "").strip()
+        if not words:
+            yield {self.status: ""}
             return
-        sides = {"tuned": answered(tuned) + [{"role": "user", "content": text}]}
-        if beside and who != "starter":
-            sides["original"] = answered(original) + [{"role": "user", "content": text}]
-        ws = self.context.workspace(request)
-        sampling = {"temperature": settings[1], "top_p": settings[2], "max_tokens": int(settings[3])}
-
-        def now(status: str):
-            return gr.update(value=""), sides.get("original", gr.skip()), sides["tuned"], status
-
+        ws, now = self.context.workspace(request), None
         try:
-            if not who:
-                raise RequestError(
-                    "Nobody was chosen to answer.", asked=None, available="a tuned run or the starter", remedy="Choose who answers."
-                )
-            self.context.require_model(ws, str(who), request)
-            system = settings[0] or trained_with(ws, who)
-            yield now('<p class="ts-quiet">Waking the model up: the first answer takes some seconds.</p>')
-            client = chat_client.Client(ws)
-            for side in [s for s in ("tuned", "original") if s in sides]:
-                known = chat_client.serving_spec(ws, who, base=side == "original")
-                messages = ([{"role": "system", "content": system}] if system else []) + sides[side]
-                sides[side] = [*sides[side], {"role": "assistant", "content": ""}]
-                drawn = 0.0
-                for piece in client.stream(known, messages, **sampling):
-                    sides[side][-1]["content"] += piece.text
-                    if time.monotonic() - drawn > 0.06 or piece.stop_reason:
-                        drawn = time.monotonic()
-                        yield now("")
-                if piece.stop_reason == "length":
-                    yield now('<p class="ts-quiet">The answer was cut at the longest length; raise it under "How it answers".</p>')
-                keep(ws, who, sides, original)
+            now = self._begin(ws, who, compare, tuned, other, settings, request)
+            start = {self.box: gr.update(value="", submit_btn=False, stop_btn=text("chat-stop")), self.status: waking()}
+            start |= {} if again else {self.feedback.choice: gr.update(visible=False), self.feedback.before: None}
+            for n, _ in enumerate(now.follow(words)):
+                yield self._drawn(now) | (start if n == 0 else {self.status: ""})
+            if now.left:  # another model, another comparison or a new chat is shown in its place
+                yield {self.status: gr.skip()}
+                return
+            ended = {self.status: after(now), self.feedback.section: gr.update(visible=has_answer(now.tuned))}
+            yield self._drawn(now) | ended | {self.box: self._sending()}
         except GeneratorExit:
-            keep(ws, who, sides, original)
+            if now:
+                now.stop()
             raise
         except Exception as error:
-            for side in sides.values():
-                if side[-1]["role"] == "assistant" and not side[-1]["content"]:
-                    side.pop()
-            yield now(html.trouble(error))
+            if now:
+                now.stop()
+            yield (self._drawn(now) if now else {}) | {self.status: html.trouble(error), self.box: self._sending()}
+        finally:
+            if now and self.asking.get(str(request.session_hash)) is now:
+                del self.asking[str(request.session_hash)]
+
+    def _begin(self, ws, who, compare, tuned, other, settings, request) -> Answering:
+        if not who:
+            raise RequestError("No model was chosen.", asked=None, available="a run with a model, or the starter", remedy="Choose a model.")
+        for id in (who, compare):
+            if id not in (NONE, BASE):
+                self.context.require_model(ws, str(id), request)
+        compare = compare or NONE if who != STARTER or compare != BASE else NONE
+        now = Answering(ws, who, compare, tuned, other, parameters_view.sampling(*settings))
+        self._end(request)
+        self.asking[str(request.session_hash)] = now
+        return now
+
+    def _drawn(self, now: Answering) -> dict:
+        return {self.tuned: now.tuned, **({self.original: now.other} if now.compare != NONE else {})}
+
+    def _sending(self) -> dict:
+        return gr.update(submit_btn=text("chat-send"), stop_btn=False)
+
+    def _end(self, request: gr.Request) -> None:
+        """Stop what this session asked: something else is shown from now on."""
+        now = self.asking.pop(str(request.session_hash), None)
+        if now:
+            now.left = True
+            now.stop()
+
+    def on_stop(self, request: gr.Request):
+        """Stop what this session asked; whoever follows the answer then draws what there is of it."""
+        now = self.asking.pop(str(request.session_hash), None)
+        if now:
+            now.stop()
 
 
-def trained_with(ws: Workspace, id: str | None) -> str:
-    """The system prompt of the rows that a model learnt from: told to it, and to the original, unless another one is written."""
-    return runs.get(ws, id).system if id and id != "starter" else ""
+def after(now: Answering) -> str:
+    """Return what is to be said of answers that ended (HTML)."""
+    said = "chat-stopped" if now.over else "chat-silent" if now.silent else "chat-cut" if now.cut else None
+    return f'<p class="ts-quiet" role="status">{html.escape(text(said))}</p>' if said else ""
 
 
-def memory(ws: Workspace, id: str) -> Path:
-    return ws.chats / f"{paths.checked_id(id, 'chat')}.json"
+def has_answer(messages: conversation.Messages | None) -> bool:
+    return any(m["role"] == "assistant" for m in conversation.clean(messages))
 
 
-def keep(ws: Workspace, id: str, sides: dict[str, list], original) -> None:
-    if ws.root.is_dir() and paths.writable(ws.root):
-        ws.chats.mkdir(parents=True, exist_ok=True)
-        paths.write_json(memory(ws, id), {"original": clean(original)} | sides)
+def last_question(messages: conversation.Messages | None) -> str:
+    return next((conversation.plain(m["content"]) for m in reversed(messages or []) if m["role"] == "user"), "")
 
 
-def answered(messages) -> list[dict]:
-    """The talk up to its last answer: a question that was stopped before one came would make two turns of one role."""
-    said = clean(messages)
-    while said and said[-1]["role"] == "user":
-        said.pop()
-    return said
-
-
-def before_last(messages) -> list[dict]:
-    """The talk without its last question and what came after."""
-    said = clean(messages)
-    last = max((i for i, m in enumerate(said) if m["role"] == "user"), default=0)
-    return said[:last]
-
-
-def about(ws: Workspace, id: str) -> str:
-    if id == "starter":
-        run_text = "The starter as it comes."
-    else:
-        run = runs.get(ws, id)
-        before, after = run.status.baseline.get("eval_loss"), run.best
-        loss = (
-            f" Held-out loss {before:.3f} before, {after:.3f} after: {html.in_words(before, after)}."
-            if before is not None and after is not None
-            else ""
-        )
-        run_text = f"{run.name}: {run.plan['model']['name']} tuned on {run.plan['data']['name']}.{loss}"
-        if run.plan["settings"]["method"] == "full":
-            run_text += " It is a second whole model: both stay in memory if they fit, else they are loaded in turn, which takes longer."
-        if run.plan["model"]["base"] != str(paths.STARTER):
-            return f'<p class="ts-quiet">{html.escape(run_text)}</p>'
-    device = devices.listing()[0]
-    toy = (
-        f"The starter is a toy of four million parameters that shows the way: it knows animals, food, countries, small sums and short stories. "
-        f"For real work on this computer choose {model_suggestions.recommended(device).id} in the Train page."
-    )
-    return f'<p class="ts-quiet">{html.escape(run_text + " " + toy)}</p>'
-
-
-def first_question(ws: Workspace, id: str) -> str:
-    """What a landing demo asks by itself: a short one, for the manner to stand out."""
-    found = questions(ws, id)
-    return next((q for q in found if q.endswith("?") and len(q) < 60), found[0])
-
-
-def questions(ws: Workspace, id: str) -> list[str]:
-    """What to ask: held-out questions of the run's own data, or what the starter knows."""
-    if id != "starter":
-        run = runs.get(ws, id)
-        try:
-            ds = store.get(ws, run.config["data"])
-            held = [convert.question_of(r["value"], ds.kind) for r in store.rows(ds, 0, 5, held_out=True)]
-        except RequestError:
-            held = []  # the data was deleted, or its rows ask nothing (plain text)
-        if held := [q[:300] for q in held if q]:
-            return held
-    return STARTER_QUESTIONS
+first_question = questions.first

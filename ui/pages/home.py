@@ -1,59 +1,65 @@
-"""Two doors, what this machine can do, and the way back to what was under way."""
+"""Two ways to begin, the recent runs, and what this machine can fine-tune."""
 
 import gradio as gr
 
 from tuner import devices, runs
-from tuner.formatting import human_time
-from tuner.planning import model_suggestions
-from ui.components import html
+from ui.components import html, machine, units
 from ui.session import AppContext
+from ui.text import text
 
-WELCOME = (
-    "# Teach a language model something of yours\n"
-    "Drop in a spreadsheet of questions and answers, watch it learn, talk to the result, take it away. Everything stays on this computer."
-)
-WELCOME_GUEST = (
-    "# Teach a language model something\n"
-    "This public page works with the samples and the starter model; what you make here is gone when you leave or reload the page. "
-    "To use your own data, run Tunesmith on your computer."
-)
+STATES = {  # of a run: (colour, icon)
+    "queued": ("quiet", "queued"),
+    "preparing": ("good", "running"),
+    "running": ("good", "running"),
+    "stopping": ("warning", "stopped"),
+    "finished": ("good", "good"),
+    "stopped": ("quiet", "stopped"),
+    "failed": ("bad", "bad"),
+    "interrupted": ("warning", "warning"),
+}
 
 
 class HomePage:
     def __init__(self, context: AppContext, session: gr.BrowserState):
-        device = devices.listing()[0]
-        gr.Markdown(WELCOME_GUEST if context.guest else WELCOME)
-        with gr.Row():
-            self.demo = gr.Button("Try it: 1-minute demo", variant="primary", size="lg", elem_id="try-demo")
-            self.own = gr.Button("Look at the samples" if context.guest else "Use my own data", size="lg", elem_id="own-data")
-        gr.Markdown(
-            "The demo teaches the bundled starter model, a toy of four million parameters, to talk like a pirate. It needs no network."
-        )
+        key = "home-guest" if context.guest else "home"
+        title, lead = html.escape(text(f"{key}.title")), html.escape(text(f"{key}.lead"))
+        gr.HTML(f'<h1>{title}</h1><p class="ts-lead">{lead}</p>', elem_classes="ts-title", padding=False)
+        with gr.Row(elem_id="home-start"):
+            own = text("home-samples" if context.guest else "home-own")
+            self.own = gr.Button(own, variant="secondary" if context.guest else "primary", size="lg", elem_id="own-data")
+            self.demo = gr.Button(
+                text("home-demo.label"), variant="primary" if context.guest else "secondary", size="lg", elem_id="try-demo"
+            )
+        gr.HTML(f'<p class="ts-quiet">{html.escape(text("home-demo.info"))}</p>', padding=False)
         self.notice = gr.HTML()
         if command := devices.gpu_without_torch():
-            gr.HTML(html.bad(f"There is an NVIDIA card, but the installed torch can only use the CPU. This mends it: {command}"))
-        gr.Markdown(
-            f"**What this computer can do.** {model_suggestions.capacity(device)} After the toy, a good next model here is `{model_suggestions.recommended(device).id}`."
-        )
-        self.last = gr.Dataframe(
-            headers=["Run", "State", "Data", "Held-out loss", "Time"],
-            datatype=["str"] * 5,
-            interactive=False,
-            label="Continue: the last runs (click one to open it)",
-            elem_id="last-runs",
-            visible=False,
-        )
+            gr.HTML(html.bad(text("home-torch-cpu", command=command)))
+        self.last = gr.HTML(elem_id="last-runs", padding=False)
+        gr.HTML(f"<h2>{html.escape(text('home-machine-title'))}</h2>{machine.line()}", elem_id="home-machine", padding=False)
 
 
-def last_runs(found: list[runs.Run]):
-    rows = [
-        [
-            r.name,
-            r.state,
-            str(r.config.get("data", "")),
-            "" if r.best is None else f"{r.best:.3f}",
-            human_time(r.progress.elapsed_seconds) if r.progress.elapsed_seconds else "",
-        ]
-        for r in found
-    ]
-    return gr.update(value=rows, visible=bool(rows))
+def last_runs(found: list[runs.Run]) -> str:
+    """Return the recent runs as cards (HTML); nothing where there are none."""
+    if not found:
+        return ""
+    return f'<h2>{html.escape(text("home-recent"))}</h2><div class="ts-cards">{"".join(map(card, found))}</div>'
+
+
+def card(run: runs.Run) -> str:
+    """Return one run: its name, state, validation loss, and where to go from here."""
+    name = html.escape(run.name)
+    facts = [html.state(STATES[run.state][0], text(f"home-state-{run.state}"), STATES[run.state][1])]
+    if run.best is not None:
+        facts.append(f"<span>{html.escape(text('home-loss', shown=f'{run.best:.3f}'))}</span>")
+    if run.live and (left := html.time_left(run.progress)):
+        facts.append(f"<span>{html.escape(left)}</span>")
+    elif not run.live and run.progress.elapsed_seconds:
+        facts.append(f'<span class="ts-quiet">{html.escape(units.duration(run.progress.elapsed_seconds))}</span>')
+    where = [(page, f"{key}={run.id}") for page, key in (("chat", "model"), ("export", "run")) if run.can_answer]
+    links = "".join(html.link(page, text(f"home-{page}"), query=query) for page, query in where)
+    links = f'<p class="ts-links">{links}</p>' if links else ""
+    return (
+        f'<article class="ts-card"><h3><a class="ts-name" href="runs?run={html.escape(run.id)}" data-page="runs" translate="no" title="{name}">{name}</a></h3>'
+        f'<p class="ts-name ts-quiet" translate="no">{html.escape(str(run.config.get("data", "")))}</p>'
+        f'<p class="ts-facts">{"".join(facts)}</p>{links}</article>'
+    )

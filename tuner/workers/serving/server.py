@@ -59,14 +59,25 @@ class Task(BaseModel):
 
 
 class Streamer(TextIteratorStreamer):
-    """Streams the answer without special tokens, except those around reasoning, which the reader must be able to separate from the answer."""
+    """Streams the answer without special tokens, except those around reasoning, which the reader must be able to separate from the answer.
+
+    It also counts the tokens and takes their times: `count` so far, `begun`, `first` and `last` in monotonic seconds.
+    """
 
     def __init__(self, tokenizer):
         super().__init__(tokenizer, skip_prompt=True, skip_special_tokens=False)
+        self.count, self.begun = 0, time.monotonic()
+        self.first = self.last = None
         tags = "".join(tag for pair in chat_templates.THINKING for tag in pair)
         special = {t.content for t in tokenizer.added_tokens_decoder.values() if t.special} | set(tokenizer.all_special_tokens)
         self.hidden = [token for token in special if token not in tags]
         self.decode_kwargs["skip_special_tokens"] = len(self.hidden) == len(special)
+
+    def put(self, value) -> None:
+        if not self.next_tokens_are_prompt:
+            self.count, self.last = self.count + value.numel(), time.monotonic()
+            self.first = self.first or self.last
+        super().put(value)
 
     def on_finalized_text(self, text: str, stream_end: bool = False) -> None:
         if not self.decode_kwargs["skip_special_tokens"]:
@@ -91,8 +102,26 @@ class Answer:
 
     def __init__(self, models: Models, q: Question):
         self.models, self.q, self.halt = models, q, StopOnRequest()
-        self.prompt_tokens = self.completion_tokens = 0
+        self.prompt_tokens, self.completion_tokens = 0, 0
+        self.streamer: Streamer | None = None
         self.stop_reason = "stop"
+
+    def usage(self) -> dict[str, int]:
+        """Return OpenAI's counts of tokens; while the answer is generated those so far."""
+        completion = self.completion_tokens or (self.streamer.count if self.streamer else 0)
+        return {
+            "prompt_tokens": self.prompt_tokens,
+            "completion_tokens": completion,
+            "total_tokens": self.prompt_tokens + completion,
+        }
+
+    def timings(self) -> dict[str, float | None]:
+        """Return the seconds to the first token (reading the prompt) and the tokens per second from there; None before they are known."""
+        s = self.streamer
+        if s is None or s.first is None:
+            return {"first_token_seconds": None, "tokens_per_second": None}
+        speed = (s.count - 1) / (s.last - s.first) if s.count > 1 and s.last > s.first else None
+        return {"first_token_seconds": s.first - s.begun, "tokens_per_second": speed}
 
     def text(self) -> Iterator[str]:
         with self.models.turn:
@@ -108,7 +137,7 @@ class Answer:
                     remedy="Start a new chat, or shorten the message.",
                 )
             limit = min(room, self.q.max_completion_tokens or self.q.max_tokens or 512)
-            streamer = Streamer(tokenizer)
+            streamer = self.streamer = Streamer(tokenizer)
             failure: list[BaseException] = []
             thread = threading.Thread(
                 target=self._generate, args=(model, tokenizer, adapted, inputs, limit, streamer, failure), daemon=True
@@ -197,7 +226,8 @@ def make_app(models: Models, key: str) -> FastAPI:
             "created": int(time.time()),
             "model": q.model,
             "choices": [{"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": answer.stop_reason}],
-            "usage": _usage(answer),
+            "usage": answer.usage(),
+            "timings": answer.timings(),
         }
 
     @app.post("/tasks", dependencies=[Depends(allowed)])
@@ -249,13 +279,9 @@ async def _events(answer: Answer, app: FastAPI) -> AsyncIterator[str]:
     try:
         while isinstance(piece := await pieces.get(), str):
             app.state.last = time.monotonic()
-            yield "data: " + json.dumps(head | {"choices": [{"index": 0, "delta": {"content": piece}, "finish_reason": None}]}) + "\n\n"
+            yield _event(head, answer, {"content": piece}, None)
         if piece is None:
-            yield (
-                "data: "
-                + json.dumps(head | {"choices": [{"index": 0, "delta": {}, "finish_reason": answer.stop_reason}], "usage": _usage(answer)})
-                + "\n\n"
-            )
+            yield _event(head, answer, {}, answer.stop_reason)
         else:
             yield "data: " + json.dumps({"error": _problem(piece)}) + "\n\n"
         yield "data: [DONE]\n\n"
@@ -263,12 +289,10 @@ async def _events(answer: Answer, app: FastAPI) -> AsyncIterator[str]:
         answer.halt.asked = True
 
 
-def _usage(a: Answer) -> dict[str, int]:
-    return {
-        "prompt_tokens": a.prompt_tokens,
-        "completion_tokens": a.completion_tokens,
-        "total_tokens": a.prompt_tokens + a.completion_tokens,
-    }
+def _event(head: dict[str, Any], answer: Answer, delta: dict[str, str], reason: str | None) -> str:
+    """Return one event, with the counts so far: whoever stops an answer then knows them."""
+    choice = {"index": 0, "delta": delta, "finish_reason": reason}
+    return "data: " + json.dumps(head | {"choices": [choice], "usage": answer.usage(), "timings": answer.timings()}) + "\n\n"
 
 
 def _problem(error: BaseException) -> dict[str, Any]:

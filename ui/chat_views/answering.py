@@ -1,0 +1,144 @@
+"""One question on its way: the model answers first, then what it is compared with; each piece is shown as it comes, and the whole is kept.
+
+It works in a thread of its own, so that Stop is heard at once while a model is still being loaded. Gradio's `cancels` waits until the handler
+gives a sign of life, and refuses other questions until then.
+"""
+
+import contextvars
+import queue
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from tuner import runs
+from tuner.paths import Workspace
+from tuner.serving import chat_client
+from tuner.serving.chat_client import Piece
+from ui.chat_views import conversation
+from ui.chat_views.conversation import BASE, NONE, Messages
+
+REDRAW = 0.06  # seconds between two redraws of a growing answer
+HEARD = 0.05  # seconds until a stop is heard
+
+
+@dataclass
+class Sampling:
+    """How answers are generated. `system`: what was typed; empty for the system prompt of the training data."""
+
+    system: str
+    temperature: float
+    top_p: float
+    max_tokens: int
+    seed: int | None = None
+
+    def as_request(self) -> dict[str, Any]:
+        found = {"temperature": self.temperature, "top_p": self.top_p, "max_tokens": self.max_tokens}
+        return found if self.seed is None else found | {"seed": self.seed}
+
+
+@dataclass
+class Answering:
+    """A question to `who` and, unless `compare` is NONE, to another model. `tuned` and `other` are the two conversations."""
+
+    ws: Workspace
+    who: str
+    compare: str
+    tuned: Messages
+    other: Messages
+    sampling: Sampling
+    cut: bool = False  # an answer ended at its largest length
+    silent: bool = False  # a model answered nothing
+    left: bool = False  # stopped because the page shows something else now
+    _last: Piece | None = None  # the newest piece of the answer that grows
+    _growing: Messages | None = None
+    _over: bool = False
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def over(self) -> bool:
+        """Whether it was stopped before its end."""
+        return self._over
+
+    def follow(self, question: str) -> Iterator[None]:
+        """Put the question to both in the background; yields whenever there is something new to draw, and ends when it is stopped."""
+        news: queue.SimpleQueue = queue.SimpleQueue()
+
+        def work() -> None:
+            try:
+                for _ in self.ask(question):
+                    news.put(None)
+                news.put(StopIteration())
+            except Exception as error:
+                news.put(error)
+
+        threading.Thread(target=contextvars.copy_context().run, args=(work,), daemon=True).start()  # texts in the visitor's language
+        while not self._over:
+            try:
+                found = news.get(timeout=HEARD)
+            except queue.Empty:
+                continue
+            if isinstance(found, StopIteration):
+                return
+            if found is not None:
+                raise found
+            yield
+
+    def ask(self, question: str) -> Iterator[None]:
+        """Put the question to both; yields whenever there is something new to draw."""
+        sides = [self.tuned] + ([self.other] if self.compare != NONE else [])
+        for side in sides:
+            side.append({"role": "user", "content": question})
+        yield
+        client = chat_client.Client(self.ws)
+        for side in sides:
+            if not self._over:  # it may have been stopped while the model was loaded
+                yield from self._answer(client, side)
+
+    def _answer(self, client: chat_client.Client, side: Messages) -> Iterator[None]:
+        known, system = self._spec(side)
+        messages = ([{"role": "system", "content": system}] if system else []) + conversation.clean(side)
+        answer = {"role": "assistant", "content": ""}
+        side.append(answer)
+        self._last, self._growing, drawn = Piece(), side, 0.0
+        for piece in client.stream(known, messages, **self.sampling.as_request()):
+            if self._over:
+                return
+            self._last = piece
+            answer["content"] += piece.text
+            if time.monotonic() - drawn > REDRAW and not piece.stop_reason:
+                drawn = time.monotonic()
+                yield
+        self.cut = self.cut or self._last.stop_reason == "length"
+        self._end(stopped=False)
+        yield
+
+    def _spec(self, side: Messages) -> tuple[dict[str, Any], str]:
+        """Return what the serving worker needs, and the system prompt, of one side."""
+        if side is self.tuned or self.compare == BASE:
+            known = chat_client.serving_spec(self.ws, self.who, base=side is not self.tuned)
+            return known, self.sampling.system or trained_with(self.ws, self.who)
+        return chat_client.serving_spec(self.ws, self.compare), self.sampling.system or trained_with(self.ws, self.compare)
+
+    def _end(self, *, stopped: bool) -> None:
+        """Put the figures below the answer that grew, and keep the conversation. An empty answer is none: two questions would follow it."""
+        side, self._growing = self._growing, None
+        if side is not None and not side[-1]["content"].strip():
+            side.pop()
+            self.silent = not stopped
+        elif side is not None:
+            side.append(conversation.figures(self._last, stopped=stopped))
+        conversation.keep(self.ws, self.who, self.tuned, compare=self.compare, other=self.other if self.compare != NONE else None)
+
+    def stop(self) -> None:
+        """End it where it is; a second time changes nothing."""
+        with self._lock:
+            if not self._over:
+                self._over = True
+                self._end(stopped=True)
+
+
+def trained_with(ws: Workspace, id: str | None) -> str:
+    """The system prompt of the rows that a model was trained on: given to it, and to its base model, unless another one is written."""
+    return runs.get(ws, id).system if id and id != "starter" else ""
