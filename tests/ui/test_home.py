@@ -46,7 +46,7 @@ def test_the_strip_leads_to_its_runs_and_says_how_long_they_take(ws):
         (45, "45 sec", "45 Sek."),
         (240, "4 min", "4 Min."),
         (5400, "1.5 hr", "1,5 Std."),
-        (5 * 86400, "5 days", "5 Tage"),
+        (5 * 86400, "5 days", "5 Tg."),
     ],
 )
 def test_durations_in_both_languages(seconds, english, german, monkeypatch):
