@@ -7,7 +7,7 @@ from pathlib import Path
 import gradio as gr
 
 from tuner import devices, paths, runs
-from tuner.data.schema import convert
+from tuner.data.store import questions as questions_of_data
 from tuner.data.store import store
 from tuner.errors import RequestError
 from tuner.models.chat_templates import THINKING
@@ -296,10 +296,9 @@ def questions(ws: Workspace, id: str) -> list[str]:
     if id != "starter":
         run = runs.get(ws, id)
         try:
-            ds = store.get(ws, run.config["data"])
-            held = [convert.question_of(r["value"], ds.kind) for r in store.rows(ds, 0, 5, held_out=True)]
+            held = questions_of_data.distinct(store.get(ws, run.config["data"]), 5)
         except RequestError:
-            held = []  # the data was deleted, or its rows ask nothing (plain text)
-        if held := [q[:300] for q in held if q]:
+            held = []  # the data was deleted
+        if held := [q[:300] for q in held]:
             return held
     return STARTER_QUESTIONS
