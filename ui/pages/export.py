@@ -7,7 +7,7 @@ from pathlib import Path
 import gradio as gr
 
 from tuner import runs
-from tuner.export import formats, model_card
+from tuner.export import formats, model_card, sizes
 from tuner.formatting import human_bytes
 from tuner.paths import Workspace
 from ui.components import dropdowns, html
@@ -69,7 +69,7 @@ class ExportPage:
         made = next((m for m in formats.exports_of(ws, run.id) if m["kind"] == kind), None)
         if made is None:
             return [
-                f"<p>about {human_bytes(formats.size(run, kind))}; safetensors with tokenizer, chat template and card</p>",
+                f"<p>about {human_bytes(sizes.estimate(run, kind))}; safetensors with tokenizer, chat template and card</p>",
                 gr.update(visible=True, interactive=True),
                 gr.update(visible=False),
                 gr.update(visible=False),
