@@ -86,7 +86,7 @@ def test_every_key_that_the_code_names_is_there_and_none_is_left_over():
 @pytest.mark.parametrize("language", text.LANGUAGES)
 def test_a_message_is_text_and_no_html(language):
     for name, source in text.sources(language).items():
-        assert not re.findall(r"^.*[<>&\ue000-\ue002].*$", source, re.M), name
+        assert not re.findall(r"^.*[<>&\ue000-\ue002].*$", source.replace("->", ""), re.M), name  # Fluent's own arrow before variants
 
 
 def test_while_the_page_is_built_a_placeholder_stands_for_the_text_and_is_filled_per_visitor(hello):

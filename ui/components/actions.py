@@ -13,8 +13,8 @@ class Actions:
         self.field = gr.Textbox(visible="hidden", show_label=False, label=act, elem_id=f"act-{act}", elem_classes=["ts-hidden"])
 
     def wire(self, handler, inputs: list, outputs: list, **options: Any) -> gr.events.Dependency:
-        """`handler(pressed, *inputs)`: `pressed` is read by `value`."""
-        return self.field.input(handler, [self.field, *inputs], outputs, show_progress="hidden", **options)
+        """`handler(pressed, *inputs)`: `pressed` is read by `value`. Not `input`: in Gradio that is a key that was pressed in the field."""
+        return self.field.change(handler, [self.field, *inputs], outputs, show_progress="hidden", **options)
 
 
 def value(pressed: str | None) -> str:

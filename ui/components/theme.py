@@ -110,9 +110,16 @@ CSS = """
 .ts-button { display: inline-flex; align-items: center; gap: .4em; min-height: 32px; padding: 0 12px; border: 1px solid var(--input-border-color); border-radius: var(--button-large-radius); background: var(--button-secondary-background-fill); color: var(--body-text-color) !important; font-size: 13px; font-weight: 600; text-decoration: none !important; cursor: pointer; }
 .ts-button:hover { background: var(--button-secondary-background-fill-hover); }
 .ts-button.primary { background: var(--button-primary-background-fill); color: var(--button-primary-text-color) !important; border-color: var(--button-primary-border-color); }
-.ts-title { padding: .2rem 0 .4rem; } :is(#strip, .ts-title, .ts-title > *) :is(.html-container, .prose), .ts-title.html-container { padding: 0 !important; }
+.ts-title { padding: .2rem 0 .4rem; } .gradio-container :is(.html-container, .html-container > .prose) { padding: 0 !important; }
 .gradio-container button:is(.lg, .sm, .md) { flex: 0 0 auto !important; width: fit-content; max-width: 100%; min-width: 0 !important; min-height: 36px; padding: 0 16px; font-size: 14px; font-weight: 600; }
-#label-verdicts button { flex: 1 1 0 !important; min-height: 44px; }
+#label-verdicts button { flex: 1 1 0 !important; min-height: 44px; min-width: fit-content !important; } #label-verdicts .row { flex-wrap: wrap; }
+#label-top { max-width: 720px; } #label-who { max-width: 720px; } .gradio-container button.ts-beside-input { align-self: flex-end; }
+.ts-empty > .row { justify-content: center; } .ts-empty p { max-width: 64ch; margin: 0 auto 8px; }
+.ts-short { display: inline-block; max-width: min(24rem, 60vw); overflow: hidden; text-overflow: ellipsis; white-space: nowrap; vertical-align: bottom; }
+.ts-line { display: flex; flex-wrap: wrap; gap: 8px 16px; align-items: center; justify-content: space-between; }
+#take-top { max-width: 480px; } [id^=card-] { gap: 12px; } [id^=card-] > * { flex-grow: 0 !important; } [id^=card-] p { margin: 4px 0; }
+.gradio-container .form { flex-wrap: wrap; } .gradio-container .form:not(:has(> :not(.ts-hidden))) { display: none; }
+#label-inner > .tab-wrapper .tab-container { counter-reset: step; } .gradio-container .ts-table { margin: 0 !important; }
 .gradio-container :is(button, input, textarea, select, a, summary, [tabindex="0"]):focus-visible { outline: 2px solid var(--color-accent); outline-offset: 2px; }
 .ts-strip { display: flex; flex-wrap: wrap; gap: .4rem 1.2rem; align-items: center; padding: .2rem 0; }
 .ts-pill { border: 1px solid var(--border-color-primary); border-radius: 99px; padding: .1rem .7rem; white-space: nowrap; }
@@ -164,10 +171,10 @@ CSS = """
 .ts-answers mark { background: color-mix(in srgb, var(--primary-500) 40%, transparent); color: inherit; border-radius: .2rem; text-decoration: underline; }
 .ts-before { max-height: 35vh; overflow: auto; } .ts-busy { opacity: .55; }
 #label-verdicts { position: sticky; bottom: 0; z-index: 5; background: var(--body-background-fill); padding-bottom: .4rem; }
-#label-desk button, #label-undo, #label-guide, #label-keys { white-space: nowrap; }
+#label-desk button, #label-undo, #label-guide, #label-keys, #label-handover { white-space: nowrap; }
 .gradio-container .ts-hidden { display: none !important; }
 #tabs > .tab-wrapper { display: none; }
-.ts-guest #strip, .ts-guest #side-bar, .ts-guest .ts-title, .ts-guest #label-inner > .tab-wrapper, .ts-guest #label-new, .ts-guest #label-next { display: none !important; }
+.ts-guest #strip, .ts-guest #side-bar, .ts-guest .ts-title, .ts-guest #label-inner > .tab-wrapper, .ts-guest :is(#label-top, #label-new, #label-next-step, #label-next) { display: none !important; }
 .ts-panel { display: none !important; } .ts-panel.open { display: flex !important; }
 .ts-panel { border: 1px solid var(--border-color-primary); border-radius: .6rem; padding: .6rem .8rem; }
 .ts-next { margin-top: .6rem; }
@@ -181,6 +188,8 @@ HEAD = """<style>
   .gradio-container > .main.fillable { max-width: 1512px !important; margin: 0 !important; padding: 16px 32px 16px 232px !important; }
   #side-bar { position: fixed; inset: 0 auto 0 0; width: 200px; padding: 1rem .75rem; border-right: 1px solid var(--border-color-primary); background: var(--body-background-fill); z-index: 20; overflow: auto; }
   #menu > summary { pointer-events: none; } #menu > summary span { display: none; }
+  #label-inner > .tab-wrapper [role=tab] { counter-increment: step; }
+  #label-inner > .tab-wrapper [role=tab]::before { content: counter(step) / ""; margin-right: .5em; color: var(--body-text-color-subdued); }
 }
 @media (max-width: 640px) { .gradio-container > .main, .gradio-container .fillable { padding: .5rem !important; } .ts-turn b { display: block; } }
 @media (prefers-reduced-motion: reduce) { * { animation: none !important; transition: none !important; } }
