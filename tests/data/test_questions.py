@@ -1,6 +1,5 @@
 """Questions to ask a trained model: those of validation rows, each once."""
 
-
 from tests.conftest import write_rows
 from tuner.cli.app import demo_questions
 from tuner.data.store import questions, store
