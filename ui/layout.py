@@ -172,7 +172,7 @@ class Page:
         try:
             return self.label.show(ws, link, name, guest=True)
         except RequestError as error:
-            hidden = (self.label.pick, self.label.name, self.label.new, self.label.inner)
+            hidden = (self.label.top, self.label.empty, self.label.new, self.label.inner)
             gone = {self.label.intro: gr.update(value=html.trouble(error), visible=True)}
             return gone | dict.fromkeys(hidden, gr.update(visible=False))
 

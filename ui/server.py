@@ -14,9 +14,9 @@ from tuner.formatting import parse_bytes
 from tuner.jobs import benchmarks, run_queue
 from tuner.network import hub_token
 from tuner.paths import Workspace
-from ui import gradio_options, layout, middleware, navigation, text, uploads
+from ui import gradio_options, layout, middleware, navigation, reach, text, uploads
 from ui.components import theme
-from ui.label_views import judge_view
+from ui.label_views import keyboard
 from ui.middleware import LOOPBACK
 from ui.pages import train
 from ui.session import CAPACITY, LOCAL_LIMIT, SPACE_LIMIT, AppContext
@@ -62,7 +62,7 @@ def free_port(host: str, asked: int | None) -> int:
         )
     if asked and is_free(asked):
         return asked
-    other = next((p for p in range(7860, 7960) if is_free(p)), None)
+    other = next((p for p in range(reach.DEFAULT_PORT, reach.DEFAULT_PORT + 100) if is_free(p)), None)
     if asked or other is None:
         raise ConflictError(
             f"The port {asked or '7860 to 7959'} is in use.",
@@ -102,6 +102,7 @@ def launch(
     if not local and not context.guest and not allow_hosts:
         hosts = ("*",)  # a machine in a network has more names than it knows; the login stands before all of them
     port = free_port(host, port)
+    context.at = reach.Listening(host, port, hosts)
     context.token = hub_token.seal(guests=context.guest)
     os.environ["GRADIO_TEMP_DIR"] = str(uploads.own_folder(context.home))
     gradio_options.close_fetching()
@@ -129,7 +130,7 @@ def launch(
             state_session_capacity=CAPACITY,
             theme=theme.theme(),
             css=theme.CSS,
-            head=theme.HEAD + navigation.SCRIPT + train.script() + judge_view.SCRIPT,
+            head=theme.HEAD + navigation.SCRIPT + train.script() + keyboard.SCRIPT,
             _app=middleware.GuardedApp(guards(context, hosts, login)),
             prevent_thread_lock=not block,
         )

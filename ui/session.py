@@ -16,7 +16,7 @@ from tuner.jobs import run_queue
 from tuner.labels import db
 from tuner.paths import Workspace
 from tuner.system import folder_index
-from ui import attempts
+from ui import attempts, reach
 from ui.attempts import Attempts
 
 LOCAL_LIMIT, SPACE_LIMIT = 2_000_000_000, 200_000_000  # bytes of one upload
@@ -34,6 +34,7 @@ class AppContext:
     guest: bool = False
     password: str | None = None
     limit_bytes: int = LOCAL_LIMIT
+    at: reach.Listening = field(default_factory=reach.Listening)
     token: str | None = field(default=None, repr=False)  # for the Hub, from the environment at the start
     tries: Attempts = field(default_factory=Attempts)  # at the password
     _typed: dict[str, str] = field(default_factory=dict, repr=False)  # tokens that were typed here, by session

@@ -87,6 +87,8 @@ def test_upload_train_reload_restart_chat(tmp_path, browser):
             go(page, "Export")
             page.click("#make-adapter")
             expect(page.locator("#made-adapter")).to_contain_text("Checked", timeout=LONG)
+            expect(page.locator("#made-adapter")).to_contain_text("identical to those of the run")
+            expect(page.locator("#use-adapter")).to_contain_text("PeftModel.from_pretrained")
             with page.expect_download(timeout=LONG) as download:
                 page.click("#download-adapter")
             assert download.value.suggested_filename.endswith(".zip")

@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import sys
 
 import httpx
 import pytest
@@ -15,6 +16,7 @@ from tests.browsing import go, here
 from tests.labels.test_queue import candidate
 from tuner.labels import db, outcome, pairs, projects
 from tuner.paths import Workspace
+from ui import reach
 
 
 def workspace(home) -> Workspace:
@@ -45,6 +47,13 @@ def begun(page, app, name: str = "ann", query: str = "") -> None:
     expect(page.locator("#label-pair [data-task]")).to_be_visible(timeout=LONG)
 
 
+STEPS = ("Set up", "Collect", "Label", "Results", "Train")
+
+
+def open_step(page, name: str) -> None:
+    page.locator("#label-inner > .tab-wrapper").get_by_role("tab", name=name).click()
+
+
 def said(ws, project) -> dict[str, outcome.Judgment]:
     with db.reading(ws, project) as file:
         return {str(r["task"]): dict(r) for r in file.execute("SELECT e.* FROM events e WHERE e.kind = 'verdict'")}
@@ -55,6 +64,9 @@ def test_from_nothing_to_a_training_with_the_keyboard(app, browser):
     page.goto(app.url)
     go(page, "Label")
     page.click("#label-try")
+    expect(page.locator("#label-notice")).to_contain_text("200 pairs added.", timeout=LONG)
+    page.fill("#label-name input, #label-name textarea", "ann")
+    page.click("#label-start")
     expect(page.locator("#label-rules")).to_contain_text("Which answer would you rather get?", timeout=LONG)
     page.click("#label-begin")
     left, right, tie = press(page, "ArrowLeft"), press(page, "ArrowRight"), press(page, "t")
@@ -77,16 +89,16 @@ def test_from_nothing_to_a_training_with_the_keyboard(app, browser):
     page.reload()
     expect(page.locator("#label-pair [data-task]")).to_have_attribute("data-task", now, timeout=LONG)
     page.keyboard.press("u")
-    expect(page.locator("#label-message")).to_contain_text("You had said", timeout=LONG)
+    expect(page.locator("#label-message")).to_contain_text("The judgment was", timeout=LONG)
     assert task(page) == mended
     page.keyboard.press("?")
     expect(page.locator("#label-help")).to_contain_text("undo", timeout=LONG)
-    page.get_by_role("tab", name="Quality", exact=True).click()
-    expect(page.locator("#label-quality")).to_contain_text("5 of 200 judgements", timeout=LONG)
-    page.get_by_role("tab", name="Learn from them", exact=True).click()
+    open_step(page, "Results")
+    expect(page.locator("#label-quality")).to_contain_text("5 of 200 judgments", timeout=LONG)
+    page.click("#label-go-train")
     page.click("#label-teach")
     expect(here(page)).to_have_text("Train", timeout=LONG)
-    expect(page.locator("#train-data input").first).to_have_value(re.compile("Manners"), timeout=LONG)
+    expect(page.locator("#train-data input").first).to_have_value(re.compile("Answer styles"), timeout=LONG)
     page.close()
 
 
@@ -105,8 +117,9 @@ def test_a_link_shows_the_pairs_alone_on_a_phone_and_everywhere_the_same(app, br
     phone = browser.new_page(viewport={"width": 400, "height": 850})
     begun(phone, app, "ben", f"/?label={project}")
     expect(phone.locator("#side-bar")).not_to_be_visible()
-    for other in ("Data", "Train", "Settings", "Pairs", "Quality"):
-        expect(phone.get_by_role("tab", name=other, exact=True)).not_to_be_visible()
+    for step in STEPS:
+        expect(phone.get_by_role("tab", name=step)).not_to_be_visible()
+    expect(phone.locator("#label-top")).not_to_be_visible()
     a, b = (phone.locator("#label-pair .ts-card").nth(n).bounding_box() for n in (0, 1))
     assert b["y"] > a["y"] + a["height"] - 1 and a["x"] == b["x"], "A and B stand one above the other"
     shown = task(phone)
@@ -115,8 +128,10 @@ def test_a_link_shows_the_pairs_alone_on_a_phone_and_everywhere_the_same(app, br
     desk = browser.new_page(viewport={"width": 1280, "height": 900})
     begun(desk, app, "cid")
     assert task(desk) != shown, "two people never have one pair"
+    desk.click("#label-handover")
     desk.fill("#label-name input, #label-name textarea", "ben")
     desk.keyboard.press("Enter")
+    desk.locator("#label-begin").click(timeout=LONG)
     expect(desk.locator("#label-pair [data-task]")).to_have_attribute("data-task", shown, timeout=LONG)
     assert press(phone, "3") == shown
     assert (said(ws, project)[shown]["strength"], said(ws, project)[shown]["labeller"]) == (3, "ben")
@@ -174,3 +189,102 @@ def test_a_killed_page_loses_no_verdict_and_goes_on_at_the_same_pair(tmp_path, t
             app.process.wait()
     with db.reading(ws, project) as file:
         assert [t for (t,) in file.execute("SELECT task FROM events ORDER BY id")] == kept
+
+
+def test_the_steps_from_an_empty_project_each_with_what_comes_next(app, browser):
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.goto(app.url + "/label")
+    expect(page.locator("#label-empty")).to_be_visible(timeout=LONG)
+    expect(page.locator("#label-inner")).not_to_be_visible()
+    page.click("#label-first")
+    page.fill("#label-title input, #label-title textarea", "Sums")
+    page.click("#label-make")
+    expect(page.locator("#label-next-step")).to_contain_text("Next: add pairs", timeout=LONG)
+    assert page.locator("#label-inner > .tab-wrapper [role=tab]").all_inner_texts() == list(STEPS)
+    for step, empty in (
+        ("Collect", "once the project has pairs"),
+        ("Label", "no pairs to judge"),
+        ("Results", "appear here"),
+        ("Train", "none yet"),
+    ):
+        open_step(page, step)
+        expect(page.locator("#label-inner .ts-empty:visible")).to_contain_text(empty, timeout=LONG)
+        assert page.locator("#label-inner button.primary:visible").count() == 0, "nothing to do here but what the empty state says"
+    open_step(page, "Label")
+    page.get_by_role("button", name="Add pairs").click()
+    page.click("#pairs-sample")
+    expect(page.locator("#pairs-told .ts-good")).to_contain_text("200 pairs added.", timeout=LONG)
+    expect(page.locator("#label-next-step")).to_contain_text("200 pairs are waiting", timeout=LONG)
+    page.click("#pairs-sample")
+    expect(page.locator("#pairs-told")).to_contain_text("0 pairs added.", timeout=LONG)
+    expect(page.locator("#pairs-told")).to_contain_text("The project already has all of them")
+    assert page.locator("#pairs-told .ts-state.warning").count() == 1 and page.locator("#pairs-told .ts-good").count() == 0
+    page.click("#pairs-go")
+    expect(page.locator("#label-reach")).to_contain_text("Only this computer", timeout=LONG)
+    expect(page.locator("#label-command")).to_contain_text("tunesmith app --host 0.0.0.0")
+    page.click("#label-go-label")
+    expect(page.locator("#label-who")).to_be_visible(timeout=LONG)
+    page.close()
+
+
+def test_the_next_person_at_this_browser_is_asked_for_the_name_and_shown_the_guidelines(app, browser, filled):
+    ws, project = filled
+    projects.mark_guidelines_read(ws, project, "ben")  # who has read them before sees them again: two people share one browser
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    begun(page, app)
+    shown = task(page)
+    page.click("#label-handover")
+    expect(page.locator("#label-who")).to_be_visible(timeout=LONG)
+    expect(page.locator("#label-desk")).not_to_be_visible()
+    page.reload()
+    expect(page.locator("#label-name input, #label-name textarea")).to_have_value("", timeout=LONG)
+    page.click("#label-start")
+    expect(page.locator("#label-message")).to_contain_text("Enter your name", timeout=LONG)
+    page.fill("#label-name input, #label-name textarea", "cid")
+    page.click("#label-start")
+    expect(page.locator("#label-rules")).to_contain_text("Which answer would you rather get?", timeout=LONG)
+    page.click("#label-begin")
+    assert task(page) == shown, "the pair that was handed over waits for nobody"
+    page.click("#label-handover")
+    page.fill("#label-name input, #label-name textarea", "ben")
+    page.keyboard.press("Enter")
+    expect(page.locator("#label-rules")).to_be_visible(timeout=LONG)
+    page.click("#label-begin")
+    expect(page.locator("#label-progress")).to_contain_text("none by ben yet", timeout=LONG)
+    open_step(page, "Collect")
+    for name in ("ann", "ben", "cid"):
+        expect(page.locator("#label-roster")).to_contain_text(name, timeout=LONG)
+    page.close()
+
+
+def test_a_project_that_is_not_here_is_said(app, browser, filled):
+    page = browser.new_page()
+    page.goto(app.url + "/label?project=no-such-project")
+    expect(page.locator("#label-notice .ts-bad")).to_contain_text("no-such-project", timeout=LONG)
+    expect(page.locator("#label-project input")).to_have_value("Sums")
+    page.close()
+
+
+def test_the_link_is_one_that_others_can_open(tmp_path, browser):
+    """The page listens in the network: the link names this computer's address there, its QR code holds the same, and it opens."""
+    address = reach.network_address()
+    if address is None:
+        pytest.skip("this computer is in no network")
+    ws, port = workspace(tmp_path / "home"), free_port()
+    project = projects.create(ws, "Sums").id
+    pairs.add_pairs(ws, project, [candidate(n) for n in range(3)])
+    command = [sys.executable, "-m", "tuner.cli", "app", "--no-browser", "--host", "0.0.0.0", "--port", str(port)]
+    with running(ws.home, port=port, command=command, TUNESMITH_PASSWORD="chalk-and-duster") as app:
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        page.goto(app.url)
+        page.get_by_label("username").fill("tunesmith")
+        page.get_by_label("password").fill("chalk-and-duster")
+        page.get_by_role("button", name="Login").click()
+        go(page, "Label")
+        open_step(page, "Collect")
+        link = page.locator("#label-link").locator("input, textarea")
+        expect(link).to_have_value(f"http://{address}:{port}/?label={project}", timeout=LONG)
+        expect(page.locator("#label-qr svg")).to_be_visible()
+        expect(page.locator("#label-reach")).to_contain_text("tunesmith")
+        assert httpx.get(link.input_value(), trust_env=False).status_code == 200
+        page.close()

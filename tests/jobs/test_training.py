@@ -646,7 +646,7 @@ print(json.dumps(out))
 
 def test_another_technique_stands_on_a_base_of_its_own(house):
     """What the first run learnt is merged into the second's base: it is there when that is loaded, asked, and taken away."""
-    from tuner.export import formats
+    from tuner.export import formats, sizes
     from tuner.serving import chat_client as talk
 
     run = training.start(
@@ -665,7 +665,9 @@ def test_another_technique_stands_on_a_base_of_its_own(house):
     first = client.answer(talk.serving_spec(house.ws, house.lora), question, **greedy).text
     assert client.answer(talk.serving_spec(house.ws, run.id, base=True), question, **greedy).text == first != ""
     assert client.answer(talk.serving_spec(house.ws, run.id), question, **greedy).text
-    assert formats.make(house.ws, run.id, "merged")["check"]["passed"]
+    expected = sizes.estimate(run, "merged")
+    exported = formats.make(house.ws, run.id, "merged")
+    assert exported["check"]["passed"] and exported["bytes"] == pytest.approx(expected, rel=0.05)
     runs.delete(house.ws, run.id)
 
 

@@ -12,7 +12,7 @@ from gradio import state_holder
 from tests.runs.test_index import ended, old, opened
 from tests.runs.test_runs import make
 from tuner import locks, runs
-from tuner.export import formats
+from tuner.export import sizes
 from tuner.jobs import queue
 from tuner.paths import Workspace
 from tuner.runs import index
@@ -273,6 +273,6 @@ def test_long_lists_are_cut_to_the_newest_and_say_so(ws, page, monkeypatch):
     assert len(pick["choices"]) == 4 and pick["value"] == "run" and "newest 3 of 8" in pick["info"] and len(table["value"]["data"]) == 8
     who = page.on_open_chat({"chat": "run"}, Request())[0]
     assert [v for _, v in who["choices"]][-2:] == ["run", "starter"] and len(who["choices"]) == 5 and who["value"] == "run"
-    monkeypatch.setattr(formats, "size", lambda run, kind: 0)
+    monkeypatch.setattr(sizes, "estimate", lambda run, kind: 0)
     assert len(page.on_open_export({"run": "run"}, Request())[0]["choices"]) == 4
     assert dropdowns.info("A run.", 3, "x") == "A run." and dropdowns.newest([("a", "a")], None) == [("a", "a")]

@@ -70,11 +70,10 @@ def demo(ws: Workspace, args) -> dict:
 
 
 def demo_questions(ds) -> list[str]:
-    """Return three questions of the sample's validation rows."""
-    from tuner.data.schema import convert
-    from tuner.data.store import store
+    """Return three different questions of the sample's validation rows."""
+    from tuner.data.store import questions
 
-    return [convert.question_of(r["value"], ds.kind) for r in store.rows(ds, 0, 3, held_out=True)]
+    return questions.distinct(ds, 3)
 
 
 def doctor(ws: Workspace, args) -> dict:

@@ -12,7 +12,7 @@ from typing import Any
 
 from tuner import models, paths, runs
 from tuner.errors import ModelError, RequestError, WorkError, restore, translate
-from tuner.export import model_card
+from tuner.export import model_card, sizes
 from tuner.formatting import human_bytes
 from tuner.jobs.job import Job, JobStatus
 from tuner.models import model_files, stored_formats
@@ -24,7 +24,6 @@ KINDS = {
     "adapter": "Only the trained adapter: small, and used together with the base model.",
     "merged": "One complete model with the adapter merged into it, for any program.",
 }
-SHIP_BASE = 64_000_000  # bytes; a base model up to this size is exported with its adapter
 
 
 def kinds(run: runs.Run) -> list[str]:
@@ -39,24 +38,6 @@ def base_is_quantized(run: runs.Run) -> bool:
     """Return whether the base model of a run is stored quantized, so that nothing can be merged into it."""
     folder = models.base_folder(run.plan["model"]["base"])
     return folder is not None and stored_formats.bnb_quantization(model_files.document(folder / "config.json")) is not None
-
-
-def size(run: runs.Run, kind: str) -> int:
-    """Estimate the size of the export in bytes."""
-    own = paths.folder_bytes(run.path / "model")
-    if kind == "adapter":
-        base = shipped_base(run)
-        return own + (paths.folder_bytes(base) if base else 0)
-    if Settings.from_json(run.plan["settings"]).method == "full":
-        return own
-    return run.plan["total_parameters"] * run.plan["model"]["bytes_per_weight"]
-
-
-def shipped_base(run: runs.Run) -> Path | None:
-    """Return the base model that is exported with the adapter: a small one in a local folder, which can't be downloaded elsewhere."""
-    about = run.plan["model"]
-    folder = Path(about["base"])
-    return folder if about["kind"] != "hub" and folder.is_dir() and paths.folder_bytes(folder) <= SHIP_BASE else None
 
 
 def make(ws: Workspace, id: str, kind: str, out: Path | None = None, *, waiting=None) -> dict[str, Any]:
@@ -94,7 +75,7 @@ def make(ws: Workspace, id: str, kind: str, out: Path | None = None, *, waiting=
         raise RequestError(
             reason, asked=str(final), available="a new folder, or an earlier export", remedy="Choose another folder.", field="out"
         )
-    _room(final, size(run, kind))
+    _room(final, sizes.estimate(run, kind))
     new = final.with_name(f".{final.name}.new")
     shutil.rmtree(new, ignore_errors=True)
     try:
@@ -135,15 +116,16 @@ def _room(target: Path, need: int) -> None:
 def _adapter(run: runs.Run, new: Path) -> dict[str, Any]:
     """Copy the run's model folder, with a small local base model, so that the folder works anywhere."""
     shutil.copytree(run.path / "model", new, dirs_exist_ok=True)
-    about, shipped = run.plan["model"], shipped_base(run)
+    about, shipped = run.plan["model"], sizes.shipped_base(run)
     base = "./base" if shipped else about["base"]
     if shipped:
-        shutil.copytree(shipped, new / "base", ignore=shutil.ignore_patterns("*.md", ".*"))
+        shutil.copytree(shipped, new / "base", ignore=shutil.ignore_patterns(*sizes.NOT_SHIPPED))
     config = json.loads((new / "adapter_config.json").read_text(encoding="utf-8"))
     config["base_model_name_or_path"] = base
     config["revision"] = about["revision"] if about["kind"] == "hub" else config.get("revision")
     paths.write_json(new / "adapter_config.json", config)
-    (new / "README.md").write_text(model_card.text(run, kind="adapter", base=base), encoding="utf-8")
+    named = "./base" if shipped else model_card.base_elsewhere(about)
+    (new / "README.md").write_text(model_card.text(run, kind="adapter", base=named), encoding="utf-8")
     weights = "adapter_model.safetensors"
     same = paths.sha256(new / weights) == paths.sha256(run.path / "model" / weights)
     if not same:

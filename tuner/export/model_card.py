@@ -2,10 +2,12 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from tuner import devices, models, paths, runs
 from tuner.formatting import human_time
 from tuner.models import model_files
+from tuner.planning import decisions
 from tuner.runs import run_warnings
 from tuner.settings import methods, objectives
 from tuner.settings.run_config import Settings
@@ -32,6 +34,8 @@ PIPELINES = {
     "seq2seq": "text-generation",
 }
 
+UNKNOWN = "path/to/"  # of a base model that the reader has somewhere
+NOT_OF_THE_RESULT = ("accept_lost_rows", "device")  # how the run was started
 TAGS = {"chat": ", trl, sft", "text": ", trl, sft", "preference": ", trl, preference", "reward": ", trl, reward-trainer"}
 
 
@@ -66,7 +70,7 @@ def text(run: runs.Run, *, kind: str, base: str, here: str = ".") -> str:
         f"tags: [tunesmith{TAGS.get(settings.objective, '')}]",
         "---",
     ]
-    used = [f"| `{r['setting']}` | {r['value']} | {r['by']} |" for r in plan["reasons"]]
+    used = [f"| `{r['setting']}` | {_cell(r['value'])} | {r['by']} |" for r in plan["reasons"] if tells(r["setting"], r["value"], settings)]
     loss = _results(status, objectives.get(settings.objective).metrics)
     took = human_time(status.measured.get("seconds") or 0)
     return "\n".join(
@@ -79,7 +83,7 @@ def text(run: runs.Run, *, kind: str, base: str, here: str = ".") -> str:
             "",
             "## Usage",
             "",
-            "In this folder:",
+            "In this folder, with the path of your copy of the base model:" if base.startswith(UNKNOWN) else "In this folder:",
             "",
             "```python",
             lines(kind, plan, here=here, base=base, labels=labels_in(run.path / "model")),
@@ -116,11 +120,28 @@ def text(run: runs.Run, *, kind: str, base: str, here: str = ".") -> str:
     )
 
 
+def tells(name: str, value: Any, settings: Settings) -> bool:
+    """Return whether the card names a setting: it has a value, and an effect with this method and objective."""
+    packs = name != "packing" or settings.objective in decisions.PACKABLE
+    return value not in (None, "") and name not in NOT_OF_THE_RESULT and packs and decisions.matters(name, settings)
+
+
+def _cell(value: Any) -> str:
+    """Return a value as it stands in a table of Markdown: on one line, without bars of its own."""
+    return " ".join(str(value).split()).replace("|", "\\|")
+
+
+def base_elsewhere(model: dict[str, Any]) -> str:
+    """Return how a card calls the base model (`model` of the plan) where it is not shipped: its Hub id, else a path to fill in, since a
+    folder of this computer means nothing elsewhere and is nobody's business."""
+    return model["base"] if model["kind"] == "hub" else UNKNOWN + model["name"].rsplit("/")[-1]
+
+
 def write(folder: Path) -> None:
     """Write card.md into the run's folder."""
     run = runs.read(folder, paths.read_json(folder / "status.json", {}))
     kind = "adapter" if methods.is_peft(Settings.from_json(run.plan["settings"]).method) else "model"
-    (folder / "card.md").write_text(text(run, kind=kind, base=run.plan["model"]["base"], here="./model"), encoding="utf-8")
+    (folder / "card.md").write_text(text(run, kind=kind, base=base_elsewhere(run.plan["model"]), here="./model"), encoding="utf-8")
 
 
 def dtype_of(plan: dict) -> str:

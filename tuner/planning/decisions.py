@@ -273,9 +273,8 @@ def _start(choices: Choices, model: models.Model, problems: list) -> None:
             choices.put(name, value, "planner", "As in the adapter that the run continues from.")
 
 
-def matters(name: str, choices: Choices, method: methods.Method) -> bool:
-    """Return whether a setting has an effect with this method and objective."""
-    settings = choices.settings
+def matters(name: str, settings: run_config.Settings) -> bool:
+    """Return whether a setting has an effect with the method and the objective of `settings`."""
     if name == "class_weights":
         return settings.objective in ("classification", "tokens")
     if name == "fold_system":
@@ -284,7 +283,7 @@ def matters(name: str, choices: Choices, method: methods.Method) -> bool:
         return settings.objective == "preference" and preferring(name, settings.preference_loss)
     if name == "lora_dropout" and settings.objective in objectives.PAIRED:
         return False  # TRL disables dropout, so that both sides of a comparison come from the same model
-    return name in method.settings or not any(name in m.settings for m in methods.METHODS.values())
+    return name in methods.get(settings.method).settings or not any(name in m.settings for m in methods.METHODS.values())
 
 
 def preferring(name: str, loss: str | None) -> bool:

@@ -186,7 +186,7 @@ def ignored(choices: Choices, method: methods.Method, facts: models.ModelFacts, 
     out = {
         n: f"{method.title} with the objective {choices.settings.objective} does not use it."
         for n in own
-        if not matters(n, choices, method)
+        if not matters(n, choices.settings)
     }
     if "chat_template" in own and (facts.has_template or facts.family != "decoder"):
         out["chat_template"] = "The model's own chat template is used." if facts.has_template else "Only decoder models have one."

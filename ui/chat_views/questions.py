@@ -1,16 +1,12 @@
 """Questions to try: of the validation rows of a model's own data, each once."""
 
-from collections.abc import Iterable, Iterator
-from itertools import islice
-
 from tuner import runs
-from tuner.data.schema import convert
-from tuner.data.store import store
+from tuner.data.store import questions, store
 from tuner.errors import RequestError
 from tuner.paths import Workspace
 from ui.chat_views.models import STARTER
 
-SHOWN, READ = 5, 100  # questions; validation rows that are looked at for as many different ones
+SHOWN = 5
 LONGEST = 300  # characters
 STARTER_QUESTIONS = [
     "What sound does a cow make?",
@@ -27,26 +23,11 @@ def to_try(ws: Workspace, id: str) -> list[str]:
         run = runs.get(ws, id)
         try:
             ds = store.get(ws, run.config["data"])
-            asked = (convert.question_of(r["value"], ds.kind) for r in store.rows(ds, 0, READ, held_out=True))
-            if found := first_different((q[:LONGEST] for q in asked if q), SHOWN):
-                return found
+            if found := questions.distinct(ds, SHOWN):
+                return [q[:LONGEST] for q in found]
         except RequestError:
-            pass  # the data was deleted, or its rows ask nothing (plain text)
+            pass  # the data was deleted
     return STARTER_QUESTIONS
-
-
-def first_different(texts: Iterable[str], most: int) -> list[str]:
-    """Return the first texts that differ in more than case and spaces."""
-    return list(islice(_different(texts), most))
-
-
-def _different(texts: Iterable[str]) -> Iterator[str]:
-    seen = set()
-    for text in texts:
-        key = " ".join(text.split()).casefold()
-        if key and key not in seen:
-            seen.add(key)
-            yield text
 
 
 def first(ws: Workspace, id: str) -> str:

@@ -139,13 +139,18 @@ html[data-train-step=dataset] .ts-step:not(#step-dataset), html[data-train-step=
 .ts-field-error { margin: 4px 0 0; color: #B42318; font-size: 13px; } .dark .ts-field-error { color: #FCA5A5; } .ts-field-warning { margin: 4px 0 0; color: #92500B; font-size: 13px; } .dark .ts-field-warning { color: #FBBF24; }
 .block:has(> .ts-below .ts-field-error) :is(input, textarea, .wrap) { border-color: #B42318 !important; }
 .ts-scroll { max-height: 420px; overflow: auto; border: 1px solid var(--border-color-primary); border-radius: 8px; padding: 0 12px; } .ts-scroll th { position: sticky; top: 0; background: var(--background-fill-primary) !important; z-index: 1; } tr.chosen td { background: color-mix(in srgb, var(--color-accent) 10%, transparent) !important; }
-.gradio-container .html-container { padding: 0 !important; }
 .gradio-container.gradio-container { overflow: visible !important; overflow-x: clip !important; }
-.ts-title { padding: .2rem 0 .4rem; } :is(#strip, .ts-title, .ts-title > *) :is(.html-container, .prose), .ts-title.html-container { padding: 0 !important; }
 .ts-title { padding: .2rem 0 .4rem; } .gradio-container :is(.html-container, .html-container > .prose) { padding: 0 !important; }
 .gradio-container [data-testid=status-tracker].hide { visibility: hidden; }
 .gradio-container button:is(.lg, .sm, .md) { flex: 0 0 auto !important; width: fit-content; max-width: 100%; min-width: 0 !important; min-height: 36px; padding: 0 16px; font-size: 14px; font-weight: 600; }
-#label-verdicts button { flex: 1 1 0 !important; min-height: 44px; }
+#label-verdicts button { flex: 1 1 0 !important; min-height: 44px; min-width: fit-content !important; } #label-verdicts .row { flex-wrap: wrap; }
+#label-top { max-width: 720px; } #label-who { max-width: 720px; } .gradio-container button.ts-beside-input { align-self: flex-end; }
+.ts-empty > .row { justify-content: center; } .ts-empty p { max-width: 64ch; margin: 0 auto 8px; }
+.ts-short { display: inline-block; max-width: min(24rem, 60vw); overflow: hidden; text-overflow: ellipsis; white-space: nowrap; vertical-align: bottom; }
+.ts-line { display: flex; flex-wrap: wrap; gap: 8px 16px; align-items: center; justify-content: space-between; }
+#take-top { max-width: 480px; } [id^=card-] { gap: 12px; } [id^=card-] > * { flex-grow: 0 !important; } [id^=card-] p { margin: 4px 0; }
+.gradio-container .form { flex-wrap: wrap; } .gradio-container .form:not(:has(> :not(.ts-hidden))) { display: none; }
+#label-inner > .tab-wrapper .tab-container { counter-reset: step; } .gradio-container .ts-table { margin: 0 !important; }
 .gradio-container :is(button, input, textarea, select, a, summary, [tabindex="0"]):focus-visible { outline: 2px solid var(--color-accent); outline-offset: 2px; }
 .ts-strip { display: flex; flex-wrap: wrap; gap: .4rem 1.2rem; align-items: center; padding: .2rem 0; }
 .ts-strip > * { min-width: 0; max-width: 100%; }
@@ -160,7 +165,6 @@ html[data-train-step=dataset] .ts-step:not(#step-dataset), html[data-train-step=
 :is(.ts-facts, .ts-links) { display: flex; flex-wrap: wrap; gap: 4px 16px; align-items: center; } .ts-cards .ts-links { gap: 8px; margin-top: 12px; }
 .ts-machine > p { margin: 0 0 4px; } .ts-machine summary { cursor: pointer; color: var(--link-text-color); width: fit-content; }
 .ts-lead { margin: 4px 0 0; color: var(--body-text-color-subdued); }
-.ts-line { display: flex; flex-wrap: wrap; gap: 8px 16px; align-items: center; justify-content: space-between; }
 .ts-quiet { color: var(--body-text-color-subdued); }
 .ts-bar { display: flex; height: 1.1rem; border-radius: .4rem; overflow: hidden; background: var(--background-fill-secondary);
   border: 1px solid var(--border-color-primary); }
@@ -208,10 +212,10 @@ html[data-train-step=dataset] .ts-step:not(#step-dataset), html[data-train-step=
 .ts-answers mark { background: color-mix(in srgb, var(--primary-500) 40%, transparent); color: inherit; border-radius: .2rem; text-decoration: underline; }
 .ts-before { max-height: 35vh; overflow: auto; } .ts-busy { opacity: .55; }
 #label-verdicts { position: sticky; bottom: 0; z-index: 5; background: var(--body-background-fill); padding-bottom: .4rem; }
-#label-desk button, #label-undo, #label-guide, #label-keys { white-space: nowrap; }
+#label-desk button, #label-undo, #label-guide, #label-keys, #label-handover { white-space: nowrap; }
 .gradio-container .ts-hidden { display: none !important; }
 #tabs > .tab-wrapper { display: none; }
-.ts-guest #strip, .ts-guest #side-bar, .ts-guest .ts-title, .ts-guest #label-inner > .tab-wrapper, .ts-guest #label-new, .ts-guest #label-next { display: none !important; }
+.ts-guest #strip, .ts-guest #side-bar, .ts-guest .ts-title, .ts-guest #label-inner > .tab-wrapper, .ts-guest :is(#label-top, #label-new, #label-next-step, #label-next) { display: none !important; }
 .ts-panel { display: none !important; } .ts-panel.open { display: flex !important; }
 .ts-panel { border: 1px solid var(--border-color-primary); border-radius: .6rem; padding: .6rem .8rem; }
 .ts-next { margin-top: .6rem; }
@@ -252,6 +256,8 @@ HEAD = """<style>
   .gradio-container > .main.fillable { max-width: 1512px !important; margin: 0 !important; padding: 16px 32px 16px 232px !important; }
   #side-bar { position: fixed; inset: 0 auto 0 0; width: 200px; padding: 1rem .75rem; border-right: 1px solid var(--border-color-primary); background: var(--body-background-fill); z-index: 20; overflow: auto; }
   #menu > summary { pointer-events: none; } #menu > summary span { display: none; }
+  #label-inner > .tab-wrapper [role=tab] { counter-increment: step; }
+  #label-inner > .tab-wrapper [role=tab]::before { content: counter(step) / ""; margin-right: .5em; color: var(--body-text-color-subdued); }
 }
 @media (max-width: 1000px) { #train-summary { position: static !important; max-height: none !important; } #train-columns { flex-direction: column; } #train-columns > * { width: 100%; } }
 @media (max-width: 760px) { .ts-items { max-height: 13rem !important; } #library { min-width: 100% !important; } .ts-detail-head { flex-direction: column !important; gap: 8px !important; } }

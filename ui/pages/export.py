@@ -1,49 +1,75 @@
-"""Cards: what can be made of a run, how big it is, what it is for; once made, its check and the lines that load it."""
+"""Export: cards of what can be made of a run, how big it is and what it is for; once made, its check and how to use it."""
 
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import gradio as gr
 
 from tuner import runs
-from tuner.export import formats, model_card
+from tuner.errors import TunerError
+from tuner.export import formats, model_card, sizes
 from tuner.formatting import human_bytes
 from tuner.paths import Workspace
 from ui.components import dropdowns, html
 from ui.session import AppContext
+from ui.text import text
 
-TITLES = {"adapter": "The adapter", "merged": "The merged model"}
-WITHOUT = {
-    "adapter": "This way of tuning has no adapter: take the whole model.",
-    "merged": "What this way of tuning adds can't be merged into the model: take the adapter.",
+CHECKS = {  # what a check compared: the end of its text's name
+    "identical to the weights of the run": "copy",
+    "the trained weights themselves": "weights",
+    "scores of the merged model against the base model with its adapter": "scores",
 }
-PICK = "Runs that have a model."
-ELSEWHERE = "open another in the Runs page, then come back."
-EMPTY = '<p class="ts-quiet">Nothing to take away yet: train a model first.</p>'
+POLL = 0.4  # seconds
+
+
+class Card(NamedTuple):
+    """The parts of a card: size and check, the button, how to use it, the download."""
+
+    about: gr.HTML
+    make: gr.Button
+    code: gr.Code
+    load: gr.DownloadButton
 
 
 class ExportPage:
     def __init__(self, context: AppContext, session: gr.BrowserState):
         self.context = context
-        self.pick = gr.Dropdown([], label="Run", info=PICK, elem_id="take-run", interactive=True)
-        self.about = gr.HTML(EMPTY, elem_id="take-about")
-        self.cards: dict[str, tuple] = {}
-        with gr.Row():
-            for kind, title in TITLES.items():
-                with gr.Column(min_width=300):
-                    gr.Markdown(f"### {title}\n{formats.KINDS[kind]}")
-                    made = gr.HTML(elem_id=f"made-{kind}")
-                    make = gr.Button(f"Make {title[0].lower() + title[1:]}", visible=False, elem_id=f"make-{kind}")
-                    code = gr.Code(label="In Python, inside the unpacked folder", language="python", interactive=False, visible=False)
-                    load = gr.DownloadButton("Download as .zip", visible=False, elem_id=f"download-{kind}")
-                    self.cards[kind] = (made, make, code, load)
-        with gr.Accordion("The model card", open=False):
+        with gr.Column(visible=False, elem_id="take-top") as self.top:
+            self.pick = gr.Dropdown([], label=text("export-run.label"), info=text("export-run.info"), elem_id="take-run", interactive=True)
+        self.about = gr.HTML(elem_id="take-about", padding=False)
+        with gr.Row(visible=False, equal_height=True) as self.filled:
+            self.cards = {kind: self._card(kind) for kind in formats.KINDS}
+        with gr.Accordion(text("export-card"), open=False, visible=False) as self.below:
             self.card = gr.Markdown(elem_id="model-card")
-        self.shown = [self.pick, self.about, self.card, *[c for four in self.cards.values() for c in four]]
+        parts = [part for card in self.cards.values() for part in card]
+        self.shown = [self.pick, self.about, self.card, self.top, self.filled, self.below, *parts]
         self.pick.input(self.on_pick, self.pick, self.shown, queue=False)
-        for kind, (made, make, code, load) in self.cards.items():
-            make.click(self._making(kind), self.pick, [made, make, code, load], show_progress="hidden")
+        for kind, card in self.cards.items():
+            card.make.click(self._making(kind), self.pick, [self.pick, *parts], show_progress="hidden")
+
+    def _card(self, kind: str) -> Card:
+        with gr.Column(min_width=300, elem_classes=["ts-card"], elem_id=f"card-{kind}"):
+            gr.HTML(f"<h2>{text(f'export-{kind}')}</h2><p>{text(f'export-{kind}.info')}</p>", padding=False)
+            made = gr.HTML(elem_id=f"made-{kind}", padding=False)
+            with gr.Row():
+                load = gr.DownloadButton(text("export-download"), visible=False, variant="primary", elem_id=f"download-{kind}")
+                make = gr.Button(text(f"export-make-{kind}"), visible=False, elem_id=f"make-{kind}")
+            use = gr.Code(
+                label=text("export-use"),
+                language="python",
+                lines=1,
+                wrap_lines=True,
+                buttons=["copy"],
+                interactive=False,
+                visible=False,
+                elem_id=f"use-{kind}",
+            )
+            return Card(made, make, use, load)
+
+    # --- what is shown ------------------------------------------------------------------------------------------------
 
     def show(self, ws: Workspace, id: str | None) -> list:
         """Values for `shown`."""
@@ -51,67 +77,120 @@ class ExportPage:
         found = list(dropdowns.answering(every, id))
         run = next((r for r in found if r.id == id), found[0] if found else None)
         if run is None:
-            return [gr.update(choices=[], value=None), EMPTY, "", *[v for _ in self.cards for v in ("", *[gr.update(visible=False)] * 3)]]
-        text = (run.path / "card.md").read_text(encoding="utf-8") if (run.path / "card.md").exists() else ""
-        said = f'<p class="ts-quiet">{html.escape(run.name)}: {html.escape(run.plan["model"]["name"])}, method {run.plan["settings"]["method"]}.</p>'
-        return [
-            gr.update(
-                choices=[dropdowns.option(r.name, r.id) for r in found], value=run.id, info=dropdowns.info(PICK, len(every), ELSEWHERE)
-            ),
-            said,
-            text.split("---\n")[-1] if text.startswith("---") else text,
-            *[v for kind in self.cards for v in self._card(ws, run, kind)],
-        ]
-
-    def _card(self, ws: Workspace, run: runs.Run, kind: str) -> list:
-        if kind not in formats.kinds(run):
-            return [html.good(WITHOUT[kind]), *[gr.update(visible=False)] * 3]
-        made = next((m for m in formats.exports_of(ws, run.id) if m["kind"] == kind), None)
-        if made is None:
-            return [
-                f"<p>about {human_bytes(formats.size(run, kind))}; safetensors with tokenizer, chat template and card</p>",
-                gr.update(visible=True, interactive=True),
-                gr.update(visible=False),
-                gr.update(visible=False),
-            ]
-        check = made["check"]
-        verdict = f"Checked: {check['kind']}" + (f", KL {check['max_kl']:.6f}" if "max_kl" in check else "") + "."
-        zipped = Path(made["path"]).with_suffix(".zip")
-        where = (
-            f"<p>{human_bytes(made['bytes'])} in <code>{html.escape(made['path'])}</code></p>"
-            if not self.context.guest
-            else f"<p>{human_bytes(made['bytes'])}</p>"
+            closed = gr.update(visible=False)
+            said = html.empty(text("export-empty"), html.link("train", text("export-open-train"), primary=True))
+            return [gr.update(choices=[], value=None), said, "", *[closed] * 3, *[part for _ in self.cards for part in ("", *[closed] * 3)]]
+        more = (
+            text("export-newest", n=dropdowns.NEWEST, total=f"{len(every):,}") if len(every) > dropdowns.NEWEST else text("export-run.info")
         )
-        base = "./base" if (Path(made["path"]) / "base").is_dir() else run.plan["model"]["base"]
+        choices, opened = [dropdowns.option(r.name, r.id) for r in found], gr.update(visible=True)
+        parts = [part for kind in self.cards for part in self._shown(ws, run, kind)]
+        return [gr.update(choices=choices, value=run.id, info=more), about(run), card_of(run), *[opened] * 3, *parts]
+
+    def _shown(self, ws: Workspace, run: runs.Run, kind: str) -> list:
+        """Values for a card: what it would be, or what was made and its check."""
+        possible = formats.kinds(run)
+        if kind not in possible:
+            return [html.state("quiet", text(f"export-{kind}-not")), *[gr.update(visible=False)] * 3]
+        every = {m["kind"]: m for m in formats.exports_of(ws, run.id)}
+        if not (made := every.get(kind)):
+            look = "primary" if kind == possible[0] and not every else "secondary"
+            make = gr.update(value=text(f"export-make-{kind}"), visible=True, interactive=True, variant=look)
+            return [before(run, kind), make, gr.update(visible=False), gr.update(visible=False)]
+        zipped = Path(made["path"]).with_suffix(".zip")
         return [
-            html.good(verdict) + where,
-            gr.update(visible=True, interactive=True),
+            after(made, None if self.context.guest else made["path"]),
+            gr.update(value=text("export-again"), visible=True, interactive=True, variant="secondary"),
+            gr.update(value=code(run, kind, Path(made["path"])), visible=True),
             gr.update(
-                value=model_card.lines(
-                    "adapter" if kind == "adapter" else "model", run.plan, base=base, labels=model_card.labels_in(run.path / "model")
-                ),
-                visible=True,
+                value=str(zipped) if zipped.exists() else None,
+                visible=zipped.exists(),
+                variant="primary" if kind == next(iter(every)) else "secondary",
             ),
-            gr.update(value=str(zipped) if zipped.exists() else None, visible=zipped.exists()),
         ]
 
     def on_pick(self, id, request: gr.Request):
         return self.show(self.context.workspace(request), id)
 
+    # --- what is done -------------------------------------------------------------------------------------------------
+
     def _making(self, kind: str):
-        def make(id, request: gr.Request):
-            ws = self.context.workspace(request)
-            still = [gr.update(interactive=False), gr.skip(), gr.skip()]
+        """Export and check; another run is chosen after that, since this one's result stands in the card."""
+
+        def make(id, request: gr.Request) -> Iterator[dict]:
+            ws, free, busy, card = (
+                self.context.workspace(request),
+                gr.update(interactive=True),
+                gr.update(interactive=False),
+                self.cards[kind],
+            )
             try:
-                with ThreadPoolExecutor(1) as pool:
-                    begun = time.monotonic()
-                    work = pool.submit(lambda: formats.make_zip(Path(formats.make(ws, id or "", kind)["path"])))
-                    while not work.done():
-                        yield [f'<p class="ts-quiet">Making it, and checking it ({time.monotonic() - begun:.0f} s)</p>', *still]
-                        time.sleep(0.4)
-                    work.result()
-                yield self._card(ws, runs.get(ws, id), kind)
+                for said in working(kind, lambda: formats.make_zip(Path(formats.make(ws, id or "", kind)["path"]))):
+                    yield {card.about: said, self.pick: busy, card.make: busy}
+                run = runs.get(ws, id)
+                yield {self.pick: free} | {p: v for k, c in self.cards.items() for p, v in zip(c, self._shown(ws, run, k), strict=True)}
             except Exception as error:
-                yield [html.trouble(error), gr.update(interactive=True), gr.skip(), gr.skip()]
+                yield {card.about: html.trouble(error), self.pick: free, card.make: free}
 
         return make
+
+
+def working(kind: str, work) -> Iterator[str]:
+    """Do the work in a thread and yield what it is doing, and for how long, until it is done; raises its error."""
+    with ThreadPoolExecutor(1) as pool:
+        begun, future = time.monotonic(), pool.submit(work)
+        while not future.done():
+            said = text(f"export-making-{kind}", seconds=int(time.monotonic() - begun))
+            yield f'<p role="status">{html.state("quiet", said)}</p>'
+            time.sleep(POLL)
+        future.result()
+
+
+def about(run: runs.Run) -> str:
+    """The run in a line: its base model and method, and the way to it."""
+    settings, name = run.plan["settings"], html.escape(run.name)
+    base = f'<span translate="no">{html.escape(run.plan["model"]["name"])}</span>'
+    facts = text("export-about", model=base, method=html.escape(text(f"method-{settings['method'].replace('_', '-')}.label")))
+    links = (
+        html.link("runs", text("export-open-run"), query=f"run={run.id}")
+        + " "
+        + html.link("chat", text("export-chat"), query=f"model={run.id}")
+    )
+    return f'<div class="ts-line"><span class="ts-quiet"><b class="ts-short" translate="no" title="{name}">{name}</b> {facts}</span> <span>{links}</span></div>'
+
+
+def card_of(run: runs.Run) -> str:
+    """The run's model card without its front matter."""
+    file = run.path / "card.md"
+    found = file.read_text(encoding="utf-8") if file.exists() else ""
+    return found.split("---\n")[-1] if found.startswith("---") else found
+
+
+def before(run: runs.Run, kind: str) -> str:
+    """How big it will be, and what is in it."""
+    try:
+        size = text("export-size-about", size=human_bytes(sizes.estimate(run, kind)))
+    except TunerError:
+        size = text("export-size-unknown")  # a damaged model, which the export itself reports
+    base = f'<span translate="no">{html.escape(run.plan["model"]["name"])}</span>'
+    shipped = ("export-with-base" if sizes.shipped_base(run) else "export-needs-base") if kind == "adapter" else "export-whole"
+    return f"<p><b>{html.escape(size)}</b></p><p class='ts-quiet'>{text(shipped, model=base)}</p>"
+
+
+def after(made: dict[str, Any], path: str | None) -> str:
+    """The verdict of the check, the size, and where it lies."""
+    check = made["check"]
+    known = CHECKS.get(check["kind"])
+    verdict = text(f"export-checked-{known}", kl=f"{check.get('max_kl', 0):.6f}") if known else text("export-checked")
+    where = f'<p class="ts-quiet">{html.escape(text("export-in"))} <code translate="no">{html.escape(path)}</code></p>' if path else ""
+    return (
+        f"<p>{html.state('good', text('export-checked'))}</p><p>{html.escape(verdict)}</p><p><b>{human_bytes(made['bytes'])}</b></p>{where}"
+    )
+
+
+def code(run: runs.Run, kind: str, folder: Path) -> str:
+    """The lines that load an export, inside its folder."""
+    base = "./base" if (folder / "base").is_dir() else run.plan["model"]["base"]
+    return model_card.lines(
+        "adapter" if kind == "adapter" else "model", run.plan, base=base, labels=model_card.labels_in(run.path / "model")
+    )
