@@ -10,7 +10,7 @@ from tuner.errors import SettingError
 from tuner.paths import Workspace
 from tuner.serving import chat_client
 from tuner.serving.chat_client import Piece
-from ui.chat_views import answering, conversation, feedback_view, parameters_view, questions
+from ui.chat_views import answering, conversation, feedback_view, parameters_view
 from ui.chat_views.answering import Answering, Sampling
 
 FIGURES = {
@@ -110,11 +110,6 @@ def test_what_goes_wrong_in_the_background_is_told(tmp_path, monkeypatch):
     now = Answering(Workspace(tmp_path).prepare(), "starter", "none", [], [], Sampling("", 0.3, 0.95, 256))
     with pytest.raises(SettingError):
         list(now.follow("Go on."))
-
-
-def test_questions_to_try_differ():
-    texts = ["Hello?", "hello? ", " Hello?", "", "Who?", "who?", "When?"]
-    assert questions.first_different(texts, 5) == ["Hello?", "Who?", "When?"] and questions.first_different(texts, 2) == ["Hello?", "Who?"]
 
 
 def test_what_is_clicked_below_an_answer_is_a_rating_with_its_reason():

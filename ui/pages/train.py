@@ -116,7 +116,8 @@ class TrainPage:
         replan = {"fn": self.on_draft, "inputs": [self.draft, self.fields, self.yaml.which], "outputs": self.shown} | quick
         entered = [self.model.model, self.data, self.presets.preset, self.name, self.anyway, self.yaml.which, *self.widgets.values()]
         # one event for all: of two that run side by side the slower would draw a plan of what stood there before
-        gr.on([w.input for w in entered], self.on_edit, self.inputs, self.shown, js="(...v) => window.tunesmith.train.edited(v)", **quick)
+        events = [w.change if isinstance(w, gr.Textbox) else w.input for w in entered]  # its `input` is a key press: not a paste
+        gr.on(events, self.on_edit, self.inputs, self.shown, js="(...v) => window.tunesmith.train.edited(v)", **quick)
         self.data.input(None, [self.data, self.session], self.session, js="(data, session) => ({...session, data})")
         self.rows.counted.change(**replan)
         self.actions.wire(self.on_act, [self.draft, self.fields, self.yaml.which], self.shown, trigger_mode="multiple")
