@@ -3,7 +3,7 @@
 from tests.conftest import write_rows
 from tuner.cli.app import demo_questions
 from tuner.data.store import questions, store
-from ui.pages import chat
+from ui.chat_views.questions import to_try
 
 
 def test_a_question_that_has_several_answers_is_asked_once(ws, tmp_path, monkeypatch):
@@ -15,7 +15,7 @@ def test_a_question_that_has_several_answers_is_asked_once(ws, tmp_path, monkeyp
         assert len(found) == 3 and found[0] == held[0] and set(found) <= set(held)
         assert len({" ".join(q.split()) for q in found}) == 3
     monkeypatch.setattr(chat.runs, "get", lambda ws, id: type("Run", (), {"config": {"data": ds.ref}}))
-    assert chat.questions(ws, "a-run")[:3] == questions.distinct(ds, 3), "the chat offers the same"
+    assert to_try(ws, "a-run")[:3] == questions.distinct(ds, 3), "the chat offers the same"
 
 
 def test_plain_text_asks_nothing_that_repeats(ws, tmp_path):

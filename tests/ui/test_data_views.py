@@ -2,14 +2,18 @@
 
 from types import SimpleNamespace
 
+import gradio as gr
 import pytest
 
 from tests.conftest import chat_rows, write_rows
 from tuner.data.quality import finding
 from tuner.data.schema import column_aliases
 from tuner.data.store import store
+from tuner.jobs import data_jobs
+from tuner.jobs.job import JobStatus
 from ui import text
-from ui.data_views import columns_view, library_view, quality_view, summaries
+from ui.data_views import activity, columns_view, library_view, quality_view, summaries
+from ui.session import AppContext
 
 LEFT_OUT = [  # left out, of these empty, English, German
     (0, 0, "", ""),
@@ -73,3 +77,22 @@ def test_a_finding_offers_its_fixes_and_names_the_version_that_they_are_for():
     drawn = quality_view.card(found.as_dict(), "customers@3", "warning")
     assert 'data-value="customers@3|duplicates|keep_first"' in drawn and "Keep only the first of each" in drawn
     assert "<b>so" not in drawn and "<i>" not in drawn and "Rows 3, 5" in drawn
+
+
+def test_an_import_says_what_how_far_and_how_long_and_what_was_kept():
+    drawn = activity.bar(JobStatus("running", done=3, total=12, rows=4508, eta_seconds=40), "<b>customers</b>.csv")
+    assert 'aria-valuenow="25"' in drawn and "25% · 4,508 rows" in drawn and "left" in drawn and "<b>customers" not in drawn
+    drawn = activity.failed([{"message": "It is <i>empty</i>.", "remedy": "Choose another."}])
+    assert "The import failed" in drawn and "Choose another." in drawn and "your datasets are unchanged" in drawn and "<i>" not in drawn
+
+
+def test_an_import_can_be_cancelled_and_leaves_nothing(ws, tmp_path):
+    file = write_rows(tmp_path / "rows.jsonl", [{"text": f"passage {i} " * 40} for i in range(60_000)])
+    with gr.Blocks():
+        work = activity.Activity(AppContext(ws.home, ws.machine))
+    seen = []
+    for values in work.follow(lambda ws: data_jobs.start(ws, str(file)), None):
+        seen.append(values)
+        work.on_cancel(values[2], None)
+    told, _, _, made = seen[-1]
+    assert "Cancelled. Nothing was added" in told and made is None and not store.listing(ws)
