@@ -1,6 +1,7 @@
 """Questions to ask a trained model: those of validation rows, each once."""
 
 from tests.conftest import write_rows
+from tuner import runs
 from tuner.cli.app import demo_questions
 from tuner.data.store import questions, store
 from ui.chat_views.questions import to_try
@@ -14,7 +15,7 @@ def test_a_question_that_has_several_answers_is_asked_once(ws, tmp_path, monkeyp
     for found in (questions.distinct(ds, 3), demo_questions(ds)):
         assert len(found) == 3 and found[0] == held[0] and set(found) <= set(held)
         assert len({" ".join(q.split()) for q in found}) == 3
-    monkeypatch.setattr(chat.runs, "get", lambda ws, id: type("Run", (), {"config": {"data": ds.ref}}))
+    monkeypatch.setattr(runs, "get", lambda ws, id: type("Run", (), {"config": {"data": ds.ref}}))
     assert to_try(ws, "a-run")[:3] == questions.distinct(ds, 3), "the chat offers the same"
 
 
