@@ -5,6 +5,7 @@ import threading
 import time
 
 import pytest
+from gradio.context import LocalContext
 
 from tuner.errors import SettingError
 from tuner.paths import Workspace
@@ -54,12 +55,20 @@ def test_a_kept_conversation_has_a_side_for_each_model_that_was_compared(tmp_pat
 
 def test_figures_below_an_answer_are_those_of_the_server():
     whole = Piece("", "length", 41, 24, 0.42, 30.66)
-    title = conversation.figures(whole, stopped=False)["metadata"]["title"]
+    title = conversation.figures(whole, False)["metadata"]["title"]
     assert title == "41 tokens in · 24 out · 31 tokens/s"
-    details = conversation.figures(whole, stopped=False)["content"]
+    details = conversation.figures(whole, False)["content"]
     assert "0.42 s" in details and "Max new tokens" in details and "itself" not in details
-    cut = conversation.figures(Piece("", None, 1, 7), stopped=True)
+    cut = conversation.figures(Piece("", None, 1, 7), True)
     assert cut["metadata"]["title"] == "1 token in · about 7 out" and "Stopped before its end" in cut["content"]
+    LocalContext.request.set(type("Request", (), {"headers": {"cookie": "tunesmith-language=de"}})())
+    try:
+        (again,) = conversation.shown([cut])
+    finally:
+        LocalContext.request.set(None)
+    assert again["metadata"]["title"] == "1 Token Eingabe · etwa 7 Ausgabe" and conversation.shown([again]) == [cut]
+    strange = cut | {"metadata": {"title": "x", "id": "figures [1]"}}
+    assert conversation.shown([strange])[0]["metadata"]["title"] == "x"
 
 
 def test_an_answer_that_is_stopped_is_kept_once_with_what_was_known(tmp_path, monkeypatch):

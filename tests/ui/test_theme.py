@@ -1,7 +1,9 @@
 """Contrast of the theme's colours, light and dark: 4.5 to 1 for text, 3 to 1 for what must be seen of a control (WCAG 2.2, 1.4.3 and 1.4.11)."""
 
 import re
+from pathlib import Path
 
+import gradio
 import pytest
 
 from ui.components import theme
@@ -51,7 +53,11 @@ def test_the_accent_of_tabs_and_focus_is_the_themes():
 def test_the_fonts_come_with_gradio():
     from gradio.themes.utils.fonts import local_font_available
 
-    assert local_font_available("IBM Plex Sans", theme.WEIGHTS) and local_font_available("IBM Plex Mono", (400, 600))
+    for family in ("IBM Plex Sans", "IBM Plex Mono"):
+        assert local_font_available(family, theme.WEIGHTS)
+        folder = Path(gradio.__file__).parent / "templates" / "frontend" / "static" / "fonts" / family.replace(" ", "")
+        sizes = {name: (folder / f"{folder.name}-{name}.woff2").stat().st_size for name in ("Regular", "Bold")}
+        assert sizes["Bold"] > 0.8 * sizes["Regular"], "a file of a few letters mixes two fonts within a word"
 
 
 STATES = re.compile(r"(\.dark )?\.ts-state\.(\w+) \{ color: (#[0-9A-F]{6}); \}")

@@ -128,7 +128,7 @@ class Answering:
             side.pop()
             self.silent = not stopped
         elif side is not None:
-            side.append(conversation.figures(self._last, stopped=stopped))
+            side.append(conversation.figures(self._last, stopped))
         conversation.keep(self.ws, self.who, self.tuned, compare=self.compare, other=self.other if self.compare != NONE else None)
 
     def stop(self) -> None:

@@ -3,6 +3,7 @@
 Figures and what a model thought aloud are messages with a title: `clean` leaves them out of what is sent to a model or kept as feedback.
 """
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from tuner.serving.chat_client import Piece
 from ui.text import text
 
 Messages = list[dict[str, Any]]
+FIGURES = "figures "
 NONE, BASE = "none", "base"  # what one compares with, beside the ids of runs
 
 
@@ -32,11 +34,25 @@ def clean(messages: Messages | None) -> Messages:
 
 def shown(messages: Messages | None) -> Messages:
     """Return the messages as they may go back to the Chatbot and into the file."""
-    return [
-        {"role": m["role"], "content": plain(m["content"])}
-        | ({"metadata": {"title": m["metadata"]["title"], "status": "done"}} if note(m) else {})
-        for m in messages or []
-    ]
+    return [_thought(m) if note(m) else {"role": m["role"], "content": plain(m["content"])} for m in messages or []]
+
+
+def _thought(message: dict) -> dict[str, Any]:
+    """Return a message with a title; figures in the visitor's language, whatever it was when they were written."""
+    about = message["metadata"]
+    numbers = _numbers(about.get("id"))
+    if numbers:
+        return figures(*numbers)
+    return {"role": message["role"], "content": plain(message["content"]), "metadata": {"title": about["title"], "status": "done"}}
+
+
+def _numbers(id: Any) -> tuple[Piece, bool] | None:
+    """Return the numbers that figures carry as their id, the one field that goes to the browser and back unseen."""
+    try:
+        prompt, out, first, speed, reason, stopped = json.loads(str(id).removeprefix(FIGURES))
+        return Piece("", reason, int(prompt), int(out), first, speed), bool(stopped)
+    except (ValueError, TypeError):
+        return None
 
 
 def answered(messages: Messages | None) -> Messages:
@@ -59,17 +75,17 @@ def questions_from(messages: Messages | None, index: int) -> int:
     return sum(m["role"] == "user" for m in (messages or [])[index:])
 
 
-def figures(piece: Piece, *, stopped: bool) -> dict[str, Any]:
+def figures(piece: Piece, stopped: bool) -> dict[str, Any]:
     """Return the message below an answer: tokens in and out and the speed in its title, the rest when it is opened."""
-    out, speed = piece.completion_tokens, piece.tokens_per_second
+    out, speed, first = piece.completion_tokens, piece.tokens_per_second, piece.first_token_seconds
     title = [text("chat-tokens-in", n=piece.prompt_tokens, shown=f"{piece.prompt_tokens:,}")]
     title.append(text("chat-tokens-out-about" if stopped else "chat-tokens-out", shown=f"{out:,}"))
     title += [text("chat-speed", shown=number(speed))] if speed else []
-    first = piece.first_token_seconds
     ended = "chat-ended-stopped" if stopped else "chat-ended-length" if piece.stop_reason == "length" else "chat-ended-itself"
     lines = [text("chat-tokens-in.info")] + ([text("chat-first-token", shown=f"{first:.2f}")] if first is not None else []) + [text(ended)]
+    id = FIGURES + json.dumps([piece.prompt_tokens, out, first, speed, piece.stop_reason, stopped])
     content = "\n".join(f"- {line}" for line in lines)
-    return {"role": "assistant", "content": content, "metadata": {"title": " · ".join(title), "status": "done"}}
+    return {"role": "assistant", "content": content, "metadata": {"title": " · ".join(title), "id": id, "status": "done"}}
 
 
 def number(value: float) -> str:
@@ -91,8 +107,7 @@ def read(ws: Workspace, id: str) -> dict[str, Any]:
 
 def side(kept: dict[str, Any], compare: str) -> Messages:
     """Return the other side of a kept conversation."""
-    found = kept.get("original") if compare == BASE else (kept.get("beside") or {}).get(compare)
-    return found or []
+    return shown(kept.get("original") if compare == BASE else (kept.get("beside") or {}).get(compare))
 
 
 def keep(ws: Workspace, id: str, tuned: Messages | None = None, *, compare: str, other: Messages | None = None) -> None:

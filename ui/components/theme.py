@@ -66,7 +66,7 @@ def theme() -> gr.themes.Base:
     """Return the theme: each colour decided for light and dark (`COLOURS`); nothing is fetched."""
     both = {k: light for k, (light, _) in COLOURS.items()} | {f"{k}_dark": dark for k, (_, dark) in COLOURS.items()}
     font = [gr.themes.LocalFont("IBM Plex Sans", weights=WEIGHTS), *SYSTEM]
-    mono = [gr.themes.LocalFont("IBM Plex Mono", weights=(400, 600)), *MONO]
+    mono = [gr.themes.LocalFont("IBM Plex Mono", weights=WEIGHTS), *MONO]
     base = gr.themes.Base(primary_hue="teal", neutral_hue="slate", font=font, font_mono=mono, radius_size="md", text_size=SIZES)
     sizes = {
         "block_title_text_size": "*text_sm",
@@ -106,7 +106,7 @@ CSS = """
 .ts-state { display: inline-flex; gap: .35em; align-items: center; font-weight: 600; white-space: nowrap; }
 .ts-state.good { color: #0F766E; } .ts-state.warning { color: #92500B; } .ts-state.bad { color: #B42318; } .ts-state.quiet { color: var(--body-text-color-subdued); }
 .dark .ts-state.good { color: #2DD4BF; } .dark .ts-state.warning { color: #FBBF24; } .dark .ts-state.bad { color: #FCA5A5; }
-.ts-empty { border: 1px dashed var(--border-color-primary); border-radius: .6rem; padding: 2rem 1.5rem; text-align: center; color: var(--body-text-color-subdued); }
+.ts-empty a + a { margin-left: 8px; } .ts-empty { border: 1px dashed var(--border-color-primary); border-radius: .6rem; padding: 2rem 1.5rem; text-align: center; color: var(--body-text-color-subdued); }
 .ts-button { display: inline-flex; align-items: center; gap: .4em; min-height: 32px; padding: 0 12px; border: 1px solid var(--input-border-color); border-radius: var(--button-large-radius); background: var(--button-secondary-background-fill); color: var(--body-text-color) !important; font-size: 13px; font-weight: 600; text-decoration: none !important; cursor: pointer; }
 .ts-button:hover { background: var(--button-secondary-background-fill-hover); }
 .ts-button.primary { background: var(--button-primary-background-fill); color: var(--button-primary-text-color) !important; border-color: var(--button-primary-border-color); }
@@ -161,7 +161,7 @@ html[data-train-step=dataset] .ts-step:not(#step-dataset), html[data-train-step=
 .gradio-container .ts-pill { border: 1px solid var(--border-color-primary); border-radius: 99px; padding: .1rem .7rem; color: inherit; text-decoration: none !important; }
 .ts-pill.live { border-color: var(--color-accent); } .ts-pill.live > :first-child { color: var(--color-accent); }
 .ts-cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(260px, 100%), 1fr)); gap: 16px; }
-.ts-cards h3 { margin: 0; text-align: left; } .ts-cards p { margin: 4px 0 0; } .ts-cards a.ts-name { color: inherit; }
+.ts-cards h3 { margin: 0; } .ts-cards p { margin: 4px 0 0; } .gradio-container .ts-cards a.ts-name { color: inherit; text-align: start; padding: 0; }
 :is(.ts-facts, .ts-links) { display: flex; flex-wrap: wrap; gap: 4px 16px; align-items: center; } .ts-cards .ts-links { gap: 8px; margin-top: 12px; }
 .ts-machine > p { margin: 0 0 4px; } .ts-machine summary { cursor: pointer; color: var(--link-text-color); width: fit-content; }
 .ts-lead { margin: 4px 0 0; color: var(--body-text-color-subdued); }
@@ -189,7 +189,7 @@ html[data-train-step=dataset] .ts-step:not(#step-dataset), html[data-train-step=
 .ts-turn { margin: .25rem 0; white-space: pre-wrap; overflow-wrap: anywhere; }
 .ts-turn b { display: inline-block; min-width: 5.5rem; color: var(--body-text-color-subdued); font-weight: 600; }
 .ts-row { border-bottom: 1px solid var(--border-color-primary); padding: .4rem 0; max-height: 14rem; overflow: auto; }
-.gradio-container .ts-table { width: 100%; border-collapse: collapse; display: block; overflow-x: auto; border: 0 !important; }
+.gradio-container .ts-table { padding: 0; width: 100%; border-collapse: collapse; display: block; overflow-x: auto; border: 0 !important; }
 .gradio-container .ts-table :is(tr, td, th) { border: 0 !important; background: none; }
 .gradio-container .ts-table :is(td, th) { padding: .25rem .9rem .25rem 0 !important; text-align: left; vertical-align: top; border-bottom: 1px solid var(--border-color-primary) !important; }
 .ts-log { display: flex; flex-direction: column-reverse; max-height: 20rem; overflow: auto; font: .8rem/1.35 var(--font-mono); white-space: pre-wrap; overflow-wrap: anywhere; }
@@ -234,7 +234,7 @@ html[data-train-step=dataset] .ts-step:not(#step-dataset), html[data-train-step=
 .ts-finding > div:first-child { flex: 1 1 340px; min-width: 0; overflow-wrap: anywhere; } .ts-finding p { margin: 4px 0 0; } .ts-finding .ts-state { white-space: normal; }
 .ts-fixes { display: flex; flex-direction: column; gap: 8px; align-items: flex-start; }
 #chat-bar { align-items: center; } #chat-bar > #chat-about { flex: 1 1 300px; min-width: 0; } #chat-about p { margin: 0; }
-#chat-parameters { flex: 0 0 320px; max-height: max(320px, calc(100dvh - 470px)); overflow: auto; flex-wrap: nowrap; } #chat-sides { flex: 1 1 0; min-width: min(280px, 100%); }
+#chat-parameters { flex: 0 0 320px; max-height: max(320px, calc(100dvh - 470px)); overflow: auto; flex-wrap: nowrap; } #chat-parameters > * { flex: none; } #chat-sides { flex: 1 1 0; min-width: min(280px, 100%); }
 .chat-side :is(.placeholder, .placeholder-content > :first-child) { padding-top: 32px; text-align: center; } #language, #hub-token { max-width: 480px; }
 .chat-side .top-panel { display: none; }
 .chat-side .message-row:has(.thought-group) { margin-top: 2px; } .chat-side .message.bot:has(.thought-group) { border: 0; background: none; padding: 0; margin: 0; }

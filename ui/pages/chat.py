@@ -133,7 +133,9 @@ class ChatPage:
             self.about: models.about(ws, id),
             self.compare: gr.update(choices=others, value=compare, visible=talks or face == "rewrite"),
             self.tuned: gr.update(
-                value=kept.get("tuned") or [], label=models.title(ws, id), examples=[{"text": q} for q in questions.to_try(ws, id)]
+                value=conversation.shown(kept.get("tuned")),
+                label=models.title(ws, id),
+                examples=[{"text": q} for q in questions.to_try(ws, id)],
             ),
             self.original: self._other(ws, id, compare, kept),
             self.system: gr.update(placeholder=trained_with(ws, id)),

@@ -90,7 +90,7 @@ class SettingsPage:
         problems = "".join(f'<div lang="en">{html.bad(" ".join((p["message"], p["remedy"])))}</div>' for p in found["problems"])
         head = [text(f"settings-device-{part}") for part in ("id", "name", "free", "memory", "speed")]
         devices = [
-            (d["id"], d["name"], human_bytes(d["free_bytes"]), human_bytes(d["total_bytes"]), diagnostics.as_text(d["ceilings"]))
+            (d["id"], d["name"], human_bytes(d["free_bytes"]), human_bytes(d["total_bytes"]), throughput(d["ceilings"]))
             for d in found["devices"]
         ]
         return f"{problems or html.good(text('settings-complete'))}{machine.line()}{html.table(head, devices)}"
@@ -123,6 +123,19 @@ class SettingsPage:
         except Exception as error:
             return "", html.trouble(error)
         return "", html.good(text("settings-unlocked")) if opened else html.bad(text("settings-wrong-password"))
+
+
+def throughput(found: dict | None) -> str:
+    """Return what a device was measured to reach."""
+    if not found:
+        return text("settings-not-measured")
+    return text(
+        "settings-throughput",
+        fp32=f"{found['fp32_tflops']:.3g}",
+        bf16=f"{found['bf16_tflops']:.3g}",
+        memory=f"{found['bandwidth_gb_per_second']:.0f}",
+        when=found["measured"][:16].replace("T", " "),
+    )
 
 
 def heading(key: str) -> None:
