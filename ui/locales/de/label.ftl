@@ -26,12 +26,9 @@ label-step-label = Bewerten
 label-step-results = Ergebnisse
 label-step-train = Trainieren
 label-next-pairs = Als Nächstes: Paare hinzufügen.
-label-next-collect = { $n ->
-    [one] { $shown } Paar wartet. Als Nächstes: den Link weitergeben oder hier bewerten.
-   *[other] { $shown } Paare warten. Als Nächstes: den Link weitergeben oder hier bewerten.
-}
-label-next-label = { $shown } von { $total } Bewertungen liegen vor. Als Nächstes: die übrigen abgeben oder die bisherigen Ergebnisse ansehen.
-label-next-train = Alle { $total } Bewertungen liegen vor. Als Nächstes: die Ergebnisse ansehen, dann darauf trainieren.
+label-next-collect = Als Nächstes: den Link weitergeben oder die Paare hier bewerten.
+label-next-label = Als Nächstes: die übrigen Paare bewerten oder die bisherigen Ergebnisse ansehen.
+label-next-train = Alle Bewertungen liegen vor. Als Nächstes: die Ergebnisse ansehen, dann darauf trainieren.
 label-go-setup = Paare hinzufügen
 label-go-collect = Weiter zu Sammeln
 label-go-label = Hier bewerten

@@ -26,12 +26,9 @@ label-step-label = Label
 label-step-results = Results
 label-step-train = Train
 label-next-pairs = Next: add pairs to judge.
-label-next-collect = { $n ->
-    [one] { $shown } pair is waiting. Next: share the link, or judge it here.
-   *[other] { $shown } pairs are waiting. Next: share the link, or judge them here.
-}
-label-next-label = { $shown } of { $total } judgments are given. Next: judge the rest, or look at the results so far.
-label-next-train = All { $total } judgments are given. Next: look at the results, then train on them.
+label-next-collect = Next: share the link, or judge the pairs here.
+label-next-label = Next: judge the remaining pairs, or look at the results so far.
+label-next-train = All judgments are given. Next: look at the results, then train on them.
 label-go-setup = Add pairs
 label-go-collect = Continue to Collect
 label-go-label = Label here
