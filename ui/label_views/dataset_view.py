@@ -28,7 +28,6 @@ class DatasetView:
                 )
                 self.judges = gr.Checkbox(
                     False,
-                    min_width=200,
                     label=text("label-count-judges.label"),
                     info=text("label-count-judges.info"),
                     elem_id="label-judges",

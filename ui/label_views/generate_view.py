@@ -55,7 +55,7 @@ class GenerateView:
                 elem_id="pairs-limit",
             )
             self.most = gr.Slider(16, 2048, 256, step=16, label=text("label-max-tokens.label"), info=text("label-max-tokens.info"))
-            self.held = gr.Checkbox(True, min_width=200, label=text("label-held.label"), info=text("label-held.info"), elem_id="pairs-held")
+            self.held = gr.Checkbox(True, label=text("label-held.label"), info=text("label-held.info"), elem_id="pairs-held")
 
     def _models(self) -> None:
         with gr.Row():

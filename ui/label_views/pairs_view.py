@@ -32,9 +32,7 @@ class PairsView:
             self.data = gr.Dropdown(
                 [], label=text("label-data.label"), info=text("label-data.info"), elem_id="pairs-data", interactive=True
             )
-        self.gold = gr.Checkbox(
-            False, min_width=200, label=text("label-gold.label"), info=text("label-gold.info"), elem_id="pairs-gold", visible=False
-        )
+        self.gold = gr.Checkbox(False, label=text("label-gold.label"), info=text("label-gold.info"), elem_id="pairs-gold", visible=False)
         with gr.Column(visible=False) as add:
             self.take = gr.Button(text("label-add-data"), elem_id="pairs-add")
         with gr.Column(visible=False) as file:

@@ -24,9 +24,7 @@ class SetupView:
         with gr.Accordion(text("label-rules"), open=False, elem_id="label-rules-box"):
             self._rules()
         with gr.Accordion(text("label-delete-project"), open=False, elem_id="label-delete-box"):
-            self.sure = gr.Checkbox(
-                False, min_width=200, label=text("label-sure.label"), info=text("label-sure.info"), elem_id="label-sure"
-            )
+            self.sure = gr.Checkbox(False, label=text("label-sure.label"), info=text("label-sure.info"), elem_id="label-sure")
             self.drop = gr.Button(text("label-delete"), variant="stop", elem_id="label-delete")
             self.dropped = gr.HTML(elem_id="label-dropped", padding=False)
         self.go = gr.Button(text("label-go-collect"), variant="primary", visible=False, elem_id="pairs-go")
@@ -71,19 +69,17 @@ class SetupView:
         with gr.Row():
             self.strength = gr.Checkbox(
                 False,
-                min_width=200,
                 label=text("label-ask-strength.label"),
                 info=text("label-ask-strength.info"),
                 elem_id="label-ask-strength",
             )
             self.marks = gr.Checkbox(
                 False,
-                min_width=200,
                 label=text("label-differences.label"),
                 info=text("label-differences.info"),
                 elem_id="label-differences",
             )
-            self.markdown = gr.Checkbox(True, min_width=200, label=text("label-markdown.label"), info=text("label-markdown.info"))
+            self.markdown = gr.Checkbox(True, label=text("label-markdown.label"), info=text("label-markdown.info"))
         self.keep = gr.Button(text("label-keep-rules"), elem_id="label-keep-rules")
         self.kept = gr.HTML(elem_id="label-kept", padding=False)
 
