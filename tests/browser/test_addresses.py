@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import end_all, running
 from tests.browser.test_journey import LONG
-from tests.browsing import go, here
+from tests.browsing import go, here, train_step
 from tests.conftest import chat_rows, write_rows
 from tuner import runs
 from tuner.data.store import store
@@ -125,6 +125,7 @@ def test_a_page_begins_at_its_top_and_links_are_links(filled, page):
     app, *_ = filled
     page.goto(f"{app.url}/train")
     expect(page.locator("#plan-card")).to_contain_text("epochs", timeout=LONG)
+    train_step(page, "settings")
     page.mouse.wheel(0, 4000)
     page.wait_for_function("scrollY > 200")
     go(page, "Settings")

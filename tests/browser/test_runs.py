@@ -35,7 +35,7 @@ def test_the_runs_tab(filled, browser):
     go(page, "Runs")
     expect(page.locator("#runs-table")).to_contain_text("whole", timeout=LONG)
     choose(page, "#run", "^tuned")
-    expect(page.locator("#progress")).to_contain_text(re.compile("tuned.*finished", re.S), timeout=LONG)  # not the one shown before
+    expect(page.locator("#progress")).to_contain_text(re.compile("tuned.*Completed", re.S), timeout=LONG)  # not the one shown before
     page.get_by_text("Name, notes, delete").click()
     expect(page.locator("#rename textarea, #rename input")).to_have_value("tuned", timeout=LONG)
     page.fill("#rename textarea, #rename input", "My <b>first</b>")
@@ -62,9 +62,9 @@ def test_the_runs_tab(filled, browser):
     page.click("#start-training")
     expect(page.locator("#progress")).to_contain_text(re.compile("long one.*step [1-9]", re.S), timeout=LONG)
     page.click("#stop-run")
-    expect(page.locator("#progress")).to_contain_text("stopped", timeout=LONG)
+    expect(page.locator("#progress")).to_contain_text("Stopped", timeout=LONG)
     page.click("#resume-run")
-    expect(page.locator("#progress")).to_contain_text("running", timeout=LONG)
+    expect(page.locator("#progress")).to_contain_text("Running", timeout=LONG)
     page.click("#stop-run")
     expect(page.locator("#progress")).to_contain_text("Stopped as requested", timeout=LONG)
     page.click("#delete-run")

@@ -44,7 +44,7 @@ def test_what_is_too_few_to_say_is_said_once():
 
 @pytest.mark.parametrize(
     ("pairs", "tasks", "done", "word"),
-    [(0, 0, 0, "add pairs"), (12, 12, 0, "12 pairs are waiting"), (12, 14, 3, "3 of 14"), (12, 14, 14, "then train")],
+    [(0, 0, 0, "add pairs"), (12, 12, 0, "share the link"), (12, 14, 3, "remaining pairs"), (12, 14, 14, "then train")],
 )
 def test_the_next_step_is_always_said(pairs, tasks, done, word):
     assert word in drawn.next_step(SimpleNamespace(pairs=pairs, tasks=tasks, done=done))

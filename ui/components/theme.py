@@ -149,8 +149,8 @@ html[data-train-step=dataset] .ts-step:not(#step-dataset), html[data-train-step=
 .ts-short { display: inline-block; max-width: min(24rem, 60vw); overflow: hidden; text-overflow: ellipsis; white-space: nowrap; vertical-align: bottom; }
 .ts-line { display: flex; flex-wrap: wrap; gap: 8px 16px; align-items: center; justify-content: space-between; }
 #take-top { max-width: 480px; } [id^=card-] { gap: 12px; } [id^=card-] > * { flex-grow: 0 !important; } [id^=card-] p { margin: 4px 0; }
-.gradio-container .form { flex-wrap: wrap; } .gradio-container .form:not(:has(> :not(.ts-hidden))) { display: none; }
-#label-inner > .tab-wrapper .tab-container { counter-reset: step; } .gradio-container .ts-table { margin: 0 !important; }
+.gradio-container .form { flex-wrap: wrap; } .gradio-container .form > .block { min-width: min(160px, 100%) !important; } .gradio-container .form:not(:has(> :not(.ts-hidden))) { display: none; }
+#label-inner > .tab-wrapper .tab-container { counter-reset: step; } .gradio-container .ts-table, .gradio-container .ts-table tr { margin: 0 !important; padding: 0 !important; }
 .gradio-container :is(button, input, textarea, select, a, summary, [tabindex="0"]):focus-visible { outline: 2px solid var(--color-accent); outline-offset: 2px; }
 .ts-strip { display: flex; flex-wrap: wrap; gap: .4rem 1.2rem; align-items: center; padding: .2rem 0; }
 .ts-strip > * { min-width: 0; max-width: 100%; }

@@ -43,7 +43,8 @@ class CollectView:
                         interactive=False,
                         elem_id="label-command",
                     )
-                self.code = gr.HTML(elem_id="label-qr", min_height=0, padding=False)
+                with gr.Column(scale=1, min_width=200):
+                    self.code = gr.HTML(elem_id="label-qr", min_height=0, padding=False)
             gr.HTML(f"<h2>{text('label-roster')}</h2>", padding=False)
             self.roster = gr.HTML(elem_id="label-roster", padding=False)
             with gr.Row():

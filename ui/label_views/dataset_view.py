@@ -27,7 +27,10 @@ class DatasetView:
                     interactive=True,
                 )
                 self.judges = gr.Checkbox(
-                    False, label=text("label-count-judges.label"), info=text("label-count-judges.info"), elem_id="label-judges"
+                    False,
+                    label=text("label-count-judges.label"),
+                    info=text("label-count-judges.info"),
+                    elem_id="label-judges",
                 )
             self.teach = gr.Button(text("label-train"), variant="primary", elem_id="label-teach")
             gr.HTML(f"<h2>{text('label-other-formats')}</h2>", padding=False)

@@ -109,11 +109,9 @@ def next_step(project: projects.Project) -> str:
     """Say what comes next in a project (HTML)."""
     if not project.pairs:
         return quiet(text("label-next-pairs"))
-    shown, total = f"{project.done:,}", f"{project.tasks:,}"
     if not project.done:
-        return quiet(text("label-next-collect", n=project.pairs, shown=f"{project.pairs:,}"))
-    done = project.done >= project.tasks
-    return quiet(text("label-next-train" if done else "label-next-label", shown=shown, total=total))
+        return quiet(text("label-next-collect"))
+    return quiet(text("label-next-train" if project.done >= project.tasks else "label-next-label"))
 
 
 def guidelines(version: int, rules: str) -> str:

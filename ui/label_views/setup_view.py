@@ -68,10 +68,16 @@ class SetupView:
             )
         with gr.Row():
             self.strength = gr.Checkbox(
-                False, label=text("label-ask-strength.label"), info=text("label-ask-strength.info"), elem_id="label-ask-strength"
+                False,
+                label=text("label-ask-strength.label"),
+                info=text("label-ask-strength.info"),
+                elem_id="label-ask-strength",
             )
             self.marks = gr.Checkbox(
-                False, label=text("label-differences.label"), info=text("label-differences.info"), elem_id="label-differences"
+                False,
+                label=text("label-differences.label"),
+                info=text("label-differences.info"),
+                elem_id="label-differences",
             )
             self.markdown = gr.Checkbox(True, label=text("label-markdown.label"), info=text("label-markdown.info"))
         self.keep = gr.Button(text("label-keep-rules"), elem_id="label-keep-rules")

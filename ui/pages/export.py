@@ -91,7 +91,7 @@ class ExportPage:
         """Values for a card: what it would be, or what was made and its check."""
         possible = formats.kinds(run)
         if kind not in possible:
-            return [html.state("quiet", text(f"export-{kind}-not")), *[gr.update(visible=False)] * 3]
+            return [not_possible(kind), *[gr.update(visible=False)] * 3]
         every = {m["kind"]: m for m in formats.exports_of(ws, run.id)}
         if not (made := every.get(kind)):
             look = "primary" if kind == possible[0] and not every else "secondary"
@@ -144,6 +144,10 @@ def working(kind: str, work) -> Iterator[str]:
             yield f'<p role="status">{html.state("quiet", said)}</p>'
             time.sleep(POLL)
         future.result()
+
+
+def not_possible(kind: str) -> str:
+    return f"<p>{html.state('quiet', text('export-not-available'))}</p><p class='ts-quiet'>{html.escape(text(f'export-{kind}-not'))}</p>"
 
 
 def about(run: runs.Run) -> str:

@@ -156,8 +156,12 @@ class LabelPage:
         return self._above(ws, project) | self.setup.show(ws, project)
 
     def on_added(self, project, request: gr.Request):
+        """The pairs there are now; guidelines and rules that somebody is changing below stay."""
+        if not project:
+            return {self.next_step: gr.skip()}
         ws = self.context.workspace(request)
-        return self.on_setup(project, request) | {self.next_step: self._above(ws, project)[self.next_step]}
+        p = projects.find(ws, project)
+        return self.setup.pairs.show(ws, project) | self.setup.status(p) | {self.next_step: drawn.next_step(p)}
 
     def on_collect(self, project, request: gr.Request):
         ws = self.context.workspace(request)

@@ -133,14 +133,24 @@ class TrainPage:
         self.dry_run.wire(self.draft)
         self.cards.wire(self.draft)
         self.rows.wire()
-        self.going = self.start.click(self.on_start, [self.draft, self.session], self.started, show_progress="hidden", concurrency_limit=8)
+        self.going = self.start.click(
+            self.on_start,
+            [self.session, *self.inputs],
+            self.started,
+            js="(session, ...v) => [session, ...window.tunesmith.train.edited(v)]",
+            show_progress="hidden",
+            concurrency_limit=8,
+        )
         self.cancel.click(self.on_cancel, None, [self.start, self.cancel, self.starting], cancels=[self.going], show_progress="hidden")
 
-    def on_edit(self, stored, fields, which, model, data, preset, name, anyway, request: gr.Request, *entered):
-        """Plan with what a person entered."""
-        draft = Draft.read(stored)
+    def entered(self, stored, fields, _which, model, data, preset, name, anyway, *values) -> Draft:
+        """Return the draft with what stands in the form, as `inputs` lists it."""
         typed = {"model": str(model or "").strip(), "data": data, "preset": preset, "name": name or "", "anyway": bool(anyway)}
-        draft = replace(draft, **typed).edited(form.values(_states(fields)), zip(self.widgets, entered, strict=True))
+        return replace(Draft.read(stored), **typed).edited(form.values(_states(fields)), zip(self.widgets, values, strict=True))
+
+    def on_edit(self, stored, fields, which, request: gr.Request, *values):
+        """Plan with what a person entered."""
+        draft = self.entered(stored, fields, which, *values)
         return self.plan(self.context.workspace(request), draft, fields, which, entered=True)
 
     def on_draft(self, stored, fields, which, request: gr.Request):
@@ -227,12 +237,12 @@ class TrainPage:
 
     # --- the start ----------------------------------------------------------------------------------------------------
 
-    def on_start(self, stored, session, request: gr.Request):
+    def on_start(self, session, request: gr.Request, *values):
         """Yield values for `started`: at once that it starts, how far the count of all rows is, and the run, whose page is then shown."""
         yield [gr.skip(), gr.skip(), gr.update(interactive=False, value=text("train-starting")), gr.update(visible=True), ""]
         ready = [gr.update(interactive=True, value=text("train-start")), gr.update(visible=False)]
         try:
-            ws, draft = self.context.workspace(request), Draft.read(stored)
+            ws, draft = self.context.workspace(request), self.entered(*values)  # of what was written last there may be no plan yet
             self.context.require_model(ws, draft.model, request)
             for said in rows_view.progress(rows_view.question(ws, draft.request())):
                 yield [gr.skip(), gr.skip(), gr.skip(), gr.skip(), said]

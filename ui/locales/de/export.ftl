@@ -13,6 +13,7 @@ export-adapter = Adapter
     .info = Nur der trainierte Adapter. Klein, und zusammen mit seinem Basismodell zu verwenden.
 export-merged = Zusammengeführtes Modell
     .info = Ein vollständiges Modell mit den trainierten Gewichten, für jedes Programm, das Hugging-Face-Modelle lädt.
+export-not-available = Für diesen Lauf nicht verfügbar
 export-adapter-not = Diese Methode trainiert das Modell selbst, es gibt also keinen Adapter. Das zusammengeführte Modell exportieren.
 export-merged-not = Dieser Adapter lässt sich nicht mit seinem Basismodell zusammenführen. Den Adapter exportieren.
 export-size-about = Etwa { $size }

@@ -26,12 +26,9 @@ label-step-label = Bewerten
 label-step-results = Ergebnisse
 label-step-train = Trainieren
 label-next-pairs = Als Nächstes: Paare hinzufügen.
-label-next-collect = { $n ->
-    [one] { $shown } Paar wartet. Als Nächstes: den Link weitergeben oder hier bewerten.
-   *[other] { $shown } Paare warten. Als Nächstes: den Link weitergeben oder hier bewerten.
-}
-label-next-label = { $shown } von { $total } Bewertungen liegen vor. Als Nächstes: die übrigen abgeben oder die bisherigen Ergebnisse ansehen.
-label-next-train = Alle { $total } Bewertungen liegen vor. Als Nächstes: die Ergebnisse ansehen, dann darauf trainieren.
+label-next-collect = Als Nächstes: den Link weitergeben oder die Paare hier bewerten.
+label-next-label = Als Nächstes: die übrigen Paare bewerten oder die bisherigen Ergebnisse ansehen.
+label-next-train = Alle Bewertungen liegen vor. Als Nächstes: die Ergebnisse ansehen, dann darauf trainieren.
 label-go-setup = Paare hinzufügen
 label-go-collect = Weiter zu Sammeln
 label-go-label = Hier bewerten
@@ -184,12 +181,12 @@ label-delete = Projekt löschen
 label-collect-empty = Der Link zum Mitbewerten und die Liste der Beteiligten erscheinen hier, sobald das Projekt Paare hat.
 label-link =
     .label = Link zum Mitbewerten
-    .info = Er öffnet die Richtlinien und die Paare, sonst nichts von dieser Seite.
+    .info = Er zeigt nur die Richtlinien und die Paare.
 label-command = Befehl, der die Seite im Netzwerk öffnet
 label-qr = QR-Code des Links
 label-reach-open = Andere können mitbewerten
 label-reach-open-more = Alle im selben Netzwerk können diesen Link öffnen.
-label-reach-login = Alle im selben Netzwerk können diesen Link öffnen. Angemeldet wird mit dem Namen tunesmith und dem Passwort dieser Seite.
+label-reach-login = Alle im selben Netzwerk können diesen Link öffnen. Angemeldet wird mit dem Namen tunesmith und dem Passwort dieser Seite, das auch den Rest der Seite öffnet.
 label-reach-closed = Nur dieser Computer kann die Seite öffnen
 label-reach-closed-more = Damit andere vom eigenen Gerät aus mitbewerten: Tunesmith beenden (Strg-C), ein Passwort wählen und mit dem Befehl unten starten. Angemeldet wird mit dem Namen tunesmith und diesem Passwort. Mehrere Personen können sich auch an diesem Computer abwechseln: unter Bewerten mit Übergeben.
 label-reach-guest = Andere können hier nicht mitbewerten

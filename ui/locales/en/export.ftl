@@ -13,6 +13,7 @@ export-adapter = Adapter
     .info = Only the trained adapter. Small, and used together with its base model.
 export-merged = Merged model
     .info = One complete model with the trained weights in it, for any program that loads Hugging Face models.
+export-not-available = Not available for this run
 export-adapter-not = This method trains the model itself, so there is no adapter. Export the merged model.
 export-merged-not = This adapter can't be merged into its base model. Export the adapter.
 export-size-about = About { $size }

@@ -26,12 +26,9 @@ label-step-label = Label
 label-step-results = Results
 label-step-train = Train
 label-next-pairs = Next: add pairs to judge.
-label-next-collect = { $n ->
-    [one] { $shown } pair is waiting. Next: share the link, or judge it here.
-   *[other] { $shown } pairs are waiting. Next: share the link, or judge them here.
-}
-label-next-label = { $shown } of { $total } judgments are given. Next: judge the rest, or look at the results so far.
-label-next-train = All { $total } judgments are given. Next: look at the results, then train on them.
+label-next-collect = Next: share the link, or judge the pairs here.
+label-next-label = Next: judge the remaining pairs, or look at the results so far.
+label-next-train = All judgments are given. Next: look at the results, then train on them.
 label-go-setup = Add pairs
 label-go-collect = Continue to Collect
 label-go-label = Label here
@@ -184,12 +181,12 @@ label-delete = Delete project
 label-collect-empty = The link for other labellers and the list of those who take part appear here once the project has pairs.
 label-link =
     .label = Link for labellers
-    .info = It opens the guidelines and the pairs, nothing else of this page.
+    .info = It shows the guidelines and the pairs only.
 label-command = Command that opens the page to your network
 label-qr = QR code of the link
 label-reach-open = Others can join
 label-reach-open-more = Everybody in the same network can open this link.
-label-reach-login = Everybody in the same network can open this link. They sign in with the user tunesmith and the password of this page.
+label-reach-login = Everybody in the same network can open this link. They sign in with the user tunesmith and the password of this page, which opens the rest of the page to them as well.
 label-reach-closed = Only this computer can open this page
 label-reach-closed-more = To let others join from their own device, end Tunesmith (Ctrl-C), choose a password and start it with the command below. They sign in with the user tunesmith and that password. Several people can also take turns at this computer: in Label, choose Hand over.
 label-reach-guest = Others can't join here
