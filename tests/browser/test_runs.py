@@ -46,8 +46,8 @@ def test_the_runs_tab(filled, browser):
     for name in ("first", "whole"):
         choose(page, "#compare", name)
     expect(page.locator("#overlay svg").first).to_be_visible(timeout=LONG)
-    expect(page.locator("#differences")).to_contain_text("method", timeout=LONG)
-    assert "seed" not in page.inner_text("#differences"), "only what differs"
+    expect(page.locator("#differences")).to_contain_text("Method", timeout=LONG)
+    assert "Seed" not in page.inner_text("#differences"), "only what differs"
     page.keyboard.press("Escape")
     page.click("#reuse-run")
     expect(here(page)).to_have_text("Train", timeout=LONG)

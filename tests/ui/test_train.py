@@ -41,7 +41,8 @@ def edited(page, draft: Draft, states: dict, **entered) -> list:
     """The page after a person wrote `entered` into a form that showed `states`."""
     raw = [entered.get(n, states[n]["value"]) for n in page.widgets]
     fields = json.dumps({"fields": states, "asked": 7})
-    return page.on_edit(draft.as_json(), fields, "asked", draft.model, draft.data, draft.preset, draft.name, draft.anyway, Request(), *raw)
+    form_ = [draft.model, draft.data, draft.preset, draft.name, draft.anyway, *raw]
+    return page.on_edit(draft.as_json(), fields, "asked", Request(), *form_)
 
 
 # --- the draft ------------------------------------------------------------------------------------------------------------
