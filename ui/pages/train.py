@@ -4,36 +4,31 @@
 """
 
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import gradio as gr
 
-from tuner import models
 from tuner.data.store import store
-from tuner.errors import TunerError
 from tuner.jobs import training
 from tuner.paths import Workspace
-from tuner.planning.planner import Plan
-from tuner.settings import run_config
-from ui.components import dropdowns, html, units
+from ui.components import dropdowns, html
 from ui.components.actions import Actions
 from ui.components.html import escape
 from ui.session import AppContext, Session
-from ui.text import term, text
+from ui.text import text
 from ui.train_views import acts, form, preset_view, rows_view, summary_view
 from ui.train_views.draft import STARTER, Draft
 from ui.train_views.dry_run_view import DryRunView
+from ui.train_views.fields import fields_json, states_of
 from ui.train_views.memory_view import OtherCards
 from ui.train_views.method_view import MethodView
 from ui.train_views.model_view import ModelView
+from ui.train_views.outcome import Outcome, dataset_of, planned
+from ui.train_views.pieces import about_data, chosen_table, data_choices, group_header, onward, step, stepper
 from ui.train_views.preset_view import PresetView
 from ui.train_views.rows_view import RowsView
 from ui.train_views.yaml_view import YamlView
-
-PATIENCE = 0.2  # seconds that a plan waits for the count of all rows; then it is made from a sample, and again when the count is there
-STEPS = ("dataset", "model", "settings", "review")
 
 
 class TrainPage:
@@ -146,7 +141,7 @@ class TrainPage:
     def entered(self, stored, fields, _which, model, data, preset, name, anyway, *values) -> Draft:
         """Return the draft with what stands in the form, as `inputs` lists it."""
         typed = {"model": str(model or "").strip(), "data": data, "preset": preset, "name": name or "", "anyway": bool(anyway)}
-        return replace(Draft.read(stored), **typed).edited(form.values(_states(fields)), zip(self.widgets, values, strict=True))
+        return replace(Draft.read(stored), **typed).edited(form.values(states_of(fields)), zip(self.widgets, values, strict=True))
 
     def on_edit(self, stored, fields, which, request: gr.Request, *values):
         """Plan with what a person entered."""
@@ -175,7 +170,7 @@ class TrainPage:
         """Return values for `shown` as the page is opened: what the draft names and is not here any more is chosen anew."""
         found = store.listing(ws)
         data = draft.data if any(draft.data == d.ref for d in found) else (found[0].ref if found else None)
-        ds = _dataset(ws, data)
+        ds = dataset_of(ws, data)
         untouched = draft.data is None and draft.model == STARTER  # nothing was chosen yet: what suits the data is
         draft = replace(draft, data=data, model=self.model.here(ds) if untouched else draft.model)
         return self.plan(ws, draft, fields, which)
@@ -187,7 +182,7 @@ class TrainPage:
         if outcome.plan:
             states = form.states(outcome.plan, draft.chosen)
         else:
-            states = form.with_errors(_states(fields), draft.chosen, outcome.wrong)
+            states = form.with_errors(states_of(fields), draft.chosen, outcome.wrong)
         return [
             *self._form(ws, draft, outcome, fields_json(states, fields, entered), entered),
             *self._beside(ws, draft, outcome),
@@ -196,7 +191,7 @@ class TrainPage:
             *self.yaml.show(draft, outcome.plan, which),
         ]
 
-    def _form(self, ws: Workspace, draft: Draft, outcome: "Outcome", fields: str, entered: bool) -> list:
+    def _form(self, ws: Workspace, draft: Draft, outcome: Outcome, fields: str, entered: bool) -> list:
         chosen = (
             [gr.skip()] * 3
             if entered
@@ -217,7 +212,7 @@ class TrainPage:
     def _models(self, ws: Workspace, chosen: str):
         return gr.update(choices=[dropdowns.option(*o) for o in self.model.offers(ws)], value=chosen)
 
-    def _beside(self, ws: Workspace, draft: Draft, outcome: "Outcome") -> list:
+    def _beside(self, ws: Workspace, draft: Draft, outcome: Outcome) -> list:
         plan, ds = outcome.plan, outcome.ds
         if plan is None:
             told = summary_view.errors(outcome.error) if outcome.wrong or draft.data else ""
@@ -255,107 +250,6 @@ class TrainPage:
     def on_cancel(self):
         """The count goes on beside, and is there the next time."""
         return gr.update(interactive=True, value=text("train-start")), gr.update(visible=False), ""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of a draft: a plan, or the error with what is `wrong` by field; the model and dataset as far as they were found."""
-
-    ds: store.Dataset | None
-    plan: Plan | None = None
-    model: models.Model | None = None
-    error: BaseException | None = None
-    wrong: dict[str, str] = field(default_factory=dict)
-
-
-def planned(ws: Workspace, draft: Draft) -> Outcome:
-    """Plan a draft; nothing chosen yet is no mistake."""
-    try:
-        plan, model, ds, _ = training.prepare(ws, draft.request(), preset=draft.preset, wait=PATIENCE)
-        return Outcome(ds, plan, model)
-    except Exception as error:
-        wrong = html.field_errors(error) if isinstance(error, TunerError) else {}
-        return Outcome(_dataset(ws, draft.data), error=error, wrong=wrong)
-
-
-def _dataset(ws: Workspace, ref: str | None) -> store.Dataset | None:
-    try:
-        return store.get(ws, ref) if ref else None
-    except TunerError:
-        return None  # `planned` says so beside the field
-
-
-def _document(fields: str | None) -> dict[str, Any]:
-    """Return the document of the form, which a browser may have changed."""
-    try:
-        found = json.loads(fields or "{}")
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _states(fields: str | None) -> dict[str, dict]:
-    """Return what the fields showed last, as `fields_json` wrote it."""
-    found = _document(fields).get("fields")
-    return {k: v for k, v in found.items() if isinstance(v, dict)} if isinstance(found, dict) else {}
-
-
-def fields_json(states: dict[str, Any], fields: str | None, entered: bool) -> str:
-    """Return the document that train.js puts into the form, as the answer to its document `fields`."""
-    words = {"reset": text("train-reset"), "why": text("train-why"), "act": acts.ACT}
-    answered = _document(fields).get("asked", 0)
-    return json.dumps({"fields": states, "entered": entered, "answered": answered, "words": words}, ensure_ascii=False)
-
-
-# --- pieces ---------------------------------------------------------------------------------------------------------------
-
-
-def step(name: str) -> gr.Column:
-    """Return the column of a step."""
-    return gr.Column(elem_id=f"step-{name}", elem_classes="ts-step")
-
-
-def stepper() -> str:
-    """Return the four steps as buttons (HTML)."""
-    items = "".join(
-        f'<li><button type="button" data-step="{name}"><span class="ts-number">{n}</span>{text(f"train-step-{name}")}</button></li>'
-        for n, name in enumerate(STEPS, 1)
-    )
-    return f'<nav aria-label="{text("train-steps-nav")}"><ol class="ts-steps">{items}</ol></nav>'
-
-
-def onward(name: str) -> str:
-    return f'<button type="button" class="ts-button" data-step="{name}">{text("train-next", step=text(f"train-step-{name}"))}</button>'
-
-
-def group_header(group: str) -> str:
-    """Return the button that unfolds a group of settings (HTML); train.js says how many of them are a person's own."""
-    return (
-        f'<button type="button" class="ts-fold" data-group="{group}" aria-expanded="false" aria-controls="group-{group}">'
-        f'{text(f"settings-{group}.label")}<span class="ts-count"></span></button>'
-    )
-
-
-def data_choices(ws: Workspace, chosen: str | None):
-    """Return the update of the datasets."""
-    found = [(text("train-dataset", name=d.name, n=units.count(d.rows)), d.ref) for d in store.listing(ws)]
-    return gr.update(choices=dropdowns.newest(found, chosen), value=chosen if any(chosen == ref for _, ref in found) else None)
-
-
-def about_data(ds: store.Dataset | None) -> str:
-    """Return the rows and the kind of a dataset, with the way to it, or to where one is imported (HTML)."""
-    if ds is None:
-        return html.empty(text("train-no-data"), html.link("data", text("train-import"), primary=True))
-    said = text("train-about-data", n=units.count(ds.rows - ds.held_out), validation=units.count(ds.held_out), kind=ds.kind)
-    return f'<p class="ts-quiet">{escape(said)}</p>{html.link("data", text("train-look"), query=f"dataset={ds.ref}")}'
-
-
-def chosen_table(draft: Draft, states: dict[str, Any]) -> str:
-    """Return what differs from the preset and Auto (HTML)."""
-    if not draft.chosen:
-        return f'<p class="ts-quiet">{escape(text("train-nothing-chosen"))}</p>'
-    rows = [(term("setting", n), form.show(n, v)) for n, v in draft.chosen.items() if n in run_config.FIELDS]
-    return f"<h3>{escape(text('train-your-choices'))}</h3>" + html.table([text("train-setting"), text("train-value")], rows)
 
 
 def script() -> str:
