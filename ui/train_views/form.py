@@ -54,16 +54,10 @@ def groups() -> dict[str, list[str]]:
 
 
 def matters(name: str, settings: run_config.Settings) -> bool:
-    """Return whether a setting has an effect with the method and objective that are chosen; the others are not shown."""
-    if name == "class_weights":
-        return settings.objective in ("classification", "tokens")
-    if name in ("fold_system", "chat_template"):
+    """Return whether a setting is shown: it has an effect with the method and objective that are chosen, or leads to another method."""
+    if name == "chat_template":
         return settings.objective in objectives.USES_CHAT_TEMPLATE
-    if run_config.group_of(name) == "preference":
-        return settings.objective == "preference" and decisions.preferring(name, settings.preference_loss)
-    if run_config.group_of(name) != "adapter" or name == "quantization" and settings.method == "lora":
-        return True
-    return name in methods.get(settings.method).settings
+    return decisions.matters(name, settings) or (name == "quantization" and settings.method == "lora")
 
 
 # --- values of widgets, and of settings -----------------------------------------------------------------------------------
