@@ -191,10 +191,14 @@ def alive(run: Run, *, patience: float = 0.0) -> bool:
 
 
 def log_tail(run: Run, bytes: int = 20_000) -> str:
+    """Return the last lines of a run's log, of at most so many bytes; a line that is cut is left out, unless there is no other."""
     try:
         with open(run.path / "worker.log", "rb") as f:
             f.seek(0, 2)
-            f.seek(max(0, f.tell() - bytes))
-            return f.read().decode("utf-8", "replace")
+            begin = max(0, f.tell() - bytes)
+            f.seek(begin)
+            found = f.read()
     except FileNotFoundError:
         return ""
+    whole = found[found.find(b"\n") + 1 :] if begin else found
+    return (whole or found).decode("utf-8", "replace")
