@@ -170,6 +170,15 @@ def test_what_is_available_is_listed_only_where_the_remedy_names_none_of_it():
     assert html.sentence_of(named.as_dict()) == "No fp16. Choose bf16."
 
 
+def test_a_count_that_ends_leaves_what_is_being_written(ws, data, page):
+    """An answer that knows of no question (0) is older than all that was written: train.js leaves these fields alone."""
+    stored = Draft(data=data.ref, chosen={"seed": 7}).as_json()
+    shown = by_name(page, page.on_counted(stored, json.dumps({"fields": {}}), "asked", Request()))
+    document = json.loads(shown[page.fields])
+    assert document["entered"] and document["answered"] == 0 and document["fields"]["seed"]["by"] == "you"
+    assert shown[page.name] == gr.skip()
+
+
 # --- YAML -----------------------------------------------------------------------------------------------------------------
 
 

@@ -114,7 +114,7 @@ class TrainPage:
         events = [w.change if isinstance(w, gr.Textbox) else w.input for w in entered]  # its `input` is a key press: not a paste
         gr.on(events, self.on_edit, self.inputs, self.shown, js="(...v) => window.tunesmith.train.edited(v)", **quick)
         self.data.input(None, [self.data, self.session], self.session, js="(data, session) => ({...session, data})")
-        self.rows.counted.change(**replan)
+        self.rows.counted.change(**replan | {"fn": self.on_counted})
         self.actions.wire(self.on_act, [self.draft, self.fields, self.yaml.which], self.shown, trigger_mode="multiple")
         for button, what in ((self.reset_all, "all"), (self.reset_preset, "preset")):
             button.click(self._resetting(what), [self.draft, self.fields, self.yaml.which], self.shown, show_progress="hidden")
@@ -151,6 +151,10 @@ class TrainPage:
     def on_draft(self, stored, fields, which, request: gr.Request):
         """Plan with the draft as it is."""
         return self.plan(self.context.workspace(request), Draft.read(stored), fields, which)
+
+    def on_counted(self, stored, fields, which, request: gr.Request):
+        """Plan anew when all rows are counted; what a person is writing meanwhile, of which nothing is known yet, stays in its field."""
+        return self.plan(self.context.workspace(request), Draft.read(stored), fields, which, entered=True)
 
     def on_act(self, pressed, stored, fields, which, request: gr.Request):
         """Plan with what a button in the drawn HTML sets or resets."""
