@@ -120,7 +120,7 @@ def test_train_on_this_lands_at_the_top(many, page):
     page.wait_for_function("scrollY > 300")
     page.evaluate("document.querySelector('#use-data').click()")
     expect(here(page)).to_have_text("Train", timeout=LONG)
-    expect(page.locator("#plan-card")).to_contain_text("steps of", timeout=LONG)
+    expect(page.locator("#plan-card")).to_contain_text("epochs", timeout=LONG)
     page.wait_for_timeout(1000)  # what comes later moves nothing
     assert page.evaluate("scrollY") == 0
 

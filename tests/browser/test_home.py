@@ -72,7 +72,7 @@ def test_the_strip_is_whole_on_a_phone_and_no_hidden_timer_is_read_out(filled, b
         phone.goto(app.url)
         pill = phone.locator("#strip .ts-pill")
         expect(pill).to_contain_text("62", timeout=LONG)
-        expect(pill).to_contain_text("3 to 5 min left")
+        expect(pill).to_contain_text("3–5 min left")
         box, end = pill.bounding_box(), pill.locator("span").last.bounding_box()
         assert box["x"] >= 0 and box["x"] + box["width"] <= 390 and end["x"] + end["width"] <= box["x"] + box["width"]
         assert phone.evaluate("document.documentElement.scrollWidth") <= 390

@@ -74,7 +74,7 @@ def test_no_string_of_a_page_is_forgotten(app, browser):
     for name, address in navigation.PAGES.items():
         page.goto(f"{app.url}/{address.path}")
         expect(here(page)).to_contain_text("⟦", timeout=LONG)
-        page.wait_for_timeout(2500)
+        page.wait_for_timeout(1500)
         for step in page.locator("#steps [data-step]").all() if name == "train" else [None]:
             if step:
                 step.click()
@@ -89,7 +89,7 @@ def test_long_words_fit_on_a_phone(app, browser, language):
     for name, address in navigation.PAGES.items():
         page.goto(f"{app.url}/{address.path}")
         expect(page.locator("#tabs > .tabitem").locator("visible=true").first).to_contain_text(re.compile(r"\w"), timeout=LONG)
-        page.wait_for_timeout(1500)
+        page.wait_for_timeout(800)
         assert page.evaluate("document.documentElement.scrollWidth") <= 390, name
         assert page.evaluate("document.documentElement.lang") == language
     page.context.close()
