@@ -25,11 +25,6 @@ def model_button(id: str, word: str, *, chosen: bool) -> str:
     return f'<button type="button" class="ts-link" aria-pressed="{str(chosen).lower()}" {_value({"set": {"model": id}})}>{escape(word)}</button>'
 
 
-def reset_button(what: str, word: str) -> str:
-    """Return a button that makes a setting Auto again, "preset" those that the preset sets, or "all" (HTML)."""
-    return f'<button type="button" class="ts-button" {_value({"reset": what})}>{escape(word)}</button>'
-
-
 def _value(act: dict[str, Any]) -> str:
     return f'data-act="{ACT}" data-value="{escape(json.dumps(act))}"'
 
