@@ -81,7 +81,8 @@ class JudgeView(JudgePanels):
         self.commit_edit.click(self.on_edit, [*judged, self.which, self.wording], self.shown, **QUICK)
         self.undo.click(self.on_undo, at, self.shown, api_name="label_undo", **QUICK)
         self.begin.click(self.on_begin, at, self.shown, api_name="label_begin", **QUICK).then(lambda: False, None, self.anew, **QUICK)
-        self.edit.click(lambda: (None, ""), None, [self.which, self.wording], **QUICK)
+        # emptied in the browser: an answer of the server could come after the side has been chosen, and take the choice back
+        self.edit.click(None, None, [self.which, self.wording], js="() => [null, '']")
         self.which.input(self.on_which, [*at, self.which], self.wording, **QUICK)
         self.guide.click(self.on_guide, self.project, self.guide_text, **QUICK)
         for event in (self.name.submit, self.start.click):
