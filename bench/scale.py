@@ -188,7 +188,7 @@ def idle(server: Server, args) -> None:
         page.wait_for_function("(document.querySelector('#last-runs')?.innerText || '').includes('run 0')", timeout=120_000)
         shown = time.monotonic() - begun
         opened = seconds(
-            lambda: (page.locator("#pages").get_by_role("link", name="Runs").click(), page.locator("#charts svg").first.wait_for())
+            lambda: (page.locator("#pages").get_by_role("link", name="Runs").click(), page.locator("#runs-table a").first.wait_for())
         )
         page.wait_for_timeout(10_000)
         before = server.cpu()

@@ -18,7 +18,7 @@ from ui.pages.data import DataPage
 from ui.pages.export import ExportPage
 from ui.pages.home import HomePage, last_runs
 from ui.pages.label import LabelPage
-from ui.pages.runs import RunsPage
+from ui.pages.runs import RunsPage, figures
 from ui.pages.settings import SettingsPage
 from ui.pages.train import TrainPage
 from ui.run_views.listing import all_runs, find
@@ -80,23 +80,11 @@ class Page:
         self.home.own.click(lambda: gr.Tabs(selected="data"), None, self.tabs, queue=False)
         self.data.use.click(self.on_use_data, [self.session, self.train.draft], [self.session, self.train.draft, self.tabs], **quick)
         self.train.going.then(self.to("runs"), self.session, self.tabs, queue=False, show_progress="hidden")
-        self.runs.talk.click(self.on_talk, [self.runs.pick, self.session], [self.session, self.tabs], **quick)
-        self.runs.reuse.click(
-            self.on_reuse, [self.runs.pick, self.session, self.train.draft], [self.session, self.train.draft, self.tabs], **quick
-        )
+        self.wire_runs(quick)
 
-        ticked = [
-            self.strip,
-            self.seen,
-            self.home.last,
-            *self.runs.lists,
-            *self.runs.live,
-            self.session,
-            self.tabs,
-            self.chat.ask_now,
-        ]
+        ticked = [self.strip, self.seen, self.home.last, *self.runs.live, self.session, self.tabs, self.chat.ask_now]
         self.timer.tick(self.on_tick, None, self.version, **quick)
-        self.version.change(self.on_version, [self.version, self.seen, self.session], ticked, **quick)
+        self.version.change(self.on_version, [self.version, self.seen, self.session, self.runs.table.view], ticked, **quick)
         loaded = [self.session, self.tabs, self.strip, self.seen, self.home.last]
         self.blocks.load(self.on_load, self.session, loaded, js=navigation.arriving(), **quick)
         opened = [self.session, self.tabs, *self.label.shown]
@@ -105,14 +93,23 @@ class Page:
         )
         self.blocks.unload(self.context.leave)
 
+    def wire_runs(self, quick: dict) -> None:
+        """From a run to the other pages, and the figures of the charts."""
+        page, to = self.runs.run, [self.session, self.tabs]
+        page.talk.click(self.on_talk, [page.id, self.session], to, **quick)
+        page.take.click(self.on_take, [page.id, self.session], to, **quick)
+        page.reuse.click(self.on_reuse, [page.id, self.session, self.train.draft], [self.session, self.train.draft, self.tabs], **quick)
+        for button, which in self.runs.blind:
+            button.click(self.runs.on_blind, [which, self.session], [*to, self.runs.notice], **quick)
+        gr.api(figures(self.context), api_name="run_metrics", queue=False, api_visibility="undocumented")
+
     def openings(self) -> dict[str, tuple]:
         """What is shown of a page is made when it is opened, by a reload too, and never for all pages at once: {page: (handler, inputs, outputs)},
         the first input always the session."""
-        runs_shown = [self.seen, *self.runs.lists, *self.runs.live, *self.runs.described]
         return {
             "data": (self.on_open_data, [self.session], self.data.shown),
             "train": (self.on_open_train, [self.session, self.train.draft, self.train.fields, self.train.yaml.which], self.train.shown),
-            "runs": (self.on_open_runs, [self.session, self.seen], runs_shown),
+            "runs": (self.on_open_runs, [self.session, self.seen, self.runs.table.view, self.runs.run.id], [self.seen, *self.runs.shown]),
             "chat": (self.on_open_chat, [self.session], self.chat.shown),
             "label": (self.on_open_label, [self.session, self.label.name], self.label.shown),
             "export": (self.on_open_export, [self.session], self.export.shown),
@@ -138,13 +135,10 @@ class Page:
             draft = draft.next(data=data)
         return self.train.open(self.context.workspace(request), replace(draft, data=data or draft.data), fields, which)
 
-    def on_open_runs(self, session, seen, request: gr.Request):
-        """The lists are sent when this session does not have them, as they are, already."""
-        ws, (version, _, had) = self.context.workspace(request), (seen or "").partition("#")
-        s = Session.read(session)
-        shape, id = all_runs(ws).shape, self.current(ws, s)
-        sent = self.runs.listed(ws, id) if shape != had else [self.runs.picked(ws, id), *[gr.skip()] * (len(self.runs.lists) - 1)]
-        return [f"{version}#{shape}", *sent, *self.live(ws, s), *self.runs.about(ws, id)]
+    def on_open_runs(self, session, seen, view, drawn, request: gr.Request):
+        ws, (version, _, _) = self.context.workspace(request), (seen or "").partition("#")
+        shown = self.runs.open(ws, Session.read(session).runs, view, str(request.session_hash), drawn)
+        return {self.seen: f"{version}#{all_runs(ws).shape}"} | shown
 
     def on_open_chat(self, session, request: gr.Request):
         s, ws = Session.read(session), self.context.workspace(request)
@@ -190,6 +184,9 @@ class Page:
         ws, id = self.context.workspace(request), Session.read(session).run
         return noted(self.export.show(ws, id), 1, self.missing(ws, id))
 
+    def on_take(self, id, session):
+        return Session.read(session).with_(tab="export", run=id), gr.Tabs(selected="export")
+
     def on_talk(self, id, session):
         return Session.read(session).with_(tab="chat", chat=id, run=id), gr.Tabs(selected="chat")
 
@@ -207,15 +204,10 @@ class Page:
             run = training.demo(self.context.workspace(request))
         except Exception as error:
             return gr.skip(), html.trouble(error)
-        kept = Session.read(session).with_(tab="runs", run=run.id, demo=run.id)
+        kept = Session.read(session).with_(tab="runs", runs=run.id, run=run.id, demo=run.id)
         return kept, html.good(text("home-demo-started"))
 
     # --- the timer ----------------------------------------------------------------------------------------------------
-
-    def current(self, ws, session: Session) -> str | None:
-        """The run to show: the one chosen, else the one under way, else the newest."""
-        found = all_runs(ws, glance=True)
-        return session.run if session.run in found.ids else found.first
 
     def missing(self, ws, id: str | None) -> str:
         """A sentence where there is no run of this id any more; "" else."""
@@ -223,38 +215,31 @@ class Page:
             return ""
         return html.gone("run", id)
 
-    def live(self, ws, session: Session) -> list:
-        """Values for the live view of the Runs page."""
-        return noted(self.runs.show(ws, self.current(ws, session)), 0, self.missing(ws, session.run))
-
     def on_tick(self, request: gr.Request):
         """A cheap number, and nothing else: each output of a handler, skipped or not, has Gradio build its component anew (1 to 2 ms)."""
         version = index.of(self.context.workspace(request)).glance()
         return f"{version}/{int(time.time() // 15)}"  # the memory in the strip is looked at now and then
 
-    def on_version(self, version, seen, session, request: gr.Request):
-        """Redraws when the number is another one."""
+    def on_version(self, version, seen, session, view, request: gr.Request):
+        """Redraw when the number is another one. The Runs page only while it is open, and its table only when it is another than the one that
+        was sent: a run came, went or changed its state."""
         ws, s = self.context.workspace(request), Session.read(session)
-        return [*self.view(ws, s, version, seen), *self.land(ws, s)]
+        had, shape = (seen or "").partition("#")[2], all_runs(ws, glance=True).shape
+        out = dict(zip((self.strip, self.home.last), self.head(ws), strict=True)) | self.land(ws, s)
+        if s.tab != "runs":
+            return out | {self.seen: f"{version}#{had}"}
+        return out | {self.seen: f"{version}#{shape}"} | self.runs.show(ws, s.runs, view, str(request.session_hash), redrawn=shape != had)
 
-    def land(self, ws, s: Session) -> list:
-        """Session, tab and first question of the chat, when the demo this browser started is done."""
+    def land(self, ws, s: Session) -> dict:
+        """To the chat, with its first question, when the demo that this browser started is done."""
         run = find(ws, s.demo)
         if run is None or run.live:
-            return [gr.skip()] * 3
+            return {}
         if run.state != "finished":
-            return [s.with_(demo=None), gr.skip(), gr.skip()]
+            return {self.session: s.with_(demo=None)}
         ask = json.dumps({"who": run.id, "text": first_question(ws, run.id)})
-        return [s.with_(tab="chat", chat=run.id, run=run.id, demo=None), gr.Tabs(selected="chat"), ask]
-
-    def view(self, ws, s: Session, version: str, seen: str) -> list:
-        """Strip, version, last runs, lists and the live view. Those of the Runs page only while it is open, and its lists only when
-        they are others than those that were sent: a run came, went or changed its state."""
-        head, had, id = self.head(ws), (seen or "").partition("#")[2], self.current(ws, s)
-        shape = all_runs(ws, glance=True).shape if s.tab == "runs" else had
-        lists = self.runs.listed(ws, id) if shape != had else [gr.skip()] * len(self.runs.lists)
-        live = self.live(ws, s) if s.tab == "runs" else [gr.skip()] * len(self.runs.live)
-        return [head[0], f"{version}#{shape}", head[1], *lists, *live]
+        kept = s.with_(tab="chat", chat=run.id, runs=run.id, run=run.id, demo=None)
+        return {self.session: kept, self.tabs: gr.Tabs(selected="chat"), self.chat.ask_now: ask}
 
     def head(self, ws) -> list:
         """What every tab shows or the Home page begins with: strip and last runs."""

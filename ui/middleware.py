@@ -9,16 +9,19 @@ ReplyGuard    headers of every answer: what the page may load and who may frame 
 
 import re
 from collections.abc import Iterable
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from gradio.routes import App, ORJSONResponse
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ui import attempts, routes
 
+STATIC = Path(__file__).parent / "static"
+PARTS = frozenset(file.name for file in STATIC.iterdir())
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 FRAMES_OF_A_SPACE = ("https://huggingface.co", "https://*.huggingface.co", "https://*.hf.space")
 # Gradio's page needs inline scripts and styles, and evaluates the small scripts of its events; everything comes from here.
@@ -36,12 +39,20 @@ class GuardedApp(App):
     def __init__(self, guards: list[Middleware]):
         self.guards = guards
         super().__init__(default_response_class=ORJSONResponse, openapi_url=None)
+        self.get("/parts/{name}", include_in_schema=False)(part)  # before Gradio's routes, which take any other address
 
     def build_middleware_stack(self) -> ASGIApp:
         app = super().build_middleware_stack()
         for layer in reversed(self.guards):
             app = layer.cls(app, *layer.args, **layer.kwargs)
         return app
+
+
+def part(name: str) -> Response:
+    """Return one of our own scripts and styles (ui/static); browsers ask whether it has changed, and keep it."""
+    if name not in PARTS:
+        return PlainTextResponse("There is no such part of the page.\n", 404)
+    return FileResponse(STATIC / name, headers={"Cache-Control": "no-cache"})
 
 
 class HostGuard:

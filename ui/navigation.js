@@ -16,7 +16,7 @@
   };
   const address = screen => {
     const page = PAGES[open], id = page.field && screen[page.field];
-    return base + page.path + (id ? "?" + page.key + "=" + encodeURIComponent(id).replaceAll("%40", "@") : "");
+    return base + page.path + (id ? "?" + page.key + "=" + encodeURIComponent(id).replaceAll("%40", "@").replaceAll("%2C", ",") : "");
   };
   const guest = () => new URLSearchParams(location.search).has("label");  // a link to a label project has an address of its own
   const keep = screen => {
@@ -30,9 +30,11 @@
   const arrive = screen => {
     if (guest()) return screen;
     const name = here(), page = PAGES[name], id = page.key && new URLSearchParams(location.search).get(page.key);
-    return {...(screen || {}), tab: name, ...(id ? {[page.field]: id} : {})};
+    const named = id ? {[page.field]: id, ...(page.also && !id.includes(",") ? {[page.also]: id} : {})} : page.listed ? {[page.field]: null} : {};
+    return {...(screen || {}), tab: name, ...named};
   };
   window.tunesmith = Object.assign(window.tunesmith || {}, {
+    base,
     keep,
     arrive: screen => { arrived = true; open = here(); return arrive(screen); },
     // Back and Forward: the tabs tell that they have changed before the new screen is theirs to read
@@ -55,21 +57,32 @@
   document.addEventListener("click", e => {
     const link = e.target.closest && e.target.closest("a[data-page]");
     if (!link || e.ctrlKey || e.metaKey || e.shiftKey || e.button) return;
-    if (link.closest("#pages")) {
+    if (link.closest("#pages") && !PAGES[link.dataset.page].listed) {
       if (press("ts-go-" + link.dataset.page)) { e.preventDefault(); mark(link.dataset.page); fold(); }
     } else if (document.getElementById("ts-travel")) {  // to an object of a page
       e.preventDefault();
-      history.pushState(null, "", new URL(link.getAttribute("href"), location.origin + base));
+      const to = new URL(link.getAttribute("href"), location.origin + base);
+      if (to.href !== location.href) history.pushState(null, "", to);
       window.scrollTo(0, 0);
+      if (link.closest("#pages")) fold();
       follow();
     }
   });
   // a button within drawn HTML tells its value to a hidden text field, whose handler acts; the number makes each press another value
-  let presses = 0;
+  let presses = 0, pressed = null;
+  new MutationObserver(() => {  // what was pressed is drawn anew: whoever uses the keyboard goes on where they were
+    if (!pressed || pressed.isConnected) return;
+    const {act, value} = pressed.dataset;
+    pressed = null;
+    const again = [...document.querySelectorAll(`[data-act="${act}"]`)].find(b => b.dataset.value === value);
+    if (again && document.activeElement === document.body) again.focus();
+  }).observe(document, {subtree: true, childList: true});
   document.addEventListener("click", e => {
     const button = e.target.closest && e.target.closest("[data-act]"), field = button && document.querySelector(`#act-${button.dataset.act} :is(textarea, input)`);
     if (!field) return;
     field.value = JSON.stringify([button.dataset.value, ++presses]);
+    pressed = button === document.activeElement && button;
+    if (button.role === "checkbox") button.setAttribute("aria-checked", button.getAttribute("aria-checked") !== "true");  // the server follows
     field.dispatchEvent(new Event("input", {bubbles: true}));
   });
   window.addEventListener("popstate", follow);

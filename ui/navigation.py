@@ -17,19 +17,21 @@ from ui.text import text
 
 
 class Address(NamedTuple):
-    """`path`: the last part of the address; `key` of the query names the page's object, kept as `field` of Session. Its title is the text
-    `page-NAME`."""
+    """`path`: the last part of the address; `key` of the query names the page's object, kept as `field` of Session (and as `also`, a single
+    one). `listed`: without an object the page lists all of them. Its title is the text `page-NAME`."""
 
     path: str
     key: str = ""
     field: str = ""
+    also: str = ""
+    listed: bool = False
 
 
 PAGES = {  # in the order of the work
     "home": Address(""),
     "data": Address("data", "dataset", "data"),
     "train": Address("train", "dataset", "data"),
-    "runs": Address("runs", "run", "run"),
+    "runs": Address("runs", "run", "runs", also="run", listed=True),
     "chat": Address("chat", "model", "chat"),
     "label": Address("label", "project", "label"),
     "export": Address("export", "run", "run"),

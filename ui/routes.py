@@ -31,6 +31,7 @@ ROUTES = (
     Route("/logout", "GET", "login", "Ends the logins."),
     Route("/config", "GET", "login", "What the page is made of; the browser and gradio_client read it first."),
     Route("/config/", "GET", "login", "The same."),
+    Route("/parts/{name}", "GET", "open", "Our own scripts and styles: the charts. A list of files; no other is sent."),
     Route("/assets/{path:path}", "GET", "open", "Gradio's scripts and styles."),
     Route("/static/{path:path}", "GET", "open", "Gradio's icons and fonts."),
     Route("/svelte/{path:path}", "GET", "closed", "Parts for custom components; this page has none."),

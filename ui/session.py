@@ -151,7 +151,8 @@ class Session:
 
     tab: str = "home"
     data: str | None = None
-    run: str | None = None
+    runs: str | None = None  # what the Runs page shows: a run, several that are compared (ids with commas), or nothing: all
+    run: str | None = None  # the run that was looked at last: Chat and Export begin with it
     chat: str | None = None
     demo: str | None = None  # a demo under way, which lands in the chat
     label: str | None = None  # the label project

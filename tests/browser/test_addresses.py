@@ -79,17 +79,28 @@ def test_a_run_and_a_dataset_are_addressed_and_back_leads_from_one_to_the_other(
     ids = [house.lora, house.full]
     page.goto(f"{app.url}/runs?run={ids[0]}")
     expect(page.locator("#progress")).to_contain_text(runs.get(ws, ids[0]).name, timeout=LONG)
-    page.locator("#run input").first.click()
-    page.get_by_role("option", name=re.compile("^" + re.escape(runs.get(ws, ids[1]).name))).first.click()
+    page.locator("#all-runs a").click()
+    at(page, "Runs", "/runs")
+    page.locator("#runs-table").get_by_role("link", name=runs.get(ws, ids[1]).name, exact=True).click()
     expect(page).to_have_url(re.compile(f"run={ids[1]}$"), timeout=LONG)
     expect(page.locator("#progress")).to_contain_text(runs.get(ws, ids[1]).name, timeout=LONG)
+    page.go_back()
+    at(page, "Runs", "/runs")
+    expect(page.locator("#runs-table")).to_be_visible(timeout=LONG)
     page.go_back()
     at(page, "Runs", f"/runs?run={ids[0]}")
     expect(page.locator("#progress")).to_contain_text(runs.get(ws, ids[0]).name, timeout=LONG)
     page.go_forward()
+    page.go_forward()
     expect(page.locator("#progress")).to_contain_text(runs.get(ws, ids[1]).name, timeout=LONG)
     page.reload()
     expect(page.locator("#progress")).to_contain_text(runs.get(ws, ids[1]).name, timeout=LONG)
+    page.goto(f"{app.url}/runs?run={ids[0]},{ids[1]}")
+    for id in ids:
+        expect(page.locator("#compared-runs")).to_contain_text(runs.get(ws, id).name, timeout=LONG)
+    go(page, "Runs")
+    at(page, "Runs", "/runs")
+    expect(page.locator("#runs-table")).to_be_visible(timeout=LONG)
     page.goto(f"{app.url}/data?dataset=others@1")
     expect(page.locator("#data-summary")).to_contain_text("others", timeout=LONG)
 
@@ -97,7 +108,7 @@ def test_a_run_and_a_dataset_are_addressed_and_back_leads_from_one_to_the_other(
 @pytest.mark.parametrize(
     ("address", "where"),
     [
-        ("runs?run=gone-long-ago", "#progress"),
+        ("runs?run=gone-long-ago", "#runs-notice"),
         ("data?dataset=gone@1", "#data-notice"),
         ("chat?model=gone", "#tabs"),
         ("export?run=gone", "#tabs"),
@@ -108,7 +119,7 @@ def test_what_is_not_here_is_said_and_another_is_shown(filled, page, address, wh
     page.goto(f"{app.url}/{address}")
     expect(page.locator(where)).to_contain_text(re.compile("There is no (run|dataset) gone.* here"), timeout=LONG)
     page.goto(f"{app.url}/runs?run=%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E")
-    expect(page.locator("#progress")).to_contain_text("There is no run <img src=x onerror=alert(1)> here", timeout=LONG)
+    expect(page.locator("#runs-notice")).to_contain_text("There is no run <img src=x onerror=alert(1)> here", timeout=LONG)
 
 
 def test_an_address_is_stronger_than_where_the_last_visit_ended(filled, page):

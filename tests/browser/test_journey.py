@@ -65,7 +65,7 @@ def test_upload_train_reload_restart_chat(tmp_path, browser):
             page.reload()
             expect(page.locator("#progress")).to_contain_text(re.compile(r"step [1-9]"), timeout=LONG)
             assert points(page) >= before
-            expect(page.locator("#chart-loss svg, #chart-loss canvas").first).to_be_visible(timeout=LONG)
+            expect(page.locator("#overview-loss canvas").first).to_be_visible(timeout=LONG)
             page.close()
         # the browser and the page's process are gone; the run goes on, and a new page finds it
         with running(home, port=port) as app:
@@ -73,8 +73,9 @@ def test_upload_train_reload_restart_chat(tmp_path, browser):
             page.goto(app.url)
             expect(page.locator("#last-runs")).to_contain_text("sailors", timeout=LONG)
             go(page, "Runs")
+            page.locator("#runs-table").get_by_role("link", name=re.compile("sailors")).click()
             expect(page.locator("#progress")).to_contain_text("Completed", timeout=LONG)
-            expect(page.locator("#progress")).to_contain_text("Validation loss")
+            expect(page.locator("#overview")).to_contain_text("Validation loss")
             page.click("#talk-to-run")
             page.fill("#message textarea", "What sound does a cow make?")
             page.click(SEND)

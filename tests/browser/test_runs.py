@@ -1,7 +1,8 @@
-"""What a person does with runs in the page: name, compare, use again, stop, resume, delete."""
+"""What a person does with runs in the page: find, open, name, compare, use again, stop, resume, delete; and the charts they look at."""
 
 import re
 import shutil
+from contextlib import closing
 
 import pytest
 from playwright.sync_api import expect
@@ -27,28 +28,51 @@ def choose(page, where: str, option: str) -> None:
     page.get_by_role("option", name=re.compile(option)).first.click()
 
 
-def test_the_runs_tab(filled, browser):
+def tick(page, name: str) -> None:
+    page.locator("#runs-table").get_by_role("checkbox", name=f"Select {name}", exact=True).click()
+
+
+def open_run(page, name: str) -> None:
+    page.locator("#runs-table").get_by_role("link", name=name, exact=True).click()
+    expect(page.locator("#progress h2")).to_have_text(name, timeout=LONG)
+
+
+def run_tab(page, name: str) -> None:
+    page.locator("#run-tabs").get_by_role("tab", name=name, exact=True).click()
+
+
+def test_the_runs_page(filled, browser):
     app, ws, house = filled
     before = {r.id for r in runs.listing(ws)}
     page = browser.new_page(viewport={"width": 1280, "height": 1000})
     page.goto(app.url)
     go(page, "Runs")
-    expect(page.locator("#runs-table")).to_contain_text("whole", timeout=LONG)
-    choose(page, "#run", "^tuned")
-    expect(page.locator("#progress")).to_contain_text(re.compile("tuned.*Completed", re.S), timeout=LONG)  # not the one shown before
+    open_run(page, "tuned")
+    expect(page.locator("#progress")).to_contain_text("Completed", timeout=LONG)
     page.get_by_text("Name, notes, delete").click()
     expect(page.locator("#rename textarea, #rename input")).to_have_value("tuned", timeout=LONG)
     page.fill("#rename textarea, #rename input", "My <b>first</b>")
     page.get_by_label("Notes").fill("rank 8")
     page.click("#keep-name")
-    expect(page.locator("#runs-table")).to_contain_text("My <b>first</b>", timeout=LONG)
+    expect(page.locator("#progress h2")).to_have_text("My <b>first</b>", timeout=LONG)
     assert runs.get(ws, house.lora).notes == "rank 8" and (runs.get(ws, house.lora).path).name == house.lora
-    for name in ("first", "whole"):
-        choose(page, "#compare", name)
-    expect(page.locator("#overlay svg").first).to_be_visible(timeout=LONG)
+    run_tab(page, "Config")
+    choose(page, "#other-run", "^whole")
+    expect(page.locator("#run-differences")).to_contain_text("Method", timeout=LONG)
+    page.locator("#all-runs a").click()
+    expect(page.locator("#compare")).to_be_disabled(timeout=LONG)
+    tick(page, "My <b>first</b>")
+    page.locator("#runs-query").locator("input, textarea").fill("no such run")
+    expect(page.locator("#runs-table")).to_contain_text("No run has", timeout=LONG)
+    page.locator("#runs-query").locator("input, textarea").fill("whole")
+    tick(page, "whole")  # what was ticked before the search still is
+    expect(page.locator("#runs-ticked")).to_contain_text("2 runs selected", timeout=LONG)
+    page.click("#compare")
+    expect(page.locator("#overlay canvas").first).to_be_visible(timeout=LONG)
+    expect(page.locator("#overlay")).to_contain_text("My <b>first</b>: training")
     expect(page.locator("#differences")).to_contain_text("Method", timeout=LONG)
     assert "Seed" not in page.inner_text("#differences"), "only what differs"
-    page.keyboard.press("Escape")
+    page.locator("#compared-runs").get_by_role("link", name="My <b>first</b>").click()
     page.click("#reuse-run")
     expect(here(page)).to_have_text("Train", timeout=LONG)
     train_step(page, "settings", "effort")
@@ -67,10 +91,102 @@ def test_the_runs_tab(filled, browser):
     expect(page.locator("#progress")).to_contain_text("Running", timeout=LONG)
     page.click("#stop-run")
     expect(page.locator("#progress")).to_contain_text("Stopped as requested", timeout=LONG)
+    page.get_by_text("Name, notes, delete").click()
     page.click("#delete-run")
     expect(page.get_by_text("tick the box first")).to_be_visible(timeout=LONG)
     page.get_by_label("Yes, delete this run").check()
     page.click("#delete-run")
-    expect(page.locator("#runs-table")).not_to_contain_text("long one", timeout=LONG)
+    expect(page.locator("#runs-table")).to_contain_text("whole", timeout=LONG)
+    expect(page.locator("#runs-table")).not_to_contain_text("long one")
     assert {r.id for r in runs.listing(ws)} == before
+    page.close()
+
+
+def legend(page, name: str):
+    """The value that the legend of the loss chart shows."""
+    return page.locator("#chart-loss .ts-key", has_text=name).locator("output")
+
+
+def test_charts_show_values_zoom_and_grow_without_being_drawn_anew(filled, browser):
+    app, ws, house = filled
+    live = shutil.copytree(ws.runs / house.lora, ws.runs / "live")
+    with closing(runs.metrics_db(live)) as db:
+        db.execute("DELETE FROM metrics")
+        for step in range(1, 1001):
+            runs.write_metrics(
+                db,
+                step,
+                {"loss": 1 + 10 / step, "learning_rate": 1e-3, "grad_norm": 1.0, "epoch": step / 100, "elapsed_seconds": 2.0 * step},
+            )
+        runs.write_metrics(db, 1000, {"eval_loss": 1.25})
+    page = browser.new_page(viewport={"width": 1280, "height": 1000})
+    page.goto(f"{app.url}/runs?run=live")
+    run_tab(page, "Charts")
+    expect(legend(page, "validation")).to_have_text("1.25", timeout=LONG)
+    assert page.locator("#charts figure").evaluate_all("all => all.map(f => f.id)")[:2] == ["chart-loss", "chart-learning-rate"]
+    assert "validation 1.25" in page.locator("#chart-loss .ts-canvas").get_attribute("aria-label")
+    plot = page.locator("#chart-loss .u-over").bounding_box()
+    page.mouse.move(plot["x"] + plot["width"] / 2, plot["y"] + 50)
+    expect(page.locator("#chart-loss .ts-at")).to_have_text(re.compile(r"Step (49|50)\d"))
+    expect(page.locator("#chart-learning-rate .ts-at")).to_have_text(re.compile(r"Step (49|50)\d"))
+    page.mouse.down()
+    page.mouse.move(plot["x"] + plot["width"] * 0.75, plot["y"] + 50)
+    page.mouse.up()
+    reset = page.get_by_role("button", name="Reset zoom").locator("visible=true")
+    expect(reset).to_be_visible()
+    shown = "() => { const s = [...tunesmith.charts].find(([r]) => r.dataset.of === 'charts-of' && !r.dataset.only)[1].charts[0].plot.scales.x; return [s.min, s.max]; }"
+    zoomed = page.evaluate(shown)
+    assert 480 < zoomed[0] < 520 and 730 < zoomed[1] < 770
+    page.locator("#chart-loss canvas").evaluate("canvas => { canvas.dataset.same = 'yes'; }")
+    with closing(runs.metrics_db(live)) as db:
+        runs.write_metrics(db, 1001, {"loss": 7.5, "epoch": 10.01, "elapsed_seconds": 2002.0})
+        runs.write_metrics(db, 1001, {"eval_loss": 2.5})
+    runs.write_status(live, state="finished", progress={"step": 1001, "steps": 1001})
+    page.mouse.move(5, 5)
+    expect(legend(page, "validation")).to_have_text("2.5", timeout=LONG)
+    assert page.locator("#chart-loss canvas").get_attribute("data-same") == "yes", "the chart is the same, and was added to"
+    assert page.evaluate(shown) == zoomed, "the zoom stays"
+    reset.click()
+    assert page.evaluate(shown)[1] == 1001
+    page.get_by_label("X axis").locator("visible=true").select_option("time")
+    assert page.evaluate(shown)[1] == pytest.approx(2002)
+    page.locator("#chart-loss .ts-key", has_text="training").click()
+    expect(page.locator("#chart-loss .ts-key", has_text="training")).to_have_attribute("aria-pressed", "false")
+    with page.expect_download() as taken:
+        page.get_by_role("button", name="CSV: Loss").locator("visible=true").click()
+    lines = taken.value.path().read_text().splitlines()
+    assert lines[0].startswith("Time,training,") and len(lines) == 1002 and lines[1].startswith("2,11,")
+    with page.expect_download() as taken:
+        page.get_by_role("button", name="PNG: Loss").locator("visible=true").click()
+    assert taken.value.path().read_bytes()[:4] == b"\x89PNG"
+    page.close()
+
+
+def test_a_table_keeps_its_shape_with_long_names_on_every_screen(filled, browser):
+    app, ws, house = filled
+    runs.describe(ws, house.lora, name="a very long name of a run, " * 3)
+    for width in (1440, 390):
+        page = browser.new_page(viewport={"width": width, "height": 900})
+        page.goto(app.url + "/runs")
+        link = page.locator("#runs-table").get_by_role("link", name=re.compile("a very long name"))
+        expect(link).to_be_visible(timeout=LONG)
+        assert link.evaluate("a => a.scrollWidth > a.clientWidth && getComputedStyle(a).textOverflow === 'ellipsis'")
+        assert link.get_attribute("title").startswith("a very long name of a run, a very")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        for state in page.locator("#runs-table .ts-state").all():
+            assert state.bounding_box()["height"] < 30, "a state stays in one line"
+        page.close()
+
+
+def test_a_blind_test_of_two_runs_in_one_click(filled, browser):
+    app, ws, house = filled
+    page = browser.new_page(viewport={"width": 1280, "height": 1000})
+    page.goto(app.url + "/runs")
+    for name in ("tuned", "whole"):
+        tick(page, name)
+    page.click("#blind")
+    expect(here(page)).to_have_text("Label", timeout=LONG)
+    expect(page.locator("#label-project input")).to_have_value(re.compile("tuned / whole|whole / tuned"), timeout=LONG)
+    expect(page.locator("#pairs-writing")).to_contain_text(re.compile(r"answers|pairs added|Loading", re.I), timeout=LONG)
+    expect(page.locator("#pairs-write")).to_be_visible(timeout=LONG)  # the form comes back when the models are done
     page.close()

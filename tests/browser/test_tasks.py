@@ -24,7 +24,7 @@ def test_a_classifier_from_the_sample_to_its_bars(app, browser):
     chosen(page, "epochs", "2")
     page.click("#start-training")
     expect(page.locator("#progress")).to_contain_text("Completed", timeout=2 * LONG)
-    expect(page.locator("#progress")).to_contain_text(re.compile(r"accuracy 0\.\d+ \(0\.\d+ before\)|accuracy 1 "))
+    expect(page.locator("#overview")).to_contain_text(re.compile(r"accuracy 0\.\d+ \(0\.\d+ before\)|accuracy 1 "))
     expect(page.locator("#chart-quality svg").first).to_be_visible()
     page.click("#talk-to-run")
     page.locator("#task-examples button, #task-examples td").first.click()

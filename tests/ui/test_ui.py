@@ -9,7 +9,7 @@ from tuner.runs.run_status import RunStatus
 from tuner.settings import parsing, run_config
 from tuner.settings.run_config import Settings
 from ui import text
-from ui.components import charts, html
+from ui.components import html
 from ui.data_views import rows_view
 from ui.data_views.upload import UploadView
 from ui.run_views import overview
@@ -119,40 +119,6 @@ def test_guests_are_apart_and_the_password_opens_one_visit(tmp_path):
     assert at_home.home.exists()
 
 
-def test_charts_keep_ends_and_gaps():
-    points = [(i, float(i)) for i in range(5000)]
-    thin = charts.thin(points)
-    assert len(thin) <= charts.MOST + 2 and thin[0] == points[0] and thin[-1] == points[-1]
-    spiky = [(i, 100.0 if i == 3333 else -50.0 if i == 4001 else float(i % 7)) for i in range(5000)]
-    kept = charts.thin(spiky)
-    assert (3333, 100.0) in kept and (4001, -50.0) in kept and len(kept) <= charts.MOST and kept == sorted(kept)
-    assert charts.thin(spiky[: charts.MOST]) == spiky[: charts.MOST] and charts.thin([]) == []
-    assert charts.smoothed([(1, 5.0)]) == [(1, pytest.approx(5.0))]
-    rows = [(1, "loss", 2.0), (2, "loss", None), (3, "loss", 1.0), (3, "eval_loss", 1.5), (3, "memory_bytes", 2e9)]
-    lines = charts.lines_of(rows, "loss")
-    assert [n for n, _, _ in lines] == ["training", "training, smoothed", "validation"] and lines[0][2] == [(1, 2.0), (3, 1.0)]
-    assert charts.lines_of(rows, "memory_bytes")[0][2] == [(3, 2.0)] and charts.lines_of([], "loss") == []
-
-
-@pytest.mark.parametrize("low, high", [(0, 1), (1.2145, 0.089), (5, 5), (0, 0), (1e-9, 3e-3), (-4, 1e6)])
-def test_ticks_are_round_and_span_the_data(low, high):
-    low, high = min(low, high), max(low, high)
-    found = charts.ticks(low, high, 5)
-    assert found[0] <= low + 1e-12 and found[-1] >= high - 1e-12 and 2 <= len(found) <= 8
-
-
-def test_a_chart_is_well_formed_and_says_its_last_value():
-    from xml.etree import ElementTree
-
-    html = charts.draw("loss", "", [(NASTY, charts.MAIN, [(1, 2.0), (2, 1.25)]), ("one", charts.HELD, [(2, 1.5)])])
-    figure = ElementTree.fromstring(html)
-    assert "1.25 at step 2" in html and "<img" not in html
-    points = figure.find(".//polyline").get("points").split()
-    assert len(points) == 2 and all(
-        0 <= float(p.split(",")[0]) <= charts.WIDTH and 0 <= float(p.split(",")[1]) <= charts.HEIGHT for p in points
-    )
-
-
 def test_every_state_of_a_run_has_its_sentence():
     assert set(runs.SENTENCES) == {*runs.LIVE, *runs.ENDED}
     assert all(text.text(f"runs-state-{state}") for state in runs.SENTENCES)
@@ -168,11 +134,7 @@ def test_a_loss_is_said_without_a_verdict(house, before, after, said):
     assert said in told and "not how good its own answers are" in told and "better" not in told
 
 
-def test_preferences_have_charts_of_their_own_and_settings_only_where_they_mean_something():
-    rows = [(s, k, float(s)) for s in (1, 2) for k in ("rewards/chosen", "eval_rewards/chosen", "rewards/rejected", "eval_length/written")]
-    lines = charts.lines_of(rows, "rewards")
-    assert [n for n, _, _ in lines] == ["chosen, training, smoothed", "rejected, training, smoothed", "chosen, validation"]
-    assert "dasharray" in lines[2][1] and charts.lines_of(rows, "length")[0][0] == "written by the model, validation"
+def test_settings_are_shown_only_where_they_mean_something():
     told = Settings(objective="preference", method="lora", preference_loss="sigmoid")
     assert form.matters("beta", told) and not form.matters("beta", told.replace(objective="chat"))
     assert not form.matters("label_smoothing", told) and form.matters("label_smoothing", told.replace(preference_loss="robust"))

@@ -126,7 +126,7 @@ def strip(device_name: str, free: int, total: int, live: list[runs.Run]) -> str:
 def _pill(run: runs.Run) -> str:
     """Return a run under way: its name, which is cut where there is no room, how far it is and how long it takes still."""
     p = run.progress
-    how_far = [units.percent(p.step / p.steps) if p.steps else text(f"home-state-{run.state}")]
+    how_far = [units.percent(p.step / p.steps) if p.steps else text(f"runs-state-{run.state}")]
     how_far += [time_left(p)] if p.steps and p.eta_seconds is not None else []
     return (
         f'<a class="ts-pill live" href="runs?run={escape(run.id)}" data-page="runs" title="{escape(run.name)}">'

@@ -1,5 +1,7 @@
 """The look: one accent colour, IBM Plex from Gradio's own package (OFL; nothing is fetched), light and dark, tabular figures, from 390 px on."""
 
+from pathlib import Path
+
 import gradio as gr
 
 WEIGHTS = (400, 700)  # the whole letters of the package; its 600 has a part of them, and browsers take 700 for it
@@ -177,12 +179,6 @@ html[data-train-step=dataset] .ts-step:not(#step-dataset), html[data-train-step=
 .ts-remedy { text-align: left !important; justify-content: flex-start !important; white-space: normal !important; }
 .ts-legend { display: flex; flex-wrap: wrap; gap: .2rem 1rem; margin: .4rem 0; font-size: .9rem; }
 .ts-legend i { display: inline-block; width: .75em; height: .75em; border-radius: 2px; margin-right: .35em; }
-.ts-charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(300px, 100%), 1fr)); gap: .8rem; }
-.ts-chart { margin: 0; border: 1px solid var(--border-color-primary); border-radius: .6rem; padding: .6rem .8rem; background: var(--background-fill-primary); }
-.ts-chart > svg { width: 100%; height: auto; display: block; margin: .3rem 0; }
-.ts-chart text { font-size: 11px; fill: var(--body-text-color-subdued); }
-.ts-chart .ts-grid { stroke: var(--border-color-primary); }
-.ts-chart .ts-legend svg { display: inline; vertical-align: middle; }
 .ts-card { border: 1px solid var(--border-color-primary); border-radius: .6rem; padding: .8rem 1rem; background: var(--background-fill-primary); }
 .ts-bad { border-left: 4px solid #d9480f; padding: .5rem .8rem; background: var(--background-fill-secondary); border-radius: .3rem; margin: .2rem 0; }
 .ts-good { border-left: 4px solid var(--primary-600); padding: .5rem .8rem; background: var(--background-fill-secondary); border-radius: .3rem; }
@@ -250,7 +246,9 @@ html[data-train-step=dataset] .ts-step:not(#step-dataset), html[data-train-step=
 .gradio-container .tab-container { max-width: 100%; overflow: hidden; }
 """
 # not part of CSS: Gradio puts its own container before each selector within @media, where these would find nothing
-HEAD = """<style>
+STYLES = "\n".join(file.read_text(encoding="utf-8") for file in sorted((Path(__file__).parents[1] / "styles").glob("*.css")))
+HEAD = (
+    """<style>
 @media (min-width: 900px) {
   .gradio-container.gradio-container { max-width: none !important; }
   .gradio-container > .main.fillable { max-width: 1512px !important; margin: 0 !important; padding: 16px 32px 16px 232px !important; }
@@ -263,5 +261,7 @@ HEAD = """<style>
 @media (max-width: 760px) { .ts-items { max-height: 13rem !important; } #library { min-width: 100% !important; } .ts-detail-head { flex-direction: column !important; gap: 8px !important; } }
 @media (max-width: 640px) { .gradio-container > .main, .gradio-container .fillable { padding: .5rem !important; } .ts-turn b { display: block; } }
 @media (prefers-reduced-motion: reduce) { * { animation: none !important; transition: none !important; } }
-</style>
 """
+    + STYLES
+    + "</style>\n"
+)

@@ -22,19 +22,24 @@ WATCHED = {"show_progress": "hidden", "concurrency_limit": 8}
 class GenerateView:
     def __init__(self, context: AppContext, project: gr.Dropdown):
         self.context, self.project = context, project
-        self._questions()
-        self._models()
+        self.told = gr.HTML(elem_id="pairs-writing", padding=False)
+        with gr.Column() as self.form:
+            self._questions()
+            self._models()
         with gr.Row():
             self.write = gr.Button(text("label-generate"), elem_id="pairs-write")
             self.again = gr.Button(text("label-resume"), visible=False, elem_id="pairs-resume")
             self.cancel = gr.Button(text("label-stop"), visible=False, elem_id="pairs-cancel")
-        self.told = gr.HTML(elem_id="pairs-writing", padding=False)
-        self.shown = [self.asked, self.one, self.two, self.again]
-        state = [self.told, self.cancel, self.again]
+        self.going = gr.Textbox(
+            visible="hidden", show_label=False, elem_classes=["ts-hidden"]
+        )  # PROJECT/GENERATION that was under way when this was opened
+        self.shown = [self.asked, self.one, self.two, self.again, self.going]
+        state = [self.told, self.cancel, self.again, self.form, self.write]
         form = [self.project, self.asked, self.typed, self.held, self.limit, self.most, self.one, self.two, self.warm_one, self.warm_two]
         self.writing = [
             self.write.click(self.on_write, form, state, **WATCHED),
             self.again.click(self.on_resume, self.project, state, **WATCHED),
+            self.going.change(self.on_going, self.going, state, **WATCHED),
         ]
         self.cancel.click(self.on_cancel, self.project, self.told, queue=False, show_progress="hidden")
 
@@ -73,13 +78,14 @@ class GenerateView:
         """The datasets `found` and the models there are, and whether a generation waits to be resumed."""
         asked = [(text("label-none"), ""), *((f"{d.name} · {d.kind}", d.ref) for d in found if d.kind in ASKED)]
         writers = writers_of(ws)
-        waits = [g for g in generate.unfinished(ws, project) if not generate.state(ws, project, g).running] if project else []
+        begun = {g: generate.state(ws, project, g).running for g in generate.unfinished(ws, project)} if project else {}
         first = next((v for _, v in writers if v not in (DATA, "starter")), "starter")
         return {
             self.asked: gr.update(choices=asked, value=asked[1][1] if len(asked) > 1 else ""),
             self.one: gr.update(choices=writers, value=first),
             self.two: gr.update(choices=writers, value=first + BASE if first + BASE in [v for _, v in writers] else first),
-            self.again: gr.update(visible=bool(waits)),
+            self.again: gr.update(visible=not all(begun.values())),
+            self.going: next((f"{project}/{id}" for id, running in begun.items() if running), ""),
         }
 
     def on_write(self, project, asked, typed, held, limit, most, one, two, warm_one, warm_two, request: gr.Request):
@@ -94,7 +100,7 @@ class GenerateView:
             wish = Request(writers, tuple((typed or "").splitlines()), asked or None, True if held and asked else None, int(limit or 50))
             id = generate.ask(ws, project, wish)
         except Exception as error:
-            yield html.trouble(error), gr.update(visible=False), gr.skip()
+            yield html.trouble(error), gr.update(visible=False), *[gr.skip()] * 3
             return
         yield from self.watch(ws, project, id)
 
@@ -104,16 +110,24 @@ class GenerateView:
             id = generate.unfinished(ws, project)[-1]
             generate.resume(ws, project, id)
         except Exception as error:
-            yield html.trouble(error), gr.update(visible=False), gr.skip()
+            yield html.trouble(error), gr.update(visible=False), *[gr.skip()] * 3
             return
         yield from self.watch(ws, project, id)
+
+    def on_going(self, going, request: gr.Request):
+        """Show how far a generation is that was begun elsewhere, or before this page was opened anew."""
+        project, _, id = (going or "").partition("/")
+        if not id:
+            yield [gr.skip()] * 5
+            return
+        yield from self.watch(self.context.workspace(request), project, id)
 
     def watch(self, ws, project: str, id: str):
         """Values for `state` until the models are done. The work goes on whether or not anybody looks."""
         while (now := generate.state(ws, project, id)).running:
-            yield going(now), gr.update(visible=True, interactive=True), gr.update(visible=False)
+            yield going(now), gr.update(visible=True, interactive=True), *[gr.update(visible=False)] * 3
             time.sleep(POLL)
-        yield ended(now), gr.update(visible=False), gr.update(visible=now.state != "done")
+        yield ended(now), gr.update(visible=False), gr.update(visible=now.state != "done"), *[gr.update(visible=True)] * 2
 
     def on_cancel(self, project, request: gr.Request):
         ws = self.context.workspace(request)

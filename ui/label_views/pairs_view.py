@@ -43,7 +43,7 @@ class PairsView:
         self.end = gr.Button(text("label-cancel"), visible=False, size="sm", elem_id="pairs-cancel-adding")
         self.job = gr.State(None)
         self.parts = [sample, data, self.gold, add, file, models]
-        self.shown = [self.data, *self.models.shown]
+        self.shown = [self.source, *self.parts, self.data, *self.models.shown]
         self._wire()
 
     def _wire(self) -> None:
@@ -61,12 +61,19 @@ class PairsView:
         """The choices there are, and whether something that was begun waits to be resumed."""
         found = store.listing(ws)
         pairs_ = [(f"{d.name} · {text('label-pairs', n=d.rows, shown=f'{d.rows:,}')}", d.ref) for d in found if d.kind == "preference"]
-        return {self.data: gr.update(choices=pairs_, value=pairs_[0][1] if pairs_ else None)} | self.models.show(ws, project, found)
+        models = self.models.show(ws, project, found)
+        # models that are writing are shown at it
+        sources = {self.source: "models"} | dict(zip(self.parts, self._parts("models"), strict=True)) if models[self.models.going] else {}
+        return {self.data: gr.update(choices=pairs_, value=pairs_[0][1] if pairs_ else None)} | models | sources
+
+    def _parts(self, source: str) -> list:
+        """Return the fields of a source alone."""
+        of = {"sample": (0,), "data": (1, 2, 3), "file": (2, 4), "models": (5,)}[source]
+        return [gr.update(visible=n in of) for n in range(len(self.parts))]
 
     def on_source(self, source) -> list:
         """The fields of the chosen source alone."""
-        of = {"sample": (0,), "data": (1, 2, 3), "file": (2, 4), "models": (5,)}[source]
-        return [*(gr.update(visible=n in of) for n in range(len(self.parts))), ""]
+        return [*self._parts(source), ""]
 
     def on_sample(self, project, request: gr.Request):
         yield from self.adding(request, project, lambda ws: pair_import.from_dataset(ws, project, sample_data.add(ws, "preferences").ref))

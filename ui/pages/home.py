@@ -3,20 +3,9 @@
 import gradio as gr
 
 from tuner import devices, runs
-from ui.components import html, machine, units
+from ui.components import html, machine, run_state, units
 from ui.session import AppContext
 from ui.text import text
-
-STATES = {  # of a run: (colour, icon)
-    "queued": ("quiet", "queued"),
-    "preparing": ("good", "running"),
-    "running": ("good", "running"),
-    "stopping": ("warning", "stopped"),
-    "finished": ("good", "good"),
-    "stopped": ("quiet", "stopped"),
-    "failed": ("bad", "bad"),
-    "interrupted": ("warning", "warning"),
-}
 
 
 class HomePage:
@@ -47,8 +36,7 @@ def last_runs(found: list[runs.Run]) -> str:
 
 def card(run: runs.Run) -> str:
     """Return one run: its name, state, validation loss, and where to go from here."""
-    name = html.escape(run.name)
-    facts = [html.state(STATES[run.state][0], text(f"home-state-{run.state}"), STATES[run.state][1])]
+    facts = [run_state.badge(run.state)]
     if run.best is not None:
         facts.append(f"<span>{html.escape(text('home-loss', shown=f'{run.best:.3f}'))}</span>")
     if run.live and (left := html.time_left(run.progress)):
@@ -59,7 +47,7 @@ def card(run: runs.Run) -> str:
     links = "".join(html.link(page, text(f"home-{page}"), query=query) for page, query in where)
     links = f'<p class="ts-links">{links}</p>' if links else ""
     return (
-        f'<article class="ts-card"><h3><a class="ts-name" href="runs?run={html.escape(run.id)}" data-page="runs" translate="no" title="{name}">{name}</a></h3>'
+        f'<article class="ts-card"><h3>{run_state.name_link(run)}</h3>'
         f'<p class="ts-name ts-quiet" translate="no">{html.escape(str(run.config.get("data", "")))}</p>'
         f'<p class="ts-facts">{"".join(facts)}</p>{links}</article>'
     )

@@ -249,7 +249,7 @@ class TrainPage:
         except Exception as error:
             yield [gr.skip(), gr.skip(), *ready, html.trouble(error)]
             return
-        yield [Session.read(session).with_(tab="runs", run=run.id), draft.next().as_json(), *ready, ""]
+        yield [Session.read(session).with_(tab="runs", runs=run.id, run=run.id), draft.next().as_json(), *ready, ""]
 
     def on_cancel(self):
         """The count goes on beside, and is there the next time."""

@@ -1,35 +1,80 @@
-"""All runs as lists: what is shown of them, made once for all sessions; in each visitor's language when it is sent."""
+"""All runs as a list: what is known of them, made once for all sessions; found, sorted and cut into pages for one visitor."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, fields, replace
 
 from tuner import runs
 from tuner.errors import NotFoundError
 from tuner.paths import Workspace
 from tuner.runs import index
-from ui.components import units
 from ui.text import text
 
 LAST = 5  # runs in the Home page
-HEAD = ("name", "state", "data", "model", "method", "loss", "time", "started", "notes")
-WIDTHS = ["240px", "120px", "160px", "220px", "100px", "120px", "90px", "140px", "240px"]
+PER_PAGE = 50  # rows of the table at a time: a browser draws them all
+COLUMNS = ("name", "state", "data", "model", "method", "loss", "time", "started")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A run in the table: `loss` is the best validation loss, `time` in seconds, `started` in UTC as it is kept."""
+
+    id: str
+    name: str
+    state: str
+    data: str
+    model: str
+    method: str
+    loss: float | None
+    time: float
+    started: str
+    notes: str
+
+    @property
+    def words(self) -> str:
+        """All that a filter looks at."""
+        return " ".join((self.name, self.id, self.data, self.model, self.method, self.notes)).casefold()
 
 
 @dataclass(frozen=True)
 class AllRuns:
-    """What the page shows of all runs, made once for all sessions. `shape` is another when the lists are to be sent again: not for each
-    step of a live run. `first` is the run to show to who chose none: one under way, else the newest."""
+    """What the page shows of all runs, newest first. `shape` is another when the list is to be sent again: not for each step of a live run."""
 
-    titles: list[tuple[str, str, str]]  # name, state, id
-    rows: list[list]  # as HEAD, unformatted
+    rows: list[Row]
     ids: frozenset[str]
     shape: str
     newest: list[runs.Run]
     live: list[runs.Run]
 
-    @property
-    def first(self) -> str | None:
-        return next((r.id for r in (*self.live, *self.newest)), None)
+
+@dataclass(frozen=True)
+class View:
+    """What a visitor sees of the list: the words looked for, the column sorted by, the page, the runs ticked."""
+
+    query: str = ""
+    sort: str = ""
+    down: bool = False
+    page: int = 0
+    picked: tuple[str, ...] = field(default=())
+
+    @classmethod
+    def read(cls, kept: dict | None) -> "View":
+        return cls(**{f.name: kept[f.name] for f in fields(cls) if f.name in (kept or {})})
+
+    def sorted_by(self, column: str) -> "View":
+        """Return the list sorted by a column: upwards, at a second press downwards, at a third as it was."""
+        if column not in COLUMNS:
+            return self
+        if column != self.sort:
+            return replace(self, sort=column, down=False, page=0)
+        return replace(self, down=True, page=0) if not self.down else replace(self, sort="", down=False, page=0)
+
+    def ticked(self, id: str) -> "View":
+        """Return the list with a run ticked, or no longer."""
+        left = tuple(p for p in self.picked if p != id)
+        return replace(self, picked=left if len(left) < len(self.picked) else (*self.picked, id))
+
+    def as_dict(self) -> dict:
+        return asdict(self)
 
 
 def all_runs(ws: Workspace, *, glance: bool = False) -> AllRuns:
@@ -37,58 +82,42 @@ def all_runs(ws: Workspace, *, glance: bool = False) -> AllRuns:
 
 
 def _all_runs(found: list[runs.Run]) -> AllRuns:
-    rows = [_row(r) for r in found]
-    still = [[r.id, *row[:5], *([] if r.live else row[5:7]), *row[7:]] for r, row in zip(found, rows, strict=True)]
+    rows, live = [_row(r) for r in found], [r for r in found if r.live]
+    going = {r.id for r in live}
+    still = [[r.id, r.name, r.state, r.data, r.notes, *([] if r.id in going else [r.loss, r.time])] for r in rows]
     shape = hashlib.sha256(repr(still).encode()).hexdigest()[:16]
-    titles, live = [(r.name, r.state, r.id) for r in found], [r for r in found if r.live]
-    return AllRuns(titles, rows, frozenset(r.id for r in found), shape, found[:LAST], live)
+    return AllRuns(rows, frozenset(r.id for r in found), shape, found[:LAST], live)
 
 
-def _row(r: runs.Run) -> list:
-    return [
-        r.name,
-        r.state,
-        str(r.config.get("data", "")),
-        r.brief["model"] or "",
-        r.brief["method"],
-        r.best,
-        r.progress.elapsed_seconds,
-        (r.about.get("created") or "")[:16].replace("T", " "),
-        r.notes[:80],
-    ]
+def _row(r: runs.Run) -> Row:
+    started = (r.about.get("created") or "")[:16].replace("T", " ")
+    data, model = str(r.config.get("data", "")), r.brief["model"] or ""
+    return Row(r.id, r.name, r.state, data, model, r.brief["method"], r.best, r.progress.elapsed_seconds, started, r.notes)
+
+
+def seen(found: AllRuns, view: View) -> list[Row]:
+    """Return the rows with all words of the query, in the order asked for; runs without a value come last either way."""
+    words = view.query.casefold().split()
+    rows = (
+        [r for r in found.rows if all(word in f"{r.words} {text(f'runs-state-{r.state}').casefold()}" for word in words)]
+        if words
+        else found.rows
+    )
+    if not view.sort:
+        return rows
+    known = [r for r in rows if getattr(r, view.sort) not in (None, "")]
+    value = lambda r: v.casefold() if isinstance(v := getattr(r, view.sort), str) else v  # noqa: E731
+    return sorted(known, key=value, reverse=view.down) + [r for r in rows if getattr(r, view.sort) in (None, "")]
 
 
 def find(ws: Workspace, id: str | None) -> runs.Run | None:
-    """The run, or None when there is none (any more): a page may know a run that another page deleted."""
+    """Return the run, or None when there is none (any more): a page may know a run that another page deleted."""
     try:
         return runs.get(ws, id) if id else None
     except NotFoundError:
         return None
 
 
-def by_name(ws: Workspace, row: list) -> str | None:
-    """The run that a row of the table shows; names may repeat, name and start together rarely do."""
-    same = [r for r in runs.listing(ws) if r.name == row[0]]
-    exact = [r for r in same if (r.about.get("created") or "")[:16].replace("T", " ") in row]
-    return (exact or same)[0].id if same else None
-
-
 def options(found: AllRuns) -> list[tuple[str, str]]:
     """Return (title, id) of all runs for a dropdown."""
-    return [(f"{name} · {text(f'runs-state-{state}')}", id) for name, state, id in found.titles]
-
-
-def table(found: AllRuns) -> dict:
-    """Return the value of the table of all runs."""
-    words = {state: text(f"runs-state-{state}") for state in runs.SENTENCES}
-
-    def shown(row: list) -> list[str]:
-        name, state, data, model, method, loss, seconds, *rest = row
-        figures = ["" if loss is None else units.decimal(loss), units.duration(seconds) if seconds else ""]
-        return [name, words[state], data, model, method, *figures, *rest]
-
-    return {"headers": headers(), "data": [shown(row) for row in found.rows]}
-
-
-def headers() -> list[str]:
-    return [text(f"runs-head-{name}") for name in HEAD]
+    return [(f"{r.name} · {text(f'runs-state-{r.state}')}", r.id) for r in found.rows]

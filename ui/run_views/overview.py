@@ -6,28 +6,38 @@ from tuner import runs
 from tuner.planning.memory import calibration
 from tuner.runs import run_warnings
 from tuner.settings import objectives
-from ui.components import html, units
+from ui.components import html, run_state, units
 from ui.text import term, text
-
-KINDS = {"finished": "good", "failed": "bad", "interrupted": "bad", "stopped": "warning"}  # of states; the others go on
 
 
 def card(run: runs.Run) -> str:
-    """Return the overview of a run (HTML)."""
+    """Return all that is said of a run (HTML)."""
+    return head(run) + body(run)
+
+
+def head(run: runs.Run) -> str:
+    """Return the name of a run, its state, and how far it is (HTML)."""
     p = run.progress
-    share = p.step / p.steps if p.steps else 0.0
-    name = f'<b class="ts-name" translate="no" title="{escape(run.name)}">{escape(run.name)}</b>'
-    head = f'<div class="ts-run-head">{name}{state(run)}</div>'
-    lines = "".join(f"<p>{line}</p>" for line in (*position(run), *verdict(run), *judged(run), *used(run)))
-    return f'<div class="ts-card">{head}{html.bar(share)}{lines}{warnings(run)}</div>'
+    name = f'<h2 class="ts-name" translate="no" title="{escape(run.name)}">{escape(run.name)}</h2>'
+    bar = html.bar(p.step / p.steps if p.steps else 0.0) if run.live else ""
+    lines = "".join(f'<p class="ts-quiet">{line}</p>' for line in position(run))
+    return f'<div class="ts-run-head">{name}{run_state.badge(run.state)}</div>{reason(run)}{bar}{lines}'
 
 
-def state(run: runs.Run) -> str:
-    """Return the state of a run as icon, word and colour, with its sentence (HTML)."""
-    word = text(f"runs-state-{run.state}")
-    said = escape(run.status.reason) if run.status.reason else escape(term("state", run.state, "info"))
-    lang = ' lang="en"' if run.status.reason else ""
-    return f'{html.state(KINDS.get(run.state, "quiet"), word)} <span class="ts-quiet"{lang}>{said}</span>'
+def body(run: runs.Run) -> str:
+    """Return what was measured, and the warnings (HTML)."""
+    lines = "".join(f"<p>{line}</p>" for line in (*verdict(run), *judged(run), *used(run)))
+    measured = f'<div class="ts-card">{lines}</div>' if lines else ""
+    if not measured and run.live:
+        measured = f'<p class="ts-quiet">{escape(text("runs-not-measured"))}</p>'
+    return measured + warnings(run)
+
+
+def reason(run: runs.Run) -> str:
+    """Return why a run is in its state, where the state alone does not say it (HTML)."""
+    if run.status.reason:
+        return f'<p lang="en">{escape(run.status.reason)}</p>'
+    return "" if run.state in ("finished", "running") else f"<p>{escape(term('state', run.state, 'info'))}</p>"
 
 
 def position(run: runs.Run) -> list[str]:
@@ -37,7 +47,7 @@ def position(run: runs.Run) -> list[str]:
         names = {"step": units.count(p.step), "steps": units.count(p.steps), "share": units.percent(p.step / p.steps)}
         parts.append(text("runs-step", **names, epoch=units.decimal(p.epoch, 3)))
     if p.elapsed_seconds:
-        parts.append(text("runs-elapsed", time=units.duration(p.elapsed_seconds)))
+        parts.append(text("runs-elapsed" if run.live else "runs-took", time=units.duration(p.elapsed_seconds)))
     if run.live and (left := html.time_left(p)):
         parts.append(left)
     return [escape(" · ".join(parts))] if parts else []

@@ -152,6 +152,7 @@ class Report(TrainerCallback):
             values["tokens_per_second"] = (self.tokens - self.tokens_logged) / spent
         self.tokens_logged, self.logged_at, self.paused = self.tokens, now, 0.0
         values["memory_bytes"] = self.r.memory_bytes()
+        values["epoch"], values["elapsed_seconds"] = state.epoch or 0.0, self.before + now - self.began  # the other axes of a chart
         self.peak = max(self.peak, int(values["memory_bytes"]))
         self.r.metrics(state.global_step, values)
         if "loss" in values and not math.isfinite(values["loss"]):

@@ -16,14 +16,6 @@ home-recent = Letzte Läufe
 home-loss = Validierungsverlust { $shown }
 home-chat = Chat
 home-export = Export
-home-state-queued = In der Warteschlange
-home-state-preparing = In Vorbereitung
-home-state-running = Läuft
-home-state-stopping = Wird angehalten
-home-state-finished = Abgeschlossen
-home-state-stopped = Angehalten
-home-state-failed = Fehlgeschlagen
-home-state-interrupted = Unerwartet beendet
 
 home-machine-title = Was dieser Computer trainieren kann
 home-machine = Modelle mit bis zu { $size } Parametern mit { $method }.

@@ -16,14 +16,6 @@ home-recent = Recent runs
 home-loss = validation loss { $shown }
 home-chat = Chat
 home-export = Export
-home-state-queued = Queued
-home-state-preparing = Preparing
-home-state-running = Running
-home-state-stopping = Stopping
-home-state-finished = Completed
-home-state-stopped = Stopped
-home-state-failed = Failed
-home-state-interrupted = Stopped unexpectedly
 
 home-machine-title = What this machine can fine-tune
 home-machine = Models of up to { $size } parameters with { $method }.

@@ -1,0 +1,28 @@
+"""The state of a run as icon, word and colour, wherever a run is named."""
+
+from tuner import runs
+from ui.components import html
+from ui.text import text
+
+STATES = {  # (colour, icon)
+    "queued": ("quiet", "queued"),
+    "preparing": ("good", "running"),
+    "running": ("good", "running"),
+    "stopping": ("warning", "stopped"),
+    "finished": ("good", "good"),
+    "stopped": ("quiet", "stopped"),
+    "failed": ("bad", "bad"),
+    "interrupted": ("warning", "warning"),
+}
+
+
+def badge(state: str) -> str:
+    """Return a state as icon, word and colour (HTML)."""
+    colour, sign = STATES[state]
+    return html.state(colour, text(f"runs-state-{state}"), sign)
+
+
+def name_link(run: runs.Run) -> str:
+    """Return the name of a run as a link to its page; cut where there is no room, whole when it is pointed at (HTML)."""
+    name = html.escape(run.name)
+    return f'<a class="ts-name" href="runs?run={html.escape(run.id)}" data-page="runs" translate="no" title="{name}">{name}</a>'

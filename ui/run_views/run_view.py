@@ -1,0 +1,128 @@
+"""The page of one run: its head with what can be done with it, and tabs: Overview, Charts, Config, Log."""
+
+import gradio as gr
+
+from tuner import runs
+from tuner.jobs import run_queue
+from tuner.paths import Workspace
+from ui.components import charts, dropdowns, html
+from ui.run_views import compare, config, listing, overview
+from ui.run_views.listing import all_runs, find
+from ui.session import AppContext
+from ui.text import text
+
+TABS = ("overview", "charts", "config", "log")
+RESUMABLE = ("stopped", "failed", "interrupted")
+QUICK = {"queue": False, "show_progress": "hidden"}
+
+
+class RunView:
+    def __init__(self, context: AppContext):
+        self.context = context
+        self.id = gr.Textbox(visible="hidden", show_label=False, elem_classes=["ts-hidden"])  # the run whose page is drawn
+        self.head = gr.HTML(elem_id="progress", padding=False)
+        with gr.Row(elem_id="run-actions"):
+            self.talk = gr.Button(text("runs-chat"), variant="primary", visible=False, elem_id="talk-to-run")
+            self.stop = gr.Button(text("runs-stop"), visible=False, elem_id="stop-run")
+            self.resume = gr.Button(text("runs-resume"), visible=False, elem_id="resume-run")
+            self.take = gr.Button(text("runs-export"), visible=False, elem_id="export-run")
+            self.reuse = gr.Button(text("runs-duplicate"), elem_id="reuse-run")
+        self.notice = gr.HTML(elem_id="run-notice", padding=False)
+        self.marker = gr.HTML(
+            elem_id="charts-of", elem_classes=["ts-hidden"]
+        )  # above the tabs: what is in one of them is drawn when it opens
+        with gr.Tabs(elem_id="run-tabs", selected="overview") as self.tabs:
+            for name in TABS:
+                with gr.Tab(text(f"runs-tab-{name}"), id=name, render_children=True):
+                    getattr(self, f"_{name}")()
+        self.live = [self.id, self.head, self.talk, self.stop, self.resume, self.take, self.overview, self.marker, self.log]
+        self.described = [self.name, self.notes, self.settings, self.other, self.differences, self.notice, self.sure, self.tabs]
+        self.described += [self.manage, self.numbers]
+        self._wire()
+
+    def _overview(self) -> None:
+        self.overview = gr.HTML(elem_id="overview", padding=False)
+        gr.HTML(charts.place("charts-of", only="loss"), padding=False)
+        with gr.Accordion(text("runs-about"), open=False) as self.manage:
+            self.name = gr.Textbox(label=text("runs-name.label"), info=text("runs-name.info"), max_lines=1, elem_id="rename")
+            self.notes = gr.Textbox(label=text("runs-notes.label"), info=text("runs-notes.info"), lines=3, elem_id="run-notes")
+            self.describe = gr.Button(text("runs-save"), elem_id="keep-name")
+            self.sure = gr.Checkbox(label=text("runs-sure.label"), info=text("runs-sure.info"), elem_id="delete-sure")
+            self.delete = gr.Button(text("runs-delete"), variant="stop", elem_id="delete-run")
+
+    def _charts(self) -> None:
+        gr.HTML(charts.place("charts-of"), elem_id="charts", padding=False)
+        with gr.Accordion(text("runs-numbers"), open=False):
+            self.read_numbers = gr.Button(text("runs-show-numbers"), elem_id="show-numbers")
+            self.numbers = gr.Dataframe(interactive=False, max_height=300, label=text("runs-numbers"), show_label=False, visible=False)
+
+    def _config(self) -> None:
+        self.settings = gr.HTML(elem_id="run-config", padding=False)
+        self.other = gr.Dropdown(
+            [], label=text("runs-other.label"), info=text("runs-other.info"), allow_custom_value=True, elem_id="other-run", interactive=True
+        )
+        self.differences = gr.HTML(elem_id="run-differences", padding=False)
+
+    def _log(self) -> None:
+        self.log = gr.HTML(elem_id="log", padding=False)
+
+    def _wire(self) -> None:
+        self.stop.click(self.on_stop, self.id, self.notice, **QUICK)
+        self.read_numbers.click(self.on_numbers, self.id, self.numbers, **QUICK)
+        self.other.change(self.on_other, [self.id, self.other], self.differences, **QUICK)
+
+    # --- what is shown ------------------------------------------------------------------------------------------------
+
+    def values(self, run: runs.Run, session: str) -> dict:
+        """Return values for `live`: all that changes while a run goes on."""
+        return {
+            self.id: run.id,
+            self.head: overview.head(run),
+            self.talk: gr.update(visible=run.can_answer and not run.live),
+            self.stop: gr.update(visible=run.live, interactive=run.state != "stopping"),
+            self.resume: gr.update(visible=run.state in RESUMABLE),
+            self.take: gr.update(visible=run.can_answer),
+            self.overview: overview.body(run),
+            self.marker: charts.marker([run], session),
+            self.log: html.log(runs.log_tail(run, 8000)) or html.empty(text("runs-log-empty")),
+        }
+
+    def about(self, ws: Workspace, run: runs.Run, before: str | None) -> dict:
+        """Return values for `described`: not touched while a person may be typing there."""
+        options = [o for o in listing.options(all_runs(ws)) if o[1] != run.id]
+        return {
+            self.name: run.name,
+            self.notes: run.notes,
+            self.settings: config.table(run),
+            self.other: gr.update(choices=dropdowns.newest(options, None), value=None, visible=bool(options)),
+            self.differences: "",
+            self.notice: "",
+            self.sure: False,
+            **({} if before == run.id else self._anew()),
+        }
+
+    def _anew(self) -> dict:
+        """Return values for the page of another run than before: it begins with its overview, and nothing of the other is left."""
+        closed = gr.update(open=False)
+        return {self.tabs: gr.update(selected="overview"), self.manage: closed, self.numbers: gr.update(value=None, visible=False)}
+
+    def on_numbers(self, id, request: gr.Request):
+        run = find(self.context.workspace(request), id)
+        table = runs.metrics_table(run) if run else {"columns": ["step"], "rows": []}
+        return gr.update(value={"headers": table["columns"], "data": table["rows"]}, visible=True)
+
+    def on_other(self, id, other, request: gr.Request):
+        """Return in which settings another run differs from this one."""
+        ws = self.context.workspace(request)
+        chosen = [run for i in (id, other) if (run := find(ws, i))]
+        if other and len(chosen) < 2:
+            return html.gone("run", str(other))
+        return compare.differences(chosen) if other else ""
+
+    def on_stop(self, id, request: gr.Request):
+        try:
+            ws = self.context.workspace(request)
+            run_queue.enqueue(ws, runs.ask_to_stop(ws, id))  # one that waits in the queue is taken out of it
+            return html.good(text("runs-stopping"))
+        except Exception as error:
+            return html.trouble(error)

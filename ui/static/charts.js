@@ -1,0 +1,283 @@
+// Draws the charts of runs with uPlot: see ui/components/charts.py. The server leaves a marker (which runs, how far they are); whenever it is
+// another one, the figures that are not here yet are asked for and added, so that a chart is never drawn anew and keeps its zoom.
+(base => {
+  const LANG = document.documentElement.lang || "en", HEIGHT = 220, SYNC = "tunesmith-runs";
+  const make = (tag, props = {}, ...children) => { const e = Object.assign(document.createElement(tag), props); e.append(...children); return e; };
+  const css = name => getComputedStyle(document.querySelector(".gradio-container") || document.body).getPropertyValue(name).trim();
+  const number = v => v == null ? "–" : v && (Math.abs(v) < 1e-3 || Math.abs(v) >= 1e6) ? v.toExponential(2)
+    : new Intl.NumberFormat(LANG, {maximumSignificantDigits: 5}).format(v);
+  const clock = s => { const t = Math.round(s), h = Math.floor(t / 3600), two = n => String(n).padStart(2, "0"); return (h ? h + ":" + two(Math.floor(t / 60) % 60) : Math.floor(t / 60)) + ":" + two(t % 60); };
+  const save = (name, href) => { const a = make("a", {href, download: name}); a.click(); setTimeout(() => URL.revokeObjectURL(href), 1000); };
+  const kept = () => { try { return JSON.parse(sessionStorage.getItem("tunesmith-charts")) || {}; } catch { return {}; } };
+
+  // exponential moving average without the pull of its start (Kingma and Ba 2014, section 3)
+  const smoothed = (values, weight) => {
+    let average = 0, n = 0;
+    return values.map(v => v == null ? v : (average = weight * average + (1 - weight) * v) / (1 - weight ** ++n));
+  };
+  const between = (xs, ys, x) => {  // where step x stands on another axis: straight lines between the steps that are known
+    let low = 0, high = xs.length - 1;
+    if (high < 0) return null;
+    if (x <= xs[0]) return high ? Math.max(0, ys[0] - (xs[0] - x) * (ys[1] - ys[0]) / (xs[1] - xs[0])) : ys[0];
+    if (x >= xs[high]) return ys[high];
+    while (high - low > 1) { const middle = (low + high) >> 1; if (xs[middle] <= x) low = middle; else high = middle; }
+    return ys[low] + (ys[high] - ys[low]) * (x - xs[low]) / (xs[high] - xs[low]);
+  };
+
+  class ChartSet {
+    constructor(root) {
+      this.root = root;
+      this.runs = new Map();  // id → {name, live, series}
+      this.view = {axis: "step", smoothing: 0.9, log: false, ...kept()};
+      this.zoom = null;
+      this.charts = [];
+      this.hidden = new Set();
+      new ResizeObserver(() => this.resize()).observe(root);
+    }
+    // --- figures -------------------------------------------------------------------------------------------------------
+    async show(ids, session) {
+      if (this.busy) { this.again = [ids, session]; return; }
+      this.busy = true;
+      try {
+        if (ids.join() !== this.ids) { this.clear(); this.ids = ids.join(); }
+        if (ids.length) this.take(await this.ask(ids, session), ids);
+        this.root.classList.remove("failed");
+      } catch (error) {
+        console.error(error);
+        this.failed();
+      }
+      this.busy = false;
+      if (this.again) { const next = this.again; this.again = null; this.show(...next); }
+    }
+    async ask(ids, session) {
+      const wanted = ids.map(id => ({run: id, since: this.last(id)}));
+      const answer = await fetch(base + "gradio_api/run/run_metrics", {method: "POST", headers: {"Content-Type": "application/json"},
+        body: JSON.stringify({data: [wanted], session_hash: session})});
+      if (!answer.ok) throw new Error("run_metrics: " + answer.status);
+      return (await answer.json()).data[0];
+    }
+    last(id) {  // the last step is asked for again: its validation loss may have come after its loss
+      const run = this.runs.get(id);
+      return run ? Math.max(-1, ...Object.values(run.series).map(([steps]) => steps.length ? steps[steps.length - 1] - 1 : -1)) : -1;
+    }
+    take(reply, ids) {
+      if (ids.join() !== this.ids) return;
+      for (const found of reply.runs) {
+        const run = this.runs.get(found.run) || {series: {}};
+        for (const [key, [steps, values]] of Object.entries(found.series)) {
+          const [xs, ys] = run.series[key] = run.series[key] || [[], []];
+          while (steps.length && xs.length && xs[xs.length - 1] >= steps[0]) { xs.pop(); ys.pop(); }
+          for (let i = 0; i < steps.length; i++) { xs.push(steps[i]); ys.push(values[i]); }
+        }
+        this.runs.set(found.run, Object.assign(run, {name: found.name, live: found.live}));
+      }
+      if (!this.words) { this.words = reply.words; this.defined = reply.charts; this.build(); }
+      this.draw();
+    }
+    failed() {
+      this.root.classList.add("failed");
+      if (!this.words) this.root.replaceChildren(make("p", {className: "ts-quiet", textContent: this.root.dataset.failed || ""}));
+    }
+    clear() {
+      this.charts.forEach(c => c.plot && c.plot.destroy());
+      Object.assign(this, {runs: new Map(), words: null, charts: [], zoom: null, hidden: new Set()});
+      this.root.replaceChildren();
+    }
+    // --- controls ------------------------------------------------------------------------------------------------------
+    build() {
+      const w = this.words, view = this.view;
+      this.axis = make("select", {ariaLabel: w.axis}, ...["step", "epoch", "time"].map(a => make("option", {value: a, textContent: w[a]})));
+      this.axis.onchange = () => { view.axis = this.axis.value; this.zoom = null; this.redo(); };
+      const out = make("output", {textContent: view.smoothing}), slide = make("input", {type: "range", min: 0, max: 0.99, step: 0.01, value: view.smoothing});
+      slide.oninput = () => { view.smoothing = +slide.value; out.textContent = slide.value; this.keep(); this.draw(); };
+      const log = make("input", {type: "checkbox", checked: view.log});
+      log.onchange = () => { view.log = log.checked; this.redo(); };
+      this.reset = make("button", {type: "button", className: "ts-button", textContent: w.reset, disabled: true, onclick: () => this.zoomTo(null)});
+      const label = (text, ...inputs) => make("label", {}, make("span", {textContent: text}), ...inputs);
+      const bar = make("div", {className: "ts-chart-bar"}, label(w.axis, this.axis), label(w.smoothing, slide, out), label(w.log, log), this.reset);
+      const more = make("div", {className: "ts-charts"}), first = make("div", {className: "ts-charts"});
+      this.more = make("details", {className: "ts-more"}, make("summary", {textContent: w.more}), more);
+      this.more.ontoggle = () => this.draw();
+      const only = this.root.dataset.only;
+      this.root.replaceChildren(...(only ? [first] : [bar, first, this.more]));
+      this.charts = this.defined.filter(chart => !only || chart.name === only).map(chart => this.figure(chart, chart.first ? first : more));
+    }
+    figure(chart, parent) {
+      const w = this.words, small = (word, act) => make("button", {type: "button", className: "ts-small", textContent: word, ariaLabel: word + ": " + chart.title, onclick: act});
+      const at = make("span", {className: "ts-quiet ts-at"});
+      const head = make("figcaption", {}, make("b", {textContent: chart.title}), make("span", {className: "ts-quiet", textContent: chart.unit}), at, small(w.png, () => this.png(c)), small(w.csv, () => this.csv(c)));
+      const canvas = make("div", {className: "ts-canvas"}), legend = make("div", {className: "ts-legend"});
+      const table = make("details", {className: "ts-chart-table"}, make("summary", {textContent: w.table}));
+      table.ontoggle = () => { if (table.open) this.table(c); };
+      const node = make("figure", {className: "ts-chart", id: (this.root.dataset.only ? "overview-" : "chart-") + chart.name}, head, canvas, legend, table);
+      const c = {chart, node, canvas, legend, table, at, lines: [], parent};
+      canvas.setAttribute("role", "img");
+      return c;
+    }
+    keep() { try { sessionStorage.setItem("tunesmith-charts", JSON.stringify(this.view)); } catch { /* a browser that keeps nothing */ } }
+    redo() { this.keep(); this.charts.forEach(c => { if (c.plot) { c.plot.destroy(); c.plot = null; } }); this.draw(); }
+    // --- drawing -------------------------------------------------------------------------------------------------------
+    x(run, step) {
+      const key = {epoch: "epoch", time: "elapsed_seconds"}[this.view.axis], on = key && run.series[key];
+      return on ? between(on[0], on[1], step) : step;
+    }
+    lines(chart) {  // [{name, colour, dash, width, faint, xs, ys}] of all runs
+      const several = this.runs.size > 1, out = [];
+      [...this.runs.values()].forEach((run, n) => {
+        for (const line of chart.lines) {
+          const found = run.series[line.key];
+          if (!found || !found[0].length) continue;
+          const name = several ? run.name + (chart.lines.length > 1 ? ": " + line.label : "") : line.label, colour = several ? n % 8 + 1 : line.colour;
+          const xs = found[0].map(s => this.x(run, s)), ys = found[1].map(v => v == null ? null : v * chart.scale);
+          const smooth = line.smooth && this.view.smoothing > 0 && xs.length > 2;
+          if (smooth && !several) out.push({name, colour, faint: true, width: 1, xs, ys});
+          out.push({name, colour, dash: line.dash, width: 2, xs, ys: smooth ? smoothed(ys, this.view.smoothing) : ys});
+        }
+      });
+      return out;
+    }
+    draw() {
+      if (!this.words) return;
+      const known = key => [...this.runs.values()].every(run => (run.series[key] || [[]])[0].length > 1);
+      this.axis.querySelector("[value=epoch]").disabled = !known("epoch");
+      this.axis.querySelector("[value=time]").disabled = !known("elapsed_seconds");
+      if (this.axis.querySelector(`[value=${this.view.axis}]`).disabled) this.view.axis = "step";
+      this.axis.value = this.view.axis;
+      for (const c of this.charts) {
+        c.lines = this.lines(c.chart);
+        const there = c.lines.length > 0 || c.chart.name === "loss";
+        if (there !== c.node.isConnected) there ? this.place(c) : c.node.remove();
+        if (there && (c.chart.first || this.more.open)) this.plot(c);
+      }
+      this.more.hidden = !this.charts.some(c => !c.chart.first && c.lines.length);
+    }
+    place(c) {  // in the order in which they are defined
+      const next = this.charts.slice(this.charts.indexOf(c) + 1).find(o => o.parent === c.parent && o.node.isConnected);
+      c.parent.insertBefore(c.node, next ? next.node : null);
+    }
+    plot(c) {
+      if (!c.lines.length) { c.legend.replaceChildren(make("span", {className: "ts-quiet", textContent: this.words.nothing})); return; }
+      const log = this.view.log && c.lines.every(l => l.ys.every(v => v == null || v > 0));
+      const shape = JSON.stringify([log, c.lines.map(l => [l.name, l.faint, l.colour])]), width = Math.max(200, c.canvas.clientWidth);
+      const data = uPlot.join(c.lines.map(l => [l.xs, l.ys]));
+      if (c.plot && c.shape === shape) { c.plot.setData(data, !this.zoom); if (this.zoom) c.plot.setScale("x", this.zoom); this.say(c); return; }
+      if (c.plot) c.plot.destroy();
+      c.shape = shape;
+      c.plot = new uPlot(this.options(c, log, width), data, c.canvas);
+      if (this.zoom) c.plot.setScale("x", this.zoom);
+      this.legend(c);
+      this.say(c);
+    }
+    options(c, log, width) {
+      const quiet = () => css("--body-text-color-subdued"), grid = {stroke: () => css("--border-color-primary"), width: 1};
+      const axis = {stroke: quiet, grid, ticks: {show: false}, font: "12px " + css("--font")};
+      const values = (u, splits) => splits.map(v => this.view.axis === "time" ? clock(v) : number(v));
+      const up = {...axis, size: (u, said) => Math.max(40, 16 + 7 * Math.max(0, ...(said || []).map(s => (s || "").length))), values: (u, splits) => splits.map(v => v == null ? "" : number(v))};
+      return {
+        width, height: HEIGHT, legend: {show: false}, padding: [8, 24, 0, 0],
+        cursor: {sync: {key: SYNC, setSeries: false, scales: ["x", null]}, drag: {x: true, y: false, setScale: false}, points: {size: 7}},
+        scales: {x: {time: false}, y: {distr: log ? 3 : 1}},
+        axes: [{...axis, values, space: 60, size: 28}, up],
+        series: [{}, ...c.lines.map(l => ({label: l.name, stroke: () => css("--chart-" + l.colour), width: l.width, dash: l.dash ? [6, 4] : undefined,
+          alpha: l.faint ? 0.35 : 1, spanGaps: false, show: !this.hidden.has(l.name), points: {show: l.xs.length === 1 || l.dash && l.xs.length < 30, size: 5}}))],
+        hooks: {
+          setCursor: [u => this.point(c, u.cursor.idx)],
+          setSelect: [u => { if (u.select.width > 4) this.zoomTo({min: u.posToVal(u.select.left, "x"), max: u.posToVal(u.select.left + u.select.width, "x")}); u.setSelect({left: 0, width: 0, top: 0, height: 0}, false); }],
+          ready: [u => u.over.addEventListener("dblclick", () => this.zoomTo(null))],
+        },
+      };
+    }
+    zoomTo(range) {
+      this.zoom = range;
+      this.reset.disabled = !range;
+      this.charts.forEach(c => { if (!c.plot) return; if (range) c.plot.setScale("x", range); else c.plot.setData(c.plot.data, true); });
+    }
+    resize() {
+      for (const c of this.charts) if (c.plot && c.canvas.clientWidth > 0 && c.canvas.clientWidth !== c.plot.width) c.plot.setSize({width: c.canvas.clientWidth, height: HEIGHT});
+    }
+    // --- legend, values under the pointer ----------------------------------------------------------------------------------
+    legend(c) {
+      c.values = new Map();
+      const names = [...new Set(c.lines.map(l => l.name))];
+      c.legend.replaceChildren(...names.map(name => {
+        const line = c.lines.find(l => l.name === name && !l.faint), value = make("output", {});
+        const sign = make("i", {className: line.dash ? "dash" : ""});
+        sign.style.borderColor = `var(--chart-${line.colour})`;
+        const button = make("button", {type: "button", className: "ts-key"}, sign, make("span", {className: "ts-name", textContent: name, title: name}), value);
+        const shown = () => button.setAttribute("aria-pressed", String(!this.hidden.has(name)));
+        button.onclick = () => { this.hidden.has(name) ? this.hidden.delete(name) : this.hidden.add(name); shown(); c.lines.forEach((l, i) => { if (l.name === name) c.plot.setSeries(i + 1, {show: !this.hidden.has(name)}); }); };
+        shown();
+        c.values.set(name, value);
+        return button;
+      }));
+      this.point(c, null);
+    }
+    point(c, idx) {  // the values at the crosshair, else the last ones
+      if (!c.plot || !c.values) return;
+      const data = c.plot.data, at = idx == null ? data[0].length - 1 : idx;
+      c.lines.forEach((l, i) => {
+        if (l.faint) return;
+        let j = at;
+        while (j > 0 && data[i + 1][j] == null) j--;
+        c.values.get(l.name).textContent = number(data[i + 1][j]);
+      });
+      const x = data[0][at];
+      c.at.textContent = idx == null ? "" : this.words[this.view.axis] + " " + (this.view.axis === "time" ? clock(x) : number(x));
+    }
+    say(c) {
+      if (c.plot.cursor.idx == null) this.point(c, null);
+      const said = [...(c.values || [])].map(([name, value]) => name + " " + value.textContent).join("; ");
+      c.canvas.setAttribute("aria-label", c.chart.title + ": " + said);
+      if (c.table.open) this.table(c);
+    }
+    // --- taking away ---------------------------------------------------------------------------------------------------
+    rows(c) {
+      const lines = c.lines.filter(l => !l.faint || true), [xs, ...columns] = uPlot.join(lines.map(l => [l.xs, l.ys]));
+      const names = lines.map(l => l.name + (this.view.smoothing > 0 && lines.some(o => o !== l && o.name === l.name) && !l.faint ? ` (${this.words.smoothing} ${this.view.smoothing})` : ""));
+      return {head: [this.words[this.view.axis], ...names], body: xs.map((x, i) => [x, ...columns.map(col => col[i])])};
+    }
+    table(c) {
+      const {head, body} = this.rows(c), step = Math.ceil(body.length / 200);
+      const cell = (tag, t) => make(tag, {textContent: t}), line = (tag, cells) => make("tr", {}, ...cells.map(t => cell(tag, t)));
+      const rows = body.filter((_, i) => i % step === 0 || i === body.length - 1).map(r => line("td", r.map(v => v == null ? "" : number(v))));
+      c.table.replaceChildren(c.table.firstChild, make("table", {className: "ts-table"}, line("th", head), ...rows));
+    }
+    csv(c) {
+      const {head, body} = this.rows(c), quote = t => /[",\n]/.test(t) ? '"' + String(t).replaceAll('"', '""') + '"' : t ?? "";
+      save(c.chart.name + ".csv", URL.createObjectURL(new Blob([[head, ...body].map(r => r.map(quote).join(",")).join("\n") + "\n"], {type: "text/csv"})));
+    }
+    png(c) {
+      if (!c.plot) return;
+      const from = c.plot.ctx.canvas, dpr = devicePixelRatio || 1, shown = [...c.values.keys()].filter(n => !this.hidden.has(n));
+      const top = 34 * dpr, bottom = (12 + 18 * shown.length) * dpr, to = make("canvas", {width: from.width, height: from.height + top + bottom}), g = to.getContext("2d");
+      g.fillStyle = css("--background-fill-primary"); g.fillRect(0, 0, to.width, to.height);
+      g.fillStyle = css("--body-text-color"); g.font = `bold ${14 * dpr}px ${css("--font")}`;
+      g.fillText(c.chart.title + (c.chart.unit ? ` (${c.chart.unit})` : ""), 12 * dpr, 22 * dpr);
+      g.drawImage(from, 0, top);
+      g.font = `${12 * dpr}px ${css("--font")}`;
+      shown.forEach((name, i) => {
+        const y = top + from.height + (14 + 18 * i) * dpr, line = c.lines.find(l => l.name === name && !l.faint);
+        g.fillStyle = css("--chart-" + line.colour); g.fillRect(12 * dpr, y - 5 * dpr, 18 * dpr, 3 * dpr);
+        g.fillStyle = css("--body-text-color"); g.fillText(name, 38 * dpr, y);
+      });
+      to.toBlob(blob => save(c.chart.name + ".png", URL.createObjectURL(blob)));
+    }
+  }
+
+  const sets = new Map();  // place → ChartSet
+  window.tunesmith.charts = sets;
+  let waiting = false;
+  const look = () => {
+    waiting = false;
+    for (const root of document.querySelectorAll(".ts-chart-set")) {
+      if (!sets.has(root)) sets.set(root, new ChartSet(root));
+      const set = sets.get(root), sign = document.querySelector(`#${root.dataset.of} [data-chart-runs]`);
+      const stamp = sign ? sign.dataset.chartRuns + sign.dataset.stamp : "";
+      if (stamp !== set.stamp) { set.stamp = stamp; set.show(sign ? sign.dataset.chartRuns.split(",") : [], sign ? sign.dataset.session : ""); }
+    }
+    for (const root of sets.keys()) if (!root.isConnected) sets.delete(root);
+  };
+  new MutationObserver(() => { if (!waiting) { waiting = true; setTimeout(look, 30); } }).observe(document.body, {subtree: true, childList: true});
+  new MutationObserver(() => sets.forEach(set => set.charts.forEach(c => c.plot && c.plot.redraw(false)))).observe(document.body, {attributeFilter: ["class"]});
+  look();
+})(window.tunesmith.base);
