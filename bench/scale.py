@@ -132,8 +132,7 @@ class Visitor:
         self.found = {d["api_name"]: d for d in config["dependencies"]}
         loads = [d for d in config["dependencies"] if [0, "load"] in d["targets"] and d["api_name"].startswith("on_load")]
         self.found["on_load"] = max(loads, key=lambda d: len(d["outputs"]))
-        self.found["on_tick"] = next(d for d in config["dependencies"] if d["targets"] and d["targets"][0][1] == "tick" and not d["inputs"])
-        self.beat = ""
+        self.beat = self.shape = ""
 
     def call(self, name: str, first=None, *more) -> httpx.Response:
         """Call a handler with the values the components begin with, the first ones replaced."""
@@ -145,10 +144,15 @@ class Visitor:
         return answer
 
     def tick(self) -> None:
-        version = self.call("on_tick").json()["data"][0]
-        if version != self.beat:
-            self.beat = version
-            self.call("on_version", version)
+        """As live.js: look, and tell Gradio when a run came, went or changed its state."""
+        body = {"data": [{"tab": "runs"}, self.beat], "session_hash": self.session}
+        answer = self.http.post("/gradio_api/run/page_state", json=body)
+        answer.raise_for_status()
+        now = answer.json()["data"][0]
+        self.beat = now["known"]
+        if now.get("shape", self.shape) != self.shape:
+            self.shape = now["shape"]
+            self.call("on_shape", {"tab": "runs"})
 
 
 def config_of(url: str) -> dict:
@@ -243,7 +247,7 @@ def left(server: Server, args) -> None:
         who.http.close()
     after = server.megabytes()
     time.sleep(args.expire + 15)
-    Visitor(server.url, config).call("on_tick")
+    Visitor(server.url, config).tick()
     gone = server.megabytes()
     print(f"left: {args.left} sessions: {before:.0f} MB before, {after:.0f} MB after, {gone:.0f} MB expired ({gone / before - 1:+.0%})")
 

@@ -1,7 +1,6 @@
-"""The pages in the order of the work, and the wiring between them. One timer looks at a cheap number and redraws on change."""
+"""The pages in the order of the work, and the wiring between them. What changes by itself is drawn by a script (live.py)."""
 
 import json
-import time
 from dataclasses import replace
 
 import gradio as gr
@@ -10,8 +9,7 @@ from tuner import devices, runs
 from tuner.errors import RequestError
 from tuner.jobs import run_queue, training
 from tuner.labels import export
-from tuner.runs import index
-from ui import gradio_options, navigation
+from ui import gradio_options, live, navigation
 from ui.components import html
 from ui.pages.chat import ChatPage, first_question
 from ui.pages.data import DataPage
@@ -45,11 +43,12 @@ class Page:
         cache = (60, 900) if context.guest else (3600, 86400)
         with gr.Blocks(**gradio_options.decided(gradio_options.BLOCKS, delete_cache=cache)) as self.blocks:
             self.session = gr.BrowserState({}, storage_key="tunesmith-session", secret="tunesmith")  # ids only: nothing in it is secret
-            self.seen = gr.State("")
-            self.version = gr.Textbox(visible="hidden", show_label=False, elem_classes=["ts-hidden"])  # the version a tick found
+            self.shape = gr.Textbox(
+                visible="hidden", show_label=False, elem_id="ts-shape", elem_classes=["ts-hidden"]
+            )  # of all runs, see live.py
+            self.visit = gr.HTML(elem_classes=["ts-hidden"])
             navigation.side_bar()
-            self.strip = gr.HTML(elem_id="strip")
-            self.timer = gr.Timer(1.0)
+            gr.HTML(live.slot("strip"), elem_id="strip")
             self.build_tabs()
             self.travel = gr.Button(elem_id="ts-travel", elem_classes="ts-hidden", visible="hidden")
             self.shows = navigation.hidden_buttons(self.tabs)
@@ -82,10 +81,10 @@ class Page:
         self.train.going.then(self.to("runs"), self.session, self.tabs, queue=False, show_progress="hidden")
         self.wire_runs(quick)
 
-        ticked = [self.strip, self.seen, self.home.last, *self.runs.live, self.session, self.tabs, self.chat.ask_now]
-        self.timer.tick(self.on_tick, None, self.version, **quick)
-        self.version.change(self.on_version, [self.version, self.seen, self.session, self.runs.table.view], ticked, **quick)
-        loaded = [self.session, self.tabs, self.strip, self.seen, self.home.last]
+        changed = [*self.runs.live, self.session, self.tabs, self.chat.ask_now]
+        self.shape.change(self.on_shape, [self.session, self.runs.table.view], changed, **quick)
+        gr.api(live.page_state(self.context, glance, self.parts), api_name="page_state", queue=False, api_visibility="undocumented")
+        loaded = [self.session, self.tabs, self.visit]
         self.blocks.load(self.on_load, self.session, loaded, js=navigation.arriving(), **quick)
         opened = [self.session, self.tabs, *self.label.shown]
         self.blocks.load(
@@ -109,7 +108,7 @@ class Page:
         return {
             "data": (self.on_open_data, [self.session], self.data.shown),
             "train": (self.on_open_train, [self.session, self.train.draft, self.train.fields, self.train.yaml.which], self.train.shown),
-            "runs": (self.on_open_runs, [self.session, self.seen, self.runs.table.view, self.runs.run.id], [self.seen, *self.runs.shown]),
+            "runs": (self.on_open_runs, [self.session, self.runs.table.view, self.runs.run.id], self.runs.shown),
             "chat": (self.on_open_chat, [self.session], self.chat.shown),
             "label": (self.on_open_label, [self.session, self.label.name], self.label.shown),
             "export": (self.on_open_export, [self.session], self.export.shown),
@@ -135,10 +134,8 @@ class Page:
             draft = draft.next(data=data)
         return self.train.open(self.context.workspace(request), replace(draft, data=data or draft.data), fields, which)
 
-    def on_open_runs(self, session, seen, view, drawn, request: gr.Request):
-        ws, (version, _, _) = self.context.workspace(request), (seen or "").partition("#")
-        shown = self.runs.open(ws, Session.read(session).runs, view, str(request.session_hash), drawn)
-        return {self.seen: f"{version}#{all_runs(ws).shape}"} | shown
+    def on_open_runs(self, session, view, drawn, request: gr.Request):
+        return self.runs.open(self.context.workspace(request), Session.read(session).runs, view, drawn)
 
     def on_open_chat(self, session, request: gr.Request):
         s, ws = Session.read(session), self.context.workspace(request)
@@ -207,7 +204,7 @@ class Page:
         kept = Session.read(session).with_(tab="runs", runs=run.id, run=run.id, demo=run.id)
         return kept, html.good(text("home-demo-started"))
 
-    # --- the timer ----------------------------------------------------------------------------------------------------
+    # --- what changes by itself ---------------------------------------------------------------------------------------
 
     def missing(self, ws, id: str | None) -> str:
         """A sentence where there is no run of this id any more; "" else."""
@@ -215,20 +212,20 @@ class Page:
             return ""
         return html.gone("run", id)
 
-    def on_tick(self, request: gr.Request):
-        """A cheap number, and nothing else: each output of a handler, skipped or not, has Gradio build its component anew (1 to 2 ms)."""
-        version = index.of(self.context.workspace(request)).glance()
-        return f"{version}/{int(time.time() // 15)}"  # the memory in the strip is looked at now and then
+    def parts(self, ws, s: Session) -> live.Parts:
+        """What the script draws: the strip, and what the open page shows of runs that go on."""
+        device, found = devices.listing()[0], all_runs(ws, glance=True)
+        parts = {"strip": html.strip(device.name, device.free, device.total, found.live) + html.read_only(ws.root)}
+        if s.tab == "home":
+            parts["last-runs"] = last_runs(found.newest)
+        if s.tab == "runs":
+            parts |= self.runs.parts(ws, s.runs)
+        return parts
 
-    def on_version(self, version, seen, session, view, request: gr.Request):
-        """Redraw when the number is another one. The Runs page only while it is open, and its table only when it is another than the one that
-        was sent: a run came, went or changed its state."""
+    def on_shape(self, session, view, request: gr.Request):
+        """A run came, went or changed its state: what Gradio's own components show of it."""
         ws, s = self.context.workspace(request), Session.read(session)
-        had, shape = (seen or "").partition("#")[2], all_runs(ws, glance=True).shape
-        out = dict(zip((self.strip, self.home.last), self.head(ws), strict=True)) | self.land(ws, s)
-        if s.tab != "runs":
-            return out | {self.seen: f"{version}#{had}"}
-        return out | {self.seen: f"{version}#{shape}"} | self.runs.show(ws, s.runs, view, str(request.session_hash), redrawn=shape != had)
+        return self.land(ws, s) | (self.runs.show(ws, s.runs, view) if s.tab == "runs" else {})
 
     def land(self, ws, s: Session) -> dict:
         """To the chat, with its first question, when the demo that this browser started is done."""
@@ -241,19 +238,19 @@ class Page:
         kept = s.with_(tab="chat", chat=run.id, runs=run.id, run=run.id, demo=None)
         return {self.session: kept, self.tabs: gr.Tabs(selected="chat"), self.chat.ask_now: ask}
 
-    def head(self, ws) -> list:
-        """What every tab shows or the Home page begins with: strip and last runs."""
-        device, found = devices.listing()[0], all_runs(ws, glance=True)
-        return [html.strip(device.name, device.free, device.total, found.live) + html.read_only(ws.root), last_runs(found.newest)]
-
     def on_load(self, session, request: gr.Request):
-        """The page that the address names, strip and last runs; opening a page brings what it shows."""
+        """The page that the address names; opening a page brings what it shows."""
         ws, s = self.context.workspace(request), Session.read(session)
         run_queue.watch_again(ws)
         # whoever was quicker than this stays where they went
         tab = gr.Tabs(selected=s.tab) if s.tab in KINDS and s.tab != "home" and not linked(request) else gr.skip()
-        strip, last = self.head(ws)
-        return [gr.skip() if linked(request) else s.with_(), tab, strip, "loaded#", last]
+        return [gr.skip() if linked(request) else s.with_(), tab, live.visit(str(request.session_hash))]
+
+
+def glance(ws) -> tuple[str, bool]:
+    """The shape of all runs, and whether one is under way."""
+    found = all_runs(ws, glance=True)
+    return found.shape, bool(found.live)
 
 
 def noted(values: list, at: int, note: str) -> list:

@@ -5,7 +5,7 @@
   const base = here() === "home" ? location.pathname.replace(/\/*$/, "/") : location.pathname.replace(/[^/]+\/*$/, "");
   document.documentElement.lang = (document.cookie.match(/(?:^|; )tunesmith-language=([^;]+)/) || [0, "en"])[1];
   const press = id => { const button = document.getElementById(id); if (button) button.click(); return !!button; };
-  let open = here(), arrived = false, pending = null;  // before it has arrived, the page tells where an earlier visit ended
+  let open = here(), arrived = false, pending = null, last = null;  // before it has arrived, the page tells where an earlier visit ended
   const mark = name => {
     open = name;
     const link = document.querySelector(`#pages a[data-page=${name}]`);
@@ -20,7 +20,10 @@
   };
   const guest = () => new URLSearchParams(location.search).has("label");  // a link to a label project has an address of its own
   const keep = screen => {
-    if (!arrived || guest() || !screen) return;
+    if (!arrived || !screen) return;
+    last = {...screen, tab: open};
+    if (window.tunesmith.changed) window.tunesmith.changed(last);
+    if (guest()) return;
     const moved = open !== here(), next = address(screen);
     // an object that a page chose by itself is no step of its own
     if (next !== location.pathname + location.search) history[moved || location.search ? "pushState" : "replaceState"](null, "", next);
@@ -35,6 +38,7 @@
   };
   window.tunesmith = Object.assign(window.tunesmith || {}, {
     base,
+    session: () => last,  // what the page keeps of where it is
     keep,
     arrive: screen => { arrived = true; open = here(); return arrive(screen); },
     // Back and Forward: the tabs tell that they have changed before the new screen is theirs to read

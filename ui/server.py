@@ -14,7 +14,7 @@ from tuner.formatting import parse_bytes
 from tuner.jobs import benchmarks, run_queue
 from tuner.network import hub_token
 from tuner.paths import Workspace
-from ui import gradio_options, layout, middleware, navigation, reach, text, uploads
+from ui import gradio_options, layout, live, middleware, navigation, reach, text, uploads
 from ui.components import charts, theme
 from ui.label_views import keyboard
 from ui.middleware import LOOPBACK
@@ -130,7 +130,7 @@ def launch(
             state_session_capacity=CAPACITY,
             theme=theme.theme(),
             css=theme.CSS,
-            head=theme.HEAD + navigation.SCRIPT + charts.SCRIPT + train.script() + keyboard.SCRIPT,
+            head=theme.HEAD + navigation.SCRIPT + live.SCRIPT + charts.SCRIPT + train.script() + keyboard.SCRIPT,
             _app=middleware.GuardedApp(guards(context, hosts, login)),
             prevent_thread_lock=not block,
         )

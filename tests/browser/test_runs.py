@@ -134,7 +134,7 @@ def test_charts_show_values_zoom_and_grow_without_being_drawn_anew(filled, brows
     page.mouse.up()
     reset = page.get_by_role("button", name="Reset zoom").locator("visible=true")
     expect(reset).to_be_visible()
-    shown = "() => { const s = [...tunesmith.charts].find(([r]) => r.dataset.of === 'charts-of' && !r.dataset.only)[1].charts[0].plot.scales.x; return [s.min, s.max]; }"
+    shown = "() => { const s = [...tunesmith.charts].find(([r]) => r.dataset.of === 'run-charts' && !r.dataset.only)[1].charts[0].plot.scales.x; return [s.min, s.max]; }"
     zoomed = page.evaluate(shown)
     assert 480 < zoomed[0] < 520 and 730 < zoomed[1] < 770
     page.locator("#chart-loss canvas").evaluate("canvas => { canvas.dataset.same = 'yes'; }")

@@ -16,7 +16,7 @@ from ui.text import text
 def test_a_recent_run_is_a_card_with_its_state_in_a_word(state, ws, monkeypatch):
     run = made(ws, state)
     drawn = home.last_runs([run])
-    assert text(f"home-state-{state}") in drawn and '<svg class="ts-icon"' in drawn and f'href="runs?run={run.id}"' in drawn
+    assert text(f"runs-state-{state}") in drawn and '<svg class="ts-icon"' in drawn and f'href="runs?run={run.id}"' in drawn
     assert "validation loss 1.234" in drawn and 'data-page="chat"' not in drawn, "no model, no chat"
     (run.path / "model").mkdir()
     assert f'href="chat?model={run.id}"' in home.last_runs([run]) and f'href="export?run={run.id}"' in home.last_runs([run])

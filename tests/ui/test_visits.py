@@ -17,7 +17,7 @@ from tuner.jobs import queue
 from tuner.paths import Workspace
 from tuner.runs import index
 from tuner.system import machine
-from ui import layout, session
+from ui import layout, live, session
 from ui.components import dropdowns
 from ui.session import AppContext
 from ui.visits import LightState, Sessions, Visits
@@ -164,7 +164,7 @@ def test_heartbeats_are_counted_and_the_page_is_taken_over(house):
 def test_a_guest_who_only_looks_leaves_no_folder(house):
     page = layout.Page(house)
     for i in range(20):
-        page.on_load({}, Request(f"s{i}")), page.on_version("1", "", {"tab": "runs"}, Request(f"s{i}"))
+        page.on_load({}, Request(f"s{i}")), page.on_shape({"tab": "runs"}, None, Request(f"s{i}")), told(page, "runs", who=f"s{i}")
         page.on_open_chat({}, Request(f"s{i}")), page.on_open_export({}, Request(f"s{i}")), page.on_open_label({}, None, Request(f"s{i}"))
     assert not house.home.exists() or not list(house.home.iterdir())
 
@@ -215,52 +215,55 @@ def page(ws):
     return layout.Page(AppContext(ws.home, ws.machine))
 
 
+def told(page, tab: str, id: str | None = None, known: str = "", who: str = "s") -> dict:
+    """What the script of a page hears."""
+    return live.page_state(page.context, layout.glance, page.parts)({"tab": tab, "runs": id}, known, Request(who))
+
+
 @pytest.mark.parametrize("tab", ["home", "data", "label"])
-def test_a_tick_with_nothing_changed_reads_no_run(ws, page, tab):
+def test_a_look_with_nothing_changed_reads_no_run(ws, page, tab):
     ended(ws, 30)
-    page.on_tick(Request()), page.on_version("1", "loaded#", {"tab": tab}, Request())
+    known = told(page, tab)["known"]
     with opened() as files:
-        assert page.on_tick(Request()) == page.on_tick(Request())
-        page.on_version("2", "loaded#", {"tab": tab}, Request())
+        assert "parts" not in told(page, tab, known=known) or not known
+        told(page, tab)
     assert not [f for f in files if str(ws.runs) in f]
 
 
-def test_an_open_runs_tab_reads_the_run_that_it_shows_alone(ws, page):
+def test_an_open_run_is_read_alone(ws, page):
     ended(ws, 30)
-    first = page.on_version("1", "loaded#", {"tab": "runs", "run": "run-7"}, Request())
+    told(page, "runs", "run-7")
     with opened() as files:
-        page.on_version("2", first[1], {"tab": "runs", "run": "run-7"}, Request())
+        assert "run-7" in told(page, "runs", "run-7")["parts"]["run-charts"]
     assert {f for f in files if str(ws.runs) in f} and all("run-7" in f for f in files if str(ws.runs) in f)
 
 
-def rows_sent(page, values) -> list:
-    lists = values[3:6] if isinstance(values[0], str) and "ts-strip" in values[0] else values[1:4]
-    return [v["value"]["data"] for v in lists if isinstance(v, dict) and isinstance(v.get("value"), dict)]
-
-
-def test_the_lists_are_sent_once_and_again_when_they_change(ws, page):
+def test_gradio_is_told_when_a_run_comes_or_changes_its_state_and_not_of_its_steps(ws, page):
     ended(ws, 5)
-    opened_tab = page.on_open_runs({"tab": "runs"}, "loaded#", Request())
-    seen = opened_tab[0]
-    assert len(rows_sent(page, opened_tab)[0]) == 5
-    assert rows_sent(page, page.on_open_runs({"tab": "runs"}, seen, Request())) == []
-    assert rows_sent(page, page.on_version("1", seen, {"tab": "runs"}, Request())) == []
+    first = told(page, "runs")
+    assert told(page, "runs", known=first["known"]).keys() == {"known", "live"} and not first["live"]
     new = make(ws, "new").path
     assert locks.acquire(new / "lock")  # as its worker does
-    runs.write_status(new, state="running", progress={"elapsed_seconds": 5})
+    runs.write_status(new, state="running", progress={"step": 1, "elapsed_seconds": 5})
     index.of(ws).look()
-    ticked = page.on_version("2", seen, {"tab": "runs"}, Request())
-    assert len(rows_sent(page, ticked)[0]) == 6
-    runs.write_status(ws.runs / "new", state="running", progress={"elapsed_seconds": 9})
+    begun = told(page, "runs", "new", first["known"])
+    assert begun["shape"] != first["shape"] and begun["live"] and begun["known"] != first["known"]
+    runs.write_status(new, state="running", progress={"step": 7, "steps": 9, "elapsed_seconds": 9})
     index.of(ws).look()
-    assert rows_sent(page, page.on_version("3", ticked[1], {"tab": "runs"}, Request())) == [], (
-        "a step of a live run redraws its progress alone"
-    )
-    assert rows_sent(page, page.on_version("4", ticked[1], {"tab": "chat"}, Request())) == []
+    step = told(page, "runs", "new", begun["known"])
+    assert step["shape"] == begun["shape"] and "step 7 of 9" in step["parts"]["run-head"], "a step is drawn by the script alone"
     runs.describe(ws, "run-1", notes="worth a look")
     index.of(ws).look()
-    assert "worth a look" in str(rows_sent(page, page.on_version("5", ticked[1], {"tab": "runs"}, Request())))
+    assert told(page, "runs", known=step["known"])["shape"] != step["shape"]
     locks.release(new / "lock")
+
+
+def test_each_page_is_sent_what_it_shows_alone(ws, page):
+    first, second = (run.id for run in ended(ws, 2))
+    assert told(page, "data")["parts"].keys() == {"strip"} and told(page, "home")["parts"].keys() == {"strip", "last-runs"}
+    one, two = told(page, "runs", first)["parts"], told(page, "runs", f"{first},{second}")["parts"]
+    assert one["run-overlay"] == "" and f"{first},{second}" in two["run-overlay"] and first in one["run-charts"] and two["run-charts"] == "" and "run-log" not in two
+    assert told(page, "runs", "../../etc,gone")["parts"]["run-overlay"] == ""
 
 
 def test_long_lists_are_cut_to_the_newest_and_say_so(ws, page, monkeypatch):
@@ -268,9 +271,8 @@ def test_long_lists_are_cut_to_the_newest_and_say_so(ws, page, monkeypatch):
     for run in ended(ws, 8):
         (run.path / "model").mkdir()
     old(ws)
-    listed = page.on_open_runs({"run": "run"}, "", Request())
-    pick, table = listed[1], listed[2]
-    assert len(pick["choices"]) == 4 and pick["value"] == "run" and "newest 3 of 8" in pick["info"] and len(table["value"]["data"]) == 8
+    listed = page.on_open_runs({"runs": "run"}, None, None, Request())
+    assert len(listed[page.runs.run.other]["choices"]) == 3 and listed[page.runs.run.id] == "run"
     who = page.on_open_chat({"chat": "run"}, Request())[0]
     assert [v for _, v in who["choices"]][-2:] == ["run", "starter"] and len(who["choices"]) == 5 and who["value"] == "run"
     monkeypatch.setattr(sizes, "estimate", lambda run, kind: 0)

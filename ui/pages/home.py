@@ -3,6 +3,7 @@
 import gradio as gr
 
 from tuner import devices, runs
+from ui import live
 from ui.components import html, machine, run_state, units
 from ui.session import AppContext
 from ui.text import text
@@ -23,7 +24,7 @@ class HomePage:
         self.notice = gr.HTML()
         if command := devices.gpu_without_torch():
             gr.HTML(html.bad(text("home-torch-cpu", command=command)))
-        self.last = gr.HTML(elem_id="last-runs", padding=False)
+        gr.HTML(live.slot("last-runs"), elem_id="last-runs", padding=False)
         gr.HTML(f"<h2>{html.escape(text('home-machine-title'))}</h2>{machine.line()}", elem_id="home-machine", padding=False)
 
 

@@ -6,11 +6,11 @@ from tuner import runs
 from tuner.jobs import training
 from tuner.labels import blind_test
 from tuner.paths import Workspace
+from ui import live
 from ui.components import charts, html
-from ui.run_views import overview
 from ui.run_views.compare_view import CompareView
 from ui.run_views.listing import View, all_runs, find
-from ui.run_views.run_view import RunView
+from ui.run_views.run_view import RunView, parts
 from ui.run_views.table_view import TableView, drawn, there
 from ui.session import AppContext, Session
 from ui.text import text
@@ -39,53 +39,51 @@ class RunsPage:
         self.blind = ((table.blind, table.view), (self.comparison.blind, self.comparison.ids))  # (button, which runs): wired by the layout
         table.compare.click(self.on_compare, [table.view, here], [here, *self.shown], **QUICK)
         page.resume.click(self.on_resume, page.id, page.notice, **QUICK)
-        page.describe.click(self.on_describe, [page.id, page.name, page.notes], [page.notice, page.head], **QUICK)
+        page.describe.click(self.on_describe, [page.id, page.name, page.notes], page.notice, **QUICK)
         page.delete.click(self.on_delete, [page.id, page.sure, here], [here, *self.shown])
 
     # --- what is shown ------------------------------------------------------------------------------------------------
 
-    def show(self, ws: Workspace, asked: str | None, view: dict | None, session: str, *, redrawn: bool = True) -> dict:
-        """Return values for `live`: what `asked` names, else the table of all. Not `redrawn`: the table is as it was sent."""
-        ids = [id for id in (asked or "").split(",") if id]
-        chosen = [run for id in ids[: charts.TOGETHER] if (run := find(ws, id))]
-        gone = "".join(html.gone("run", id) for id in ids[: charts.TOGETHER] if id not in {run.id for run in chosen})
+    def show(self, ws: Workspace, asked: str | None, view: dict | None) -> dict:
+        """Return values for `live`: what `asked` names, else the table of all."""
+        ids = ids_of(asked)
+        chosen = [run for id in ids if (run := find(ws, id))]
+        gone = "".join(html.gone("run", id) for id in ids if id not in {run.id for run in chosen})
         if len(chosen) == 1:
-            return self._places(self.opened, gone) | self.run.values(chosen[0], session)
+            return self._places(self.opened, gone) | self.run.values(chosen[0])
         if chosen:
-            return self._places(self.compared, gone) | self.comparison.values(chosen, session)
+            return self._places(self.compared, gone) | self.comparison.values(chosen)
         found = all_runs(ws)
         if not found.rows:
             empty = html.empty(text("runs-empty"), html.link("train", text("runs-begin"), primary=True))
             return self._places(None, gone) | {self.back: empty}
-        table = {self.table.table: drawn(ws, View.read(view))} if redrawn else {}
-        return self._places(self.listed, gone) | table
+        return self._places(self.listed, gone) | {self.table.table: drawn(ws, View.read(view))}
 
     def _places(self, shown: gr.Column | None, notice: str) -> dict:
-        """Return which of the three is shown; the others ask the script for nothing."""
-        back = (
-            ""
-            if shown in (None, self.listed)
-            else f'<a class="ts-back" href="runs" data-page="runs">\u2190 {html.escape(text("runs-all"))}</a>'
-        )
-        still = {marker: "" for place, marker in self._markers() if place is not shown}
+        """Return which of the three is shown."""
+        back = f'<a class="ts-back" href="runs" data-page="runs">\u2190 {html.escape(text("runs-all"))}</a>'
         boxes = {box: gr.update(visible=box is shown) for box in (self.listed, self.opened, self.compared)}
-        return {self.back: back, self.notice: notice} | boxes | still
+        return {self.back: "" if shown in (None, self.listed) else back, self.notice: notice} | boxes
 
-    def _markers(self):
-        return ((self.opened, self.run.marker), (self.compared, self.comparison.marker))
+    def parts(self, ws: Workspace, asked: str | None) -> live.Parts:
+        """Return what the script draws of the runs in view."""
+        chosen = [run for id in ids_of(asked) if (run := find(ws, id))]
+        if len(chosen) == 1:
+            return parts(chosen[0]) | {"run-overlay": ""}
+        return {"run-charts": "", "run-overlay": charts.marker(chosen) if chosen else ""}
 
-    def open(self, ws: Workspace, asked: str | None, view: dict | None, session: str, drawn_before: str | None) -> dict:
+    def open(self, ws: Workspace, asked: str | None, view: dict | None, drawn_before: str | None) -> dict:
         """Return values for `shown`: as `show`, with what a person can write in; another run than before begins with its overview."""
         run = find(ws, asked)
         tools = dict(zip(self.table.tools, self.table.tool_values(ws, View.read(view)), strict=True))
-        return self.show(ws, asked, view, session) | tools | (self.run.about(ws, run, drawn_before) if run else {})
+        return self.show(ws, asked, view) | tools | (self.run.about(ws, run, drawn_before) if run else {})
 
     # --- what is done -------------------------------------------------------------------------------------------------
 
     def on_compare(self, view, session, request: gr.Request):
         ws = self.context.workspace(request)
         ids = ",".join(there(ws, View.read(view)))
-        return {self.session: Session.read(session).with_(runs=ids)} | self.show(ws, ids, view, str(request.session_hash))
+        return {self.session: Session.read(session).with_(runs=ids)} | self.show(ws, ids, view)
 
     def on_blind(self, which, session, request: gr.Request):
         """Begin a blind test of two runs, and go to its label project; values for session, tabs and notice."""
@@ -109,8 +107,8 @@ class RunsPage:
         try:
             runs.describe(ws, id or "", name=name, notes=notes)
         except Exception as error:
-            return html.trouble(error), gr.skip()
-        return html.good(text("runs-saved")), overview.head(runs.get(ws, id))
+            return html.trouble(error)
+        return html.good(text("runs-saved"))
 
     def on_delete(self, id, sure, session, request: gr.Request):
         """Delete the run and show all others; what stands in the way is said beside the button."""
@@ -122,7 +120,12 @@ class RunsPage:
         except Exception as error:
             return {self.run.notice: html.trouble(error), self.run.sure: False}
         cleared = kept.with_(runs=None, run=None if kept.run == id else kept.run)
-        return {self.session: cleared} | self.show(ws, None, None, "") | {self.notice: html.good(text("runs-deleted"))}
+        return {self.session: cleared} | self.show(ws, None, None) | {self.notice: html.good(text("runs-deleted"))}
+
+
+def ids_of(asked: str | None) -> list[str]:
+    """Return the ids that an address names, as many as can be compared."""
+    return [id for id in (asked or "").split(",") if id][: charts.TOGETHER]
 
 
 def figures(context: AppContext):

@@ -3,6 +3,7 @@
 import gradio as gr
 
 from tuner import runs
+from ui import live
 from ui.components import charts, html, run_state
 from ui.run_views import compare
 from ui.text import text
@@ -13,19 +14,18 @@ class CompareView:
         gr.HTML(f"<h2>{text('runs-compare')}</h2>", padding=False)
         self.chosen = gr.HTML(elem_id="compared-runs", padding=False)
         self.blind = gr.Button(text("runs-blind"), visible=False, elem_id="blind-compared")
-        self.marker = gr.HTML(elem_id="overlay-of", elem_classes=["ts-hidden"])
-        gr.HTML(charts.place("overlay-of"), elem_id="overlay", padding=False)
+        gr.HTML(live.slot("run-overlay", hidden=True), padding=False)
+        gr.HTML(charts.place("run-overlay"), elem_id="overlay", padding=False)
         self.differences = gr.HTML(elem_id="differences", padding=False)
         self.ids = gr.Textbox(visible="hidden", show_label=False, elem_classes=["ts-hidden"])
-        self.shown = [self.chosen, self.blind, self.marker, self.differences, self.ids]
+        self.shown = [self.chosen, self.blind, self.differences, self.ids]
 
-    def values(self, chosen: list[runs.Run], session: str) -> dict:
+    def values(self, chosen: list[runs.Run]) -> dict:
         """Return values for `shown`."""
         names = "".join(f"<li>{run_state.name_link(run)} {run_state.badge(run.state)}</li>" for run in chosen)
         return {
             self.chosen: f'<ul class="ts-compared">{names}</ul>',
             self.blind: gr.update(visible=len(chosen) == 2 and all(run.can_answer for run in chosen)),
-            self.marker: charts.marker(chosen, session),
             self.differences: f"<h3>{html.escape(text('runs-differences'))}</h3>{compare.differences(chosen)}",
             self.ids: ",".join(run.id for run in chosen),
         }

@@ -5,6 +5,7 @@ import gradio as gr
 from tuner import runs
 from tuner.jobs import run_queue
 from tuner.paths import Workspace
+from ui import live
 from ui.components import charts, dropdowns, html
 from ui.run_views import compare, config, listing, overview
 from ui.run_views.listing import all_runs, find
@@ -20,7 +21,7 @@ class RunView:
     def __init__(self, context: AppContext):
         self.context = context
         self.id = gr.Textbox(visible="hidden", show_label=False, elem_classes=["ts-hidden"])  # the run whose page is drawn
-        self.head = gr.HTML(elem_id="progress", padding=False)
+        gr.HTML(live.slot("run-head"), elem_id="progress", padding=False)
         with gr.Row(elem_id="run-actions"):
             self.talk = gr.Button(text("runs-chat"), variant="primary", visible=False, elem_id="talk-to-run")
             self.stop = gr.Button(text("runs-stop"), visible=False, elem_id="stop-run")
@@ -28,21 +29,19 @@ class RunView:
             self.take = gr.Button(text("runs-export"), visible=False, elem_id="export-run")
             self.reuse = gr.Button(text("runs-duplicate"), elem_id="reuse-run")
         self.notice = gr.HTML(elem_id="run-notice", padding=False)
-        self.marker = gr.HTML(
-            elem_id="charts-of", elem_classes=["ts-hidden"]
-        )  # above the tabs: what is in one of them is drawn when it opens
+        gr.HTML(live.slot("run-charts", hidden=True), padding=False)  # above the tabs: what is in one of them is built when it opens
         with gr.Tabs(elem_id="run-tabs", selected="overview") as self.tabs:
             for name in TABS:
                 with gr.Tab(text(f"runs-tab-{name}"), id=name, render_children=True):
                     getattr(self, f"_{name}")()
-        self.live = [self.id, self.head, self.talk, self.stop, self.resume, self.take, self.overview, self.marker, self.log]
+        self.live = [self.id, self.talk, self.stop, self.resume, self.take]
         self.described = [self.name, self.notes, self.settings, self.other, self.differences, self.notice, self.sure, self.tabs]
         self.described += [self.manage, self.numbers]
         self._wire()
 
     def _overview(self) -> None:
-        self.overview = gr.HTML(elem_id="overview", padding=False)
-        gr.HTML(charts.place("charts-of", only="loss"), padding=False)
+        gr.HTML(live.slot("run-overview"), elem_id="overview", padding=False)
+        gr.HTML(charts.place("run-charts", only="loss"), padding=False)
         with gr.Accordion(text("runs-about"), open=False) as self.manage:
             self.name = gr.Textbox(label=text("runs-name.label"), info=text("runs-name.info"), max_lines=1, elem_id="rename")
             self.notes = gr.Textbox(label=text("runs-notes.label"), info=text("runs-notes.info"), lines=3, elem_id="run-notes")
@@ -51,7 +50,7 @@ class RunView:
             self.delete = gr.Button(text("runs-delete"), variant="stop", elem_id="delete-run")
 
     def _charts(self) -> None:
-        gr.HTML(charts.place("charts-of"), elem_id="charts", padding=False)
+        gr.HTML(charts.place("run-charts"), elem_id="charts", padding=False)
         with gr.Accordion(text("runs-numbers"), open=False):
             self.read_numbers = gr.Button(text("runs-show-numbers"), elem_id="show-numbers")
             self.numbers = gr.Dataframe(interactive=False, max_height=300, label=text("runs-numbers"), show_label=False, visible=False)
@@ -64,7 +63,7 @@ class RunView:
         self.differences = gr.HTML(elem_id="run-differences", padding=False)
 
     def _log(self) -> None:
-        self.log = gr.HTML(elem_id="log", padding=False)
+        gr.HTML(live.slot("run-log"), elem_id="log", padding=False)
 
     def _wire(self) -> None:
         self.stop.click(self.on_stop, self.id, self.notice, **QUICK)
@@ -73,18 +72,14 @@ class RunView:
 
     # --- what is shown ------------------------------------------------------------------------------------------------
 
-    def values(self, run: runs.Run, session: str) -> dict:
-        """Return values for `live`: all that changes while a run goes on."""
+    def values(self, run: runs.Run) -> dict:
+        """Return values for `live`: what can be done with a run in its state."""
         return {
             self.id: run.id,
-            self.head: overview.head(run),
             self.talk: gr.update(visible=run.can_answer and not run.live),
             self.stop: gr.update(visible=run.live, interactive=run.state != "stopping"),
             self.resume: gr.update(visible=run.state in RESUMABLE),
             self.take: gr.update(visible=run.can_answer),
-            self.overview: overview.body(run),
-            self.marker: charts.marker([run], session),
-            self.log: html.log(runs.log_tail(run, 8000)) or html.empty(text("runs-log-empty")),
         }
 
     def about(self, ws: Workspace, run: runs.Run, before: str | None) -> dict:
@@ -126,3 +121,9 @@ class RunView:
             return html.good(text("runs-stopping"))
         except Exception as error:
             return html.trouble(error)
+
+
+def parts(run: runs.Run) -> live.Parts:
+    """Return all that changes on the page of a run while it goes on."""
+    log = html.log(runs.log_tail(run, 8000)) or html.empty(text("runs-log-empty"))
+    return {"run-head": overview.head(run), "run-overview": overview.body(run), "run-charts": charts.marker([run]), "run-log": log}

@@ -35,24 +35,24 @@
       new ResizeObserver(() => this.resize()).observe(root);
     }
     // --- figures -------------------------------------------------------------------------------------------------------
-    async show(ids, session) {
-      if (this.busy) { this.again = [ids, session]; return; }
+    async show(ids) {
+      if (this.busy) { this.again = ids; return; }
       this.busy = true;
       try {
         if (ids.join() !== this.ids) { this.clear(); this.ids = ids.join(); }
-        if (ids.length) this.take(await this.ask(ids, session), ids);
+        if (ids.length) this.take(await this.ask(ids), ids);
         this.root.classList.remove("failed");
       } catch (error) {
         console.error(error);
         this.failed();
       }
       this.busy = false;
-      if (this.again) { const next = this.again; this.again = null; this.show(...next); }
+      if (this.again) { const next = this.again; this.again = null; this.show(next); }
     }
-    async ask(ids, session) {
+    async ask(ids) {
       const wanted = ids.map(id => ({run: id, since: this.last(id)}));
       const answer = await fetch(base + "gradio_api/run/run_metrics", {method: "POST", headers: {"Content-Type": "application/json"},
-        body: JSON.stringify({data: [wanted], session_hash: session})});
+        body: JSON.stringify({data: [wanted], session_hash: document.getElementById("ts-visit").dataset.session})});
       if (!answer.ok) throw new Error("run_metrics: " + answer.status);
       return (await answer.json()).data[0];
     }
@@ -271,9 +271,9 @@
     waiting = false;
     for (const root of document.querySelectorAll(".ts-chart-set")) {
       if (!sets.has(root)) sets.set(root, new ChartSet(root));
-      const set = sets.get(root), sign = document.querySelector(`#${root.dataset.of} [data-chart-runs]`);
+      const set = sets.get(root), sign = document.querySelector(`[data-part="${root.dataset.of}"] [data-chart-runs]`);
       const stamp = sign ? sign.dataset.chartRuns + sign.dataset.stamp : "";
-      if (stamp !== set.stamp) { set.stamp = stamp; set.show(sign ? sign.dataset.chartRuns.split(",") : [], sign ? sign.dataset.session : ""); }
+      if (stamp !== set.stamp) { set.stamp = stamp; set.show(sign ? sign.dataset.chartRuns.split(",") : []); }
     }
     for (const root of sets.keys()) if (!root.isConnected) sets.delete(root);
   };

@@ -1,0 +1,55 @@
+// Draws what changes by itself into the slots of the page, once a second while somebody looks. See live.py.
+(T => {
+  const EVERY = 1000, IDLE = 2500, LATER = 4000;  // ms: with a run under way, without one, after an answer that did not come
+  const parts = {}, drawn = new WeakMap();
+  let known = "", shape = null, asking = false, again = false, timer = 0, looked;
+  const session = () => { const visit = document.getElementById("ts-visit"); return visit && visit.dataset.session; };
+  const draw = () => document.querySelectorAll(".ts-live").forEach(slot => {
+    const html = parts[slot.dataset.part];
+    if (html === undefined || drawn.get(slot) === html) return;
+    const log = slot.querySelector(".ts-log"), at = log && log.scrollTop;  // who reads further up stays there
+    slot.innerHTML = html;
+    drawn.set(slot, html);
+    const anew = at && slot.querySelector(".ts-log");
+    if (anew) anew.scrollTop = at;
+  });
+  const tell = now => {  // to Gradio, which changes its own components
+    const field = document.querySelector("#ts-shape :is(textarea, input)");
+    if (now === shape || !field) return;
+    shape = field.value = now;
+    field.dispatchEvent(new Event("input", {bubbles: true}));
+  };
+  const ask = async () => {
+    if (asking) { again = true; return; }
+    clearTimeout(timer);
+    let wait = IDLE;
+    const mine = session(), kept = T.session();
+    if (mine && kept && document.visibilityState === "visible") {
+      asking = true;
+      try {
+        const answer = await fetch(T.base + "gradio_api/run/page_state", {method: "POST", headers: {"Content-Type": "application/json"},
+          body: JSON.stringify({data: [kept, known], session_hash: mine})});
+        if (!answer.ok) throw new Error("page_state: " + answer.status);
+        const now = (await answer.json()).data[0];
+        known = now.known;
+        if (now.live) wait = EVERY;
+        if (now.parts) { Object.assign(parts, now.parts); draw(); tell(now.shape); }
+      } catch (error) {  // the page's process ended, or the network: Gradio says so
+        console.warn(error);
+        wait = LATER;
+      }
+      asking = false;
+    }
+    if (again) { again = false; return ask(); }
+    timer = setTimeout(ask, mine ? wait : 100);
+  };
+  T.changed = kept => {  // another page or another run is looked at: what is drawn of the former goes
+    if (kept && looked !== undefined && looked !== kept.runs) Object.keys(parts).filter(p => p.startsWith("run-")).forEach(p => { parts[p] = ""; });
+    looked = kept && kept.runs;
+    draw();
+    ask();
+  };
+  document.addEventListener("visibilitychange", () => { if (document.visibilityState === "visible") ask(); });
+  new MutationObserver(draw).observe(document, {subtree: true, childList: true});  // a slot that Gradio has just built
+  ask();
+})(window.tunesmith);
