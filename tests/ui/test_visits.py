@@ -262,7 +262,13 @@ def test_each_page_is_sent_what_it_shows_alone(ws, page):
     first, second = (run.id for run in ended(ws, 2))
     assert told(page, "data")["parts"].keys() == {"strip"} and told(page, "home")["parts"].keys() == {"strip", "last-runs"}
     one, two = told(page, "runs", first)["parts"], told(page, "runs", f"{first},{second}")["parts"]
-    assert one["run-overlay"] == "" and f"{first},{second}" in two["run-overlay"] and first in one["run-charts"] and two["run-charts"] == "" and "run-log" not in two
+    assert (
+        one["run-overlay"] == ""
+        and f"{first},{second}" in two["run-overlay"]
+        and first in one["run-charts"]
+        and two["run-charts"] == ""
+        and "run-log" not in two
+    )
     assert told(page, "runs", "../../etc,gone")["parts"]["run-overlay"] == ""
 
 
