@@ -194,6 +194,7 @@ def _document(plan: planner.Plan, model: models.Model, ds: store.Dataset, preset
             "adapter": str(model.adapter) if model.adapter else None,
             "bytes_per_weight": model.facts.bytes_per_weight,
             "licence": model.facts.licence,
+            "languages": list(model.facts.languages),
         },
         "data": {
             "ref": ds.ref,
