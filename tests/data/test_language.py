@@ -119,4 +119,4 @@ def test_the_samples_are_english_and_the_page_does_not_wait(ws):
     while (found := language.soon(ds)) is None and time.monotonic() < end:
         time.sleep(0.05)
     assert found == language.of_dataset(ds) == "en"
-    assert not language.pending(ds)
+    assert language.told(ds)

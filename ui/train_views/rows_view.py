@@ -1,4 +1,4 @@
-"""The count of all rows in tokens: a plan is drawn from a sample until it ends, and anew when it has."""
+"""The count of all rows in tokens and their languages: a plan is drawn from a sample until they are known, and anew when they are."""
 
 import time
 from collections.abc import Iterator
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import gradio as gr
 
 from tuner import models
+from tuner.data.quality import language
 from tuner.data.store import store
 from tuner.errors import TunerError
 from tuner.jobs import token_counting
@@ -16,6 +17,7 @@ from ui.components.html import escape
 from ui.session import AppContext
 from ui.text import text
 
+LANGUAGES = "languages_missing"  # in what is pending: the plan was drawn without what is said of languages
 POLL, LONGEST = 0.3, 1800  # seconds; a count that takes longer is looked at again with the next change of the form
 
 
@@ -39,6 +41,9 @@ class RowsView:
         for said in progress(q):
             waited = True
             yield said, gr.skip()
+        if q and pending.get(LANGUAGES):
+            language.wait()
+            waited = True
         there = q is not None and q.folder is not None and q.file.is_file()
         yield "", counted + 1 if waited or there else gr.skip()
 

@@ -16,7 +16,7 @@ from tuner.data.schema import convert
 from tuner.data.store import store
 from tuner.languages import NAMES, SCRIPTS, code
 
-__all__ = ["NAMES", "Languages", "of_dataset", "of_rows", "of_text", "of_texts", "pending", "soon", "soon_of_rows", "texts", "wait"]
+__all__ = ["NAMES", "Languages", "of_dataset", "of_rows", "of_text", "of_texts", "soon", "soon_of_rows", "texts", "told", "wait"]
 ROWS, BLOCKS = 200, 8  # rows of the sample; parts of a larger dataset from which they come
 LETTERS = 400  # characters of a row
 # characters of which the classifier is asked, that rows are read together for, and that an answer needs to count without its question; words of
@@ -126,11 +126,13 @@ def _groups(short: list[int], rows: list[str]) -> Iterator[list[int]]:
 
 def of_rows(ds: store.Dataset) -> Languages:
     """Return the languages of what is trained. Cached per version."""
-    if (key := _key(ds)) not in _KNOWN:
+    key = _key(ds)
+    if (known := _KNOWN.get(key)) is None:
+        known = of_texts(texts(ds))
         if len(_KNOWN) >= 1000:
             _KNOWN.clear()
-        _KNOWN[key] = of_texts(texts(ds))
-    return _KNOWN[key]
+        _KNOWN[key] = known
+    return known
 
 
 _KNOWN: dict[tuple, Languages] = {}
@@ -147,7 +149,7 @@ def of_dataset(ds: store.Dataset) -> str | None:
 
 def soon_of_rows(ds: store.Dataset) -> Languages:
     """Like `of_rows`, but returns nothing at once while the classifier loads in the background (a second), so a page needn't wait."""
-    return Languages() if pending(ds) else of_rows(ds)
+    return Languages() if not told(ds) and _loading().is_alive() else of_rows(ds)
 
 
 def soon(ds: store.Dataset) -> str | None:
@@ -155,9 +157,9 @@ def soon(ds: store.Dataset) -> str | None:
     return soon_of_rows(ds).main
 
 
-def pending(ds: store.Dataset) -> bool:
-    """Return whether the languages of a dataset are unknown because the classifier still loads."""
-    return _key(ds) not in _KNOWN and _loading().is_alive()
+def told(ds: store.Dataset) -> bool:
+    """Return whether the languages of a dataset are known already; what was asked of `soon` before may have been answered without them."""
+    return _key(ds) in _KNOWN
 
 
 def wait(seconds: float = 30.0) -> None:
