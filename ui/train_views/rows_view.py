@@ -30,7 +30,14 @@ class RowsView:
         self.pending, self.counted = gr.State(None), gr.State(0)
 
     def wire(self) -> None:
-        self.pending.change(  # a plan was drawn while the rows are counted: wait for the count
+        self._waiting(self.pending.change)  # a plan was drawn while the rows are counted: wait for the count
+
+    def follow(self, opening: gr.events.Dependency) -> None:
+        """Wait after an event without a queue too: Gradio doesn't tell of the states that such an event changed."""
+        self._waiting(opening.then)
+
+    def _waiting(self, event) -> None:
+        event(
             self.on_count, [self.pending, self.counted], [self.counting, self.counted], trigger_mode="always_last", show_progress="hidden"
         )
 
