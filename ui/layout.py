@@ -70,8 +70,10 @@ class Page:
         self.session.change(None, self.session, None, js=navigation.KEEP)
         self.travel.click(None, self.session, [self.session, self.tabs], js=navigation.TRAVEL)
         for name, (open_, inputs, outputs) in self.openings().items():
-            self.tab[name].select(open_, inputs, outputs, **quick)
-            self.shows[name].click(open_, inputs, outputs, js=navigation.arriving(len(inputs)), **quick)
+            opened = self.tab[name].select(open_, inputs, outputs, **quick)
+            shown = self.shows[name].click(open_, inputs, outputs, js=navigation.arriving(len(inputs)), **quick)
+            for event in (opened, shown) if name == "train" else ():
+                self.train.rows.follow(event)
         self.tab["settings"].select(self.settings.show, None, self.settings.shown, **quick)
         self.label.teach.made.success(self.on_taught, [self.session, self.label.pick, self.train.draft], [self.train.draft, self.tabs])
 

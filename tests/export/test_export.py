@@ -13,6 +13,7 @@ from tuner.data.store import sample_data
 from tuner.errors import DiskError, ModelError, NotFoundError, RequestError, WorkError
 from tuner.export import formats, model_card, sizes
 from tuner.jobs import training
+from tuner.models import card_languages
 from tuner.paths import read_json
 from tuner.serving import chat_client
 from tuner.settings.run_config import Settings
@@ -72,6 +73,7 @@ def test_the_card_of_an_export(house):
     formats.make(house.ws, house.lora, "adapter")
     run, card = house.run(house.lora), (house.ws.exports / house.lora / "adapter" / "README.md").read_text()
     assert card.startswith("---\nlibrary_name: peft\n") and f"# {run.name}" in card
+    assert card_languages.of_text(card) == ("en",), "those of the base"
     for fact in (
         f"{run.best:.4f}",
         f"{run.status.baseline['eval_loss']:.4f}",

@@ -445,6 +445,16 @@ def test_settings_at_fault_are_named_themselves():
     assert "use_dora" in p.ignored and "use_dora" in p.warnings[0]["message"]
 
 
+def test_the_recommended_model_speaks_several_languages_at_once():
+    """Of those with a list, only where all are in it."""
+    small = devices.hypothetical(8 * 10**9)
+    both = model_suggestions.recommended(small, "seq2seq", ["en", "de"])
+    assert "that speaks English and German" in both.reason
+    for wanted in (["de", "ja"], "Cyrl", ["sh", "en"]):
+        found = model_suggestions.recommended(small, "seq2seq", wanted)
+        assert found.id not in ("google-t5/t5-small", "google-t5/t5-base", "starter"), "those list English, French, German, Romanian"
+
+
 def test_a_toy_learns_a_language_with_all_it_has():
     starter = models.resolve("starter")
     p = planner.plan(parsing.parse({}), starter, DataFacts("seq2seq", 285, 15, 40.0, 60), preset="balanced", device=CPU)

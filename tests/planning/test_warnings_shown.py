@@ -7,10 +7,11 @@ from html import unescape
 import gradio as gr
 import pytest
 
-from tests.conftest import ROOT
-from tests.planning.test_plan_truth import CELLS, brought, models, tried  # noqa: F401 (fixtures)
-from tests.workers.test_objectives import base, tokens  # noqa: F401 (fixtures)
+from tests.conftest import ROOT, chat_rows, write_rows
+from tests.planning.test_plan_truth import CELLS, TOOL, brought, models, tried, turns  # noqa: F401 (fixtures)
+from tests.workers.test_objectives import COLOURS, base, tokens  # noqa: F401 (fixtures)
 from tuner import cli, runs
+from tuner.data.store import store
 from tuner.evaluation import checkpoints
 from tuner.jobs import training
 from tuner.runs import run_warnings, settling
@@ -28,6 +29,8 @@ PLANS = {  # warning -> (cell of test_plan_truth, settings) whose plan has it
     "reasoning_content_not_seen": ("reasoning unseen", {}),
     "rows_changed": ("late, cut", {}),
     "settings_ignored": ("plain", {"class_weights": True, "chat_template": "alpaca"}),
+    "language_not_known": ("german", {}),
+    "unknown_tokens": ("not in the vocabulary", {"accept_lost_rows": True}),
 }
 RUNS = {"best_changed", "checkpoint_damaged", "lengths_guessed", "tool_calls_not_seen", "fp16_overflow"} | set(PLANS)
 
@@ -57,8 +60,8 @@ def texts_of(outputs: list) -> str:
 @pytest.mark.parametrize("name", PLANS)
 def test_a_plans_warnings_are_in_the_page_the_terminal_and_the_json(ws, tmp_path, models, capsys, name):  # noqa: F811
     cell, settings = PLANS[name]
-    ds = with_tools(ws, tmp_path) if cell == "tools without calls" else brought(ws, tmp_path, cell)
-    model = models[CELLS[cell][3] if cell in CELLS else "marked"]
+    ds = OWN[cell][0](ws, tmp_path) if cell in OWN else brought(ws, tmp_path, cell)
+    model = models[OWN[cell][1] if cell in OWN else CELLS[cell][3]]
     values = {"model": str(model), "data": ds.ref, "device": "cpu"} | settings
     options = ["plan", "--model", str(model), "--data", ds.ref, "-s", "device=cpu"]
     options += [x for k, v in settings.items() for x in ("-s", f"{k}={str(v).lower()}")]
@@ -74,6 +77,9 @@ def test_a_plans_warnings_are_in_the_page_the_terminal_and_the_json(ws, tmp_path
     for place in (terminal, page):
         assert warning["message"] in place and warning["remedy"] in place, name
         assert all(f["title"] in place for f in warning["fixes"])
+    if name == "language_not_known":
+        (fix,) = warning["fixes"]
+        assert f"--model {fix['settings']['model']}]" in terminal and 'data-field="train-model"' in page
     if name == "settings_ignored":
         assert set(document["ignored"]) == {"class_weights", "chat_template"}
         assert page.count('"warning": "Not used: ') == 2, "beside both fields"
@@ -88,11 +94,24 @@ def test_a_plans_warnings_are_in_the_page_the_terminal_and_the_json(ws, tmp_path
 
 def with_tools(ws, tmp_path):
     """Tools are offered and never called."""
-    from tests.conftest import chat_rows, write_rows
-    from tests.planning.test_plan_truth import TOOL
-    from tuner.data.store import store
-
     return store.add(ws, write_rows(tmp_path / "offered.jsonl", [r | {"tools": [TOOL]} for r in chat_rows(30)]), held_out=0.2)
+
+
+def german(ws, tmp_path):
+    said = "Ein Hund ist ein Tier, das viele Menschen gern haben und das mit ihnen in einem Haus wohnt, Nummer"
+    rows = [turns(("user", f"Was ist ein Hund? ({i})"), ("assistant", f"{said} {i}.")) for i in range(30)]
+    return store.add(ws, write_rows(tmp_path / "german.jsonl", rows), held_out=0.2)
+
+
+def not_in_the_vocabulary(ws, tmp_path):
+    return store.add(ws, write_rows(tmp_path / "rows.jsonl", [{"text": f"{c} 東京 {c}"} for c in COLOURS * 9]), kind="text", held_out=0.2)
+
+
+OWN = {
+    "tools without calls": (with_tools, "marked"),
+    "german": (german, "marked"),
+    "not in the vocabulary": (not_in_the_vocabulary, "gpt2"),
+}
 
 
 @pytest.mark.parametrize("name", sorted(RUNS))

@@ -113,7 +113,9 @@ def _fixes(warning: dict[str, Any]) -> str:
 
 
 def _as_options(settings: dict[str, Any]) -> str:
-    return " ".join(f"-s {k}={str(v).lower() if isinstance(v, bool) else v}" for k, v in settings.items())
+    return " ".join(
+        f"--model {v}" if k == "model" else f"-s {k}={str(v).lower() if isinstance(v, bool) else v}" for k, v in settings.items()
+    )
 
 
 def _bars(p: dict[str, Any]) -> list[str]:

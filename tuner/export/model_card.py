@@ -6,6 +6,7 @@ from typing import Any
 
 from tuner import devices, models, paths, runs
 from tuner.formatting import human_time
+from tuner.languages import EVERY
 from tuner.models import model_files
 from tuner.planning import decisions
 from tuner.runs import run_warnings
@@ -67,6 +68,7 @@ def text(run: runs.Run, *, kind: str, base: str, here: str = ".") -> str:
         "library_name: peft" if kind == "adapter" else "library_name: transformers",
         f"pipeline_tag: {PIPELINES[settings.objective]}",
         *([f"base_model: {model['base']}"] if model["kind"] == "hub" else []),
+        *_languages(model),
         f"tags: [tunesmith{TAGS.get(settings.objective, '')}]",
         "---",
     ]
@@ -118,6 +120,12 @@ def text(run: runs.Run, *, kind: str, base: str, here: str = ".") -> str:
             "",
         ]
     )
+
+
+def _languages(model: dict[str, Any]) -> list[str]:
+    """Return the line with the languages of the base model; quoted, since YAML reads Norwegian's code as the word no."""
+    known = ["multilingual" if language == EVERY else language for language in model.get("languages") or []]
+    return [f"language: {json.dumps(known)}"] if known else []
 
 
 def tells(name: str, value: Any, settings: Settings) -> bool:

@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from tuner import devices, models, paths, runs
+from tuner.data.quality import language
 from tuner.data.store import sample_data, store
 from tuner.errors import ConflictError, NotFoundError, SettingError, TunerError, raise_all, restore
 from tuner.formatting import human_bytes
 from tuner.jobs import benchmarks, dry_run, queue, run_queue, token_counting
 from tuner.jobs.job import Job
+from tuner.models import hub
 from tuner.paths import Workspace
-from tuner.planning import fitting, length_guess, planner, token_counts
+from tuner.planning import fitting, language_warnings, length_guess, model_suggestions, planner, token_counts
 from tuner.settings import parsing, presets, run_config
 
 LABELLED = 2000  # rows
@@ -106,7 +108,21 @@ def prepare(
     device, effort = with_reclaimed(ws, device), preset_of(ws, preset)
     counts = data_facts(ds, model, ws, chosen(asked, effort), wait=wait, each=each) if ds else None
     plan = planner.plan(asked, model, counts, preset=effort, device=device, device_memory=device_memory)
+    if ds:
+        plan.warnings += _of_languages(plan, model, ds, counts, device, wait=wait is None)
     return plan, model, ds, asked
+
+
+def _of_languages(
+    plan: planner.Plan, model: models.Model, ds: store.Dataset, counts: planner.DataFacts, device: devices.Device, *, wait: bool
+) -> list[dict[str, Any]]:
+    """The plan's warnings about the languages of the rows; without `wait` none while the classifier loads (see `language.told`)."""
+    found = language.of_rows(ds) if wait else language.soon_of_rows(ds)
+
+    def suggest(wanted: list[str]) -> model_suggestions.Suggestion:
+        return model_suggestions.recommended(device, plan.settings.objective, wanted, there=frozenset(h.id for h in hub.cached()))
+
+    return language_warnings.warnings(model.facts, found, counts.counts.coverage if counts.counts else None, suggest)
 
 
 def chosen(asked: run_config.RunConfig, preset: presets.Preset | None) -> dict[str, Any]:
@@ -194,6 +210,7 @@ def _document(plan: planner.Plan, model: models.Model, ds: store.Dataset, preset
             "adapter": str(model.adapter) if model.adapter else None,
             "bytes_per_weight": model.facts.bytes_per_weight,
             "licence": model.facts.licence,
+            "languages": list(model.facts.languages),
         },
         "data": {
             "ref": ds.ref,

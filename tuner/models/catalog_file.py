@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from tuner import paths
+from tuner.models import card_languages
 from tuner.models.facts import ModelFacts
 from tuner.models.from_config import facts_from_config
 
@@ -32,6 +33,7 @@ def catalog() -> list[dict[str, Any]]:
 def catalog_facts(entry: dict[str, Any]) -> ModelFacts:
     config = {theirs: entry[ours] for ours, theirs in FLAT.items() if ours in entry}
     more = {"licence": entry["licence"], "gated": entry.get("gated", False), "context": entry["context"]}
+    more["languages"] = card_languages.of_entry(entry)
     facts = facts_from_config({**config, **entry.get("config", {})}, name=entry["id"], **more)
     still = entry.get("still", 0)
     return replace(facts, multimodal_type=entry.get("outer", ""), frozen_parameters=still, parameters=facts.parameters + still)

@@ -32,6 +32,7 @@ class ModelFacts:
     notes: tuple[str, ...] = field(default=())
     multimodal_type: str = ""  # the model_type of the multimodal model whose text part this is; "" for a plain language model
     frozen_parameters: int = 0  # vision and audio parameters, which are loaded but never trained
+    languages: tuple[str, ...] = field(default=(), compare=False)  # that it knows: see `card_languages`; () when nothing is said of them
     quantized: str | None = None  # nf4 or int8: how bitsandbytes quantized the stored weights
     config: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)  # config.json, for `tensor_shapes`
 

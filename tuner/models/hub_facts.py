@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from tuner.errors import ModelError, NetworkError, translate
-from tuner.models import stored_formats
+from tuner.models import card_languages, stored_formats
 from tuner.models.facts import ModelFacts
 from tuner.models.from_config import check_config, facts_from_config
 from tuner.models.model_files import document
@@ -19,12 +19,13 @@ def facts(id: str, token: str | bool) -> ModelFacts:
     try:
         if not constants.HF_HUB_OFFLINE:
             httpx.head(constants.ENDPOINT, timeout=5)  # fails fast: without a network the download itself retries for 23 s
-        files = {f.rfilename for f in HfApi().model_info(id, token=token).siblings or []}
+        listed = HfApi().model_info(id, token=token)
+        files = {f.rfilename for f in listed.siblings or []}
         config = _document(id, "config.json", files, token)
         check(id, files, config)
         tokenizer_config = _document(id, "tokenizer_config.json", files, token)
         template = bool(tokenizer_config.get("chat_template")) or bool({"chat_template.jinja", "chat_template.json"} & files)
-        found = facts_from_config(config, name=id, has_template=template)
+        found = facts_from_config(config, name=id, has_template=template, languages=_of_card(listed))
         if found.notes:  # an unknown model_type: count the parameters in the headers of its weights
             found = replace(found, parameters=sum(HfApi().get_safetensors_metadata(id, token=token).parameter_count.values()))
         return found
@@ -35,6 +36,11 @@ def facts(id: str, token: str | bool) -> ModelFacts:
             available="models on this computer",
             remedy="Check the network and the spelling.",
         ) from error
+
+
+def _of_card(listed: Any) -> tuple[str, ...]:
+    """Return the languages of the model card, whose front matter comes with the list of files."""
+    return card_languages.listed(getattr(getattr(listed, "card_data", None), "language", None) or [])
 
 
 def check(id: str, files: set[str], config: dict[str, Any]) -> None:

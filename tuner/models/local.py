@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tuner.errors import ModelError, NotFoundError
-from tuner.models import model_files, model_types, stored_formats, tokenizer_files
+from tuner.models import card_languages, model_files, model_types, stored_formats, tokenizer_files
 from tuner.models.facts import ModelFacts
 from tuner.models.from_config import check_config, facts_from_config
 from tuner.models.model_files import check_parts, count_parameters, document, has_template, missing_shards
@@ -72,6 +72,7 @@ def folder_facts(folder: Path, *, need_weights: bool = False, name: str | None =
     if need_weights or found:
         check_parts(folder, found, files)
     more: dict[str, Any] = {"path": str(folder) if found else None, "has_template": has_template(folder)}
+    more["languages"] = card_languages.of_card(folder)
     if found and not stored_formats.quantization(config):
         more["parameters"], more["bytes_per_weight"] = count_parameters(found)  # for quantized weights the headers count bytes
         more |= {"frozen_parameters": model_files.count_frozen(found)} if model_types.outer(config) else {}

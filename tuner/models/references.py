@@ -1,14 +1,16 @@
 """Model references (the starter, a folder, an adapter, a run, a Hub id), resolved from config.json and safetensors headers, not weights."""
 
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from tuner import paths, runs
 from tuner.errors import ModelError, NotFoundError, TunerError
-from tuner.models import hub_facts, model_files, stored_formats
+from tuner.models import card_languages, hub_facts, model_files, stored_formats
 from tuner.models.catalog_file import catalog, catalog_facts
 from tuner.models.facts import Model
-from tuner.models.local import HUB_ID, cached_snapshot, folder_facts, is_adapter
+from tuner.models.local import HUB_ID, base_folder, cached_snapshot, folder_facts, is_adapter
 from tuner.models.model_files import document
 from tuner.network import hub_token
 
@@ -125,15 +127,27 @@ def _from_run(id: str, ws: paths.Workspace) -> Model:
             field="model",
         )
     if plan["settings"]["method"] == "full":
-        return Model(id, "run", folder_facts(folder, need_weights=True, name=id), str(folder))
+        facts = folder_facts(folder, need_weights=True, name=id)
+        return Model(id, "run", replace(facts, languages=facts.languages or _of_base(plan["model"])), str(folder))
     start = resolve(plan["model"]["base"], None)
     return Model(id, "run", start.facts, start.base, adapter=folder, revision=plan["model"].get("revision"))
+
+
+def _of_base(trained: dict[str, Any]) -> tuple[str, ...]:
+    """Return the languages of the model that a run was trained from: as its plan has them, else as they are known here."""
+    base = trained["base"]
+    if "languages" in trained:
+        return tuple(trained["languages"])
+    entry = next((e for e in catalog() if e["id"] == base), None)
+    folder = base_folder(base)
+    return (card_languages.of_entry(entry) if entry else ()) or (card_languages.of_card(folder) if folder else ())
 
 
 def _from_hub(id: str, token: str | None) -> Model:
     entry = next((e for e in catalog() if e["id"].lower() == id.lower()), None)
     if (folder := cached_snapshot(id)) is not None:
         facts = folder_facts(folder, name=id, need_weights=True)
+        facts = replace(facts, languages=card_languages.of_entry(entry) or facts.languages) if entry else facts
         return Model(id, "hub", facts, id, revision=folder.name)
     if entry:
         return Model(entry["id"], "hub", catalog_facts(entry), entry["id"])

@@ -5,15 +5,16 @@ device's total memory less a fixed reserve and on figures of data sheets, not on
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
-from tuner import devices, models
-from tuner.data.quality.language import NAMES
+from tuner import devices, languages, models
 from tuner.devices import Device, roofline
 from tuner.errors import TunerError
 from tuner.formatting import human_bytes, human_time
+from tuner.models import card_languages
 from tuner.planning import memory, planner, time_estimate
 from tuner.planning.decisions import DataFacts
 from tuner.planning.fitting import ROOM
@@ -154,16 +155,18 @@ def _billions(n: int) -> str:
     return f"{n / 1e9:.2g} billion" if n >= 1e9 else f"{n / 1e6:.0f} million"
 
 
-def recommended(device: Device, objective: str = "chat", language: str | None = None, *, there: frozenset[str] = frozenset()) -> Suggestion:
+def recommended(
+    device: Device, objective: str = "chat", language: str | Sequence[str] | None = None, *, there: frozenset[str] = frozenset()
+) -> Suggestion:
     """Return the largest ungated model that trains on half a million tokens within an hour here (the smallest where none does) and speaks
-    `language` (an ISO 639-1 code).
+    `language` (an ISO 639-1 code, or several).
 
     Of two models of about the same size, the one with the more permissive licence; models in `there` need no download.
     """
-    device, able = steady(device), []
+    device, able, wanted = steady(device), [], [language] if isinstance(language, str) else list(language or ())
     for entry in entries(objective):
         facts = models.catalog_facts(entry)
-        if entry.get("gated") or language and not speaks(entry, language) or objectives.refusal(objective, facts):
+        if entry.get("gated") or not all(speaks(entry, each) for each in wanted) or objectives.refusal(objective, facts):
             continue
         if (seconds := training_seconds(facts, device, objective)) <= 24 * HOUR and (method := _method(facts, device, objective)):
             able.append(
@@ -173,7 +176,7 @@ def recommended(device: Device, objective: str = "chat", language: str | None = 
         return Suggestion("starter", "No model of the catalog trains within a day on this device; the starter model shows how it works.")
     fast = [a for a in able if a[0]]
     *_, size, entry, method, seconds = max(fast, key=lambda a: a[:4]) if fast else min(able, key=lambda a: a[3])
-    speaking = f" that speaks {NAMES.get(language, language)}" if language else ""
+    speaking = f" that speaks {languages.names(wanted)}" if wanted else ""
     best = f"The largest model{speaking} that trains within an hour on {device.name} ({methods.get(method).title})."
     slow = f"The smallest model{speaking} of the catalog: half a million tokens take about {human_time(seconds)} here."
     reason = f"{best if fast else slow} License: {entry['licence']}."
@@ -195,10 +198,10 @@ def _permissive(entry: dict[str, Any]) -> bool:
 
 def speaks(entry: dict[str, Any], language: str) -> bool:
     """Return whether a catalog entry lists the language; 'more than 100' and the like count as yes."""
-    listed = [str(settings) for settings in entry.get("languages", [])]
-    return language in listed or any(
-        any(ch.isdigit() for ch in settings) and ("languages" in settings or "more" in settings) for settings in listed
+    counted = any(
+        any(ch.isdigit() for ch in each) and ("languages" in each or "more" in each) for each in map(str, entry.get("languages", []))
     )
+    return counted or languages.knows(card_languages.of_entry(entry), language)
 
 
 def elsewhere(

@@ -20,7 +20,7 @@ from tuner.runs.run_warnings import NO_TRAINED_TOKENS, SAME_ANSWERS
 from tuner.settings import losses, objectives
 
 KEPT = 12  # files per dataset version
-FORMAT = 1  # version of the file and of what is counted: increased with every change of either
+FORMAT = 2  # version of the file and of what is counted: increased with every change of either
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,16 @@ class Side:
 
 
 @dataclass(frozen=True)
+class Coverage:
+    """How the tokenizer cuts the texts of `language.texts`: [tokens, bytes, unknown tokens] of each in `rows`, [tokens, bytes] of an `english`
+    text, and the most common `unknown` characters."""
+
+    english: list[int]
+    rows: list[list[int]]
+    unknown: list[str]
+
+
+@dataclass(frozen=True)
 class Counts:
     """Token counts of a dataset for one model and objective. `sample`: of some rows only. `each`: training rows made from one row (KTO makes
     a good and a bad answer from a pair)."""
@@ -74,6 +84,7 @@ class Counts:
     validation: Side
     sample: bool = False
     each: int = 1
+    coverage: Coverage | None = None
 
     def lengths(self) -> np.ndarray:
         """Return the lengths of all usable rows in tokens, ascending."""
@@ -92,7 +103,7 @@ def _read(file: str, changed: int, each: int) -> Counts:
         about = json.loads(str(stored["about"]))
         columns = {side: {k.removeprefix(f"{side}_"): stored[k] for k in stored.files if k.startswith(side)} for side in ("train", "held")}
     sides = {side: Side(columns[side], **about[side]) for side in columns}
-    return Counts(sides["train"], sides["held"], sample=about["sample"], each=each)
+    return Counts(sides["train"], sides["held"], sample=about["sample"], each=each, coverage=Coverage(**about["coverage"]))
 
 
 # --- questions --------------------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ import threading
 import time
 import traceback
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from tuner.data.store import store
 from tuner.errors import ModelError, TunerError, translate
 from tuner.paths import Workspace
 from tuner.settings import objectives
-from tuner.workers.tokenization import preference_rows, reward_text, task_rows, tokenizer_loader
+from tuner.workers.tokenization import preference_rows, reward_text, task_rows, text_coverage, tokenizer_loader
 from tuner.workers.tokenization.loss_mask import Masker
 from tuner.workers.tokenization.tokenized_rows import NO_QUESTION, UNKNOWN_LABEL, batched
 
@@ -168,6 +169,10 @@ class Counting:
         self.ds = store.get(Workspace(Path(ask["home"]), ask["owner"]), ask["data"])
         self.tokenizer = tokenizer_loader.tokenizer(Path(ask["folder"]), ask["template"])
 
+    @cached_property
+    def coverage(self) -> dict[str, Any]:
+        return text_coverage.measure(self.tokenizer, self.ds)
+
     def whole(self) -> None:
         """Count every row and write the result file."""
         train = self._side(r["value"] for r in store.iterate(self.ds, held_out=False))
@@ -193,7 +198,7 @@ class Counting:
 
     def _write(self, sides: dict[str, Side], sample: bool) -> None:
         """Write the result file atomically: a reader finds it complete or not at all."""
-        arrays, about = {}, {"sample": sample, "rows": self.ds.rows}
+        arrays, about = {}, {"sample": sample, "rows": self.ds.rows, "coverage": self.coverage}
         for name, side in sides.items():
             columns, about[name] = side.document()
             arrays |= {f"{name}_{k}": v for k, v in columns.items()}

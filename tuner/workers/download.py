@@ -22,7 +22,7 @@ from tuner.network.retries import with_retries
 from tuner.paths import Workspace
 from tuner.system import processes
 
-WANTED = ("*.json", "*.safetensors", "*.jinja", "*.model", "*.txt", "merges.txt")  # no pickles, no code
+WANTED = ("*.json", "*.safetensors", "*.jinja", "*.model", "*.txt", "merges.txt", "README.md")  # no pickles, no code
 # bytes between two checks for a stop; the client's default of ten million takes a minute on a slow connection
 constants.DOWNLOAD_CHUNK_SIZE = 1 << 20
 EVERY = 0.5  # seconds between two progress updates

@@ -222,12 +222,12 @@ class TrainPage:
             told = summary_view.errors(outcome.error) if outcome.wrong or draft.data else ""
             return ["", "", told, gr.skip(), gr.update(interactive=False), None]
         ready = ds is not None and not plan.question and (plan.fits or draft.anyway)
-        pending = draft.request() if ds is not None and not plan.rows else None
+        pending = draft.request() | {rows_view.LANGUAGES: not outcome.told} if ds and not (plan.rows and outcome.told) else None
         rows = (ds.rows - ds.held_out, ds.held_out) if ds else (0, 0)
         told = summary_view.question(plan) if ds else f'<p class="ts-quiet">{escape(text("train-no-data"))}</p>'
         return [
             summary_view.of_plan(plan, *rows),
-            summary_view.warnings(plan),
+            summary_view.warnings(plan, own_models=not self.context.guest),
             told,
             gr.update(visible=not plan.fits, value=draft.anyway),
             gr.update(interactive=ready),

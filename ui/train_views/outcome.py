@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from tuner import models
+from tuner.data.quality import language
 from tuner.data.store import store
 from tuner.errors import TunerError
 from tuner.jobs import training
@@ -16,23 +17,27 @@ PATIENCE = 0.2  # seconds that a plan waits for the count of all rows; then it i
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a draft: a plan, or the error with what is `wrong` by field; the model and dataset as far as they were found."""
+    """What became of a draft: a plan, or the error with what is `wrong` by field; the model and dataset as far as they were found. `told`: the
+    languages of the rows were known to the plan."""
 
     ds: store.Dataset | None
     plan: Plan | None = None
     model: models.Model | None = None
     error: BaseException | None = None
     wrong: dict[str, str] = field(default_factory=dict)
+    told: bool = True
 
 
 def planned(ws: Workspace, draft: Draft) -> Outcome:
     """Plan a draft; nothing chosen yet is no mistake."""
+    before = dataset_of(ws, draft.data)
+    told = before is None or language.told(before)
     try:
         plan, model, ds, _ = training.prepare(ws, draft.request(), preset=draft.preset, wait=PATIENCE)
-        return Outcome(ds, plan, model)
+        return Outcome(ds, plan, model, told=told)
     except Exception as error:
         wrong = html.field_errors(error) if isinstance(error, TunerError) else {}
-        return Outcome(dataset_of(ws, draft.data), error=error, wrong=wrong)
+        return Outcome(before, error=error, wrong=wrong)
 
 
 def dataset_of(ws: Workspace, ref: str | None) -> store.Dataset | None:

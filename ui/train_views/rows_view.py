@@ -1,4 +1,4 @@
-"""The count of all rows in tokens: a plan is drawn from a sample until it ends, and anew when it has."""
+"""The count of all rows in tokens and their languages: a plan is drawn from a sample until they are known, and anew when they are."""
 
 import time
 from collections.abc import Iterator
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import gradio as gr
 
 from tuner import models
+from tuner.data.quality import language
 from tuner.data.store import store
 from tuner.errors import TunerError
 from tuner.jobs import token_counting
@@ -16,6 +17,7 @@ from ui.components.html import escape
 from ui.session import AppContext
 from ui.text import text
 
+LANGUAGES = "languages_missing"  # in what is pending: the plan was drawn without what is said of languages
 POLL, LONGEST = 0.3, 1800  # seconds; a count that takes longer is looked at again with the next change of the form
 
 
@@ -28,7 +30,14 @@ class RowsView:
         self.pending, self.counted = gr.State(None), gr.State(0)
 
     def wire(self) -> None:
-        self.pending.change(  # a plan was drawn while the rows are counted: wait for the count
+        self._waiting(self.pending.change)  # a plan was drawn while the rows are counted: wait for the count
+
+    def follow(self, opening: gr.events.Dependency) -> None:
+        """Wait after an event without a queue too: Gradio doesn't tell of the states that such an event changed."""
+        self._waiting(opening.then)
+
+    def _waiting(self, event) -> None:
+        event(
             self.on_count, [self.pending, self.counted], [self.counting, self.counted], trigger_mode="always_last", show_progress="hidden"
         )
 
@@ -39,6 +48,9 @@ class RowsView:
         for said in progress(q):
             waited = True
             yield said, gr.skip()
+        if q and pending.get(LANGUAGES):
+            language.wait()
+            waited = True
         there = q is not None and q.folder is not None and q.file.is_file()
         yield "", counted + 1 if waited or there else gr.skip()
 

@@ -69,18 +69,20 @@ def effort(plan: Plan) -> str:
 # --- warnings and errors --------------------------------------------------------------------------------------------------
 
 
-def warnings(plan: Plan) -> str:
-    """Return the warnings of a plan with the fixes that a click takes, then its notes (HTML)."""
-    lines = [_warning(w) for w in plan.warnings]
+def warnings(plan: Plan, *, own_models: bool = True) -> str:
+    """Return the warnings of a plan with the fixes that a click takes, then its notes (HTML). `own_models`: the visitor may choose any model."""
+    lines = [_warning(w, own_models) for w in plan.warnings]
     notes = "".join(f'<li lang="en">{escape(n)}</li>' for n in plan.notes)
     return "".join(lines) + (f'<ul class="ts-notes">{notes}</ul>' if notes else "")
 
 
-def _warning(warning: dict[str, Any]) -> str:
-    fixes = "".join(set_button(f["settings"], f["title"]) for f in warning["fixes"])
+def _warning(warning: dict[str, Any], own_models: bool) -> str:
+    models = [f for f in warning["fixes"] if "model" in f["settings"]]
+    link = f" {form.field_link('model')}" if models else ""
+    fixes = "".join(set_button(f["settings"], f["title"]) for f in warning["fixes"] if own_models or f not in models)
     kind = "quiet" if warning["severity"] == "info" else warning["severity"].replace("error", "bad")
     head = html.state(kind, text(f"train-{warning['severity']}"))
-    return f'<div class="ts-note {kind}">{head}<p lang="en">{escape(run_warnings.sentence(warning))}</p><div class="ts-offers" lang="en">{fixes}</div></div>'
+    return f'<div class="ts-note {kind}">{head}{link}<p lang="en">{escape(run_warnings.sentence(warning))}</p><div class="ts-offers" lang="en">{fixes}</div></div>'
 
 
 def question(plan: Plan) -> str:
