@@ -13,6 +13,7 @@ from tests.workers.test_objectives import base, tokens  # noqa: F401 (fixtures)
 from tuner import cli, runs
 from tuner.evaluation import checkpoints
 from tuner.jobs import training
+from tuner.models.chat_templates import PLAIN
 from tuner.runs import run_warnings, settling
 from tuner.settings import run_config
 from ui.pages.train import TrainPage
@@ -27,6 +28,7 @@ PLANS = {  # warning -> (cell of test_plan_truth, settings) whose plan has it
     "tools_not_seen": ("tools without calls", {}),
     "reasoning_content_not_seen": ("reasoning unseen", {}),
     "rows_changed": ("late, cut", {}),
+    "template_replaced": ("plain", {"chat_template": PLAIN}),
     "settings_ignored": ("plain", {"class_weights": True, "chat_template": "alpaca"}),
 }
 RUNS = {"best_changed", "checkpoint_damaged", "lengths_guessed", "tool_calls_not_seen", "fp16_overflow"} | set(PLANS)
@@ -61,7 +63,7 @@ def test_a_plans_warnings_are_in_the_page_the_terminal_and_the_json(ws, tmp_path
     model = models[CELLS[cell][3] if cell in CELLS else "marked"]
     values = {"model": str(model), "data": ds.ref, "device": "cpu"} | settings
     options = ["plan", "--model", str(model), "--data", ds.ref, "-s", "device=cpu"]
-    options += [x for k, v in settings.items() for x in ("-s", f"{k}={str(v).lower()}")]
+    options += [x for k, v in settings.items() for x in ("-s", f"{k}={str(v).lower() if isinstance(v, bool) else v}")]
     assert cli.main(["--home", str(ws.home), *options, "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     (warning,) = [w for w in document["warnings"] if w["name"] == name]

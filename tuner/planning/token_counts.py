@@ -16,6 +16,7 @@ import numpy as np
 
 from tuner import __version__, models
 from tuner.data.store import store
+from tuner.models import custom_template
 from tuner.runs.run_warnings import NO_TRAINED_TOKENS, SAME_ANSWERS
 from tuner.settings import losses, objectives
 
@@ -140,7 +141,9 @@ def question(ds: store.Dataset, model: models.Model, values: dict[str, Any]) -> 
     if ds.kind not in objectives.get(objective).kinds or objectives.refusal(objective, model.facts):
         return Question(ds, None, objective)  # the planner raises the error for this
     folder = model.adapter if model.adapter and (model.adapter / "tokenizer.json").exists() else _local(model)
-    template = None if model.facts.has_template else values.get("chat_template")
+    template = values.get("chat_template")
+    if model.facts.has_template and not custom_template.is_custom(template):
+        template = None  # a name is for a model without one
     return Question(ds, folder, objective, template, bool(values.get("fold_system")), loss)
 
 

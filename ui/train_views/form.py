@@ -55,8 +55,6 @@ def groups() -> dict[str, list[str]]:
 
 def matters(name: str, settings: run_config.Settings) -> bool:
     """Return whether a setting is shown: it has an effect with the method and objective that are chosen, or leads to another method."""
-    if name == "chat_template":
-        return settings.objective in objectives.USES_CHAT_TEMPLATE
     return decisions.matters(name, settings) or (name == "quantization" and settings.method == "lora")
 
 
