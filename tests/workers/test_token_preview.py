@@ -223,7 +223,7 @@ def test_a_program_of_a_stranger_may_fail_on_a_row(starter):
 
 
 def viewed(tokenizer, *rows, **more):
-    from tuner.workers.token_preview import view
+    from tuner.workers.tokenization.row_view import view
 
     masker, out = masked(tokenizer, *rows, **more)
     return [view(row, tokenizer, masker.special) for row in out], out

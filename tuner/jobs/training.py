@@ -9,7 +9,7 @@ from tuner import devices, models, paths, runs
 from tuner.data.store import sample_data, store
 from tuner.errors import ConflictError, NotFoundError, SettingError, TunerError, raise_all, restore
 from tuner.formatting import human_bytes
-from tuner.jobs import benchmarks, dry_run, queue, run_queue, token_counting
+from tuner.jobs import benchmarks, dry_run, queue, run_queue, template_check, token_counting
 from tuner.jobs.job import Job
 from tuner.paths import Workspace
 from tuner.planning import fitting, length_guess, planner, token_counts
@@ -104,8 +104,10 @@ def prepare(
     if device_memory is not None and device.kind == "cpu" and not asked.device:
         device = devices.hypothetical(device_memory)
     device, effort = with_reclaimed(ws, device), preset_of(ws, preset)
+    notes = template_check.notes_on(ws, chosen(asked, effort), ds, model)
     counts = data_facts(ds, model, ws, chosen(asked, effort), wait=wait, each=each) if ds else None
     plan = planner.plan(asked, model, counts, preset=effort, device=device, device_memory=device_memory)
+    plan.notes += notes
     return plan, model, ds, asked
 
 

@@ -13,7 +13,7 @@ from pydantic_core import PydanticCustomError
 from tuner.models import custom_template
 from tuner.settings.losses import LOSSES
 from tuner.settings.methods import METHODS
-from tuner.settings.objectives import OBJECTIVES
+from tuner.settings.objectives import OBJECTIVES, USES_CHAT_TEMPLATE
 
 GROUPS = {  # in the order in which the form shows them
     "goal": "Model, data and task",
@@ -288,6 +288,11 @@ class Settings(BaseModel):
         if value and (found := custom_template.problem(value)):
             raise PydanticCustomError(TEMPLATE_PROBLEM, "{message}", asdict(found))
         return value
+
+    @property
+    def template(self) -> str | None:
+        """The chat template that is used: only objectives with conversations write any."""
+        return self.chat_template if self.objective in USES_CHAT_TEMPLATE else None
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Self:

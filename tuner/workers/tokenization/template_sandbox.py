@@ -66,8 +66,14 @@ def check(template: str | dict[str, str], special: dict[str, Any], *, name: str 
         result = try_out(text, special)
         if not result["works"]:
             raise _refused(name, result["why"])
-        file.parent.mkdir(parents=True, exist_ok=True)
-        paths.write_json(file, paths.read_json(file, {}) | {_key(text): True})
+        remember(text)
+
+
+def remember(template: str) -> None:
+    """Note that a template passed its test."""
+    file = paths.machine_folder() / "templates.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    paths.write_json(file, paths.read_json(file, {}) | {_key(template): True})
 
 
 def _refused(name: str, why: str) -> ModelError:

@@ -62,6 +62,20 @@ def tokenizer(folder: Path, template: str | None = None):
 
     An unknown template is tested once in a separate process; ModelError when it can't be used.
     """
+    tok = without_template(folder)
+    if tok.eos_token is None:
+        return tok
+    if is_custom(template):
+        tok.chat_template = template
+    if not tok.chat_template:
+        tok.chat_template = TEMPLATES[template or "plain"]
+    else:
+        template_sandbox.check(tok.chat_template, tok.special_tokens_map, name=folder.name)
+    return tok
+
+
+def without_template(folder: Path):
+    """Return the model's tokenizer with a padding token, whatever its template; without an end token only an encoder's."""
     tok = _read(folder)
     if tok.eos_token is None and tok.sep_token is not None:
         return tok
@@ -75,10 +89,4 @@ def tokenizer(folder: Path, template: str | None = None):
         )
     if tok.pad_token is None:
         tok.pad_token = tok.eos_token
-    if is_custom(template):
-        tok.chat_template = template
-    if not tok.chat_template:
-        tok.chat_template = TEMPLATES[template or "plain"]
-    else:
-        template_sandbox.check(tok.chat_template, tok.special_tokens_map, name=folder.name)
     return tok
