@@ -39,6 +39,8 @@ def test_a_template_replaces_the_models_own_and_a_name_does_not(ws, data):
     plan = planned(ws, data, chat_template=OWN)
     (warning,) = named(plan, "template_replaced")
     assert "taught another format" in warning["message"] and plan.settings.chat_template == OWN and not plan.ignored
+    own = (paths.STARTER / "chat_template.jinja").read_text()
+    assert not named(planned(ws, data, chat_template=own + "\n"), "template_replaced"), "it is the model's own, written out"
     plan = planned(ws, data, chat_template="alpaca")
     assert not named(plan, "template_replaced") and "own chat template" in plan.ignored["chat_template"]
 
@@ -86,9 +88,9 @@ def test_what_a_chat_would_ask_otherwise_is_a_note(ws, data):
 def test_a_preset_may_bring_one(ws, data):
     choices = decisions.Choices(parsing.parse({}).given(), None)
     choices.put("chat_template", OWN, "preset", "")
-    assert templates.warnings(choices, models.resolve("starter").facts) == [], "the objective is open"
+    assert templates.warnings(choices, models.resolve("starter")) == [], "the objective is open"
     choices.put("objective", "chat", "planner", "")
-    assert [w["name"] for w in templates.warnings(choices, models.resolve("starter").facts)] == ["template_replaced"]
+    assert [w["name"] for w in templates.warnings(choices, models.resolve("starter"))] == ["template_replaced"]
     assert (
         planner.ignored(choices, planner.methods.get("lora"), models.resolve("starter").facts, decisions.DataFacts("chat", 9, 1, 9, 9))
         == {}

@@ -108,7 +108,7 @@ def plan(
     result.ignored = ignored(choices, methods.get(choices.settings.method), facts, data)
     result.warnings = [
         *_ignored_settings(result.ignored),
-        *templates.warnings(choices, facts),
+        *templates.warnings(choices, model),
         *(_of_rows(result, choices, facts, data) if has_data else []),
     ]
     return result

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from tuner.models import ModelFacts, chat_templates, custom_template
+from tuner.models import Model, ModelFacts, chat_templates, custom_template, tokenizer_files
+from tuner.planning import token_counts
 from tuner.planning.decisions import Choices
 from tuner.runs import run_warnings
 from tuner.settings import objectives
@@ -28,9 +29,20 @@ def ignored(template: str | None, facts: ModelFacts) -> str | None:
     return None
 
 
-def warnings(choices: Choices, facts: ModelFacts) -> list[dict[str, Any]]:
-    """Return the warning that the model's own template is replaced."""
-    if not (facts.has_template and _used(choices, facts) and custom_template.is_custom(choices.settings.chat_template)):
+def own(model: Model) -> str | None:
+    """Return the template that comes with a model, with marks around the answers where such a copy of it is known; None when it has none,
+    or is not on this computer yet."""
+    folder = token_counts.tokenizer_folder(model)
+    found = next(iter(tokenizer_files.templates(folder)), None) if folder else None
+    return (custom_template.marked(found)[0] or found) if found else None
+
+
+def warnings(choices: Choices, model: Model) -> list[dict[str, Any]]:
+    """Return the warning that the model's own template is replaced by another one."""
+    facts, template = model.facts, choices.settings.chat_template
+    if not (facts.has_template and _used(choices, facts) and custom_template.is_custom(template)):
+        return []
+    if template.strip() == (own(model) or "").strip():
         return []
     message = (
         "Your chat template replaces the model's own. The model was taught another format: it has to learn yours from these rows, and may "
