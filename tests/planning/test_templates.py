@@ -2,6 +2,7 @@
 
 import shutil
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -10,6 +11,7 @@ from tuner.errors import SettingError
 from tuner.jobs import training
 from tuner.planning import decisions, planner, templates, token_counts
 from tuner.settings import parsing
+from ui.run_views import compare
 
 OWN = (
     "{% for m in messages %}{{ m['role'] + ': ' }}{% generation %}{{ m['content'] + eos_token }}{% endgeneration %}\n"
@@ -100,3 +102,26 @@ def test_a_preset_may_bring_one(ws, data):
 @pytest.mark.parametrize("objective, used", [("chat", OWN), ("preference", OWN), ("text", None), ("classification", None)])
 def test_only_objectives_with_conversations_use_one(objective, used):
     assert parsing.parse({"objective": objective, "chat_template": OWN}).template == used
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_an_adapter_brings_the_template_that_its_base_lacks(ws, data, bare, tmp_path, own):
+    """What was trained with a named template has one of its own from then on: another name would not be used."""
+    folder = tmp_path / "adapter"
+    folder.mkdir()
+    (folder / "adapter_config.json").write_text(f'{{"peft_type": "LORA", "base_model_name_or_path": "{bare}"}}')
+    (folder / "adapter_model.safetensors").touch()
+    shutil.copy(paths.STARTER / "tokenizer.json", folder)
+    if own:
+        (folder / "chat_template.jinja").write_text(OWN)
+    model = models.resolve(str(folder), ws)
+    assert model.facts.has_template is own and (templates.own(model) or "") == (OWN if own else "")
+
+
+def test_runs_are_compared_by_templates_in_short():
+    def run(template: str):
+        plan = {"settings": {"chat_template": template}, "model": {"name": "starter"}}
+        return SimpleNamespace(plan=plan, config={"data": "a@1"}, name="run", best=None)
+
+    said = compare.differences([run(OWN), run(OWN.replace("role", "name"))])
+    assert said.count("custom (") == 2 and "messages" not in said

@@ -3,6 +3,7 @@
 import json
 import shlex
 import shutil
+from dataclasses import replace
 
 import gradio as gr
 import pytest
@@ -12,7 +13,7 @@ from tests.ui.test_train import Request, by_name, edited
 from tuner import paths
 from tuner.data.store import store
 from tuner.models.chat_templates import ALPACA, CHATML, PLAIN
-from tuner.settings import parsing
+from tuner.settings import parsing, presets
 from ui.pages.train import TrainPage
 from ui.session import AppContext
 from ui.train_views import form
@@ -89,6 +90,19 @@ def test_what_is_written_is_the_choice_and_stays_in_the_editor(ws, data, page):
 def test_a_draft_that_comes_from_elsewhere_fills_the_editor(ws, data, page):
     shown = opened(page, ws, Draft(data=data.ref, chosen={"chat_template": OWN}))
     assert shown[page.template.editor] == OWN and shown[page.template.panel]["visible"]
+
+
+def test_a_template_of_a_preset_stays_the_presets_until_it_is_changed(ws, data, page):
+    mine = presets.save(ws, "Mine", {"chat_template": OWN})
+    draft = Draft(data=data.ref, preset=mine.name)
+    shown = opened(page, ws, draft)
+    states = states_of(shown, page)
+    assert shown[page.template.editor] == OWN and states["chat_template"]["by"] == "preset" and states["chat_template"]["value"] == "custom"
+    for other in ({}, {"preset": "balanced"}):
+        after = by_name(page, edited(page, replace(draft, **other), states, template=OWN, epochs=5))
+        assert after[page.draft]["chosen"] == {"epochs": 5}, "another field was changed, or the preset"
+    after = by_name(page, edited(page, draft, states, template=CHATML))
+    assert after[page.draft]["chosen"] == {"chat_template": CHATML}
 
 
 @pytest.mark.parametrize(
