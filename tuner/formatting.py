@@ -1,6 +1,9 @@
-"""Format and parse sizes and durations."""
+"""Format and parse sizes and durations, and write YAML."""
 
 import re
+from typing import Any
+
+import yaml
 
 from tuner.errors import SettingError
 
@@ -52,3 +55,19 @@ def parse_bytes(text: str, *, field: str = "device_memory") -> int:
         )
     power = " kMGT".index(match[2].replace("K", "k") or " ")
     return int(float(match[1]) * (1024 if match[3] else 1000) ** power)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes a text of several lines as a block, so that it can be read and edited."""
+
+
+def _text(dumper: yaml.SafeDumper, text: str):
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_Dumper.add_representer(str, _text)
+
+
+def yaml_text(values: dict[str, Any]) -> str:
+    """Return values as YAML, in their order."""
+    return yaml.dump(values, Dumper=_Dumper, sort_keys=False, allow_unicode=True)

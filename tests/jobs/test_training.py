@@ -230,6 +230,26 @@ def test_a_model_of_another_family_without_a_template(ws, data, tmp_path):
     assert trained == run.plan["trainable_parameters"]
 
 
+def test_a_template_of_ones_own_is_trained_saved_asked_with_and_continued_from(ws, data):
+    from tuner.workers.tokenization import template_render, tokenizer_loader
+
+    own = "{% for m in messages %}{% if m['role'] == 'assistant' %}{{ 'Pirate> ' }}{% generation %}{{ m['content'] + eos_token }}"
+    own += "{% endgeneration %}{{ '\\n' }}{% else %}{{ 'Asked> ' + m['content'] + '\\n' }}{% endif %}{% endfor %}"
+    own += "{% if add_generation_prompt %}{{ 'Pirate> ' }}{% endif %}"
+    run = finish(ws, start(ws, data, chat_template=own, max_steps=2))
+    assert "template_replaced" in {w["name"] for w in run.warnings} and run.config["chat_template"] == own
+    assert (run.path / "model" / "chat_template.jinja").read_text() == own
+    loaded = tokenizer_loader.tokenizer(run.path / "model")  # as the chat and the merge load it
+    assert template_render.prompt(loaded, chat("Hi", "")["messages"][:1], tokenize=False) == "Asked> Hi\nPirate> "
+    card, log = (run.path / "card.md").read_text(), (run.path / "worker.log").read_text()
+    assert "custom (" in card and "Pirate>" not in card + log + run.name
+    again = finish(ws, start(ws, data, model=run.id, max_steps=1, lora_rank=4))
+    assert (again.path / "model" / "chat_template.jinja").read_text() == own, "who continues keeps the format"
+    assert again.status.prepared["rows"] == run.status.prepared["rows"]
+    plan = training.prepare(ws, QUICK | {"model": run.id, "data": data.ref, "chat_template": "alpaca"})[0]
+    assert "own chat template" in plan.ignored["chat_template"]
+
+
 def test_a_loss_that_is_no_number_is_told(ws, data, tmp_path):
     folder = tmp_path / "broken"
     shutil.copytree(paths.STARTER, folder)

@@ -34,7 +34,7 @@ RICH = (  # has a place for everything, and writes much by itself
     "{% for c in m.tool_calls or [] %}{{ '<call>' + (c.function | tojson) + '</call>' }}{% endfor %}{{ eos_token }}{% endgeneration %}"
     "{% else %}{{ m.content }}{% endif %}{{ '\n' }}{% endfor %}"
 )
-TEMPLATES = {"marked": CHATML, "refuses": REFUSES + CHATML, "rich": RICH, "prefixes": CHATML.replace("{% generation %}", "").replace("{% endgeneration %}", "")}  # fmt: skip
+TEMPLATES = {"marked": CHATML, "refuses": REFUSES + CHATML, "rich": RICH, "prefixes": CHATML.replace("{%- generation %}", "").replace("{%- endgeneration %}", "")}  # fmt: skip
 
 
 def turns(*said: tuple[str, str], **more) -> dict:

@@ -14,6 +14,7 @@ from tuner import cli, runs
 from tuner.data.store import store
 from tuner.evaluation import checkpoints
 from tuner.jobs import training
+from tuner.models.chat_templates import PLAIN
 from tuner.runs import run_warnings, settling
 from tuner.settings import run_config
 from ui.pages.train import TrainPage
@@ -28,6 +29,7 @@ PLANS = {  # warning -> (cell of test_plan_truth, settings) whose plan has it
     "tools_not_seen": ("tools without calls", {}),
     "reasoning_content_not_seen": ("reasoning unseen", {}),
     "rows_changed": ("late, cut", {}),
+    "template_replaced": ("plain", {"chat_template": PLAIN}),
     "settings_ignored": ("plain", {"class_weights": True, "chat_template": "alpaca"}),
     "language_not_known": ("german", {}),
     "unknown_tokens": ("not in the vocabulary", {"accept_lost_rows": True}),
@@ -64,7 +66,7 @@ def test_a_plans_warnings_are_in_the_page_the_terminal_and_the_json(ws, tmp_path
     model = models[OWN[cell][1] if cell in OWN else CELLS[cell][3]]
     values = {"model": str(model), "data": ds.ref, "device": "cpu"} | settings
     options = ["plan", "--model", str(model), "--data", ds.ref, "-s", "device=cpu"]
-    options += [x for k, v in settings.items() for x in ("-s", f"{k}={str(v).lower()}")]
+    options += [x for k, v in settings.items() for x in ("-s", f"{k}={str(v).lower() if isinstance(v, bool) else v}")]
     assert cli.main(["--home", str(ws.home), *options, "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     (warning,) = [w for w in document["warnings"] if w["name"] == name]

@@ -37,11 +37,11 @@ def by_name(page, values: list) -> dict:
     return dict(zip(page.shown, values, strict=True))
 
 
-def edited(page, draft: Draft, states: dict, **entered) -> list:
+def edited(page, draft: Draft, states: dict, template: str = "", **entered) -> list:
     """The page after a person wrote `entered` into a form that showed `states`."""
     raw = [entered.get(n, states[n]["value"]) for n in page.widgets]
     fields = json.dumps({"fields": states, "asked": 7})
-    form_ = [draft.model, draft.data, draft.preset, draft.name, draft.anyway, *raw]
+    form_ = [draft.model, draft.data, draft.preset, draft.name, draft.anyway, template, *raw]
     return page.on_edit(draft.as_json(), fields, "asked", Request(), *form_)
 
 

@@ -55,7 +55,8 @@ VALUES = {str: "x", int: 3, float: 0.25, bool: True}
 @pytest.mark.parametrize("name", [n for n in run_config.FIELDS if n not in form.OWN])
 def test_a_setting_goes_through_its_widget_and_back(name):
     form.widget(name)
-    value = (run_config.choices(name) or [VALUES[run_config.base_type(name)]])[0]
+    named = ["chatml"] if name == "chat_template" else run_config.choices(name)  # a template of one's own is in an editor
+    value = (named or [VALUES[run_config.base_type(name)]])[0]
     for v in (value, False if run_config.base_type(name) is bool else None):
         assert form.read(name, form.show(name, v)) == v
 

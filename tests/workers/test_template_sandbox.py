@@ -9,6 +9,7 @@ import pytest
 
 from tuner import paths
 from tuner.errors import ModelError
+from tuner.models import custom_template
 from tuner.workers.tokenization import template_sandbox, timeout, tokenizer_loader
 from tuner.workers.tokenization.lm_rows import prepare
 
@@ -109,7 +110,7 @@ def test_marked_copies_are_those_of_trl(starter):
     twins = template_sandbox.of_trl()
     assert sum(twin is not None for twin in twins.values()) > 20
     for text, twin in twins.items():
-        if template_sandbox.MARK.search(text):
+        if custom_template.MARK.search(text):
             assert template_sandbox.marked(text) == (text, "own")
         elif twin:
             other = copy.deepcopy(starter)

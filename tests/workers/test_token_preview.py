@@ -16,6 +16,7 @@ from tuner.data.store import store
 from tuner.errors import DataError, ModelError, NotFoundError, RequestError
 from tuner.jobs import job as job_of_a_folder
 from tuner.jobs import token_preview
+from tuner.models import custom_template
 from tuner.runs.run_warnings import NO_CALLS, NO_SYSTEM
 from tuner.settings.run_config import Settings
 from tuner.workers.tokenization import template_sandbox, tokenizer_loader
@@ -125,7 +126,7 @@ def test_marked_templates_give_what_transformers_gives(starter, template):
 def test_trls_training_templates_give_what_transformers_gives(starter):
     tried = 0
     for text, twin in template_sandbox.of_trl().items():
-        if not twin or template_sandbox.MARK.search(text):
+        if not twin or custom_template.MARK.search(text):
             continue
         tokenizer = with_template(starter, text)
         for messages in TALKS[:3]:
@@ -222,7 +223,7 @@ def test_a_program_of_a_stranger_may_fail_on_a_row(starter):
 
 
 def viewed(tokenizer, *rows, **more):
-    from tuner.workers.token_preview import view
+    from tuner.workers.tokenization.row_view import view
 
     masker, out = masked(tokenizer, *rows, **more)
     return [view(row, tokenizer, masker.special) for row in out], out

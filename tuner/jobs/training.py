@@ -10,7 +10,7 @@ from tuner.data.quality import language
 from tuner.data.store import sample_data, store
 from tuner.errors import ConflictError, NotFoundError, SettingError, TunerError, raise_all, restore
 from tuner.formatting import human_bytes
-from tuner.jobs import benchmarks, dry_run, queue, run_queue, token_counting
+from tuner.jobs import benchmarks, dry_run, queue, run_queue, template_check, token_counting
 from tuner.jobs.job import Job
 from tuner.models import hub
 from tuner.paths import Workspace
@@ -106,10 +106,12 @@ def prepare(
     if device_memory is not None and device.kind == "cpu" and not asked.device:
         device = devices.hypothetical(device_memory)
     device, effort = with_reclaimed(ws, device), preset_of(ws, preset)
+    notes = template_check.notes_on(ws, chosen(asked, effort), ds, model)
     counts = data_facts(ds, model, ws, chosen(asked, effort), wait=wait, each=each) if ds else None
     plan = planner.plan(asked, model, counts, preset=effort, device=device, device_memory=device_memory)
     if ds:
         plan.warnings += _of_languages(plan, model, ds, counts, device, wait=wait is None)
+    plan.notes += notes
     return plan, model, ds, asked
 
 

@@ -1,26 +1,59 @@
 """Chat templates for models that come without one. The person chooses one, and it is saved with the fine-tuned model.
 
 Each ends an assistant message with the model's own end token, so that the model is trained to stop, and marks it (`{% generation %}`),
-so that only answers are trained. None needs a token that a base model has not seen.
+so that only answers are trained. None needs a token that a base model has not seen. They are written in lines, so that a person can edit one.
 """
 
-PLAIN = (  # words that any base model has seen; a newline, since "Assistant: " and " It" share a space
-    "{% for message in messages %}{% if message['role'] == 'assistant' %}{{ 'Assistant:\\n' }}{% generation %}"
-    "{{ message['content'] + eos_token }}{% endgeneration %}{{ '\\n' }}{% else %}"
-    "{{ (message['role'] | capitalize) + ': ' + message['content'] + '\\n' }}{% endif %}{% endfor %}"
-    "{% if add_generation_prompt %}{{ 'Assistant:\\n' }}{% endif %}"
-)
-CHATML = (  # OpenAI's format, with the model's own end token in place of <|im_end|>
-    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' }}{% if message['role'] == 'assistant' %}{% generation %}"
-    "{{ message['content'] + eos_token }}{% endgeneration %}{% else %}{{ message['content'] + eos_token }}{% endif %}{{ '\\n' }}{% endfor %}"
-    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
-)
-ALPACA = (  # Taori et al. 2023, the Stanford Alpaca prompt without its preamble
-    "{% for message in messages %}{% if message['role'] == 'assistant' %}{{ '### Response:\\n' }}{% generation %}"
-    "{{ message['content'] + eos_token }}{% endgeneration %}{{ '\\n\\n' }}{% elif message['role'] == 'system' %}"
-    "{{ message['content'] + '\\n\\n' }}{% else %}{{ '### Instruction:\\n' + message['content'] + '\\n\\n' }}{% endif %}{% endfor %}"
-    "{% if add_generation_prompt %}{{ '### Response:\\n' }}{% endif %}"
-)
+PLAIN = """\
+{%- for message in messages %}
+    {%- if message['role'] == 'assistant' %}
+        {{- 'Assistant:\\n' }}
+        {%- generation %}
+            {{- message['content'] + eos_token }}
+        {%- endgeneration %}
+        {{- '\\n' }}
+    {%- else %}
+        {{- (message['role'] | capitalize) + ': ' + message['content'] + '\\n' }}
+    {%- endif %}
+{%- endfor %}
+{%- if add_generation_prompt %}
+    {{- 'Assistant:\\n' }}
+{%- endif %}
+"""  # words that any base model has seen; a newline, since "Assistant: " and " It" share a space
+CHATML = """\
+{%- for message in messages %}
+    {{- '<|im_start|>' + message['role'] + '\\n' }}
+    {%- if message['role'] == 'assistant' %}
+        {%- generation %}
+            {{- message['content'] + eos_token }}
+        {%- endgeneration %}
+    {%- else %}
+        {{- message['content'] + eos_token }}
+    {%- endif %}
+    {{- '\\n' }}
+{%- endfor %}
+{%- if add_generation_prompt %}
+    {{- '<|im_start|>assistant\\n' }}
+{%- endif %}
+"""  # OpenAI's format, with the model's own end token in place of <|im_end|>
+ALPACA = """\
+{%- for message in messages %}
+    {%- if message['role'] == 'assistant' %}
+        {{- '### Response:\\n' }}
+        {%- generation %}
+            {{- message['content'] + eos_token }}
+        {%- endgeneration %}
+        {{- '\\n\\n' }}
+    {%- elif message['role'] == 'system' %}
+        {{- message['content'] + '\\n\\n' }}
+    {%- else %}
+        {{- '### Instruction:\\n' + message['content'] + '\\n\\n' }}
+    {%- endif %}
+{%- endfor %}
+{%- if add_generation_prompt %}
+    {{- '### Response:\\n' }}
+{%- endif %}
+"""  # Taori et al. 2023, the Stanford Alpaca prompt without its preamble
 TEMPLATES = {"plain": PLAIN, "chatml": CHATML, "alpaca": ALPACA}
 SAMPLES = {
     "plain": "User: Who are you?\nAssistant:\nA model.",

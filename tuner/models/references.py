@@ -9,7 +9,7 @@ from tuner import paths, runs
 from tuner.errors import ModelError, NotFoundError, TunerError
 from tuner.models import card_languages, hub_facts, model_files, stored_formats
 from tuner.models.catalog_file import catalog, catalog_facts
-from tuner.models.facts import Model
+from tuner.models.facts import Model, ModelFacts
 from tuner.models.local import HUB_ID, base_folder, cached_snapshot, folder_facts, is_adapter
 from tuner.models.model_files import document
 from tuner.network import hub_token
@@ -93,7 +93,7 @@ def _from_adapter(folder: Path, need_weights: bool) -> Model:
         start = resolve(base, need_weights=need_weights)
     except TunerError as error:
         raise _no_base(folder, named, error) from error
-    return Model(str(folder), start.kind, start.facts, start.base, adapter=folder, revision=start.revision)
+    return Model(str(folder), start.kind, _facts_with(folder, start.facts), start.base, adapter=folder, revision=start.revision)
 
 
 def _base_of(folder: Path, named: str) -> str:
@@ -130,7 +130,14 @@ def _from_run(id: str, ws: paths.Workspace) -> Model:
         facts = folder_facts(folder, need_weights=True, name=id)
         return Model(id, "run", replace(facts, languages=facts.languages or _of_base(plan["model"])), str(folder))
     start = resolve(plan["model"]["base"], None)
-    return Model(id, "run", start.facts, start.base, adapter=folder, revision=plan["model"].get("revision"))
+    facts = _facts_with(folder, start.facts)
+    return Model(id, "run", facts, start.base, adapter=folder, revision=plan["model"].get("revision"))
+
+
+def _facts_with(adapter: Path, base: ModelFacts) -> ModelFacts:
+    """Return the facts of a base model with an adapter, whose tokenizer may have a chat template that the base model lacks."""
+    own = (adapter / "tokenizer.json").exists() and model_files.has_template(adapter)
+    return replace(base, has_template=True) if own and not base.has_template else base
 
 
 def _of_base(trained: dict[str, Any]) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ The combination itself (this method, for this objective, on this model and devic
 import math
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tuner import models
@@ -130,8 +130,9 @@ class Choices:
         return getattr(self.settings, name)
 
     def reasons(self) -> list[Decision]:
-        """Return the decisions in the order of the settings."""
-        return [self.decisions[name] for name in run_config.FIELDS if name in self.decisions]
+        """Return the decisions in the order of the settings, each value as tables show it."""
+        made = [self.decisions[name] for name in run_config.FIELDS if name in self.decisions]
+        return [replace(d, value=run_config.shown(d.setting, d.value)) for d in made]
 
 
 def settle(choices: Choices, model: models.Model, data: DataFacts, device: Device) -> None:
@@ -277,7 +278,7 @@ def matters(name: str, settings: run_config.Settings) -> bool:
     """Return whether a setting has an effect with the method and the objective of `settings`."""
     if name == "class_weights":
         return settings.objective in ("classification", "tokens")
-    if name == "fold_system":
+    if name in ("chat_template", "fold_system"):
         return settings.objective in objectives.USES_CHAT_TEMPLATE
     if run_config.group_of(name) == "preference":
         return settings.objective == "preference" and preferring(name, settings.preference_loss)

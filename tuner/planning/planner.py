@@ -11,8 +11,7 @@ from typing import Any
 from tuner import devices, models
 from tuner.devices import Device
 from tuner.errors import SettingError
-from tuner.models import chat_templates
-from tuner.planning import data_defaults, dropped_rows, fitting, memory, time_estimate
+from tuner.planning import data_defaults, dropped_rows, fitting, memory, templates, time_estimate
 from tuner.planning.decisions import HEADS, TINY, Choices, DataFacts, Decision, matters, settle
 from tuner.planning.memory import calibration
 from tuner.runs import run_warnings
@@ -107,7 +106,11 @@ def plan(
     if not fits and remedies:
         result.remedies = fitting.remedies(case, asked_for)
     result.ignored = ignored(choices, methods.get(choices.settings.method), facts, data)
-    result.warnings = [*_ignored_settings(result.ignored), *(_of_rows(result, choices, facts, data) if has_data else [])]
+    result.warnings = [
+        *_ignored_settings(result.ignored),
+        *templates.warnings(choices, model),
+        *(_of_rows(result, choices, facts, data) if has_data else []),
+    ]
     return result
 
 
@@ -188,8 +191,8 @@ def ignored(choices: Choices, method: methods.Method, facts: models.ModelFacts, 
         for n in own
         if not matters(n, choices.settings)
     }
-    if "chat_template" in own and (facts.has_template or facts.family != "decoder"):
-        out["chat_template"] = "The model's own chat template is used." if facts.has_template else "Only decoder models have one."
+    if "chat_template" in own and (why := templates.ignored(choices.settings.chat_template, facts)):
+        out["chat_template"] = why
     if not data.held_out:
         out |= {n: "There are no validation rows." for n in ("early_stopping", "eval_steps") if n in own and choices[n]}
     if "warmup" in own and choices.by("warmup") != "you":
@@ -259,10 +262,7 @@ def _optimization(choices: Choices, facts: models.ModelFacts, data: DataFacts, m
         notes.append(
             f"A learning rate of {settings.learning_rate:g} is far from what works for {method.title}{scaling}: {low:.2g} to {high:.2g}."
         )
-    if not facts.has_template and facts.family == "decoder" and settings.objective in objectives.USES_CHAT_TEMPLATE:
-        choices.decide("chat_template", "plain", "A template of plain words that any model has seen; it is saved with the result.")
-        example = chat_templates.SAMPLES[settings.chat_template].replace("\n", " ⏎ ")
-        notes.append(f"This model has no chat template. Conversations will look like this: {example}")
+    notes += templates.decide(choices, facts)
     if model.adapter and not continuation.trains_further(model.adapter, settings.method, settings.objective):
         notes.append("The adapter of the earlier run is merged into the base model first.")
     if message := objectives.trade_off(settings.objective, facts, data.kind):

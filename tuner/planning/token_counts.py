@@ -16,6 +16,7 @@ import numpy as np
 
 from tuner import __version__, models
 from tuner.data.store import store
+from tuner.models import custom_template
 from tuner.runs.run_warnings import NO_TRAINED_TOKENS, SAME_ANSWERS
 from tuner.settings import losses, objectives
 
@@ -150,12 +151,17 @@ def question(ds: store.Dataset, model: models.Model, values: dict[str, Any]) -> 
     loss = values.get("preference_loss") or losses.default_for(ds.kind, False)[0] if objective == "preference" else None
     if ds.kind not in objectives.get(objective).kinds or objectives.refusal(objective, model.facts):
         return Question(ds, None, objective)  # the planner raises the error for this
-    folder = model.adapter if model.adapter and (model.adapter / "tokenizer.json").exists() else _local(model)
-    template = None if model.facts.has_template else values.get("chat_template")
+    folder = tokenizer_folder(model)
+    template = values.get("chat_template") if objective in objectives.USES_CHAT_TEMPLATE else None
+    if model.facts.has_template and not custom_template.is_custom(template):
+        template = None  # a name is for a model without one
     return Question(ds, folder, objective, template, bool(values.get("fold_system")), loss)
 
 
-def _local(model: models.Model) -> Path | None:
+def tokenizer_folder(model: models.Model) -> Path | None:
+    """Return the folder of the tokenizer that a run with this model uses; None when it is not on this computer yet."""
+    if model.adapter and (model.adapter / "tokenizer.json").exists():
+        return model.adapter
     folder = Path(model.base) if Path(model.base).is_dir() else models.cached_snapshot(model.base)
     return folder if folder and tokenizer_files(folder) else None
 

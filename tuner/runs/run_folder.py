@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from tuner import locks, paths
+from tuner.formatting import yaml_text
 from tuner.runs import checkpoint_files, run_warnings
 from tuner.runs.run_status import Progress, RunStatus
 from tuner.system import disk_reserve
@@ -141,7 +142,7 @@ class Run:
 
 def fill(folder: Path, config: dict[str, Any], plan: dict[str, Any]) -> None:
     """Write the files that a training worker reads, in the state `queued`: for a run or a dry run."""
-    (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    (folder / "config.yaml").write_text(yaml_text(config), encoding="utf-8")
     paths.write_json(folder / "plan.json", plan)
     write_status(folder, state="queued", warnings=plan.get("warnings") or [])
 

@@ -8,7 +8,9 @@ import yaml
 from pydantic import ValidationError
 
 from tuner.errors import SettingError, TunerError, raise_all
-from tuner.settings.run_config import FIELDS, RunConfig, available
+from tuner.formatting import yaml_text
+from tuner.models import custom_template
+from tuner.settings.run_config import FIELDS, TEMPLATE_PROBLEM, RunConfig, available
 
 
 def parse(values: dict[str, Any]) -> RunConfig:
@@ -43,6 +45,8 @@ def _problems(error: ValidationError) -> list[TunerError]:
                     field=name,
                 ),
             )
+        elif e["type"] == TEMPLATE_PROBLEM:
+            found.setdefault(name, SettingError(**e["ctx"], field=name))
         else:
             found.setdefault(
                 name,
@@ -91,7 +95,9 @@ def from_pairs(pairs: list[str]) -> dict[str, Any]:
 
 
 def yaml_value(text: str) -> Any:
-    """Return the value of a YAML text; 1e-4 is a number."""
+    """Return the value of a YAML text; 1e-4 is a number. A chat template is no YAML: its braces would be read as lists of names and values."""
+    if custom_template.is_custom(text):
+        return text
     value = yaml.safe_load(text)
     if isinstance(value, str):  # YAML 1.1 reads 1e-4 as text
         try:
@@ -130,4 +136,4 @@ def _unreadable(name: str, error: Exception) -> SettingError:
 
 
 def to_yaml(values: dict[str, Any]) -> str:
-    return yaml.safe_dump({k: v for k, v in values.items() if v is not None}, sort_keys=False, allow_unicode=True)
+    return yaml_text({k: v for k, v in values.items() if v is not None})

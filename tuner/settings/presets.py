@@ -11,6 +11,7 @@ import yaml
 
 from tuner import paths
 from tuner.errors import NotFoundError, SettingError, TunerError
+from tuner.formatting import yaml_text
 from tuner.paths import Workspace
 from tuner.settings import parsing, run_config
 
@@ -118,6 +119,8 @@ def as_yaml(title: str, settings: dict[str, Any]) -> str:
 
 
 def _line(name: str, value: Any) -> str:
+    if isinstance(value, str) and "\n" in value:
+        return yaml_text({name: value}).removesuffix("\n").replace("\n", "\n  ")
     text = yaml.safe_dump(value, allow_unicode=True, default_flow_style=True, width=1000)
     return f"{name}: {text.removesuffix(chr(10)).removesuffix('...').strip()}"
 

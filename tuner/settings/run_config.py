@@ -4,14 +4,16 @@ The form, the YAML presets, `-s key=value` (read by `parsing`), validation and t
 `RunConfig` is what a person asked for; the planner decides what is None there, never changes what a person set, and returns `Settings`.
 """
 
+from dataclasses import asdict
 from typing import Any, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
-from tuner.models.chat_templates import TEMPLATES
+from tuner.models import custom_template
 from tuner.settings.losses import LOSSES
 from tuner.settings.methods import METHODS
-from tuner.settings.objectives import OBJECTIVES
+from tuner.settings.objectives import OBJECTIVES, USES_CHAT_TEMPLATE
 
 GROUPS = {  # in the order in which the form shows them
     "goal": "Model, data and task",
@@ -21,6 +23,9 @@ GROUPS = {  # in the order in which the form shows them
     "memory": "Memory and speed",
     "watch": "Evaluation and checkpoints",
 }
+
+
+TEMPLATE_PROBLEM = "chat_template"  # pydantic's type of the error; its context holds the parts of a `SettingError`
 
 
 def setting(default: Any, title: str, sentence: str, group: str, *, simple: bool = False, **limits: Any) -> Any:
@@ -48,8 +53,11 @@ class Settings(BaseModel):
         simple=True,
     )
 
-    chat_template: Literal[tuple(TEMPLATES)] | None = setting(
-        None, "Chat template", "How messages are written as text, for a model that has no chat template of its own.", "goal"
+    chat_template: str | None = setting(
+        None,
+        "Chat template",
+        "How messages are written as text: a named template for a model without one of its own, or your own in Jinja for any model.",
+        "goal",
     )
 
     fold_system: bool = setting(
@@ -272,6 +280,20 @@ class Settings(BaseModel):
         entered = {k: None if v == "" else v for k, v in values.items()}
         return {k: str(v) if isinstance(v, bool) and k in cls.model_fields and base_type(k) is not bool else v for k, v in entered.items()}
 
+    @field_validator("chat_template")
+    @classmethod
+    def _template(cls, value: str | None) -> str | None:
+        """Check a name, or the syntax of a template; its lines end as on every system."""
+        value = value.replace("\r\n", "\n") if value else None
+        if value and (found := custom_template.problem(value)):
+            raise PydanticCustomError(TEMPLATE_PROBLEM, "{message}", asdict(found))
+        return value
+
+    @property
+    def template(self) -> str | None:
+        """The chat template that is used: only objectives with conversations write any."""
+        return self.chat_template if self.objective in USES_CHAT_TEMPLATE else None
+
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Self:
         """Return the settings of a stored plan, unchecked: names that this version doesn't know are left out, missing ones take their default."""
@@ -334,6 +356,8 @@ def available(name: str) -> str:
     """Describe the values that a setting may take: 'bf16 or fp32', 'a whole number from 1 to 1024'."""
     if name not in FIELDS:
         return ", ".join(FIELDS)
+    if name == "chat_template":
+        return custom_template.AVAILABLE
     if options := choices(name):
         return " or ".join(options)
     kind = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}[base_type(name)]
@@ -341,6 +365,11 @@ def available(name: str) -> str:
     low = f" above {_number(bounds['gt'])}" if "gt" in bounds else f" from {_number(bounds['ge'])}" if "ge" in bounds else ""
     high = f" below {_number(bounds['lt'])}" if "lt" in bounds else f" to {_number(bounds['le'])}" if "le" in bounds else ""
     return kind + low + high
+
+
+def shown(name: str, value: Any) -> Any:
+    """Return a value as lists and tables show it: a chat template in short."""
+    return custom_template.brief(value) if name == "chat_template" else value
 
 
 def _number(value: float) -> str:

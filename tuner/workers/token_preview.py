@@ -8,7 +8,6 @@ import sys
 import time
 import traceback
 from pathlib import Path
-from typing import Any
 
 from tuner import locks, paths
 from tuner.data import length_statistics
@@ -18,46 +17,14 @@ from tuner.jobs import worker_exit
 from tuner.paths import Workspace
 from tuner.runs import run_warnings
 from tuner.workers.tokenization import tokenizer_loader
-from tuner.workers.tokenization.loss_mask import Encoded, Masker
+from tuner.workers.tokenization.loss_mask import Masker
+from tuner.workers.tokenization.row_view import view
 
-EVERY, STAYS, SHOWN = 0.1, 120.0, 8192  # seconds, seconds, tokens of one row
+EVERY, STAYS = 0.1, 120.0  # seconds
 
 
 class Cancelled(Exception):
     pass
-
-
-# --- one row as tokens ------------------------------------------------------------------------------------------------------
-
-
-def view(row: Encoded, tokenizer, special: set[int]) -> dict[str, Any]:
-    """Return {"length", "learnt", "problem", "tokens"} of one row; see `tuner.jobs.token_preview.look`."""
-    trained = bytearray(len(row.ids))
-    for a, b in row.ranges:
-        trained[a:b] = b"\1" * (b - a)
-    ids = row.ids[:SHOWN]
-    shown = [
-        {"text": text, "id": id, "trained": bool(mark), "special": id in special}
-        for text, id, mark in zip(texts(row, tokenizer, len(ids)), ids, trained, strict=False)
-    ]
-    return {"length": len(row.ids), "learnt": sum(trained), "problem": row.refused, "tokens": shown}
-
-
-def texts(row: Encoded, tokenizer, count: int) -> list[str]:
-    """Return the piece of text of each token: a character that takes several tokens is shown at the first, the others get "".
-
-    Special tokens that were added to the text (a start, an end) show their names.
-    """
-    offsets = row.encoding.offsets if row.encoding is not None else None
-    if offsets is None:
-        return [tokenizer.decode([id]) for id in row.ids[:count]]
-    out, at = [], 0
-    for i in range(count):
-        a, b = offsets[i] if i < len(offsets) else (0, 0)
-        added = i >= len(offsets) or (a == b and row.ids[i] in tokenizer.all_special_ids)
-        out.append(tokenizer.convert_ids_to_tokens(row.ids[i]) if added else row.text[at:b])
-        at = at if added else max(at, b)
-    return out
 
 
 # --- the job ----------------------------------------------------------------------------------------------------------------

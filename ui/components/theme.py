@@ -128,6 +128,7 @@ html[data-train-step=dataset] .ts-step:not(#step-dataset), html[data-train-step=
 .gradio-container .ts-fields .block.padded { overflow: visible !important; border: 0 !important; background: none; padding: 8px 8px 4px 0 !important; }
 .ts-fields label.block.container { padding: 0; margin: 0; } .ts-help { margin: 4px 0 0; font-size: 12px; color: var(--body-text-color-subdued); }
 .gradio-container .ts-group-head { margin: -8px 0; }
+#template-panel { grid-column: 1 / -1; min-width: 0; } #template-code .cm-scroller { min-height: 240px !important; max-height: 440px !important; } #template-preview pre { white-space: pre-wrap; overflow-wrap: anywhere; }
 .ts-group:not(.open), [data-off] { display: none !important; }
 .ts-fold { display: flex; width: 100%; align-items: center; gap: 8px; min-height: 40px; padding: 0 4px; border: 0; border-top: 1px solid var(--border-color-primary); background: none; color: var(--body-text-color); font-size: 14px; font-weight: 600; cursor: pointer; }
 .ts-fold::before { content: "▸"; width: 1em; } .ts-fold[aria-expanded=true]::before { content: "▾"; } .ts-fold:has([data-off]) { display: none; }

@@ -197,6 +197,7 @@ def chips(tokens: list[dict], limit: int) -> str:
             out.append(f'<div class="ts-cut">{say("data-tokens-cut-here")}</div>')
         kind = " ".join(c for c, on in (("learnt", token["trained"]), ("special", token["special"]), ("gone", i >= limit)) if on)
         chip = html.escape(token["text"]).replace("\n", "⏎<br>").replace(" ", "·" if not token["text"].strip() else " ")
-        out.append(f'<span class="ts-token {kind}" title="{say("data-tokens-token", id=str(token["id"]))}">{chip}</span>')
+        named = "" if token["id"] is None else f' title="{say("data-tokens-token", id=str(token["id"]))}"'
+        out.append(f'<span class="ts-token {kind}"{named}>{chip}</span>')
     more = f'<span class="ts-quiet"> {say("data-tokens-more", n=len(tokens) - SHOWN)}</span>' if len(tokens) > SHOWN else ""
     return "".join(out) + more

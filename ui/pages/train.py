@@ -17,7 +17,7 @@ from ui.components.actions import Actions
 from ui.components.html import escape
 from ui.session import AppContext, Session
 from ui.text import text
-from ui.train_views import acts, form, preset_view, rows_view, summary_view
+from ui.train_views import acts, form, preset_view, rows_view, summary_view, template_view
 from ui.train_views.draft import STARTER, Draft
 from ui.train_views.dry_run_view import DryRunView
 from ui.train_views.fields import fields_json, states_of
@@ -28,6 +28,7 @@ from ui.train_views.outcome import Outcome, dataset_of, planned
 from ui.train_views.pieces import about_data, chosen_table, data_choices, group_header, onward, step, stepper
 from ui.train_views.preset_view import PresetView
 from ui.train_views.rows_view import RowsView
+from ui.train_views.template_view import TemplateView
 from ui.train_views.yaml_view import YamlView
 
 
@@ -46,7 +47,8 @@ class TrainPage:
                 self._summary()
         form_shown = [self.draft, self.fields, self.data, self.about_data, self.model.model, *self.model.outputs]
         beside = [self.summary, self.warnings, self.problems, self.anyway, self.start, self.rows.pending]
-        self.shown = [*form_shown, self.presets.preset, self.presets.about, *beside, self.name, self.chosen, *self.yaml.outputs]
+        drawn = [self.name, self.chosen, *self.yaml.outputs, *self.template.outputs]
+        self.shown = [*form_shown, self.presets.preset, self.presets.about, *beside, *drawn]
         self.started = [self.session, self.draft, self.start, self.cancel, self.starting]
         self._wire()
 
@@ -79,6 +81,8 @@ class TrainPage:
             gr.HTML(group_header(group), padding=False, elem_classes="ts-group-head")
             with gr.Row(elem_classes=["ts-fields", "ts-group"], elem_id=f"group-{group}"):
                 self.widgets |= {name: form.widget(name) for name in names}
+                if template_view.NAME in names:
+                    self.template = TemplateView(self.context)
         with gr.Row():
             self.reset_preset = gr.Button(text("train-reset-preset"), elem_id="reset-preset")
             self.reset_all = gr.Button(text("train-reset-all"), elem_id="reset-all")
@@ -104,7 +108,7 @@ class TrainPage:
     def inputs(self) -> list:
         """Return what the form holds, as `edited` reads it."""
         entered = [self.model.model, self.data, self.presets.preset, self.name, self.anyway]
-        return [self.draft, self.fields, self.yaml.which, *entered, *self.widgets.values()]
+        return [self.draft, self.fields, self.yaml.which, *entered, self.template.editor, *self.widgets.values()]
 
     def _wire(self) -> None:
         quick = {"show_progress": "hidden", "trigger_mode": "always_last", "concurrency_limit": 4}
@@ -112,6 +116,7 @@ class TrainPage:
         entered = [self.model.model, self.data, self.presets.preset, self.name, self.anyway, self.yaml.which, *self.widgets.values()]
         # one event for all: of two that run side by side the slower would draw a plan of what stood there before
         events = [w.change if isinstance(w, gr.Textbox) else w.input for w in entered]  # its `input` is a key press: not a paste
+        events.append(self.template.editor.blur)  # while a person writes, the preview alone follows
         gr.on(events, self.on_edit, self.inputs, self.shown, js="(...v) => window.tunesmith.train.edited(v)", **quick)
         self.data.input(None, [self.data, self.session], self.session, js="(data, session) => ({...session, data})")
         self.rows.counted.change(**replan | {"fn": self.on_counted})
@@ -128,6 +133,7 @@ class TrainPage:
         self.dry_run.wire(self.draft)
         self.cards.wire(self.draft)
         self.rows.wire()
+        self.template.wire()
         self.going = self.start.click(
             self.on_start,
             [self.session, *self.inputs],
@@ -138,15 +144,24 @@ class TrainPage:
         )
         self.cancel.click(self.on_cancel, None, [self.start, self.cancel, self.starting], cancels=[self.going], show_progress="hidden")
 
-    def entered(self, stored, fields, _which, model, data, preset, name, anyway, *values) -> Draft:
+    def entered(self, request: gr.Request, stored, fields, _which, model, data, preset, name, anyway, template, *values) -> Draft:
         """Return the draft with what stands in the form, as `inputs` lists it."""
         typed = {"model": str(model or "").strip(), "data": data, "preset": preset, "name": name or "", "anyway": bool(anyway)}
-        return replace(Draft.read(stored), **typed).edited(form.values(states_of(fields)), zip(self.widgets, values, strict=True))
+        found, before, states, name = (
+            dict(zip(self.widgets, values, strict=True)),
+            Draft.read(stored),
+            states_of(fields),
+            template_view.NAME,
+        )
+        draft = replace(before, **typed).edited(form.values(states), found.items())
+        shown = str(states.get(name, {}).get("template") or "")
+        entry = template_view.Entry(found[name], template or "", shown, before.chosen.get(name))
+        return self.template.entered(draft, entry, request)
 
     def on_edit(self, stored, fields, which, request: gr.Request, *values):
         """Plan with what a person entered."""
-        draft = self.entered(stored, fields, which, *values)
-        return self.plan(self.context.workspace(request), draft, fields, which, entered=True)
+        draft, written = self.entered(request, stored, fields, which, *values), values[len(values) - len(self.widgets) - 1]
+        return self.plan(self.context.workspace(request), draft, fields, which, entered=True, written=written)
 
     def on_draft(self, stored, fields, which, request: gr.Request):
         """Plan with the draft as it is."""
@@ -179,9 +194,18 @@ class TrainPage:
         draft = replace(draft, data=data, model=self.model.here(ds) if untouched else draft.model)
         return self.plan(ws, draft, fields, which)
 
-    def plan(self, ws: Workspace, draft: Draft, fields: str | None, which: str = "asked", *, entered: bool = False) -> list:
+    def plan(
+        self,
+        ws: Workspace,
+        draft: Draft,
+        fields: str | None,
+        which: str = "asked",
+        *,
+        entered: bool = False,
+        written: str | None = None,
+    ) -> list:
         """Return values for `shown`: what a run would take and do, or all that is wrong, each beside its field. `entered`: the draft is
-        what the fields hold already, so those that a person writes on in are left alone."""
+        what the fields hold already, so those that a person writes on in are left alone; `written`: what the template's editor holds."""
         outcome = planned(ws, draft)
         if outcome.plan:
             states = form.states(outcome.plan, draft.chosen)
@@ -193,6 +217,7 @@ class TrainPage:
             gr.skip() if entered else draft.name,
             chosen_table(draft, states),
             *self.yaml.show(draft, outcome.plan, which),
+            *self.template.show(draft, outcome, entered, written),
         ]
 
     def _form(self, ws: Workspace, draft: Draft, outcome: Outcome, fields: str, entered: bool) -> list:
@@ -241,7 +266,7 @@ class TrainPage:
         yield [gr.skip(), gr.skip(), gr.update(interactive=False, value=text("train-starting")), gr.update(visible=True), ""]
         ready = [gr.update(interactive=True, value=text("train-start")), gr.update(visible=False)]
         try:
-            ws, draft = self.context.workspace(request), self.entered(*values)  # of what was written last there may be no plan yet
+            ws, draft = self.context.workspace(request), self.entered(request, *values)  # of what was written last there may be no plan yet
             self.context.require_model(ws, draft.model, request)
             for said in rows_view.progress(rows_view.question(ws, draft.request())):
                 yield [gr.skip(), gr.skip(), gr.skip(), gr.skip(), said]

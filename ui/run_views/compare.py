@@ -1,6 +1,7 @@
 """What differs between runs: the settings, and what came of them."""
 
 from tuner import runs
+from tuner.settings import run_config
 from ui.components import html, units
 from ui.components.html import escape
 from ui.text import term, text
@@ -15,7 +16,7 @@ def differences(chosen: list[runs.Run]) -> str:
         (term("setting", "model"), *[r.plan["model"]["name"] for r in chosen]),
         (term("setting", "data"), *[r.config.get("data") for r in chosen]),
     ]
-    rows += [(term("setting", k), *[_value(r.plan["settings"].get(k)) for r in chosen]) for k in keys]
+    rows += [(term("setting", k), *[_value(run_config.shown(k, r.plan["settings"].get(k))) for r in chosen]) for k in keys]
     different = [row for row in rows if len(set(map(str, row[1:]))) > 1]
     losses = ["" if r.best is None else units.decimal(r.best) for r in chosen]
     return html.table([text("runs-differs"), *[r.name for r in chosen]], [*different, (text("runs-best-loss"), *losses)])

@@ -10,6 +10,7 @@ from typing import Any
 
 import gradio as gr
 
+from tuner.models import chat_templates
 from tuner.planning import decisions
 from tuner.planning.planner import Plan
 from tuner.settings import losses, methods, objectives, run_config
@@ -17,6 +18,7 @@ from ui.text import term, text
 
 OWN = ("model", "data")  # chosen by widgets that know what there is
 OPEN = ""  # the choice of nothing, where a setting may be off
+CUSTOM = "custom"  # the choice of a chat template of one's own, which stands in an editor
 TITLES = {
     "method": ("method", methods.METHODS),
     "objective": ("objective", objectives.OBJECTIVES),
@@ -29,6 +31,8 @@ def widget(name: str) -> gr.components.Component:
     """Build the widget of a setting, without a value yet."""
     kind, words = run_config.base_type(name), run_config.choices(name)
     common = {"label": term("setting", name), "elem_id": f"setting-{name}", "interactive": True}
+    if name == "chat_template":
+        return gr.Dropdown(_template_choices(), **common)
     if words:
         off = [(text("train-none"), OPEN)] if _optional(name) else []
         return gr.Dropdown([*off, *((_title(name, w), w) for w in words)], **common)
@@ -37,6 +41,11 @@ def widget(name: str) -> gr.components.Component:
     if kind in (int, float):
         return gr.Number(value=None, precision=0 if kind is int else None, step=1 if kind is int else 0.0001, placeholder="–", **common)
     return gr.Textbox(value="", placeholder="–", max_lines=1, **common)
+
+
+def _template_choices() -> list[tuple[str, str]]:
+    named = [(text(f"train-template-{name}"), name) for name in chat_templates.TEMPLATES]
+    return [(text("train-template-own"), OPEN), *named, (text("train-template-custom"), CUSTOM)]
 
 
 def _optional(name: str) -> bool:
@@ -55,8 +64,6 @@ def groups() -> dict[str, list[str]]:
 
 def matters(name: str, settings: run_config.Settings) -> bool:
     """Return whether a setting is shown: it has an effect with the method and objective that are chosen, or leads to another method."""
-    if name == "chat_template":
-        return settings.objective in objectives.USES_CHAT_TEMPLATE
     return decisions.matters(name, settings) or (name == "quantization" and settings.method == "lora")
 
 
@@ -76,7 +83,14 @@ def show(name: str, value: Any) -> Any:
     """Return a setting as its widget's value."""
     if value is None:
         return False if _is_switch(name) else None if run_config.base_type(name) in (int, float) else OPEN
+    if name == "chat_template" and isinstance(value, str) and value not in chat_templates.TEMPLATES:
+        return CUSTOM
     return ", ".join(value) if isinstance(value, list) else value
+
+
+def listed(name: str, value: Any) -> Any:
+    """Return a setting as a list of settings shows it: a chat template in short."""
+    return run_config.shown(name, value) if name == "chat_template" else show(name, value)
 
 
 def _is_switch(name: str) -> bool:
@@ -104,6 +118,8 @@ def states(plan: Plan, chosen: dict[str, Any]) -> dict[str, dict[str, Any]]:
         value = chosen[name] if mine else getattr(plan.settings, name, None)
         reason = reasons.get(name)
         out[name] = _state(name, show(name, value), "you" if mine else reason.by if reason else "default", reason.reason if reason else "")
+        if name == "chat_template" and not mine and show(name, value) == CUSTOM:
+            out[name]["template"] = value  # of a preset: the editor shows it
         out[name] |= {"off": not (ignored or matters(name, plan.settings)), "warning": text("train-unused", why=ignored) if ignored else ""}
     return out
 
@@ -137,7 +153,7 @@ def with_errors(shown: dict[str, dict], chosen: dict[str, Any], errors: dict[str
         last = shown.get(name, {})
         by = "you" if name in chosen else last.get("by", "default") if last.get("by") != "you" else "default"
         out[name] = _state(name, value, by, last.get("why", "")) | {"off": last.get("off", False) and name not in errors}
-        out[name]["error"] = errors.get(name, "")
+        out[name] |= {"error": errors.get(name, "")} | {k: last[k] for k in ("template",) if k in last and name not in chosen}
     return out | {name: {"error": errors[name]} for name in OWN if name in errors}
 
 

@@ -60,5 +60,5 @@ def chosen_table(draft: Draft, states: dict[str, Any]) -> str:
     """Return what differs from the preset and Auto (HTML)."""
     if not draft.chosen:
         return f'<p class="ts-quiet">{escape(text("train-nothing-chosen"))}</p>'
-    rows = [(term("setting", n), form.show(n, v)) for n, v in draft.chosen.items() if n in run_config.FIELDS]
+    rows = [(term("setting", n), form.listed(n, v)) for n, v in draft.chosen.items() if n in run_config.FIELDS]
     return f"<h3>{escape(text('train-your-choices'))}</h3>" + html.table([text("train-setting"), text("train-value")], rows)

@@ -12,6 +12,7 @@ from tuner.runs.run_warnings import NO_CALLS, NO_REASONING
 from tuner.workers.tokenization import template_sandbox
 
 ANEW = "the model's chat template changes earlier turns, so answers can't be located"
+NO_ANSWER = "the conversation has no answer"
 SYSTEM = ("system", "developer")
 Ranges = list[tuple[int, int]]  # [begin, end), of characters or of tokens
 
@@ -48,7 +49,7 @@ class Renderer:
             raise TemplateRefusal(f"the model's chat template says: {message}") from error
         spans = [(begin, end) for begin, end in spans if end > begin]
         if not spans:
-            raise TemplateRefusal("every answer has weight 0" if silent else "the conversation has no answer")
+            raise TemplateRefusal("every answer has weight 0" if silent else NO_ANSWER)
         self.missing = not_rendered(text, turns, tools, self.render) if tools or any(len(m) > 2 for m in turns) else {}
         _require_complete_answers(turns, silent, self.missing)
         return text, spans

@@ -9,23 +9,20 @@ trusted.
 import contextlib
 import faulthandler
 import hashlib
-import importlib.util
 import json
-import re
 import subprocess
 import sys
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from tuner import paths
 from tuner.errors import ModelError
 from tuner.models.chat_templates import TEMPLATES
+from tuner.models.custom_template import marked, of_trl
 from tuner.system import processes
 
 SECONDS, MEMORY, LETTERS = 2, 512 << 20, 1_000_000
 STARTING = 60  # for the child's imports, on a machine that is busy
-MARK = re.compile(r"\{%-?\s*generation\s*-?%\}")
 ASK, TELL = {"role": "user", "content": "What is 1 plus 1?"}, {"role": "assistant", "content": "It is 2."}
 CALL = {"role": "assistant", "content": "", "tool_calls": [{"type": "function", "function": {"name": "add", "arguments": {"a": 1}}}]}
 TOOL = {"type": "function", "function": {"name": "add", "description": "Adds.", "parameters": {"type": "object", "properties": {}}}}
@@ -39,23 +36,6 @@ CONVERSATIONS: tuple[tuple[list[dict], list[dict] | None], ...] = (
 
 
 # --- known templates ------------------------------------------------------------------------------------------
-
-
-@cache
-def of_trl() -> dict[str, str | None]:
-    """Return TRL's copies of well-known templates, each with its marked version or None; read without importing TRL."""
-    spec = importlib.util.find_spec("trl")
-    folder = Path(spec.submodule_search_locations[0]) / "chat_templates" if spec else Path()
-    files = {f.stem: f.read_text(encoding="utf-8") for f in sorted(folder.glob("*.jinja"))}
-    return {text: files.get(f"{name}_training") for name, text in files.items()}
-
-
-def marked(template: str) -> tuple[str | None, str]:
-    """Return (template with generation marks, "own" or "trl"); (None, "prefixes") when no marked one is known."""
-    if MARK.search(template):
-        return template, "own"
-    training_version = of_trl().get(template)
-    return (training_version, "trl") if training_version else (None, "prefixes")
 
 
 def training_template(tokenizer) -> str | None:
@@ -86,8 +66,14 @@ def check(template: str | dict[str, str], special: dict[str, Any], *, name: str 
         result = try_out(text, special)
         if not result["works"]:
             raise _refused(name, result["why"])
-        file.parent.mkdir(parents=True, exist_ok=True)
-        paths.write_json(file, paths.read_json(file, {}) | {_key(text): True})
+        remember(text)
+
+
+def remember(template: str) -> None:
+    """Note that a template passed its test."""
+    file = paths.machine_folder() / "templates.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    paths.write_json(file, paths.read_json(file, {}) | {_key(template): True})
 
 
 def _refused(name: str, why: str) -> ModelError:

@@ -5,6 +5,7 @@ from pathlib import Path
 from tuner import models
 from tuner.errors import ModelError
 from tuner.models.chat_templates import PLAIN, TEMPLATES
+from tuner.models.custom_template import is_custom
 from tuner.system.untrusted import regular
 from tuner.workers.tokenization import template_sandbox
 
@@ -56,11 +57,25 @@ def _unreadable(folder: Path, why: str) -> ModelError:
 
 
 def tokenizer(folder: Path, template: str | None = None):
-    """Return the model's tokenizer with a padding token; one with an end token gets a chat template if it has none: `template`, one of
-    `chat_templates.TEMPLATES`. An encoder's tokenizer has a separator instead of an end token and needs no template.
+    """Return the model's tokenizer with a padding token. `template` is the setting: a template replaces the tokenizer's own, a name is for
+    one without. An encoder's tokenizer has a separator instead of an end token and needs no template.
 
     An unknown template is tested once in a separate process; ModelError when it can't be used.
     """
+    tok = without_template(folder)
+    if tok.eos_token is None:
+        return tok
+    if is_custom(template):
+        tok.chat_template = template
+    if not tok.chat_template:
+        tok.chat_template = TEMPLATES[template or "plain"]
+    else:
+        template_sandbox.check(tok.chat_template, tok.special_tokens_map, name=folder.name)
+    return tok
+
+
+def without_template(folder: Path):
+    """Return the model's tokenizer with a padding token, whatever its template; without an end token only an encoder's."""
     tok = _read(folder)
     if tok.eos_token is None and tok.sep_token is not None:
         return tok
@@ -74,8 +89,4 @@ def tokenizer(folder: Path, template: str | None = None):
         )
     if tok.pad_token is None:
         tok.pad_token = tok.eos_token
-    if not tok.chat_template:
-        tok.chat_template = TEMPLATES[template or "plain"]
-    else:
-        template_sandbox.check(tok.chat_template, tok.special_tokens_map, name=folder.name)
     return tok

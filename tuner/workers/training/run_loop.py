@@ -116,7 +116,7 @@ def begin(r: Reporter) -> Job:
         r.write_status("preparing", reason="Merging the earlier adapter into a copy of the base model.")
         base, start = merged_base(run, base, start), None
         tokenizer_folder = base
-    tokenizer = load.tokenizer(tokenizer_folder, settings.chat_template)
+    tokenizer = load.tokenizer(tokenizer_folder, settings.template)
     return Job(r, run, data, base, tokenizer, start, resume, report, began)
 
 
@@ -130,7 +130,7 @@ def merged_base(run: runs.Run, base: Path, start: Path) -> Path:
         before = continuation.objective_of(start) or settings.objective  # the head of the earlier run, not of this one
         model = load.base_model(base, merged_in(settings), "cpu", objective=before, **load.head_of(start))
         peft_methods.merged(peft_methods.load_saved(model, start)).save_pretrained(new)
-        load.tokenizer(start if (start / "tokenizer.json").exists() else base, settings.chat_template).save_pretrained(new)
+        load.tokenizer(start if (start / "tokenizer.json").exists() else base, settings.template).save_pretrained(new)
         multimodal.copy_processor(base, new)
         if (start / "labels.json").exists():
             shutil.copy(start / "labels.json", new)
