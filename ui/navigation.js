@@ -94,6 +94,9 @@
   let entering = null;
   document.addEventListener("focusin", e => { entering = e.target.matches && e.target.matches("input[role=combobox]") ? e.target : null; });
   document.addEventListener("click", e => { if (e.target === entering) e.target.select(); entering = null; });
+  // Gradio calls the questions of an empty chat a list, and puts buttons into it: readers of the screen are told of an empty list
+  new MutationObserver(() => document.querySelectorAll(".examples[role=list]").forEach(e => e.setAttribute("role", "group")))
+    .observe(document, {subtree: true, childList: true});
   const wide = matchMedia("(min-width: 900px)");  // as in theme.py: below it the side bar is a menu, closed until it is asked for
   const fold = () => { const menu = document.getElementById("menu"); if (menu) menu.open = wide.matches; };
   wide.addEventListener("change", fold);
