@@ -1,6 +1,7 @@
 """Screenshots of every page in its states, from the real app: `python -m tools.screenshots FOLDER [--language de]`.
 
-States: empty; filled (a dataset, a finished run, pairs to label); trouble (a file that can't be read, settings that contradict each other).
+States: empty; filled (datasets, finished runs, pairs to label); trouble (a file that can't be read, settings that contradict each other). A
+run with each of its tabs, and two runs compared.
 Each in light and dark at 1440 px and in light at 390 px. Needs Chromium and the development dependencies.
 """
 
@@ -13,6 +14,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.browsing import CHROMIUM, FLAGS, App, end_all, running
+from tuner import runs
 from tuner.data.store import sample_data
 from tuner.jobs import training
 from tuner.labels import pair_import, projects
@@ -29,6 +31,10 @@ def fill(ws: Workspace) -> None:
     """Put a dataset, a finished run and a label project into a workspace."""
     run = training.demo(ws)
     training.wait(ws, run.id)
+    other = training.start(
+        ws, {"model": "starter", "data": run.config["data"], "rank": 4, "learning_rate": 0.001}, preset="quick", name="rank 4"
+    )
+    training.wait(ws, other.id)
     sample_data.add(ws, "tickets")
     project = projects.create(ws, "Tone of the helpdesk")
     pair_import.from_dataset(ws, project.id, sample_data.add(ws, "preferences").ref)
@@ -53,6 +59,20 @@ def pages(page: Page, app: App, folder: Path, state: str, name: str) -> None:
                 page.locator(f"#steps [data-step={step}]").click()
                 page.wait_for_timeout(300)
             page.screenshot(path=folder / f"{title}{'-' + step if step else ''}-{state}-{name}.png", full_page=title != "chat")
+
+
+def of_runs(page: Page, app: App, folder: Path, name: str, ids: list[str]) -> None:
+    """Take a run with each of its tabs, and two runs compared."""
+    page.goto(f"{app.url}/runs?run={ids[0]}")
+    page.wait_for_selector("#progress h2")
+    for tab in page.locator("#run-tabs > .tab-wrapper [role=tab]").locator("visible=true").all():
+        tab.click()
+        page.wait_for_timeout(WAIT // 2)
+        page.screenshot(path=folder / f"run-{tab.inner_text().lower()}-{name}.png", full_page=True)
+    page.goto(f"{app.url}/runs?run={','.join(ids)}")
+    page.wait_for_selector("#overlay canvas")
+    page.wait_for_timeout(WAIT // 2)
+    page.screenshot(path=folder / f"runs-compared-{name}.png", full_page=True)
 
 
 def trouble(page: Page, app: App, folder: Path, name: str) -> None:
@@ -91,6 +111,7 @@ def main() -> None:
                         name = f"{scheme}-{width}"
                         pages(page, app, asked.folder, state, name)
                         if state == "filled":
+                            of_runs(page, app, asked.folder, name, [run.id for run in runs.listing(ws)][:2])
                             trouble(page, app, asked.folder, name)
         browser.close()
         end_all(home)

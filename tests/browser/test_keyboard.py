@@ -52,7 +52,7 @@ def test_from_a_sample_to_an_export_without_a_mouse(app, browser):
     tab_to(page, "#setting-max_steps input")
     page.keyboard.press("Control+A")
     page.keyboard.type("12")
-    expect(page.locator("#plan-card")).to_contain_text("12 steps", timeout=LONG)
+    expect(page.locator("#plan-card")).to_contain_text("Steps12", timeout=LONG)
     press(page, "#start-training")
     expect(here(page)).to_have_attribute("data-page", "runs", timeout=LONG)
     expect(page.locator("#progress")).to_contain_text("Completed", timeout=LONG)

@@ -431,3 +431,11 @@ def test_measuring_by_hand_goes_through_the_queue(ws, monkeypatch):
     monkeypatch.setattr(machine, "ensure", ensure)
     assert benchmarks.measure(ws, CPU).measured and asked == [ws.machine_folder()]
     assert until(lambda: math.isclose(roofline.of(CPU).bf16, 60e12), 5)
+
+
+def test_a_number_of_steps_that_ends_a_run_early_is_not_said_to_be_all_epochs():
+    p = plan()
+    p.settings, p.steps = p.settings.replace(max_steps=12, effective_batch=8, epochs=3.0, packing=False), 12
+    assert summary_view.epochs(p, 280) == pytest.approx(12 * 8 / 280)
+    p.steps = 11  # the rows end it
+    assert summary_view.epochs(p, 280) == 3.0

@@ -18,13 +18,21 @@ def of_plan(plan: Plan, rows: int, validation: int) -> str:
     return memory_view.card(plan) + facts(plan, rows, validation)
 
 
+def epochs(plan: Plan, rows: int) -> float:
+    """Return how often all rows are read: less often than asked for where a number of steps ends the run before."""
+    settings = plan.settings
+    if plan.steps != settings.max_steps or settings.packing or not rows:
+        return settings.epochs
+    return min(settings.epochs, plan.steps * settings.effective_batch / rows)
+
+
 def facts(plan: Plan, rows: int, validation: int) -> str:
     """Return time, steps, batch, rows and what is trained, a line each (HTML)."""
-    settings = plan.settings
+    settings, passes = plan.settings, epochs(plan, rows)
     share = plan.trainable_parameters / max(1, plan.total_parameters)
     lines = {
         "train-time": f"{units.span(plan.seconds_low, plan.seconds_high)}{effort(plan)}",
-        "train-steps": text("train-steps-of", n=units.count(plan.steps), epochs=units.decimal(settings.epochs, 3), number=settings.epochs),
+        "train-steps": text("train-steps-of", n=units.count(plan.steps), epochs=units.decimal(passes, 3), number=passes),
         "train-batch": batch(settings),
         "train-rows": used(plan, rows, validation),
         "train-parameters": text(
