@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 from tests.browser.conftest import end_all, running
 from tests.browser.test_journey import LONG
 from tests.browsing import chosen, go, here, train_step
-from tuner import runs
+from tuner import locks, runs
 from tuner.paths import Workspace
 
 
@@ -119,6 +119,8 @@ def test_charts_show_values_zoom_and_grow_without_being_drawn_anew(filled, brows
                 {"loss": 1 + 10 / step, "learning_rate": 1e-3, "grad_norm": 1.0, "epoch": step / 100, "elapsed_seconds": 2.0 * step},
             )
         runs.write_metrics(db, 1000, {"eval_loss": 1.25})
+    assert locks.acquire(live / "lock")  # as its worker does
+    runs.write_status(live, state="running", progress={"step": 1000, "steps": 1001})
     page = browser.new_page(viewport={"width": 1280, "height": 1000})
     page.goto(f"{app.url}/runs?run=live")
     run_tab(page, "Charts")
@@ -134,18 +136,22 @@ def test_charts_show_values_zoom_and_grow_without_being_drawn_anew(filled, brows
     page.mouse.up()
     reset = page.get_by_role("button", name="Reset zoom").locator("visible=true")
     expect(reset).to_be_visible()
-    shown = "() => { const s = [...tunesmith.charts].find(([r]) => r.dataset.of === 'run-charts' && !r.dataset.only)[1].charts[0].plot.scales.x; return [s.min, s.max]; }"
+    found = "[...tunesmith.charts].find(([place]) => place.dataset.of === 'run-charts' && !place.dataset.only)[1]"
+    shown = f"(({{min, max}}) => [min, max])({found}.charts[0].plot.scales.x)"
     zoomed = page.evaluate(shown)
     assert 480 < zoomed[0] < 520 and 730 < zoomed[1] < 770
     page.locator("#chart-loss canvas").evaluate("canvas => { canvas.dataset.same = 'yes'; }")
     with closing(runs.metrics_db(live)) as db:
         runs.write_metrics(db, 1001, {"loss": 7.5, "epoch": 10.01, "elapsed_seconds": 2002.0})
         runs.write_metrics(db, 1001, {"eval_loss": 2.5})
+        runs.write_metrics(db, 500, {"eval_loss": 1.1})  # at its end a run says more of its best step
     runs.write_status(live, state="finished", progress={"step": 1001, "steps": 1001})
+    locks.release(live / "lock")
     page.mouse.move(5, 5)
     expect(legend(page, "validation")).to_have_text("2.5", timeout=LONG)
     assert page.locator("#chart-loss canvas").get_attribute("data-same") == "yes", "the chart is the same, and was added to"
     assert page.evaluate(shown) == zoomed, "the zoom stays"
+    page.wait_for_function(f"{found}.runs.get('live').series.eval_loss[0].join() === '500,1000,1001'", timeout=LONG)
     reset.click()
     assert page.evaluate(shown)[1] == 1001
     page.get_by_label("X axis").locator("visible=true").select_option("time")

@@ -109,7 +109,7 @@ def described(chosen: list[runs.Run]) -> dict[str, Any]:
     return {"charts": charts, "words": {name: text(f"chart-word-{name}") for name in WORDS}}
 
 
-WORDS = ("step", "epoch", "time", "axis", "smoothing", "log", "reset", "more", "png", "csv", "table", "nothing", "failed")
+WORDS = ("step", "epoch", "time", "axis", "smoothing", "log", "reset", "more", "png", "csv", "table", "nothing")
 
 
 def _label(line: Line) -> str:
@@ -129,7 +129,7 @@ def marker(chosen: list[runs.Run]) -> str:
 def place(of: str, only: str = "") -> str:
     """Return where the script draws the charts of the marker `of` (HTML), or one of them alone. The server never changes it: nothing blinks."""
     alone = f' data-only="{only}"' if only else ""
-    return f'<div class="ts-chart-set" data-of="{of}"{alone}></div>'
+    return f'<div class="ts-chart-set" data-of="{of}"{alone} data-failed="{escape(text("chart-failed"))}"></div>'
 
 
 # the scripts come after the page: nothing waits for them, and they stay in the browser's cache

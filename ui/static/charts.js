@@ -58,7 +58,7 @@
     }
     last(id) {  // the last step is asked for again: its validation loss may have come after its loss
       const run = this.runs.get(id);
-      return run ? Math.max(-1, ...Object.values(run.series).map(([steps]) => steps.length ? steps[steps.length - 1] - 1 : -1)) : -1;
+      return run && !run.anew ? Math.max(-1, ...Object.values(run.series).map(([steps]) => steps.length ? steps[steps.length - 1] - 1 : -1)) : -1;
     }
     take(reply, ids) {
       if (ids.join() !== this.ids) return;
@@ -69,7 +69,9 @@
           while (steps.length && xs.length && xs[xs.length - 1] >= steps[0]) { xs.pop(); ys.pop(); }
           for (let i = 0; i < steps.length; i++) { xs.push(steps[i]); ys.push(values[i]); }
         }
-        this.runs.set(found.run, Object.assign(run, {name: found.name, live: found.live}));
+        const ended = run.live && !found.live;  // at its end a run writes to its best step once more: all is asked for again
+        if (ended) this.again = ids;
+        this.runs.set(found.run, Object.assign(run, {name: found.name, live: found.live, anew: ended}));
       }
       if (!this.words) { this.words = reply.words; this.defined = reply.charts; this.build(); }
       this.draw();
@@ -231,10 +233,10 @@
       if (c.table.open) this.table(c);
     }
     // --- taking away ---------------------------------------------------------------------------------------------------
-    rows(c) {
-      const lines = c.lines.filter(l => !l.faint || true), [xs, ...columns] = uPlot.join(lines.map(l => [l.xs, l.ys]));
-      const names = lines.map(l => l.name + (this.view.smoothing > 0 && lines.some(o => o !== l && o.name === l.name) && !l.faint ? ` (${this.words.smoothing} ${this.view.smoothing})` : ""));
-      return {head: [this.words[this.view.axis], ...names], body: xs.map((x, i) => [x, ...columns.map(col => col[i])])};
+    rows(c) {  // as measured, and smoothed beside it
+      const [xs, ...columns] = uPlot.join(c.lines.map(l => [l.xs, l.ys])), faint = c.lines.filter(l => l.faint).map(l => l.name);
+      const names = c.lines.map(l => l.faint || !faint.includes(l.name) ? l.name : `${l.name} (${this.words.smoothing} ${this.view.smoothing})`);
+      return {head: [this.words[this.view.axis], ...names], body: xs.map((x, i) => [x, ...columns.map(column => column[i])])};
     }
     table(c) {
       const {head, body} = this.rows(c), step = Math.ceil(body.length / 200);

@@ -33,4 +33,4 @@ chart-word-png = PNG
 chart-word-csv = CSV
 chart-word-table = Tabelle
 chart-word-nothing = Noch keine Werte.
-chart-word-failed = Die Diagramme konnten nicht geladen werden. Bitte die Seite neu laden.
+chart-failed = Die Diagramme konnten nicht geladen werden. Bitte die Seite neu laden.

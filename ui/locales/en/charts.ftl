@@ -33,4 +33,4 @@ chart-word-png = PNG
 chart-word-csv = CSV
 chart-word-table = Table
 chart-word-nothing = No values yet.
-chart-word-failed = The charts could not be loaded. Reload the page.
+chart-failed = The charts could not be loaded. Reload the page.
