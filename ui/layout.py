@@ -79,12 +79,13 @@ class Page:
 
         self.home.demo.click(self.on_demo, self.session, [self.session, self.home.notice]).success(self.to("runs"), self.session, self.tabs)
         self.home.own.click(lambda: gr.Tabs(selected="data"), None, self.tabs, queue=False)
-        self.data.use.click(self.on_use_data, [self.session, self.train.draft], [self.session, self.train.draft, self.tabs], **quick)
+        used = self.data.use.click(self.on_use_data, [self.session, self.train.draft], [self.session, self.train.draft], **quick)
+        self.lead(used, "train")
         self.train.going.then(self.to("runs"), self.session, self.tabs, queue=False, show_progress="hidden")
         self.wire_runs(quick)
 
-        changed = [*self.runs.live, self.session, self.tabs, self.chat.ask_now]
-        self.shape.change(self.on_shape, [self.session, self.runs.table.view], changed, **quick)
+        changed = [*self.runs.live, self.session, self.chat.ask_now]
+        self.lead(self.shape.change(self.on_shape, [self.session, self.runs.table.view], changed, **quick), "chat")
         gr.api(live.page_state(self.context, glance, self.parts), api_name="page_state", queue=False, api_visibility="undocumented")
         loaded = [self.session, self.tabs, self.visit]
         self.blocks.load(self.on_load, self.session, loaded, js=navigation.arriving(), **quick)
@@ -96,13 +97,18 @@ class Page:
 
     def wire_runs(self, quick: dict) -> None:
         """From a run to the other pages, and the figures of the charts."""
-        page, to = self.runs.run, [self.session, self.tabs]
-        page.talk.click(self.on_talk, [page.id, self.session], to, **quick)
-        page.take.click(self.on_take, [page.id, self.session], to, **quick)
-        page.reuse.click(self.on_reuse, [page.id, self.session, self.train.draft], [self.session, self.train.draft, self.tabs], **quick)
+        page = self.runs.run
+        self.lead(page.talk.click(self.on_talk, [page.id, self.session], self.session, **quick), "chat")
+        self.lead(page.take.click(self.on_take, [page.id, self.session], self.session, **quick), "export")
+        asked = [page.id, self.session, self.train.draft]
+        self.lead(page.reuse.click(self.on_reuse, asked, [self.session, self.train.draft], **quick), "train")
         for button, which in self.runs.blind:
-            button.click(self.runs.on_blind, [which, self.session], [*to, self.runs.notice], **quick)
+            self.lead(button.click(self.runs.on_blind, [which, self.session], [self.session, self.runs.notice], **quick), "label")
         gr.api(figures(self.context), api_name="run_metrics", queue=False, api_visibility="undocumented")
+
+    def lead(self, event: gr.events.Dependency, name: str) -> None:
+        """Open a page after an event that put it into the session."""
+        event.success(None, self.session, self.tabs, js=navigation.lead(name))
 
     def openings(self) -> dict[str, tuple]:
         """What is shown of a page is made when it is opened, by a reload too, and never for all pages at once: {page: (handler, inputs, outputs)},
@@ -153,7 +159,7 @@ class Page:
     def on_use_data(self, session, draft):
         """To the Train page with the dataset in view; the settings of another run are not carried over."""
         s, kept = Session.read(session), Draft.read(draft)
-        return [s.with_(tab="train"), (kept if kept.data == s.data else kept.next(data=s.data)).as_json(), gr.Tabs(selected="train")]
+        return [s.with_(tab="train"), (kept if kept.data == s.data else kept.next(data=s.data)).as_json()]
 
     def on_open_label(self, session, name, request: gr.Request):
         s, link = Session.read(session), linked(request)
@@ -184,17 +190,17 @@ class Page:
         return noted(self.export.show(ws, id), 1, self.missing(ws, id))
 
     def on_take(self, id, session):
-        return Session.read(session).with_(tab="export", run=id), gr.Tabs(selected="export")
+        return Session.read(session).with_(tab="export", run=id)
 
     def on_talk(self, id, session):
-        return Session.read(session).with_(tab="chat", chat=id, run=id), gr.Tabs(selected="chat")
+        return Session.read(session).with_(tab="chat", chat=id, run=id)
 
     def on_reuse(self, id, session, draft, request: gr.Request):
         """To the Train page with all that was asked for in a run."""
         run = runs.get(self.context.workspace(request), id)
         settings = {k: v for k, v in run.config.items() if k != "preset"}
         asked = Draft.read(draft).next(preset=run.config.get("preset")).with_settings(settings)
-        return [Session.read(session).with_(tab="train", data=run.config["data"]), asked.as_json(), gr.Tabs(selected="train")]
+        return [Session.read(session).with_(tab="train", data=run.config["data"]), asked.as_json()]
 
     # --- the demo -----------------------------------------------------------------------------------------------------
 
@@ -238,7 +244,7 @@ class Page:
             return {self.session: s.with_(demo=None)}
         ask = json.dumps({"who": run.id, "text": first_question(ws, run.id)})
         kept = s.with_(tab="chat", chat=run.id, runs=run.id, run=run.id, demo=None)
-        return {self.session: kept, self.tabs: gr.Tabs(selected="chat"), self.chat.ask_now: ask}
+        return {self.session: kept, self.chat.ask_now: ask}
 
     def on_load(self, session, request: gr.Request):
         """The page that the address names; opening a page brings what it shows."""

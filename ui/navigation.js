@@ -5,7 +5,8 @@
   const base = here() === "home" ? location.pathname.replace(/\/*$/, "/") : location.pathname.replace(/[^/]+\/*$/, "");
   document.documentElement.lang = (document.cookie.match(/(?:^|; )tunesmith-language=([^;]+)/) || [0, "en"])[1];
   const press = id => { const button = document.getElementById(id); if (button) button.click(); return !!button; };
-  let open = here(), arrived = false, pending = null, last = null;  // before it has arrived, the page tells where an earlier visit ended
+  let open = here(), arrived = false, pending = null, moving = false, last = null;
+  const seen = new Set();  // what `keep` was told: a page's tab may be told of an older session than the last  // before it has arrived, the page tells where an earlier visit ended
   const mark = name => {
     open = name;
     const link = document.querySelector(`#pages a[data-page=${name}]`);
@@ -21,6 +22,7 @@
   const guest = () => new URLSearchParams(location.search).has("label");  // a link to a label project has an address of its own
   const keep = screen => {
     if (!arrived || !screen) return;
+    seen.add(JSON.stringify(screen));
     last = {...screen, tab: open};
     if (window.tunesmith.changed) window.tunesmith.changed(last);
     if (guest()) return;
@@ -42,11 +44,17 @@
     keep,
     arrive: screen => { arrived = true; open = here(); return arrive(screen); },
     // Back and Forward: the tabs tell that they have changed before the new screen is theirs to read
-    travel: screen => { mark(here()); pending = arrive(screen); return [pending, {__type__: "update", selected: here()}]; },
+    travel: screen => {
+      mark(here());
+      const there = arrive(screen);
+      pending = moving ? there : null;  // of the page that stays open nobody tells that it was selected
+      return [there, {__type__: "update", selected: here()}];
+    },
     // the tabs alone say which page is open: an answer of the server may be older than the last click
     selected: (screen, name) => {
       if (!arrived) return screen;  // Gradio has selected its first tab by itself
-      const now = {...(pending || screen || {}), tab: name};
+      const newest = last && seen.has(JSON.stringify(screen)) ? last : screen;
+      const now = {...(pending || newest || {}), tab: name};
       pending = null;
       open = name;
       keep(now);
@@ -54,9 +62,9 @@
     },
   });
   const follow = () => {  // the address has changed: lead the page there
-    const same = open === here();
+    moving = open !== here();
     press("ts-travel");
-    if (same) { pending = null; press("ts-show-" + open); }
+    if (!moving) press("ts-show-" + open);
   };
   document.addEventListener("click", e => {
     const link = e.target.closest && e.target.closest("a[data-page]");

@@ -66,6 +66,12 @@ def arriving(inputs: int = 1) -> str:
     return f"(...values) => [window.tunesmith.arrive(values[0]), ...values.slice(1, {inputs})]"
 
 
+def lead(name: str) -> str:
+    """Return the script that opens a page when the step before it put it into the `Session`: a step of its own, since a page that opens with the
+    same answer would be told of the session before it, and write that back."""
+    return f"(session) => ({{__type__: 'update', ...(session && session.tab === '{name}' ? {{selected: '{name}'}} : {{}})}})"
+
+
 KEEP = "(session) => window.tunesmith.keep(session)"
 TRAVEL = "(session) => window.tunesmith.travel(session)"
 

@@ -94,7 +94,7 @@ class ChatPage:
         quiet, at_once = {"show_progress": "hidden"}, {"show_progress": "hidden", "queue": False}
         ins = [self.who, self.compare, self.tuned, self.original, *self.parameters.inputs]
         outs = [self.box, self.tuned, self.original, self.status, self.feedback.choice, self.feedback.before, self.feedback.section]
-        self.box.submit(self.on_ask, [self.box, *ins], outs, **quiet)
+        self.box.submit(self.on_ask, [self.box, self.session, *ins], outs, **quiet)
         self.tuned.example_select(self.on_example, ins, outs, **quiet)
         self.ask_now.change(self.on_ask_now, [self.ask_now, *ins], outs, **quiet)
         for chat, other in ((self.tuned, False), (self.original, True)):
@@ -172,7 +172,11 @@ class ChatPage:
 
     # --- asking -------------------------------------------------------------------------------------------------------
 
-    def on_ask(self, words, who, compare, tuned, other, request: gr.Request, *settings):
+    def on_ask(self, words, session, who, compare, tuned, other, request: gr.Request, *settings):
+        """Ask the model that is chosen, or, where somebody was quicker than the page that opens, the one that it opens with."""
+        kept = Session.read(session)
+        if not who and (who := kept.chat or kept.run):
+            compare = conversation.read(self.context.workspace(request), who).get("compare") or BASE
         yield from self._ask(words, who, compare, conversation.answered(tuned), conversation.answered(other), settings, request)
 
     def on_example(self, who, compare, tuned, other, event: gr.SelectData, request: gr.Request, *settings):

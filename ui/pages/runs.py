@@ -86,14 +86,14 @@ class RunsPage:
         return {self.session: Session.read(session).with_(runs=ids)} | self.show(ws, ids, view)
 
     def on_blind(self, which, session, request: gr.Request):
-        """Begin a blind test of two runs, and go to its label project; values for session, tabs and notice."""
+        """Begin a blind test of two runs, and go to its label project."""
         ws = self.context.workspace(request)
         ids = which.split(",") if isinstance(which, str) else there(ws, View.read(which))
         try:
             project = blind_test.begin(ws, *ids[:2])
         except Exception as error:
-            return gr.skip(), gr.skip(), html.trouble(error)
-        return Session.read(session).with_(tab="label", label=project), gr.Tabs(selected="label"), ""
+            return gr.skip(), html.trouble(error)
+        return Session.read(session).with_(tab="label", label=project), ""
 
     def on_resume(self, id, request: gr.Request):
         try:
