@@ -233,7 +233,8 @@ class Page:
     def on_shape(self, session, view, request: gr.Request):
         """A run came, went or changed its state: what Gradio's own components show of it."""
         ws, s = self.context.workspace(request), Session.read(session)
-        return self.land(ws, s) | (self.runs.show(ws, s.runs, view) if s.tab == "runs" else {})
+        shown = self.runs.show(ws, s.runs, view) if s.tab == "runs" else {}
+        return self.land(ws, s) | shown or {self.session: gr.skip()}  # Gradio takes an empty document for a value
 
     def land(self, ws, s: Session) -> dict:
         """To the chat, with its first question, when the demo that this browser started is done."""

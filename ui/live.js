@@ -30,10 +30,12 @@
         const answer = await fetch(T.base + "gradio_api/run/page_state", {method: "POST", headers: {"Content-Type": "application/json"},
           body: JSON.stringify({data: [kept, known], session_hash: mine})});
         if (!answer.ok) throw new Error("page_state: " + answer.status);
-        const now = (await answer.json()).data[0];
-        known = now.known;
+        const now = (await answer.json()).data[0], looking = T.session();
         if (now.live) wait = EVERY;
-        if (now.parts) { Object.assign(parts, now.parts); draw(); tell(now.shape); }
+        if (looking.tab === kept.tab && looking.runs === kept.runs) {  // else another page is looked at since, which has asked again
+          known = now.known;
+          if (now.parts) { Object.assign(parts, now.parts); draw(); tell(now.shape); }
+        }
       } catch (error) {  // the page's process ended, or the network: Gradio says so
         console.warn(error);
         wait = LATER;

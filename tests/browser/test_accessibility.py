@@ -59,7 +59,13 @@ def places(name: str, address, state: str, house) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("state", "scheme", "width"), [("filled", "light", 1440), ("filled", "dark", 1440), ("filled", "dark", 390), ("empty", "light", 1440)]
+    ("state", "scheme", "width"),
+    [
+        ("filled", "light", 1440),
+        ("filled", "dark", 390),
+        pytest.param("filled", "dark", 1440, marks=pytest.mark.long),
+        pytest.param("empty", "light", 1440, marks=pytest.mark.long),
+    ],
 )
 def test_no_serious_finding(apps, browser, state, scheme, width):
     found, house = apps

@@ -258,6 +258,13 @@ def test_gradio_is_told_when_a_run_comes_or_changes_its_state_and_not_of_its_ste
     locks.release(new / "lock")
 
 
+@pytest.mark.parametrize("tab", ["home", "chat", "runs"])
+def test_gradio_is_answered_with_components_whatever_page_is_open(ws, page, tab):
+    ended(ws, 1)
+    answered = page.on_shape({"tab": tab}, None, Request())
+    assert answered and all(isinstance(component, gr.blocks.Block) for component in answered)
+
+
 def test_each_page_is_sent_what_it_shows_alone(ws, page):
     first, second = (run.id for run in ended(ws, 2))
     assert told(page, "data")["parts"].keys() == {"strip"} and told(page, "home")["parts"].keys() == {"strip", "last-runs"}

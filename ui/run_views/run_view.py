@@ -34,8 +34,8 @@ class RunView:
             for name in TABS:
                 with gr.Tab(text(f"runs-tab-{name}"), id=name, render_children=True):
                     getattr(self, f"_{name}")()
-        self.live = [self.id, self.talk, self.stop, self.resume, self.take]
-        self.described = [self.name, self.notes, self.settings, self.other, self.differences, self.notice, self.sure, self.tabs]
+        self.live = [self.id, self.notice, self.talk, self.stop, self.resume, self.take]
+        self.described = [self.name, self.notes, self.settings, self.other, self.differences, self.sure, self.tabs]
         self.described += [self.manage, self.numbers]
         self._wire()
 
@@ -73,9 +73,10 @@ class RunView:
     # --- what is shown ------------------------------------------------------------------------------------------------
 
     def values(self, run: runs.Run) -> dict:
-        """Return values for `live`: what can be done with a run in its state."""
+        """Return values for `live`: what can be done with a run in its state; what was said of the state before no longer holds."""
         return {
             self.id: run.id,
+            self.notice: "",
             self.talk: gr.update(visible=run.can_answer and not run.live),
             self.stop: gr.update(visible=run.live, interactive=run.state != "stopping"),
             self.resume: gr.update(visible=run.state in RESUMABLE),
@@ -91,7 +92,6 @@ class RunView:
             self.settings: config.table(run),
             self.other: gr.update(choices=dropdowns.newest(options, None), value=None, visible=bool(options)),
             self.differences: "",
-            self.notice: "",
             self.sure: False,
             **({} if before == run.id else self._anew()),
         }

@@ -28,7 +28,7 @@
     constructor(root) {
       this.root = root;
       this.runs = new Map();  // id → {name, live, series}
-      this.view = {axis: "step", smoothing: 0.9, log: false, ...kept()};
+      this.view = {axis: "step", smoothing: null, log: false, ...kept()};
       this.zoom = null;
       this.charts = [];
       this.hidden = new Set();
@@ -90,7 +90,7 @@
       const w = this.words, view = this.view;
       this.axis = make("select", {ariaLabel: w.axis}, ...["step", "epoch", "time"].map(a => make("option", {value: a, textContent: w[a]})));
       this.axis.onchange = () => { view.axis = this.axis.value; this.zoom = null; this.redo(); };
-      const out = make("output", {textContent: view.smoothing}), slide = make("input", {type: "range", min: 0, max: 0.99, step: 0.01, value: view.smoothing});
+      const out = make("output", {textContent: this.smoothing}), slide = make("input", {type: "range", min: 0, max: 0.99, step: 0.01, value: this.smoothing});
       slide.oninput = () => { view.smoothing = +slide.value; out.textContent = slide.value; this.keep(); this.draw(); };
       const log = make("input", {type: "checkbox", checked: view.log});
       log.onchange = () => { view.log = log.checked; this.redo(); };
@@ -118,6 +118,10 @@
     }
     keep() { try { sessionStorage.setItem("tunesmith-charts", JSON.stringify(this.view)); } catch { /* a browser that keeps nothing */ } }
     redo() { this.keep(); this.charts.forEach(c => { if (c.plot) { c.plot.destroy(); c.plot = null; } }); this.draw(); }
+    get smoothing() {  // as chosen, else by how many steps there are: a short curve would only be late
+      const most = Math.max(0, ...[...this.runs.values()].map(run => (run.series.loss || [[]])[0].length));
+      return this.view.smoothing ?? (most > 1000 ? 0.9 : most > 200 ? 0.8 : 0.6);
+    }
     // --- drawing -------------------------------------------------------------------------------------------------------
     x(run, step) {
       const key = {epoch: "epoch", time: "elapsed_seconds"}[this.view.axis], on = key && run.series[key];
@@ -131,9 +135,9 @@
           if (!found || !found[0].length) continue;
           const name = several ? run.name + (chart.lines.length > 1 ? ": " + line.label : "") : line.label, colour = several ? n % 8 + 1 : line.colour;
           const xs = found[0].map(s => this.x(run, s)), ys = found[1].map(v => v == null ? null : v * chart.scale);
-          const smooth = line.smooth && this.view.smoothing > 0 && xs.length > 2;
+          const smooth = line.smooth && this.smoothing > 0 && xs.length > 2;
           if (smooth && !several) out.push({name, colour, faint: true, width: 1, xs, ys});
-          out.push({name, colour, dash: line.dash, width: 2, xs, ys: smooth ? smoothed(ys, this.view.smoothing) : ys});
+          out.push({name, colour, dash: line.dash, width: 2, xs, ys: smooth ? smoothed(ys, this.smoothing) : ys});
         }
       });
       return out;
@@ -235,7 +239,7 @@
     // --- taking away ---------------------------------------------------------------------------------------------------
     rows(c) {  // as measured, and smoothed beside it
       const [xs, ...columns] = uPlot.join(c.lines.map(l => [l.xs, l.ys])), faint = c.lines.filter(l => l.faint).map(l => l.name);
-      const names = c.lines.map(l => l.faint || !faint.includes(l.name) ? l.name : `${l.name} (${this.words.smoothing} ${this.view.smoothing})`);
+      const names = c.lines.map(l => l.faint || !faint.includes(l.name) ? l.name : `${l.name} (${this.words.smoothing} ${this.smoothing})`);
       return {head: [this.words[this.view.axis], ...names], body: xs.map((x, i) => [x, ...columns.map(column => column[i])])};
     }
     table(c) {
