@@ -70,10 +70,11 @@ class Page:
         self.session.change(None, self.session, None, js=navigation.KEEP)
         self.travel.click(None, self.session, [self.session, self.tabs], js=navigation.TRAVEL)
         for name, (open_, inputs, outputs) in self.openings().items():
-            opened = self.tab[name].select(open_, inputs, outputs, **quick)
-            shown = self.shows[name].click(open_, inputs, outputs, js=navigation.arriving(len(inputs)), **quick)
+            told = "window.tunesmith.train.opening" if name == "train" else ""  # its script asks nothing while the form is drawn
+            opened = self.tab[name].select(open_, inputs, outputs, js=f"(...values) => {told}(values)", **quick)
+            shown = self.shows[name].click(open_, inputs, outputs, js=navigation.arriving(len(inputs), told), **quick)
             for event in (opened, shown) if name == "train" else ():
-                self.train.rows.follow(event)
+                self.train.follow(event)
         self.tab["settings"].select(self.settings.show, None, self.settings.shown, **quick)
         self.label.teach.made.success(self.on_taught, [self.session, self.label.pick, self.train.draft], [self.train.draft, self.tabs])
 

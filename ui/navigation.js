@@ -90,11 +90,14 @@
     if (again && document.activeElement === document.body) again.focus();
   }).observe(document, {subtree: true, childList: true});
   document.addEventListener("click", e => {
-    const button = e.target.closest && e.target.closest("[data-act]"), field = button && document.querySelector(`#act-${button.dataset.act} :is(textarea, input)`);
-    if (!field) return;
-    field.value = JSON.stringify([button.dataset.value, ++presses]);
+    const button = e.target.closest && e.target.closest("[data-act]");
+    if (!button) return;
     pressed = button === document.activeElement && button;
     if (button.role === "checkbox") button.setAttribute("aria-checked", button.getAttribute("aria-checked") !== "true");  // the server follows
+    const own = (window.tunesmith.acts || {})[button.dataset.act], field = document.querySelector(`#act-${button.dataset.act} :is(textarea, input)`);
+    if (own) return own(button.dataset.value);  // of a page whose script hears of presses itself
+    if (!field) return;
+    field.value = JSON.stringify([button.dataset.value, ++presses]);
     field.dispatchEvent(new Event("input", {bubbles: true}));
   });
   window.addEventListener("popstate", follow);

@@ -61,9 +61,10 @@ def hidden_buttons(tabs: gr.Tabs) -> dict[str, gr.Button]:
     return shows
 
 
-def arriving(inputs: int = 1) -> str:
-    """Return the script that puts what the address says into the first input of a handler, a `Session`; the others stay."""
-    return f"(...values) => [window.tunesmith.arrive(values[0]), ...values.slice(1, {inputs})]"
+def arriving(inputs: int = 1, told: str = "") -> str:
+    """Return the script that puts what the address says into the first input of a handler, a `Session`; the others stay. `told`: the name of
+    a function of the page that passes them on."""
+    return f"(...values) => {told}([window.tunesmith.arrive(values[0]), ...values.slice(1, {inputs})])"
 
 
 def lead(name: str) -> str:

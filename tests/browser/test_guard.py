@@ -50,7 +50,7 @@ def test_gradio_client_works(page):
     client = Client(page.url, verbose=False)
     assert client.config["title"] == "Tunesmith"
     opened = next(d for d in client.config["dependencies"] if d["api_name"] == "on_open_runs")
-    assert "Runs appear here" in str(client.predict({}, fn_index=opened["id"]))
+    assert "Runs appear here" in str(client.predict({}, "", fn_index=opened["id"]))
 
 
 def test_exports_are_served_and_what_lies_beside_them_is_not(page):

@@ -136,3 +136,33 @@ def test_rows_that_would_be_lost_are_said_and_mended_with_one_click(tmp_path, br
         expect(page.locator("#start-training")).to_be_enabled()
         page.close()
     end_all(tmp_path)
+
+
+ENTER = """values => Object.entries(values).forEach(([name, value]) => {
+  const input = document.querySelector(`#setting-${name} input`);
+  input.value = value;
+  input.dispatchEvent(new Event("input", {bubbles: true}));
+})"""
+RESET = "names => names.forEach(name => document.querySelector(`#setting-${name} .ts-reset`).click())"
+
+
+def test_what_is_done_in_quick_succession_is_all_kept(page):
+    """Questions to the server go one after the other: of two side by side the later answer would take back what the other was asked for."""
+    train_step(page, "settings")
+    for group in ("adapter", "watch"):
+        page.evaluate("group => { const head = document.querySelector(`[data-group=${group}]`); if (head) head.click(); }", group)
+    for pause in (0, 40, 250):  # milliseconds: within one question, while it is prepared, and while it is answered
+        page.evaluate(ENTER, {"epochs": "7", "lora_rank": "24"})
+        page.wait_for_timeout(pause)
+        page.evaluate(ENTER, {"effective_batch": "12", "max_length": "96"})
+        for name, value in {"epochs": "7", "lora_rank": "24", "effective_batch": "12", "max_length": "96"}.items():
+            chosen(page, name, value)
+        page.evaluate(RESET, ["epochs", "lora_rank"])
+        page.wait_for_timeout(pause)
+        page.evaluate(RESET, ["effective_batch"])
+        page.evaluate(ENTER, {"max_length": "80"})
+        for name in ("epochs", "lora_rank", "effective_batch"):
+            expect(page.locator(f"#setting-{name} .ts-chip")).not_to_have_text("Your choice", timeout=LONG)
+            expect(page.locator(f"#setting-{name} input")).not_to_have_value("24" if name == "lora_rank" else "12")
+        chosen(page, "max_length", "80")
+    expect(page.locator("#start-training")).to_be_enabled()

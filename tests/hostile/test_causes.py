@@ -181,12 +181,11 @@ def test_what_would_change_it_is_refused_with_the_cause(locked):
 
 def test_the_page_opens_on_a_read_only_workspace(locked):
     from ui import layout
-    from ui.components import html
     from ui.session import AppContext, Session
 
     page = layout.Page(AppContext(locked.ws.home, locked.ws.machine))
-    seen = page.view(locked.ws, Session(run=locked.lora), "1", "")
-    assert "start, import or change anything" in seen[0] and html.read_only(locked.ws.root)
+    seen = page.parts(locked.ws, Session(tab="runs", runs=locked.lora))
+    assert "start, import or change anything" in seen["strip"] and "Completed" in str(seen)
     request = type("Request", (), {"session_hash": "one", "query_params": {}})()
     assert page.on_load(Session(tab="runs", run=locked.lora).with_(), request)
 

@@ -61,7 +61,8 @@ def test_what_can_not_be_compared_is_refused_and_leaves_no_project(copied, asked
 
 def test_a_generation_that_is_refused_leaves_no_project(copied, monkeypatch):
     ws, house = copied
+    before = projects.listing(ws)
     monkeypatch.setattr(generate, "ask", lambda *_: (_ for _ in ()).throw(RequestError("No.", asked=1, available=2, remedy="Don't.")))
     with pytest.raises(RequestError, match="No"):
         blind_test.begin(ws, house.lora, house.full)
-    assert not projects.listing(ws)
+    assert projects.listing(ws) == before

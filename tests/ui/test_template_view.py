@@ -16,7 +16,7 @@ from tuner.models.chat_templates import ALPACA, CHATML, PLAIN
 from tuner.settings import parsing, presets
 from ui.pages.train import TrainPage
 from ui.session import AppContext
-from ui.train_views import form
+from ui.train_views import acts, form
 from ui.train_views.draft import Draft
 
 OWN = "{% for m in messages %}\n{{ m['role'] + '>' }}{% generation %}{{ m['content'] }}{% endgeneration %}\n{% endfor %}"
@@ -83,8 +83,9 @@ def test_what_is_written_is_the_choice_and_stays_in_the_editor(ws, data, page):
     assert shown[page.draft]["chosen"] == {"chat_template": CHATML}
     assert shown[page.template.editor] == gr.skip(), "a person writes on in it"
     assert "replaces the model's own" in shown[page.warnings].replace("&#x27;", "'")
-    counted = by_name(page, page.on_counted(draft.as_json(), None, "asked", Request()))
-    assert counted[page.template.editor] == gr.skip(), "of what is being written meanwhile nothing is known yet"
+    states = states_of(opened(page, ws, draft), page)
+    pressed = by_name(page, edited(page, draft, states, template=PLAIN, acts_=[acts.reset("epochs")]))
+    assert pressed[page.template.editor] == gr.skip(), "a press that changes another field leaves it"
 
 
 def test_a_draft_that_comes_from_elsewhere_fills_the_editor(ws, data, page):

@@ -37,12 +37,12 @@ def by_name(page, values: list) -> dict:
     return dict(zip(page.shown, values, strict=True))
 
 
-def edited(page, draft: Draft, states: dict, template: str = "", **entered) -> list:
-    """The page after a person wrote `entered` into a form that showed `states`."""
+def edited(page, draft: Draft, states: dict, template: str = "", acts_=(), **entered) -> list:
+    """The page after a person wrote `entered` into a form that showed `states`, and pressed what does `acts_`."""
     raw = [entered.get(n, states[n]["value"]) for n in page.widgets]
-    fields = json.dumps({"fields": states, "asked": 7})
+    fields = json.dumps({"fields": states, "asked": 7, "acts": list(acts_)})
     form_ = [draft.model, draft.data, draft.preset, draft.name, draft.anyway, template, *raw]
-    return page.on_edit(draft.as_json(), fields, "asked", Request(), *form_)
+    return page.on_plan(draft.as_json(), fields, "asked", Request(), *form_)
 
 
 # --- the draft ------------------------------------------------------------------------------------------------------------
@@ -88,21 +88,16 @@ def test_the_next_run_begins_without_the_choices_of_the_last():
 # --- presses --------------------------------------------------------------------------------------------------------------
 
 
-def pressed(act) -> str:
-    return json.dumps([json.dumps(act), 1])
-
-
 def test_a_press_sets_or_resets(ws):
     draft = Draft(chosen={"epochs": 5})
-    assert acts.apply(draft, pressed({"set": {"max_length": 64, "model": "other"}}), ws) == Draft(
+    assert acts.apply(draft, json.dumps({"set": {"max_length": 64, "model": "other"}}), ws) == Draft(
         "other", chosen={"epochs": 5, "max_length": 64}
     )
-    assert acts.apply(draft, pressed({"reset": "epochs"}), ws).chosen == {}
+    assert acts.apply(draft, acts.reset("epochs"), ws).chosen == {}
+    assert acts.apply(draft, acts.draft_act(Draft(name="other")), ws) == Draft(name="other")
 
 
-@pytest.mark.parametrize(
-    "value", [None, "", "[]", "{", '["{", 1]', pressed(5), pressed({"set": 5}), pressed({"set": {"nonsense": 1}}), pressed({"reset": 5})]
-)
+@pytest.mark.parametrize("value", [None, "", "[]", "{", "5", '{"set": 5}', '{"set": {"nonsense": 1}}', '{"reset": 5}', '{"draft": 5}'])
 def test_what_no_button_of_ours_wrote_changes_nothing(ws, value):
     draft = Draft(chosen={"epochs": 5})
     assert acts.apply(draft, value, ws) == draft
@@ -130,7 +125,7 @@ def test_errors_stand_beside_their_fields_and_the_start_is_closed(ws, data, page
     states = json.loads(by_name(page, page.plan(ws, draft, None))[page.fields])["fields"]
     shown = by_name(page, edited(page, draft, states, epochs=-2, lora_targets="banana"))
     after = json.loads(shown[page.fields])
-    assert "above 0" in after["fields"]["epochs"]["error"] and after["entered"] and after["answered"] == 7
+    assert "above 0" in after["fields"]["epochs"]["error"] and after["fields"]["epochs"]["held"] and after["answered"] == 7
     assert not shown[page.start]["interactive"] and 'data-field="setting-epochs"' in shown[page.problems]
     assert after["fields"]["lora_rank"]["value"] == 16, "the others show what they showed"
     shown = by_name(page, edited(page, draft, states, lora_targets="banana"))
@@ -170,13 +165,17 @@ def test_what_is_available_is_listed_only_where_the_remedy_names_none_of_it():
     assert html.sentence_of(named.as_dict()) == "No fp16. Choose bf16."
 
 
-def test_a_count_that_ends_leaves_what_is_being_written(ws, data, page):
-    """An answer that knows of no question (0) is older than all that was written: train.js leaves these fields alone."""
-    stored = Draft(data=data.ref, chosen={"seed": 7}).as_json()
-    shown = by_name(page, page.on_counted(stored, json.dumps({"fields": {}}), "asked", Request()))
-    document = json.loads(shown[page.fields])
-    assert document["entered"] and document["answered"] == 0 and document["fields"]["seed"]["by"] == "you"
-    assert shown[page.name] == gr.skip()
+def test_what_is_pressed_is_done_in_its_order_and_leaves_what_is_being_written(ws, data, page):
+    draft = Draft(data=data.ref, name="mine", chosen={"epochs": 5.0, "lora_rank": 5000})
+    states = json.loads(by_name(page, page.plan(ws, draft, None))[page.fields])["fields"]
+    presses = [acts.reset("epochs"), acts.reset("lora_rank"), json.dumps({"set": {"lora_rank": 8}})]
+    shown = by_name(page, edited(page, draft, states, acts_=presses, seed=7))
+    assert shown[page.draft]["chosen"] == {"lora_rank": 8, "seed": 7}
+    fields = json.loads(shown[page.fields])["fields"]
+    assert {n for n, s in fields.items() if s["held"]} == {"seed"} and fields["lora_rank"]["value"] == 8
+    assert shown[page.name] == shown[page.data] == shown[page.model.model] == shown[page.presets.preset] == gr.skip()
+    other = by_name(page, edited(page, draft, states, acts_=[acts.draft_act(Draft(data=data.ref, preset="quick", name="other"))]))
+    assert other[page.name] == "other" and other[page.presets.preset]["value"] == "quick" and other[page.data] == gr.skip()
 
 
 # --- YAML -----------------------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import gradio as gr
 import pytest
 
 from tests.conftest import write_rows
-from tests.ui.test_train import Request, by_name, page, pressed  # noqa: F401 (fixture)
+from tests.ui.test_train import Request, by_name, page  # noqa: F401 (fixture)
 from tuner.data.quality import language
 from tuner.data.store import store
 from tuner.jobs import training
@@ -31,7 +31,7 @@ def test_german_rows_for_the_starter_are_a_warning_and_one_click_chooses_a_model
     assert "The trained text is in German, and starter knows only English." in told and 'data-field="train-model"' in told
     assert shown[page.start]["interactive"], "it never blocks"
     (act,) = [a for a in map(json.loads, re.findall(r"data-value='?\"?({.*?}})", told)) if "model" in a["set"]]
-    chosen = acts.apply(Draft(data=german.ref), pressed(act), ws)
+    chosen = acts.apply(Draft(data=german.ref), json.dumps(act), ws)
     assert chosen.model == act["set"]["model"] != "starter"
     assert "knows only" not in unescape(by_name(page, page.plan(ws, chosen, None))[page.warnings])
 

@@ -49,7 +49,7 @@ def look(
 ) -> Trial:
     """Return what comes of a template with the first rows of a dataset and a model's tokenizer, as far as they are here."""
     if found := custom_template.problem(template):
-        return Trial(_error(found))
+        return Trial(found.as_error())
     ask = _question(ws, template, ds, model, objective) | {"fold_system": fold_system}
     key = json.dumps(ask, sort_keys=True)
     with _asking:
@@ -104,11 +104,7 @@ def _trial(template: str, answer: dict[str, Any]) -> tuple[Trial, bool]:
         return Trial(error), False
     problem = answer.pop("problem")
     known = {k: answer[k] for k in ("notes", "row", "sample", "placeholders")}
-    return Trial(_error(custom_template.Problem(**problem)) if problem else None, **known), True
-
-
-def _error(found: custom_template.Problem) -> SettingError:
-    return SettingError(**vars(found), field="chat_template")
+    return Trial(custom_template.Problem(**problem).as_error() if problem else None, **known), True
 
 
 # --- the process ----------------------------------------------------------------------------------------------------------------

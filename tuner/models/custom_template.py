@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from tuner.errors import SettingError
 from tuner.models.chat_templates import TEMPLATES
 
 LONGEST = 50_000  # characters; the longest published one has about 20,000
@@ -28,6 +29,9 @@ class Problem:
     asked: str
     available: str
     remedy: str
+
+    def as_error(self) -> SettingError:
+        return SettingError(self.message, asked=self.asked, available=self.available, remedy=self.remedy, field="chat_template")
 
 
 def is_custom(value: object) -> bool:

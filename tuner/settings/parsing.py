@@ -46,7 +46,7 @@ def _problems(error: ValidationError) -> list[TunerError]:
                 ),
             )
         elif e["type"] == TEMPLATE_PROBLEM:
-            found.setdefault(name, SettingError(**e["ctx"], field=name))
+            found.setdefault(name, custom_template.Problem(**e["ctx"]).as_error())
         else:
             found.setdefault(
                 name,

@@ -1,8 +1,8 @@
 // The form of the Train page: puts the values that will be used into the fields, says beside each who decided it, and opens one step at a time.
 // `fields` is the document of `fields_json` in train.py.
-(NAMES => {
+((NAMES, ACT) => {
   const nothing = {__type__: "update"}, last = {}, waiting = new Set();
-  let states = {}, words = {}, entered = false;
+  let states = {}, words = {};
   const block = name => document.getElementById((name === "model" || name === "data" ? "train-" : "setting-") + name);
   const focused = name => { const at = block(name); return !!at && at.contains(document.activeElement); };
   const text = value => { const node = document.createElement("span"); node.textContent = value || ""; return node.innerHTML.replaceAll('"', "&quot;"); };
@@ -20,8 +20,8 @@
   const update = (name, answered) => {
     const state = states[name];
     if (!state || !("value" in state)) return nothing;
-    if (!entered || written.get(name) <= answered) written.delete(name);
-    if (entered && state.by === "you") { last[name] = state.value; return nothing; }  // it came from the field, where a person may write on
+    if (written.get(name) <= answered) written.delete(name);
+    if (state.held) { last[name] = state.value; return nothing; }  // it came from the field, where a person may write on
     if (state.value === last[name] || written.has(name) && filled(name)) return nothing;
     if (focused(name)) { waiting.add(name); return nothing; }
     last[name] = state.value;
@@ -29,26 +29,39 @@
   };
   const apply = fields => {
     const found = JSON.parse(fields || "{}");
-    ({fields: states = {}, words = {}, entered = false} = found);
-    const updates = NAMES.map(name => update(name, found.answered));
+    ({fields: states = {}, words = {}} = found);
+    const updates = NAMES.map(name => update(name, found.answered ?? asked));
     decorate();
+    applying = fields;
     return updates;
   };
   // what the fields were given stands in `last`; a document that came meanwhile is not in them yet, and would make old values look chosen.
   // A person who writes the value that Auto has fixes it: what they wrote in shows nothing
-  const edited = values => {
+  const edited = (values, acts = pressed) => {
     asked += 1;
     written.forEach((number, name) => { if (number === Infinity) written.set(name, asked); });
     const fields = Object.fromEntries(NAMES.filter(n => n in last).map(n => [n, {...states[n], value: written.has(n) ? "written" : last[n]}]));
-    return [values[0], JSON.stringify({fields, asked}), ...values.slice(2)];
+    return [values[0], JSON.stringify({fields, asked, acts}), ...values.slice(2)];
   };
   const again = () => NAMES.map(name => waiting.delete(name) && states[name] && states[name].by !== "you" ? update(name, asked) : nothing);
-  document.addEventListener("focusout", () => { if (waiting.size) setTimeout(() => press("train-apply")); });
-  const press = id => { const button = document.getElementById(id); if (button) button.click(); };
+  document.addEventListener("focusout", () => { if (waiting.size) setTimeout(() => { if (press("train-apply")) open += 1; }); });
+  const press = id => { const button = document.getElementById(id); if (button) button.click(); return !!button; };
+
+  // --- questions to the server: one at a time, and none before the last answer stands in the fields. Of two side by side the later answer
+  // would take back what the other was asked for, and Gradio's own `always_last` lets two through that begin within some milliseconds ---
+  let open = 0, wanted = false, pressed = [], newest = "", applying = "", applied = "";  // open: events under way that change the form
+  const next = () => { if (wanted && !open && newest === applied && press("train-plan")) { wanted = false; open += 1; } };
+  const ask = () => { wanted = true; next(); };
+  const act = value => { if (value) { pressed.push(value); ask(); } };
+  const plan = values => { const acts = pressed; pressed = []; return edited(values, acts); };
+  const opening = values => { open += 1; return values; };
+  const start = values => opening(edited(values));  // what was pressed is asked again if it can't start
+  const answered = fields => { open -= 1; newest = fields; next(); };
+  const settled = () => { applied = applying; next(); };
 
   // --- what stands below a field ---
   const below = (name, state) => {
-    const reset = state.by === "you" ? `<button type="button" class="ts-reset" data-act="${words.act}" data-value="${text(JSON.stringify({reset: name}))}">${text(words.reset)}</button>` : "";
+    const reset = state.by === "you" ? `<button type="button" class="ts-reset" data-act="${ACT}" data-value="${text(JSON.stringify({reset: name}))}">${text(words.reset)}</button>` : "";
     const help = state.brief ? `<p class="ts-help">${text(state.help)}</p>` : "";
     const why = [state.brief ? "" : state.help, state.why].filter(Boolean).map(t => `<p>${text(t)}</p>`).join("");
     const chip = state.chip ? `<div class="ts-by"><span class="ts-chip ${state.by}">${text(state.chip)}</span>${reset}${why ? `<details class="ts-why"><summary aria-label="${text(words.why)}">i</summary><div>${why}</div></details>` : ""}</div>` : "";
@@ -110,6 +123,7 @@
   document.addEventListener("keydown", e => { if (e.key === "Escape") document.querySelectorAll("details.ts-why[open]").forEach(d => { d.open = false; }); });
   root.dataset.trainStep = sessionStorage.getItem("tunesmith-step") || "dataset";
   window.tunesmith = window.tunesmith || {};
-  window.tunesmith.train = {apply, again, edited, go};
+  window.tunesmith.train = {apply, again, go, ask, act, plan, opening, start, answered, settled};
+  window.tunesmith.acts = {...window.tunesmith.acts, [ACT]: act};
   new MutationObserver((_, seen) => { if (block(NAMES[0]) && document.getElementById("steps")) { seen.disconnect(); decorate(); } }).observe(document, {subtree: true, childList: true});
-})(window.tunesmithFields);
+})(window.tunesmithFields, window.tunesmithAct);

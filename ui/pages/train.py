@@ -13,14 +13,13 @@ from tuner.data.store import store
 from tuner.jobs import training
 from tuner.paths import Workspace
 from ui.components import dropdowns, html
-from ui.components.actions import Actions
 from ui.components.html import escape
 from ui.session import AppContext, Session
 from ui.text import text
 from ui.train_views import acts, form, preset_view, rows_view, summary_view, template_view
 from ui.train_views.draft import STARTER, Draft
 from ui.train_views.dry_run_view import DryRunView
-from ui.train_views.fields import fields_json, states_of
+from ui.train_views.fields import fields_json, pressed, states_of
 from ui.train_views.memory_view import OtherCards
 from ui.train_views.method_view import MethodView
 from ui.train_views.model_view import ModelView
@@ -37,7 +36,8 @@ class TrainPage:
         self.context, self.session = context, session
         self.draft = gr.BrowserState({}, storage_key="tunesmith-draft", secret="tunesmith")  # settings only: nothing in it is secret
         self.fields = gr.Textbox(visible="hidden", show_label=False, elem_id="train-fields", elem_classes=["ts-hidden"])
-        self.actions = Actions(acts.ACT)
+        self.act = gr.Textbox(visible="hidden", show_label=False, elem_id="train-act", elem_classes=["ts-hidden"])
+        self.asking = gr.Button(visible="hidden", elem_id="train-plan", elem_classes=["ts-hidden"])
         self.apply_again = gr.Button(visible="hidden", elem_id="train-apply", elem_classes=["ts-hidden"])
         gr.HTML(stepper(), elem_id="steps", padding=False)
         with gr.Row(elem_id="train-columns", equal_height=False):
@@ -106,29 +106,31 @@ class TrainPage:
 
     @property
     def inputs(self) -> list:
-        """Return what the form holds, as `edited` reads it."""
+        """Return what the form holds, as `plan` in train.js and `on_plan` read it."""
         entered = [self.model.model, self.data, self.presets.preset, self.name, self.anyway]
         return [self.draft, self.fields, self.yaml.which, *entered, self.template.editor, *self.widgets.values()]
 
     def _wire(self) -> None:
-        quick = {"show_progress": "hidden", "trigger_mode": "always_last", "concurrency_limit": 4}
-        replan = {"fn": self.on_draft, "inputs": [self.draft, self.fields, self.yaml.which], "outputs": self.shown} | quick
+        """Whatever changes the form asks for a plan by `ask`; the script puts these questions to the server one after the other."""
+        hidden = {"show_progress": "hidden", "concurrency_limit": 4}
+        ask = {"fn": None, "js": "() => window.tunesmith.train.ask()"}
         entered = [self.model.model, self.data, self.presets.preset, self.name, self.anyway, self.yaml.which, *self.widgets.values()]
-        # one event for all: of two that run side by side the slower would draw a plan of what stood there before
         events = [w.change if isinstance(w, gr.Textbox) else w.input for w in entered]  # its `input` is a key press: not a paste
         events.append(self.template.editor.blur)  # while a person writes, the preview alone follows
-        gr.on(events, self.on_edit, self.inputs, self.shown, js="(...v) => window.tunesmith.train.edited(v)", **quick)
-        self.data.input(None, [self.data, self.session], self.session, js="(data, session) => ({...session, data})")
-        self.rows.counted.change(**replan | {"fn": self.on_counted})
-        self.actions.wire(self.on_act, [self.draft, self.fields, self.yaml.which], self.shown, trigger_mode="multiple")
+        gr.on([*events, self.rows.counted.change], **ask)
         for button, what in ((self.reset_all, "all"), (self.reset_preset, "preset")):
-            button.click(self._resetting(what), [self.draft, self.fields, self.yaml.which], self.shown, show_progress="hidden")
+            button.click(None, js=f"() => window.tunesmith.train.act({json.dumps(acts.reset(what))})")
+        self.act.change(None, self.act, js="(act) => window.tunesmith.train.act(act)")
+        planned = self.asking.click(self.on_plan, self.inputs, self.shown, js="(...v) => window.tunesmith.train.plan(v)", **hidden)
+        self.answered(planned)
         widgets = list(self.widgets.values())
-        self.fields.change(None, self.fields, widgets, js="(fields) => window.tunesmith.train.apply(fields)")
-        self.apply_again.click(None, None, widgets, js="() => window.tunesmith.train.again()")
-        self.model.wire(replan)
-        self.presets.wire(self.draft, replan)
-        self.yaml.wire(self.draft, replan)
+        applied = self.fields.change(None, self.fields, widgets, js="(fields) => window.tunesmith.train.apply(fields)")
+        applied.then(None, js="() => window.tunesmith.train.settled()")
+        self.answered(self.apply_again.click(None, None, widgets, js="() => window.tunesmith.train.again()"))
+        self.data.input(None, [self.data, self.session], self.session, js="(data, session) => ({...session, data})")
+        self.model.wire(ask)
+        self.presets.wire(self.draft, self.act)
+        self.yaml.wire(self.draft, self.act)
         self.method.wire(self.draft)
         self.dry_run.wire(self.draft)
         self.cards.wire(self.draft)
@@ -138,11 +140,21 @@ class TrainPage:
             self.on_start,
             [self.session, *self.inputs],
             self.started,
-            js="(session, ...v) => [session, ...window.tunesmith.train.edited(v)]",
+            js="(session, ...v) => [session, ...window.tunesmith.train.start(v)]",
             show_progress="hidden",
             concurrency_limit=8,
         )
+        self.answered(self.going)
         self.cancel.click(self.on_cancel, None, [self.start, self.cancel, self.starting], cancels=[self.going], show_progress="hidden")
+
+    def answered(self, event: gr.events.Dependency) -> None:
+        """Let the script ask on after an event that changes the form, or may change it."""
+        event.then(None, self.fields, js="(fields) => window.tunesmith.train.answered(fields)")
+
+    def follow(self, opening: gr.events.Dependency) -> None:
+        """Go on after an event that opened the page, see `opening` in train.js."""
+        self.rows.follow(opening)
+        self.answered(opening)
 
     def entered(self, request: gr.Request, stored, fields, _which, model, data, preset, name, anyway, template, *values) -> Draft:
         """Return the draft with what stands in the form, as `inputs` lists it."""
@@ -158,30 +170,17 @@ class TrainPage:
         entry = template_view.Entry(found[name], template or "", shown, before.chosen.get(name))
         return self.template.entered(draft, entry, request)
 
-    def on_edit(self, stored, fields, which, request: gr.Request, *values):
-        """Plan with what a person entered."""
-        draft, written = self.entered(request, stored, fields, which, *values), values[len(values) - len(self.widgets) - 1]
-        return self.plan(self.context.workspace(request), draft, fields, which, entered=True, written=written)
+    def on_plan(self, stored, fields, which, request: gr.Request, *values):
+        """Plan with what a person entered and pressed."""
+        ws, typed = self.context.workspace(request), self.entered(request, stored, fields, which, *values)
+        written = values[len(values) - len(self.widgets) - 1]
+        return self.plan(ws, self.pressed(ws, typed, fields), fields, which, held=typed, written=written)
 
-    def on_draft(self, stored, fields, which, request: gr.Request):
-        """Plan with the draft as it is."""
-        return self.plan(self.context.workspace(request), Draft.read(stored), fields, which)
-
-    def on_counted(self, stored, fields, which, request: gr.Request):
-        """Plan anew when all rows are counted; what a person is writing meanwhile, of which nothing is known yet, stays in its field."""
-        return self.plan(self.context.workspace(request), Draft.read(stored), fields, which, entered=True)
-
-    def on_act(self, pressed, stored, fields, which, request: gr.Request):
-        """Plan with what a button in the drawn HTML sets or resets."""
-        ws = self.context.workspace(request)
-        return self.plan(ws, acts.apply(Draft.read(stored), pressed, ws), fields, which)
-
-    def _resetting(self, what: str):
-        def on_reset(stored, fields, which, request: gr.Request):
-            ws, draft = self.context.workspace(request), Draft.read(stored)
-            return self.plan(ws, draft.reset(what, training.preset_of(ws, draft.preset)), fields, which)
-
-        return on_reset
+    def pressed(self, ws: Workspace, draft: Draft, fields: str | None) -> Draft:
+        """Return the draft after all that was pressed since the last question."""
+        for act in pressed(fields):
+            draft = acts.apply(draft, act, ws)
+        return draft
 
     # --- what is shown ------------------------------------------------------------------------------------------------
 
@@ -201,40 +200,34 @@ class TrainPage:
         fields: str | None,
         which: str = "asked",
         *,
-        entered: bool = False,
+        held: Draft | None = None,
         written: str | None = None,
     ) -> list:
-        """Return values for `shown`: what a run would take and do, or all that is wrong, each beside its field. `entered`: the draft is
-        what the fields hold already, so those that a person writes on in are left alone; `written`: what the template's editor holds."""
+        """Return values for `shown`: what a run would take and do, or all that is wrong, each beside its field. `held`: the draft that the
+        fields hold, so that those in which a person may write on are left alone; `written`: what the template's editor holds."""
         outcome = planned(ws, draft)
         if outcome.plan:
             states = form.states(outcome.plan, draft.chosen)
         else:
             states = form.with_errors(states_of(fields), draft.chosen, outcome.wrong)
         return [
-            *self._form(ws, draft, outcome, fields_json(states, fields, entered), entered),
+            *self._form(ws, draft, outcome, fields_json(states, fields, alike(draft, held)), held),
             *self._beside(ws, draft, outcome),
-            gr.skip() if entered else draft.name,
+            gr.skip() if held and held.name == draft.name else draft.name,
             chosen_table(draft, states),
             *self.yaml.show(draft, outcome.plan, which),
-            *self.template.show(draft, outcome, entered, written),
+            *self.template.show(draft, outcome, held, written),
         ]
 
-    def _form(self, ws: Workspace, draft: Draft, outcome: Outcome, fields: str, entered: bool) -> list:
-        chosen = (
-            [gr.skip()] * 3
-            if entered
-            else [data_choices(ws, draft.data), self._models(ws, draft.model), preset_view.radio(ws, draft.preset)]
-        )
-        model = self.model.show(draft, outcome.ds, outcome.model)
+    def _form(self, ws: Workspace, draft: Draft, outcome: Outcome, fields: str, held: Draft | None) -> list:
         return [
             draft.as_json(),
             fields,
-            chosen[0],
+            gr.skip() if held and held.data == draft.data else data_choices(ws, draft.data),
             about_data(outcome.ds),
-            chosen[1],
-            *model,
-            chosen[2],
+            gr.skip() if held and held.model == draft.model else self._models(ws, draft.model),
+            *self.model.show(draft, outcome.ds, outcome.model),
+            gr.skip() if held and held.preset == draft.preset else preset_view.radio(ws, draft.preset),
             preset_view.about(ws, draft.preset),
         ]
 
@@ -266,7 +259,8 @@ class TrainPage:
         yield [gr.skip(), gr.skip(), gr.update(interactive=False, value=text("train-starting")), gr.update(visible=True), ""]
         ready = [gr.update(interactive=True, value=text("train-start")), gr.update(visible=False)]
         try:
-            ws, draft = self.context.workspace(request), self.entered(request, *values)  # of what was written last there may be no plan yet
+            ws = self.context.workspace(request)
+            draft = self.pressed(ws, self.entered(request, *values), values[1])  # of what was done last there may be no plan yet
             self.context.require_model(ws, draft.model, request)
             for said in rows_view.progress(rows_view.question(ws, draft.request())):
                 yield [gr.skip(), gr.skip(), gr.skip(), gr.skip(), said]
@@ -281,8 +275,13 @@ class TrainPage:
         return gr.update(interactive=True, value=text("train-start")), gr.update(visible=False), ""
 
 
+def alike(draft: Draft, held: Draft | None) -> dict:
+    """Return the choices of a draft that the fields hold already."""
+    return {k: v for k, v in draft.chosen.items() if k in held.chosen and held.chosen[k] == v} if held else {}
+
+
 def script() -> str:
     """Return the script of the page, with the names of the fields in the order of the widgets."""
     names = [*form.FIRST, *(n for found in form.groups().values() for n in found)]
     source = Path(__file__).with_name("train.js").read_text(encoding="utf-8")
-    return f"<script>window.tunesmithFields = {json.dumps(names)};</script>\n<script>\n{source}</script>\n"
+    return f"<script>window.tunesmithFields = {json.dumps(names)}; window.tunesmithAct = {json.dumps(acts.ACT)};</script>\n<script>\n{source}</script>\n"

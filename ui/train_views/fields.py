@@ -1,10 +1,10 @@
 """The document that goes to train.js and comes back: what each field shows, and which question it answers."""
 
 import json
+import time
 from typing import Any
 
 from ui.text import text
-from ui.train_views import acts
 
 
 def _document(fields: str | None) -> dict[str, Any]:
@@ -22,8 +22,19 @@ def states_of(fields: str | None) -> dict[str, dict]:
     return {k: v for k, v in found.items() if isinstance(v, dict)} if isinstance(found, dict) else {}
 
 
-def fields_json(states: dict[str, Any], fields: str | None, entered: bool) -> str:
-    """Return the document that train.js puts into the form, as the answer to its document `fields`."""
-    words = {"reset": text("train-reset"), "why": text("train-why"), "act": acts.ACT}
-    answered = _document(fields).get("asked", 0)
-    return json.dumps({"fields": states, "entered": entered, "answered": answered, "words": words}, ensure_ascii=False)
+def pressed(fields: str | None) -> list[str]:
+    """Return what was pressed since the last question, see acts.py."""
+    found = _document(fields).get("acts")
+    return [a for a in found if isinstance(a, str)] if isinstance(found, list) else []
+
+
+def fields_json(states: dict[str, dict], fields: str | None, held: dict[str, Any]) -> str:
+    """Return the document that train.js puts into the form, as the answer to its document `fields`.
+
+    `held`: the choices that came from the fields themselves. A person may write on in these, so they are left alone. Each document differs
+    from the last one, as only a change is told to the script.
+    """
+    words = {"reset": text("train-reset"), "why": text("train-why")}
+    told = {name: state | {"held": name in held} for name, state in states.items()}
+    document = {"fields": told, "answered": _document(fields).get("asked"), "words": words, "made": time.time_ns()}
+    return json.dumps(document, ensure_ascii=False)

@@ -49,16 +49,16 @@ class ModelView:
         self.list = gr.HTML(elem_id="model-list")
         self.outputs = [self.about, self.access, self.suggested, self.fetch, self.id, self.list]
 
-    def wire(self, replan: dict) -> None:
-        """`replan`: the arguments of an event that plans anew, but for its trigger."""
+    def wire(self, ask: dict) -> None:
+        """`ask`: the arguments of an event that plans anew, but for its trigger."""
         quick = {"show_progress": "hidden"}
         if self.context.guest:
             return
         self.model.key_up(self.on_type, None, [self.model, self.search_state], trigger_mode="multiple", concurrency_limit=1, **quick)
-        self.fetch.click(self.on_fetch, self.id, [self.state, self.stop], concurrency_limit=None, **quick).then(**replan)
+        self.fetch.click(self.on_fetch, self.id, [self.state, self.stop], concurrency_limit=None, **quick).then(**ask)
         self.stop.click(self.on_stop, self.id, None, queue=False)
         for event in (self.use_token.click, self.token.submit):
-            event(self.on_token, self.token, [self.token, self.state], queue=False, **quick).then(**replan)
+            event(self.on_token, self.token, [self.token, self.state], queue=False, **quick).then(**ask)
 
     # --- what is shown ------------------------------------------------------------------------------------------------
 

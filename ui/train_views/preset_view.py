@@ -10,6 +10,7 @@ from tuner.settings import presets
 from ui.components import html
 from ui.session import AppContext
 from ui.text import term, text
+from ui.train_views.acts import draft_act
 from ui.train_views.draft import PRESET, Draft
 
 
@@ -34,11 +35,11 @@ class PresetView:
                 self.delete = gr.Button(text("train-delete-preset"), elem_id="delete-preset")
             self.told = gr.HTML(elem_id="preset-told")
 
-    def wire(self, draft: gr.BrowserState, replan: dict) -> None:
-        """`replan`: the arguments of an event that plans anew, but for its trigger."""
-        outputs = [draft, self.preset, self.told]
-        self.save.click(self.on_save, [self.name, draft], outputs, show_progress="hidden").success(**replan)
-        self.delete.click(self.on_delete, draft, outputs, show_progress="hidden").success(**replan)
+    def wire(self, draft: gr.BrowserState, act: gr.Textbox) -> None:
+        """`act`: the field of drafts that the form takes."""
+        outputs = [act, self.preset, self.told]
+        self.save.click(self.on_save, [self.name, draft], outputs, show_progress="hidden")
+        self.delete.click(self.on_delete, draft, outputs, show_progress="hidden")
 
     def on_save(self, name, stored, request: gr.Request):
         """Save the settings; what the preset says is no longer a person's own choice."""
@@ -50,7 +51,7 @@ class PresetView:
             return gr.skip(), gr.skip(), html.trouble(error)
         left = {k: v for k, v in draft.chosen.items() if k in presets.NOT_KEPT}
         said = html.good(text("train-preset-saved", name=kept.title))
-        return replace(draft, preset=kept.name, chosen=left).as_json(), radio(ws, kept.name), said
+        return draft_act(replace(draft, preset=kept.name, chosen=left)), radio(ws, kept.name), said
 
     def on_delete(self, stored, request: gr.Request):
         ws, draft = self.context.workspace(request), Draft.read(stored)
@@ -58,7 +59,7 @@ class PresetView:
             presets.delete(ws, str(draft.preset))
         except TunerError as error:
             return gr.skip(), gr.skip(), html.trouble(error)
-        return replace(draft, preset=PRESET).as_json(), radio(ws, PRESET), html.good(text("train-preset-deleted"))
+        return draft_act(replace(draft, preset=PRESET)), radio(ws, PRESET), html.good(text("train-preset-deleted"))
 
 
 def choices_of(ws: Workspace | None) -> list[tuple[str, str]]:

@@ -86,13 +86,13 @@ class TemplateView:
         except TunerError:  # a model that is not here: said beside its own field
             return PLAIN
 
-    def show(self, draft: Draft, outcome: Outcome, entered: bool, written: str | None) -> list:
-        """Return values for `outputs`. `entered`: the draft is what the fields hold already, and `written` what the editor holds, as far as that
-        is known: a person may write on in it."""
+    def show(self, draft: Draft, outcome: Outcome, held: Draft | None, written: str | None) -> list:
+        """Return values for `outputs`. `held`: the draft that stands in the form, and `written` what the editor holds: a person may write on
+        in it."""
         template = draft.chosen.get(NAME) or (outcome.plan.settings.chat_template if outcome.plan else None)
         if form.show(NAME, template) != form.CUSTOM:
-            return [gr.update(visible=False), gr.skip() if entered else "", None]
-        same = entered and written in (None, template)
+            return [gr.update(visible=False), gr.skip() if held else "", None]
+        same = held is not None and held.chosen.get(NAME) == draft.chosen.get(NAME) and written == template
         settings = outcome.plan.settings if outcome.plan else None
         asked = {"model": draft.model, "data": draft.data}
         asked |= {name: getattr(settings, name, None) or draft.chosen.get(name) for name in ("objective", "fold_system")}

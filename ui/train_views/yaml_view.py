@@ -11,6 +11,7 @@ from tuner.settings import parsing
 from ui.components import html
 from ui.session import AppContext
 from ui.text import text
+from ui.train_views.acts import draft_act
 from ui.train_views.command import command
 from ui.train_views.draft import Draft
 
@@ -36,11 +37,11 @@ class YamlView:
             self.told = gr.HTML(elem_id="yaml-told")
         self.outputs = [self.yaml, self.command]
 
-    def wire(self, draft: gr.BrowserState, replan: dict) -> None:
-        """`replan`: the arguments of an event that plans anew, but for its trigger."""
+    def wire(self, draft: gr.BrowserState, act: gr.Textbox) -> None:
+        """`act`: the field of drafts that the form takes."""
         quick = {"queue": False, "show_progress": "hidden"}
-        self.use.click(self.on_text, [self.typed, draft], [draft, self.told], **quick).success(**replan)
-        self.file.upload(self.on_file, [self.file, draft], [draft, self.typed, self.told], show_progress="hidden").success(**replan)
+        self.use.click(self.on_text, [self.typed, draft], [act, self.told], **quick)
+        self.file.upload(self.on_file, [self.file, draft], [act, self.typed, self.told], show_progress="hidden")
 
     def show(self, draft: Draft, plan: Plan | None, which: str) -> list:
         """Return values for `outputs`; while there is no plan the resolved settings are those of before."""
@@ -51,9 +52,8 @@ class YamlView:
     def on_text(self, typed: str, stored, request: gr.Request):
         """Return the draft that a YAML text describes."""
         try:
-            return loaded(Draft.read(stored), parsing.read_yaml(typed or "", text("train-yaml-paste"))).as_json(), html.good(
-                text("train-yaml-read")
-            )
+            draft = loaded(Draft.read(stored), parsing.read_yaml(typed or "", text("train-yaml-paste")))
+            return draft_act(draft), html.good(text("train-yaml-read"))
         except TunerError as error:
             return gr.skip(), html.trouble(error)
 
@@ -61,7 +61,7 @@ class YamlView:
         try:
             source = Path(file).read_bytes()[:MOST].decode("utf-8", "replace") if file else ""
             draft = loaded(Draft.read(stored), parsing.read_yaml(source, Path(file or "").name))
-            return draft.as_json(), source, html.good(text("train-yaml-read"))
+            return draft_act(draft), source, html.good(text("train-yaml-read"))
         except TunerError as error:
             return gr.skip(), gr.skip(), html.trouble(error)
 
