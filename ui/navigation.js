@@ -101,6 +101,17 @@
     field.dispatchEvent(new Event("input", {bubbles: true}));
   });
   window.addEventListener("popstate", follow);
+  // Gradio's tabs are opened by Enter alone: the keys of tabs (WAI-ARIA, "Tabs with automatic activation")
+  document.addEventListener("keydown", e => {
+    const tab = e.target.closest && e.target.closest("[role=tab]");
+    if (!tab || e.ctrlKey || e.altKey || e.metaKey) return;
+    const all = [...tab.closest("[role=tablist]").querySelectorAll("[role=tab]:not([aria-disabled=true])")], at = all.indexOf(tab);
+    const to = {ArrowRight: all[(at + 1) % all.length], ArrowLeft: all.at(at - 1), Home: all[0], End: all.at(-1)}[e.key];
+    if (!to) return;
+    e.preventDefault();
+    to.focus();
+    to.click();
+  });
   // who clicks into a list of choices and types means something else than what stands there
   let entering = null;
   document.addEventListener("focusin", e => { entering = e.target.matches && e.target.matches("input[role=combobox]") ? e.target : null; });

@@ -58,7 +58,7 @@ def test_from_a_sample_to_an_export_without_a_mouse(app, browser):
     expect(page.locator("#progress")).to_contain_text("Completed", timeout=LONG)
     tab_to(page, "#run-tabs [role=tab][aria-selected=true]")
     page.keyboard.press("ArrowRight")
-    page.keyboard.press("Enter")
+    expect(page.locator("#run-tabs [role=tab][aria-selected=true]")).to_have_text("Charts")
     expect(page.locator("#chart-loss canvas")).to_be_visible(timeout=LONG)
     press(page, "#chart-loss .ts-key")
     expect(page.locator("#chart-loss .ts-key").first).to_have_attribute("aria-pressed", "false")
