@@ -71,10 +71,11 @@ class Page:
         self.travel.click(None, self.session, [self.session, self.tabs], js=navigation.TRAVEL)
         for name, (open_, inputs, outputs) in self.openings().items():
             told = "window.tunesmith.train.opening" if name == "train" else ""  # its script asks nothing while the form is drawn
-            opened = self.tab[name].select(open_, inputs, outputs, js=f"(...values) => {told}(values)", **quick)
+            self.tab[name].select(None, js=f"() => window.tunesmith.show('{name}')")
             shown = self.shows[name].click(open_, inputs, outputs, js=navigation.arriving(len(inputs), told), **quick)
-            for event in (opened, shown) if name == "train" else ():
-                self.train.follow(event)
+            shown.then(None, js=f"() => window.tunesmith.shown('{name}')")
+            if name == "train":
+                self.train.follow(shown)
         self.tab["settings"].select(self.settings.show, None, self.settings.shown, **quick)
         self.label.teach.made.success(self.on_taught, [self.session, self.label.pick, self.train.draft], [self.train.draft, self.tabs])
 

@@ -2,7 +2,7 @@
 (T => {
   const EVERY = 1000, IDLE = 2500, LATER = 4000;  // ms: with a run under way, without one, after an answer that did not come
   const parts = {}, drawn = new WeakMap();
-  let known = "", shape = null, asking = false, again = false, timer = 0, looked;
+  let known = "", shape = null, asking = false, again = false, timer = 0, looked = {}, moves = 0;
   const session = () => { const visit = document.getElementById("ts-visit"); return visit && visit.dataset.session; };
   const draw = () => document.querySelectorAll(".ts-live").forEach(slot => {
     const html = parts[slot.dataset.part];
@@ -23,16 +23,16 @@
     if (asking) { again = true; return; }
     clearTimeout(timer);
     let wait = IDLE;
-    const mine = session(), kept = T.session();
+    const mine = session(), kept = T.session(), before = moves;
     if (mine && kept && document.visibilityState === "visible") {
       asking = true;
       try {
         const answer = await fetch(T.base + "gradio_api/run/page_state", {method: "POST", headers: {"Content-Type": "application/json"},
           body: JSON.stringify({data: [kept, known], session_hash: mine})});
         if (!answer.ok) throw new Error("page_state: " + answer.status);
-        const now = (await answer.json()).data[0], looking = T.session();
+        const now = (await answer.json()).data[0];
         if (now.live) wait = EVERY;
-        if (looking.tab === kept.tab && looking.runs === kept.runs) {  // else another page is looked at since, which has asked again
+        if (moves === before) {  // else another page is looked at since, which has asked again
           known = now.known;
           if (now.parts) { Object.assign(parts, now.parts); draw(); tell(now.shape); }
         }
@@ -46,8 +46,9 @@
     timer = setTimeout(ask, mine ? wait : 100);
   };
   T.changed = kept => {  // another page or another run is looked at: what is drawn of the former goes
-    if (kept && looked !== undefined && looked !== kept.runs) Object.keys(parts).filter(p => p.startsWith("run-")).forEach(p => { parts[p] = ""; });
-    looked = kept && kept.runs;
+    if (kept.tab !== looked.tab || kept.runs !== looked.runs) { moves += 1; known = ""; }  // an answer that is on its way is of the former
+    if (kept.runs !== looked.runs) Object.keys(parts).filter(p => p.startsWith("run-")).forEach(p => { parts[p] = ""; });
+    looked = kept;
     draw();
     ask();
   };

@@ -42,6 +42,8 @@
     base,
     session: () => last,  // what the page keeps of where it is
     keep,
+    show: name => { show(name); },
+    shown: name => { const again = shows[name]; delete shows[name]; if (again) show(name); },
     arrive: screen => { arrived = true; open = here(); return arrive(screen); },
     // Back and Forward: the tabs tell that they have changed before the new screen is theirs to read
     travel: screen => {
@@ -61,10 +63,13 @@
       return now;
     },
   });
+  // what a page shows is asked for once at a time: of two answers side by side the older may come last
+  const shows = {};  // name -> whether the page was asked for again while it was being made
+  const show = name => { if (name in shows) shows[name] = true; else if (press("ts-show-" + name)) shows[name] = false; };
   const follow = () => {  // the address has changed: lead the page there
     moving = open !== here();
     press("ts-travel");
-    if (!moving) press("ts-show-" + open);
+    if (!moving) show(open);
   };
   document.addEventListener("click", e => {
     const link = e.target.closest && e.target.closest("a[data-page]");
