@@ -79,11 +79,11 @@ class Page:
         self.tab["settings"].select(self.settings.show, None, self.settings.shown, **quick)
         self.label.teach.made.success(self.on_taught, [self.session, self.label.pick, self.train.draft], [self.train.draft, self.tabs])
 
-        self.home.demo.click(self.on_demo, self.session, [self.session, self.home.notice]).success(self.to("runs"), self.session, self.tabs)
+        self.lead(self.home.demo.click(self.on_demo, self.session, [self.session, self.home.notice]), "runs")
         self.home.own.click(lambda: gr.Tabs(selected="data"), None, self.tabs, queue=False)
         used = self.data.use.click(self.on_use_data, [self.session, self.train.draft], [self.session, self.train.draft], **quick)
         self.lead(used, "train")
-        self.train.going.then(self.to("runs"), self.session, self.tabs, queue=False, show_progress="hidden")
+        self.lead(self.train.going, "runs")
         self.wire_runs(quick)
 
         changed = [*self.runs.live, self.session, self.chat.ask_now]
@@ -125,14 +125,6 @@ class Page:
         }
 
     # --- moving about -------------------------------------------------------------------------------------------------
-
-    def to(self, name: str):
-        """Go to a tab when the step before it made what the tab shows."""
-
-        def go(session):
-            return gr.Tabs(selected=name) if Session.read(session).tab == name else gr.skip()
-
-        return go
 
     def on_open_data(self, session, request: gr.Request):
         return self.data.opened(self.context.workspace(request), Session.read(session).data)

@@ -14,7 +14,7 @@ from ui import navigation, text
 
 # what a person reads on the open page, but for what data, models and people wrote (translate=no) and the engine's English (lang=en)
 READ = """() => {
-  const out = [], away = "[translate=no], [lang=en]:not(html), script, style, code, pre, .cm-editor, td, [role=gridcell], option, [role=option], .example, .examples, #run, #compare";
+  const out = [], away = "[translate=no], [lang=en]:not(html), script, style, code, pre, .cm-editor, td, [role=gridcell], option, [role=option], .example, .examples";
   const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   for (let node = walk.nextNode(); node; node = walk.nextNode()) {
     const at = node.parentElement;

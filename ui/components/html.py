@@ -29,8 +29,10 @@ COLOURS = {
 }
 
 
-def bad(message: str) -> str:
-    return f'<div class="ts-bad" role="alert">{escape(message)}</div>' if message else ""
+def bad(message: str, lang: str = "") -> str:
+    """Return what is wrong (HTML); `lang`: its language where that is not the page's ("en" for what the engine says)."""
+    said = f' lang="{lang}"' if lang else ""
+    return f'<div class="ts-bad" role="alert"{said}>{escape(message)}</div>' if message else ""
 
 
 def trouble(error: BaseException) -> str:
@@ -41,9 +43,10 @@ def trouble(error: BaseException) -> str:
 
         traceback.print_exception(error)
         return bad(
-            f"Something unforeseen went wrong ({type(error).__name__}: {str(error)[:200]}). Nothing was lost; the page's log has the whole story."
+            f"Something unforeseen went wrong ({type(error).__name__}: {str(error)[:200]}). Nothing was lost; the page's log has the whole story.",
+            "en",
         )
-    return "".join(bad(sentence_of(e)) for e in known.as_list())
+    return "".join(bad(sentence_of(e), "en") for e in known.as_list())
 
 
 def sentence_of(error: dict[str, Any]) -> str:
@@ -93,8 +96,9 @@ def good(message: str) -> str:
 
 
 def gone(kind: str, id: str) -> str:
-    """Say that an address or an earlier visit names something that is not here; the page shows another one, where there is one."""
-    return bad(f"There is no {kind} {id[:80]} here: it may have been deleted, or belong to another workspace.")
+    """Say that an address or an earlier visit names something (a run, dataset or project) that is not here; the page shows another one, where
+    there is one."""
+    return bad(text("gone", kind=kind, id=id[:80]))
 
 
 def bar(share: float) -> str:
@@ -149,7 +153,7 @@ def time_left(progress: runs.Progress) -> str:
 
 def read_only(folder) -> str:
     """The sentence of a page on a workspace that can only be read; empty where it can be written."""
-    return "" if paths.writable(folder) else bad(f"{folder} can't be written to. {paths.READ_ONLY_NOTICE}")
+    return "" if paths.writable(folder) else bad(f"{folder} can't be written to. {paths.READ_ONLY_NOTICE}", "en")
 
 
 def log(lines: str) -> str:

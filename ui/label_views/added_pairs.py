@@ -28,7 +28,7 @@ def taken(now: JobStatus) -> str:
 
 
 def failed(now: JobStatus) -> str:
-    return "".join(html.bad(f"{e['message']} {e['remedy']}") for e in now.errors)
+    return "".join(html.bad(f"{e['message']} {e['remedy']}", "en") for e in now.errors)
 
 
 def report(added: Added) -> str:

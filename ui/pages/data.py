@@ -82,7 +82,7 @@ class DataPage:
         """Values for `shown`: the dataset `ref`, else the newest, else the import; `note` is what has just happened."""
         ds = find(ws, ref)
         if ref and ds is None:
-            note += html.bad(text("data-gone", id=ref[:80]))
+            note += html.gone("dataset", ref)
         if ds is None and (found := store.listing(ws)):
             ds = found[0]
         values = {self.notice: note, **self._panes(ws, importing=ds is None), **self.library.values(ws, ds.ref if ds else None)}

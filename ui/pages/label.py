@@ -120,7 +120,7 @@ class LabelPage:
     def _head(self, found: list, known: projects.Project | None, asked: str | None, name: str | None, guest: bool) -> dict:
         """What stands above the steps."""
         options = [(p.name, p.id) for p in found if not guest or p.id == asked]
-        missing = html.gone("label project", asked) if asked and not guest and (known is None or known.id != asked) else ""
+        missing = html.gone("project", asked) if asked and not guest and (known is None or known.id != asked) else ""
         closed, begin = gr.update(visible=False), {"selected": "setup"} if known and not known.pairs and not guest else {}
         return {
             self.intro: gr.update(visible=guest, value=invitation(known.name) if guest and known else ""),

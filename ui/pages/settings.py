@@ -87,7 +87,7 @@ class SettingsPage:
         return [chosen if chosen in LANGUAGES else None, self.machine_of(found), self.rest_of(found)]
 
     def machine_of(self, found: dict) -> str:
-        problems = "".join(f'<div lang="en">{html.bad(" ".join((p["message"], p["remedy"])))}</div>' for p in found["problems"])
+        problems = "".join(html.bad(" ".join((p["message"], p["remedy"])), "en") for p in found["problems"])
         head = [text(f"settings-device-{part}") for part in ("id", "name", "free", "memory", "speed")]
         devices = [
             (d["id"], d["name"], human_bytes(d["free_bytes"]), human_bytes(d["total_bytes"]), throughput(d["ceilings"]))

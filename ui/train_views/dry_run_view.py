@@ -48,12 +48,12 @@ class DryRunView:
         if now["state"] == "cancelled":
             return f'<p class="ts-quiet" lang="en">{escape(now["reason"])}</p>'
         if now["state"] == "failed":
-            return "".join(html.bad(html.sentence_of(e)) for e in now["errors"])
+            return "".join(html.bad(html.sentence_of(e), "en") for e in now["errors"])
         found = now["measured"]
         if found["fits"]:
             return card(plan, found)
         wish = draft.request() | ({"preset": draft.preset} if draft.preset else {})
-        return html.bad(str(dry_run.refusal(found, plan.device, training.remedies(ws, wish, plan.as_dict(), found))))
+        return html.bad(str(dry_run.refusal(found, plan.device, training.remedies(ws, wish, plan.as_dict(), found))), "en")
 
     def on_cancel(self, job, request: gr.Request):
         if job:

@@ -139,7 +139,7 @@ def facts(found: models.Model | None) -> str:
     """Return what is known of the chosen model (HTML), and how to get access where it is gated."""
     if found is None:
         return ""
-    locked = html.bad(hub.how_to_open(found.base)) if found.facts.gated and not found.facts.path else ""
+    locked = html.bad(hub.how_to_open(found.base), "en") if found.facts.gated and not found.facts.path else ""
     return f'<p class="ts-quiet" lang="en">{escape(models.describe(found))}</p>{locked}'
 
 

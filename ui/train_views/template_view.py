@@ -106,7 +106,7 @@ class TemplateView:
             ws = self.context.workspace(request)
             return drawn(self._trial(ws, template or "", asked, request))
         except Exception as error:
-            return f'<div lang="en">{html.trouble(error)}</div>'
+            return html.trouble(error)
 
     def _trial(self, ws: Workspace, template: str, asked: dict, request: gr.Request) -> Trial:
         model = None

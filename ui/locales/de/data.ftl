@@ -17,7 +17,6 @@ data-warnings = { $n ->
 }
 data-no-warnings = Keine Warnungen
 data-checking = Qualität wird geprüft
-data-gone = Den Datensatz { $id } gibt es hier nicht: Er wurde gelöscht oder gehört zu einem anderen Arbeitsbereich.
 data-kind-chat = Chat
 data-kind-text = Text
 data-kind-preference = Präferenzpaare

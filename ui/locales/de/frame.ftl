@@ -8,3 +8,8 @@ page-export = Export
 page-settings = Einstellungen
 menu = Menü
 pages = Seiten
+gone = { $kind ->
+    [run] Den Lauf
+    [dataset] Den Datensatz
+   *[project] Das Label-Projekt
+} { $id } gibt es hier nicht: vielleicht gelöscht, oder in einem anderen Arbeitsbereich.

@@ -19,7 +19,6 @@ data-warnings = { $n ->
 }
 data-no-warnings = No warnings
 data-checking = Checking quality
-data-gone = There is no dataset { $id } here: it may have been deleted, or belong to another workspace.
 data-kind-chat = Chat
 data-kind-text = Plain text
 data-kind-preference = Preference pairs

@@ -9,3 +9,8 @@ page-export = Export
 page-settings = Settings
 menu = Menu
 pages = Pages
+gone = There is no { $kind ->
+    [run] run
+    [dataset] dataset
+   *[project] label project
+} { $id } here: it may have been deleted, or belong to another workspace.
