@@ -169,6 +169,20 @@ def test_charts_show_values_zoom_and_grow_without_being_drawn_anew(filled, brows
     with page.expect_download() as taken:
         page.get_by_role("button", name="PNG: Loss").locator("visible=true").click()
     assert taken.value.path().read_bytes()[:4] == b"\x89PNG"
+    page.locator("#chart-loss .ts-chart-table summary").click()
+    expect(page.locator("#chart-loss .ts-table tr").last).to_contain_text("7.5")
+    page.close()
+
+
+def test_figures_that_do_not_come_are_said_and_asked_for_again(filled, browser):
+    app, _, house = filled
+    page = browser.new_page(viewport={"width": 1280, "height": 1000})
+    page.route("**/run_metrics", lambda route: route.abort())
+    page.goto(f"{app.url}/runs?run={house.lora}")
+    expect(page.locator("#run-page").get_by_role("alert")).to_contain_text("tries again", timeout=LONG)
+    page.unroute("**/run_metrics")
+    expect(page.locator("#overview-loss canvas")).to_be_visible(timeout=LONG)
+    expect(page.locator("#run-page").get_by_role("alert")).to_have_count(0)
     page.close()
 
 

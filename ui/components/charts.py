@@ -137,7 +137,7 @@ SCRIPT = """<link rel="stylesheet" id="ts-uplot"><script>
 (base => {
   document.getElementById("ts-uplot").href = base + "parts/uplot.min.css";
   const load = (name, then) => document.head.append(Object.assign(document.createElement("script"), {src: base + "parts/" + name, onload: then}));
-  const all = () => load("uplot.min.js", () => load("charts.js"));
+  const all = () => ["uplot.min.js", "chart-tools.js", "charts.js"].reduceRight((then, name) => () => load(name, then), null)();
   document.readyState === "complete" ? all() : addEventListener("load", all);
 })(window.tunesmith.base);
 </script>

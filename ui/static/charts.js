@@ -1,28 +1,8 @@
 // Draws the charts of runs with uPlot: see ui/components/charts.py. The server leaves a marker (which runs, how far they are); whenever it is
 // another one, the figures that are not here yet are asked for and added, so that a chart is never drawn anew and keeps its zoom.
 (base => {
-  const LANG = document.documentElement.lang || "en", HEIGHT = 220, SYNC = "tunesmith-runs";
-  const make = (tag, props = {}, ...children) => { const e = Object.assign(document.createElement(tag), props); e.append(...children); return e; };
-  const css = name => getComputedStyle(document.querySelector(".gradio-container") || document.body).getPropertyValue(name).trim();
-  const number = v => v == null ? "–" : v && (Math.abs(v) < 1e-3 || Math.abs(v) >= 1e6) ? v.toExponential(2)
-    : new Intl.NumberFormat(LANG, {maximumSignificantDigits: 5}).format(v);
-  const clock = s => { const t = Math.round(s), h = Math.floor(t / 3600), two = n => String(n).padStart(2, "0"); return (h ? h + ":" + two(Math.floor(t / 60) % 60) : Math.floor(t / 60)) + ":" + two(t % 60); };
-  const save = (name, href) => { const a = make("a", {href, download: name}); a.click(); setTimeout(() => URL.revokeObjectURL(href), 1000); };
-  const kept = () => { try { return JSON.parse(sessionStorage.getItem("tunesmith-charts")) || {}; } catch { return {}; } };
-
-  // exponential moving average without the pull of its start (Kingma and Ba 2014, section 3)
-  const smoothed = (values, weight) => {
-    let average = 0, n = 0;
-    return values.map(v => v == null ? v : (average = weight * average + (1 - weight) * v) / (1 - weight ** ++n));
-  };
-  const between = (xs, ys, x) => {  // where step x stands on another axis: straight lines between the steps that are known
-    let low = 0, high = xs.length - 1;
-    if (high < 0) return null;
-    if (x <= xs[0]) return high ? Math.max(0, ys[0] - (xs[0] - x) * (ys[1] - ys[0]) / (xs[1] - xs[0])) : ys[0];
-    if (x >= xs[high]) return ys[high];
-    while (high - low > 1) { const middle = (low + high) >> 1; if (xs[middle] <= x) low = middle; else high = middle; }
-    return ys[low] + (ys[high] - ys[low]) * (x - xs[low]) / (xs[high] - xs[low]);
-  };
+  const HEIGHT = 220, SYNC = "tunesmith-runs", AGAIN = 5000;  // AGAIN: ms until figures that did not come are asked for once more
+  const {make, css, number, clock, kept, smoothed, between, table, csv, png} = window.tunesmith.chartTools;
 
   class ChartSet {
     constructor(root) {
@@ -32,6 +12,7 @@
       this.zoom = null;
       this.charts = [];
       this.hidden = new Set();
+      this.told = make("p", {className: "ts-bad", role: "alert", textContent: root.dataset.failed});
       new ResizeObserver(() => this.resize()).observe(root);
     }
     // --- figures -------------------------------------------------------------------------------------------------------
@@ -41,10 +22,10 @@
       try {
         if (ids.join() !== this.ids) { this.clear(); this.ids = ids.join(); }
         if (ids.length) this.take(await this.ask(ids), ids);
-        this.root.classList.remove("failed");
+        this.told.remove();
       } catch (error) {
         console.error(error);
-        this.failed();
+        this.failed(ids);
       }
       this.busy = false;
       if (this.again) { const next = this.again; this.again = null; this.show(next); }
@@ -76,9 +57,9 @@
       if (!this.words) { this.words = reply.words; this.defined = reply.charts; this.build(); }
       this.draw();
     }
-    failed() {
-      this.root.classList.add("failed");
-      if (!this.words) this.root.replaceChildren(make("p", {className: "ts-quiet", textContent: this.root.dataset.failed || ""}));
+    failed(ids) {  // what is drawn stays, and is said to be old
+      this.root.prepend(this.told);
+      setTimeout(() => { if (this.root.isConnected && ids.join() === this.ids) this.show(ids); }, AGAIN);
     }
     clear() {
       this.charts.forEach(c => c.plot && c.plot.destroy());
@@ -107,12 +88,12 @@
     figure(chart, parent) {
       const w = this.words, small = (word, act) => make("button", {type: "button", className: "ts-small", textContent: word, ariaLabel: word + ": " + chart.title, onclick: act});
       const at = make("span", {className: "ts-quiet ts-at"});
-      const head = make("figcaption", {}, make("b", {textContent: chart.title}), make("span", {className: "ts-quiet", textContent: chart.unit}), at, small(w.png, () => this.png(c)), small(w.csv, () => this.csv(c)));
+      const head = make("figcaption", {}, make("b", {textContent: chart.title}), make("span", {className: "ts-quiet", textContent: chart.unit}), at, small(w.png, () => png(this, c)), small(w.csv, () => csv(this, c)));
       const canvas = make("div", {className: "ts-canvas"}), legend = make("div", {className: "ts-legend"});
-      const table = make("details", {className: "ts-chart-table"}, make("summary", {textContent: w.table}));
-      table.ontoggle = () => { if (table.open) this.table(c); };
-      const node = make("figure", {className: "ts-chart", id: (this.root.dataset.only ? "overview-" : "chart-") + chart.name}, head, canvas, legend, table);
-      const c = {chart, node, canvas, legend, table, at, lines: [], parent};
+      const shown = make("details", {className: "ts-chart-table"}, make("summary", {textContent: w.table}));
+      shown.ontoggle = () => { if (shown.open) table(this, c); };
+      const node = make("figure", {className: "ts-chart", id: (this.root.dataset.only ? "overview-" : "chart-") + chart.name}, head, canvas, legend, shown);
+      const c = {chart, node, canvas, legend, table: shown, at, lines: [], parent};
       canvas.setAttribute("role", "img");
       return c;
     }
@@ -234,39 +215,7 @@
       if (c.plot.cursor.idx == null) this.point(c, null);
       const said = [...(c.values || [])].map(([name, value]) => name + " " + value.textContent).join("; ");
       c.canvas.setAttribute("aria-label", c.chart.title + ": " + said);
-      if (c.table.open) this.table(c);
-    }
-    // --- taking away ---------------------------------------------------------------------------------------------------
-    rows(c) {  // as measured, and smoothed beside it
-      const [xs, ...columns] = uPlot.join(c.lines.map(l => [l.xs, l.ys])), faint = c.lines.filter(l => l.faint).map(l => l.name);
-      const names = c.lines.map(l => l.faint || !faint.includes(l.name) ? l.name : `${l.name} (${this.words.smoothing} ${this.smoothing})`);
-      return {head: [this.words[this.view.axis], ...names], body: xs.map((x, i) => [x, ...columns.map(column => column[i])])};
-    }
-    table(c) {
-      const {head, body} = this.rows(c), step = Math.ceil(body.length / 200);
-      const cell = (tag, t) => make(tag, {textContent: t}), line = (tag, cells) => make("tr", {}, ...cells.map(t => cell(tag, t)));
-      const rows = body.filter((_, i) => i % step === 0 || i === body.length - 1).map(r => line("td", r.map(v => v == null ? "" : number(v))));
-      c.table.replaceChildren(c.table.firstChild, make("table", {className: "ts-table"}, line("th", head), ...rows));
-    }
-    csv(c) {
-      const {head, body} = this.rows(c), quote = t => /[",\n]/.test(t) ? '"' + String(t).replaceAll('"', '""') + '"' : t ?? "";
-      save(c.chart.name + ".csv", URL.createObjectURL(new Blob([[head, ...body].map(r => r.map(quote).join(",")).join("\n") + "\n"], {type: "text/csv"})));
-    }
-    png(c) {
-      if (!c.plot) return;
-      const from = c.plot.ctx.canvas, dpr = devicePixelRatio || 1, shown = [...c.values.keys()].filter(n => !this.hidden.has(n));
-      const top = 34 * dpr, bottom = (12 + 18 * shown.length) * dpr, to = make("canvas", {width: from.width, height: from.height + top + bottom}), g = to.getContext("2d");
-      g.fillStyle = css("--background-fill-primary"); g.fillRect(0, 0, to.width, to.height);
-      g.fillStyle = css("--body-text-color"); g.font = `bold ${14 * dpr}px ${css("--font")}`;
-      g.fillText(c.chart.title + (c.chart.unit ? ` (${c.chart.unit})` : ""), 12 * dpr, 22 * dpr);
-      g.drawImage(from, 0, top);
-      g.font = `${12 * dpr}px ${css("--font")}`;
-      shown.forEach((name, i) => {
-        const y = top + from.height + (14 + 18 * i) * dpr, line = c.lines.find(l => l.name === name && !l.faint);
-        g.fillStyle = css("--chart-" + line.colour); g.fillRect(12 * dpr, y - 5 * dpr, 18 * dpr, 3 * dpr);
-        g.fillStyle = css("--body-text-color"); g.fillText(name, 38 * dpr, y);
-      });
-      to.toBlob(blob => save(c.chart.name + ".png", URL.createObjectURL(blob)));
+      if (c.table.open) table(this, c);
     }
   }
 

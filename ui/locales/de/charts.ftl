@@ -33,4 +33,4 @@ chart-word-png = PNG
 chart-word-csv = CSV
 chart-word-table = Tabelle
 chart-word-nothing = Noch keine Werte.
-chart-failed = Die Diagramme konnten nicht geladen werden. Bitte die Seite neu laden.
+chart-failed = Die Werte der Diagramme lassen sich gerade nicht lesen. Die Seite versucht es alle 5 Sekunden erneut.

@@ -33,4 +33,4 @@ chart-word-png = PNG
 chart-word-csv = CSV
 chart-word-table = Table
 chart-word-nothing = No values yet.
-chart-failed = The charts could not be loaded. Reload the page.
+chart-failed = The figures of the charts can't be read right now. The page tries again every 5 seconds.
