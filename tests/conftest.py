@@ -35,9 +35,12 @@ def pytest_addoption(parser):
 
 # the files that take longest, the longest first (seconds on two cores): two workers that take them in this order end at about the same time
 LONGEST = """
-test_training 400, test_memory 240, test_journey 240, test_dry_run 240, test_export 240, test_cli 210, test_states 180, test_starter 150,
-test_plan_truth 150, test_space 150, test_label 140, test_wheel 135, test_runs 135, test_silence 130, test_causes 125, test_tasks 110,
-test_data 100, test_plan 95, test_migration 80, test_objectives 60, test_files 55, test_samples 50, test_matrix 50, test_text_models 50
+test_training 225, test_peft_methods 230, test_matrix 230, test_cli 180, test_dry_run 150, test_journey 150, test_template_view 150, test_visits 140,
+test_token_preview 130, test_states 130, test_causes 130, test_keyboard 120, test_language 110, test_template_sandbox 110, test_data_states 105,
+test_plan 105, test_label 100, test_addresses 95, test_runs 95, test_guard 90, test_space 85, test_accessibility 85, test_chat 85, test_preferences 80,
+test_memory 80, test_silence 80, test_tasks 75, test_plan_truth 75, test_label_cli 70, test_export 60, test_data 60, test_bottleneck_adapter 60,
+test_template 50, test_wheel 50, test_home 45, test_starter 40, test_hub 40, test_migration 35, test_stored_quantized 35, test_objectives 35,
+test_samples 30, test_calibration 30, test_large 30
 """
 SECONDS = {name: int(seconds) for name, seconds in re.findall(r"(test_\w+) (\d+)", LONGEST)}
 

@@ -52,7 +52,7 @@ def untranslated(page) -> list[str]:
     return sorted(set(left))
 
 
-@pytest.fixture(scope="module", params=["empty", "filled"])
+@pytest.fixture(scope="module")
 def app(request, tmp_path_factory):
     """The app with nothing in it, and over a copy of a workspace with two finished runs."""
     place = tmp_path_factory.mktemp("languages")
@@ -70,6 +70,7 @@ def opened(browser, app, language: str, width: int):
     return context.new_page()
 
 
+@pytest.mark.parametrize("app", ["empty", "filled"], indirect=True)
 def test_no_string_of_a_page_is_forgotten(app, browser):
     page = opened(browser, app, text.PSEUDO, 1440)
     found = {}
@@ -86,7 +87,8 @@ def test_no_string_of_a_page_is_forgotten(app, browser):
     assert not left, "in no catalogue:\n" + "\n".join(left)
 
 
-@pytest.mark.parametrize("language", ["de", text.PSEUDO])
+@pytest.mark.parametrize("app", [pytest.param("empty", marks=pytest.mark.long), "filled"], indirect=True)
+@pytest.mark.parametrize("language", ["de", pytest.param(text.PSEUDO, marks=pytest.mark.long)])
 def test_long_words_fit_on_a_phone(app, browser, language):
     page = opened(browser, app, language, 390)
     for name, address in navigation.PAGES.items():

@@ -49,7 +49,7 @@ def names(folder) -> set[str]:
     return {f.relative_to(folder).as_posix() for f in folder.rglob("*") if f.is_file()}
 
 
-@pytest.mark.parametrize("which, kind", [("lora", "adapter"), ("lora", "merged"), ("full", "merged")])
+@pytest.mark.parametrize("which, kind", [("lora", "adapter"), ("lora", "merged"), pytest.param("full", "merged", marks=pytest.mark.long)])
 def test_taken_away_it_answers_as_it_did_here(house, tmp_path, which, kind):
     id = getattr(house, which)
     told, expected = [], sizes.estimate(house.run(id), kind)
@@ -189,7 +189,7 @@ print(type(model).__name__, max(zip(out, model.config.id2label.values())))
 """
 
 
-@pytest.mark.parametrize(("method", "kind"), [("adapter", "adapter"), ("last_layers", "merged")])
+@pytest.mark.parametrize(("method", "kind"), [("adapter", "adapter"), pytest.param("last_layers", "merged", marks=pytest.mark.long)])
 def test_a_classifier_taken_away_loads_by_the_lines_of_its_card(ws, tmp_path, method, kind):
     ds = sample_data.add(ws, "tickets")
     settings = {"model": "starter", "data": ds.ref, "method": method, "max_steps": 3, "eval_steps": 3, "device": "cpu"}

@@ -158,7 +158,7 @@ CELLS = {  # rows, kind, mapping, model, settings
 }
 
 
-FEW = ("late, cut", "tools", "system", "system folded", "text", "pairs alike", "kto of pairs", "labels", "questions", "translations")
+FEW = ("late, cut", "system folded", "text", "pairs alike", "labels", "questions", "translations")
 
 
 @pytest.fixture(scope="module")

@@ -77,7 +77,7 @@ def cells() -> list:
                 continue
             for method, more in WAYS:
                 natural = o == NATURAL[family(kind)]
-                short = (kind in ("llama", "bert", "t5") and natural) or (natural and not more and method in ("lora", "adapter", "full"))
+                short = (kind in ("llama", "bert") and natural) or (natural and not more and method in ("lora", "adapter"))
                 short = short or (kind, o) in (("llama", "classification"), ("bert", "qa"), ("llama", "tokens")) and not more
                 name = "-".join([kind, o, method, *map(str, more.values())])
                 out.append(pytest.param(kind, o, method, more, id=name, marks=[] if short else [pytest.mark.long]))
@@ -297,7 +297,9 @@ class Rows(torch.utils.data.Dataset):
         return {k: v[i] for k, v in self.rows.items()}
 
 
-@pytest.mark.parametrize("method", ["p_tuning", "prefix", "adapter", "lora"])
+@pytest.mark.parametrize(
+    "method", [pytest.param(m, marks=() if m == "adapter" else pytest.mark.long) for m in ("p_tuning", "prefix", "adapter", "lora")]
+)
 def test_a_trainers_checkpoint_resumes_exactly(folder, tmp_path, method):
     """P-tuning and projected prefixes are the ones that stock PEFT resumes wrongly or not at all."""
     s = settings(method, prefix_projection=True, lora_init="pissa" if method == "lora" else "default")

@@ -27,6 +27,7 @@ def test_size_and_shape():
     assert "{% generation %}" in template
 
 
+@pytest.mark.long  # what it has learnt changes only when it is made anew; that it loads and can be taught, the next tests see
 def test_it_answers_questions_that_it_never_saw(torch):
     report = quality.measure(paths.STARTER, n=200)
     assert report["prompts"] == 200

@@ -253,7 +253,7 @@ def test_of_a_text_the_end_token_is_shown_too(starter):
 # --- the trainer's labels are the view's ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("objective, packing", [("chat", False), ("text", False), ("chat", True)])
+@pytest.mark.parametrize("objective, packing", [pytest.param("chat", False, marks=pytest.mark.long), ("text", False), ("chat", True)])
 def test_what_the_model_is_trained_on_is_what_was_shown(starter, tmp_path, objective, packing):
     """One step of the real trainer: the labels that reach the model, token by token."""
     import torch
