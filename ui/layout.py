@@ -199,12 +199,14 @@ class Page:
     # --- the demo -----------------------------------------------------------------------------------------------------
 
     def on_demo(self, session, request: gr.Request):
+        yield gr.skip(), html.good(text("home-demo-starting"))
         try:
             run = training.demo(self.context.workspace(request))
         except Exception as error:
-            return gr.skip(), html.trouble(error)
+            yield gr.skip(), html.trouble(error)
+            return
         kept = Session.read(session).with_(tab="runs", runs=run.id, run=run.id, demo=run.id)
-        return kept, html.good(text("home-demo-started"))
+        yield kept, html.good(text("home-demo-started"))
 
     # --- what changes by itself ---------------------------------------------------------------------------------------
 
@@ -231,11 +233,11 @@ class Page:
         return self.land(ws, s) | shown or {self.session: gr.skip()}  # Gradio takes an empty document for a value
 
     def land(self, ws, s: Session) -> dict:
-        """To the chat, with its first question, when the demo that this browser started is done."""
+        """To the chat, with its first question, when the demo that this browser started is done; whoever went elsewhere meanwhile stays there."""
         run = find(ws, s.demo)
         if run is None or run.live:
             return {}
-        if run.state != "finished":
+        if run.state != "finished" or s.tab not in ("home", "runs"):
             return {self.session: s.with_(demo=None)}
         ask = json.dumps({"who": run.id, "text": first_question(ws, run.id)})
         kept = s.with_(tab="chat", chat=run.id, runs=run.id, run=run.id, demo=None)

@@ -213,3 +213,8 @@ def test_the_form_refuses_each_impossible_cell_beside_its_field(ws, families):
         marked = [n for n, state in fields.items() if state["error"]]
         assert marked and set(marked) <= {"objective", "method"}, (method, objective, family)
         assert "hoose" in fields[marked[0]]["error"] and not out[form.start]["interactive"]
+
+
+@pytest.mark.parametrize("value", ["all", ["all"], "all-linear"])
+def test_all_is_all_linear(value):
+    assert parsing.parse({"model": "starter", "lora_targets": value}).lora_targets == "all-linear"

@@ -74,7 +74,7 @@ def test_the_engines_kinds_roles_and_fixes_have_their_words():
 
 def test_a_finding_offers_its_fixes_and_names_the_version_that_they_are_for():
     found = finding.finding("duplicates", "{n} rows repeat", "It is <b>so</b>.", [3, 5], ["keep_first"], details={"examples": ["<i>"]})
-    drawn = quality_view.card(found.as_dict(), "customers@3", "warning")
+    drawn = quality_view.card(found.as_dict(), "customers@3", "warning", 244)
     assert 'data-value="customers@3|duplicates|keep_first"' in drawn and "Keep only the first of each" in drawn
     assert "<b>so" not in drawn and "<i>" not in drawn and "Rows 3, 5" in drawn
 

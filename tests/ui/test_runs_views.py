@@ -7,9 +7,11 @@ from xml.etree import ElementTree
 import pytest
 
 from tests.ui.test_ui import NASTY
+from tuner import runs
+from tuner.jobs import training
 from tuner.runs.run_status import RunStatus
 from tuner.settings import objectives
-from ui.components import charts
+from ui.components import charts, run_state, units
 from ui.pages.runs import figures
 from ui.run_views import listing, overview, table_view
 from ui.run_views.listing import AllRuns, Row, View
@@ -79,6 +81,20 @@ def test_a_line_is_thinned_to_what_looks_the_same():
     points = dict(zip(kept, kept_values, strict=True))
     assert points[3333] == 100.0 and points[4001] == -50.0 and None in kept_values
     assert charts.thin(steps[:10], values[:10]) == (steps[:10], values[:10]) and charts.thin([], []) == ([], [])
+
+
+def test_runs_of_one_name_are_told_apart(house):
+    tuned, whole = house.run(house.lora), house.run(house.full)
+    assert run_state.distinct([tuned, whole]) == [tuned.name, whole.name]
+    assert run_state.distinct([tuned, tuned]) == [f"{tuned.name} ({tuned.id})"] * 2
+    assert training._unused(house.ws, "never") == "never" and training._unused(house.ws, tuned.name) == f"{tuned.name} 2"
+
+
+def test_a_loss_that_rose_again_is_said(house, monkeypatch):
+    run = house.run(house.lora)
+    assert "rose again" not in "".join(overview.verdict(run))
+    monkeypatch.setattr(runs, "metrics", lambda _: [(4, "eval_loss", run.best), (8, "eval_loss", run.best + 1), (12, "loss", 0.1)])
+    assert f"rose again to {units.decimal(run.best + 1)}" in "".join(overview.verdict(run))
 
 
 def test_figures_are_what_is_new_and_no_number_is_a_gap(house):

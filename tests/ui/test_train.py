@@ -10,6 +10,7 @@ import yaml
 from tests.conftest import chat_rows, write_rows
 from tuner import devices
 from tuner.data.store import store
+from tuner.data.versions import new_version
 from tuner.errors import SettingError
 from tuner.jobs import training
 from tuner.planning import model_list
@@ -151,6 +152,15 @@ def test_rows_that_would_be_lost_close_the_start_until_they_are_accepted(ws, tmp
     assert not shown[page.start]["interactive"] and "accept_lost_rows" in shown[page.problems]
     accepted = by_name(page, page.plan(ws, draft.with_settings({"accept_lost_rows": True}), None))
     assert accepted[page.start]["interactive"] and not accepted[page.problems]
+
+
+def test_an_older_version_of_a_dataset_is_trained_on_when_it_was_chosen(ws, data, page):
+    newer = new_version.edit(ws, data.ref, {3: None})
+    assert newer.ref != data.ref
+    shown = by_name(page, page.open(ws, Draft(data=data.ref), None))
+    assert shown[page.draft]["data"] == shown[page.data]["value"] == data.ref
+    assert [ref for _, ref in shown[page.data]["choices"]] == [newer.ref, data.ref] and "version 1" in shown[page.data]["choices"][1][0]
+    assert by_name(page, page.open(ws, Draft(data="gone@1"), None))[page.draft]["data"] == newer.ref
 
 
 @pytest.mark.parametrize("fields", [None, "", "{", "[]", '{"fields": 5}', '{"fields": {"epochs": 5}}'])

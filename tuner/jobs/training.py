@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -175,7 +176,7 @@ def start(
     if plan.question:
         raise restore(plan.question)
     document, wish = _document(plan, model, ds, preset), _wish(model, ds, preset, asked)
-    run = runs.create(ws, wish, document, name=name or f"{ds.name}-{model.facts.name.split('/')[-1]}")
+    run = runs.create(ws, wish, document, name=name or _unused(ws, f"{ds.name}-{model.facts.name.split('/')[-1]}"))
     if model.kind == "hub" and not model.facts.path:
         (run.path / "fetch").write_text(model.base)
     if dry_run.near(plan):
@@ -307,4 +308,10 @@ def demo(ws: Workspace) -> runs.Run:
     """Start the one-minute demo of presets/demo.yaml."""
     p = presets.load("demo")
     ds = sample_data.add(ws, p.data)
-    return start(ws, {"model": p.model, "data": ds.ref, **p.settings}, name="demo")
+    return start(ws, {"model": p.model, "data": ds.ref, **p.settings}, name=_unused(ws, "demo"))
+
+
+def _unused(ws: Workspace, name: str) -> str:
+    """Return a name that no run has yet: "demo", "demo 2" ... Two runs of one name can't be told apart in a table."""
+    taken = {run.name for run in runs.listing(ws)}
+    return next(n for n in chain((name,), (f"{name} {i}" for i in count(2))) if n not in taken)

@@ -219,7 +219,7 @@ def _no_pairs(name: str, kind: str) -> RequestError:
         f"{name} holds no pairs of answers: it was read as {kind}.",
         asked=kind,
         available="preference",
-        remedy="Each row needs a question, a better and a worse answer (columns such as prompt, chosen, rejected). If the data has one "
-        "answer per question, a model can write the second one: see Written by models.",
+        remedy="Each row needs a question and two answers (columns such as prompt, chosen, rejected). If there are questions alone, or one "
+        "answer to each, choose Generate with models.",
         field="data",
     )

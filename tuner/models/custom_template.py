@@ -59,7 +59,11 @@ def problem(value: str) -> Problem | None:
 
 def _unknown(name: str) -> Problem:
     near = next(iter(difflib.get_close_matches(name, TEMPLATES, 1, 0.6)), None)
-    remedy = f"Did you mean {near}?" if near else "Choose one of these names; a template contains {% ... %} or {{ ... }}."
+    remedy = (
+        f"Did you mean {near}?"
+        if near
+        else f"Choose {', '.join(TEMPLATES)}, or none for the model's own; a template contains {{% ... %}} or {{{{ ... }}}}."
+    )
     return Problem(f"There is no chat template called {name[:SHOWN]!r}.", name[:SHOWN], AVAILABLE, remedy)
 
 

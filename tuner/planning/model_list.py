@@ -32,7 +32,7 @@ class Offer:
 
 def offers(device: Device, objective: str = "chat", *, there: frozenset[str] = frozenset()) -> list[Offer]:
     """Return the models of the catalog that can be trained for an objective, those on this computer (`there`) first, then the smallest first."""
-    found = [replace(o, download=0) if o.id in there else o for o in _offers(replace(device, free=device.total), objective)]
+    found = [replace(o, download=0) if o.id in there else o for o in _offers(model_suggestions.steady(device), objective)]
     return sorted(found, key=lambda o: (o.download > 0, o.parameters))
 
 

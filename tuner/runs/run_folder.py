@@ -74,9 +74,11 @@ class Run:
 
     @property
     def brief(self) -> dict[str, Any]:
-        """The part of the plan that lists show: model, method, objective."""
-        settings = self.plan["settings"]
-        return {"model": (self.plan.get("model") or {}).get("name"), "method": settings["method"], "objective": settings.get("objective")}
+        """The part of the plan that lists show: model, method, objective. A model that is another run is named as this run, and its base."""
+        settings, model = self.plan["settings"], self.plan.get("model") or {}
+        name, ref = model.get("name"), model.get("ref")
+        named = f"{ref} ({name})" if model.get("kind") == "run" and ref != name else name
+        return {"model": named, "method": settings["method"], "objective": settings.get("objective")}
 
     @property
     def progress(self) -> Progress:

@@ -280,6 +280,12 @@ class Settings(BaseModel):
         entered = {k: None if v == "" else v for k, v in values.items()}
         return {k: str(v) if isinstance(v, bool) and k in cls.model_fields and base_type(k) is not bool else v for k, v in entered.items()}
 
+    @field_validator("lora_targets", mode="before")
+    @classmethod
+    def _targets(cls, value: Any) -> Any:
+        """Take "all", as other tools call it, for all-linear."""
+        return "all-linear" if value in ("all", ["all"]) else value
+
     @field_validator("chat_template")
     @classmethod
     def _template(cls, value: str | None) -> str | None:

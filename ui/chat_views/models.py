@@ -59,7 +59,7 @@ def about(ws: Workspace, id: str) -> str:
     if id == STARTER:
         return f'<p class="ts-quiet">{html.escape(_starter())}</p>'
     run = runs.get(ws, id)
-    parts = [text("chat-about", model=run.plan["model"]["name"], data=run.plan["data"]["name"])]
+    parts = [text("chat-about", model=run.brief["model"], data=run.plan["data"]["name"])]
     before, after = run.status.baseline.get("eval_loss"), run.best
     if before is not None and after is not None:
         parts.append(text("chat-about-loss", before=f"{before:.3f}", after=f"{after:.3f}"))

@@ -22,7 +22,13 @@ def badge(state: str) -> str:
     return html.state(colour, text(f"runs-state-{state}"), sign)
 
 
-def name_link(run: runs.Run) -> str:
-    """Return the name of a run as a link to its page; cut where there is no room, whole when it is pointed at (HTML)."""
-    name = html.escape(run.name)
+def distinct(chosen: list[runs.Run]) -> list[str]:
+    """Return the names of some runs; those that have the same are told apart by their ids."""
+    names = [run.name for run in chosen]
+    return [f"{run.name} ({run.id})" if names.count(run.name) > 1 else run.name for run in chosen]
+
+
+def name_link(run: runs.Run, shown: str = "") -> str:
+    """Return the name of a run as a link to its page; cut where there is no room, whole when it is pointed at (HTML). `shown`: other words."""
+    name = html.escape(shown or run.name)
     return f'<a class="ts-name" href="runs?run={html.escape(run.id)}" data-page="runs" translate="no" title="{name}">{name}</a>'

@@ -12,7 +12,7 @@ from tuner.formatting import human_time
 from tuner.jobs import data_jobs, token_preview
 from tuner.jobs.job import JobStatus
 from tuner.paths import Workspace
-from ui.components import actions, html
+from ui.components import actions, html, units
 from ui.components.actions import Actions
 from ui.data_views import summaries
 from ui.data_views.activity import Activity, failed
@@ -135,22 +135,26 @@ def findings(document: dict, ds: Dataset) -> str:
     """Draw all findings, those that ask for a decision first."""
     out = ""
     for severity, (heading, kind) in SEVERITIES.items():
-        cards = [card(found, ds.ref, kind) for found in document.get("findings", []) if found["severity"] == severity]
+        cards = [card(found, ds.ref, kind, ds.rows) for found in document.get("findings", []) if found["severity"] == severity]
         out += f"<h3>{say(heading)}</h3>{''.join(cards)}" if cards else ""
     nothing = document.get("complete") and not out and not ds.problem_count
     return out or (html.good(text("data-quality-none")) if nothing else "")
 
 
-def card(found: dict, ref: str, kind: str) -> str:
-    """Draw a finding: what, why it matters, where, examples, and its fixes."""
+def _word(fix: dict, rows: int) -> str:
+    """Return what stands on the button of a fix, with how many of the rows it removes."""
+    word = text(f"data-fix-{fix['key'].replace('_', '-')}")
+    n = fix.get("removes")
+    return text("data-fix-removes", word=word, n=n, shown=units.count(n), rows=units.count(rows)) if n else word
+
+
+def card(found: dict, ref: str, kind: str, rows: int) -> str:
+    """Draw a finding: what, why it matters, where, examples, and its fixes. `rows`: how many the dataset has."""
     numbers = ", ".join(f"{n:,}" for n in found["rows"][:ROWS])
     where = quiet(text("data-finding-more" if found["count"] > ROWS else "data-finding-rows", rows=numbers)) if numbers else ""
     examples = [e for e in (found["details"].get("examples") or [])[:EXAMPLES] if isinstance(e, str)]
     said = "".join(f'<code translate="no">{html.escape(e)}</code> ' for e in examples)
-    buttons = "".join(
-        html.button("fix", f"{ref}|{found['key']}|{fix['key']}", text(f"data-fix-{fix['key'].replace('_', '-')}"))
-        for fix in found["remedies"]
-    )
+    buttons = "".join(html.button("fix", f"{ref}|{found['key']}|{fix['key']}", _word(fix, rows)) for fix in found["remedies"])
     title = html.state(kind, found["title"])
     return (
         f'<div class="ts-card ts-finding"><div><span lang="en">{title}</span><p lang="en">{html.escape(found["why"])}</p>{where}{said}</div>'

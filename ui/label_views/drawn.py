@@ -88,13 +88,6 @@ def progress(desk: Assignment, labeller: str) -> str:
     return bar(desk.done, desk.total, " · ".join(parts))
 
 
-def authors(judged: dict) -> str:
-    """Who had written what, once the judgment is given; nothing where both are from one source."""
-    if not judged or judged["a_by"] == judged["b_by"]:
-        return ""
-    return quiet(text("label-written-by", a=name(judged["a_by"]), b=name(judged["b_by"])))
-
-
 def before(judgment: dict) -> str:
     """What was said of a pair before it was undone."""
     said = text(f"label-said-{judgment['choice'].replace('_', '-')}")

@@ -162,7 +162,7 @@ class JudgeView(JudgePanels):
             if not str(task or "").isdigit():
                 return self.show(ws, project, labeller)
             desk = queue.judge(ws, project, labeller, int(task), choice, **more)
-            return self.drawn(projects.get_settings(ws, project), desk, labeller, drawn.authors(desk.said))
+            return self.drawn(projects.get_settings(ws, project), desk, labeller)
         except Exception as error:
             return {self.message: html.trouble(error)}
 
@@ -178,10 +178,10 @@ class JudgeView(JudgePanels):
                 desk = queue.judge(ws, project, labeller, int(task or 0), choice, note=note or "")
             except Exception as error:
                 return [gr.skip(), html.trouble(error), *stay]
-            far, said = drawn.progress(desk, labeller), drawn.authors(desk.said)
+            far = drawn.progress(desk, labeller)
             if desk.item is None or desk.unread or rules.strength or note or better or reason or wording:
-                return [far, said, str(desk.item.task) if desk.item else "", "", f"anew {desk.mine}"]
-            return [far, said, str(desk.item.task), drawn.pair(rules, desk.item), ""]
+                return [far, "", str(desk.item.task) if desk.item else "", "", f"anew {desk.mine}"]
+            return [far, "", str(desk.item.task), drawn.pair(rules, desk.item), ""]
 
         return commit
 

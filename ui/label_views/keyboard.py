@@ -58,8 +58,13 @@ SCRIPT = """
     if (desk) desk.classList.toggle("ts-busy", on);
     if (on) setTimeout(() => busy(false), 2000);
   };
+  // a key counts once a pair has been in view for a moment: further presses of a quick hand were meant for the pair before
+  const SEEN = 300, judging = ["label-a", "label-b", "label-tie", "label-1", "label-2", "label-3", "label-both-commit", "label-skip-commit"];
+  let pair = null, since = 0;
   new MutationObserver(seen => {
     if (seen.some(m => m.target.closest && m.target.closest("#label-pair, #label-message"))) busy(false);
+    const at = document.querySelector("#label-pair [data-task]"), now = at && at.dataset.task;
+    if (now !== pair) { pair = now; since = performance.now(); }
   }).observe(document, {subtree: true, childList: true});
   document.addEventListener("keydown", e => {
     const welcome = shown("label-begin"), lost = e.target === document.body;
@@ -88,6 +93,8 @@ SCRIPT = """
     const button = id && shown(id);
     if (!button) return;
     e.preventDefault(); e.stopPropagation();
+    const now = performance.now();
+    if (judging.includes(id) && now - since < SEEN) { since = now; return; }
     button.click();
   }, true);
 })();

@@ -7,7 +7,7 @@ from tuner.jobs import training
 from tuner.labels import blind_test
 from tuner.paths import Workspace
 from ui import live
-from ui.components import charts, html
+from ui.components import charts, html, run_state
 from ui.run_views.compare_view import CompareView
 from ui.run_views.listing import View, all_runs, find
 from ui.run_views.run_view import RunView, parts
@@ -39,7 +39,7 @@ class RunsPage:
         self.blind = ((table.blind, table.view), (self.comparison.blind, self.comparison.ids))  # (button, which runs): wired by the layout
         table.compare.click(self.on_compare, [table.view, here], [here, *self.shown], **QUICK)
         page.resume.click(self.on_resume, page.id, page.notice, **QUICK)
-        page.describe.click(self.on_describe, [page.id, page.name, page.notes], page.notice, **QUICK)
+        page.describe.click(self.on_describe, [page.id, page.name, page.notes], page.managed, **QUICK)
         page.delete.click(self.on_delete, [page.id, page.sure, here], [here, *self.shown])
 
     # --- what is shown ------------------------------------------------------------------------------------------------
@@ -104,6 +104,8 @@ class RunsPage:
 
     def on_describe(self, id, name, notes, request: gr.Request):
         ws = self.context.workspace(request)
+        if not (name or "").strip():
+            return html.bad(text("runs-name-empty"))
         try:
             runs.describe(ws, id or "", name=name, notes=notes)
         except Exception as error:
@@ -114,11 +116,11 @@ class RunsPage:
         """Delete the run and show all others; what stands in the way is said beside the button."""
         ws, kept = self.context.workspace(request), Session.read(session)
         if not id or not sure:
-            return {self.run.notice: html.bad(text("runs-not-sure"))}
+            return {self.run.managed: html.bad(text("runs-not-sure"))}
         try:
             runs.delete(ws, id)
         except Exception as error:
-            return {self.run.notice: html.trouble(error), self.run.sure: False}
+            return {self.run.managed: html.trouble(error), self.run.sure: False}
         cleared = kept.with_(runs=None, run=None if kept.run == id else kept.run)
         return {self.session: cleared} | self.show(ws, None, None) | {self.notice: html.good(text("runs-deleted"))}
 
@@ -134,6 +136,8 @@ def figures(context: AppContext):
     def run_metrics(wanted: list, request: gr.Request) -> dict:
         ws, asked = context.workspace(request), [(w.get("run"), w.get("since")) for w in wanted[: charts.TOGETHER] if isinstance(w, dict)]
         found = [(run, since if isinstance(since, int) else -1) for id, since in asked if (run := find(ws, str(id or "")))]
-        return charts.described([run for run, _ in found]) | {"runs": [charts.figures(run, since) for run, since in found]}
+        chosen = [run for run, _ in found]
+        drawn = [charts.figures(run, since) | {"name": name} for (run, since), name in zip(found, run_state.distinct(chosen), strict=True)]
+        return charts.described(chosen) | {"runs": drawn}
 
     return run_metrics

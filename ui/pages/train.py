@@ -187,8 +187,8 @@ class TrainPage:
     def open(self, ws: Workspace, draft: Draft, fields: str | None, which: str = "asked") -> list:
         """Return values for `shown` as the page is opened: what the draft names and is not here any more is chosen anew."""
         found = store.listing(ws)
-        data = draft.data if any(draft.data == d.ref for d in found) else (found[0].ref if found else None)
-        ds = dataset_of(ws, data)
+        ds = dataset_of(ws, draft.data) or (found[0] if found else None)
+        data = ds.ref if ds else None
         untouched = draft.data is None and draft.model == STARTER  # nothing was chosen yet: what suits the data is
         draft = replace(draft, data=data, model=self.model.here(ds) if untouched else draft.model)
         return self.plan(ws, draft, fields, which)

@@ -2,7 +2,7 @@
 
 from tuner import runs
 from tuner.settings import run_config
-from ui.components import html, units
+from ui.components import html, run_state, units
 from ui.components.html import escape
 from ui.text import term, text
 
@@ -13,13 +13,13 @@ def differences(chosen: list[runs.Run]) -> str:
         return f'<p class="ts-quiet">{escape(text("runs-choose-two"))}</p>' if chosen else ""
     keys = dict.fromkeys(k for r in chosen for k in r.plan["settings"])
     rows = [
-        (term("setting", "model"), *[r.plan["model"]["name"] for r in chosen]),
+        (term("setting", "model"), *[r.brief["model"] for r in chosen]),
         (term("setting", "data"), *[r.config.get("data") for r in chosen]),
     ]
     rows += [(term("setting", k), *[_value(run_config.shown(k, r.plan["settings"].get(k))) for r in chosen]) for k in keys]
     different = [row for row in rows if len(set(map(str, row[1:]))) > 1]
     losses = ["" if r.best is None else units.decimal(r.best) for r in chosen]
-    return html.table([text("runs-differs"), *[r.name for r in chosen]], [*different, (text("runs-best-loss"), *losses)])
+    return html.table([text("runs-differs"), *run_state.distinct(chosen)], [*different, (text("runs-best-loss"), *losses)])
 
 
 def _value(value) -> str:

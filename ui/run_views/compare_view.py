@@ -22,7 +22,10 @@ class CompareView:
 
     def values(self, chosen: list[runs.Run]) -> dict:
         """Return values for `shown`."""
-        names = "".join(f"<li>{run_state.name_link(run)} {run_state.badge(run.state)}</li>" for run in chosen)
+        names = "".join(
+            f"<li>{run_state.name_link(run, shown)} {run_state.badge(run.state)}</li>"
+            for run, shown in zip(chosen, run_state.distinct(chosen), strict=True)
+        )
         return {
             self.chosen: f'<ul class="ts-compared">{names}</ul>',
             self.blind: gr.update(visible=len(chosen) == 2 and all(run.can_answer for run in chosen)),

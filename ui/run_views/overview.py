@@ -61,7 +61,14 @@ def verdict(run: runs.Run) -> list[str]:
     change = (before - after) / max(abs(before), 1e-9)
     key = "runs-loss-lower" if change > 0.005 else "runs-loss-higher" if change < -0.005 else "runs-loss-same"
     said = text(key, before=units.decimal(before), after=units.decimal(after), share=units.percent(abs(change)))
+    if not run.live and (last := _last(run)) is not None and last > after * 1.02 + 1e-3:
+        said += " " + text("runs-loss-rose", last=units.decimal(last))
     return [f"{escape(said)} <span class='ts-quiet'>{escape(text('runs-loss-means'))}</span>"]
+
+
+def _last(run: runs.Run) -> float | None:
+    """Return the validation loss of the last evaluation."""
+    return next((value for _, key, value in reversed(runs.metrics(run)) if key == "eval_loss" and value is not None), None)
 
 
 def judged(run: runs.Run) -> list[str]:

@@ -36,7 +36,7 @@ class RunView:
                     getattr(self, f"_{name}")()
         self.live = [self.id, self.notice, self.talk, self.stop, self.resume, self.take]
         self.described = [self.name, self.notes, self.settings, self.other, self.differences, self.sure, self.tabs]
-        self.described += [self.manage, self.numbers]
+        self.described += [self.manage, self.numbers, self.managed]
         self._wire()
 
     def _overview(self) -> None:
@@ -48,6 +48,7 @@ class RunView:
             self.describe = gr.Button(text("runs-save"), elem_id="keep-name")
             self.sure = gr.Checkbox(label=text("runs-sure.label"), info=text("runs-sure.info"), elem_id="delete-sure")
             self.delete = gr.Button(text("runs-delete"), variant="stop", elem_id="delete-run")
+            self.managed = gr.HTML(elem_id="run-managed", padding=False)  # what came of it, where it was asked for
 
     def _charts(self) -> None:
         gr.HTML(charts.place("run-charts"), elem_id="charts", padding=False)
@@ -93,6 +94,7 @@ class RunView:
             self.other: gr.update(choices=dropdowns.newest(options, None), value=None, visible=bool(options)),
             self.differences: "",
             self.sure: False,
+            self.managed: "",
             **({} if before == run.id else self._anew()),
         }
 

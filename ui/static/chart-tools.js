@@ -24,10 +24,9 @@ window.tunesmith.chartTools = (() => {
   };
 
   // --- taking away: `set` a ChartSet, `c` one of its charts ---
-  const rows = (set, c) => {  // as measured, and smoothed beside it
-    const [xs, ...columns] = uPlot.join(c.lines.map(l => [l.xs, l.ys])), faint = c.lines.filter(l => l.faint).map(l => l.name);
-    const names = c.lines.map(l => l.faint || !faint.includes(l.name) ? l.name : `${l.name} (${set.words.smoothing} ${set.smoothing})`);
-    return {head: [set.words[set.view.axis], ...names], body: xs.map((x, i) => [x, ...columns.map(column => column[i])])};
+  const rows = (set, c) => {  // as measured: smoothing is for the eye
+    const lines = c.lines.filter(l => !l.faint), [xs, ...columns] = uPlot.join(lines.map(l => [l.xs, l.measured]));
+    return {head: [set.words[set.view.axis], ...lines.map(l => l.name)], body: xs.map((x, i) => [x, ...columns.map(column => column[i])])};
   };
   const table = (set, c) => {
     const {head, body} = rows(set, c), step = Math.ceil(body.length / 200);

@@ -118,7 +118,7 @@
           const xs = found[0].map(s => this.x(run, s)), ys = found[1].map(v => v == null ? null : v * chart.scale);
           const smooth = line.smooth && this.smoothing > 0 && xs.length > 2;
           if (smooth && !several) out.push({name, colour, faint: true, width: 1, xs, ys});
-          out.push({name, colour, dash: line.dash, width: 2, xs, ys: smooth ? smoothed(ys, this.smoothing) : ys});
+          out.push({name, colour, dash: line.dash, width: 2, xs, measured: ys, ys: smooth ? smoothed(ys, this.smoothing) : ys});
         }
       });
       return out;
@@ -199,16 +199,15 @@
       }));
       this.point(c, null);
     }
-    point(c, idx) {  // the values at the crosshair, else the last ones
+    point(c, idx) {  // the values at the crosshair, else the last ones, as they were measured
       if (!c.plot || !c.values) return;
-      const data = c.plot.data, at = idx == null ? data[0].length - 1 : idx;
-      c.lines.forEach((l, i) => {
-        if (l.faint) return;
-        let j = at;
-        while (j > 0 && data[i + 1][j] == null) j--;
-        c.values.get(l.name).textContent = number(data[i + 1][j]);
-      });
-      const x = data[0][at];
+      const data = c.plot.data, x = data[0][idx == null ? data[0].length - 1 : idx];
+      for (const l of c.lines) {
+        if (l.faint) continue;
+        let j = l.xs.length - 1;
+        while (j > 0 && (l.xs[j] > x || l.measured[j] == null)) j--;
+        c.values.get(l.name).textContent = number(l.measured[j]);
+      }
       c.at.textContent = idx == null ? "" : this.words[this.view.axis] + " " + (this.view.axis === "time" ? clock(x) : number(x));
     }
     say(c) {

@@ -12,6 +12,7 @@ from ui.components import dropdowns, html, units
 from ui.text import term, text
 from ui.train_views import form
 from ui.train_views.draft import Draft
+from ui.train_views.outcome import dataset_of
 
 STEPS = ("dataset", "model", "settings", "review")
 
@@ -43,9 +44,19 @@ def group_header(group: str) -> str:
 
 
 def data_choices(ws: Workspace, chosen: str | None):
-    """Return the update of the datasets."""
-    found = [(text("train-dataset", name=d.name, n=units.count(d.rows)), d.ref) for d in store.listing(ws)]
+    """Return the update of the datasets: the newest version of each, and the chosen one whichever version it is."""
+    every = store.listing(ws)
+    if chosen and all(chosen != d.ref for d in every) and (older := dataset_of(ws, chosen)):
+        at = next((i for i, d in enumerate(every) if d.id == older.id), 0)
+        every.insert(at + 1, older)
+    newest = {d.id: d.ref for d in reversed(every)}
+    found = [(_dataset(d, older=d.ref != newest[d.id]), d.ref) for d in every]
     return gr.update(choices=dropdowns.newest(found, chosen), value=chosen if any(chosen == ref for _, ref in found) else None)
+
+
+def _dataset(ds: store.Dataset, *, older: bool) -> str:
+    said = text("train-dataset", name=ds.name, n=units.count(ds.rows))
+    return text("train-dataset-version", said=said, version=ds.version) if older else said
 
 
 def about_data(ds: store.Dataset | None) -> str:

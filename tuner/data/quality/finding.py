@@ -27,7 +27,8 @@ FIXES = {
 class Finding:
     """A finding. `members` are all its record numbers, `rows` the first 200 of them, `later` all but the first of each group.
 
-    severity "decide": a person should decide before training; "remark": good to know. `remedies` are the fixes, each {"key", "title"}.
+    severity "decide": a person should decide before training; "remark": good to know. `remedies` are the fixes, each {"key", "title"} and, where
+    it removes rows, how many ("removes").
     """
 
     key: str
@@ -61,11 +62,17 @@ def finding(
         count,
         why,
         rows=list(members[:LISTED]),
-        remedies=[{"key": r, "title": FIXES[r]} for r in remedies],
+        remedies=[{"key": r, "title": FIXES[r], **_removed(r, members, later)} for r in remedies],
         members=list(members),
         later=list(later),
         **more,
     )
+
+
+def _removed(fix: str, members: list[int], later: Iterable[int]) -> dict[str, int]:
+    """Return how many rows a fix removes, where it removes any."""
+    rows = {"drop": members, "keep_first": later}.get(fix)
+    return {} if rows is None else {"removes": len(list(rows))}
 
 
 def many(n: int, one: str, more: str) -> str:

@@ -151,7 +151,7 @@ def same_answers(seen: Survey, row: np.ndarray) -> Finding | None:
     asked, sizes, enough = np.asarray(seen.asked, np.uint64), np.asarray(seen.answer_sizes), max(5, len(row) / 200)
     groups = [g for g in groups_of(seen.answered) if sizes[g[0]] >= SAME_ANSWER and len(np.unique(asked[g])) >= enough]
     title = many(len(groups), "1 answer is given to many different questions", "{n} answers are each given to many different questions")
-    why = "The model will give this answer to any question."
+    why = "Right where these questions mean the same, as in customer support. Where they don't, the model learns to give this answer to anything."
     return (
         finding("same_answers", title, why, **grouped(groups, row), remedies=["keep_first", "drop"], count=len(groups)) if groups else None
     )

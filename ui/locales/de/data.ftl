@@ -221,6 +221,7 @@ data-problem-row = Zeile
 data-problem-what = Problem
 data-problem-remedy = Abhilfe
 data-fix-drop = Diese Zeilen entfernen
+data-fix-removes = { $word } (entfernt { $shown } von { $rows } Zeilen)
 data-fix-keep-first = Nur die jeweils erste behalten
 data-fix-move-to-train = Zu den Trainingszeilen verschieben
 data-fix-mask = Durch Platzhalter ersetzen

@@ -10,6 +10,7 @@ home-samples = Beispieldaten ansehen
 home-demo =
     .label = 1-Minuten-Demo starten
     .info = Die Demo trainiert das mitgelieferte Startmodell mit vier Millionen Parametern darauf, wie ein Pirat zu antworten. Sie braucht kein Netz.
+home-demo-starting = Die Demo startet …
 home-demo-started = Die Demo läuft; ihr Fortschritt steht unter Läufe. Danach öffnet sich ein Chat.
 home-torch-cpu = Dieser Computer hat eine NVIDIA-Karte, aber das installierte torch kann nur die CPU nutzen. Dieser Befehl installiert das passende: { $command }
 home-recent = Letzte Läufe

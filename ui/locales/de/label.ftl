@@ -248,7 +248,6 @@ label-waiting = { $n ->
    *[other] derzeit ist alles bewertet: Die letzten { $shown } liegen bei anderen oder warten auf eine zweite Person. Sie kommen nach 20 Minuten zurück
 }
 label-all-judged = alle Paare sind bewertet, vielen Dank
-label-written-by = Das letzte Paar: A stammt von { $a }, B von { $b }.
 label-undone = Die Bewertung war: { $said }. Jetzt neu bewerten.
 label-said-a = A ist besser
 label-said-b = B ist besser

@@ -13,6 +13,7 @@ train-warning = Warnung
 train-info = Hinweis
 
 train-dataset = { $name } · { $n } Zeilen
+train-dataset-version = { $said } · Version { $version }
 train-about-data = { $n } Trainingszeilen, { $validation } Validierungszeilen, Art: { $kind }
 train-look = Zeilen ansehen
 train-import = Datensatz importieren

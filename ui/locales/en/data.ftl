@@ -223,6 +223,7 @@ data-problem-row = Row
 data-problem-what = Problem
 data-problem-remedy = What to do
 data-fix-drop = Remove these rows
+data-fix-removes = { $word } (removes { $shown } of { $rows } rows)
 data-fix-keep-first = Keep only the first of each
 data-fix-move-to-train = Move them to the training rows
 data-fix-mask = Replace with a placeholder

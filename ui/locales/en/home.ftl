@@ -10,6 +10,7 @@ home-samples = Look at the sample data
 home-demo =
     .label = Run the 1-minute demo
     .info = The demo fine-tunes the bundled starter model, four million parameters, to answer like a pirate. It needs no network.
+home-demo-starting = The demo is starting …
 home-demo-started = The demo is running: its progress is under Runs. A chat opens when it is done.
 home-torch-cpu = This computer has an NVIDIA card, but the installed torch can only use the CPU. This command installs the right one: { $command }
 home-recent = Recent runs

@@ -248,7 +248,6 @@ label-waiting = { $n ->
    *[other] all that can be judged now is judged: the last { $shown } are with other people or wait for a second one. They come back after 20 minutes
 }
 label-all-judged = all pairs are judged, thank you
-label-written-by = The last pair: A was written by { $a }, B by { $b }.
 label-undone = The judgment was: { $said }. Judge it again.
 label-said-a = A is better
 label-said-b = B is better

@@ -15,6 +15,7 @@ train-info = Note
 
 # Dataset
 train-dataset = { $name } · { $n } rows
+train-dataset-version = { $said } · version { $version }
 train-about-data = { $n } training rows, { $validation } validation rows, kind: { $kind }
 train-look = Look at the rows
 train-import = Import a dataset
