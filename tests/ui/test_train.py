@@ -210,6 +210,14 @@ def test_wrong_yaml_says_what_is_wrong_and_changes_nothing(ws, page, text, said)
     assert said in unescape(told) and kept == gr.skip()
 
 
+def test_a_config_of_another_tool_is_taken_and_what_is_left_is_said(ws, data, page):
+    written = "model_name_or_path: starter\nfinetuning_type: lora\nlora_target: all\nlora_rank: 8\ndataset: support\nnum_train_epochs: 2"
+    act, told = page.yaml.on_text(written, Draft(data=data.ref).as_json(), Request())
+    draft = acts.apply(Draft(), act, ws)
+    assert draft.chosen == {"method": "lora", "lora_targets": "all-linear", "lora_rank": 8, "epochs": 2} and draft.data == data.ref
+    assert "Read as a config of LLaMA-Factory" in told and "dataset was not taken" in told and 'lang="en"' in told
+
+
 def test_the_documents_of_yaml_are_plain(ws, data):
     assert yaml.safe_load(yaml_view.as_yaml(Draft(data=data.ref), None)) == {"model": "starter", "data": data.ref, "preset": "balanced"}
 

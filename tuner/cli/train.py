@@ -8,7 +8,7 @@ from tuner.cli.parser import FLAG, TEXT, Commands
 from tuner.cli.plan import REQUEST, request
 from tuner.cli.progress import Counting, Training
 from tuner.paths import Workspace
-from tuner.settings import parsing
+from tuner.settings import other_tools, parsing
 
 
 def register(commands: Commands) -> None:
@@ -35,9 +35,13 @@ def train(ws: Workspace, args):
     from tuner.jobs import training
     from tuner.runs import run_warnings
 
-    values, preset = request(args), args.preset
+    values, preset, translation = request(args), args.preset, None
     if args.config:
         stored = parsing.load_yaml(Path(args.config).expanduser())
+        if translation := other_tools.translated(stored):
+            stored = translation.values
+            for sentence in translation.sentences:
+                say(sentence)
         preset = preset or stored.pop("preset", None)
         stored.pop("preset", None)
         values = stored | values
@@ -46,7 +50,11 @@ def train(ws: Workspace, args):
     say(f"The run is called {run.id}; its folder is {run.path}.")
     for warning in map(run_warnings.sentence, run.warnings):
         say(f"Note: {warning}")
-    return {"run": run.id, "state": run.state, "warnings": run.warnings} if args.detach else _wait(ws, run.id)
+    told = {"translated": translation.as_dict()} if translation else {}
+    if args.detach:
+        return {"run": run.id, "state": run.state, "warnings": run.warnings} | told
+    code, document = _wait(ws, run.id)
+    return code, document | told
 
 
 def _wait(ws: Workspace, id: str):

@@ -7,7 +7,7 @@ import gradio as gr
 
 from tuner.errors import TunerError
 from tuner.planning.planner import Plan
-from tuner.settings import parsing
+from tuner.settings import other_tools, parsing
 from ui.components import html
 from ui.session import AppContext
 from ui.text import text
@@ -52,16 +52,16 @@ class YamlView:
     def on_text(self, typed: str, stored, request: gr.Request):
         """Return the draft that a YAML text describes."""
         try:
-            draft = loaded(Draft.read(stored), parsing.read_yaml(typed or "", text("train-yaml-paste")))
-            return draft_act(draft), html.good(text("train-yaml-read"))
+            draft, told = taken(Draft.read(stored), typed or "", text("train-yaml-paste"))
+            return draft_act(draft), told
         except TunerError as error:
             return gr.skip(), html.trouble(error)
 
     def on_file(self, file: str | None, stored, request: gr.Request):
         try:
             source = Path(file).read_bytes()[:MOST].decode("utf-8", "replace") if file else ""
-            draft = loaded(Draft.read(stored), parsing.read_yaml(source, Path(file or "").name))
-            return draft_act(draft), source, html.good(text("train-yaml-read"))
+            draft, told = taken(Draft.read(stored), source, Path(file or "").name)
+            return draft_act(draft), source, told
         except TunerError as error:
             return gr.skip(), gr.skip(), html.trouble(error)
 
@@ -71,6 +71,18 @@ def as_yaml(draft: Draft, plan: Plan | None) -> str:
     if plan is None:
         return parsing.to_yaml({**draft.request(), "preset": draft.preset})
     return parsing.to_yaml({"model": draft.model, "data": draft.data, **plan.settings.as_json()})
+
+
+def taken(draft: Draft, source: str, name: str) -> tuple[Draft, str]:
+    """Return the draft with the settings of a YAML text, and what is said of it (HTML): of another tool's file also what was not taken."""
+    values = parsing.read_yaml(source, name)
+    found = other_tools.translated(values)
+    draft = loaded(draft, found.values if found else values)
+    said = html.good(text("train-yaml-read"))
+    if found:
+        first, *others = found.sentences
+        said += f'<div class="ts-notice" lang="en"><p>{html.escape(first)}</p>{"".join(f"<p>{html.escape(s)}</p>" for s in others)}</div>'
+    return draft, said
 
 
 def loaded(draft: Draft, values: dict[str, Any]) -> Draft:
