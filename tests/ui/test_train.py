@@ -124,6 +124,8 @@ def test_fields_show_the_values_that_will_be_used_and_who_decided_them(ws, data,
 def test_errors_stand_beside_their_fields_and_the_start_is_closed(ws, data, page):
     draft = Draft(data=data.ref)
     states = json.loads(by_name(page, page.plan(ws, draft, None))[page.fields])["fields"]
+    wrong = by_name(page, page.plan(ws, draft.with_settings({"epochs": -2.0}), None, "resolved"))
+    assert wrong[page.yaml.yaml].startswith("# Resolved once"), "no old value stands for a new one"
     shown = by_name(page, edited(page, draft, states, epochs=-2, lora_targets="banana"))
     after = json.loads(shown[page.fields])
     assert "above 0" in after["fields"]["epochs"]["error"] and after["fields"]["epochs"]["held"] and after["answered"] == 7

@@ -44,9 +44,9 @@ class YamlView:
         self.file.upload(self.on_file, [self.file, draft], [act, self.typed, self.told], show_progress="hidden")
 
     def show(self, draft: Draft, plan: Plan | None, which: str) -> list:
-        """Return values for `outputs`; while there is no plan the resolved settings are those of before."""
+        """Return values for `outputs`; while something is wrong nothing is resolved, and old values would be taken for the new ones."""
         if which == "resolved" and plan is None:
-            return [gr.skip(), command(draft.request(), draft.preset)]
+            return [f"# {text('train-yaml-unresolved')}\n", command(draft.request(), draft.preset)]
         return [as_yaml(draft, plan if which == "resolved" else None), command(draft.request(), draft.preset)]
 
     def on_text(self, typed: str, stored, request: gr.Request):

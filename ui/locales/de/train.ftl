@@ -154,6 +154,7 @@ train-yaml = Als YAML
 train-yaml-asked = Nur die eigene Wahl
 train-yaml-resolved = Jede Einstellung aufgelöst
 train-command = Als Befehl
+train-yaml-unresolved = Wird aufgelöst, sobald nichts mehr falsch ist.
 train-yaml-load = Einstellungen aus YAML laden
 train-yaml-paste = YAML zum Laden
 train-yaml-use = Diese Einstellungen verwenden

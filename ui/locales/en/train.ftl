@@ -160,6 +160,7 @@ train-yaml = As YAML
 train-yaml-asked = Only what you chose
 train-yaml-resolved = Every setting resolved
 train-command = As a command
+train-yaml-unresolved = Resolved once nothing is wrong any more.
 train-yaml-load = Load settings from YAML
 train-yaml-paste = YAML to load
 train-yaml-use = Use these settings
