@@ -29,7 +29,8 @@ def body(run: runs.Run) -> str:
     lines = "".join(f"<p>{line}</p>" for line in (*verdict(run), *judged(run), *used(run)))
     measured = f'<div class="ts-card">{lines}</div>' if lines else ""
     if not measured and run.live:
-        measured = f'<p class="ts-quiet">{escape(text("runs-not-measured"))}</p>'
+        some = run.plan.get("data", {}).get("held_out") != 0
+        measured = f'<p class="ts-quiet">{escape(text("runs-not-measured" if some else "runs-no-validation"))}</p>'
     return measured + warnings(run)
 
 

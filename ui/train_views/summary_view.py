@@ -42,7 +42,10 @@ def facts(plan: Plan, rows: int, validation: int) -> str:
             share=units.percent(share, 1 if share >= 0.001 else 3),
         ),
         "train-evaluation": text(
-            "train-evaluation-of", evaluation=settings.eval_steps, save=settings.save_steps, size=units.size(plan.checkpoint_bytes)
+            "train-evaluation-of" if validation else "train-evaluation-none",
+            evaluation=settings.eval_steps,
+            save=settings.save_steps,
+            size=units.size(plan.checkpoint_bytes),
         ),
     }
     if settings.early_stopping:

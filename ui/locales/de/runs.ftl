@@ -60,6 +60,7 @@ runs-not-sure = Bitte zuerst das Kästchen ankreuzen.
 runs-name-empty = Ein Lauf braucht einen Namen; der alte bleibt.
 runs-log-empty = Das Log ist noch leer.
 runs-took = Dauer { $time }
+runs-no-validation = Die Daten haben keine Validierungszeilen: Der Validierungs-Loss wird nicht gemessen, und der letzte Schritt wird behalten.
 runs-not-measured = Der Validierungs-Loss erscheint hier nach der ersten Auswertung.
 runs-export = Exportieren
 runs-tab-overview = Übersicht

@@ -111,7 +111,17 @@ train-rows-left = { $n } von { $all } Training, { $validation } von { $all_valid
 train-parameters = Trainiert
 train-parameters-of = { $n } von { $total } Parametern ({ $share })
 train-evaluation = Evaluation
-train-evaluation-of = alle { $evaluation } Schritte; ein Checkpoint ({ $size }) alle { $save } Schritte; der beste bleibt erhalten
+train-evaluation-of = { $evaluation ->
+    [one] nach jedem Schritt
+   *[other] alle { $evaluation } Schritte
+}; ein Checkpoint ({ $size }) { $save ->
+    [one] nach jedem Schritt
+   *[other] alle { $save } Schritte
+}; der beste bleibt erhalten
+train-evaluation-none = keine: Die Daten haben keine Validierungszeilen; ein Checkpoint ({ $size }) { $save ->
+    [one] nach jedem Schritt
+   *[other] alle { $save } Schritte
+}; der letzte bleibt erhalten
 train-stopping = Early Stopping
 train-stopping-of = { $n ->
     [one] nach 1 Evaluation ohne besseren Validierungs-Loss

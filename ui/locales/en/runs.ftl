@@ -61,6 +61,7 @@ runs-not-sure = Tick the box first.
 runs-name-empty = A run needs a name; the old one stays.
 runs-log-empty = The log is empty so far.
 runs-took = took { $time }
+runs-no-validation = The data has no validation rows: the validation loss is not measured, and the last step is kept.
 runs-not-measured = The validation loss appears here after the first evaluation.
 runs-export = Export
 runs-tab-overview = Overview

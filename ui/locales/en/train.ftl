@@ -116,7 +116,17 @@ train-rows-left = { $n } of { $all } training, { $validation } of { $all_validat
 train-parameters = Trained
 train-parameters-of = { $n } of { $total } parameters ({ $share })
 train-evaluation = Evaluation
-train-evaluation-of = every { $evaluation } steps; a checkpoint ({ $size }) every { $save } steps; the best one is kept
+train-evaluation-of = { $evaluation ->
+    [one] every step
+   *[other] every { $evaluation } steps
+}; a checkpoint ({ $size }) { $save ->
+    [one] every step
+   *[other] every { $save } steps
+}; the best one is kept
+train-evaluation-none = none: the data has no validation rows; a checkpoint ({ $size }) { $save ->
+    [one] every step
+   *[other] every { $save } steps
+}; the last one is kept
 train-stopping = Early stopping
 train-stopping-of = { $n ->
     [one] after 1 evaluation without a better validation loss
