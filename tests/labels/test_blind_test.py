@@ -26,7 +26,7 @@ def asked(monkeypatch) -> list:
     return found
 
 
-def test_both_runs_answer_the_validation_rows_of_the_first(copied, asked):
+def test_both_runs_answer_the_same_rows_of_the_first(copied, asked):
     ws, house = copied
     project = blind_test.begin(ws, house.lora, house.full)
     ((where, request),) = asked
@@ -34,7 +34,14 @@ def test_both_runs_answer_the_validation_rows_of_the_first(copied, asked):
     assert [w.model for w in request.writers] == [house.lora, house.full] and request.writers[0].seed != request.writers[1].seed
     data = store.get(ws, request.data)
     assert data.id == runs.get(ws, house.lora).config["data"].partition("@")[0] and request.limit == blind_test.QUESTIONS
-    assert request.held_out is (True if data.held_out else None)
+    assert 0 < data.held_out < blind_test.ENOUGH and request.held_out is None, "a few validation rows compare nothing"
+
+
+def test_enough_validation_rows_are_asked_alone(copied, asked, monkeypatch):
+    ws, house = copied
+    monkeypatch.setattr(blind_test, "ENOUGH", 2)
+    blind_test.begin(ws, house.lora, house.full)
+    assert asked[0][1].held_out is True
 
 
 def test_long_names_still_name_the_project(copied, asked):

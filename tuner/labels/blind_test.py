@@ -9,6 +9,7 @@ from tuner.paths import Workspace
 from tuner.settings.objectives import GENERATIVE
 
 QUESTIONS = 20  # what one person judges in a few minutes; more can be generated in the project
+ENOUGH = 10  # validation rows; with fewer the training rows are asked as well, since two questions compare nothing
 TEMPERATURE, MAX_TOKENS = 0.7, 256
 
 
@@ -16,7 +17,7 @@ def begin(ws: Workspace, first: str, second: str, *, questions: int = QUESTIONS)
     """Create a label project in which two runs answer the same questions, start to generate, and return the project's id.
 
     The questions are those of the data of the first run (else of the second): its validation rows, which neither run was trained on, where
-    there are any. RequestError for runs that can't be compared so.
+    there are enough. RequestError for runs that can't be compared so.
     """
     chosen = [_answering(ws, id) for id in (first, second)]
     if first == second:
@@ -30,7 +31,7 @@ def begin(ws: Workspace, first: str, second: str, *, questions: int = QUESTIONS)
     writers = [Writer(run.id, temperature=TEMPERATURE, max_tokens=MAX_TOKENS, seed=seed) for seed, run in enumerate(chosen)]
     project = projects.create(ws, " / ".join(run.name[: projects.NAME // 2 - 2] for run in chosen)).id
     try:
-        generate.ask(ws, project, Request((writers[0], writers[1]), data=ds.ref, held_out=True if ds.held_out else None, limit=questions))
+        generate.ask(ws, project, Request((writers[0], writers[1]), data=ds.ref, held_out=True if ds.held_out >= ENOUGH else None, limit=questions))
     except Exception:
         projects.delete(ws, project)  # an empty project would be left behind
         raise
