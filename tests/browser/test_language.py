@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 from tests.browser.conftest import end_all, running
 from tests.browser.test_journey import LONG
 from tests.browsing import here
+from tuner import runs
 from tuner.paths import Workspace
 from ui import navigation, text
 
@@ -36,7 +37,7 @@ GRADIOS = re.compile(
 )
 
 
-def untranslated(page) -> list[str]:
+def untranslated(page, names=()) -> list[str]:
     left = []
     for said in page.evaluate(READ):
         rest, before = said, None
@@ -44,7 +45,7 @@ def untranslated(page) -> list[str]:
             before, rest = rest, re.sub(r"⟦[^⟦⟧]*⟧", " ", rest)
         rest = re.sub(r"^[^⟦⟧]*⟧|⟦[^⟦⟧]*$", " ", rest)  # a message around a name that is set apart
         rest = re.sub(r"JSONL|CSV|[\d.,]+ (bytes|kB|MB|GB)", " ", rest)
-        for own in OURS:
+        for own in (*names, *OURS):
             rest = rest.replace(own, " ")
         rest = rest.strip(" ,·")
         if re.search(r"[^\W\d_]{2,}", rest) and not FIGURE.fullmatch(rest.strip()) and not GRADIOS.search(rest):
@@ -73,7 +74,7 @@ def opened(browser, app, language: str, width: int):
 @pytest.mark.parametrize("app", ["empty", "filled"], indirect=True)
 def test_no_string_of_a_page_is_forgotten(app, browser):
     page = opened(browser, app, text.PSEUDO, 1440)
-    found = {}
+    found, names = {}, [run.name for run in runs.listing(Workspace(app.home, machine=app.home / "machine"))]
     for name, address in navigation.PAGES.items():
         page.goto(f"{app.url}/{address.path}")
         expect(here(page)).to_contain_text("⟦", timeout=LONG)
@@ -81,7 +82,7 @@ def test_no_string_of_a_page_is_forgotten(app, browser):
         for step in page.locator("#steps [data-step]").all() if name == "train" else [None]:
             if step:
                 step.click()
-            found |= {name: sorted({*found.get(name, []), *untranslated(page)})}
+            found |= {name: sorted({*found.get(name, []), *untranslated(page, names)})}
     page.context.close()
     left = [f"{name}: {said}" for name, all_said in found.items() for said in all_said]
     assert not left, "in no catalogue:\n" + "\n".join(left)

@@ -121,7 +121,9 @@ def test_an_adapter_brings_the_template_that_its_base_lacks(ws, data, bare, tmp_
 def test_runs_are_compared_by_templates_in_short():
     def run(template: str):
         plan = {"settings": {"chat_template": template}, "model": {"name": "starter"}}
-        return SimpleNamespace(plan=plan, config={"data": "a@1"}, name="run", best=None)
+        return SimpleNamespace(
+            plan=plan, brief=plan["model"] | {"model": "starter"}, config={"data": "a@1"}, name="run", id="run", best=None
+        )
 
     said = compare.differences([run(OWN), run(OWN.replace("role", "name"))])
     assert said.count("custom (") == 2 and "messages" not in said

@@ -31,7 +31,9 @@ def begin(ws: Workspace, first: str, second: str, *, questions: int = QUESTIONS)
     writers = [Writer(run.id, temperature=TEMPERATURE, max_tokens=MAX_TOKENS, seed=seed) for seed, run in enumerate(chosen)]
     project = projects.create(ws, " / ".join(run.name[: projects.NAME // 2 - 2] for run in chosen)).id
     try:
-        generate.ask(ws, project, Request((writers[0], writers[1]), data=ds.ref, held_out=True if ds.held_out >= ENOUGH else None, limit=questions))
+        generate.ask(
+            ws, project, Request((writers[0], writers[1]), data=ds.ref, held_out=True if ds.held_out >= ENOUGH else None, limit=questions)
+        )
     except Exception:
         projects.delete(ws, project)  # an empty project would be left behind
         raise

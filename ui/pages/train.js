@@ -15,7 +15,9 @@
   const filled = name => { const input = block(name) && block(name).querySelector("input, textarea"); return !!input && input.value !== ""; };
   document.addEventListener("input", e => {
     const at = e.target.closest && e.target.closest("[id^=setting-]");
-    if (at) written.set(at.id.replace("setting-", ""), Infinity);
+    if (!at) return;
+    written.set(at.id.replace("setting-", ""), Infinity);
+    if (e.target.role !== "combobox") setTimeout(() => ask());  // Gradio tells nothing of a value that is the one that stood there
   });
   const update = (name, answered) => {
     const state = states[name];
