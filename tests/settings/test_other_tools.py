@@ -92,6 +92,7 @@ def test_a_config_of_axolotl():
         ("num_train_epochs: 1\nlora_target: q_proj,v_proj", {"epochs": 1, "lora_targets": ["q_proj", "v_proj"]}, None),
         ("num_train_epochs: 1\ngradient_accumulation_steps: 4", {"epochs": 1, "micro_batch": 8, "effective_batch": 32}, None),
         ("num_train_epochs: 1\nfsdp: full_shard\nbanana: 7", {"epochs": 1}, "banana"),
+        ("num_train_epochs: 1\noutput_dir: x\ndevice: cpu\noptimizer: adamw", {"epochs": 1, "device": "cpu", "optimizer": "adamw"}, None),
     ],
 )
 def test_what_is_taken_and_what_is_left(text, values, left):

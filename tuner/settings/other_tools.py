@@ -12,8 +12,6 @@ from tuner.models.chat_templates import TEMPLATES
 from tuner.settings.losses import LOSSES
 from tuner.settings.run_config import FIELDS
 
-LIKE_HERE = ("learning_rate", "lora_rank", "lora_alpha", "lora_dropout", "weight_decay", "max_grad_norm", "seed", "packing", "beta",
-             "gradient_checkpointing", "use_dora", "use_rslora", "max_length")  # fmt: skip
 RENAMED = {
     "model_name_or_path": "model", "base_model": "model", "num_train_epochs": "epochs", "num_epochs": "epochs", "cutoff_len": "max_length",
     "sequence_len": "max_length", "max_seq_length": "max_length", "per_device_train_batch_size": "micro_batch", "micro_batch_size": "micro_batch",
@@ -22,7 +20,7 @@ RENAMED = {
     "peft_use_rslora": "use_rslora", "freeze_trainable_layers": "last_layers", "early_stopping_patience": "early_stopping",
 }  # fmt: skip
 SCHEDULES = {"cosine": "cosine", "linear": "linear", "constant": "constant", "constant_with_warmup": "constant"}
-OPTIMIZERS = {"adamw_torch": "adamw", "adamw_torch_fused": "adamw", "adamw_hf": "adamw", "adamw_8bit": "adamw_8bit", "adamw_bnb_8bit": "adamw_8bit",
+OPTIMIZERS = {"adamw": "adamw", "adamw_torch": "adamw", "adamw_torch_fused": "adamw", "adamw_hf": "adamw", "adamw_8bit": "adamw_8bit", "adamw_bnb_8bit": "adamw_8bit",
               "paged_adamw_8bit": "paged_adamw_8bit", "adafactor": "adafactor"}  # fmt: skip
 METHODS = {"lora": "lora", "qlora": "qlora", "full": "full", "freeze": "last_layers"}
 STAGES = {"sft": {}, "pt": {"objective": "text"}, "rm": {"objective": "reward"}, "dpo": {"objective": "preference"},
@@ -75,7 +73,7 @@ def translated(values: dict[str, Any]) -> Translation | None:
             continue
         if name in COMPOSED:
             COMPOSED[name](out, name, value)
-        elif name in RENAMED or name in LIKE_HERE:
+        elif name in RENAMED or name in FIELDS:  # some have the same name here
             _take(out, name, RENAMED.get(name, name), value)
         elif name in REASONS or name in DRAWN:
             out.left[name] = REASONS.get(name, "it has no effect here: progress, charts and loading are decided by themselves")
