@@ -36,7 +36,7 @@ def test_two_models_write_pairs_that_are_blind_until_judged(house):
     desk = queue.next(ws, project, "ann")
     assert house.full not in json.dumps([desk.item.prompt, desk.item.a, desk.item.b])
     said = queue.judge(ws, project, "ann", desk.item.task, "a").said
-    assert {said["a_by"], said["b_by"]} == {house.full, f"{house.full}/base"}
+    assert said and house.full not in json.dumps(said), "blind to the end: a judgment can be taken back"
 
 
 def test_the_second_answer_to_single_answers(house):

@@ -45,7 +45,7 @@ class Assignment:
     waiting: int = 0  # open judgments that are assigned to others or that this labeller can't give
     per_minute: float | None = None
     seconds_left: float | None = None
-    said: dict[str, Any] = field(default_factory=dict)  # the judgment just stored, with the answers' authors; empty when there is none
+    said: dict[str, Any] = field(default_factory=dict)  # the judgment just stored; empty when there is none
     unread: bool = False  # the guidelines have changed since this labeller read them
 
 
@@ -115,7 +115,7 @@ def judge(
         db.execute(
             "UPDATE tasks SET state = ?, event = ?, until = NULL, side = ?, labeller = ? WHERE id = ?", (DONE, event, side, labeller, task)
         )
-        judged = {"pair": row["pair"], "winner": winner, "a_by": row[f"{side}_by"], "b_by": row[f"{other_side(side)}_by"]}
+        judged = {"pair": row["pair"], "winner": winner}  # not the authors: it can be taken back, and the next pair is of the same two
         return _assignment(db, labeller, judged)
 
 
