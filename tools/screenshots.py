@@ -32,7 +32,7 @@ def fill(ws: Workspace) -> None:
     run = training.demo(ws)
     training.wait(ws, run.id)
     other = training.start(
-        ws, {"model": "starter", "data": run.config["data"], "rank": 4, "learning_rate": 0.001}, preset="quick", name="rank 4"
+        ws, {"model": "starter", "data": run.config["data"], "lora_rank": 4, "learning_rate": 0.001}, preset="quick", name="rank 4"
     )
     training.wait(ws, other.id)
     sample_data.add(ws, "tickets")

@@ -1,6 +1,8 @@
-"""Format and parse sizes and durations, and write YAML."""
+"""Format and parse sizes and durations, number names, and write YAML."""
 
 import re
+from collections.abc import Callable
+from itertools import chain, count
 from typing import Any
 
 import yaml
@@ -71,3 +73,8 @@ _Dumper.add_representer(str, _text)
 def yaml_text(values: dict[str, Any]) -> str:
     """Return values as YAML, in their order."""
     return yaml.dump(values, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+
+
+def numbered(name: str, taken: Callable[[str], bool]) -> str:
+    """Return the name, or "name 2", "name 3" ... the first that is not taken."""
+    return next(n for n in chain((name,), (f"{name} {i}" for i in count(2))) if not taken(n))

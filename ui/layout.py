@@ -83,6 +83,8 @@ class Page:
         self.home.own.click(lambda: gr.Tabs(selected="data"), None, self.tabs, queue=False)
         used = self.data.use.click(self.on_use_data, [self.session, self.train.draft], [self.session, self.train.draft], **quick)
         self.lead(used, "train")
+        looked, draft = self.data.tokens.model, self.train.draft  # whoever looks at the rows with a model means to train it
+        looked.input(None, [looked, draft], draft, js="(model, draft) => ({...(draft || {}), model})")
         self.lead(self.train.going, "runs")
         self.wire_runs(quick)
 

@@ -50,6 +50,16 @@ def test_a_project_keeps_name_settings_and_guidelines(ws):
         projects.find(ws, one.id)
 
 
+def test_two_projects_of_one_name_can_not_be_told_apart(ws):
+    made = projects.create(ws, "Tone")
+    with pytest.raises(RequestError, match="called Tone already"):
+        projects.create(ws, "tone")
+    assert projects.unused(ws, "Tone") == "Tone 2" and projects.unused(ws, "Facts") == "Facts"
+    assert projects.create(ws, projects.unused(ws, "Tone")).name == "Tone 2"
+    projects.delete(ws, made.id)
+    assert projects.create(ws, "Tone").name == "Tone"
+
+
 def test_wrong_settings_are_told_all_at_once(ws):
     id = projects.create(ws, "x").id
     with pytest.raises(Problems) as caught:

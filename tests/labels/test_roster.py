@@ -5,7 +5,7 @@ import pytest
 from tests.labels.test_queue import candidate
 from tuner.errors import NotFoundError
 from tuner.labels import db, pairs, projects, queue
-from tuner.labels.roster import roster
+from tuner.labels.roster import roster, spelled
 
 
 @pytest.fixture
@@ -49,3 +49,11 @@ def test_an_undone_judgment_does_not_count_and_what_others_do_is_no_visit(projec
 def test_no_project_no_roster(ws):
     with pytest.raises(NotFoundError):
         roster(ws, "nothing")
+
+
+def test_a_name_in_another_case_is_the_same_person(project):
+    ws, id, _ = project
+    assert spelled(ws, id, "maria") == "maria", "nobody is known by that name yet"
+    projects.mark_guidelines_read(ws, id, "Maria")
+    assert spelled(ws, id, "maria") == spelled(ws, id, "MARIA") == "Maria"
+    assert spelled(ws, id, "mario") == "mario"

@@ -515,3 +515,9 @@ def test_the_rate_is_judged_by_how_strong_the_update_is():
 
     assert "learning rate" not in notes() and "learning rate" not in notes(use_rslora=True)
     assert "far from what works for LoRA with an alpha of 128 at rank 64" in notes(use_rslora=True, lora_alpha=128)
+
+
+def test_many_epochs_of_a_persons_choice_are_questioned():
+    said = lambda **s: any("memorizes the rows" in n for n in plan(**s).notes)  # noqa: E731
+    assert said(epochs=500) and not said(epochs=5) and not said()
+    assert not said(epochs=500, max_steps=10), "the steps end it before"

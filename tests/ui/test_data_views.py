@@ -9,6 +9,7 @@ from tests.conftest import chat_rows, write_rows
 from tuner.data.quality import finding
 from tuner.data.schema import column_aliases
 from tuner.data.store import store
+from tuner.data.versions import new_version
 from tuner.jobs import data_jobs
 from tuner.jobs.job import JobStatus
 from ui import text
@@ -17,20 +18,30 @@ from ui.session import AppContext
 
 LEFT_OUT = [  # left out, of these empty, English, German
     (0, 0, "", ""),
-    (14, 14, "14 of 2,540 rows were left out because they are empty.", "14 von 2.540 Zeilen wurden ausgelassen, weil sie leer sind."),
-    (1, 1, "1 of 2,540 rows was left out because it is empty.", "1 von 2.540 Zeilen wurde ausgelassen, weil sie leer ist."),
+    (
+        14,
+        14,
+        "14 of 2,540 rows were left out because a needed field is empty.",
+        "14 von 2.540 Zeilen wurden ausgelassen, weil ein nötiges Feld leer ist.",
+    ),
+    (
+        1,
+        1,
+        "1 of 2,540 rows was left out because a needed field is empty.",
+        "1 von 2.540 Zeilen wurde ausgelassen, weil ein nötiges Feld leer ist.",
+    ),
     (20, 0, "20 of 2,540 rows were left out.", "20 von 2.540 Zeilen wurden ausgelassen."),
     (
         20,
         14,
-        "20 of 2,540 rows were left out, 14 of them because they are empty.",
-        "20 von 2.540 Zeilen wurden ausgelassen, 14 davon, weil sie leer sind.",
+        "20 of 2,540 rows were left out, 14 of them because a needed field is empty.",
+        "20 von 2.540 Zeilen wurden ausgelassen, 14 davon, weil ein nötiges Feld leer ist.",
     ),
     (
         20,
         1,
-        "20 of 2,540 rows were left out, 1 of them because it is empty.",
-        "20 von 2.540 Zeilen wurden ausgelassen, 1 davon, weil sie leer ist.",
+        "20 of 2,540 rows were left out, 1 of them because a needed field is empty.",
+        "20 von 2.540 Zeilen wurden ausgelassen, 1 davon, weil ein nötiges Feld leer ist.",
     ),
 ]
 
@@ -46,7 +57,7 @@ def test_empty_rows_are_among_those_that_were_left_out(problems, empty, english,
 def test_the_numbers_of_a_real_file_add_up(ws, tmp_path):
     rows = [*chat_rows(40), *({"prompt": "", "answer": ""} for _ in range(14))]
     ds = store.add(ws, write_rows(tmp_path / "rows.jsonl", rows))
-    assert "14 of 54 rows were left out because they are empty." in summaries.summary(ds) and ds.rows == 40
+    assert "14 of 54 rows were left out because a needed field is empty." in summaries.summary(ds) and ds.rows == 40
     assert summaries.warnings(ds) == 1 and "1 warning" in summaries.summary(ds)
     assert f"{ds.rows - ds.held_out} training / {ds.held_out} validation rows" in summaries.summary(ds)
 
@@ -96,3 +107,20 @@ def test_an_import_can_be_cancelled_and_leaves_nothing(ws, tmp_path):
         work.on_cancel(values[2], None)
     told, _, _, made = seen[-1]
     assert "Cancelled. Nothing was added" in told and made is None and not store.listing(ws)
+
+
+def test_that_reading_the_file_again_undoes_fixes_is_said_before_it_is_done(ws, tmp_path):
+    ds = store.add(ws, write_rows(tmp_path / "sums.jsonl", chat_rows(12)))
+    assert columns_view.undone(ds) == ""
+    fixed = new_version.edit(ws, ds.ref, {1: None, 2: None})
+    said = columns_view.undone(fixed)
+    assert "reads the file again" in said and summaries.made_by(fixed.made_by[0]) in said
+
+
+def test_a_list_of_rows_that_is_not_whole_says_so():
+    def drawn(rows: int, count: int) -> str:
+        found = {"key": "k", "title": "t", "why": "w", "count": count, "rows": list(range(1, rows + 1)), "remedies": [], "details": {}}
+        return quality_view.card(found, "sums@1", "warning", 100)
+
+    assert "and more" not in drawn(8, 8) and "and more" in drawn(20, 20)
+    assert "and more" in drawn(20, 4), "the count may be that of groups"

@@ -13,7 +13,7 @@ from tuner.runs.run_status import RunStatus
 from tuner.settings import objectives
 from ui.components import charts, run_state, units
 from ui.pages.runs import figures
-from ui.run_views import listing, overview, table_view
+from ui.run_views import config, listing, overview, table_view
 from ui.run_views.listing import AllRuns, Row, View
 from ui.session import AppContext
 
@@ -143,3 +143,12 @@ def test_an_overview_says_why_a_run_ended(house):
     failed = run.with_status(RunStatus.from_json(run.status.document | {"state": "failed", "reason": "The disk is <full>."}))
     assert "The disk is &lt;full&gt;." in overview.head(failed) and 'lang="en"' in overview.head(failed)
     assert "took" in overview.head(run) and "so far" not in overview.head(run)
+
+
+def test_the_config_lists_what_had_an_effect_and_what_a_person_chose(ws, data):
+    asked = {"model": "starter", "data": data.ref, "lora_rank": 4, "virtual_tokens": 7}
+    plan, model, ds, _ = training.prepare(ws, asked, preset="quick")
+    said = config.table(SimpleNamespace(plan=training._document(plan, model, ds, "quick")))
+    assert "LoRA rank" in said and "Virtual tokens" in said, "a choice without effect is not hidden"
+    assert "Adapter size" not in said and "Prefix projection" not in said and "Class weights" not in said
+    assert "<td>LoRA</td>" in said and "False" not in said and "<td>off</td>" in said

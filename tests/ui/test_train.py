@@ -244,3 +244,19 @@ def test_the_list_of_models_says_what_fits_by_which_method():
 def test_the_script_knows_each_field_in_the_order_of_the_widgets(page):
     names = json.loads(train.script().partition("window.tunesmithFields = ")[2].partition(";")[0])
     assert names == list(page.widgets)
+
+
+def test_the_summary_names_the_model_and_the_data_it_is_of(page, ws, data):
+    summary = by_name(page, page.plan(ws, Draft(data=data.ref), None))[page.summary]
+    assert "Starter" in summary and f"{data.name} · version 1" in summary and " training, " in summary
+    assert "plan-card" not in by_name(page, page.plan(ws, Draft(), None))[page.summary], "without data there is nothing to count"
+
+
+def test_a_broken_yaml_says_where(ws):
+    with pytest.raises(SettingError, match=r"Line 3, column 7: expected .* \(begun in line 2\)"):
+        parsing.read_yaml("epochs: 3\nlora_targets: [q, k\nmethod: lora\n", "The text")
+
+
+def test_languages_of_a_model_are_listed_and_many_in_short():
+    assert model_view.spoken(("en",)) == "en" and model_view.spoken(()) == ""
+    assert model_view.spoken(tuple("abcdefg")) == "a, b, c, d and 3 more"

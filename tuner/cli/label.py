@@ -185,7 +185,14 @@ def _lines(name: str) -> list[str]:
 def next_pair(ws: Workspace, args) -> dict:
     from tuner.labels import queue
 
-    return _assignment(queue.next(ws, args.project, args.labeller))
+    return _assignment(queue.next(ws, args.project, _who(ws, args)))
+
+
+def _who(ws: Workspace, args) -> str:
+    """Return the labeller's name as the project knows it."""
+    from tuner.labels import roster
+
+    return roster.spelled(ws, args.project, args.labeller)
 
 
 def _assignment(assignment) -> dict:
@@ -197,12 +204,13 @@ def _assignment(assignment) -> dict:
 def verdict(ws: Workspace, args) -> dict:
     from tuner.labels import queue
 
-    task = queue.task_of(ws, args.project, args.labeller, _pair(args))
+    who = _who(ws, args)
+    task = queue.task_of(ws, args.project, who, _pair(args))
     more = {"strength": args.strength, "edited": args.edit, "better": args.better, "note": args.note, "reason": args.reason}
-    assignment = queue.judge(ws, args.project, args.labeller, task, args.choice, **more)
+    assignment = queue.judge(ws, args.project, who, task, args.choice, **more)
     if not assignment.said:
         raise Refused(
-            f"{args.labeller} has judged the pair {args.pair} already.",
+            f"{who} has judged the pair {args.pair} already.",
             asked=args.choice,
             available="`label undo`, as often as needed",
             remedy="Take it back first.",
@@ -226,13 +234,13 @@ def _pair(args) -> int:
 def undo(ws: Workspace, args) -> dict:
     from tuner.labels import queue
 
-    return _assignment(queue.undo(ws, args.project, args.labeller))
+    return _assignment(queue.undo(ws, args.project, _who(ws, args)))
 
 
 def settle(ws: Workspace, args) -> dict:
     from tuner.labels import queue
 
-    queue.settle(ws, args.project, _pair(args), args.winner, args.labeller)
+    queue.settle(ws, args.project, _pair(args), args.winner, _who(ws, args))
     return {"pair": _pair(args), "winner": args.winner}
 
 

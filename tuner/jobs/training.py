@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ from tuner import devices, models, paths, runs
 from tuner.data.quality import language
 from tuner.data.store import sample_data, store
 from tuner.errors import ConflictError, NotFoundError, SettingError, TunerError, raise_all, restore
-from tuner.formatting import human_bytes
+from tuner.formatting import human_bytes, numbered
 from tuner.jobs import benchmarks, dry_run, queue, run_queue, template_check, token_counting
 from tuner.jobs.job import Job
 from tuner.models import hub
@@ -314,4 +313,4 @@ def demo(ws: Workspace) -> runs.Run:
 def _unused(ws: Workspace, name: str) -> str:
     """Return a name that no run has yet: "demo", "demo 2" ... Two runs of one name can't be told apart in a table."""
     taken = {run.name for run in runs.listing(ws)}
-    return next(n for n in chain((name,), (f"{name} {i}" for i in count(2))) if n not in taken)
+    return numbered(name, taken.__contains__)

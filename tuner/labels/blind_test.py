@@ -29,7 +29,7 @@ def begin(ws: Workspace, first: str, second: str, *, questions: int = QUESTIONS)
             "The data of these runs is gone, or has no questions.", first, wanted, "Make a label project, and choose the questions there."
         )
     writers = [Writer(run.id, temperature=TEMPERATURE, max_tokens=MAX_TOKENS, seed=seed) for seed, run in enumerate(chosen)]
-    project = projects.create(ws, " / ".join(run.name[: projects.NAME // 2 - 2] for run in chosen)).id
+    project = projects.create(ws, projects.unused(ws, " / ".join(run.name[: projects.NAME // 2 - 4] for run in chosen))).id
     try:
         generate.ask(
             ws, project, Request((writers[0], writers[1]), data=ds.ref, held_out=True if ds.held_out >= ENOUGH else None, limit=questions)

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, fields
 
 from tuner import paths
 from tuner.errors import NotFoundError, RequestError, SettingError, TunerError, raise_all
+from tuner.formatting import numbered
 from tuner.labels import ai_labellers
 from tuner.labels import db as files
 from tuner.labels.db import DONE, OPEN, get, put
@@ -76,6 +77,14 @@ def create(ws: Workspace, name: str, template: str = "alone") -> Project:
         )
     name = checked_name(name, NAME, "name")
     ws.prepare()
+    if same := called(ws, name):
+        raise RequestError(
+            f"There is a project called {same} already.",
+            asked=name,
+            available="a name that no other project has",
+            remedy="Choose another name, or go on in that project.",
+            field="name",
+        )
     id = paths.new_id(name, ws.labels)
     files.create(ws.labels / id / "labels.db")
     with files.writing(ws, id) as db:
@@ -84,6 +93,16 @@ def create(ws: Workspace, name: str, template: str = "alone") -> Project:
         put(db, "settings", asdict(TEMPLATES[template][1]))
         db.execute("INSERT INTO guidelines VALUES (1, ?, '', ?)", (DEFAULT_GUIDELINES, files.now()))
     return find(ws, id)
+
+
+def called(ws: Workspace, name: str) -> str | None:
+    """Return the name of the project that is called so, in whatever case; None where there is none."""
+    return next((p.name for p in listing(ws) if p.name.casefold() == name.casefold()), None)
+
+
+def unused(ws: Workspace, name: str) -> str:
+    """Return the name, numbered where another project has it: for projects that no person named."""
+    return numbered(name, lambda n: called(ws, n) is not None)
 
 
 def ensure(ws: Workspace, id: str, name: str | None = None) -> Project:

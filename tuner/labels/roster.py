@@ -25,6 +25,11 @@ class Labeller:
     guidelines: int | None
 
 
+def spelled(ws: Workspace, project: str, name: str) -> str:
+    """Return a labeller's name as the project knows it already: "maria" is Maria, and no second person."""
+    return next((known.name for known in roster(ws, project) if known.name.casefold() == name.casefold()), name)
+
+
 def roster(ws: Workspace, project: str) -> list[Labeller]:
     """Return the labellers of a project, whoever was there last first. NotFoundError when there is no such project."""
     with files.reading(ws, project) as db:

@@ -267,6 +267,11 @@ def _optimization(choices: Choices, facts: models.ModelFacts, data: DataFacts, m
         notes.append("The adapter of the earlier run is merged into the base model first.")
     if message := objectives.trade_off(settings.objective, facts, data.kind):
         notes.append(message)
+    if choices.by("epochs") == "you" and not settings.max_steps and settings.epochs >= 20 and facts.parameters >= TINY:
+        notes.append(
+            f"{settings.epochs:g} epochs read every row {settings.epochs:g} times: the model memorizes the rows. 1 to 5 are usual; early stopping "
+            "ends a run when the validation loss no longer improves."
+        )
     if data.rows < 50:
         notes.append(f"{data.rows} rows are very few: the model will memorize them. Use 200 or more to train a style.")
     if 0 < data.held_out < HELD and data.rows >= 100:

@@ -128,11 +128,20 @@ def read_yaml(text: str, name: str) -> dict[str, Any]:
 
 def _unreadable(name: str, error: Exception) -> SettingError:
     return SettingError(
-        f"{name} can't be read as YAML.",
+        f"{name} can't be read as YAML.{_where(error)}",
         asked=str(error)[:200],
         available="name: value, one per line",
         remedy="Write it like the files in presets/.",
     )
+
+
+def _where(error: Exception) -> str:
+    """Return where YAML can't be read, and where what isn't ended there began; "" when the parser doesn't say."""
+    at, begun = getattr(error, "problem_mark", None), getattr(error, "context_mark", None)
+    if at is None:
+        return ""
+    since = f" (begun in line {begun.line + 1})" if begun and begun.line != at.line else ""
+    return f" Line {at.line + 1}, column {at.column + 1}: {getattr(error, 'problem', None) or 'not understood'}{since}."
 
 
 def to_yaml(values: dict[str, Any]) -> str:

@@ -11,6 +11,7 @@ from tuner.data.store.dataset import Dataset
 from tuner.jobs import data_jobs
 from tuner.paths import Workspace
 from ui.components import html
+from ui.data_views import summaries
 from ui.data_views.activity import Activity
 from ui.data_views.summaries import english, quiet, say
 from ui.session import AppContext
@@ -36,10 +37,11 @@ class ColumnsView:
             with gr.Row(equal_height=False):
                 self.roles = {role: _role(role) for role in sorted(ROLES, key=lambda r: (*ORDER, *ROLES).index(r))}
             self._split()
+            self.lost = gr.HTML(elem_id="columns-lost", padding=False)
             self.activity = Activity(context, elem_id="columns-told", failure="data-failed-version")
             self.apply = gr.Button(text("data-apply"), elem_id="apply-mapping")
         self.chosen = [self.kind, self.share, self.system, self.seed, self.encoding]
-        self.shown = [self.read, self.form, *self.chosen, *self.roles.values(), self.activity.told, self.activity.cancel]
+        self.shown = [self.read, self.form, self.lost, *self.chosen, *self.roles.values(), self.activity.told, self.activity.cancel]
 
     def _split(self) -> None:
         self.system = gr.Textbox(label=text("data-system.label"), info=text("data-system.info"), lines=2, elem_id="system-for-all")
@@ -71,7 +73,8 @@ class ColumnsView:
         """Values for `shown`."""
         roles = dict(zip(self.roles.values(), self._roles(ds, ds.kind), strict=True))
         given = dict(zip(self.chosen, (ds.kind, 100 * ds.share, ds.system, ds.seed, ""), strict=True))
-        return {self.read: how_read(ds), self.form: gr.update(visible=bool(ds.sources)), **given, **roles, **self.activity.cleared()}
+        form = {self.form: gr.update(visible=bool(ds.sources)), self.lost: undone(ds)}
+        return {self.read: how_read(ds), **form, **given, **roles, **self.activity.cleared()}
 
     def on_kind(self, ref, kind, request: gr.Request):
         if not ref:
@@ -101,6 +104,12 @@ def _role(role: str) -> gr.Dropdown:
         min_width=220,
         elem_id=f"role-{role}",
     )
+
+
+def undone(ds: Dataset) -> str:
+    """Say which fixes and edits a new version will not have, before it is made: it reads the file again."""
+    made = " ".join(summaries.made_by(step) for step in ds.made_by)
+    return f'<p class="ts-note warning">{html.state("warning", text("data-columns-undone", made=made))}</p>' if made else ""
 
 
 def how_read(ds: Dataset) -> str:

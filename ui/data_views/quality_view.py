@@ -151,7 +151,7 @@ def _word(fix: dict, rows: int) -> str:
 def card(found: dict, ref: str, kind: str, rows: int) -> str:
     """Draw a finding: what, why it matters, where, examples, and its fixes. `rows`: how many the dataset has."""
     numbers = ", ".join(f"{n:,}" for n in found["rows"][:ROWS])
-    where = quiet(text("data-finding-more" if found["count"] > ROWS else "data-finding-rows", rows=numbers)) if numbers else ""
+    where = quiet(text("data-finding-more" if len(found["rows"]) > ROWS else "data-finding-rows", rows=numbers)) if numbers else ""
     examples = [e for e in (found["details"].get("examples") or [])[:EXAMPLES] if isinstance(e, str)]
     said = "".join(f'<code translate="no">{html.escape(e)}</code> ' for e in examples)
     buttons = "".join(html.button("fix", f"{ref}|{found['key']}|{fix['key']}", _word(fix, rows)) for fix in found["remedies"])

@@ -161,11 +161,11 @@ def chart(lengths: dict, limit: int) -> str:
     scale = wide / max(edges[-1], 1)
     bars = "".join(
         f'<rect x="{a * scale:.1f}" y="{high * (1 - n / most):.1f}" width="{max((b - a) * scale - 1, 0.5):.1f}" height="{high * n / most:.1f}" '
-        f'fill="{"#c2410c" if a >= limit else "#0d9488"}"><title>{say("data-tokens-bar", low=round(a), high=round(b), n=n)}</title></rect>'
+        f'class="{"cut" if a >= limit else "kept"}"><title>{say("data-tokens-bar", low=round(a), high=round(b), n=n)}</title></rect>'
         for a, b, n in zip(edges, edges[1:], counted, strict=False)
     )
     at = min(limit, edges[-1]) * scale
-    line = f'<line x1="{at:.1f}" x2="{at:.1f}" y1="0" y2="{high}" stroke="#c2410c" stroke-width="2" stroke-dasharray="5 3"/>'
+    line = f'<line x1="{at:.1f}" x2="{at:.1f}" y1="0" y2="{high}" class="cut" stroke-width="2" stroke-dasharray="5 3"/>'
     title, axis = say("data-tokens-chart"), say("data-tokens-axis", n=round(edges[-1]))
     return (
         f'<figure class="ts-chart" style="max-width:640px"><figcaption><b>{title}</b></figcaption>'

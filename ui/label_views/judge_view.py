@@ -7,7 +7,7 @@ from an old page, changes nothing; the truth is in the project's file. Several p
 import gradio as gr
 
 from tuner.errors import TunerError
-from tuner.labels import feedback, projects, queue
+from tuner.labels import feedback, projects, queue, roster
 from tuner.labels.projects import Settings
 from tuner.labels.queue import Assignment
 from ui.components import html, markdown
@@ -86,7 +86,7 @@ class JudgeView(JudgePanels):
         self.which.input(self.on_which, [*at, self.which], self.wording, **QUICK)
         self.guide.click(self.on_guide, self.project, self.guide_text, **QUICK)
         for event in (self.name.submit, self.start.click):
-            event(self.on_name, [*at, self.anew, self.session], [self.session, *self.shown], **QUICK)
+            event(self.on_name, [*at, self.anew, self.session], [self.session, self.name, *self.shown], **QUICK)
         self.hand_over.click(self.on_hand_over, [*at, self.session], [self.session, self.name, self.anew, *self.shown], **QUICK)
 
     # --- what is shown ------------------------------------------------------------------------------------------------
@@ -133,7 +133,8 @@ class JudgeView(JudgePanels):
         kept, ws, name = Session.read(session), self.context.workspace(request), (name or "").strip()
         if not name:
             return {self.message: html.bad(text("label-name-empty"))}
-        return self.show(ws, project, name, anew=bool(anew)) | {self.session: kept.with_(labeller=name)}
+        name = roster.spelled(ws, project, name) if project else name
+        return self.show(ws, project, name, anew=bool(anew)) | {self.session: kept.with_(labeller=name), self.name: name}
 
     def on_hand_over(self, project, name, session, request: gr.Request):
         """To the next person at this browser: the pair that was shown is free for anybody."""

@@ -194,7 +194,7 @@ class LabelPage:
         """A project with the bundled sample, at its first pair."""
         ws = self.context.workspace(request)
         try:
-            made = projects.create(ws, text("label-sample-name"))
+            made = projects.create(ws, projects.unused(ws, text("label-sample-name")))
             report = pairs.from_dataset(ws, made.id, sample_data.add(ws, "preferences").ref)
         except TunerError as error:
             return {self.notice: html.trouble(error)}

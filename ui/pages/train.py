@@ -16,7 +16,7 @@ from ui.components import dropdowns, html
 from ui.components.html import escape
 from ui.session import AppContext, Session
 from ui.text import text
-from ui.train_views import acts, form, preset_view, rows_view, summary_view, template_view
+from ui.train_views import acts, form, model_view, preset_view, rows_view, summary_view, template_view
 from ui.train_views.draft import STARTER, Draft
 from ui.train_views.dry_run_view import DryRunView
 from ui.train_views.fields import fields_json, pressed, states_of
@@ -241,10 +241,9 @@ class TrainPage:
             return ["", "", told, gr.skip(), gr.update(interactive=False), None]
         ready = ds is not None and not plan.question and (plan.fits or draft.anyway)
         pending = draft.request() | {rows_view.LANGUAGES: not outcome.told} if ds and not (plan.rows and outcome.told) else None
-        rows = (ds.rows - ds.held_out, ds.held_out) if ds else (0, 0)
         told = summary_view.question(plan) if ds else f'<p class="ts-quiet">{escape(text("train-no-data"))}</p>'
         return [
-            summary_view.of_plan(plan, *rows),
+            summary_view.of_plan(plan, model_view.named(ws, outcome.model), ds),
             summary_view.warnings(plan, own_models=not self.context.guest),
             told,
             gr.update(visible=not plan.fits, value=draft.anyway),

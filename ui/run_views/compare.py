@@ -1,7 +1,9 @@
 """What differs between runs: the settings, and what came of them."""
 
+from typing import Any
+
 from tuner import runs
-from tuner.settings import run_config
+from tuner.settings import methods, run_config
 from ui.components import html, run_state, units
 from ui.components.html import escape
 from ui.text import term, text
@@ -16,14 +18,19 @@ def differences(chosen: list[runs.Run]) -> str:
         (term("setting", "model"), *[r.brief["model"] for r in chosen]),
         (term("setting", "data"), *[r.config.get("data") for r in chosen]),
     ]
-    rows += [(term("setting", k), *[_value(run_config.shown(k, r.plan["settings"].get(k))) for r in chosen]) for k in keys]
+    rows += [(term("setting", k), *[value(k, r.plan["settings"].get(k)) for r in chosen]) for k in keys]
     different = [row for row in rows if len(set(map(str, row[1:]))) > 1]
     losses = ["" if r.best is None else units.decimal(r.best) for r in chosen]
     return html.table([text("runs-differs"), *run_state.distinct(chosen)], [*different, (text("runs-best-loss"), *losses)])
 
 
-def _value(value) -> str:
-    """Return a setting as it is read; numbers with few digits."""
-    if isinstance(value, float):
-        return units.decimal(value)
-    return ", ".join(value) if isinstance(value, list) else "" if value is None else str(value)
+def value(name: str, stored: Any) -> str:
+    """Return a setting as it is read: a method by its title, a switch as on or off, numbers with few digits."""
+    if name == "method" and stored in methods.METHODS:
+        return methods.get(stored).title
+    if isinstance(stored, bool):
+        return text("on" if stored else "off")
+    if isinstance(stored, float):
+        return units.decimal(stored)
+    shown = run_config.shown(name, stored)
+    return ", ".join(shown) if isinstance(shown, list) else "" if shown is None else str(shown)

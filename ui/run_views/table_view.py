@@ -5,6 +5,7 @@ from dataclasses import replace
 import gradio as gr
 
 from tuner.paths import Workspace
+from tuner.settings import methods
 from ui.components import charts, html, run_state, units
 from ui.components.actions import Actions, value
 from ui.run_views import listing
@@ -105,7 +106,11 @@ def _row(row: Row, ticked: bool) -> str:
     link = f'<a class="ts-name" href="runs?run={id}" data-page="runs" title="{name}{html.escape(chr(10) + row.notes) if row.notes else ""}">{name}</a>'
     loss = "" if row.loss is None else units.decimal(row.loss)
     figures = {"loss": loss, "time": units.duration(row.time) if row.time else "", "started": row.started}
-    plain = {"data": row.data, "model": row.model, "method": row.method} | figures
+    plain = {
+        "data": row.data,
+        "model": row.model,
+        "method": methods.METHODS[row.method].title if row.method in methods.METHODS else row.method,
+    } | figures
     cells = "".join(
         f'<td class="col-{key}" translate="no" title="{html.escape(said)}">{html.escape(said)}</td>' for key, said in plain.items()
     )

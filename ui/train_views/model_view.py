@@ -1,6 +1,7 @@
 """The model to train: a list with size, fit, licence and access; any other by its name, its folder or a search; the download of one."""
 
 import time
+from pathlib import Path
 
 import gradio as gr
 
@@ -70,7 +71,9 @@ class ModelView:
         there = frozenset(h.id for h in hub.cached())
         gated = found is not None and found.facts.gated and not found.facts.path
         best = model_suggestions.recommended(devices.get(None), objective, language.soon(ds) if ds else None, there=there)
-        fetch = gr.update(visible=bool(best.download), value=text("train-download", size=units.size(best.download)))
+        fetch = gr.update(
+            visible=bool(best.download), value=text("train-download", model=best.id.split("/")[-1], size=units.size(best.download))
+        )
         listed = model_table(model_list.offers(devices.get(None), objective, there=there), draft.model)
         return [facts(found), gr.update(visible=gated), suggestion(best, draft.model), fetch, best.id, listed]
 
@@ -135,6 +138,13 @@ class ModelView:
         downloads.stop(self.context.workspace(request), str(id))
 
 
+def named(ws: Workspace, found: models.Model) -> str:
+    """Return a model as the summary names it: a run by its name, a folder by its last part, the starter as such."""
+    if found.kind == "run":
+        return runs.get(ws, found.ref).name
+    return {"starter": text("train-starter"), "folder": Path(found.ref).name}.get(found.kind, found.ref)
+
+
 def facts(found: models.Model | None) -> str:
     """Return what is known of the chosen model (HTML), and how to get access where it is gated."""
     if found is None:
@@ -150,12 +160,13 @@ def suggestion(best: model_suggestions.Suggestion, chosen: str) -> str:
     return f'<div class="ts-card">{head}<p lang="en">{escape(best.reason)}</p>{choose}</div>'
 
 
+LANGUAGES = 4  # shown of a model
 FITS = {"fits": ("good", "train-fits-yes"), "tight": ("warning", "train-fits-tight"), "no": ("bad", "train-fits-no")}
 
 
 def model_table(offers: list[model_list.Offer], chosen: str) -> str:
     """Return the list of models: name, size, whether it fits and how, time, licence, access, download (HTML)."""
-    keys = ("setting-model.label", "train-size", "train-fits", "train-typical-time", "train-licence", "train-where")
+    keys = ("setting-model.label", "train-size", "train-languages", "train-fits", "train-typical-time", "train-licence", "train-where")
     head = "".join(f"<th scope=col>{escape(text(k))}</th>" for k in keys)
     rows = "".join(_row(o, chosen) for o in offers)
     return (
@@ -172,12 +183,19 @@ def _row(offer: model_list.Offer, chosen: str) -> str:
     cells = [
         f'<span translate="no">{model_button(offer.id, offer.id, chosen=offer.id == chosen)}</span>',
         units.compact(offer.parameters),
+        escape(spoken(offer.languages)),
         html.state(kind, text(word) + method),
         units.duration(offer.seconds) if offer.method else "",
         f"{gated}{escape(offer.licence)}",
         escape(where),
     ]
     return f"<tr{' class=chosen' if offer.id == chosen else ''}>" + "".join(f"<td>{c}</td>" for c in cells) + "</tr>"
+
+
+def spoken(languages: tuple[str, ...]) -> str:
+    """Return the languages of a model by their codes, the first of many; "" where the catalog names none."""
+    shown = ", ".join(languages[:LANGUAGES])
+    return text("train-languages-more", shown=shown, n=len(languages) - LANGUAGES) if len(languages) > LANGUAGES else shown
 
 
 def objective_of(draft: Draft, ds: store.Dataset | None) -> str:

@@ -3,6 +3,7 @@
 from html import escape
 from typing import Any
 
+from tuner.data.store.dataset import Dataset
 from tuner.errors import TunerError
 from tuner.planning.planner import Plan
 from tuner.runs import run_warnings
@@ -13,9 +14,13 @@ from ui.train_views import form, memory_view
 from ui.train_views.acts import set_button
 
 
-def of_plan(plan: Plan, rows: int, validation: int) -> str:
-    """Return the summary of a plan (HTML). `rows`, `validation`: of the dataset, before any row is left out."""
-    return memory_view.card(plan) + facts(plan, rows, validation)
+def of_plan(plan: Plan, model: str, ds: Dataset | None) -> str:
+    """Return the summary of a plan (HTML): the model and dataset it is of, memory, and with a dataset what the run would take and do."""
+    name = f'<span translate="no">{escape(model)}</span>'
+    data = text("train-dataset-version", said=ds.name, version=ds.version) if ds else ""
+    of = f'<dl id="plan-of"><dt>{text("setting-model.label")}</dt><dd>{name}</dd>'
+    of += f'<dt>{text("setting-data.label")}</dt><dd><span translate="no">{escape(data)}</span></dd></dl>' if ds else "</dl>"
+    return of + memory_view.card(plan) + (facts(plan, ds.rows - ds.held_out, ds.held_out) if ds else "")
 
 
 def epochs(plan: Plan, rows: int) -> float:

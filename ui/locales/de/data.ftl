@@ -121,12 +121,12 @@ data-left-out = { $n ->
    *[other] { $n } von { $of } Zeilen wurden ausgelassen.
 }
 data-left-out-empty = { $n ->
-    [one] 1 von { $of } Zeilen wurde ausgelassen, weil sie leer ist.
-   *[other] { $n } von { $of } Zeilen wurden ausgelassen, weil sie leer sind.
+    [one] 1 von { $of } Zeilen wurde ausgelassen, weil ein nötiges Feld leer ist.
+   *[other] { $n } von { $of } Zeilen wurden ausgelassen, weil ein nötiges Feld leer ist.
 }
 data-left-out-some = { $n } von { $of } Zeilen wurden ausgelassen, { $empty ->
-    [one] 1 davon, weil sie leer ist.
-   *[other] { $empty } davon, weil sie leer sind.
+    [one] 1 davon, weil ein nötiges Feld leer ist.
+   *[other] { $empty } davon, weil ein nötiges Feld leer ist.
 }
 data-made-drop = Aus Version { $version }: { $dropped ->
     [one] 1 Zeile entfernt.
@@ -308,6 +308,7 @@ data-encoding =
     .label = Zeichenkodierung
     .info = Bei falsch dargestellten Buchstaben eine andere wählen. Parquet-Dateien und Arbeitsmappen haben keine.
 data-encoding-same = Wie gelesen
+data-columns-undone = Eine neue Version von hier liest die Datei erneut und enthält nicht: { $made } Diese Korrekturen unter Qualität erneut anwenden.
 data-apply = Als neue Version speichern
 
 # --- Token-Vorschau

@@ -13,3 +13,5 @@ gone = { $kind ->
     [dataset] Den Datensatz
    *[project] Das Label-Projekt
 } { $id } gibt es hier nicht: vielleicht gelöscht, oder in einem anderen Arbeitsbereich.
+on = an
+off = aus

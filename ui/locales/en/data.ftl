@@ -123,12 +123,12 @@ data-left-out = { $n ->
    *[other] { $n } of { $of } rows were left out.
 }
 data-left-out-empty = { $n ->
-    [one] 1 of { $of } rows was left out because it is empty.
-   *[other] { $n } of { $of } rows were left out because they are empty.
+    [one] 1 of { $of } rows was left out because a needed field is empty.
+   *[other] { $n } of { $of } rows were left out because a needed field is empty.
 }
 data-left-out-some = { $n } of { $of } rows were left out, { $empty ->
-    [one] 1 of them because it is empty.
-   *[other] { $empty } of them because they are empty.
+    [one] 1 of them because a needed field is empty.
+   *[other] { $empty } of them because a needed field is empty.
 }
 data-made-drop = Made from version { $version }: { $dropped ->
     [one] 1 row removed.
@@ -310,6 +310,7 @@ data-encoding =
     .label = Text encoding
     .info = Choose another one if letters look wrong. Parquet files and workbooks have none.
 data-encoding-same = As it was read
+data-columns-undone = A new version made here reads the file again and does not include: { $made } Apply these fixes again under Quality.
 data-apply = Save as a new version
 
 # --- token preview

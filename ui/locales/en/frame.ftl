@@ -14,3 +14,5 @@ gone = There is no { $kind ->
     [dataset] dataset
    *[project] label project
 } { $id } here: it may have been deleted, or belong to another workspace.
+on = on
+off = off
