@@ -28,6 +28,7 @@ if [ ! -f "$stamp" ]; then
   .venv/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
   PYTHONWARNINGS=ignore .venv/bin/python -m pip install --quiet --disable-pip-version-check -e .
   [ "$wanted" = app ] || .venv/bin/python -m pip install --quiet --disable-pip-version-check --group dev
+  [ "$wanted" = app ] || .venv/bin/python -m tuner.export.converter .venv/tools  # tests fetch nothing
   touch "$stamp"
   say "Installed."
 fi

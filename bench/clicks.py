@@ -34,11 +34,11 @@ SIGN = """
 TAB = "#run-tabs > .tab-wrapper [role=tab] >> nth="
 STEPS = {  # what: (what is clicked, what is visible when the result is there), in this order
     "Runs": ("#pages a[data-page=runs]", "#runs-table table"),
-    "a run": ("#runs-table tbody a.ts-name >> nth=3", "#overview .ts-card, #overview p"),
+    "a run": ("#runs-table tbody a.ts-name >> nth=3", "#progress h2"),
     "its charts": (TAB + "1", "#charts canvas"),
     "its config": (TAB + "2", "#run-config table"),
     "all runs": ("#all-runs a", "#runs-table table"),
-    "sort": ("#runs-table [data-act=runs-sort][data-value=name]", "#runs-table th[aria-sort]"),
+    "sort": ("#runs-table [data-act=runs-sort][data-value=name]", "#runs-table tbody"),
     "Data": ("#pages a[data-page=data]", "#datasets button, #datasets a"),
     "Train": ("#pages a[data-page=train]", "#plan-card"),
     "Chat": ("#pages a[data-page=chat]", "#who"),
@@ -55,6 +55,7 @@ def measure(page: Page, clicked: str, result: str) -> tuple[float, float]:
     began = time.perf_counter()
     sign = at.evaluate(SIGN)
     page.locator(result).locator("visible=true").first.wait_for(timeout=20_000)
+    page.wait_for_function("!window.tunesmith || window.tunesmith.settled()")
     return sign, 1000 * (time.perf_counter() - began)
 
 

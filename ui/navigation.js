@@ -43,7 +43,14 @@
     session: () => last,  // what the page keeps of where it is
     keep,
     show: name => { show(name); },
-    shown: name => { const again = shows[name]; delete shows[name]; if (again) show(name); },
+    shown: name => {
+      const again = shows[name];
+      delete shows[name];
+      document.querySelectorAll(".ts-pressed").forEach(unsign);
+      if (again) show(name);
+      else if (settled()) waiting.splice(0).forEach(press => press());
+    },
+    settled: () => settled(),
     arrive: screen => { arrived = true; open = here(); return arrive(screen); },
     // Back and Forward: the tabs tell that they have changed before the new screen is theirs to read
     travel: screen => {
@@ -63,9 +70,15 @@
       return now;
     },
   });
+  // a sign that a press was heard, until its answer is drawn
+  const unsign = at => at.classList.remove("ts-pressed");
+  const sign = at => { at.classList.add("ts-pressed"); setTimeout(unsign, 3000, at); };
+  const drawn = then => requestAnimationFrame(() => setTimeout(then));  // after the sign: Gradio's own work for an event blocks the drawing
   // what a page shows is asked for once at a time: of two answers side by side the older may come last
   const shows = {};  // name -> whether the page was asked for again while it was being made
   const show = name => { if (name in shows) shows[name] = true; else if (press("ts-show-" + name)) shows[name] = false; };
+  const settled = () => !Object.keys(shows).length;
+  const waiting = [];  // what was pressed while a page was made, whose answer would take it back
   const follow = () => {  // the address has changed: lead the page there
     moving = open !== here();
     press("ts-travel");
@@ -74,6 +87,7 @@
   document.addEventListener("click", e => {
     const link = e.target.closest && e.target.closest("a[data-page]");
     if (!link || e.ctrlKey || e.metaKey || e.shiftKey || e.button) return;
+    sign(link);
     if (link.closest("#pages") && !PAGES[link.dataset.page].listed) {
       if (press("ts-go-" + link.dataset.page)) { e.preventDefault(); mark(link.dataset.page); fold(); }
     } else if (document.getElementById("ts-travel")) {  // to an object of a page
@@ -82,7 +96,7 @@
       if (to.href !== location.href) history.pushState(null, "", to);
       window.scrollTo(0, 0);
       if (link.closest("#pages")) fold();
-      follow();
+      drawn(follow);
     }
   });
   // a button within drawn HTML tells its value to a hidden text field, whose handler acts; the number makes each press another value
@@ -102,8 +116,12 @@
     const own = (window.tunesmith.acts || {})[button.dataset.act], field = document.querySelector(`#act-${button.dataset.act} :is(textarea, input)`);
     if (own) return own(button.dataset.value);  // of a page whose script hears of presses itself
     if (!field) return;
-    field.value = JSON.stringify([button.dataset.value, ++presses]);
-    field.dispatchEvent(new Event("input", {bubbles: true}));
+    sign(button);
+    const value = button.dataset.value, tell = () => {
+      field.value = JSON.stringify([value, ++presses]);
+      field.dispatchEvent(new Event("input", {bubbles: true}));
+    };
+    drawn(() => { if (settled()) tell(); else waiting.push(tell); });
   });
   window.addEventListener("popstate", follow);
   // Gradio's tabs are opened by Enter alone: the keys of tabs (WAI-ARIA, "Tabs with automatic activation")

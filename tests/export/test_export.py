@@ -53,7 +53,7 @@ def names(folder) -> set[str]:
 def test_taken_away_it_answers_as_it_did_here(house, tmp_path, which, kind):
     id = getattr(house, which)
     told, expected = [], sizes.estimate(house.run(id), kind)
-    made = formats.make(house.ws, id, kind, waiting=told.append)
+    made = formats.make(house.ws, id, kind, waiting=lambda *now: told.append(now))
     assert expected == pytest.approx(made["bytes"], rel=0.05), "the page names this size before"
     folder = house.ws.exports / id / kind
     assert made["path"] == str(folder) and made["check"]["passed"] is True and bool(told) is ((which, kind) == ("lora", "merged"))
@@ -147,10 +147,10 @@ def test_an_occupied_folder_is_left_alone(house, tmp_path):
 def test_what_can_not_be_made_is_told(house):
     with pytest.raises(RequestError) as caught:
         formats.make(house.ws, house.lora, "gguf2")
-    assert caught.value.field == "to" and caught.value.available == ["adapter", "merged"] and caught.value.exit_code == 2
+    assert caught.value.field == "to" and caught.value.available == ["adapter", "merged", "gguf"] and caught.value.exit_code == 2
     with pytest.raises(ModelError) as caught:
         formats.make(house.ws, house.full, "adapter")
-    assert caught.value.available == ["merged"]
+    assert caught.value.available == ["merged", "gguf"]
     for id in ("nobody", "../..", ""):
         with pytest.raises(NotFoundError):
             formats.make(house.ws, id, "adapter")
@@ -176,7 +176,8 @@ def test_a_merge_that_fails_is_told_and_leaves_nothing(house):
         with pytest.raises(WorkError) as caught:
             formats.make(house.ws, "harmed", "merged")
         assert "damaged" in caught.value.message and caught.value.remedy
-        assert not list((house.ws.exports / "harmed").iterdir()) and read_json(place / "status.json")["state"] == "finished"
+        assert [f.name for f in (house.ws.exports / "harmed").iterdir()] == ["merged.log"] and "merged.log" in caught.value.remedy
+        assert read_json(place / "status.json")["state"] == "finished"
     finally:
         runs.delete(house.ws, "harmed")
 

@@ -26,7 +26,7 @@ from tests.workers.test_peft_methods import CONFIGS
 from tuner import models, paths, runs
 from tuner.paths import Workspace
 from tuner.settings import losses, methods, objectives, run_config
-from tuner.workers import merge
+from tuner.workers.exporting import merge
 from tuner.workers.modelling import load, peft_methods
 from tuner.workers.training import callbacks, run_loop
 

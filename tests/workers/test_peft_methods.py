@@ -17,7 +17,7 @@ from tuner import models, paths
 from tuner.errors import ModelError
 from tuner.settings import methods, objectives
 from tuner.settings.run_config import Settings
-from tuner.workers import merge
+from tuner.workers.exporting import merge
 from tuner.workers.modelling import layers, load, peft_methods
 from tuner.workers.serving import model_cache
 

@@ -20,8 +20,9 @@ def register(commands: Commands) -> None:
         "Export a model.",
         export,
         "run_id",
-        examples=("export RUN", "export RUN --to merged --out my-model"),
-        to={"default": "adapter", "metavar": "adapter|merged"},
+        examples=("export RUN", "export RUN --to merged --out my-model", "export RUN --to gguf --quantize f16"),
+        to={"default": "adapter", "metavar": "adapter|merged|gguf"},
+        quantize={"default": "q8_0", "metavar": "q8_0|f16"},
         out=TEXT,
     )
 
@@ -77,5 +78,5 @@ def export(ws: Workspace, args) -> dict:
     from tuner.export import formats
 
     out = Path(args.out).expanduser().resolve() if args.out else None
-    with Loading("merging") as progress:
-        return formats.make(ws, args.run_id, args.to, out, waiting=progress)
+    with Loading("exporting") as progress:
+        return formats.make(ws, args.run_id, args.to, out, quantize=args.quantize, waiting=lambda seconds, _: progress(seconds))

@@ -1,6 +1,6 @@
-"""Export formats of a run: the adapter or one merged model, as safetensors with tokenizer, chat template and model card.
+"""Export formats of a run: the adapter or one merged model, as safetensors with tokenizer, chat template and model card; or one GGUF file.
 
-An adapter is copied here without torch; a worker merges models. Each export is a folder that is either complete or absent.
+An adapter is copied here without torch; a worker makes the others. Each export is a folder that is either complete or absent.
 """
 
 import json
@@ -11,27 +11,34 @@ from pathlib import Path
 from typing import Any
 
 from tuner import models, paths, runs
-from tuner.errors import ModelError, RequestError, WorkError, restore, translate
-from tuner.export import model_card, sizes
+from tuner.data.store import questions, store
+from tuner.errors import ModelError, NotFoundError, RequestError, WorkError, restore, translate
+from tuner.export import converter, model_card, sizes
 from tuner.formatting import human_bytes
 from tuner.jobs.job import Job, JobStatus
 from tuner.models import model_files, stored_formats
 from tuner.paths import Workspace
-from tuner.settings import methods
+from tuner.settings import methods, objectives
 from tuner.settings.run_config import Settings
 
 KINDS = {
     "adapter": "Only the trained adapter: small, and used together with the base model.",
     "merged": "One complete model with the adapter merged into it, for any program.",
+    "gguf": "One file for llama.cpp, Ollama and LM Studio.",
 }
+QUANTIZE = {"q8_0": "8-bit: half the size of f16, hardly a difference in the answers.", "f16": "16-bit: the weights as they were trained."}
+QUESTIONS = 20  # of the validation rows, asked by the self-test
 
 
 def kinds(run: runs.Run) -> list[str]:
     """Return the export formats that are possible for a run."""
     if not run.can_answer:
         return []
-    method = methods.get(Settings.from_json(run.plan["settings"]).method)
-    return (["adapter"] if methods.is_peft(method.name) else []) + (["merged"] if method.merges and not base_is_quantized(run) else [])
+    settings = Settings.from_json(run.plan["settings"])
+    method, merges = methods.get(settings.method), not base_is_quantized(run)
+    whole = ["merged"] if method.merges and merges else []
+    generates = objectives.get(settings.objective).task == "CAUSAL_LM"
+    return (["adapter"] if methods.is_peft(method.name) else []) + whole + (["gguf"] if whole and generates else [])
 
 
 def base_is_quantized(run: runs.Run) -> bool:
@@ -40,8 +47,8 @@ def base_is_quantized(run: runs.Run) -> bool:
     return folder is not None and stored_formats.bnb_quantization(model_files.document(folder / "config.json")) is not None
 
 
-def make(ws: Workspace, id: str, kind: str, out: Path | None = None, *, waiting=None) -> dict[str, Any]:
-    """Export a run and return {"path", "bytes", "check"}; `waiting(seconds)` is called while a worker merges.
+def make(ws: Workspace, id: str, kind: str, out: Path | None = None, *, quantize: str = "q8_0", waiting=None) -> dict[str, Any]:
+    """Export a run and return {"path", "bytes", "check"}; `waiting(seconds, what)` is called while a worker makes it. `quantize`: of a GGUF.
 
     Raises RequestError for an unknown format or an occupied folder, ModelError for a format this run does not support.
     """
@@ -54,7 +61,15 @@ def make(ws: Workspace, id: str, kind: str, out: Path | None = None, *, waiting=
             remedy=f"Choose {' or '.join(KINDS)}.",
             field="to",
         )
-    if kind == "merged" and "adapter" in kinds(run) and base_is_quantized(run):
+    if quantize not in QUANTIZE:
+        raise RequestError(
+            f"There is no GGUF type called {quantize!r} here.",
+            asked=quantize,
+            available=list(QUANTIZE),
+            remedy=f"Choose {' or '.join(QUANTIZE)}.",
+            field="quantize",
+        )
+    if kind in ("merged", "gguf") and "adapter" in kinds(run) and base_is_quantized(run):
         raise ModelError(
             f"{run.plan['model']['name']}, the base of {run.name}, is quantized, and nothing can be merged into quantized weights.",
             asked=kind,
@@ -75,12 +90,13 @@ def make(ws: Workspace, id: str, kind: str, out: Path | None = None, *, waiting=
         raise RequestError(
             reason, asked=str(final), available="a new folder, or an earlier export", remedy="Choose another folder.", field="out"
         )
-    _room(final, sizes.estimate(run, kind))
+    _room(final, sizes.needed(run, kind, quantize))
     new = final.with_name(f".{final.name}.new")
     shutil.rmtree(new, ignore_errors=True)
     try:
         new.mkdir(parents=True)
-        check = _adapter(run, new) if kind == "adapter" else _merged(ws, run, new, waiting)
+        makers = {"adapter": lambda: _adapter(run, new), "merged": lambda: _merged(ws, run, new, waiting)}
+        check = makers.get(kind, lambda: _gguf(ws, run, new, quantize, waiting))()
         paths.write_json(new / "tunesmith.json", {"run": id, "kind": kind, "made": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "check": check})
         shutil.rmtree(final, ignore_errors=True)
         new.rename(final)
@@ -141,15 +157,38 @@ def _merged(ws: Workspace, run: runs.Run, new: Path, waiting) -> dict[str, Any]:
         shutil.copytree(run.path / "model", new, dirs_exist_ok=True)
         (new / "README.md").write_text(model_card.text(run, kind="model", base=""), encoding="utf-8")
         return {"kind": "the trained weights themselves", "passed": True}
+    check = _worker(ws, run, new, {"kind": "merged"}, waiting)
+    (new / "README.md").write_text(model_card.text(run, kind="model", base=""), encoding="utf-8")
+    return check
+
+
+def _gguf(ws: Workspace, run: runs.Run, new: Path, quantize: str, waiting) -> dict[str, Any]:
+    request = {"kind": "gguf", "quantize": quantize, "tools": str(converter.place(ws)), "name": run.id, "questions": _questions(ws, run)}
+    check = _worker(ws, run, new, request, waiting)
+    (new / "README.md").write_text(model_card.text(run, kind="gguf", base="", here=check["file"]), encoding="utf-8")
+    return check
+
+
+def _questions(ws: Workspace, run: runs.Run) -> list[str]:
+    """Return questions of the validation rows; none where the data is gone or asks nothing."""
+    try:
+        return questions.distinct(store.get(ws, str(run.config.get("data") or "")), QUESTIONS)
+    except (NotFoundError, RequestError):
+        return []
+
+
+def _worker(ws: Workspace, run: runs.Run, new: Path, more: dict[str, Any], waiting) -> dict[str, Any]:
+    """Have a worker make an export in the folder `new` and return its check."""
+    settings = Settings.from_json(run.plan["settings"])
     request = {"precision": settings.precision, "objective": settings.objective, "method": settings.method}
-    paths.write_json(new / "request.json", request | {"run": str(run.path), "base": run.plan["model"]["base"]})
+    paths.write_json(new / "request.json", request | {"run": str(run.path), "base": run.plan["model"]["base"]} | more)
     job = Job(ws, "export", new)
     job.submit()
     began = time.monotonic()
 
     def died() -> WorkError:
         return WorkError(
-            "The merge stopped unexpectedly, without a result.",
+            "The export stopped unexpectedly, without a result.",
             asked=run.id,
             available=f"its log: {_log(new)}",
             remedy="Free some memory and export again.",
@@ -157,14 +196,16 @@ def _merged(ws: Workspace, run: runs.Run, new: Path, waiting) -> dict[str, Any]:
 
     def each(_: JobStatus) -> None:
         if waiting:
-            waiting(time.monotonic() - began)
+            waiting(time.monotonic() - began, (paths.read_json(new / "progress.json") or {}).get("said", ""))
 
     now = job.wait(lambda: job.status(died), lambda s: s.running, each=each, poll=0.2)
     if now.errors:
-        raise restore(now.errors)
-    for file in ("request.json", "result.json", "worker.log", "lock"):
+        kept = ws.exports / run.id / f"{more['kind']}.log"
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(new / "worker.log", kept)
+        raise restore([e | {"remedy": f"{e['remedy']} The log: {kept}"} for e in now.errors])
+    for file in ("request.json", "result.json", "progress.json", "worker.log", "lock"):
         (new / file).unlink(missing_ok=True)
-    (new / "README.md").write_text(model_card.text(run, kind="model", base=""), encoding="utf-8")
     return now.result["check"]
 
 

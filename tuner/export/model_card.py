@@ -23,6 +23,8 @@ LOAD_MODEL = """from transformers import {auto}, AutoTokenizer
 
 tokenizer = AutoTokenizer.from_pretrained("{here}")
 model = {auto}.from_pretrained("{here}", dtype="{dtype}")"""
+LLAMA_CPP = """llama-server -m {here}    # llama.cpp: a chat page and an OpenAI-compatible API on http://127.0.0.1:8080
+llama-cli -m {here}       # a chat in the terminal"""
 PIPELINES = {
     "chat": "text-generation",
     "text": "text-generation",
@@ -35,13 +37,17 @@ PIPELINES = {
     "seq2seq": "text-generation",
 }
 
+LIBRARIES = {"adapter": "peft", "gguf": "llama.cpp"}
 UNKNOWN = "path/to/"  # of a base model that the reader has somewhere
 NOT_OF_THE_RESULT = ("accept_lost_rows", "device")  # how the run was started
 TAGS = {"chat": ", trl, sft", "text": ", trl, sft", "preference": ", trl, preference", "reward": ", trl, reward-trainer"}
 
 
 def lines(kind: str, plan: dict, *, here: str = ".", base: str = "./base", labels: list[str] | None = None) -> str:
-    """Return the code that loads an export. `kind`: 'adapter' or 'model'; `labels`: those of a trained head on the base model."""
+    """Return the lines that load an export. `kind`: 'adapter', 'model' or 'gguf' (commands; `here` is the file); `labels`: those of a trained head on
+    the base model."""
+    if kind == "gguf":
+        return LLAMA_CPP.format(here=here)
     settings = Settings.from_json(plan["settings"])
     bottleneck = settings.method == "adapter"
     return (LOAD_ADAPTER if kind == "adapter" else LOAD_MODEL).format(
@@ -65,7 +71,7 @@ def text(run: runs.Run, *, kind: str, base: str, here: str = ".") -> str:
     model, data, settings = plan["model"], plan["data"], Settings.from_json(plan["settings"])
     front = [
         "---",
-        "library_name: peft" if kind == "adapter" else "library_name: transformers",
+        f"library_name: {LIBRARIES.get(kind, 'transformers')}",
         f"pipeline_tag: {PIPELINES[settings.objective]}",
         *([f"base_model: {model['base']}"] if model["kind"] == "hub" else []),
         *_languages(model),
@@ -87,7 +93,7 @@ def text(run: runs.Run, *, kind: str, base: str, here: str = ".") -> str:
             "",
             "In this folder, with the path of your copy of the base model:" if base.startswith(UNKNOWN) else "In this folder:",
             "",
-            "```python",
+            "```bash" if kind == "gguf" else "```python",
             lines(kind, plan, here=here, base=base, labels=labels_in(run.path / "model")),
             "```",
             "",

@@ -15,6 +15,7 @@ from tuner.settings.run_config import Settings
 
 SHIP_BASE = 64_000_000  # bytes; a base model up to this size is exported with its adapter
 NOT_SHIPPED = ("*.md", ".*")  # files of a base model that stay behind
+BYTES = {"f16": 2.0, "q8_0": 34 / 32}  # a weight of a GGUF: q8_0 has a scale of 2 bytes for 32 weights
 WRITTEN = 8_000  # bytes of the card, config.json and tunesmith.json, which are written anew
 OUTPUT = ("lm_head.", "cls.", "embed_out.")  # the output layer of a language model, which another head replaces
 PARTS = (
@@ -27,9 +28,16 @@ PARTS = (
 )  # in the names of an adapter's tensors; the others are layers of the model
 
 
-def estimate(run: runs.Run, kind: str) -> int:
-    """Return the size of an export of this kind in bytes."""
+def needed(run: runs.Run, kind: str, quantize: str = "q8_0") -> int:
+    """Return the bytes of disk that making an export takes: a GGUF is made of a merged model, which is removed then."""
+    return estimate(run, kind, quantize) + (estimate(run, "merged") if kind == "gguf" else 0)
+
+
+def estimate(run: runs.Run, kind: str, quantize: str = "q8_0") -> int:
+    """Return the size of an export of this kind in bytes. `quantize`: the type of a GGUF."""
     trained = run.path / "model"
+    if kind == "gguf":
+        return int(_merged_parameters(run) * BYTES[quantize]) + _vocabulary(run) + WRITTEN
     if kind == "adapter":
         base = shipped_base(run)
         return paths.folder_bytes(trained) + WRITTEN + (_shipped_bytes(base) if base else 0)
@@ -50,8 +58,14 @@ def _shipped_bytes(base: Path) -> int:
     return sum(f.stat().st_size for f in base.rglob("*") if f.is_file() and not any(f.match(pattern) for pattern in NOT_SHIPPED))
 
 
+def _vocabulary(run: runs.Run) -> int:
+    """Return about how many bytes the vocabulary takes within a GGUF: a third of tokenizer.json, which names each token and merge in JSON."""
+    file = run.path / "model" / "tokenizer.json"
+    return file.stat().st_size // 2 if file.is_file() else 0
+
+
 def merged_width(run: runs.Run) -> int:
-    """Return the bytes of a weight of the merged model: see `workers.merge`."""
+    """Return the bytes of a weight of the merged model: see `workers.exporting.merge`."""
     precision = Settings.from_json(run.plan["settings"]).precision
     if precision == "fp16":  # merged on the CPU in fp32, and saved in the dtype of its base
         return 2 if run.plan["model"]["bytes_per_weight"] == 2 else 4

@@ -101,7 +101,7 @@ KINDS = {
     "serve": Kind("tuner.workers.serving.server", use=Use.SHARED),
     "probe": Kind("tuner.workers.device_benchmark", use=Use.IDLE),  # a benchmark of a device
     "fetch": Kind(DOWNLOAD, record=STATUS, network=True, reason=DOWNLOADING),  # a download ahead of a run
-    "export": Kind("tuner.workers.merge", record=RESULT),
+    "export": Kind("tuner.workers.exporting.main", record=RESULT),
     "import": Kind("tuner.workers.data_tasks", record=RESULT, stop="cancel", queued=False, kept=DAY),  # all of TASKS
     "preview": Kind("tuner.workers.token_preview", record=RESULT, stop="cancel", queued=False, kept=DAY),
 }

@@ -31,6 +31,17 @@ def catalog() -> list[dict[str, Any]]:
 
 
 def catalog_facts(entry: dict[str, Any]) -> ModelFacts:
+    """Return the facts of an entry of the catalog."""
+    return _every()[entry["id"]]
+
+
+@cache
+def _every() -> dict[str, ModelFacts]:
+    """Return the facts of all entries, once: each plan of the form looks at them."""
+    return {entry["id"]: _facts(entry) for entry in catalog()}
+
+
+def _facts(entry: dict[str, Any]) -> ModelFacts:
     config = {theirs: entry[ours] for ours, theirs in FLAT.items() if ours in entry}
     more = {"licence": entry["licence"], "gated": entry.get("gated", False), "context": entry["context"]}
     more["languages"] = card_languages.of_entry(entry)

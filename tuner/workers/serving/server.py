@@ -29,6 +29,7 @@ from tuner import devices, locks, paths
 from tuner.errors import RequestError, translate
 from tuner.models import chat_templates, model_files
 from tuner.workers.modelling import load, peft_methods
+from tuner.workers.modelling.generation import end_tokens
 from tuner.workers.serving import task_predict
 from tuner.workers.serving.model_cache import Models, RegisteredModel
 from tuner.workers.tokenization import template_render
@@ -180,13 +181,6 @@ class Answer:
         except Exception as error:
             failure.append(error)
             streamer.end()
-
-
-def end_tokens(model, tokenizer) -> list[int]:
-    """Return all end tokens: those of the generation config and of the tokenizer, which may differ."""
-    ids = model.generation_config.eos_token_id
-    ids = ids if isinstance(ids, list) else [] if ids is None else [ids]
-    return list(dict.fromkeys([*ids, tokenizer.eos_token_id]))
 
 
 def make_app(models: Models, key: str) -> FastAPI:

@@ -1,17 +1,13 @@
-"""Merge a run's adapter into its base model: `python -m tuner.workers.merge FOLDER` (request.json in it names the run).
+"""Merge a run's adapter into its base model.
 
 The result is checked: base model plus adapter give the same scores as the merged model read back from disk, within the rounding of 16 bits.
 """
 
-import sys
 from pathlib import Path
 
 import torch
 
-from tuner import locks, paths
-from tuner.errors import ModelError, translate
-from tuner.jobs import worker_exit
-from tuner.runs import settling
+from tuner.errors import ModelError
 from tuner.settings import objectives
 from tuner.workers.modelling import load, multimodal, peft_methods
 
@@ -96,23 +92,3 @@ def judged(before: list[torch.Tensor], after: list[torch.Tensor], objective: str
         "same_choice": sum(same) / len(same),
         "passed": True,
     }
-
-
-def main(folder: Path) -> int:
-    if not locks.acquire(folder / "lock"):
-        return 1
-    try:
-        worker_exit.result(folder, {"state": "done", "check": merge(folder, paths.read_json(folder / "request.json"))})
-        return 0
-    except Exception as error:
-        known = translate(error) or ModelError(
-            f"Merging failed: {type(error).__name__}: {str(error)[:300]}", remedy="See the export's log for details."
-        )
-        known.__cause__ = error if known is not error else known.__cause__
-        document = worker_exit.begin(known, folder)
-        worker_exit.attempt(worker_exit.result, folder, {"state": "failed", "errors": [document]})
-        return settling.code_of(document)
-
-
-if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]).resolve()))

@@ -1,0 +1,91 @@
+"""Export a model as GGUF: merge, convert by llama.cpp's own converter, compare every tensor, then answer in llama.cpp if it is installed.
+
+Called by `tuner.workers.exporting.main` with the request of an export.
+"""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tuner import paths
+from tuner.errors import ModelError, WorkError
+from tuner.export import converter
+from tuner.models import chat_templates, model_files
+from tuner.workers.exporting import gguf_convert, gguf_file, merge, self_test
+
+Tell = Callable[[str], None]
+
+
+def export(folder: Path, request: dict[str, Any], tell: Tell) -> dict[str, Any]:
+    """Write `<name>.gguf` into `folder` and return the check. `request`: that of a merge, with "quantize" (f16, q8_0), "tools" and "name"."""
+    tools = converter.fetch(Path(request["tools"]), tell)
+    known = converter.architectures(tools)
+    whole = folder / "model"
+    try:
+        tell("Merging the adapter into the base model.")
+        merge.merge(whole, request)
+        refuse_unknown(model_files.document(whole / "config.json"), known)
+        plain_template(whole)
+        file = folder / f"{request['name']}-{request['quantize']}.gguf"
+        tell(f"Converting to GGUF ({request['quantize']}).")
+        convert(tools, whole, file, request)
+        tell("Comparing its answers with those of the merged model.")
+        about = gguf_file.check(file, whole)
+        return {"file": file.name, "contains": about} | self_test.gguf(
+            file, whole, request["questions"], request["objective"], request["quantize"]
+        )
+    finally:
+        shutil.rmtree(whole, ignore_errors=True)
+
+
+def refuse_unknown(config: dict[str, Any], known: frozenset[str]) -> None:
+    """Raise ModelError for an architecture that the converter doesn't know, by its name."""
+    named = (config.get("text_config") or {}).get("architectures") or config.get("architectures") or ["none"]
+    if named[0] not in known:
+        raise ModelError(
+            f"llama.cpp can't run this kind of model ({named[0]}), so there is no GGUF of it.",
+            asked=named[0],
+            available=f"{len(known)} architectures, among them Llama, Qwen, Gemma, Mistral, Phi, GPT-2",
+            remedy="Export the merged model or the adapter.",
+            field="to",
+        )
+
+
+def plain_template(model: Path) -> None:
+    """Take what only TRL and transformers know out of the chat template: llama.cpp stops at a tag that it doesn't know."""
+    for file in (model / "chat_template.jinja",):
+        if file.is_file():
+            file.write_text(chat_templates.without_generation_tags(file.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def convert(tools: Path, model: Path, file: Path, request: dict[str, Any]) -> None:
+    """Run the converter in its own process. ModelError or WorkError with what it said."""
+    asked = file.with_suffix(".json")
+    paths.write_json(
+        asked, {"tools": str(tools), "model": str(model), "out": str(file), "type": request["quantize"], "name": request["name"]}
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "tuner.workers.exporting.gguf_convert", str(asked)], capture_output=True, text=True, errors="replace"
+    )
+    asked.unlink()
+    print(done.stderr, file=sys.stderr, flush=True)  # into the log of the export
+    if done.returncode == 0 and file.is_file():
+        return
+    said = (done.stderr.strip().splitlines() or ["nothing"])[-1][:300]
+    if gguf_convert.UNSURE in said:
+        raise ModelError(
+            "llama.cpp's name for the way in which this tokenizer splits a text is not certain, and a wrong one would change the answers.",
+            asked=str(model_files.document(model / "tokenizer.json").get("pre_tokenizer"))[:200],
+            available="tokenizers that split like GPT-2, SmolLM, Llama 3, Qwen, Mistral (tekken) or GPT-4o",
+            remedy="Export the merged model or the adapter.",
+            field="to",
+        )
+    raise WorkError(
+        f"llama.cpp's converter could not convert this model: {said}",
+        asked=request["quantize"],
+        available="the merged model or the adapter",
+        remedy="Export the merged model or the adapter.",
+    )
