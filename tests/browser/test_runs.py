@@ -202,6 +202,28 @@ def test_a_table_keeps_its_shape_with_long_names_on_every_screen(filled, browser
         page.close()
 
 
+SORTED_AT_ONCE = """() => {
+  document.querySelector("#pages a[data-page=runs]").click();
+  document.querySelector("#runs-table [data-act=runs-sort][data-value=name]").click();
+}"""
+
+
+def test_what_is_pressed_while_a_page_is_made_is_not_taken_back(filled, browser):
+    app, *_ = filled
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.goto(app.url + "/runs")
+    expect(page.locator("#runs-table table")).to_be_visible(timeout=LONG)
+    for _ in range(3):
+        page.evaluate(SORTED_AT_ONCE)
+        expect(page.locator("#runs-table th[aria-sort=ascending]")).to_be_visible(timeout=LONG)
+        page.wait_for_timeout(1500)
+        expect(page.locator("#runs-table th[aria-sort=ascending]")).to_be_visible()
+        page.locator("#runs-table [data-act=runs-sort][data-value=name]").click()
+        expect(page.locator("#runs-table th[aria-sort=descending]")).to_be_visible(timeout=LONG)
+        page.locator("#runs-table [data-act=runs-sort][data-value=name]").click()
+        expect(page.locator("#runs-table th[aria-sort]")).to_have_count(0, timeout=LONG)
+
+
 def test_a_blind_test_of_two_runs_in_one_click(filled, browser):
     app, ws, house = filled
     page = browser.new_page(viewport={"width": 1280, "height": 1000})

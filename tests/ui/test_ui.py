@@ -8,7 +8,7 @@ from tuner.errors import NotAllowedError, Problems, SettingError
 from tuner.runs.run_status import RunStatus
 from tuner.settings import parsing, run_config
 from tuner.settings.run_config import Settings
-from ui import text
+from ui import layout, text
 from ui.components import html
 from ui.data_views import rows_view
 from ui.data_views.upload import UploadView
@@ -140,3 +140,12 @@ def test_settings_are_shown_only_where_they_mean_something():
     assert form.matters("beta", told) and not form.matters("beta", told.replace(objective="chat"))
     assert not form.matters("label_smoothing", told) and form.matters("label_smoothing", told.replace(preference_loss="robust"))
     assert not form.matters("precompute_reference", told.replace(preference_loss="orpo"))
+
+
+def test_no_container_is_told_that_an_answer_is_on_its_way(tmp_path):
+    """Gradio copies the state of everything within it, at the begin and the end of each event of the page: 0.3 s a click."""
+    page = layout.build(AppContext(tmp_path / "home", tmp_path / "machine"))
+    told = {f.api_name: f.show_progress_on or f.outputs for f in page.fns.values() if f.fn is not None}
+    assert told and [name for name, parts in told.items() if not all(isinstance(c, gr.components.Component) for c in parts)] == []
+    chats = [f for f in page.fns.values() if any(isinstance(c, gr.Chatbot) for c in f.outputs)]
+    assert chats and all(any(isinstance(c, gr.Chatbot) for c in f.show_progress_on) for f in chats), "their dots"

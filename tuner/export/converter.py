@@ -80,7 +80,7 @@ def _download(scratch: Path) -> Path:
     )
     found = next(scratch.glob("llama_cpp_python-*.tar.gz"), None)
     if done.returncode or found is None:
-        raise _unreachable(done.stderr.strip().splitlines()[-1:] or ["pip ended without a word"])
+        raise _unreachable(done.stderr.strip().splitlines()[-1:] or ["pip said nothing"])
     if paths.sha256(found) != SHA256:
         raise _unreachable(["the file is not the one that was asked for (sha256)"])
     return found

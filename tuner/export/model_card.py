@@ -23,8 +23,10 @@ LOAD_MODEL = """from transformers import {auto}, AutoTokenizer
 
 tokenizer = AutoTokenizer.from_pretrained("{here}")
 model = {auto}.from_pretrained("{here}", dtype="{dtype}")"""
-LLAMA_CPP = """llama-server -m {here}    # llama.cpp: a chat page and an OpenAI-compatible API on http://127.0.0.1:8080
-llama-cli -m {here}       # a chat in the terminal"""
+LLAMA_CPP = """# llama.cpp: a chat page and an OpenAI-compatible API on http://127.0.0.1:8080
+llama-server -m {here}
+# a chat in the terminal
+llama-cli -m {here}"""
 PIPELINES = {
     "chat": "text-generation",
     "text": "text-generation",

@@ -75,9 +75,9 @@ def summary(ds: Dataset) -> str:
     version = f'<span class="ts-quiet">{say("data-version", n=ds.version)}</span>'
     title = f'<h2 translate="no" title="{name}">{name}</h2>'
     head = f'<div class="ts-head">{title} {version} {dot} <span>{html.escape(said)}</span> {dot} {state(ds)}</div>'
-    facts = f'<span translate="no">{html.escape(ds.source_name)}</span> · ' + html.escape(
-        " · ".join((text("data-rows", n=ds.rows), kind(ds), ds.format.upper(), human_bytes(ds.bytes)))
-    )
+    named = lambda name: f'<span translate="no">{html.escape(name)}</span>'  # noqa: E731
+    known = html.escape(text("data-rows", n=ds.rows)), html.escape(kind(ds))
+    facts = " · ".join((named(ds.source_name), *known, named(ds.format.upper()), human_bytes(ds.bytes)))
     notes = [left_out(ds), *map(made_by, ds.made_by), "" if ds.held_out else text("data-no-validation")]
     return head + f'<p class="ts-quiet">{facts}</p>' + "".join(map(quiet, notes)) + questions(ds)
 

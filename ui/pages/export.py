@@ -67,8 +67,8 @@ class ExportPage:
                 load = gr.DownloadButton(text("export-download"), visible=False, variant="primary", elem_id=f"download-{kind}")
                 make = gr.Button(text(f"export-make-{kind}"), visible=False, elem_id=f"make-{kind}")
             use = gr.Code(
-                label=text("export-use"),
-                language="python",
+                label=text("export-use-gguf" if kind == "gguf" else "export-use"),
+                language="shell" if kind == "gguf" else "python",
                 lines=1,
                 wrap_lines=True,
                 buttons=["copy"],

@@ -166,7 +166,7 @@ FITS = {"fits": ("good", "train-fits-yes"), "tight": ("warning", "train-fits-tig
 
 def model_table(offers: list[model_list.Offer], chosen: str) -> str:
     """Return the list of models: name, size, whether it fits and how, time, licence, access, download (HTML)."""
-    keys = ("setting-model.label", "train-size", "train-languages", "train-fits", "train-typical-time", "train-licence", "train-where")
+    keys = ("setting-model.label", "train-size", "train-fits", "train-typical-time", "train-licence", "train-where")
     head = "".join(f"<th scope=col>{escape(text(k))}</th>" for k in keys)
     rows = "".join(_row(o, chosen) for o in offers)
     return (
@@ -180,10 +180,11 @@ def _row(offer: model_list.Offer, chosen: str) -> str:
     method = f" ({methods.get(offer.method).title})" if offer.method else ""
     where = text("train-on-this-computer") if not offer.download else units.size(offer.download)
     gated = f"{html.state('warning', text('train-gated'))} " if offer.gated else ""
+    known = spoken(offer.languages)
+    languages = f'<br><span class="ts-quiet">{escape(text("train-languages", known=known))}</span>' if known else ""
     cells = [
-        f'<span translate="no">{model_button(offer.id, offer.id, chosen=offer.id == chosen)}</span>',
+        f'<span translate="no">{model_button(offer.id, offer.id, chosen=offer.id == chosen)}</span>{languages}',
         units.compact(offer.parameters),
-        escape(spoken(offer.languages)),
         html.state(kind, text(word) + method),
         units.duration(offer.seconds) if offer.method else "",
         f"{gated}{escape(offer.licence)}",

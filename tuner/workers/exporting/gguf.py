@@ -77,7 +77,7 @@ def convert(tools: Path, model: Path, file: Path, request: dict[str, Any]) -> No
     said = (done.stderr.strip().splitlines() or ["nothing"])[-1][:300]
     if gguf_convert.UNSURE in said:
         raise ModelError(
-            "llama.cpp's name for the way in which this tokenizer splits a text is not certain, and a wrong one would change the answers.",
+            "How llama.cpp calls the way in which this tokenizer splits a text is not certain, and a wrong name would change the answers.",
             asked=str(model_files.document(model / "tokenizer.json").get("pre_tokenizer"))[:200],
             available="tokenizers that split like GPT-2, SmolLM, Llama 3, Qwen, Mistral (tekken) or GPT-4o",
             remedy="Export the merged model or the adapter.",

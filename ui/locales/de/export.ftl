@@ -32,6 +32,7 @@ export-checked-weights = Es sind die trainierten Gewichte selbst.
 export-checked-scores = Das zusammengeführte Modell antwortet, von der Platte gelesen, wie das Basismodell mit seinem Adapter (KL-Divergenz { $kl } nats).
 export-in = Ordner:
 export-use = Verwendung: in Python, im entpackten Ordner
+export-use-gguf = So wird es benutzt: in einem Terminal
 export-download = .zip herunterladen
 export-gguf = GGUF
     .info = Eine Datei für llama.cpp, Ollama und LM Studio.

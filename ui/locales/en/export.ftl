@@ -32,6 +32,7 @@ export-checked-weights = These are the trained weights themselves.
 export-checked-scores = The merged model, read back from disk, answers like the base model with its adapter (KL divergence { $kl } nats).
 export-in = Folder:
 export-use = How to use it: in Python, inside the unpacked folder
+export-use-gguf = How to use it: in a terminal
 export-download = Download .zip
 export-gguf = GGUF
     .info = One file for llama.cpp, Ollama and LM Studio.
