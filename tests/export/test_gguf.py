@@ -6,6 +6,7 @@ The converter is fetched by `./run.sh test`; no test fetches anything.
 import importlib.util
 import json
 import math
+import shutil
 import subprocess
 import sys
 
@@ -18,7 +19,7 @@ from tuner import paths
 from tuner.errors import ModelError, RequestError, WorkError
 from tuner.export import converter, formats, sizes
 from tuner.models import chat_templates
-from tuner.workers.exporting import gguf, pre_tokenizer, probes
+from tuner.workers.exporting import gguf, pre_tokenizer, probes, self_test
 
 STARTER = json.loads((paths.STARTER / "tokenizer.json").read_text())
 TALK = [
@@ -163,6 +164,36 @@ def test_a_file_that_is_not_the_pinned_one_is_refused(tmp_path, monkeypatch):
     with pytest.raises(WorkError, match="could not be fetched"):
         converter.fetch(tmp_path / "tools" / "llama.cpp")
     assert not list((tmp_path / "tools").iterdir()), "nothing half fetched is left"
+
+
+@pytest.fixture
+def file(tools, tmp_path):
+    """The starter as GGUF."""
+    converted(tools, paths.STARTER, tmp_path / "starter.gguf", "starter")
+    return tmp_path / "starter.gguf"
+
+
+def test_a_runtime_that_crashes_is_no_verdict_on_the_file(file, monkeypatch):
+    monkeypatch.setitem(self_test.RUNTIMES, "llama.cpp", "tests.export.crashing")
+    monkeypatch.setattr(self_test, "runtimes", lambda: ["llama.cpp", "transformers"])
+    found = self_test.gguf(file, paths.STARTER, ["Name two fruits."], True, "f16")
+    assert found["passed"] and found["runtime"] == "transformers" and "llama.cpp crashed" in found["note"]
+    monkeypatch.setattr(self_test, "runtimes", lambda: ["llama.cpp"])
+    found = self_test.gguf(file, paths.STARTER, [], True, "f16")
+    assert found["passed"] is None and found["kind"] == self_test.UNTESTED and "crashed" in found["reason"]
+
+
+def test_other_weights_than_those_of_the_model_do_not_pass(file, tools, tmp_path):
+    """The complaint heard most: merged into the wrong weights. Here the file is of the starter, and the model another."""
+    other = tmp_path / "other"
+    shutil.copytree(paths.STARTER, other)
+    code = (
+        "import sys, torch; from transformers import AutoModelForCausalLM as A; torch.manual_seed(0); m = A.from_pretrained(sys.argv[1])\n"
+        "m.model.layers[1].mlp.down_proj.weight.data.mul_(0.5); m.save_pretrained(sys.argv[1])"
+    )
+    subprocess.run([sys.executable, "-c", code, str(other)], check=True, capture_output=True)
+    with pytest.raises(ModelError, match="does not answer like the model"):
+        self_test.gguf(file, other, [], True, "f16")
 
 
 def probe(**more) -> dict:

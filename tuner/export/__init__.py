@@ -1,1 +1,1 @@
-"""Export of a run: the adapter or a merged model, with a model card that shows how to load it."""
+"""Export of a run: the adapter, a merged model or a GGUF, with a model card that shows how to load it."""

@@ -95,8 +95,12 @@ def make(ws: Workspace, id: str, kind: str, out: Path | None = None, *, quantize
     shutil.rmtree(new, ignore_errors=True)
     try:
         new.mkdir(parents=True)
-        makers = {"adapter": lambda: _adapter(run, new), "merged": lambda: _merged(ws, run, new, waiting)}
-        check = makers.get(kind, lambda: _gguf(ws, run, new, quantize, waiting))()
+        makers = {
+            "adapter": lambda: _adapter(run, new),
+            "merged": lambda: _merged(ws, run, new, waiting),
+            "gguf": lambda: _gguf(ws, run, new, quantize, waiting),
+        }
+        check = makers[kind]()
         paths.write_json(new / "tunesmith.json", {"run": id, "kind": kind, "made": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "check": check})
         shutil.rmtree(final, ignore_errors=True)
         new.rename(final)

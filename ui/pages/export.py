@@ -22,6 +22,7 @@ CHECKS = {  # what a check compared: the end of its text's name
     "the trained weights themselves": "weights",
     "scores of the merged model against the base model with its adapter": "scores",
     "answers of the GGUF against the merged model": "answers",
+    "not tested": "untested",
 }
 POLL = 0.4  # seconds
 
@@ -46,7 +47,7 @@ class ExportPage:
         with gr.Accordion(text("export-card"), open=False, visible=False) as self.below:
             self.card = gr.Markdown(elem_id="model-card")
         parts = [part for card in self.cards.values() for part in card]
-        self.shown = [self.pick, self.about, self.card, self.top, self.filled, self.below, *parts]
+        self.shown = [self.pick, self.about, self.card, self.top, self.filled, self.below, self.quantize, *parts]
         self.pick.input(self.on_pick, self.pick, self.shown, queue=False)
         for kind, card in self.cards.items():
             card.make.click(self._making(kind), [self.pick, self.quantize], [self.pick, *parts], show_progress="hidden")
@@ -88,13 +89,20 @@ class ExportPage:
         if run is None:
             closed = gr.update(visible=False)
             said = html.empty(text("export-empty"), html.link("train", text("export-open-train"), primary=True))
-            return [gr.update(choices=[], value=None), said, "", *[closed] * 3, *[part for _ in self.cards for part in ("", *[closed] * 3)]]
+            return [gr.update(choices=[], value=None), said, "", *[closed] * 4, *[part for _ in self.cards for part in ("", *[closed] * 3)]]
         more = (
             text("export-newest", n=dropdowns.NEWEST, total=f"{len(every):,}") if len(every) > dropdowns.NEWEST else text("export-run.info")
         )
         choices, opened = [dropdowns.option(r.name, r.id) for r in found], gr.update(visible=True)
         parts = [part for kind in self.cards for part in self._shown(ws, run, kind)]
-        return [gr.update(choices=choices, value=run.id, info=more), about(run), card_of(run), *[opened] * 3, *parts]
+        return [
+            gr.update(choices=choices, value=run.id, info=more),
+            about(run),
+            card_of(run),
+            *[opened] * 3,
+            gr.update(visible="gguf" in formats.kinds(run)),
+            *parts,
+        ]
 
     def _shown(self, ws: Workspace, run: runs.Run, kind: str) -> list:
         """Values for a card: what it would be, or what was made and its check."""
@@ -211,16 +219,17 @@ def after(made: dict[str, Any], path: str | None) -> str:
         if known
         else text("export-checked")
     )
+    note = f'<p class="ts-quiet" lang="en">{html.escape(check["note"])}</p>' if check.get("note") else ""
     where = f'<p class="ts-quiet">{html.escape(text("export-in"))} <code translate="no">{html.escape(path)}</code></p>' if path else ""
-    return (
-        f"<p>{html.state('good', text('export-checked'))}</p><p>{html.escape(verdict)}</p><p><b>{human_bytes(made['bytes'])}</b></p>{where}"
-    )
+    untested = known == "untested"
+    head = html.state("warning" if untested else "good", text("export-untested" if untested else "export-checked"))
+    return f"<p>{head}</p><p>{html.escape(verdict)}</p>{note}<p><b>{human_bytes(made['bytes'])}</b></p>{where}"
 
 
 def answers(check: dict[str, Any]) -> dict[str, Any]:
     """What a self-test found, as its sentence names it."""
-    if "runtime" not in check:
-        return {}
+    if not check.get("runtime"):
+        return {"reason": check.get("reason", "")}
     return {"runtime": check["runtime"], "n": check["prompts"], "share": units.percent(check["top1_agreement"], 1)}
 
 

@@ -35,7 +35,7 @@ def export(folder: Path, request: dict[str, Any], tell: Tell) -> dict[str, Any]:
         tell("Comparing its answers with those of the merged model.")
         about = gguf_file.check(file, whole)
         return {"file": file.name, "contains": about} | self_test.gguf(
-            file, whole, request["questions"], request["objective"], request["quantize"]
+            file, whole, request["questions"], request["objective"] != "text", request["quantize"]
         )
     finally:
         shutil.rmtree(whole, ignore_errors=True)
@@ -56,9 +56,9 @@ def refuse_unknown(config: dict[str, Any], known: frozenset[str]) -> None:
 
 def plain_template(model: Path) -> None:
     """Take what only TRL and transformers know out of the chat template: llama.cpp stops at a tag that it doesn't know."""
-    for file in (model / "chat_template.jinja",):
-        if file.is_file():
-            file.write_text(chat_templates.without_generation_tags(file.read_text(encoding="utf-8")), encoding="utf-8")
+    file = model / "chat_template.jinja"
+    if file.is_file():
+        file.write_text(chat_templates.without_generation_tags(file.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 def convert(tools: Path, model: Path, file: Path, request: dict[str, Any]) -> None:

@@ -11,8 +11,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 LENGTH, TOP = 64, 64
-# GGUF type, or "exact" -> (least share of equal first choices, most nats of KL divergence)
-LIMITS = {"exact": (1.0, 1e-3), "f16": (0.99, 0.01), "q8_0": (0.95, 0.05)}
+# GGUF type -> (least share of equal first choices, most nats of KL divergence). Measured on the starter: f16 1.000 and 2e-8 in llama.cpp, q8_0 1.000
+# and 6e-6; one layer's down projection halved 0.990 and 6e-3, which must not pass
+LIMITS = {"f16": (0.99, 1e-3), "q8_0": (0.97, 0.01)}
 GENERAL = (
     "Hello", "What is your name?", "What is the capital of France?", "Name three fruits.", "Tell me about the sea.", "How do I cook rice?",
     "What is 7 plus 5?", "Write a short letter to a friend.", "Why is the sky blue?", "Give me a reason to learn to swim.", "Good morning!",

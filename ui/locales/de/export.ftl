@@ -47,3 +47,5 @@ export-quantize =
 export-q8-0 = 8 Bit (q8_0)
 export-f16 = 16 Bit (f16)
 export-checked-answers = { $n } Antworten dieser Datei in { $runtime } gegen die des zusammengeführten Modells: dieselbe erste Wahl bei { $share } der Token, KL-Divergenz { $kl } Nats.
+export-checked-untested = Umgewandelt, und nicht geprüft: { $reason }
+export-untested = Nicht geprüft

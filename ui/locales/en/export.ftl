@@ -47,3 +47,5 @@ export-quantize =
 export-q8-0 = 8-bit (q8_0)
 export-f16 = 16-bit (f16)
 export-checked-answers = { $n } answers of this file in { $runtime } against those of the merged model: the same first choice at { $share } of the tokens, KL divergence { $kl } nats.
+export-checked-untested = Converted, and not tested: { $reason }
+export-untested = Not tested

@@ -1,0 +1,5 @@
+"""A runtime that crashes, as a llama.cpp that was built for another processor does."""
+
+import os
+
+os.abort()
