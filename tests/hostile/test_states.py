@@ -134,7 +134,7 @@ def test_supervisor_and_export(house):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TUNESMITH_MACHINE", str(ws.machine_folder()))
         Job(ws, "export", place).submit("cpu")
-        faults.kill(*faults.at_work(ws, "jobs.supervisor", "workers.exporting"))
+        faults.kill(*faults.at_work(ws, "jobs.supervisor", "workers.exporting.main"))
         assert formats.exports_of(ws, house.lora) == before
         assert formats.make(ws, house.lora, "merged")["check"]["passed"]
 
