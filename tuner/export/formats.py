@@ -53,38 +53,9 @@ def make(ws: Workspace, id: str, kind: str, out: Path | None = None, *, quantize
     Raises RequestError for an unknown format or an occupied folder, ModelError for a format this run does not support.
     """
     run = runs.get(ws, id)
-    if kind not in KINDS:
-        raise RequestError(
-            f"There is no export format called {kind!r}.",
-            asked=kind,
-            available=list(KINDS),
-            remedy=f"Choose {' or '.join(KINDS)}.",
-            field="to",
-        )
-    if quantize not in QUANTIZE:
-        raise RequestError(
-            f"There is no GGUF type called {quantize!r} here.",
-            asked=quantize,
-            available=list(QUANTIZE),
-            remedy=f"Choose {' or '.join(QUANTIZE)}.",
-            field="quantize",
-        )
-    if kind in ("merged", "gguf") and "adapter" in kinds(run) and base_is_quantized(run):
-        raise ModelError(
-            f"{run.plan['model']['name']}, the base of {run.name}, is quantized, and nothing can be merged into quantized weights.",
-            asked=kind,
-            available=kinds(run),
-            remedy="Export the adapter; for a merged model, train again from the 16-bit model that the base was made from.",
-            field="to",
-        )
-    if kind not in kinds(run):
-        raise ModelError(
-            f"{run.name} can't be exported as {kind}.",
-            asked=kind,
-            available=kinds(run) or "runs that have a model",
-            remedy=f"Choose {' or '.join(kinds(run))}." if kinds(run) else "Wait until the run has ended, or resume it.",
-            field="to",
-        )
+    _among(kind, KINDS, "export format", "to")
+    _among(quantize, QUANTIZE, "GGUF type", "quantize")
+    _refuse(run, kind)
     final = out or ws.exports / id / kind
     if out is not None and (reason := _occupied(out)):
         raise RequestError(
@@ -111,6 +82,34 @@ def make(ws: Workspace, id: str, kind: str, out: Path | None = None, *, quantize
     finally:
         shutil.rmtree(new, ignore_errors=True)
     return {"path": str(final), "bytes": paths.folder_bytes(final), "check": check}
+
+
+def _among(asked: str, known: dict[str, str], what: str, field: str) -> None:
+    """Raise RequestError for a name that is not known."""
+    if asked not in known:
+        raise RequestError(
+            f"There is no {what} called {asked!r}.", asked=asked, available=list(known), remedy=f"Choose {' or '.join(known)}.", field=field
+        )
+
+
+def _refuse(run: runs.Run, kind: str) -> None:
+    """Raise ModelError for a format that a run can't be exported as."""
+    if kind in ("merged", "gguf") and "adapter" in kinds(run) and base_is_quantized(run):
+        raise ModelError(
+            f"{run.plan['model']['name']}, the base of {run.name}, is quantized, and nothing can be merged into quantized weights.",
+            asked=kind,
+            available=kinds(run),
+            remedy="Export the adapter; for a merged model, train again from the 16-bit model that the base was made from.",
+            field="to",
+        )
+    if kind not in kinds(run):
+        raise ModelError(
+            f"{run.name} can't be exported as {kind}.",
+            asked=kind,
+            available=kinds(run) or "runs that have a model",
+            remedy=f"Choose {' or '.join(kinds(run))}." if kinds(run) else "Wait until the run has ended, or resume it.",
+            field="to",
+        )
 
 
 def _occupied(out: Path) -> str | None:
@@ -206,7 +205,8 @@ def _worker(ws: Workspace, run: runs.Run, new: Path, more: dict[str, Any], waiti
     if now.errors:
         kept = ws.exports / run.id / f"{more['kind']}.log"
         kept.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(new / "worker.log", kept)
+        if (new / "worker.log").is_file():  # else the error counts, and no missing file takes its place
+            shutil.copy(new / "worker.log", kept)
         raise restore([e | {"remedy": f"{e['remedy']} The log: {kept}"} for e in now.errors])
     for file in ("request.json", "result.json", "progress.json", "worker.log", "lock"):
         (new / file).unlink(missing_ok=True)

@@ -59,7 +59,7 @@ def _shipped_bytes(base: Path) -> int:
 
 
 def _vocabulary(run: runs.Run) -> int:
-    """Return about how many bytes the vocabulary takes within a GGUF: a third of tokenizer.json, which names each token and merge in JSON."""
+    """Return about how many bytes the vocabulary takes within a GGUF: half of tokenizer.json, which names each token and merge in JSON."""
     file = run.path / "model" / "tokenizer.json"
     return file.stat().st_size // 2 if file.is_file() else 0
 
