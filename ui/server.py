@@ -1,7 +1,6 @@
 """Open the page: who may reach it, at which port, by which rules."""
 
 import os
-import socket
 import sys
 import tempfile
 from pathlib import Path
@@ -9,11 +8,12 @@ from pathlib import Path
 from starlette.middleware import Middleware
 
 from tuner import devices, paths
-from tuner.errors import ConflictError, RequestError
+from tuner.errors import RequestError
 from tuner.formatting import parse_bytes
 from tuner.jobs import benchmarks, run_queue
 from tuner.network import hub_token
 from tuner.paths import Workspace
+from tuner.system import ports
 from ui import gradio_options, layout, live, middleware, navigation, reach, text, uploads
 from ui.components import charts, theme
 from ui.label_views import keyboard
@@ -44,36 +44,6 @@ def hosts_of(host: str, allowed: list[str]) -> tuple[str, ...]:
     return (*LOOPBACK, *([host] if host not in ("0.0.0.0", "::") else []), *named)
 
 
-def free_port(host: str, asked: int | None) -> int:
-    """The port asked for, or the first free one from 7860 on; ConflictError names a free one."""
-
-    def is_free(port: int) -> bool:
-        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as s:
-            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                s.bind((host, port))
-                return True
-            except OSError:
-                return False
-
-    if asked is not None and not 0 < asked < 65536:
-        raise RequestError(
-            f"There is no port {asked}.", asked=asked, available="1 to 65535", remedy="Leave --port out, or name another.", field="port"
-        )
-    if asked and is_free(asked):
-        return asked
-    other = next((p for p in range(reach.DEFAULT_PORT, reach.DEFAULT_PORT + 100) if is_free(p)), None)
-    if asked or other is None:
-        raise ConflictError(
-            f"The port {asked or '7860 to 7959'} is in use.",
-            asked=asked,
-            available=other,
-            remedy=f"Start it with --port {other}." if other else "End another program.",
-            field="port",
-        )
-    return other
-
-
 def launch(
     ws: Workspace,
     *,
@@ -101,7 +71,7 @@ def launch(
     hosts = hosts_of(host, allow_hosts or [])
     if not local and not context.guest and not allow_hosts:
         hosts = ("*",)  # a machine in a network has more names than it knows; the login stands before all of them
-    port = free_port(host, port)
+    port = ports.free_port(host, port, reach.DEFAULT_PORT)
     context.at = reach.Listening(host, port, hosts)
     context.token = hub_token.seal(guests=context.guest)
     os.environ["GRADIO_TEMP_DIR"] = str(uploads.own_folder(context.home))

@@ -176,7 +176,7 @@ def test_two_models_take_turns_where_they_do_not_fit_beside_each_other(known, mo
     shutil.copytree(paths.STARTER, second)
     for free, kept in ((10**12, 2), (0, 1)):
         models = Models("cpu")
-        monkeypatch.setattr(models, "_free", lambda free=free: free)
+        monkeypatch.setattr(models, "free", lambda free=free: free)
         for id, base in (("a", str(paths.STARTER)), ("b", str(second)), ("a", str(paths.STARTER))):
             models.known[id] = RegisteredModel(id=id, base=base, precision="fp32")
             model, _, _ = models.ready(id)

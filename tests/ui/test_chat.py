@@ -93,7 +93,7 @@ def test_an_answer_that_is_stopped_is_kept_once_with_what_was_known(tmp_path, mo
     assert [m["role"] for m in now.tuned] == ["user", "assistant", "assistant"] and now.tuned[1]["content"].startswith("word1 word2 word3")
     assert "about 3 out" in now.tuned[2]["metadata"]["title"] and conversation.read(ws, "starter")["tuned"][0]["content"] == "Go on."
     silent = Answering(ws, "starter", "none", [], [], Sampling("", 0.3, 0.95, 256))
-    monkeypatch.setattr(Client, "stream", lambda *_, **__: iter([Piece("", "stop", 11, 1)]))
+    monkeypatch.setattr(Client, "stream", lambda *_, **__: (p for p in [Piece("", "stop", 11, 1)]))
     list(silent.ask("Hello?"))
     assert silent.silent and [m["role"] for m in silent.tuned] == ["user"], "an empty answer is none"
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tuner import paths
-from tuner.cli import app, chat, data, label, plan, runs, train
+from tuner.cli import app, chat, data, label, plan, runs, serve, train
 from tuner.cli.output import say
 from tuner.cli.parser import Parser, build
 from tuner.errors import translate
@@ -20,7 +20,7 @@ from tuner.network import hub_token
 from tuner.paths import Workspace
 from tuner.settings import parsing
 
-SUBJECTS = (app, data, plan, train, runs, chat, label)
+SUBJECTS = (app, data, plan, train, runs, chat, serve, label)
 LOOKS = (  # commands that change nothing: they work where nothing can be written
     app.complete,
     runs.listing,
@@ -59,10 +59,8 @@ def main(argv: list[str] | None = None) -> int:
             ws.prepare()
         result = args.run(ws, args)
         code, document = result if isinstance(result, tuple) else (0, result)
-        if as_json:
-            print(paths.dumps(_finite(document)))
-        elif document is not None:
-            print(_in_words(document))
+        if document is not None:  # a command that stays has printed its document itself
+            print(paths.dumps(_finite(document)) if as_json else _in_words(document))
         return code
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)

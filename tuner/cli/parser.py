@@ -37,7 +37,7 @@ class Commands:
     def add(
         self, command: str, help: str, run: Callable | None, /, *positional: str, examples: tuple[str, ...] = (), **options: dict
     ) -> Parser:
-        """Declare a command. `positional` names end in + (one or more) or ? (may be left out); `options` are argparse's arguments by name."""
+        """Declare a command. `positional` names end in + (one or more), * (any number) or ? (may be left out); `options` are argparse's arguments by name."""
         shown = "".join(f"\n  tunesmith {line}" for line in examples)
         parser = self.below.add_parser(
             command,
@@ -47,7 +47,7 @@ class Commands:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         for word in positional:
-            _completed(parser.add_argument(word.rstrip("+?"), nargs=word[-1] if word[-1] in "+?" else None))
+            _completed(parser.add_argument(word.rstrip("+*?"), nargs=word[-1] if word[-1] in "+*?" else None))
         for flag, how in options.items():
             _completed(parser.add_argument("-s" if flag == "s" else "--" + flag.replace("_", "-"), **how))
         parser.set_defaults(run=run)

@@ -15,6 +15,7 @@ from typing import Any
 from tuner import paths, runs
 from tuner.evaluation import scoring
 from tuner.runs import run_warnings
+from tuner.runs.checkpoint_files import step_of
 from tuner.settings import objectives
 
 LEAST = 2  # complete checkpoints that are always kept
@@ -30,11 +31,6 @@ class Stock:
     resume: Path | None
     best: Best | None
     warnings: list[dict[str, Any]] = field(default_factory=list)
-
-
-def step_of(checkpoint: Path) -> int:
-    """Return the step in a checkpoint's name."""
-    return int(checkpoint.name.rpartition("-")[2])
 
 
 def names_of(folder: Path) -> tuple[str, ...]:

@@ -1,12 +1,12 @@
 """Generate pairs with models: prompts, two writers, and the answers that make a pair.
 
-The serving worker answers; the work runs in a separate process (workers/data_tasks.py), is resumable answer by answer, and reports what was
+The serving worker answers many at once; the work runs in a separate process (workers/data_tasks.py), is resumable answer by answer, and reports what was
 dropped and why. A writer is a model (a run, the starter, a folder, a Hub id) with its sampling, the base model of a run, or the data.
 """
 
 import json
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -20,9 +20,9 @@ from tuner.labels import db as files
 from tuner.labels import pairs
 from tuner.labels.pairs import Added, Candidate, Messages
 from tuner.paths import Workspace
-from tuner.serving import chat_client
+from tuner.serving import chat_client, parallel
 
-TOGETHER = 16  # prompts that one model answers before the other does: loading a model takes longer than an answer
+TOGETHER = 64  # prompts whose pairs are added together
 PROMPTS = 20_000  # maximum per generation
 ASKED = ("chat", "preference", "rated", "classification", "seq2seq", "text")  # kinds of data that contain prompts
 DATA = "data"  # the writer whose answers are those of the data
@@ -175,12 +175,13 @@ def run(ws: Workspace, *, project: str, generation: str, progress, cancelled) ->
     total, report = len(asked) * sum(w.model != DATA for w in request.writers), Added()
     for begin in range(0, len(asked), TOGETHER):
         part = list(enumerate(asked[begin : begin + TOGETHER], begin))
-        for side in (0, 1):
-            for item, (prompt, own, _) in part:
-                if cancelled():
-                    raise Cancelled
-                work.answer(item, side, prompt, own)
+        questions = [(item, side, prompt, own) for side in (0, 1) for item, (prompt, own, _) in part]
+        for (item, side, *_), found in parallel.completed(lambda q: work.answer(*q, leave=cancelled), questions, cancelled=cancelled):
+            if not cancelled():  # what was left half-way is no answer
+                work.keep(item, side, found)
                 progress(work.answered, total, report.added)
+        if cancelled():
+            raise Cancelled
         for item, (prompt, _, origin) in part:
             work.pair(item, prompt, origin | {"generation": generation}, report)
     with files.writing(ws, project) as db:
@@ -206,27 +207,35 @@ class _Work:
             rows = db.execute("SELECT item, side, answer FROM answers WHERE generation = ?", (generation,)).fetchall()
         self.answers = {(r["item"], r["side"]): json.loads(r["answer"]) for r in rows}
 
-    def answer(self, item: int, side: int, prompt: Messages, own: str | None) -> None:
-        """Generate one answer and store it before the next one. A prompt that a model rejects drops the pair and doesn't stop the job."""
+    def answer(self, item: int, side: int, prompt: Messages, own: str | None, leave: Callable[[], bool]) -> dict[str, Any] | None:
+        """Return one answer, None when it is stored already. A prompt that a model rejects drops the pair and doesn't stop the job."""
         writer = self.request.writers[side]
         if writer.model == DATA:
-            self.answers[item, side] = {"text": own or "", "stop": "stop"}
-            return
-        self.answered += 1
+            return {"text": own or "", "stop": "stop"}
         if (item, side) in self.answers:
-            return
+            return None
         try:
             piece = self.client.answer(
                 self.known[side],
                 prompt,
+                leave=leave,
                 temperature=writer.temperature,
                 top_p=writer.top_p,
                 max_tokens=writer.max_tokens,
                 seed=(writer.seed * 1_000_003 + item * 2 + side) % 2**31,
             )
-            found = {"text": piece.text, "stop": piece.stop_reason}
+            return {"text": piece.text, "stop": piece.stop_reason}
         except chat_client.TunerErrorFromWorker as error:
-            found = {"text": "", "stop": "error", "error": str(error)}
+            return {"text": "", "stop": "error", "error": str(error)}
+
+    def keep(self, item: int, side: int, found: dict[str, Any] | None) -> None:
+        """Store an answer as soon as it is there."""
+        if self.request.writers[side].model == DATA:
+            self.answers[item, side] = found
+            return
+        self.answered += 1
+        if found is None:
+            return
         self.answers[item, side] = found
         with files.writing(self.ws, self.project) as db:
             db.execute("INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?)", (self.generation, item, side, json.dumps(found)))

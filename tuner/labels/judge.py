@@ -27,7 +27,7 @@ from tuner.labels.pairs import Messages, text_of
 from tuner.models.chat_templates import THINKING
 from tuner.network.retries import BUSY, with_retries
 from tuner.paths import Workspace
-from tuner.serving import chat_client
+from tuner.serving import chat_client, parallel
 
 KEY = "TUNESMITH_JUDGE_KEY"  # environment variable with the endpoint's API key, in the job's process only; never on disk
 TASK = """You compare two answers to one question. These are the guidelines:
@@ -92,13 +92,18 @@ def run(ws: Workspace, *, project: str, judge: dict[str, Any], limit: int | None
     system = TASK.format(guidelines=projects.guidelines(ws, project)[1])
     waiting = open_pairs(ws, project, ai_judge.labeller)[:limit]
     votes: Counter = Counter()
-    for n, (id, prompt, first, second) in enumerate(waiting):
-        if cancelled():
-            raise Cancelled
-        winner, reason = ask_both_orders(lambda a, b, prompt=prompt: query(_messages(system, prompt, a, b)), first, second)
+
+    def judged(pair: tuple) -> tuple[str, str]:
+        _, prompt, first, second = pair
+        return ask_both_orders(lambda a, b: query(_messages(system, prompt, a, b)), first, second)
+
+    at_once = 1 if ai_judge.url else parallel.AT_ONCE  # somebody else's endpoint is not flooded
+    for n, ((id, *_), (winner, reason)) in enumerate(parallel.completed(judged, waiting, cancelled=cancelled, at_once=at_once)):
         queue.vote(ws, project, ai_judge.labeller, id, winner, reason)
         votes[winner] += 1
         progress(n + 1, len(waiting), n + 1)
+    if cancelled() and sum(votes.values()) < len(waiting):
+        raise Cancelled
     return Made(project, len(waiting), dict(votes))
 
 

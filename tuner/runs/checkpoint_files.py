@@ -27,10 +27,15 @@ def is_whole(checkpoint: Path) -> bool:
         return False
 
 
+def step_of(checkpoint: Path) -> int:
+    """Return the step in a checkpoint's name."""
+    return int(checkpoint.name.rpartition("-")[2])
+
+
 def checkpoints(folder: Path) -> list[Path]:
     """Return the checkpoint folders of a run, complete or not, the newest first."""
     found = [p for p in (folder / "checkpoints").glob("checkpoint-*") if p.name.split("-")[-1].isdigit()]
-    return sorted(found, key=lambda p: int(p.name.split("-")[-1]), reverse=True)
+    return sorted(found, key=step_of, reverse=True)
 
 
 def newest_whole_checkpoint(folder: Path) -> Path | None:

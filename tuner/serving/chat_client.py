@@ -1,8 +1,9 @@
 """The chat client: starts the serving worker when needed, registers a model with it and streams its answers."""
 
+import contextlib
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,14 +11,17 @@ from typing import Any
 import httpx
 
 from tuner import devices, locks, models, paths, runs
-from tuner.errors import DeviceError, ModelError, TunerError, WorkError
+from tuner.errors import DeviceError, ModelError, NotFoundError, TunerError, WorkError
 from tuner.jobs.job import Job
 from tuner.models import mixed_precision
 from tuner.paths import Workspace
+from tuner.runs import checkpoint_files
+from tuner.settings import continuation
 from tuner.settings.run_config import Settings
 
 STARTS = 20.0  # seconds within which a serving worker must take its lock; it does so before it loads anything
 PATIENCE = 180.0  # seconds until a serving worker counts as failed: importing torch and loading a large base model takes a while
+STREAMED = {"stream": True, "stream_options": {"continuous_usage_stats": True}}
 
 
 @dataclass
@@ -35,10 +39,11 @@ class Piece:
     tokens_per_second: float | None = None
 
 
-def serving_spec(ws: Workspace, ref: str, base: bool = False) -> dict[str, Any]:
+def serving_spec(ws: Workspace, ref: str, base: bool = False, step: int | None = None) -> dict[str, Any]:
     """Return what the serving worker needs to load a run or model: its id there, base model, adapter, precision.
 
-    With `base`, the model that the run started from; ModelError for a run without a model.
+    With `base`, the model that the run started from; with `step`, the run's checkpoint of that step. ModelError for a run without a model,
+    NotFoundError for a checkpoint that it does not have.
     """
     fast = devices.listing()[0].bf16
     if paths.ID.fullmatch(ref) and (ws.runs / ref / "status.json").exists():
@@ -47,6 +52,8 @@ def serving_spec(ws: Workspace, ref: str, base: bool = False) -> dict[str, Any]:
         how = {"precision": _precision(settings, fast), "objective": settings.objective}
         if base:
             return {"id": f"{ws.owner}/{ref}/base", "base": about["base"], "adapter": about["adapter"]} | how
+        if step is not None:
+            return _checkpoint(ws, run, step, about["base"]) | how
         if not run.can_answer:
             raise ModelError(
                 f"The run {run.name} has no model to chat with yet.",
@@ -70,6 +77,22 @@ def serving_spec(ws: Workspace, ref: str, base: bool = False) -> dict[str, Any]:
     }
 
 
+def _checkpoint(ws: Workspace, run: runs.Run, step: int, base: str) -> dict[str, Any]:
+    """Return where the weights of a checkpoint are."""
+    found = {checkpoint_files.step_of(c): c for c in checkpoint_files.checkpoints(run.path)}
+    if step not in found or not checkpoint_files.is_whole(found[step]):
+        raise NotFoundError(
+            f"The run {run.name} has no complete checkpoint of step {step}.",
+            asked=step,
+            available=", ".join(map(str, sorted(found))) or "none",
+            remedy="Choose one of these.",
+            field="model",
+        )
+    whole = continuation.kind(found[step]) == "whole"
+    place = {"base": str(found[step]), "adapter": None} if whole else {"base": base, "adapter": str(found[step])}
+    return {"id": f"{ws.owner}/{run.id}@{step}"} | place
+
+
 def _precision(settings: Settings, fast: bool) -> str:
     asked, whole = settings.precision, settings.method in mixed_precision.TRAINS_WEIGHTS
     if asked == "fp16" and not whole and not fast:
@@ -87,7 +110,7 @@ def endpoint(ws: Workspace, device: str | None = None, *, waiting=None) -> dict[
 
     `waiting(seconds)` is called while it loads.
     """
-    device = device or devices.get(None).id
+    device = devices.get(device).id
     place = folder(ws, device)
     began = seen = time.monotonic()
     while True:
@@ -131,16 +154,11 @@ class Client:
         try:
             self.http.post("/models", json=known).raise_for_status()
             with self.http.stream(
-                "POST", "/v1/chat/completions", json={"model": known["id"], "messages": messages, "stream": True, **sampling}
+                "POST", "/v1/chat/completions", json=STREAMED | {"model": known["id"], "messages": messages, **sampling}
             ) as response:
                 if response.status_code != 200:
                     response.read()
-                    raise WorkError(
-                        f"The model refused the question: {response.text[:300]}",
-                        asked=str(sampling),
-                        available="temperature 0 to 5, top-p up to 1",
-                        remedy="Change the generation settings.",
-                    )
+                    raise _refusal(response, sampling)
                 yield from map(_piece, _data(response))
         except httpx.HTTPError as error:
             raise _gone(known, error) from error
@@ -161,11 +179,16 @@ class Client:
             )
         return document
 
-    def answer(self, known: dict[str, Any], messages: list[dict[str, Any]], **sampling: Any) -> Piece:
-        """Return the complete answer."""
+    def answer(
+        self, known: dict[str, Any], messages: list[dict[str, Any]], *, leave: Callable[[], bool] = lambda: False, **sampling: Any
+    ) -> Piece:
+        """Return the complete answer, or what there is of it when `leave()` turns true."""
         text, last = "", Piece()
-        for last in self.stream(known, messages, **sampling):
-            text += last.text
+        with contextlib.closing(self.stream(known, messages, **sampling)) as pieces:
+            for last in pieces:
+                text += last.text
+                if leave():
+                    break
         return replace(last, text=text)
 
 
@@ -187,6 +210,20 @@ def _gone(known: dict[str, Any], error: Exception) -> WorkError:
         asked=known["id"],
         available="the same question again",
         remedy="Send the question again to restart the model. The usual cause is too little memory.",
+    )
+
+
+def _refusal(response: httpx.Response, sampling: dict[str, Any]) -> TunerError:
+    problem = {}
+    with contextlib.suppress(ValueError):
+        problem = response.json().get("error") or {}
+    if problem.get("remedy"):
+        return TunerErrorFromWorker(problem)
+    return WorkError(
+        f"The model refused the question: {problem.get('message') or response.text[:300]}",
+        asked=str(sampling),
+        available="temperature 0 to 5, top-p up to 1",
+        remedy="Change the generation settings.",
     )
 
 

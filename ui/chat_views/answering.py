@@ -1,9 +1,10 @@
-"""One question on its way: the model answers first, then what it is compared with; each piece is shown as it comes, and the whole is kept.
+"""One question on its way: the model and what it is compared with answer at once; each piece is shown as it comes, and the whole is kept.
 
 It works in a thread of its own, so that Stop is heard at once while a model is still being loaded. Gradio's `cancels` waits until the handler
 gives a sign of life, and refuses other questions until then.
 """
 
+import contextlib
 import contextvars
 import queue
 import threading
@@ -51,8 +52,7 @@ class Answering:
     cut: bool = False  # an answer ended at its largest length
     silent: bool = False  # a model answered nothing
     left: bool = False  # stopped because the page shows something else now
-    _last: Piece | None = None  # the newest piece of the answer that grows
-    _growing: Messages | None = None
+    _growing: dict[int, Piece] = field(default_factory=dict)  # number of a side whose answer grows → its newest piece
     _over: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -91,28 +91,51 @@ class Answering:
         for side in sides:
             side.append({"role": "user", "content": question})
         yield
-        client = chat_client.Client(self.ws)
-        for side in sides:
-            if not self._over:  # it may have been stopped while the model was loaded
-                yield from self._answer(client, side)
-
-    def _answer(self, client: chat_client.Client, side: Messages) -> Iterator[None]:
-        known, system = self._spec(side)
-        messages = ([{"role": "system", "content": system}] if system else []) + conversation.clean(side)
-        answer = {"role": "assistant", "content": ""}
-        side.append(answer)
-        self._last, self._growing, drawn = Piece(), side, 0.0
-        for piece in client.stream(known, messages, **self.sampling.as_request()):
-            if self._over:
+        client, pieces, drawn = chat_client.Client(self.ws), queue.SimpleQueue(), 0.0
+        asked = [self._asked(side) for side in sides]
+        with self._lock:
+            if self._over:  # it was stopped while the model was loaded
                 return
-            self._last = piece
-            answer["content"] += piece.text
-            if time.monotonic() - drawn > REDRAW and not piece.stop_reason:
+            for side in sides:
+                side.append({"role": "assistant", "content": ""})
+            self._growing = dict(enumerate(Piece() for _ in sides))
+        for n, (known, messages) in enumerate(asked):
+            threading.Thread(target=self._read, args=(client, known, messages, n, pieces), daemon=True).start()
+        while self._growing:
+            n, piece = pieces.get()
+            if isinstance(piece, BaseException):
+                raise piece
+            with self._lock:
+                if self._over:
+                    return
+                if piece is None:
+                    self.cut = self.cut or self._growing[n].stop_reason == "length"
+                    self._end(n, stopped=False)
+                else:
+                    self._growing[n] = piece
+                    sides[n][-1]["content"] += piece.text
+            if piece is None:
+                yield
+            elif time.monotonic() - drawn > REDRAW and not piece.stop_reason:
                 drawn = time.monotonic()
                 yield
-        self.cut = self.cut or self._last.stop_reason == "length"
-        self._end(stopped=False)
-        yield
+
+    def _asked(self, side: Messages) -> tuple[dict[str, Any], Messages]:
+        """Return what the serving worker needs for one side, and its conversation with the system prompt."""
+        known, system = self._spec(side)
+        return known, ([{"role": "system", "content": system}] if system else []) + conversation.clean(side)
+
+    def _read(self, client: chat_client.Client, known: dict[str, Any], messages: Messages, n: int, pieces: queue.SimpleQueue) -> None:
+        """Put each piece of answer `n` into the queue, at last None, or the error that ended it."""
+        try:
+            with contextlib.closing(client.stream(known, messages, **self.sampling.as_request())) as answer:
+                for piece in answer:
+                    if self._over:
+                        return
+                    pieces.put((n, piece))
+            pieces.put((n, None))
+        except Exception as error:
+            pieces.put((n, error))
 
     def _spec(self, side: Messages) -> tuple[dict[str, Any], str]:
         """Return what the serving worker needs, and the system prompt, of one side."""
@@ -121,14 +144,17 @@ class Answering:
             return known, self.sampling.system or trained_with(self.ws, self.who)
         return chat_client.serving_spec(self.ws, self.compare), self.sampling.system or trained_with(self.ws, self.compare)
 
-    def _end(self, *, stopped: bool) -> None:
-        """Put the figures below the answer that grew, and keep the conversation. An empty answer is none: two questions would follow it."""
-        side, self._growing = self._growing, None
-        if side is not None and not side[-1]["content"].strip():
+    def _end(self, n: int, *, stopped: bool) -> None:
+        """Put the figures below an answer that grew, and keep the conversation. An empty answer is none: two questions would follow it."""
+        side, last = (self.tuned, self.other)[n], self._growing.pop(n)
+        if not side[-1]["content"].strip():
             side.pop()
             self.silent = not stopped
-        elif side is not None:
-            side.append(conversation.figures(self._last, stopped))
+        else:
+            side.append(conversation.figures(last, stopped))
+        self._keep()
+
+    def _keep(self) -> None:
         conversation.keep(self.ws, self.who, self.tuned, compare=self.compare, other=self.other if self.compare != NONE else None)
 
     def stop(self) -> None:
@@ -136,7 +162,9 @@ class Answering:
         with self._lock:
             if not self._over:
                 self._over = True
-                self._end(stopped=True)
+                for n in list(self._growing):
+                    self._end(n, stopped=True)
+                self._keep()
 
 
 def trained_with(ws: Workspace, id: str | None) -> str:

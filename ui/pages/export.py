@@ -1,4 +1,4 @@
-"""Export: cards of what can be made of a run, how big it is and what it is for; once made, its check and how to use it."""
+"""Export: cards of what can be made of a run, how big it is and what it is for; once made, its check and how to use it. Below them the API server."""
 
 import time
 from collections.abc import Iterator
@@ -14,6 +14,7 @@ from tuner.export import converter, formats, model_card, sizes
 from tuner.formatting import human_bytes
 from tuner.paths import Workspace
 from ui.components import dropdowns, html, units
+from ui.export_views.serve_view import ServeView
 from ui.session import AppContext
 from ui.text import text
 
@@ -44,10 +45,11 @@ class ExportPage:
         self.about = gr.HTML(elem_id="take-about", padding=False)
         with gr.Row(visible=False, equal_height=True) as self.filled:
             self.cards = {kind: self._card(kind) for kind in formats.KINDS}
+        self.serve = ServeView(context, self.pick)
         with gr.Accordion(text("export-card"), open=False, visible=False) as self.below:
             self.card = gr.Markdown(elem_id="model-card")
         parts = [part for card in self.cards.values() for part in card]
-        self.shown = [self.pick, self.about, self.card, self.top, self.filled, self.below, self.quantize, *parts]
+        self.shown = [self.pick, self.about, self.card, self.top, self.filled, self.below, self.quantize, *parts, *self.serve.shown]
         self.pick.input(self.on_pick, self.pick, self.shown, queue=False)
         for kind, card in self.cards.items():
             card.make.click(self._making(kind), [self.pick, self.quantize], [self.pick, *parts], show_progress="hidden")
@@ -89,7 +91,8 @@ class ExportPage:
         if run is None:
             closed = gr.update(visible=False)
             said = html.empty(text("export-empty"), html.link("train", text("export-open-train"), primary=True))
-            return [gr.update(choices=[], value=None), said, "", *[closed] * 4, *[part for _ in self.cards for part in ("", *[closed] * 3)]]
+            parts = [part for _ in self.cards for part in ("", *[closed] * 3)]
+            return [gr.update(choices=[], value=None), said, "", *[closed] * 4, *parts, *self.serve.show(ws, None)]
         more = (
             text("export-newest", n=dropdowns.NEWEST, total=f"{len(every):,}") if len(every) > dropdowns.NEWEST else text("export-run.info")
         )
@@ -102,6 +105,7 @@ class ExportPage:
             *[opened] * 3,
             gr.update(visible="gguf" in formats.kinds(run)),
             *parts,
+            *self.serve.show(ws, run),
         ]
 
     def _shown(self, ws: Workspace, run: runs.Run, kind: str) -> list:

@@ -1,7 +1,6 @@
 """The models that a serving worker keeps in memory: base models with any number of adapters; the least recently used one is evicted."""
 
 import gc
-import threading
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
@@ -70,20 +69,17 @@ class Base:
 
 
 class Models:
-    """Registered and loaded models. `turn` is a lock that is held during an answer: one answer at a time."""
+    """Registered and loaded models. Only the scheduler's thread loads and uses them."""
 
     def __init__(self, device: str):
-        self.device, self.turn = device, threading.Lock()
+        self.device = device
         self.known: dict[str, RegisteredModel] = {}
         self.bases: OrderedDict[tuple, Base] = OrderedDict()
 
     def ready(self, id: str) -> tuple[Any, Any, bool]:
-        """Return (model, tokenizer, whether an adapter is active) for a registered id; loads what is missing. Call it with `turn` held."""
+        """Return (model, tokenizer, whether an adapter is active) for a registered id; loads what is missing."""
         known = self.known[id]
-        folder = load.local_folder(known.base)
-        stamp = (folder / "config.json").stat().st_mtime_ns  # a fully fine-tuned run may have been trained further since
-        head = str(load.head_of(Path(known.adapter))) if known.adapter else ""
-        key = (known.base, known.precision, stamp, objectives.get(known.objective).auto, head)
+        folder, key = load.local_folder(known.base), self.key(id)[:-1]
         if known.adapter is None:  # the base of a run with its own head is that run's model, switched off
             key = next((k for k in self.bases if k[:4] == key[:4]), key)
         if key not in self.bases:
@@ -93,17 +89,28 @@ class Models:
         model, tokenizer = self.bases[key].switch(known.adapter)
         return model, tokenizer, known.adapter is not None
 
+    def key(self, id: str) -> tuple:
+        """Return what tells the model of a registered id apart from others: that of the base model, and last its adapter as it is now."""
+        known = self.known[id]
+        stamp = (
+            (load.local_folder(known.base) / "config.json").stat().st_mtime_ns
+        )  # a fully fine-tuned run may have been trained further since
+        head = str(load.head_of(Path(known.adapter))) if known.adapter else ""
+        adapter = _name(known.adapter) if known.adapter else None
+        return known.base, known.precision, stamp, objectives.get(known.objective).auto, head, adapter
+
+    def free(self) -> int:
+        """Return the free bytes of the device."""
+        return torch.cuda.mem_get_info()[0] if self.device.startswith("cuda") else psutil.virtual_memory().available
+
     def _make_room(self, folder: Path, precision: str) -> None:
         """Evict models until the new one fits."""
         needed = sum(f.stat().st_size for f in folder.glob("*.safetensors")) * (2 if precision == "fp32" else 1) * ROOM
-        while self.bases and self._free() < needed:
+        while self.bases and self.free() < needed:
             self.bases.popitem(last=False)
             gc.collect()
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
-
-    def _free(self) -> int:
-        return torch.cuda.mem_get_info()[0] if self.device.startswith("cuda") else psutil.virtual_memory().available
 
 
 def _name(adapter: str) -> str:

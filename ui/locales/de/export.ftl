@@ -49,3 +49,16 @@ export-f16 = 16 Bit (f16)
 export-checked-answers = { $n } Antworten dieser Datei in { $runtime } gegen die des zusammengeführten Modells: dieselbe erste Wahl bei { $share } der Token, KL-Divergenz { $kl } Nats.
 export-checked-untested = Umgewandelt, und nicht geprüft: { $reason }
 export-untested = Nicht geprüft
+
+serve = API-Server
+    .info = Andere Programme fragen dieses Modell so, wie sie OpenAI fragen. Alle fertigen Läufe sind verfügbar, nur auf diesem Computer; für andere Computer: { $command }.
+serve-start = API-Server starten
+serve-stop = API-Server beenden
+serve-running = { $n ->
+    [one] Läuft mit 1 Modell
+   *[other] Läuft mit { $n } Modellen
+}
+serve-url = Basis-URL:
+serve-key = API-Schlüssel:
+serve-curl = Aus einem Terminal fragen
+serve-python = Aus Python fragen, mit OpenAIs Client

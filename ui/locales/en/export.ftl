@@ -49,3 +49,16 @@ export-f16 = 16-bit (f16)
 export-checked-answers = { $n } answers of this file in { $runtime } against those of the merged model: the same first choice at { $share } of the tokens, KL divergence { $kl } nats.
 export-checked-untested = Converted, and not tested: { $reason }
 export-untested = Not tested
+
+serve = API server
+    .info = Other programs ask this model the way they ask OpenAI. All your finished runs are available, on this computer only; for other computers, use { $command }.
+serve-start = Start the API server
+serve-stop = Stop the API server
+serve-running = { $n ->
+    [one] Running with 1 model
+   *[other] Running with { $n } models
+}
+serve-url = Base URL:
+serve-key = API key:
+serve-curl = Ask it from a terminal
+serve-python = Ask it from Python, with OpenAI's client

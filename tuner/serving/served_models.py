@@ -1,0 +1,81 @@
+"""The models that a gateway serves, by name: runs, their checkpoints and base models, and models that are no runs."""
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import Any
+
+from tuner import paths, runs
+from tuner.errors import NotFoundError
+from tuner.paths import Workspace
+from tuner.runs import checkpoint_files
+from tuner.serving import chat_client
+from tuner.serving.protocol import Refused
+
+
+@dataclass(frozen=True)
+class Served:
+    """A model with its name for clients; `spec()` says how to load it, as it is now."""
+
+    name: str
+    ref: str
+    base: bool = False
+    step: int | None = None
+    created: int = 0
+
+    def spec(self, ws: Workspace) -> dict[str, Any]:
+        return chat_client.serving_spec(ws, self.ref, self.base, self.step)
+
+
+class ServedModels:
+    """What is served. `refs`: runs and models by id or name; empty: all runs that can answer, also those that come later."""
+
+    def __init__(self, ws: Workspace, refs: list[str]):
+        self.ws = ws
+        self.refs = [self._known(ref) for ref in refs]
+        for ref in self.refs:  # a model that can't be served is refused before anything starts
+            chat_client.serving_spec(ws, ref)
+
+    def listing(self) -> list[Served]:
+        """Return the models by name: each run, its checkpoints, its base model. Runs of one name are called by their ids."""
+        if self.refs:
+            found = [runs.get(self.ws, ref) if self._is_run(ref) else ref for ref in dict.fromkeys(self.refs)]
+        else:
+            found = [run for run in runs.listing(self.ws) if run.can_answer]
+        times = Counter(run.name for run in found if isinstance(run, runs.Run))
+        out: list[Served] = []
+        for item in found:
+            out += [Served(item, item)] if isinstance(item, str) else _of_run(item, item.id if times[item.name] > 1 else item.name)
+        return out
+
+    def find(self, name: str) -> Served:
+        """Return the model of this name, or of this run's id; Refused with status 404 names those there are."""
+        listing = self.listing()
+        by_name = {served.name: served for served in listing}  # names of runs differ, see tuner.runs.create
+        by_id = {served.ref: served for served in listing if not served.base and served.step is None}
+        if found := by_name.get(name) or by_id.get(name):
+            return found
+        shown = ", ".join(list(by_name)[:20]) or "none: no run can answer yet"
+        raise Refused(404, f"There is no model {name[:120]!r} here. Available: {shown}.", param="model", code="model_not_found")
+
+    def _known(self, ref: str) -> str:
+        """Return the id of a run that was named by its name, or `ref` itself."""
+        if self._is_run(ref):
+            return ref
+        return next((run.id for run in runs.listing(self.ws) if run.name == ref), ref)
+
+    def _is_run(self, ref: str) -> bool:
+        return bool(paths.ID.fullmatch(ref)) and (self.ws.runs / ref / "status.json").exists()
+
+
+def _of_run(run: runs.Run, name: str) -> list[Served]:
+    """Return a run, its checkpoints with a manifest and its base model. Whether a checkpoint is whole is checked when it is asked for, since that
+    reads all of it."""
+    created = int((run.path / "status.json").stat().st_mtime)
+    steps = [checkpoint_files.step_of(c) for c in checkpoint_files.checkpoints(run.path) if (c / "MANIFEST.json").exists()]
+    own = Served(name, run.id, created=created)
+    return [own, *(replace(own, name=f"{name}@{step}", step=step) for step in steps), replace(own, name=f"{name}/base", base=True)]
+
+
+def missing(error: NotFoundError) -> Refused:
+    """Return a model that is gone since it was listed as a refusal."""
+    return Refused(404, f"{error.message} {error.remedy or ''}".strip(), param="model", code="model_not_found")
