@@ -2,7 +2,7 @@
 
     python -m bench.serving [--threads 2] [--tokens 64] [--rounds 3]
 
-A Llama of 135 million parameters with random weights, greedy, answers that do not end. All figures are from one run, side by side; `http` goes
+A Llama of 127 million parameters with random weights, greedy, answers that do not end. All figures are from one run, side by side; `http` goes
 through `tunesmith serve`, gateway and worker, on the same cores.
 """
 

@@ -14,7 +14,7 @@ from tuner.jobs import benchmarks, run_queue
 from tuner.network import hub_token
 from tuner.paths import Workspace
 from tuner.system import ports
-from ui import gradio_options, layout, live, middleware, navigation, reach, text, uploads
+from ui import early, gradio_options, layout, live, middleware, navigation, reach, text, uploads
 from ui.components import charts, theme
 from ui.label_views import keyboard
 from ui.middleware import LOOPBACK
@@ -77,6 +77,7 @@ def launch(
     os.environ["GRADIO_TEMP_DIR"] = str(uploads.own_folder(context.home))
     gradio_options.close_fetching()
     text.fill_placeholders()
+    early.prepend()
     run_queue.watch_again(ws)
     benchmarks.ask(ws, devices.listing()[0])
     page = layout.build(context)

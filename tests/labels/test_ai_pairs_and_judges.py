@@ -54,7 +54,7 @@ def test_the_second_answer_to_single_answers(house):
 def test_what_was_begun_is_gone_on_with(house):
     ws = house.ws
     project = projects.create(ws, "Halted").id
-    prompts = tuple(f"What is {n} plus {n}?" for n in range(1, 13))
+    prompts = tuple(f"What is {n} plus {n}?" for n in range(1, 121))
     id = generate.ask(ws, project, Request((Writer("starter", **WARM), Writer("starter", seed=5, **WARM)), prompts))
 
     def answers() -> int:
@@ -67,13 +67,13 @@ def test_what_was_begun_is_gone_on_with(house):
     kept = answers()
     with db.reading(ws, project) as file:
         before = dict(file.execute("SELECT item * 2 + side, answer FROM answers").fetchall())
-    assert kept < 24
+    assert kept < 240
     generate.resume(ws, project, id)
     done = finished(ws, project, id)
-    assert done.state == "done" and done.result["report"]["added"] + sum(done.result["report"]["dropped"].values()) == 12
+    assert done.state == "done" and done.result["report"]["added"] + sum(done.result["report"]["dropped"].values()) == 120
     with db.reading(ws, project) as file:
         after = dict(file.execute("SELECT item * 2 + side, answer FROM answers").fetchall())
-    assert len(after) == 24 and all(after[k] == v for k, v in before.items()), "no answer was asked for twice"
+    assert len(after) == 240 and all(after[k] == v for k, v in before.items()), "no answer was asked for twice"
     assert generate.unfinished(ws, project) == []
 
 

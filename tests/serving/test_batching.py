@@ -114,7 +114,7 @@ def tiny(kind: str, seed: int = 0):
 @pytest.mark.parametrize("kind", FAMILIES)
 def test_a_family(kind, tokenizer):
     model = tiny(kind)
-    assert row_cache.batchable(model) is (kind not in ("qwen3_5_text", "minimax"))
+    assert row_cache.batchable(model) is (kind not in ("qwen3_5_text", "minimax", "mamba"))
     assert together(model, tokenizer) == [alone(model, ids, 4 + 4 * i) for i, ids in enumerate(PROMPTS)]
 
 
@@ -160,6 +160,21 @@ def test_a_long_prompt_is_read_in_parts_while_others_go_on(tokenizer, monkeypatc
         batch.step()
     for reader, ids in ((short, [7, 8, 9]), (long, list(range(5, 65))), (other, [3, 4])):
         assert reader.tokens[0] == alone(model, ids, reader.of.limit)
+
+
+def test_a_model_with_a_state_answers_one_after_another(tmp_path):
+    tokenizer, registered = AutoTokenizer.from_pretrained(paths.STARTER), Models("cpu")
+    config = tiny_kinds.shrink(AutoConfig.for_model("qwen3_5_text"))
+    config.vocab_size = len(tokenizer)
+    torch.manual_seed(0)
+    AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    registered.known["m"] = RegisteredModel(id="m", base=str(tmp_path), precision="fp32")
+    scheduler = Scheduler(registered)
+    hot = Sampling(temperature=1.5, seed=3)
+    several, other = Asked(scheduler, "m", [5, 6, 7], hot, n=3, limit=10), Asked(scheduler, "m", [5, 6, 7], hot, limit=10)
+    texts = several.read()
+    assert len(set(texts)) == 3 and other.read() == texts[:1]
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import json
 import os
+import queue as queue_module
 import shutil
 import signal
 import time
@@ -139,12 +140,14 @@ def test_a_reader_who_leaves_gives_the_turn_back(house, client, known):
 
 def test_a_thought_keeps_its_tags(known, tmp_path):
     """Where the template itself begins the thought, and where its tags are special tokens: both reach the reader, who folds it away."""
-    import torch
     from transformers import AutoTokenizer
 
     from tuner.models.chat_templates import open_reasoning_tag
+    from tuner.serving.protocol import ChatRequest
+    from tuner.workers.serving.answers import chat_generation
     from tuner.workers.serving.model_cache import Models, RegisteredModel
-    from tuner.workers.serving.server import Answer, Question, Streamer
+    from tuner.workers.serving.scheduler import Scheduler
+    from tuner.workers.serving.text_stream import TextStream
 
     for text, tag in (("<s>user\nHi\nassistant\n<think>\n", "<think>"), ("<think> done </think> so", ""), ("", "")):
         assert open_reasoning_tag(text) == tag
@@ -156,17 +159,32 @@ def test_a_thought_keeps_its_tags(known, tmp_path):
     tokenizer.save_pretrained(thinker)
     models = Models("cpu")
     models.known["thinker"] = RegisteredModel(id="thinker", base=str(thinker), precision="fp32")
-    threads = torch.get_num_threads()
-    answer = "".join(Answer(models, Question(model="thinker", messages=ask("Hi"), temperature=0.0, max_tokens=4)).text())
-    torch.set_num_threads(threads)
+    pieces: queue_module.Queue = queue_module.Queue()
+    asked = ChatRequest(model="thinker", messages=ask("Hi"), temperature=0.0, max_tokens=4)
+    Scheduler(models).submit(chat_generation(asked, pieces.put))
+    answer = ""
+    while (piece := pieces.get(timeout=60)) is not None:
+        answer += piece.text
     assert answer.startswith("<think>\n") and answer.count("<think>") == 1 and len(answer) > len("<think>\n")
-    streamer = Streamer(tokenizer)
+    stream = TextStream(tokenizer)
     ids = tokenizer("<|channel>thought\nHm<channel|>Yes<odd><|im_end|>", add_special_tokens=False)["input_ids"]
-    streamer.put(torch.tensor([1, 2]))  # the prompt
-    for i in ids:
-        streamer.put(torch.tensor([i]))
-    streamer.end()
-    assert "".join(streamer) == "<|channel>thought\nHm<channel|>Yes"
+    assert "".join(map(stream.push, ids)) + stream.end() == "<|channel>thought\nHm<channel|>Yes"
+
+
+@pytest.mark.parametrize("text", ["Grüße aus Köln", "日本語のテキスト", "👩‍👩‍👧 family 🎉", "a  b\n\n c", "naïve café — “quoted”"])
+def test_text_comes_in_whole_characters(text):
+    from transformers import AutoTokenizer
+
+    from tuner.workers.serving.text_stream import TextStream
+
+    tokenizer = AutoTokenizer.from_pretrained(paths.STARTER)
+    ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+    stream = TextStream(tokenizer)
+    pieces = [stream.push(i) for i in ids]
+    assert "".join(pieces) + stream.end() == tokenizer.decode(ids) and "\ufffd" not in "".join(pieces)
+    half = TextStream(tokenizer)
+    shown = "".join(map(half.push, ids[:-1])) + half.end()
+    assert shown.rstrip("\ufffd") in text + "\ufffd", "an answer that is cut within a character shows what there was"
 
 
 def test_two_models_take_turns_where_they_do_not_fit_beside_each_other(known, monkeypatch, tmp_path):
@@ -201,7 +219,7 @@ def test_strangers_are_refused(client, known):
 def test_what_is_asked_wrongly_is_told(client, known):
     assert client.http.post("/v1/chat/completions", json={"model": "nobody", "messages": ask("Hi")}).status_code == 404
     for wrong in ({"messages": []}, {"temperature": -1}, {"top_p": 0}, {"max_tokens": 0}):
-        assert post(client, known["base"], **wrong).status_code == 422, wrong
+        assert post(client, known["base"], **wrong).status_code == 400, wrong
     with pytest.raises(WorkError, match="refused the question"):
         list(client.stream(known["base"], ask("Hi"), temperature=-1))
 

@@ -98,6 +98,29 @@ def test_an_answer_that_is_stopped_is_kept_once_with_what_was_known(tmp_path, mo
     assert silent.silent and [m["role"] for m in silent.tuned] == ["user"], "an empty answer is none"
 
 
+def test_both_models_answer_at_once(tmp_path, monkeypatch):
+    """Each waits for the other after its first piece: one after the other would never end."""
+    turns = threading.Barrier(2, timeout=10)
+
+    class Client:
+        def __init__(self, ws):
+            pass
+
+        def stream(self, known, messages, **sampling):
+            yield Piece("first ", None, 11, 1)
+            turns.wait()
+            yield Piece(known["id"].split("/")[-1], None, 11, 2)
+            yield Piece("", "length" if known["id"].endswith("base") else "stop", 11, 2)
+
+    monkeypatch.setattr(chat_client, "Client", Client)
+    monkeypatch.setattr(chat_client, "serving_spec", lambda ws, ref, base=False: {"id": f"{ref}/base" if base else ref})
+    monkeypatch.setattr(answering, "trained_with", lambda ws, id: "")
+    now = Answering(Workspace(tmp_path).prepare(), "starter", conversation.BASE, [], [], Sampling("", 0.3, 0.95, 256))
+    list(now.follow("Go on."))
+    assert [side[1]["content"] for side in (now.tuned, now.other)] == ["first starter", "first base"] and now.cut and not now.silent
+    assert len(now.tuned) == len(now.other) == 3, "each with its figures"
+
+
 def test_a_stop_is_heard_while_a_model_is_loaded(tmp_path, monkeypatch):
     loaded = threading.Event()
     monkeypatch.setattr(chat_client, "Client", lambda ws: loaded.wait(20) and None)

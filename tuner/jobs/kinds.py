@@ -130,4 +130,5 @@ TASKS = {
     "pairs": Task(keeps=True),
     "generate": Task(limited=False, keeps=True),
     "judge": Task(limited=False, keeps=True),
+    "evaluate": Task(limited=False),
 }

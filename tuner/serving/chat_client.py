@@ -165,19 +165,22 @@ class Client:
 
     def task(self, known: dict[str, Any], text: str, *, question: str = "", most: int = 256) -> dict[str, Any]:
         """Return the prediction of a model that does not chat: see workers/serving/task_predict.py."""
+        return self._posted(known, "/tasks", {"text": text, "question": question, "most": most})
+
+    def _posted(self, known: dict[str, Any], path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Register the model and return the document that the worker answers with."""
         try:
             self.http.post("/models", json=known).raise_for_status()
-            response = self.http.post("/tasks", json={"model": known["id"], "text": text, "question": question, "most": most})
+            response = self.http.post(path, json={"model": known["id"]} | body)
         except httpx.HTTPError as error:
             raise _gone(known, error) from error
-        document = response.json()
-        if problem := document.get("error"):
-            raise TunerErrorFromWorker(problem)
         if response.status_code != 200:
-            raise WorkError(
-                f"The model refused the text: {response.text[:300]}", asked=text[:80], available="a text", remedy="Change the text."
-            )
-        return document
+            raise _refusal(response, {"asked": str(body)[:80]})
+        return response.json()
+
+    def scores(self, known: dict[str, Any], rows: list[dict[str, Any]], **how: Any) -> list[dict[str, Any]]:
+        """Return how likely the model finds the answers of rows: see workers/serving/scores.py. `how`: kind, objective, max_length, fold_system."""
+        return self._posted(known, "/score", {"rows": rows} | how)["rows"]
 
     def answer(
         self, known: dict[str, Any], messages: list[dict[str, Any]], *, leave: Callable[[], bool] = lambda: False, **sampling: Any

@@ -38,7 +38,7 @@ class ServedModels:
     def listing(self) -> list[Served]:
         """Return the models by name: each run, its checkpoints, its base model. Runs of one name are called by their ids."""
         if self.refs:
-            found = [runs.get(self.ws, ref) if self._is_run(ref) else ref for ref in dict.fromkeys(self.refs)]
+            found = [runs.get(self.ws, ref) if is_run(self.ws, ref) else ref for ref in dict.fromkeys(self.refs)]
         else:
             found = [run for run in runs.listing(self.ws) if run.can_answer]
         times = Counter(run.name for run in found if isinstance(run, runs.Run))
@@ -59,12 +59,14 @@ class ServedModels:
 
     def _known(self, ref: str) -> str:
         """Return the id of a run that was named by its name, or `ref` itself."""
-        if self._is_run(ref):
+        if is_run(self.ws, ref):
             return ref
         return next((run.id for run in runs.listing(self.ws) if run.name == ref), ref)
 
-    def _is_run(self, ref: str) -> bool:
-        return bool(paths.ID.fullmatch(ref)) and (self.ws.runs / ref / "status.json").exists()
+
+def is_run(ws: Workspace, ref: str) -> bool:
+    """Return whether `ref` is the id of a run."""
+    return bool(paths.ID.fullmatch(ref)) and (ws.runs / ref / "status.json").exists()
 
 
 def _of_run(run: runs.Run, name: str) -> list[Served]:

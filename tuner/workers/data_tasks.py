@@ -74,6 +74,12 @@ def generate(ws: Workspace, **arguments):
     return generate.run(ws, **arguments)
 
 
+def evaluate(ws: Workspace, **arguments):
+    from tuner.scorecard import evaluation
+
+    return evaluation.run(ws, **arguments)
+
+
 def judge(ws: Workspace, **arguments):
     from tuner.labels import judge
 
@@ -86,6 +92,7 @@ WORK = {  # what each task of `kinds.TASKS` calls
     "pairs": pairs,
     "generate": generate,
     "judge": judge,
+    "evaluate": evaluate,
     "mix": store.mix,
     "export": export,
     "add": store.add,

@@ -1,12 +1,13 @@
 """Answers that one model generates together: rows join after their prompt is read, and leave when they end.
 
 transformers' own continuous batching (5.23) knows neither seeds nor penalties, grammars, log-probabilities of alternatives or stop strings per
-request, and runs no PEFT prompt. Measured on two processor cores (`bench/serving.py`), 135M parameters, eight answers at once: this loop gives
-{ours} times the tokens per second of one `generate`, transformers' {theirs} times.
+request, and runs no PEFT prompt. Measured on two processor cores (`bench/serving.py`), 127M parameters, eight answers at once: this loop gives
+4.4 times the tokens per second of one `generate`, transformers' 1.3 times; the first token comes after 243 ms instead of 199.
 """
 
 import inspect
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import torch
 from peft import PeftModel
@@ -33,7 +34,7 @@ class Batch:
         self.soft = adapted and isinstance(model, PeftModel) and model.active_peft_config.is_prompt_learning
         self.virtual = model.active_peft_config.num_virtual_tokens if self.soft else 0
         self.takes = set(inspect.signature(self.core.forward).parameters)
-        self.alone = not row_cache.batchable(self.core)  # one row at a time
+        self.alone = "past_key_values" not in self.takes or not row_cache.batchable(self.core)  # one row at a time
 
     def detach(self) -> None:
         """Hold the model no longer: it may be evicted while these rows wait for their turn."""
@@ -49,7 +50,7 @@ class Batch:
             logits = logits[of]
         for row in rows:
             row.length = len(row.prompt) + self.virtual
-        self.cache = row_cache.joined(self.cache if self.rows else None, cache)
+        self.cache = row_cache.joined(self.cache, cache) if self.rows else cache
         self.rows += rows
         self._choose(rows, logits)
         self.tidy()
@@ -60,11 +61,14 @@ class Batch:
         if not rows:
             return
         device = self.core.device
+        if self.cache is None:  # a model that keeps nothing, or keeps it in a way of its own: all is read again
+            self._choose(rows, self._forward(input_ids=torch.tensor([rows[0].ids], device=device))[0])
+            return self.tidy()
         lengths = torch.tensor([row.length for row in rows], device=device)
-        logits = self._forward(
+        logits, self.cache = self._forward(
             input_ids=torch.tensor([[row.newest] for row in rows], device=device),
             position_ids=lengths[:, None],
-            attention_mask=self._mask([row.length + 1 for row in rows], self.cache.get_seq_length() + 1),
+            attention_mask=self._mask([row.length + 1 for row in rows], self._width() + 1),
             past_key_values=self.cache,
         )
         for row in rows:
@@ -82,7 +86,7 @@ class Batch:
             return
         self.rows = [self.rows[i] for i in going]
         if self.rows:
-            row_cache.kept(self.cache, going, self.cache.get_seq_length() - max(row.length for row in self.rows))
+            row_cache.kept(self.cache, going, self.cache.get_seq_length() - self._width())
         else:
             self.cache = None
 
@@ -100,7 +104,7 @@ class Batch:
 
     def _read(self, prompts: list[list[int]], between: Callable[[], None]) -> tuple:
         """Return (cache, logits of the last token) of prompts, padded on the left and read in parts."""
-        size, device, cache = max(map(len, prompts)), self.core.device, row_cache.empty(self.core)
+        size, device, cache = max(map(len, prompts)), self.core.device, self._empty()
         ids = torch.tensor([[0] * (size - len(p)) + p for p in prompts], device=device)
         lengths = [len(p) for p in prompts]
         positions = (torch.arange(size, device=device)[None] - torch.tensor([[size - n] for n in lengths], device=device)).clamp(min=0)
@@ -108,7 +112,7 @@ class Batch:
         for begin in range(0, size, part):
             end = min(size, begin + part)
             seen = [max(0, n - (size - end)) for n in lengths]
-            logits = self._forward(
+            logits, cache = self._forward(
                 input_ids=ids[:, begin:end],
                 position_ids=positions[:, begin:end],
                 attention_mask=self._mask(seen, end),
@@ -127,22 +131,30 @@ class Batch:
             prompt = self.model.get_prompt(batch_size=1)
             if torch.is_tensor(prompt):
                 embedded = self.core.get_input_embeddings()(ids)
-                cache = row_cache.empty(self.core)
-                out = self._forward(
-                    inputs_embeds=torch.cat([prompt.to(embedded.dtype), embedded], dim=1), position_ids=positions, past_key_values=cache
+                out, cache = self._forward(
+                    inputs_embeds=torch.cat([prompt.to(embedded.dtype), embedded], dim=1),
+                    position_ids=positions,
+                    past_key_values=self._empty(),
                 )
             else:  # a prefix: keys and values of each layer
-                cache = prompt
-                out = self._forward(input_ids=ids, position_ids=positions[:, self.virtual :], past_key_values=cache)
+                out, cache = self._forward(input_ids=ids, position_ids=positions[:, self.virtual :], past_key_values=prompt)
             parts = row_cache.joined(parts, cache)
             logits.append(out)
         return parts, torch.cat(logits)
 
-    def _forward(self, **inputs) -> torch.Tensor:
-        """Return the logits of the last token of each row."""
+    def _empty(self):
+        """Return a cache for new rows; None for a model that makes its own."""
+        return None if self.alone else row_cache.empty()
+
+    def _forward(self, **inputs) -> tuple[torch.Tensor, Any]:
+        """Return (the logits of the last token of each row, the cache)."""
         inputs |= {"use_cache": True, "logits_to_keep": 1}
         out = self.core(**{k: v for k, v in inputs.items() if v is not None and k in self.takes})
-        return out.logits[:, -1]
+        return out.logits[:, -1], getattr(out, "past_key_values", None)
+
+    def _width(self) -> int:
+        """Return the columns of the cache: its longest row."""
+        return max(row.length for row in self.rows)
 
     def _mask(self, lengths: list[int], size: int) -> torch.Tensor | None:
         """Return which of `size` columns each row uses; None when all use all."""

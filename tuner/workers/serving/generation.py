@@ -108,11 +108,15 @@ class Row:
     newest: int = 0
     over: bool = False
 
+    def __post_init__(self):
+        self.ids = list(self.prompt)
+
     def take(self, chosen: Chosen) -> None:
         """Add a token: deliver the text that it completes, and the reason when it is the last one."""
         now, of = time.monotonic(), self.of
         of.first, of.last = of.first or now, now
         self.newest, self.count = chosen.token, self.count + 1
+        self.ids.append(chosen.token)
         of.completion_tokens += 1
         ended = chosen.token in self.ends
         text = "" if ended else self.text.push(chosen.token)

@@ -52,7 +52,7 @@ def json_schema(schema: dict[str, Any]) -> Callable:
             "Answers in a JSON schema need the extra `json`, which is not installed.",
             asked="response_format",
             available='{"type": "text"}',
-            remedy='Install it: pip install "tunesmith[json]"',
+            remedy='Install it: `pip install "tunesmith[json]"`.',
             field="response_format",
         ) from error
     try:

@@ -9,10 +9,10 @@ def batchable(model) -> bool:
     return all(type(layer) in (DynamicLayer, DynamicSlidingWindowLayer) for layer in DynamicCache(config=model.config).layers)
 
 
-def empty(model) -> DynamicCache:
+def empty() -> DynamicCache:
     """Return a cache for new rows. Without the config each layer keeps all tokens, also where the model looks only at the last ones: it masks the
     others itself, and rows of different lengths stay aligned."""
-    return DynamicCache() if batchable(model) else DynamicCache(config=model.config)
+    return DynamicCache()
 
 
 def joined(one: DynamicCache | None, other: DynamicCache) -> DynamicCache:
@@ -38,7 +38,7 @@ def kept(cache: DynamicCache, rows: list[int], padding: int) -> None:
 
 def token_bytes(cache: DynamicCache) -> int:
     """Return the bytes of one token of one row."""
-    used = [layer for layer in cache.layers if isinstance(layer, DynamicLayer) and layer.is_initialized]
+    used = [layer for layer in getattr(cache, "layers", ()) if isinstance(layer, DynamicLayer) and layer.is_initialized]
     return sum(t[:1, :, :1].numel() * t.element_size() for layer in used for t in (layer.keys, layer.values))
 
 

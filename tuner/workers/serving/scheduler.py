@@ -131,6 +131,9 @@ class Scheduler:
             new = self._prepared(lane, item, model, tokenizer)
             if new and not self._room(lane.batch, rows, new):
                 break
+            if lane.batch.alone and len(new) > 1:  # several answers to one prompt: the next one comes after this
+                rows.append(new.pop(0))
+                break
             lane.waiting.popleft()
             rows += new
         if rows:

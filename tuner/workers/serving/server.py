@@ -5,6 +5,7 @@ are registered with POST /models; adapters stay loaded on one copy of their base
 loaded when it is asked for. Exits after ten idle minutes, or when the file `control` appears.
 """
 
+import asyncio
 import json
 import os
 import secrets
@@ -32,6 +33,7 @@ from tuner.workers.serving.generation import Piece
 from tuner.workers.serving.model_cache import Models, RegisteredModel
 from tuner.workers.serving.problems import problem, status
 from tuner.workers.serving.scheduler import Scheduler
+from tuner.workers.serving.scores import ScoreRequest, scored
 
 IDLE = 600.0  # seconds
 NAME = "x-served-as"  # the name by which the gateway's clients know the model
@@ -122,6 +124,12 @@ def make_app(models: Models, key: str) -> FastAPI:
     async def classify(request: Request):
         q = await read(request, ClassifyRequest)
         return await tasks.classified(scheduler, models, q, _named(request, q))
+
+    @app.post("/score", **guarded)
+    async def score(q: ScoreRequest):
+        if q.model not in models.known:
+            raise Refused(404, f"The model {q.model!r} is not registered.", param="model", code="model_not_found")
+        return {"rows": await asyncio.to_thread(scheduler.call, q.model, lambda model, tokenizer, on: scored(model, tokenizer, on, q))}
 
     @app.post("/tasks", **guarded)
     async def task(t: Task):

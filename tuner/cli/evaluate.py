@@ -1,0 +1,45 @@
+"""`tunesmith evaluate`: did the training help? A run against its base model, or any two models, on rows of data."""
+
+from tuner.cli.output import say
+from tuner.cli.parser import FLAG, TEXT, Commands, count
+from tuner.cli.progress import Line
+from tuner.formatting import human_time
+from tuner.paths import Workspace
+
+
+def register(commands: Commands) -> None:
+    """Declare `tunesmith evaluate`."""
+    commands.add(
+        "evaluate",
+        "Measure a run or model on rows of data, against its base model or another one.",
+        evaluate,
+        "model",
+        examples=("evaluate RUN", "evaluate RUN --against OTHER --fail-if-worse", "evaluate starter --data customers --rows 500"),
+        data={"default": None, "help": "the dataset; without it the validation rows of the run"},
+        against={"default": None, "help": "a run or model, or `base`, which a run is compared with by itself"},
+        rows={"type": count, "default": None, "help": "how many rows at most (default 200)"},
+        fail_if_worse=FLAG | {"help": "exit with 1 when it is worse than what it is compared with"},
+        device=TEXT,
+    )
+
+
+def evaluate(ws: Workspace, args):
+    from tuner.jobs import data_jobs
+    from tuner.scorecard import evaluation, verdicts
+    from tuner.serving import chat_client
+
+    job = evaluation.start(ws, args.model, data=args.data, against=args.against, rows=args.rows)
+    with Line() as line:
+        chat_client.endpoint(ws, args.device, waiting=lambda s: line.show(f"loading the model ({s:.0f} s)"))
+
+        def tell(done: int, total: int, rows: int) -> None:
+            now = data_jobs.progress(ws, job)
+            left = f", {human_time(now.eta_seconds)} left" if now.eta_seconds else ""
+            line.show(f"{done:,} of {total:,} answers{left}", done, total or None)
+
+        result = data_jobs.follow(ws, job, tell).result
+    document = result["document"]
+    if not args.as_json:
+        say("")
+    worse = args.fail_if_worse and document["verdict"] == "worse"
+    return int(worse), document if args.as_json else verdicts.table(document)

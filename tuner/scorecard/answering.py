@@ -1,0 +1,165 @@
+"""What a contender says of each row: its answer, its likelihood of the reference, or its prediction."""
+
+from collections.abc import Callable
+from typing import Any
+
+from tuner.data.schema import convert
+from tuner.scorecard.contenders import Contender, as_labels
+from tuner.serving import chat_client, parallel
+from tuner.serving.chat_client import Client
+
+TOGETHER = 32  # rows that are scored at once
+LONGEST = 512  # tokens of an answer: longer references are rare, and an answer that never ends costs no more than this
+Row = dict[str, Any]  # {"row", "value"}
+Tell = Callable[[int], None]
+
+
+class Asking:
+    """Asks contenders about the rows of a dataset. `tell(n)` is called with the number of rows that are done, of each contender."""
+
+    def __init__(self, client: Client, kind: str, *, tell: Tell, cancelled: Callable[[], bool]):
+        self.client, self.kind, self.tell, self.cancelled = client, kind, tell, cancelled
+
+    def results(self, who: Contender, rows: list[Row]) -> list[dict[str, Any] | None]:
+        """Return what the metrics of the objective need of each row; None for a row that this model can't take."""
+        if who.constant is not None:
+            self.tell(len(rows))
+            return [reference(row["value"], who.objective, self.kind) | {"answer": _alike(who, row["value"])} for row in rows]
+        if who.objective == "chat":
+            return self._chat(who, rows)
+        if who.objective == "text":
+            return [s and {"reference": "", "answer": ""} | s for s in self._scores(who, [r["value"] for r in rows], self.kind, "text")]
+        if who.objective == "preference":
+            return self._margins(who, rows)
+        return self._predictions(who, rows)
+
+    def _chat(self, who: Contender, rows: list[Row]) -> list[dict[str, Any] | None]:
+        scores = self._scores(who, [r["value"] for r in rows], self.kind, "chat", told=False)
+        asked = [(i, *question(row["value"], self.kind)) for i, row in enumerate(rows) if scores[i]]
+        found: list[dict[str, Any] | None] = [None] * len(rows)
+
+        def ask(item: tuple) -> str | None:
+            _, messages, _ = item
+            try:
+                return self.client.answer(who.spec, messages, leave=self.cancelled, temperature=0.0, max_tokens=LONGEST).text
+            except chat_client.TunerErrorFromWorker:  # a conversation that this model's template does not take, or that is too long
+                return None
+
+        for (i, messages, expected), answer in parallel.completed(ask, asked, cancelled=self.cancelled):
+            if answer is not None:
+                found[i] = {"question": messages[-1]["content"], "reference": expected, "answer": answer} | scores[i]
+            self.tell(1)
+        self.tell(len(rows) - len(asked))
+        return found
+
+    def _scores(self, who: Contender, values: list[dict], kind: str, objective: str, told: bool = True) -> list[dict[str, Any] | None]:
+        how = {"kind": kind, "objective": objective, "max_length": who.max_length, "fold_system": who.fold_system}
+        out: list[dict[str, Any] | None] = []
+        for at in range(0, len(values), TOGETHER):
+            part = values[at : at + TOGETHER]
+            if self.cancelled():
+                return [*out, *[None] * (len(values) - len(out))]
+            scored = self.client.scores(who.spec, part, **how)
+            out += [s if s.get("tokens") else None for s in scored]
+            if told:
+                self.tell(len(part))
+        return out
+
+    def _margins(self, who: Contender, rows: list[Row]) -> list[dict[str, Any] | None]:
+        """The difference of the log-likelihoods of the better and the worse answer: positive when the model prefers the better one."""
+        sides = [
+            self._scores(who, [conversation(r["value"], side) for r in rows], "chat", "chat", told=False) for side in ("chosen", "rejected")
+        ]
+        self.tell(len(rows))
+        return [
+            None if not good or not bad else _pair(row["value"]) | {"margin": bad["nll"] - good["nll"]}
+            for row, good, bad in zip(rows, *sides, strict=True)
+        ]
+
+    def _predictions(self, who: Contender, rows: list[Row]) -> list[dict[str, Any] | None]:
+        found: list[dict[str, Any] | None] = [None] * len(rows)
+
+        def predict(item: tuple) -> dict[str, Any] | None:
+            value = item[1]["value"]
+            try:
+                return reference(value, who.objective, self.kind) | self._prediction(who, value)
+            except chat_client.TunerErrorFromWorker:
+                return None
+
+        for (i, _), result in parallel.completed(predict, list(enumerate(rows)), cancelled=self.cancelled):
+            found[i] = result
+            self.tell(1)
+        return found
+
+    def _prediction(self, who: Contender, value: dict) -> dict[str, Any]:
+        if who.objective == "reward":
+            values = [
+                self.client.task(who.spec, _last(value[side]), question=_last(value["prompt"]))["value"] for side in ("chosen", "rejected")
+            ]
+            return {"margin": values[0] - values[1]}
+        if who.objective == "tokens":
+            said = self.client.task(who.spec, " ".join(value["tokens"]))["words"]
+            if len(said) != len(value["tokens"]):  # a word with a space in it, or more words than the model reads
+                return {"answer": [*(w["label"] for w in said), *["O"] * len(value["tokens"])][: len(value["tokens"])]}
+            return {"answer": [w["label"] for w in said]}
+        if who.objective == "qa":
+            return {"answer": self.client.task(who.spec, value["context"], question=value["question"])["text"]}
+        if who.objective == "seq2seq":
+            return {"answer": self.client.task(who.spec, pair(value, self.kind)[0])["text"]}
+        said = self.client.task(who.spec, value["text"])
+        if who.objective == "regression":
+            return {"answer": said["value"]}
+        likely = [n["label"] for n in said["labels"] if n["score"] >= 0.5] if said["several"] else [said["labels"][0]["label"]]
+        return {"answer": likely, "several": said["several"]}
+
+
+def reference(value: dict, objective: str, kind: str) -> dict[str, Any]:
+    """Return the question and the right answer of a row, for models that don't chat."""
+    if objective == "classification":
+        labels = as_labels(value["label"])
+        return {"question": value["text"], "reference": labels, "several": isinstance(value["label"], list)}
+    if objective == "regression":
+        return {"question": value["text"], "reference": float(value["label"])}
+    if objective == "tokens":
+        return {"question": " ".join(value["tokens"]), "reference": value["tags"]}
+    if objective == "qa":
+        return {"question": value["question"], "reference": value["answers"]["text"]}
+    if objective == "seq2seq":
+        source, target = pair(value, kind)
+        return {"question": source, "reference": target}
+    return _pair(value) | {"margin": 0.0}
+
+
+def question(value: dict, kind: str) -> tuple[list[dict], str]:
+    """Return the conversation up to its last answer, and that answer."""
+    messages = convert.as_messages(value, kind)
+    last = max((i for i, m in enumerate(messages) if m["role"] == "assistant"), default=len(messages))
+    return messages[:last], (messages[last]["content"] or "") if last < len(messages) else ""
+
+
+def pair(value: dict, kind: str) -> tuple[str, str]:
+    """Return the source and the target of a row."""
+    if kind == "seq2seq":
+        return value["source"], value["target"]
+    messages, answer = question(value, kind)
+    if len(messages) == 1:
+        return messages[0]["content"] or "", answer
+    return "\n".join(f"{m['role']}: {m['content'] or ''}" for m in messages), answer
+
+
+def conversation(value: dict, side: str) -> dict[str, Any]:
+    """Return one side of a pair as a chat row of which the last answer counts."""
+    before = [m | {"weight": 0} if m["role"] == "assistant" else m for m in value["prompt"]]
+    return {"messages": before + value[side]} | ({"tools": value["tools"]} if value.get("tools") else {})
+
+
+def _alike(who: Contender, value: dict) -> Any:
+    return [who.constant] * len(value["tags"]) if who.objective == "tokens" else who.constant
+
+
+def _pair(value: dict) -> dict[str, Any]:
+    return {"question": _last(value["prompt"]), "reference": _last(value["chosen"]), "answer": _last(value["rejected"])}
+
+
+def _last(messages: list[dict]) -> str:
+    return messages[-1]["content"] or "" if messages else ""

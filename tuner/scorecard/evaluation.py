@@ -1,0 +1,202 @@
+"""Evaluate a run or model on the rows of a dataset, against another one: `start` the job, `run` it, and the document that it makes.
+
+runs/<id>/evaluations/<job>.json keeps the scorecard of a run. Data jobs do the work (workers/data_tasks.py), the serving worker the computing.
+"""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from tuner import paths, runs
+from tuner.data.importing.import_pass import Cancelled
+from tuner.data.store import store
+from tuner.data.store.store import Dataset
+from tuner.errors import DataError, RequestError
+from tuner.evaluation import significance
+from tuner.jobs import data_jobs
+from tuner.paths import Workspace
+from tuner.scorecard import contenders, verdicts
+from tuner.scorecard.answering import Asking
+from tuner.scorecard.contenders import BASE, Contender
+from tuner.scorecard.measures import OBJECTIVES
+from tuner.serving.chat_client import Client
+from tuner.serving.served_models import is_run
+
+ROWS = 200  # unless another number is asked for
+CHANGED = 20  # rows that are listed, half of them better, half worse
+KINDS = {  # objective → the kinds of data that it can be measured on
+    "preference": ("preference",),
+    "reward": ("preference",),
+    "classification": ("classification",),
+    "regression": ("regression",),
+    "tokens": ("tokens",),
+    "qa": ("qa",),
+    "seq2seq": ("seq2seq", "chat"),
+    "text": ("text", "chat", "classification", "regression", "seq2seq", "qa", "tokens"),
+    "chat": ("chat", "classification", "seq2seq", "qa", "regression"),
+}
+
+
+@dataclass(frozen=True)
+class Made:
+    """The result that the process of the job writes."""
+
+    document: dict[str, Any]
+    ref: str | None = None
+    rows: int = 0
+
+
+def start(ws: Workspace, model: str, *, data: str | None = None, against: str | None = None, rows: int | None = None) -> str:
+    """Return the id of the job that evaluates `model` against `against` ("base" for a run unless another model is named). What can't be evaluated is
+    refused here: RequestError, ModelError, NotFoundError."""
+    run = runs.get(ws, model) if is_run(ws, model) else None
+    data = data or (str(run.config["data"]) if run else None)
+    if data is None:
+        raise RequestError(
+            "A model that is no run has no rows of its own.",
+            asked=model,
+            available=[d.ref for d in store.listing(ws)][:10] or "no dataset yet",
+            remedy="Name a dataset with --data.",
+            field="data",
+        )
+    against = against or (BASE if run else None)
+    if against == BASE and run is None:
+        raise RequestError(
+            "Only a run has a base model to compare with.",
+            asked=BASE,
+            available="a run or another model",
+            remedy="Name a model with --against, or leave it out.",
+            field="against",
+        )
+    ds = store.get(ws, data)
+    pair = _pair(ws, model, against, ds)
+    if ds.kind not in KINDS[pair[0].objective]:
+        raise RequestError(
+            f"A model with the objective {pair[0].objective} can't be measured on this kind of data ({ds.kind}).",
+            asked=ds.ref,
+            available=", ".join(KINDS[pair[0].objective]),
+            remedy="Choose another dataset.",
+            field="data",
+        )
+    arguments = {"model": model, "data": ds.ref, "against": against, "limit": rows or ROWS}
+    job = "import-evaluate-" + hashlib.sha256(json.dumps(arguments, sort_keys=True).encode()).hexdigest()[:16]
+    if (ws.jobs / job / "job.json").exists():
+        if data_jobs.progress(ws, job).running:
+            return job
+        data_jobs.forget(ws, job)
+    return data_jobs.begin(ws, "evaluate", job, job=job, **arguments)
+
+
+def run(
+    ws: Workspace, *, job: str, model: str, data: str, against: str | None, limit: int, progress: Callable, cancelled: Callable[[], bool]
+) -> Made:
+    """Evaluate, and keep the scorecard with its run; called in a process of its own (workers/data_tasks.py)."""
+    ds, began = store.get(ws, data), time.monotonic()
+    who, other = _pair(ws, model, against, ds)
+    rows, which, available = _rows(ds, limit)
+    done, total = [0], len(rows) * (2 if other else 1)
+
+    def tell(n: int) -> None:
+        done[0] += n
+        progress(min(done[0], total), total, len(rows))
+
+    asking = Asking(Client(ws), ds.kind, tell=tell, cancelled=cancelled)
+    found = [asking.results(c, rows) for c in (who, other) if c]
+    if cancelled():
+        raise Cancelled
+    document = scorecard(who, other, rows, *found) | {"data": ds.ref, "which": which, "available": available}
+    document["seconds"] = round(time.monotonic() - began, 1)
+    if is_run(ws, model):
+        place = ws.run(model) / "evaluations"
+        place.mkdir(exist_ok=True)
+        paths.write_json(place / f"{job}.json", document | {"made": time.strftime("%Y-%m-%dT%H:%M:%S%z")})
+    return Made(document, ds.ref, len(rows))
+
+
+def scorecard(who: Contender, other: Contender | None, rows: list[dict], mine: list, its: list | None = None) -> dict[str, Any]:
+    """Return the document: metrics with intervals, those of the other model, the differences, a verdict, the rows that changed most."""
+    kept = [i for i, result in enumerate(mine) if result is not None and (its is None or its[i] is not None)]
+    if not kept:
+        raise DataError(
+            "None of these rows can be evaluated with this model.",
+            asked=f"{len(rows)} rows",
+            available="rows that its chat template takes, and that fit its context",
+            remedy="Look at them in the token preview, or choose another dataset.",
+            field="data",
+        )
+    mine, drawn, measures = [mine[i] for i in kept], significance.samples(len(kept)), OBJECTIVES[who.objective]
+    document: dict[str, Any] = {
+        "model": who.name,
+        "against": other.name if other else None,
+        "objective": who.objective,
+        "rows": len(kept),
+        "left_out": len(rows) - len(kept),
+        "metrics": {m.name: asdict(significance.interval(m.metric(mine), drawn)) for m in measures},
+        "baseline": None,
+        "difference": None,
+        "verdict": None,
+        "says": [],
+        "changed": [],
+    }
+    if other is None:
+        return document
+    its = [its[i] for i in kept]
+    differences = {m.name: significance.difference(m.metric(mine), m.metric(its), drawn) for m in measures}
+    shown = {
+        name: asdict(d) | {"real": d.real, "better": d.real and (d.value > 0) == next(m.rises for m in measures if m.name == name)}
+        for name, d in differences.items()
+    }
+    document |= {
+        "baseline": {m.name: asdict(significance.interval(m.metric(its), drawn)) for m in measures},
+        "difference": shown,
+        "verdict": verdicts.verdict(shown),
+        "changed": _changed(measures, [rows[i]["row"] for i in kept], mine, its),
+    }
+    return document | {"says": verdicts.says(document)}
+
+
+def _changed(measures: tuple, numbers: list[int], mine: list[dict], its: list[dict]) -> list[dict[str, Any]]:
+    """Return the rows that got better most and those that got worse most, by the first measure that is worth something for a row."""
+    measure = next(m for m in measures if m.rows)
+    gain = measure.rows(mine) - measure.rows(its)
+    order = np.argsort(-gain, kind="stable")
+    better, worse = [i for i in order if gain[i] > 0][: CHANGED // 2], [i for i in order[::-1] if gain[i] < 0][: CHANGED // 2]
+    return [
+        {"row": numbers[i], "change": round(float(gain[i]), 4), "by": measure.name}
+        | {
+            "question": mine[i].get("question", ""),
+            "reference": mine[i]["reference"],
+            "answer": mine[i].get("answer"),
+            "baseline": its[i].get("answer"),
+        }
+        for i in (*better, *worse)
+    ]
+
+
+def _pair(ws: Workspace, model: str, against: str | None, ds: Dataset) -> tuple[Contender, Contender | None]:
+    who = contenders.of(ws, model)
+    other = None if against is None else contenders.base_of(ws, model, ds) if against == BASE else contenders.of(ws, against)
+    if other is not None:
+        contenders.require_alike(who, other)
+    return who, other
+
+
+def _rows(ds: Dataset, limit: int) -> tuple[list[dict], str, int]:
+    """Return (the rows, "validation" or "all", how many there are): validation rows where there are any, else all; spread over them evenly."""
+    which = "validation" if ds.held_out else "all"
+    rows = [{"row": r["row"], "value": r["value"]} for r in store.iterate(ds, held_out=True if ds.held_out else None)]
+    if len(rows) > limit:
+        rows, every = [rows[i] for i in np.linspace(0, len(rows) - 1, limit).round().astype(int)], len(rows)
+        return rows, which, every
+    return rows, which, len(rows)
+
+
+def kept(ws: Workspace, run_id: str) -> list[dict[str, Any]]:
+    """Return the scorecards of a run, the newest first."""
+    found = [paths.read_json(file) for file in (ws.run(run_id) / "evaluations").glob("*.json")]
+    return sorted((f for f in found if f), key=lambda f: f["made"], reverse=True)

@@ -1,0 +1,74 @@
+"""What a comparison means, as one word and in sentences that say what was measured."""
+
+from typing import Any
+
+NAMES = {
+    "chrf": "chrF (likeness to the reference answers)",
+    "rouge_l": "ROUGE-L (words shared with the reference answers)",
+    "exact_match": "the share of answers equal to the reference",
+    "loss": "the loss on the reference answers",
+    "perplexity": "perplexity",
+    "accuracy": "accuracy",
+    "f1": "F1",
+    "precision": "precision",
+    "recall": "recall",
+    "mae": "the mean absolute error",
+    "pearson": "the correlation",
+    "margin": "the margin between the better and the worse answer",
+}
+FEW = 30  # rows below which an interval is too wide to decide much
+
+
+def verdict(difference: dict[str, dict[str, Any]]) -> str:
+    """Return "better" when a metric is really better and none worse, "worse" for the opposite, else "same"."""
+    better = any(d["real"] and d["better"] for d in difference.values())
+    worse = any(d["real"] and not d["better"] for d in difference.values())
+    return "same" if better == worse else "better" if better else "worse"
+
+
+def says(document: dict[str, Any]) -> list[str]:
+    """Return the verdict in sentences."""
+    difference, against = document["difference"], document["against"]
+    better = [NAMES[n] for n, d in difference.items() if d["real"] and d["better"]]
+    worse = [NAMES[n] for n, d in difference.items() if d["real"] and not d["better"]]
+    rows = f"{document['rows']:,} rows"
+    out = []
+    if better:
+        out.append(f"Better than {against} on {rows}: {_listed(better)}.")
+    if worse:
+        out.append(f"Worse than {against} on {rows}: {_listed(worse)}.")
+    if not better and not worse:
+        out.append(f"No difference to {against} that {rows} could show.")
+    if better and worse:
+        out.append("So it depends on what counts for you: look at the rows that changed most.")
+    if document["rows"] < FEW:
+        out.append(f"These are few rows: differences are shown only when they are large. Evaluate on {FEW} or more.")
+    return out
+
+
+def _listed(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def table(document: dict[str, Any]) -> str:
+    """Return the scorecard as text for a terminal."""
+    head = ["", document["model"]] + ([document["against"], "difference"] if document["against"] else [])
+    lines = [head]
+    for name, m in document["metrics"].items():
+        line = [name, _number(m)]
+        if document["against"]:
+            d = document["difference"][name]
+            word = ("better" if d["better"] else "worse") if d["real"] else "no difference"
+            line += [_number(document["baseline"][name]), f"{_number(d, signed=True)}  {word}"]
+        lines.append(line)
+    widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
+    shown = "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines)
+    which = "validation rows" if document["which"] == "validation" else "rows (this dataset has no validation rows)"
+    told = f"{document['rows']:,} of {document['available']:,} {which} of {document['data']}"
+    left = f"; {document['left_out']:,} could not be evaluated" if document["left_out"] else ""
+    return "\n".join([f"{told}{left}. In brackets: 95 % intervals.", "", shown, "", *document["says"]]).rstrip()
+
+
+def _number(m: dict[str, float], signed: bool = False) -> str:
+    sign = "+" if signed else ""
+    return f"{m['value']:{sign}.4g} [{m['low']:{sign}.4g}, {m['high']:{sign}.4g}]"
