@@ -27,17 +27,25 @@ def installed(tmp_path_factory):
     return folder / "site"
 
 
-def test_the_demo_runs_from_a_wheel(installed, tmp_path):
-    env = os.environ | {
-        "PYTHONPATH": str(installed),
-        "TUNESMITH_HOME": str(tmp_path / "home"),
-        "TUNESMITH_MACHINE": str(tmp_path / "machine"),
-    }
-    done = subprocess.run(
-        [sys.executable, "-m", "tuner.cli", "demo", "--json"], env=env, cwd=tmp_path, capture_output=True, text=True, timeout=500
-    )
+def outside(installed, home, *args: str) -> dict:
+    """What a command of the installed wheel prints, run far from the checkout."""
+    env = os.environ | {"PYTHONPATH": str(installed), "TUNESMITH_HOME": str(home / "home"), "TUNESMITH_MACHINE": str(home / "machine")}
+    command = [sys.executable, "-m", "tuner.cli", *args, "--json"]
+    done = subprocess.run(command, env=env, cwd=home, capture_output=True, text=True, timeout=500)
     assert done.returncode == 0, done.stderr[-3000:]
-    answers = json.loads(done.stdout)
+    return json.loads(done.stdout)
+
+
+def test_the_starter_samples_and_presets_are_in_the_wheel(installed, tmp_path):
+    sample = next((installed / "presets" / "samples").glob("*.csv"))
+    data = outside(installed, tmp_path, "data", "add", str(sample))["dataset"]
+    plan = outside(installed, tmp_path, "plan", "--model", "starter", "--data", data, "--preset", "quick")
+    assert plan["fits"] and plan["rows"]["rows"] > 10
+
+
+@pytest.mark.long
+def test_the_demo_runs_from_a_wheel(installed, tmp_path):
+    answers = outside(installed, tmp_path, "demo")
     assert answers["state"] == "finished" and answers["loss"]["after"] < answers["loss"]["before"]
     assert sum(a["after"].startswith("Ahoy") for a in answers["answers"]) >= 2
     assert not any(a["before"].startswith("Ahoy") for a in answers["answers"])

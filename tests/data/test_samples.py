@@ -99,6 +99,7 @@ def tuned(ws, name: str):
     return run
 
 
+@pytest.mark.long
 def test_tickets_are_sorted(ws):
     run = tuned(ws, "tickets")
     assert run.plan["settings"]["objective"] == "classification" and run.plan["data"]["held_out"] >= 25

@@ -14,6 +14,19 @@ Row = dict[str, Any]  # {"row", "value"}
 Tell = Callable[[int], None]
 
 
+def likely(said: dict[str, Any]) -> dict[str, Any]:
+    """Return the labels that a classifier gives a text."""
+    labels = [n["label"] for n in said["labels"] if n["score"] >= 0.5] if said["several"] else [said["labels"][0]["label"]]
+    return {"answer": labels, "several": said["several"]}
+
+
+TEXT_OF: dict[str, Callable[[dict], dict[str, Any]]] = {  # objectives of one text, and what their prediction means
+    "classification": likely,
+    "regression": lambda said: {"answer": said["value"]},
+    "seq2seq": lambda said: {"answer": said["text"]},
+}
+
+
 class Asking:
     """Asks contenders about the rows of a dataset. `tell(n)` is called with the number of rows that are done, of each contender."""
 
@@ -77,6 +90,8 @@ class Asking:
         ]
 
     def _predictions(self, who: Contender, rows: list[Row]) -> list[dict[str, Any] | None]:
+        if who.objective in TEXT_OF:
+            return self._together(who, rows)
         found: list[dict[str, Any] | None] = [None] * len(rows)
 
         def predict(item: tuple) -> dict[str, Any] | None:
@@ -91,6 +106,21 @@ class Asking:
             self.tell(1)
         return found
 
+    def _together(self, who: Contender, rows: list[Row]) -> list[dict[str, Any] | None]:
+        """Predict many rows with one request; rows without a text are left out."""
+        found: list[dict[str, Any] | None] = [None] * len(rows)
+        asked = [(i, reference(row["value"], who.objective, self.kind)) for i, row in enumerate(rows)]
+        asked = [(i, r) for i, r in asked if r["question"].strip()]
+        self.tell(len(rows) - len(asked))
+        for at in range(0, len(asked), TOGETHER):
+            part = asked[at : at + TOGETHER]
+            if self.cancelled():
+                break
+            for (i, r), said in zip(part, self.client.tasks(who.spec, [r["question"] for _, r in part]), strict=True):
+                found[i] = r | TEXT_OF[who.objective](said)
+            self.tell(len(part))
+        return found
+
     def _prediction(self, who: Contender, value: dict) -> dict[str, Any]:
         if who.objective == "reward":
             values = [
@@ -102,15 +132,7 @@ class Asking:
             if len(said) != len(value["tokens"]):  # a word with a space in it, or more words than the model reads
                 return {"answer": [*(w["label"] for w in said), *["O"] * len(value["tokens"])][: len(value["tokens"])]}
             return {"answer": [w["label"] for w in said]}
-        if who.objective == "qa":
-            return {"answer": self.client.task(who.spec, value["context"], question=value["question"])["text"]}
-        if who.objective == "seq2seq":
-            return {"answer": self.client.task(who.spec, pair(value, self.kind)[0])["text"]}
-        said = self.client.task(who.spec, value["text"])
-        if who.objective == "regression":
-            return {"answer": said["value"]}
-        likely = [n["label"] for n in said["labels"] if n["score"] >= 0.5] if said["several"] else [said["labels"][0]["label"]]
-        return {"answer": likely, "several": said["several"]}
+        return {"answer": self.client.task(who.spec, value["context"], question=value["question"])["text"]}
 
 
 def reference(value: dict, objective: str, kind: str) -> dict[str, Any]:

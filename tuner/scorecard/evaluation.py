@@ -26,20 +26,15 @@ from tuner.scorecard.contenders import BASE, Contender
 from tuner.scorecard.measures import OBJECTIVES
 from tuner.serving.chat_client import Client
 from tuner.serving.served_models import is_run
+from tuner.settings import objectives
 
 ROWS = 200  # unless another number is asked for
 CHANGED = 20  # rows that are listed, half of them better, half worse
-KINDS = {  # objective → the kinds of data that it can be measured on
+KINDS = {
     "preference": ("preference",),
     "reward": ("preference",),
-    "classification": ("classification",),
-    "regression": ("regression",),
-    "tokens": ("tokens",),
-    "qa": ("qa",),
     "seq2seq": ("seq2seq", "chat"),
-    "text": ("text", "chat", "classification", "regression", "seq2seq", "qa", "tokens"),
-    "chat": ("chat", "classification", "seq2seq", "qa", "regression"),
-}
+}  # where not all kinds of the objective can be measured
 
 
 @dataclass(frozen=True)
@@ -54,7 +49,7 @@ class Made:
 def start(ws: Workspace, model: str, *, data: str | None = None, against: str | None = None, rows: int | None = None) -> str:
     """Return the id of the job that evaluates `model` against `against` ("base" for a run unless another model is named). What can't be evaluated is
     refused here: RequestError, ModelError, NotFoundError."""
-    run = runs.get(ws, model) if is_run(ws, model) else None
+    run, who = runs.get(ws, model) if is_run(ws, model) else None, contenders.of(ws, model)
     data = data or (str(run.config["data"]) if run else None)
     if data is None:
         raise RequestError(
@@ -74,15 +69,16 @@ def start(ws: Workspace, model: str, *, data: str | None = None, against: str | 
             field="against",
         )
     ds = store.get(ws, data)
-    pair = _pair(ws, model, against, ds)
-    if ds.kind not in KINDS[pair[0].objective]:
+    kinds = KINDS.get(who.objective) or objectives.get(who.objective).kinds
+    if ds.kind not in kinds:
         raise RequestError(
-            f"A model with the objective {pair[0].objective} can't be measured on this kind of data ({ds.kind}).",
+            f"A model with the objective {who.objective} can't be measured on this kind of data ({ds.kind}).",
             asked=ds.ref,
-            available=", ".join(KINDS[pair[0].objective]),
+            available=", ".join(kinds),
             remedy="Choose another dataset.",
             field="data",
         )
+    _pair(ws, model, against, ds)  # refuses what can't be compared
     arguments = {"model": model, "data": ds.ref, "against": against, "limit": rows or ROWS}
     job = "import-evaluate-" + hashlib.sha256(json.dumps(arguments, sort_keys=True).encode()).hexdigest()[:16]
     if (ws.jobs / job / "job.json").exists():

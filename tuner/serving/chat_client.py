@@ -165,7 +165,11 @@ class Client:
 
     def task(self, known: dict[str, Any], text: str, *, question: str = "", most: int = 256) -> dict[str, Any]:
         """Return the prediction of a model that does not chat: see workers/serving/task_predict.py."""
-        return self._posted(known, "/tasks", {"text": text, "question": question, "most": most})
+        return self.tasks(known, [text], question=question, most=most)[0]
+
+    def tasks(self, known: dict[str, Any], texts: list[str], *, question: str = "", most: int = 256) -> list[dict[str, Any]]:
+        """Return the predictions for up to 256 texts, which are read together where the objective allows it."""
+        return self._posted(known, "/tasks", {"texts": texts, "question": question, "most": most})["rows"]
 
     def _posted(self, known: dict[str, Any], path: str, body: dict[str, Any]) -> dict[str, Any]:
         """Register the model and return the document that the worker answers with."""

@@ -40,10 +40,10 @@ NAME = "x-served-as"  # the name by which the gateway's clients know the model
 
 
 class Task(BaseModel):
-    """A text for a model that is not a chat model; see task_predict.py."""
+    """Texts for a model that is not a chat model; see task_predict.py."""
 
     model: str
-    text: str
+    texts: list[str] = Field(min_length=1, max_length=256)
     question: str = ""
     most: int = Field(256, ge=1, le=4096)
 
@@ -135,7 +135,7 @@ def make_app(models: Models, key: str) -> FastAPI:
     async def task(t: Task):
         if t.model not in models.known:
             raise Refused(404, f"The model {t.model!r} is not registered.", param="model", code="model_not_found")
-        return await tasks.predicted(scheduler, models, t.model, t.text, question=t.question, most=t.most)
+        return {"rows": await tasks.predicted(scheduler, models, t.model, t.texts, question=t.question, most=t.most)}
 
     return app
 

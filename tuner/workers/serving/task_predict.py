@@ -12,16 +12,38 @@ from tuner.workers.tokenization import reward_text, task_rows
 WINDOWS = 8  # windows of a long text per batch
 
 
-@torch.inference_mode()
+TOGETHER = 16  # texts that are read at once
+
+
 def answer(
     model, tokenizer, objective: str, text: str, *, about: dict | None = None, question: str = "", most: int = 256
 ) -> dict[str, Any]:
-    """Return, by objective, {"labels": [{"label", "score"}]}, {"value"}, {"words": [{"text", "label", "score"}]},
+    """Return the prediction for one text; see `answers`."""
+    return answers(model, tokenizer, objective, [text], about=about, question=question, most=most)[0]
+
+
+@torch.inference_mode()
+def answers(
+    model, tokenizer, objective: str, texts: list[str], *, about: dict | None = None, question: str = "", most: int = 256
+) -> list[dict[str, Any]]:
+    """Return for each text, by objective, {"labels": [{"label", "score"}]}, {"value"}, {"words": [{"text", "label", "score"}]},
     {"text", "begin", "end", "score"} or {"text"}; and "tokens", the number of input tokens. `about` is the document that the worker saved beside
     the weights. RequestError for an empty text and other invalid requests."""
-    if not text.strip():
-        raise RequestError("The text is empty.", asked=text, available="any text", remedy="Enter a text.", field="text")
-    return PREDICTORS[objective](model, tokenizer, text, about=about or {}, question=question, most=most)
+    for text in texts:
+        if not text.strip():
+            raise RequestError("The text is empty.", asked=text, available="any text", remedy="Enter a text.", field="text")
+    if objective not in BATCHED or getattr(model.config.get_text_config(), "pad_token_id", None) is None:
+        one = BATCHED.get(objective)
+        if one:
+            return [one(model, tokenizer, [t], about=about or {}, most=most)[0] for t in texts]
+        return [PREDICTORS[objective](model, tokenizer, t, about=about or {}, question=question, most=most) for t in texts]
+    order = sorted(range(len(texts)), key=lambda i: len(texts[i]))  # texts of like length together
+    found: list[dict[str, Any]] = [{}] * len(texts)
+    for at in range(0, len(order), TOGETHER):
+        part = order[at : at + TOGETHER]
+        for i, said in zip(part, BATCHED[objective](model, tokenizer, [texts[i] for i in part], about=about or {}, most=most), strict=True):
+            found[i] = said
+    return found
 
 
 def limit(model, tokenizer) -> int:
@@ -32,7 +54,7 @@ def limit(model, tokenizer) -> int:
     return min(own, tokenizer.model_max_length or own)
 
 
-def read(model, tokenizer, *texts: str, **how: Any):
+def read(model, tokenizer, *texts: str | list[str], **how: Any):
     inputs = tokenizer(*texts, truncation=True, max_length=limit(model, tokenizer), return_tensors="pt", **how)
     return inputs.to(model.device)
 
@@ -42,19 +64,22 @@ def names(model, about: dict) -> list[str]:
     return about.get("names") or [label for _, label in sorted(model.config.id2label.items())]
 
 
-def labels(model, tokenizer, text: str, *, about: dict, **_) -> dict[str, Any]:
-    inputs = read(model, tokenizer, text)
-    logits = model(**inputs).logits[0].float()
+def labels(model, tokenizer, texts: list[str], *, about: dict, **_) -> list[dict[str, Any]]:
+    inputs = read(model, tokenizer, texts, padding=len(texts) > 1)
     several = about.get("problem", model.config.problem_type) == "multi_label_classification"
-    shares = logits.sigmoid() if several else logits.softmax(-1)
-    named = [{"label": name, "score": round(float(share), 4)} for name, share in zip(names(model, about), shares, strict=True)]
-    return {"labels": sorted(named, key=lambda n: -n["score"]), "several": several, "tokens": inputs["input_ids"].shape[1]}
+    logits = model(**inputs).logits.float()
+    out = []
+    for row, tokens in zip(logits.sigmoid() if several else logits.softmax(-1), inputs["attention_mask"].sum(1).tolist(), strict=True):
+        named = [{"label": name, "score": round(float(share), 4)} for name, share in zip(names(model, about), row, strict=True)]
+        out.append({"labels": sorted(named, key=lambda n: -n["score"]), "several": several, "tokens": tokens})
+    return out
 
 
-def number(model, tokenizer, text: str, *, about: dict, **_) -> dict[str, Any]:
-    inputs = read(model, tokenizer, text)
-    value = float(model(**inputs).logits.float().flatten()[0])
-    return {"value": round(value * about.get("std", 1.0) + about.get("mean", 0.0), 4), "tokens": inputs["input_ids"].shape[1]}
+def number(model, tokenizer, texts: list[str], *, about: dict, **_) -> list[dict[str, Any]]:
+    inputs = read(model, tokenizer, texts, padding=len(texts) > 1)
+    values = model(**inputs).logits.float().view(len(texts), -1)[:, 0].tolist()
+    scaled = [round(v * about.get("std", 1.0) + about.get("mean", 0.0), 4) for v in values]
+    return [{"value": v, "tokens": n} for v, n in zip(scaled, inputs["attention_mask"].sum(1).tolist(), strict=True)]
 
 
 def reward(model, tokenizer, text: str, *, about: dict, question: str = "", **_) -> dict[str, Any]:
@@ -117,11 +142,13 @@ def span(model, tokenizer, text: str, *, about: dict, question: str = "", **_) -
     }
 
 
-def rewrite(model, tokenizer, text: str, *, about: dict, most: int = 256, **_) -> dict[str, Any]:
-    inputs = read(model, tokenizer, text)
+def rewrite(model, tokenizer, texts: list[str], *, about: dict, most: int = 256, **_) -> list[dict[str, Any]]:
+    inputs = read(model, tokenizer, texts, padding=len(texts) > 1)
     inputs.pop("token_type_ids", None)
     out = model.generate(**inputs, max_new_tokens=max(most, about.get("longest_target", 0)), do_sample=False, num_beams=1)
-    return {"text": tokenizer.decode(out[0], skip_special_tokens=True).strip(), "tokens": inputs["input_ids"].shape[1]}
+    said = tokenizer.batch_decode(out, skip_special_tokens=True)
+    return [{"text": t.strip(), "tokens": n} for t, n in zip(said, inputs["attention_mask"].sum(1).tolist(), strict=True)]
 
 
-PREDICTORS = {"classification": labels, "regression": number, "reward": reward, "tokens": words, "qa": span, "seq2seq": rewrite}
+BATCHED = {"classification": labels, "regression": number, "seq2seq": rewrite}  # several texts at once
+PREDICTORS = BATCHED | {"reward": reward, "tokens": words, "qa": span}

@@ -19,14 +19,16 @@ from tuner.workers.serving.scheduler import Scheduler
 BATCH = 16  # texts that an encoder reads at once
 
 
-async def predicted(scheduler: Scheduler, models: Models, id: str, text: str, *, question: str = "", most: int = 256) -> dict[str, Any]:
-    """Return the prediction for one text; see task_predict.answer."""
+async def predicted(
+    scheduler: Scheduler, models: Models, id: str, texts: list[str], *, question: str = "", most: int = 256
+) -> list[dict[str, Any]]:
+    """Return the predictions for texts; see task_predict.answers."""
     known = models.known[id]
     folder = Path(known.adapter or known.base)
     about = model_files.head(folder) | paths.read_json(folder / "task.json", {})
 
     def work(model, tokenizer, _):
-        return task_predict.answer(model, tokenizer, known.objective, text, about=about, question=question, most=most)
+        return task_predict.answers(model, tokenizer, known.objective, texts, about=about, question=question, most=most)
 
     return await asyncio.to_thread(scheduler.call, id, work)
 
@@ -42,14 +44,10 @@ async def classified(scheduler: Scheduler, models: Models, q: ClassifyRequest, s
             remedy="Ask it there.",
             field="model",
         )
-    rows, tokens = [], 0
-    for i, text in enumerate(q.texts):
-        row = await predicted(scheduler, models, q.model, text, question=q.question, most=q.max_tokens)
-        tokens += row.pop("tokens")
-        if "labels" in row:
-            row |= {"label": row["labels"][0]["label"]}
-        rows.append({"index": i} | row)
-    return {"object": "list", "model": served_as, "data": rows, "usage": {"prompt_tokens": tokens, "total_tokens": tokens}}
+    rows = await predicted(scheduler, models, q.model, q.texts, question=q.question, most=q.max_tokens)
+    tokens = sum(row.pop("tokens") for row in rows)
+    data = [{"index": i} | row | ({"label": row["labels"][0]["label"]} if "labels" in row else {}) for i, row in enumerate(rows)]
+    return {"object": "list", "model": served_as, "data": data, "usage": {"prompt_tokens": tokens, "total_tokens": tokens}}
 
 
 async def embeddings(scheduler: Scheduler, models: Models, q: EmbeddingsRequest, served_as: str) -> dict[str, Any]:

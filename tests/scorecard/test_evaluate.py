@@ -1,0 +1,98 @@
+"""`tunesmith evaluate` on real runs: the loss is the one that training measured, answers are those of the chat, the gate closes."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import until, write_rows
+from tuner import runs
+from tuner.data.store import store
+from tuner.errors import RequestError
+from tuner.jobs import data_jobs
+from tuner.scorecard import evaluation
+from tuner.serving import chat_client
+
+
+def evaluated(house, *args: str, code: int = 0) -> dict:
+    env = os.environ | {"TUNESMITH_HOME": str(house.ws.home), "TUNESMITH_MACHINE": str(house.ws.machine_folder())}
+    command = [sys.executable, "-m", "tuner.cli", "evaluate", *args, "--json"]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=300)
+    assert done.returncode == code, done.stderr[-2000:]
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def found(house) -> dict:
+    return evaluated(house, house.lora)
+
+
+def test_the_loss_is_the_one_of_training(house, found):
+    run = runs.get(house.ws, house.lora)
+    assert found["against"] == f"{run.name}/base" and found["which"] == "validation" and found["rows"] == house.data.held_out
+    assert found["metrics"]["loss"]["value"] == pytest.approx(run.best, rel=2e-3)
+    assert found["baseline"]["loss"]["value"] == pytest.approx(run.status.baseline["eval_loss"], rel=2e-3)
+    assert found["difference"]["loss"]["value"] == pytest.approx(run.best - run.status.baseline["eval_loss"], rel=1e-2)
+    assert found["verdict"] == "better" and found["says"] and "few rows" in found["says"][-1]
+
+
+def test_the_answers_are_those_of_the_chat(house, found):
+    client, changed = chat_client.Client(house.ws, "cpu"), found["changed"][0]
+    ask = [{"role": "user", "content": changed["question"]}]
+    assert client.answer(chat_client.serving_spec(house.ws, house.lora), ask, temperature=0.0, max_tokens=512).text == changed["answer"]
+    base = chat_client.serving_spec(house.ws, house.lora, base=True)
+    assert client.answer(base, ask, temperature=0.0, max_tokens=512).text == changed["baseline"]
+
+
+def test_a_scorecard_stays_with_its_run(house, found):
+    (kept,) = [k for k in evaluation.kept(house.ws, house.lora) if k["against"] == found["against"]]
+    assert {k: v for k, v in kept.items() if k not in ("made", "seconds")} == {k: v for k, v in found.items() if k != "seconds"}
+
+
+def test_the_gate_closes_for_what_is_worse(house):
+    worse = evaluated(house, "starter", "--against", house.lora, "--data", house.data.ref, "--fail-if-worse", code=1)
+    assert worse["verdict"] == "worse" and worse["model"] == "starter"
+    assert evaluated(house, house.lora, "--against", "starter", "--fail-if-worse")["verdict"] == "better"
+    assert evaluated(house, house.lora, "--against", house.lora, "--fail-if-worse")["verdict"] == "same"
+
+
+def test_any_model_on_any_data(house, tmp_path):
+    rows = [{"prompt": f"How much is {n}?", "completion": str(n)} for n in range(12)]
+    ds = store.add(house.ws, write_rows(tmp_path / "other.jsonl", rows), held_out=0.0)
+    alone = evaluated(house, "starter", "--data", ds.ref, "--rows", "5")
+    assert (alone["rows"], alone["available"], alone["which"]) == (5, 12, "all") and alone["verdict"] is None
+    assert set(alone["metrics"]) == {"chrf", "rouge_l", "exact_match", "loss", "perplexity"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("starter",), "no rows of its own"),
+        (("starter", "--data", "DATA", "--against", "base"), "Only a run has a base model"),
+        (("nobody",), "There is no model called"),
+        (("starter", "--data", "nothing"), "There is no dataset"),
+        (("RUN", "--against", "nobody"), "There is no model called"),
+        (("RUN", "--rows", "0"), "--rows"),
+    ],
+)
+def test_what_can_not_be_evaluated(house, arguments, told):
+    arguments = [{"DATA": house.data.ref, "RUN": house.lora}.get(a, a) for a in arguments]
+    assert told in evaluated(house, *arguments, code=2)["errors"][0]["message"]
+
+
+def test_data_of_another_kind_is_refused(house, tmp_path):
+    tagged = [{"tokens": ["Ulm", "is", f"old{n}"], "tags": ["B-LOC", "O", "O"]} for n in range(6)]
+    ds = store.add(house.ws, write_rows(tmp_path / "tagged.jsonl", tagged), held_out=0.0)
+    with pytest.raises(RequestError, match="can't be measured on this kind of data"):
+        evaluation.start(house.ws, house.lora, data=ds.ref)
+
+
+def test_a_second_wish_joins_the_first_and_both_can_be_cancelled(house):
+    job = evaluation.start(house.ws, house.lora, rows=3)
+    again = evaluation.start(house.ws, house.lora, rows=3)
+    assert job == again
+    data_jobs.cancel(house.ws, job)
+    until(lambda: not data_jobs.progress(house.ws, job).running)
+    assert data_jobs.progress(house.ws, job).state in ("cancelled", "done")
