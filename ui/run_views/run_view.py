@@ -1,4 +1,4 @@
-"""The page of one run: its head with what can be done with it, and tabs: Overview, Charts, Config, Log."""
+"""The page of one run: its head with what can be done with it, and tabs: Overview, Evaluation, Charts, Config, Log."""
 
 import gradio as gr
 
@@ -8,11 +8,12 @@ from tuner.paths import Workspace
 from ui import live
 from ui.components import charts, dropdowns, html
 from ui.run_views import compare, config, listing, overview
+from ui.run_views.evaluation_view import EvaluationView
 from ui.run_views.listing import all_runs, find
 from ui.session import AppContext
 from ui.text import text
 
-TABS = ("overview", "charts", "config", "log")
+TABS = ("overview", "evaluation", "charts", "config", "log")
 RESUMABLE = ("stopped", "failed", "interrupted")
 QUICK = {"queue": False, "show_progress": "hidden"}
 
@@ -36,7 +37,7 @@ class RunView:
                     getattr(self, f"_{name}")()
         self.live = [self.id, self.notice, self.talk, self.stop, self.resume, self.take]
         self.described = [self.name, self.notes, self.settings, self.other, self.differences, self.sure, self.tabs]
-        self.described += [self.manage, self.numbers, self.managed]
+        self.described += [self.manage, self.numbers, self.managed, *self.evaluation.shown]
         self._wire()
 
     def _overview(self) -> None:
@@ -49,6 +50,9 @@ class RunView:
             self.sure = gr.Checkbox(label=text("runs-sure.label"), info=text("runs-sure.info"), elem_id="delete-sure")
             self.delete = gr.Button(text("runs-delete"), variant="stop", elem_id="delete-run")
             self.managed = gr.HTML(elem_id="run-managed", padding=False)  # what came of it, where it was asked for
+
+    def _evaluation(self) -> None:
+        self.evaluation = EvaluationView(self.context, self.id)
 
     def _charts(self) -> None:
         gr.HTML(charts.place("run-charts"), elem_id="charts", padding=False)
@@ -95,6 +99,7 @@ class RunView:
             self.differences: "",
             self.sure: False,
             self.managed: "",
+            **self.evaluation.values(ws, run),
             **({} if before == run.id else self._anew()),
         }
 

@@ -64,6 +64,7 @@ runs-no-validation = Die Daten haben keine Validierungszeilen: Der Validierungs-
 runs-not-measured = Der Validierungs-Loss erscheint hier nach der ersten Auswertung.
 runs-export = Exportieren
 runs-tab-overview = Übersicht
+runs-tab-evaluation = Evaluation
 runs-tab-charts = Diagramme
 runs-tab-config = Konfiguration
 runs-tab-log = Log

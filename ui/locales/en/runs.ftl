@@ -65,6 +65,7 @@ runs-no-validation = The data has no validation rows: the validation loss is not
 runs-not-measured = The validation loss appears here after the first evaluation.
 runs-export = Export
 runs-tab-overview = Overview
+runs-tab-evaluation = Evaluation
 runs-tab-charts = Charts
 runs-tab-config = Config
 runs-tab-log = Log

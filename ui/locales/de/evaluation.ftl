@@ -1,0 +1,58 @@
+# Der Reiter Evaluation eines Laufs
+evaluation-against =
+    .label = Vergleichen mit
+    .info = Woran die Antworten gemessen werden.
+evaluation-base = Basismodell (vor dem Training)
+evaluation-base-head = Basismodell
+evaluation-base-short = das Basismodell
+evaluation-interval = { $low } bis { $high }
+evaluation-rows =
+    .label = Zeilen
+    .info = Höchstens so viele Validierungszeilen.
+evaluation-start = Evaluieren
+evaluation-cancel = Abbrechen
+evaluation-cancelled = Abgebrochen. Nichts wurde geändert.
+evaluation-loading = Das Modell wird geladen
+evaluation-working = { $done } von { $total } Antworten
+evaluation-left = noch etwa { $time }
+evaluation-empty = Beide Modelle beantworten die Validierungszeilen. Die Auswertung zeigt, was besser ist, was schlechter, und was auch Zufall sein kann.
+evaluation-later = Eine Auswertung ist möglich, sobald dieser Lauf ein Modell hat.
+evaluation-validation = { $n ->
+    [one] 1 von { $available } Validierungszeilen von { $data }. Kleine Zahlen: 95-%-Intervalle.
+   *[other] { $shown } von { $available } Validierungszeilen von { $data }. Kleine Zahlen: 95-%-Intervalle.
+}
+evaluation-all = { $n ->
+    [one] 1 von { $available } Zeilen von { $data }, das keine Validierungszeilen hat. Kleine Zahlen: 95-%-Intervalle.
+   *[other] { $shown } von { $available } Zeilen von { $data }, das keine Validierungszeilen hat. Kleine Zahlen: 95-%-Intervalle.
+}
+evaluation-left-out = { $n ->
+    [one] 1 Zeile konnte nicht ausgewertet werden.
+   *[other] { $shown } Zeilen konnten nicht ausgewertet werden.
+}
+evaluation-better = Besser
+evaluation-worse = Schlechter
+evaluation-same = Kein Unterschied
+evaluation-no-difference = Kein Unterschied
+evaluation-better-than = als { $against }: { $metrics }
+evaluation-worse-than = als { $against }: { $metrics }
+evaluation-same-as = zu { $against }, den diese Zeilen zeigen könnten
+evaluation-few = Weniger als { $n } Zeilen: nur große Unterschiede sind sichtbar.
+evaluation-metric = Metrik
+evaluation-difference = Unterschied
+evaluation-changed = Zeilen, die sich am meisten geändert haben
+    .info = Markiert: was die Referenzantwort nicht enthält.
+evaluation-reference = Referenz
+evaluation-row = Zeile { $row } des Datensatzes
+evaluation-nothing = keine Antwort
+metric-chrf = chrF
+metric-rouge-l = ROUGE-L
+metric-exact-match = Exakte Treffer
+metric-loss = Loss
+metric-perplexity = Perplexität
+metric-accuracy = Genauigkeit
+metric-f1 = F1
+metric-precision = Precision
+metric-recall = Recall
+metric-mae = Mittlerer absoluter Fehler
+metric-pearson = Korrelation (Pearson)
+metric-margin = Abstand (Margin)

@@ -1,0 +1,137 @@
+"""A scorecard as HTML: the verdict, the metrics with their intervals, and the rows that changed most with their differences marked."""
+
+import difflib
+import re
+from typing import Any
+
+from tuner.scorecard import verdicts
+from ui.components import html, units
+from ui.text import text
+
+LOOK = {True: "good", False: "bad"}  # of a real difference, by whether it is one for the better
+SHARES = ("exact_match", "accuracy", "f1", "precision", "recall")
+SHORT = 80  # characters of a question that are always shown
+LONGEST = 1500  # characters of an answer that are shown
+
+
+def drawn(card: dict[str, Any]) -> str:
+    """Draw a scorecard (`tuner.scorecard.evaluation`)."""
+    which = "evaluation-validation" if card["which"] == "validation" else "evaluation-all"
+    facts = text(which, n=card["rows"], shown=f"{card['rows']:,}", available=f"{card['available']:,}", data=_name(card["data"]))
+    out = card["left_out"]
+    left = " " + text("evaluation-left-out", n=out, shown=f"{out:,}") if out else ""
+    return f'<section class="ts-scorecard">{verdict(card)}<p class="ts-quiet">{facts}{left}</p>{metrics(card)}{changed(card)}</section>'
+
+
+def verdict(card: dict[str, Any]) -> str:
+    """Say what is really better and worse, and on how little that stands."""
+    if not card["against"]:
+        return ""
+    against = _other(card)
+    sides: dict[bool, list[str]] = {True: [], False: []}
+    for name, d in card["difference"].items():
+        if d["real"]:
+            sides[d["better"]].append(_metric(name))
+    said = [
+        f"<p>{html.state(LOOK[better], text(f'evaluation-{word}'))} {text(f'evaluation-{word}-than', against=against, metrics=', '.join(sides[better]))}</p>"
+        for better, word in ((True, "better"), (False, "worse"))
+        if sides[better]
+    ]
+    if not said:
+        said = [f"<p>{html.state('quiet', text('evaluation-same'))} {text('evaluation-same-as', against=against)}</p>"]
+    if card["rows"] < verdicts.FEW:
+        said.append(f'<p class="ts-quiet">{text("evaluation-few", n=verdicts.FEW)}</p>')
+    return "".join(said)
+
+
+def metrics(card: dict[str, Any]) -> str:
+    """Draw the metrics; each with its 95 % interval."""
+    head = [text("evaluation-metric"), _name(card["model"])]
+    if card["against"]:
+        head += [
+            text("evaluation-base-head") if card["against"] == f"{card['model']}/base" else _name(card["against"]),
+            text("evaluation-difference"),
+        ]
+    rows = []
+    for name, m in card["metrics"].items():
+        row = [f"<b>{_metric(name)}</b>", _value(name, m)]
+        if card["against"]:
+            d = card["difference"][name]
+            word = text("evaluation-no-difference") if not d["real"] else text("evaluation-better" if d["better"] else "evaluation-worse")
+            row += [
+                _value(name, card["baseline"][name]),
+                f"{_value(name, d, signed=True)} {html.state(LOOK[d['better']] if d['real'] else 'quiet', word)}",
+            ]
+        rows.append(row)
+    cells = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
+    top = "".join(f'<th scope="col">{h}</th>' for h in head)
+    return f'<table class="ts-table"><thead><tr>{top}</tr></thead><tbody>{cells}</tbody></table>'
+
+
+def changed(card: dict[str, Any]) -> str:
+    """Draw the rows that changed most, each closed until somebody opens it."""
+    if not card["changed"]:
+        return ""
+    rows = "".join(_row(card, c) for c in card["changed"])
+    return f"<h3>{text('evaluation-changed')}</h3><p class='ts-quiet'>{text('evaluation-changed.info')}</p>{rows}"
+
+
+def _row(card: dict[str, Any], c: dict[str, Any]) -> str:
+    word = text("evaluation-better" if c["change"] > 0 else "evaluation-worse")
+    question = " ".join(str(c["question"]).split())
+    title = f"{html.state(LOOK[c['change'] > 0], word)} <span class='ts-short' dir='auto'>{html.escape(question[:SHORT])}</span>"
+    reference = _said(c["reference"])
+    sides = [
+        (text("evaluation-reference"), html.escape(reference[:LONGEST])),
+        (_name(card["model"]), marked(_said(c["answer"]), reference)),
+        (_other(card), marked(_said(c["baseline"]), reference)),
+    ]
+    told = "".join(f'<div><b>{head}</b><p class="ts-plain" dir="auto">{said}</p></div>' for head, said in sides)
+    asked = (
+        f'<p class="ts-plain" dir="auto">{html.escape(str(c["question"])[:LONGEST])}</p>' if str(c["question"]) != question[:SHORT] else ""
+    )
+    where = text("evaluation-row", row=f"{c['row'] + 1:,}")
+    return (
+        f'<details class="ts-changed"><summary>{title}</summary>{asked}'
+        f'<div class="ts-sides">{told}</div><p class="ts-quiet">{where}</p></details>'
+    )
+
+
+def marked(answer: str, reference: str) -> str:
+    """Return an answer with what the reference does not have marked, word by word."""
+    one, other = (re.findall(r"\s+|\w+|[^\w\s]", t[:LONGEST]) for t in (reference, answer))
+    out = []
+    for kind, _, _, begin, end in difflib.SequenceMatcher(None, one, other, autojunk=False).get_opcodes():
+        said = html.escape("".join(other[begin:end]))
+        out.append(f"<mark>{said}</mark>" if kind in ("replace", "insert") and said.strip() else said)
+    return "".join(out) or f"<i>{text('evaluation-nothing')}</i>"
+
+
+def _said(answer: Any) -> str:
+    if isinstance(answer, list):
+        return " ".join(map(str, answer))
+    return "" if answer is None else f"{answer:g}" if isinstance(answer, float) else str(answer)
+
+
+def _value(name: str, m: dict[str, float], signed: bool = False) -> str:
+    def shown(x: float) -> str:
+        sign = "+" if signed and x > 0 else "\u2212" if x < 0 else ""
+        return sign + (units.percent(abs(x), 1) if name in SHARES else units.decimal(abs(x), 3))
+
+    low_to_high = text("evaluation-interval", low=shown(m["low"]), high=shown(m["high"]))
+    return f'{shown(m["value"])} <span class="ts-quiet ts-interval">{low_to_high}</span>'
+
+
+def _other(card: dict[str, Any]) -> str:
+    """Return what a model is compared with; its own base by that word."""
+    if card["against"] == f"{card['model']}/base":
+        return text("evaluation-base-short")
+    return _name(card["against"])
+
+
+def _metric(name: str) -> str:
+    return text(f"metric-{name.replace('_', '-')}")
+
+
+def _name(name: str) -> str:
+    return f'<span translate="no">{html.escape(name)}</span>'
