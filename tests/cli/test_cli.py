@@ -66,8 +66,7 @@ def test_json_and_home_stand_anywhere(ws, tmp_path):
     "args",
     [
         ["nonsense"],
-        ["serve", "starter"],
-        ["evaluate", "starter"],
+        ["deploy", "starter"],
         ["label", "stats"],
         ["data"],
         ["data", "nonsense"],

@@ -6,7 +6,7 @@ from sacrebleu.metrics import CHRF
 
 from tuner.errors import DataError
 from tuner.evaluation import scoring
-from tuner.scorecard import evaluation, verdicts
+from tuner.scorecard import conclusions, evaluation
 from tuner.scorecard.contenders import Contender
 from tuner.scorecard.measures import OBJECTIVES
 
@@ -121,4 +121,4 @@ def test_rows_that_one_model_can_not_take_are_left_out_for_both():
 def test_few_rows_are_said():
     few = card(texts(5, 1), texts(5, 2))
     assert "few rows" in few["says"][-1]
-    assert "few rows" in verdicts.table(few | {"which": "all", "available": 5, "data": "x@1"})
+    assert "few rows" in conclusions.table(few | {"which": "all", "available": 5, "data": "x@1"})

@@ -25,7 +25,7 @@ def register(commands: Commands) -> None:
 
 def evaluate(ws: Workspace, args):
     from tuner.jobs import data_jobs
-    from tuner.scorecard import evaluation, verdicts
+    from tuner.scorecard import conclusions, evaluation
     from tuner.serving import chat_client
 
     job = evaluation.start(ws, args.model, data=args.data, against=args.against, rows=args.rows)
@@ -42,4 +42,4 @@ def evaluate(ws: Workspace, args):
     if not args.as_json:
         say("")
     worse = args.fail_if_worse and document["verdict"] == "worse"
-    return int(worse), document if args.as_json else verdicts.table(document)
+    return int(worse), document if args.as_json else conclusions.table(document)

@@ -62,6 +62,8 @@ class Training(Line):
         from tuner import runs
 
         progress = run.progress
+        if not run.live and progress.step and not self.last.startswith("step"):  # over before anybody looked while it trained
+            self.show(step_of(run), progress.step, progress.steps)
         if progress.steps and run.state in ("running", "stopping"):
             self.show(step_of(run), progress.step, progress.steps)
         else:

@@ -20,7 +20,7 @@ from tuner.errors import DataError, RequestError
 from tuner.evaluation import significance
 from tuner.jobs import data_jobs
 from tuner.paths import Workspace
-from tuner.scorecard import contenders, verdicts
+from tuner.scorecard import conclusions, contenders
 from tuner.scorecard.answering import Asking
 from tuner.scorecard.contenders import BASE, Contender
 from tuner.scorecard.measures import OBJECTIVES
@@ -115,7 +115,7 @@ def run(
 
 
 def scorecard(who: Contender, other: Contender | None, rows: list[dict], mine: list, its: list | None = None) -> dict[str, Any]:
-    """Return the document: metrics with intervals, those of the other model, the differences, a verdict, the rows that changed most."""
+    """Return the document: metrics with intervals, those of the other model, the differences, a conclusion, the rows that changed most."""
     kept = [i for i, result in enumerate(mine) if result is not None and (its is None or its[i] is not None)]
     if not kept:
         raise DataError(
@@ -150,10 +150,10 @@ def scorecard(who: Contender, other: Contender | None, rows: list[dict], mine: l
     document |= {
         "baseline": {m.name: asdict(significance.interval(m.metric(its), drawn)) for m in measures},
         "difference": shown,
-        "verdict": verdicts.verdict(shown),
+        "verdict": conclusions.of(shown),
         "changed": _changed(measures, [rows[i]["row"] for i in kept], mine, its),
     }
-    return document | {"says": verdicts.says(document)}
+    return document | {"says": conclusions.says(document)}
 
 
 def _changed(measures: tuple, numbers: list[int], mine: list[dict], its: list[dict]) -> list[dict[str, Any]]:

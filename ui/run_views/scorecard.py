@@ -1,10 +1,10 @@
-"""A scorecard as HTML: the verdict, the metrics with their intervals, and the rows that changed most with their differences marked."""
+"""A scorecard as HTML: the conclusion, the metrics with their intervals, and the rows that changed most with their differences marked."""
 
 import difflib
 import re
 from typing import Any
 
-from tuner.scorecard import verdicts
+from tuner.scorecard import conclusions
 from ui.components import html, units
 from ui.text import text
 
@@ -20,10 +20,10 @@ def drawn(card: dict[str, Any]) -> str:
     facts = text(which, n=card["rows"], shown=f"{card['rows']:,}", available=f"{card['available']:,}", data=_name(card["data"]))
     out = card["left_out"]
     left = " " + text("evaluation-left-out", n=out, shown=f"{out:,}") if out else ""
-    return f'<section class="ts-scorecard">{verdict(card)}<p class="ts-quiet">{facts}{left}</p>{metrics(card)}{changed(card)}</section>'
+    return f'<section class="ts-scorecard">{conclusion(card)}<p class="ts-quiet">{facts}{left}</p>{metrics(card)}{changed(card)}</section>'
 
 
-def verdict(card: dict[str, Any]) -> str:
+def conclusion(card: dict[str, Any]) -> str:
     """Say what is really better and worse, and on how little that stands."""
     if not card["against"]:
         return ""
@@ -39,8 +39,8 @@ def verdict(card: dict[str, Any]) -> str:
     ]
     if not said:
         said = [f"<p>{html.state('quiet', text('evaluation-same'))} {text('evaluation-same-as', against=against)}</p>"]
-    if card["rows"] < verdicts.FEW:
-        said.append(f'<p class="ts-quiet">{text("evaluation-few", n=verdicts.FEW)}</p>')
+    if card["rows"] < conclusions.FEW:
+        said.append(f'<p class="ts-quiet">{text("evaluation-few", n=conclusions.FEW)}</p>')
     return "".join(said)
 
 

@@ -19,7 +19,7 @@ NAMES = {
 FEW = 30  # rows below which an interval is too wide to decide much
 
 
-def verdict(difference: dict[str, dict[str, Any]]) -> str:
+def of(difference: dict[str, dict[str, Any]]) -> str:
     """Return "better" when a metric is really better and none worse, "worse" for the opposite, else "same"."""
     better = any(d["real"] and d["better"] for d in difference.values())
     worse = any(d["real"] and not d["better"] for d in difference.values())
@@ -27,7 +27,7 @@ def verdict(difference: dict[str, dict[str, Any]]) -> str:
 
 
 def says(document: dict[str, Any]) -> list[str]:
-    """Return the verdict in sentences."""
+    """Return the conclusion in sentences."""
     difference, against = document["difference"], document["against"]
     better = [NAMES[n] for n, d in difference.items() if d["real"] and d["better"]]
     worse = [NAMES[n] for n, d in difference.items() if d["real"] and not d["better"]]
