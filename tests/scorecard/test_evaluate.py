@@ -12,7 +12,7 @@ from tuner import runs
 from tuner.data.store import store
 from tuner.errors import RequestError
 from tuner.jobs import data_jobs
-from tuner.scorecard import evaluation
+from tuner.scorecard import evaluation, prompting
 from tuner.serving import chat_client
 
 
@@ -46,8 +46,21 @@ def test_the_answers_are_those_of_the_chat(house, found):
     assert client.answer(base, ask, temperature=0.0, max_tokens=512).text == changed["baseline"]
 
 
+def test_the_base_with_examples_is_asked_too_and_the_card_says_what_that_does(house, found):
+    prompted = found["prompted"]
+    assert (
+        prompted["examples"] in prompting.NUMBERS
+        and prompted["rows"] == found["rows"]
+        and set(prompted["metrics"]) == set(found["metrics"])
+    )
+    assert prompted["metrics"]["loss"]["value"] < found["baseline"]["loss"]["value"], "the starter takes up what it is shown"
+    assert any("examples in its prompt" in said for said in found["says"])
+    assert evaluated(house, house.lora, "--no-prompt", "--rows", "3")["prompted"] is None
+    assert evaluated(house, house.lora, "--against", "starter", "--rows", "3")["prompted"] is None, "only the run's own base is prompted"
+
+
 def test_a_scorecard_stays_with_its_run(house, found):
-    (kept,) = [k for k in evaluation.kept(house.ws, house.lora) if k["against"] == found["against"]]
+    kept = next(k for k in evaluation.kept(house.ws, house.lora) if k["rows"] == found["rows"] and k["prompted"])
     assert {k: v for k, v in kept.items() if k not in ("made", "seconds")} == {k: v for k, v in found.items() if k != "seconds"}
 
 

@@ -6,7 +6,7 @@ from sacrebleu.metrics import CHRF
 
 from tuner.errors import DataError
 from tuner.evaluation import scoring
-from tuner.scorecard import conclusions, evaluation
+from tuner.scorecard import conclusions, evaluation, prompting
 from tuner.scorecard.contenders import Contender
 from tuner.scorecard.measures import OBJECTIVES
 
@@ -122,3 +122,19 @@ def test_few_rows_are_said():
     few = card(texts(5, 1), texts(5, 2))
     assert "few rows" in few["says"][-1]
     assert "few rows" in conclusions.table(few | {"which": "all", "available": 5, "data": "x@1"})
+
+
+def test_examples_stand_after_the_system_turns_and_count_nothing():
+    system, ask = {"role": "system", "content": "s"}, {"role": "user", "content": "q"}
+    shown = ({"role": "user", "content": "a"}, {"role": "assistant", "content": "b"})
+    assert prompting.within([system, ask], ()) == [system, ask]
+    assert prompting.within([system, ask], shown) == [system, *shown, ask]
+    assert prompting.within([ask], shown, weight=True) == [shown[0], shown[1] | {"weight": 0}, ask]
+
+
+def test_the_prompt_that_does_as_well_is_said():
+    better, same, worse = ({"loss": {"real": r, "better": b}} for r, b in ((True, True), (False, False), (True, False)))
+    for difference, enough in ((better, False), (same, True), (worse, True)):
+        prompted = {"examples": 5, "difference": difference}
+        assert conclusions.does_as_well(prompted) is enough
+        assert ("may not have been needed" in conclusions.prompt_alone(prompted)) is enough

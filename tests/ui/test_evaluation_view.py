@@ -39,6 +39,14 @@ def test_a_scorecard_says_what_is_better_and_on_what_it_stands():
     assert "Row 7 of the dataset" in said and "no answer" in said
 
 
+def test_what_a_prompt_alone_does_is_said():
+    prompted = {"examples": 2, "metrics": CARD["baseline"], "difference": CARD["difference"]}
+    assert "without training, does not reach this" in words(scorecard.drawn(CARD | {"prompted": prompted}))
+    even = {name: d | {"real": False} for name, d in CARD["difference"].items()}
+    said = words(scorecard.drawn(CARD | {"prompted": prompted | {"difference": even}}))
+    assert "may not have been needed" in said and "Base model with 2 examples" in said
+
+
 def test_what_models_and_people_wrote_is_text():
     drawn = scorecard.drawn(CARD)
     for foreign in ("<1>", "<b>is</b>", "<i>salt</i>"):

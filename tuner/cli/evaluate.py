@@ -18,6 +18,7 @@ def register(commands: Commands) -> None:
         data={"default": None, "help": "the dataset; without it the validation rows of the run"},
         against={"default": None, "help": "a run or model, or `base`, which a run is compared with by itself"},
         rows={"type": count, "default": None, "help": "how many rows at most (default 200)"},
+        no_prompt=FLAG | {"help": "don't ask the base model with examples in its prompt as well, which takes half as long again"},
         fail_if_worse=FLAG | {"help": "exit with 1 when it is worse than what it is compared with"},
         device=TEXT,
     )
@@ -28,7 +29,7 @@ def evaluate(ws: Workspace, args):
     from tuner.scorecard import conclusions, evaluation
     from tuner.serving import chat_client
 
-    job = evaluation.start(ws, args.model, data=args.data, against=args.against, rows=args.rows)
+    job = evaluation.start(ws, args.model, data=args.data, against=args.against, rows=args.rows, prompted=not args.no_prompt)
     with Line() as line:
         chat_client.endpoint(ws, args.device, waiting=lambda s: line.show(f"loading the model ({s:.0f} s)"))
 

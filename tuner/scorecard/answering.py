@@ -5,6 +5,7 @@ from typing import Any
 
 from tuner.data.schema import convert
 from tuner.scorecard.contenders import Contender, as_labels
+from tuner.scorecard.prompting import question, within
 from tuner.serving import chat_client, parallel
 from tuner.serving.chat_client import Client
 
@@ -47,14 +48,20 @@ class Asking:
         return self._predictions(who, rows)
 
     def _chat(self, who: Contender, rows: list[Row]) -> list[dict[str, Any] | None]:
-        scores = self._scores(who, [r["value"] for r in rows], self.kind, "chat", told=False)
+        if who.examples:
+            values = [{"messages": within(convert.as_messages(r["value"], self.kind), who.examples, weight=True)} for r in rows]
+            scores = self._scores(who, values, "chat", "chat", told=False)
+        else:
+            scores = self._scores(who, [r["value"] for r in rows], self.kind, "chat", told=False)
         asked = [(i, *question(row["value"], self.kind)) for i, row in enumerate(rows) if scores[i]]
         found: list[dict[str, Any] | None] = [None] * len(rows)
 
         def ask(item: tuple) -> str | None:
             _, messages, _ = item
             try:
-                return self.client.answer(who.spec, messages, leave=self.cancelled, temperature=0.0, max_tokens=LONGEST).text
+                return self.client.answer(
+                    who.spec, within(messages, who.examples), leave=self.cancelled, temperature=0.0, max_tokens=LONGEST
+                ).text
             except chat_client.TunerErrorFromWorker:  # a conversation that this model's template does not take, or that is too long
                 return None
 
@@ -150,13 +157,6 @@ def reference(value: dict, objective: str, kind: str) -> dict[str, Any]:
         source, target = pair(value, kind)
         return {"question": source, "reference": target}
     return _pair(value) | {"margin": 0.0}
-
-
-def question(value: dict, kind: str) -> tuple[list[dict], str]:
-    """Return the conversation up to its last answer, and that answer."""
-    messages = convert.as_messages(value, kind)
-    last = max((i for i, m in enumerate(messages) if m["role"] == "assistant"), default=len(messages))
-    return messages[:last], (messages[last]["content"] or "") if last < len(messages) else ""
 
 
 def pair(value: dict, kind: str) -> tuple[str, str]:

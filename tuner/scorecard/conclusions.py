@@ -41,9 +41,25 @@ def says(document: dict[str, Any]) -> list[str]:
         out.append(f"No difference to {against} that {rows} could show.")
     if better and worse:
         out.append("So it depends on what counts for you: look at the rows that changed most.")
+    if document.get("prompted"):
+        out.append(prompt_alone(document["prompted"]))
     if document["rows"] < FEW:
         out.append(f"These are few rows: differences are shown only when they are large. Evaluate on {FEW} or more.")
     return out
+
+
+def does_as_well(prompted: dict[str, Any]) -> bool:
+    """Return whether the base model with examples in its prompt is not really worse in any metric."""
+    return not any(d["real"] and d["better"] for d in prompted["difference"].values())
+
+
+def prompt_alone(prompted: dict[str, Any]) -> str:
+    """Return what a prompt with examples does without any training."""
+    examples = f"{prompted['examples']} examples in its prompt"
+    if does_as_well(prompted):
+        return f"The base model with {examples} does as well: the training may not have been needed."
+    better = [NAMES[n] for n, d in prompted["difference"].items() if d["real"] and d["better"]]
+    return f"Better than the base model with {examples}, too: {_listed(better)}."
 
 
 def _listed(names: list[str]) -> str:
@@ -52,7 +68,9 @@ def _listed(names: list[str]) -> str:
 
 def table(document: dict[str, Any]) -> str:
     """Return the scorecard as text for a terminal."""
+    prompted = document.get("prompted")
     head = ["", document["model"]] + ([document["against"], "difference"] if document["against"] else [])
+    head += [f"base with {prompted['examples']} examples"] if prompted else []
     lines = [head]
     for name, m in document["metrics"].items():
         line = [name, _number(m)]
@@ -60,6 +78,7 @@ def table(document: dict[str, Any]) -> str:
             d = document["difference"][name]
             word = ("better" if d["better"] else "worse") if d["real"] else "no difference"
             line += [_number(document["baseline"][name]), f"{_number(d, signed=True)}  {word}"]
+        line += [_number(prompted["metrics"][name])] if prompted else []
         lines.append(line)
     widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
     shown = "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines)

@@ -19,7 +19,7 @@ LENGTH = 4096  # of rows for a model that is no run, at most the model's own con
 
 @dataclass(frozen=True)
 class Contender:
-    """A model that is evaluated. `constant` answers each row alike, without a model."""
+    """A model that is evaluated. `constant` answers each row alike, without a model; `examples` are turns that stand before each question."""
 
     name: str
     objective: str
@@ -27,6 +27,7 @@ class Contender:
     max_length: int = LENGTH
     fold_system: bool = False
     constant: Any = None
+    examples: tuple[dict[str, Any], ...] = ()
 
 
 def of(ws: Workspace, ref: str) -> Contender:

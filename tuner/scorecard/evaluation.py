@@ -7,7 +7,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from tuner.errors import DataError, RequestError
 from tuner.evaluation import significance
 from tuner.jobs import data_jobs
 from tuner.paths import Workspace
-from tuner.scorecard import conclusions, contenders
+from tuner.scorecard import conclusions, contenders, prompting
 from tuner.scorecard.answering import Asking
 from tuner.scorecard.contenders import BASE, Contender
 from tuner.scorecard.measures import OBJECTIVES
@@ -46,9 +46,11 @@ class Made:
     rows: int = 0
 
 
-def start(ws: Workspace, model: str, *, data: str | None = None, against: str | None = None, rows: int | None = None) -> str:
-    """Return the id of the job that evaluates `model` against `against` ("base" for a run unless another model is named). What can't be evaluated is
-    refused here: RequestError, ModelError, NotFoundError."""
+def start(
+    ws: Workspace, model: str, *, data: str | None = None, against: str | None = None, rows: int | None = None, prompted: bool = True
+) -> str:
+    """Return the id of the job that evaluates `model` against `against` ("base" for a run unless another model is named). `prompted`: the base model of
+    a chat run is also asked with examples in its prompt. What can't be evaluated is refused here: RequestError, ModelError, NotFoundError."""
     run, who = runs.get(ws, model) if is_run(ws, model) else None, contenders.of(ws, model)
     data = data or (str(run.config["data"]) if run else None)
     if data is None:
@@ -79,7 +81,7 @@ def start(ws: Workspace, model: str, *, data: str | None = None, against: str | 
             field="data",
         )
     _pair(ws, model, against, ds)  # refuses what can't be compared
-    arguments = {"model": model, "data": ds.ref, "against": against, "limit": rows or ROWS}
+    arguments = {"model": model, "data": ds.ref, "against": against, "limit": rows or ROWS, "prompted": prompted}
     job = "import-evaluate-" + hashlib.sha256(json.dumps(arguments, sort_keys=True).encode()).hexdigest()[:16]
     if (ws.jobs / job / "job.json").exists():
         if data_jobs.progress(ws, job).running:
@@ -89,13 +91,24 @@ def start(ws: Workspace, model: str, *, data: str | None = None, against: str | 
 
 
 def run(
-    ws: Workspace, *, job: str, model: str, data: str, against: str | None, limit: int, progress: Callable, cancelled: Callable[[], bool]
+    ws: Workspace,
+    *,
+    job: str,
+    model: str,
+    data: str,
+    against: str | None,
+    limit: int,
+    progress: Callable,
+    cancelled: Callable[[], bool],
+    prompted: bool = False,
 ) -> Made:
     """Evaluate, and keep the scorecard with its run; called in a process of its own (workers/data_tasks.py)."""
     ds, began = store.get(ws, data), time.monotonic()
     who, other = _pair(ws, model, against, ds)
     rows, which, available = _rows(ds, limit)
-    done, total = [0], len(rows) * (2 if other else 1)
+    prompts = prompting.candidates(ds) if prompted and against == BASE and who.objective == "chat" else []
+    tries = rows[: prompting.TRIES]
+    done, total = [0], len(rows) * (2 if other else 1) + (len(rows) + len(prompts) * len(tries) if prompts else 0)
 
     def tell(n: int) -> None:
         done[0] += n
@@ -105,7 +118,10 @@ def run(
     found = [asking.results(c, rows) for c in (who, other) if c]
     if cancelled():
         raise Cancelled
-    document = scorecard(who, other, rows, *found) | {"data": ds.ref, "which": which, "available": available}
+    third = _prompted(asking, replace(other, name=f"{other.name} with examples"), prompts, rows, tries) if prompts else None
+    if cancelled():
+        raise Cancelled
+    document = scorecard(who, other, rows, *found, third=third) | {"data": ds.ref, "which": which, "available": available}
     document["seconds"] = round(time.monotonic() - began, 1)
     if is_run(ws, model):
         place = ws.run(model) / "evaluations"
@@ -114,8 +130,29 @@ def run(
     return Made(document, ds.ref, len(rows))
 
 
-def scorecard(who: Contender, other: Contender | None, rows: list[dict], mine: list, its: list | None = None) -> dict[str, Any]:
-    """Return the document: metrics with intervals, those of the other model, the differences, a conclusion, the rows that changed most."""
+def _prompted(asking: Asking, base: Contender, prompts: list[tuple], rows: list[dict], tries: list[dict]) -> tuple[Contender, list]:
+    """Return the base model with the prompt that does best on `tries`, and its results on all rows."""
+    chrf = OBJECTIVES["chat"][0].metric
+
+    def worth(prompt: tuple) -> float:
+        found = [r for r in asking.results(replace(base, examples=prompt), tries) if r]
+        return chrf(found)(np.arange(len(found))) if found else -1.0
+
+    best = replace(base, examples=max(prompts, key=worth))
+    return best, asking.results(best, rows)
+
+
+def scorecard(
+    who: Contender,
+    other: Contender | None,
+    rows: list[dict],
+    mine: list,
+    its: list | None = None,
+    *,
+    third: tuple[Contender, list] | None = None,
+) -> dict[str, Any]:
+    """Return the document: metrics with intervals, those of the other model, the differences, a conclusion, the rows that changed most. `third`: the
+    base model with examples in its prompt, and its results."""
     kept = [i for i, result in enumerate(mine) if result is not None and (its is None or its[i] is not None)]
     if not kept:
         raise DataError(
@@ -125,6 +162,7 @@ def scorecard(who: Contender, other: Contender | None, rows: list[dict], mine: l
             remedy="Look at them in the token preview, or choose another dataset.",
             field="data",
         )
+    prompted = _compared(who, mine, *third) if third else None
     mine, drawn, measures = [mine[i] for i in kept], significance.samples(len(kept)), OBJECTIVES[who.objective]
     document: dict[str, Any] = {
         "model": who.name,
@@ -136,17 +174,14 @@ def scorecard(who: Contender, other: Contender | None, rows: list[dict], mine: l
         "baseline": None,
         "difference": None,
         "verdict": None,
+        "prompted": prompted,
         "says": [],
         "changed": [],
     }
     if other is None:
         return document
     its = [its[i] for i in kept]
-    differences = {m.name: significance.difference(m.metric(mine), m.metric(its), drawn) for m in measures}
-    shown = {
-        name: asdict(d) | {"real": d.real, "better": d.real and (d.value > 0) == next(m.rises for m in measures if m.name == name)}
-        for name, d in differences.items()
-    }
+    shown = _differences(measures, mine, its, drawn)
     document |= {
         "baseline": {m.name: asdict(significance.interval(m.metric(its), drawn)) for m in measures},
         "difference": shown,
@@ -154,6 +189,30 @@ def scorecard(who: Contender, other: Contender | None, rows: list[dict], mine: l
         "changed": _changed(measures, [rows[i]["row"] for i in kept], mine, its),
     }
     return document | {"says": conclusions.says(document)}
+
+
+def _differences(measures: tuple, mine: list[dict], its: list[dict], drawn: np.ndarray) -> dict[str, dict[str, Any]]:
+    """Return how much better or worse each metric is than that of the other, and whether that is real."""
+    out = {}
+    for m in measures:
+        d = significance.difference(m.metric(mine), m.metric(its), drawn)
+        out[m.name] = asdict(d) | {"real": d.real, "better": d.real and (d.value > 0) == m.rises}
+    return out
+
+
+def _compared(who: Contender, mine: list, prompted: Contender, its: list) -> dict[str, Any] | None:
+    """Return what the base model with examples in its prompt reaches, and how the tuned model differs from that; None when it took no row."""
+    kept = [i for i, result in enumerate(mine) if result is not None and its[i] is not None]
+    if not kept:
+        return None
+    mine, its, drawn, measures = [mine[i] for i in kept], [its[i] for i in kept], significance.samples(len(kept)), OBJECTIVES[who.objective]
+    return {
+        "model": prompted.name,
+        "examples": len(prompted.examples) // 2,
+        "rows": len(kept),
+        "metrics": {m.name: asdict(significance.interval(m.metric(its), drawn)) for m in measures},
+        "difference": _differences(measures, mine, its, drawn),
+    }
 
 
 def _changed(measures: tuple, numbers: list[int], mine: list[dict], its: list[dict]) -> list[dict[str, Any]]:

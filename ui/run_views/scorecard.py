@@ -39,6 +39,9 @@ def conclusion(card: dict[str, Any]) -> str:
     ]
     if not said:
         said = [f"<p>{html.state('quiet', text('evaluation-same'))} {text('evaluation-same-as', against=against)}</p>"]
+    if prompted := card.get("prompted"):
+        key = "evaluation-prompt-enough" if conclusions.does_as_well(prompted) else "evaluation-prompt-worse"
+        said.append(f"<p>{text(key, n=prompted['examples'])}</p>")
     if card["rows"] < conclusions.FEW:
         said.append(f'<p class="ts-quiet">{text("evaluation-few", n=conclusions.FEW)}</p>')
     return "".join(said)
@@ -52,6 +55,8 @@ def metrics(card: dict[str, Any]) -> str:
             text("evaluation-base-head") if card["against"] == f"{card['model']}/base" else _name(card["against"]),
             text("evaluation-difference"),
         ]
+    prompted = card.get("prompted")
+    head += [text("evaluation-prompted", n=prompted["examples"])] if prompted else []
     rows = []
     for name, m in card["metrics"].items():
         row = [f"<b>{_metric(name)}</b>", _value(name, m)]
@@ -62,6 +67,7 @@ def metrics(card: dict[str, Any]) -> str:
                 _value(name, card["baseline"][name]),
                 f"{_value(name, d, signed=True)} {html.state(LOOK[d['better']] if d['real'] else 'quiet', word)}",
             ]
+        row += [_value(name, prompted["metrics"][name])] if prompted else []
         rows.append(row)
     cells = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
     top = "".join(f'<th scope="col">{h}</th>' for h in head)
