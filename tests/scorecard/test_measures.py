@@ -112,16 +112,22 @@ def test_better_in_one_and_worse_in_another_is_neither():
 
 def test_rows_that_one_model_can_not_take_are_left_out_for_both():
     one, other = texts(40, 7), texts(40, 8)
-    document = card([None, *one[1:]], [*other[:5], None, *other[6:]])
-    assert document["rows"] == 38 and document["left_out"] == 2
-    with pytest.raises(DataError, match="None of these rows"):
-        card([None] * 3, other[:3])
+    gone = {"left_out": "too long"}
+    document = card([gone, *one[1:]], [*other[:5], gone, *other[6:]])
+    assert document["rows"] == 38 and document["left_out"] == 2 and document["reasons"] == {"too long": 2}
+    assert "2 could not be evaluated (too long)" in conclusions.table(document | {"which": "all", "available": 40, "data": "x@1"})
+    with pytest.raises(DataError, match="None of these rows can be evaluated with this model: too long"):
+        card([gone] * 3, other[:3])
 
 
 def test_few_rows_are_said():
-    few = card(texts(5, 1), texts(5, 2))
-    assert "few rows" in few["says"][-1]
-    assert "few rows" in conclusions.table(few | {"which": "all", "available": 5, "data": "x@1"})
+    perfect = [r | {"answer": r["reference"], "nll": 0.1} for r in texts(9, 2)]
+    few = card(perfect, texts(9, 2, wrong=1.0))
+    assert few["verdict"] == "same" and not any(d["real"] or d["better"] for d in few["difference"].values()), "chance alone does that"
+    assert "can show no difference" in few["says"][-1]
+    assert "can show no difference" in conclusions.table(few | {"which": "all", "available": 9, "data": "x@1"})
+    more = card(perfect + perfect[:3], texts(12, 2, wrong=1.0))
+    assert more["verdict"] == "better" and "few rows" in more["says"][-1]
 
 
 def test_examples_stand_after_the_system_turns_and_count_nothing():

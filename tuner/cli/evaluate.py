@@ -25,7 +25,7 @@ def register(commands: Commands) -> None:
 
 
 def evaluate(ws: Workspace, args):
-    from tuner.jobs import data_jobs
+    from tuner.jobs.job import JobStatus
     from tuner.scorecard import conclusions, evaluation
     from tuner.serving import chat_client
 
@@ -33,13 +33,11 @@ def evaluate(ws: Workspace, args):
     with Line() as line:
         chat_client.endpoint(ws, args.device, waiting=lambda s: line.show(f"loading the model ({s:.0f} s)"))
 
-        def tell(done: int, total: int, rows: int) -> None:
-            now = data_jobs.progress(ws, job)
+        def tell(now: JobStatus) -> None:
             left = f", {human_time(now.eta_seconds)} left" if now.eta_seconds else ""
-            line.show(f"{done:,} of {total:,} answers{left}", done, total or None)
+            line.show(f"{now.done:,} of {now.total:,} answers{left}" if now.total else "loading the model", now.done, now.total or None)
 
-        result = data_jobs.follow(ws, job, tell).result
-    document = result["document"]
+        document = evaluation.follow(ws, job, tell)
     if not args.as_json:
         say("")
     worse = args.fail_if_worse and document["verdict"] == "worse"

@@ -9,6 +9,7 @@ from tuner.scorecard.prompting import question, within
 from tuner.serving import chat_client, parallel
 from tuner.serving.chat_client import Client
 
+NO_TEXT = "no text to measure"
 TOGETHER = 32  # rows that are scored at once
 LONGEST = 512  # tokens of an answer: longer references are rare, and an answer that never ends costs no more than this
 Row = dict[str, Any]  # {"row", "value"}
@@ -34,88 +35,103 @@ class Asking:
     def __init__(self, client: Client, kind: str, *, tell: Tell, cancelled: Callable[[], bool]):
         self.client, self.kind, self.tell, self.cancelled = client, kind, tell, cancelled
 
-    def results(self, who: Contender, rows: list[Row]) -> list[dict[str, Any] | None]:
-        """Return what the metrics of the objective need of each row; None for a row that this model can't take."""
+    def results(self, who: Contender, rows: list[Row]) -> list[dict[str, Any]]:
+        """Return what the metrics of the objective need of each row; {"left_out": why} for a row that this model can't take."""
         if who.constant is not None:
             self.tell(len(rows))
             return [reference(row["value"], who.objective, self.kind) | {"answer": _alike(who, row["value"])} for row in rows]
         if who.objective == "chat":
             return self._chat(who, rows)
         if who.objective == "text":
-            return [s and {"reference": "", "answer": ""} | s for s in self._scores(who, [r["value"] for r in rows], self.kind, "text")]
+            return [{"reference": "", "answer": ""} | s for s in self._scores(who, [r["value"] for r in rows], self.kind, "text")]
         if who.objective == "preference":
             return self._margins(who, rows)
         return self._predictions(who, rows)
 
-    def _chat(self, who: Contender, rows: list[Row]) -> list[dict[str, Any] | None]:
+    def _chat(self, who: Contender, rows: list[Row]) -> list[dict[str, Any]]:
         if who.examples:
             values = [{"messages": within(convert.as_messages(r["value"], self.kind), who.examples, weight=True)} for r in rows]
-            scores = self._scores(who, values, "chat", "chat", told=False)
+            found = self._scores(who, values, "chat", "chat", told=False)
         else:
-            scores = self._scores(who, [r["value"] for r in rows], self.kind, "chat", told=False)
-        asked = [(i, *question(row["value"], self.kind)) for i, row in enumerate(rows) if scores[i]]
-        found: list[dict[str, Any] | None] = [None] * len(rows)
-
-        def ask(item: tuple) -> str | None:
-            _, messages, _ = item
-            try:
-                return self.client.answer(
-                    who.spec, within(messages, who.examples), leave=self.cancelled, temperature=0.0, max_tokens=LONGEST
-                ).text
-            except chat_client.TunerErrorFromWorker:  # a conversation that this model's template does not take, or that is too long
-                return None
-
-        for (i, messages, expected), answer in parallel.completed(ask, asked, cancelled=self.cancelled):
-            if answer is not None:
-                found[i] = {"question": messages[-1]["content"], "reference": expected, "answer": answer} | scores[i]
-            self.tell(1)
+            found = self._scores(who, [r["value"] for r in rows], self.kind, "chat", told=False)
+        asked = []
+        for i, row in enumerate(rows):
+            messages, expected = question(row["value"], self.kind)
+            if "left_out" not in found[i] and not expected.strip():
+                found[i] = {"left_out": NO_TEXT}
+            if "left_out" not in found[i]:
+                asked.append((i, messages, expected, row["value"].get("tools")))
         self.tell(len(rows) - len(asked))
+
+        def ask(item: tuple) -> str | dict[str, str]:
+            _, messages, _, tools = item
+            how = {"temperature": 0.0, "max_tokens": LONGEST} | ({"tools": tools} if tools else {})
+            return self._taken(lambda: self.client.answer(who.spec, within(messages, who.examples), leave=self.cancelled, **how).text)
+
+        for (i, messages, expected, _), answer in parallel.completed(ask, asked, cancelled=self.cancelled):
+            told = {"question": messages[-1]["content"], "reference": expected, "answer": answer}
+            found[i] = answer if isinstance(answer, dict) else told | found[i]
+            self.tell(1)
         return found
 
-    def _scores(self, who: Contender, values: list[dict], kind: str, objective: str, told: bool = True) -> list[dict[str, Any] | None]:
+    def _taken(self, ask: Callable[[], Any]) -> Any:
+        """Return what a model says, or {"left_out": why} when it refuses the request; it is asked once more when the worker was gone."""
+        try:
+            try:
+                return ask()
+            except chat_client.Gone:
+                self.client.connect()
+                return ask()
+        except chat_client.TunerErrorFromWorker as error:
+            if not error.refused:
+                raise
+            return {"left_out": error.message}
+
+    def _scores(self, who: Contender, values: list[dict], kind: str, objective: str, told: bool = True) -> list[dict[str, Any]]:
         how = {"kind": kind, "objective": objective, "max_length": who.max_length, "fold_system": who.fold_system}
-        out: list[dict[str, Any] | None] = []
+        out: list[dict[str, Any]] = []
         for at in range(0, len(values), TOGETHER):
             part = values[at : at + TOGETHER]
             if self.cancelled():
-                return [*out, *[None] * (len(values) - len(out))]
-            scored = self.client.scores(who.spec, part, **how)
-            out += [s if s.get("tokens") else None for s in scored]
+                return [*out, *[{"left_out": "cancelled"}] * (len(values) - len(out))]
+            scored = self._taken(lambda part=part: self.client.scores(who.spec, part, **how))
+            scored = [scored] * len(part) if isinstance(scored, dict) else scored
+            out += [s if s.get("tokens") else {"left_out": s.get("left_out", NO_TEXT)} for s in scored]
             if told:
                 self.tell(len(part))
         return out
 
-    def _margins(self, who: Contender, rows: list[Row]) -> list[dict[str, Any] | None]:
+    def _margins(self, who: Contender, rows: list[Row]) -> list[dict[str, Any]]:
         """The difference of the log-likelihoods of the better and the worse answer: positive when the model prefers the better one."""
         sides = [
             self._scores(who, [conversation(r["value"], side) for r in rows], "chat", "chat", told=False) for side in ("chosen", "rejected")
         ]
         self.tell(len(rows))
-        return [
-            None if not good or not bad else _pair(row["value"]) | {"margin": bad["nll"] - good["nll"]}
-            for row, good, bad in zip(rows, *sides, strict=True)
-        ]
+        out = []
+        for row, good, bad in zip(rows, *sides, strict=True):
+            out.append(
+                next((s for s in (good, bad) if "left_out" in s), None) or _pair(row["value"]) | {"margin": bad["nll"] - good["nll"]}
+            )
+        return out
 
-    def _predictions(self, who: Contender, rows: list[Row]) -> list[dict[str, Any] | None]:
+    def _predictions(self, who: Contender, rows: list[Row]) -> list[dict[str, Any]]:
         if who.objective in TEXT_OF:
             return self._together(who, rows)
-        found: list[dict[str, Any] | None] = [None] * len(rows)
+        found: list[dict[str, Any]] = [{"left_out": "cancelled"}] * len(rows)
 
-        def predict(item: tuple) -> dict[str, Any] | None:
+        def predict(item: tuple) -> dict[str, Any]:
             value = item[1]["value"]
-            try:
-                return reference(value, who.objective, self.kind) | self._prediction(who, value)
-            except chat_client.TunerErrorFromWorker:
-                return None
+            said = self._taken(lambda: self._prediction(who, value))
+            return said if "left_out" in said else reference(value, who.objective, self.kind) | said
 
         for (i, _), result in parallel.completed(predict, list(enumerate(rows)), cancelled=self.cancelled):
             found[i] = result
             self.tell(1)
         return found
 
-    def _together(self, who: Contender, rows: list[Row]) -> list[dict[str, Any] | None]:
+    def _together(self, who: Contender, rows: list[Row]) -> list[dict[str, Any]]:
         """Predict many rows with one request; rows without a text are left out."""
-        found: list[dict[str, Any] | None] = [None] * len(rows)
+        found: list[dict[str, Any]] = [{"left_out": NO_TEXT}] * len(rows)
         asked = [(i, reference(row["value"], who.objective, self.kind)) for i, row in enumerate(rows)]
         asked = [(i, r) for i, r in asked if r["question"].strip()]
         self.tell(len(rows) - len(asked))
@@ -123,8 +139,9 @@ class Asking:
             part = asked[at : at + TOGETHER]
             if self.cancelled():
                 break
-            for (i, r), said in zip(part, self.client.tasks(who.spec, [r["question"] for _, r in part]), strict=True):
-                found[i] = r | TEXT_OF[who.objective](said)
+            said = self._taken(lambda part=part: self.client.tasks(who.spec, [r["question"] for _, r in part]))
+            for (i, r), one in zip(part, [said] * len(part) if isinstance(said, dict) else said, strict=True):
+                found[i] = one if "left_out" in one else r | TEXT_OF[who.objective](one)
             self.tell(len(part))
         return found
 

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from tuner.evaluation import significance
+
 NAMES = {
     "chrf": "chrF (likeness to the reference answers)",
     "rouge_l": "ROUGE-L (words shared with the reference answers)",
@@ -31,7 +33,7 @@ def says(document: dict[str, Any]) -> list[str]:
     difference, against = document["difference"], document["against"]
     better = [NAMES[n] for n, d in difference.items() if d["real"] and d["better"]]
     worse = [NAMES[n] for n, d in difference.items() if d["real"] and not d["better"]]
-    rows = f"{document['rows']:,} rows"
+    rows = "1 row" if document["rows"] == 1 else f"{document['rows']:,} rows"
     out = []
     if better:
         out.append(f"Better than {against} on {rows}: {_listed(better)}.")
@@ -43,8 +45,10 @@ def says(document: dict[str, Any]) -> list[str]:
         out.append("So it depends on what counts for you: look at the rows that changed most.")
     if document.get("prompted"):
         out.append(prompt_alone(document["prompted"]))
-    if document["rows"] < FEW:
-        out.append(f"These are few rows: differences are shown only when they are large. Evaluate on {FEW} or more.")
+    if document["rows"] < significance.FEWEST:
+        out.append(f"Fewer than {significance.FEWEST} rows can show no difference. Evaluate on {FEW} or more.")
+    elif document["rows"] < FEW:
+        out.append(f"These are few rows: only large differences can be seen. Evaluate on {FEW} or more.")
     return out
 
 
@@ -84,7 +88,8 @@ def table(document: dict[str, Any]) -> str:
     shown = "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines)
     which = "validation rows" if document["which"] == "validation" else "rows (this dataset has no validation rows)"
     told = f"{document['rows']:,} of {document['available']:,} {which} of {document['data']}"
-    left = f"; {document['left_out']:,} could not be evaluated" if document["left_out"] else ""
+    why = ", ".join(document["reasons"])
+    left = f"; {document['left_out']:,} could not be evaluated ({why})" if document["left_out"] else ""
     return "\n".join([f"{told}{left}. In brackets: 95 % intervals.", "", shown, "", *document["says"]]).rstrip()
 
 

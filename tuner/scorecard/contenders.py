@@ -10,7 +10,7 @@ from tuner.data.store.store import Dataset
 from tuner.errors import RequestError
 from tuner.paths import Workspace
 from tuner.serving import chat_client
-from tuner.serving.served_models import is_run
+from tuner.serving.served_models import is_run, named
 from tuner.settings import objectives
 
 BASE = "base"
@@ -32,12 +32,14 @@ class Contender:
 
 def of(ws: Workspace, ref: str) -> Contender:
     """Return a run or model as a contender; ModelError when it can't answer."""
-    spec = chat_client.serving_spec(ws, ref)
-    if not is_run(ws, ref):
+    served = named(ws, ref)
+    spec = served.spec(ws)
+    if not is_run(ws, served.ref):
         return Contender(ref, "chat", spec)
-    run = runs.get(ws, ref)
+    run = runs.get(ws, served.ref)
     settings = run.plan["settings"]
-    return Contender(run.name, settings["objective"], spec, settings["max_length"], bool(settings.get("fold_system")))
+    name = run.name + ("/base" if served.base else "" if served.step is None else f"@{served.step}")
+    return Contender(name, settings["objective"], spec, settings["max_length"], bool(settings.get("fold_system")))
 
 
 def base_of(ws: Workspace, run_id: str, ds: Dataset) -> Contender:

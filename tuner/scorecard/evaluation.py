@@ -6,6 +6,7 @@ runs/<id>/evaluations/<job>.json keeps the scorecard of a run. Data jobs do the 
 import hashlib
 import json
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -16,18 +17,20 @@ from tuner import paths, runs
 from tuner.data.importing.import_pass import Cancelled
 from tuner.data.store import store
 from tuner.data.store.store import Dataset
-from tuner.errors import DataError, RequestError
+from tuner.errors import DataError, RequestError, WorkError, restore
 from tuner.evaluation import significance
 from tuner.jobs import data_jobs
+from tuner.jobs.job import JobStatus
 from tuner.paths import Workspace
 from tuner.scorecard import conclusions, contenders, prompting
 from tuner.scorecard.answering import Asking
 from tuner.scorecard.contenders import BASE, Contender
 from tuner.scorecard.measures import OBJECTIVES
 from tuner.serving.chat_client import Client
-from tuner.serving.served_models import is_run
+from tuner.serving.served_models import is_run, named
 from tuner.settings import objectives
 
+LOOKS = 0.2  # seconds between two looks at a job
 ROWS = 200  # unless another number is asked for
 CHANGED = 20  # rows that are listed, half of them better, half worse
 KINDS = {
@@ -51,7 +54,8 @@ def start(
 ) -> str:
     """Return the id of the job that evaluates `model` against `against` ("base" for a run unless another model is named). `prompted`: the base model of
     a chat run is also asked with examples in its prompt. What can't be evaluated is refused here: RequestError, ModelError, NotFoundError."""
-    run, who = runs.get(ws, model) if is_run(ws, model) else None, contenders.of(ws, model)
+    served, who = named(ws, model), contenders.of(ws, model)
+    run = runs.get(ws, served.ref) if is_run(ws, served.ref) else None
     data = data or (str(run.config["data"]) if run else None)
     if data is None:
         raise RequestError(
@@ -90,6 +94,23 @@ def start(
     return data_jobs.begin(ws, "evaluate", job, job=job, **arguments)
 
 
+def follow(ws: Workspace, job: str, tell: Callable[[JobStatus], None]) -> dict[str, Any]:
+    """Return the document of an evaluation when it has ended, telling its state on the way; several may follow one. An interrupt from the keyboard
+    cancels it; what went wrong in its process is raised, a WorkError when somebody cancelled it."""
+    try:
+        while (now := data_jobs.progress(ws, job)).running:
+            tell(now)
+            time.sleep(LOOKS)
+    except KeyboardInterrupt:
+        data_jobs.cancel(ws, job)
+        raise
+    if now.state == "done":
+        return now.result["document"]
+    if now.state == "failed":
+        raise restore(now.errors)
+    raise WorkError("The evaluation was cancelled.", asked=job, available="the scorecards before", remedy="Evaluate again.")
+
+
 def run(
     ws: Workspace,
     *,
@@ -118,13 +139,16 @@ def run(
     found = [asking.results(c, rows) for c in (who, other) if c]
     if cancelled():
         raise Cancelled
-    third = _prompted(asking, replace(other, name=f"{other.name} with examples"), prompts, rows, tries) if prompts else None
+    # with examples a row is longer than those of the training
+    wide = replace(other, name=f"{other.name} with examples", max_length=contenders.LENGTH) if prompts else None
+    third = _prompted(asking, wide, prompts, rows, tries) if prompts else None
     if cancelled():
         raise Cancelled
     document = scorecard(who, other, rows, *found, third=third) | {"data": ds.ref, "which": which, "available": available}
     document["seconds"] = round(time.monotonic() - began, 1)
-    if is_run(ws, model):
-        place = ws.run(model) / "evaluations"
+    served = named(ws, model)
+    if served.whole and is_run(ws, served.ref):
+        place = ws.run(served.ref) / "evaluations"
         place.mkdir(exist_ok=True)
         paths.write_json(place / f"{job}.json", document | {"made": time.strftime("%Y-%m-%dT%H:%M:%S%z")})
     return Made(document, ds.ref, len(rows))
@@ -135,7 +159,7 @@ def _prompted(asking: Asking, base: Contender, prompts: list[tuple], rows: list[
     chrf = OBJECTIVES["chat"][0].metric
 
     def worth(prompt: tuple) -> float:
-        found = [r for r in asking.results(replace(base, examples=prompt), tries) if r]
+        found = [r for r in asking.results(replace(base, examples=prompt), tries) if "left_out" not in r]
         return chrf(found)(np.arange(len(found))) if found else -1.0
 
     best = replace(base, examples=max(prompts, key=worth))
@@ -153,15 +177,17 @@ def scorecard(
 ) -> dict[str, Any]:
     """Return the document: metrics with intervals, those of the other model, the differences, a conclusion, the rows that changed most. `third`: the
     base model with examples in its prompt, and its results."""
-    kept = [i for i, result in enumerate(mine) if result is not None and (its is None or its[i] is not None)]
+    kept = [i for i, result in enumerate(mine) if "left_out" not in result and (its is None or "left_out" not in its[i])]
     if not kept:
+        why = next(r["left_out"] for found in (mine, its or ()) for r in found if "left_out" in r)
         raise DataError(
-            "None of these rows can be evaluated with this model.",
+            f"None of these rows can be evaluated with this model: {why}.",
             asked=f"{len(rows)} rows",
             available="rows that its chat template takes, and that fit its context",
             remedy="Look at them in the token preview, or choose another dataset.",
             field="data",
         )
+    reasons = dict(Counter(r["left_out"] for found in (mine, its or ()) for r in found if "left_out" in r))
     prompted = _compared(who, mine, *third) if third else None
     mine, drawn, measures = [mine[i] for i in kept], significance.samples(len(kept)), OBJECTIVES[who.objective]
     document: dict[str, Any] = {
@@ -170,6 +196,7 @@ def scorecard(
         "objective": who.objective,
         "rows": len(kept),
         "left_out": len(rows) - len(kept),
+        "reasons": reasons,
         "metrics": {m.name: asdict(significance.interval(m.metric(mine), drawn)) for m in measures},
         "baseline": None,
         "difference": None,
@@ -196,13 +223,14 @@ def _differences(measures: tuple, mine: list[dict], its: list[dict], drawn: np.n
     out = {}
     for m in measures:
         d = significance.difference(m.metric(mine), m.metric(its), drawn)
-        out[m.name] = asdict(d) | {"real": d.real, "better": d.real and (d.value > 0) == m.rises}
+        real = d.real and len(mine) >= significance.FEWEST
+        out[m.name] = asdict(d) | {"real": real, "better": real and (d.value > 0) == m.rises}
     return out
 
 
 def _compared(who: Contender, mine: list, prompted: Contender, its: list) -> dict[str, Any] | None:
     """Return what the base model with examples in its prompt reaches, and how the tuned model differs from that; None when it took no row."""
-    kept = [i for i, result in enumerate(mine) if result is not None and its[i] is not None]
+    kept = [i for i, result in enumerate(mine) if "left_out" not in result and "left_out" not in its[i]]
     if not kept:
         return None
     mine, its, drawn, measures = [mine[i] for i in kept], [its[i] for i in kept], significance.samples(len(kept)), OBJECTIVES[who.objective]
@@ -235,7 +263,7 @@ def _changed(measures: tuple, numbers: list[int], mine: list[dict], its: list[di
 
 def _pair(ws: Workspace, model: str, against: str | None, ds: Dataset) -> tuple[Contender, Contender | None]:
     who = contenders.of(ws, model)
-    other = None if against is None else contenders.base_of(ws, model, ds) if against == BASE else contenders.of(ws, against)
+    other = None if against is None else contenders.base_of(ws, named(ws, model).ref, ds) if against == BASE else contenders.of(ws, against)
     if other is not None:
         contenders.require_alike(who, other)
     return who, other

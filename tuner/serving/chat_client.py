@@ -141,11 +141,17 @@ class Client:
     """A connection to one serving worker."""
 
     def __init__(self, ws: Workspace, device: str | None = None, *, waiting=None):
-        found = endpoint(ws, device, waiting=waiting)
+        self.ws, self.device = ws, device
+        self.connect(waiting=waiting)
+
+    def connect(self, *, waiting=None) -> None:
+        """Connect to the device's serving worker, which is started when it is gone."""
+        found = endpoint(self.ws, self.device, waiting=waiting)
         self.http = httpx.Client(
             base_url=f"http://127.0.0.1:{found['port']}",
             headers={"Authorization": f"Bearer {found['key']}"},
             timeout=httpx.Timeout(600, connect=10),
+            limits=httpx.Limits(max_keepalive_connections=0),  # a kept connection may be closed while a request is on its way
             trust_env=False,
         )
 
@@ -211,8 +217,12 @@ def in_words(out: dict[str, Any]) -> str:
     return out["text"]
 
 
-def _gone(known: dict[str, Any], error: Exception) -> WorkError:
-    return WorkError(
+class Gone(WorkError):
+    """The worker ended while it was asked."""
+
+
+def _gone(known: dict[str, Any], error: Exception) -> Gone:
+    return Gone(
         f"The model stopped answering ({type(error).__name__}).",
         asked=known["id"],
         available="the same question again",
@@ -255,9 +265,10 @@ def _piece(event: dict[str, Any]) -> Piece:
 
 
 class TunerErrorFromWorker(TunerError):
-    """An error that the worker reported, unchanged."""
+    """An error that the worker reported, unchanged; `refused`: the request was at fault, and not what happened to it."""
 
     def __init__(self, document: dict[str, Any]):
+        self.refused = document.get("type") == "invalid_request_error"
         super().__init__(
             document["message"],
             asked=document.get("asked"),

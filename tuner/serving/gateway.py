@@ -18,7 +18,7 @@ import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
-from tuner.errors import ConflictError, NotFoundError, translate
+from tuner.errors import ConflictError, NotFoundError, RequestError, translate
 from tuner.paths import Workspace
 from tuner.serving import chat_client, protocol
 from tuner.serving.metrics import Metrics
@@ -29,6 +29,8 @@ from tuner.system import ports
 PORT = 8000
 BODY = 16 * 2**20  # bytes of a request
 CROWD = 512  # requests at once; more are refused, and clients try again
+ONE_USE = httpx.Limits(max_connections=CROWD, max_keepalive_connections=0)  # a kept connection may be closed while a request is on its way
+GONE = "The model stopped answering. The usual cause is too little memory."
 LOOKS = 0.5  # seconds between two looks at whether a reader is still there
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 KINDS = {
@@ -44,11 +46,11 @@ class Worker:
 
     def __init__(self, ws: Workspace, device: str | None):
         self.ws, self.device = ws, device
-        self.http = httpx.AsyncClient(timeout=httpx.Timeout(None, connect=10), trust_env=False, limits=httpx.Limits(max_connections=CROWD))
+        self.http = httpx.AsyncClient(timeout=httpx.Timeout(None, connect=10), trust_env=False, limits=ONE_USE)
 
     async def open(self, path: str, spec: dict[str, Any], body: dict[str, Any], name: str) -> httpx.Response:
-        """Send a request for the model of `spec` and return the response, of which only the head is read. It is sent again, once, when the
-        worker was gone: it ends when it is idle, or when a run needs its device."""
+        """Send a request for the model of `spec` and return the response, of which only the head is read. It is sent again, once, when no worker
+        took it: the worker ends when it is idle, or when a run needs its device."""
         for again in (True, False):
             found = await asyncio.to_thread(chat_client.endpoint, self.ws, self.device)
             to, headers = f"http://127.0.0.1:{found['port']}", {"Authorization": f"Bearer {found['key']}"}
@@ -58,10 +60,12 @@ class Worker:
                     "POST", to + path, json=body | {"model": spec["id"]}, headers=headers | {"x-served-as": json.dumps(name)}
                 )
                 return await self.http.send(request, stream=True)
-            except httpx.TransportError as error:
+            except httpx.ConnectError as error:
                 if not again:
-                    raise Refused(503, "The model stopped answering. The usual cause is too little memory.", code="worker_gone") from error
+                    raise Refused(503, GONE, code="worker_gone") from error
                 await asyncio.sleep(0.5)
+            except httpx.TransportError as error:  # it died of this request, or of another one: not asked again
+                raise Refused(503, GONE, code="worker_gone") from error
         raise AssertionError("not reached")
 
 
@@ -71,7 +75,7 @@ def make_app(worker: Worker, models: ServedModels, key: str, hosts: tuple[str, .
     metrics = app.state.metrics = Metrics()
 
     def allowed(request: Request) -> None:
-        host = request.headers.get("host", "").rsplit(":", 1)[0]
+        host = _bare(request.headers.get("host", ""))
         if "*" not in hosts and host not in hosts:
             raise Refused(403, f"The host name {host[:100]!r} is not allowed.", code="host_not_allowed")
         given = request.headers.get("authorization", "")
@@ -93,16 +97,16 @@ def make_app(worker: Worker, models: ServedModels, key: str, hosts: tuple[str, .
         told = f"{request.url.path} does not take {request.method}."
         return JSONResponse(Refused(405, told, code="method_not_allowed").body(), status_code=405)
 
-    @app.get("/health")
+    @app.api_route("/health", methods=["GET", "HEAD"])
     async def health() -> dict:
         return {"status": "ok"}
 
-    @app.get("/metrics")
+    @app.api_route("/metrics", methods=["GET", "HEAD"])
     async def counted(request: Request) -> Response:
         allowed(request)
         return Response(metrics.text(), media_type=metrics.FORMAT)
 
-    @app.get("/v1/models")
+    @app.api_route("/v1/models", methods=["GET", "HEAD"])
     async def listing(request: Request) -> dict:
         allowed(request)
         found = await asyncio.to_thread(models.listing)
@@ -159,18 +163,18 @@ async def _unless_gone(request: Request, work: Coroutine) -> Any:
 
 
 async def _relayed(response: httpx.Response, metrics: Metrics, path: str, began: float, name: str) -> AsyncIterator[bytes]:
-    """Pass events on as they come. The worker's last line is a comment with the counts, which stays here; a reader who leaves ends the answer."""
+    """Pass events on as they come. A comment of the worker with the counts stays here; a reader who leaves ends the answer."""
     status = 499  # as nginx calls a reader who left
     try:
         async for line in response.aiter_lines():
             if line.startswith(": "):
                 metrics.answered(name, json.loads(line[2:]))
             elif line:
+                status = 200 if line == "data: [DONE]" else status  # with which clients leave
                 yield f"{line}\n\n".encode()
-        status = 200
     except httpx.TransportError:
         status = 503
-        gone = Refused(503, "The model stopped answering. The usual cause is too little memory.", code="worker_gone")
+        gone = Refused(503, GONE, code="worker_gone")
         yield f"data: {json.dumps(gone.body())}\n\n".encode()
     finally:
         await response.aclose()
@@ -185,10 +189,7 @@ async def _body(request: Request) -> dict[str, Any]:
         if size > BODY:
             raise Refused(413, f"The request is larger than {BODY // 2**20} MB.", code="too_large")
         parts.append(part)
-    try:
-        return json.loads(b"".join(parts))
-    except ValueError as error:
-        raise Refused(400, f"The body is not JSON: {error}", code="invalid_json") from error
+    return protocol.parse(b"".join(parts))
 
 
 def _as_refusal(error: Exception) -> Refused:
@@ -204,8 +205,25 @@ def _as_refusal(error: Exception) -> Refused:
     return Refused(503, f"{known.message} {known.remedy or ''}".strip(), code=known.as_dict()["code"])
 
 
+def _bare(host: str) -> str:
+    """Return a Host header's name without its port."""
+    return (host.partition("]")[0] + "]" if host.startswith("[") else host.partition(":")[0]).lower()
+
+
 def _shown(name: str, created: int) -> dict[str, Any]:
     return {"id": name, "object": "model", "created": created, "owned_by": "tunesmith"}
+
+
+def _usable(key: str) -> str:
+    """Return a key that a header can carry; RequestError for another one."""
+    if not key.strip().isascii() or not key.strip().isprintable():
+        raise RequestError(
+            "This API key can't stand in a header.",
+            asked="the key",
+            available="letters, digits and ASCII signs",
+            remedy="Choose another key.",
+        )
+    return key.strip()
 
 
 class Gateway:
@@ -216,7 +234,7 @@ class Gateway:
     ):
         self.models, self.worker = ServedModels(ws, refs), Worker(ws, device)
         self.host, self.port = host, ports.free_port(host, port, PORT)
-        self.key = key or "sk-" + secrets.token_urlsafe(32)
+        self.key = _usable(key) if key else "sk-" + secrets.token_urlsafe(32)
         hosts = (*LOOPBACK, host) if host in LOOPBACK else ("*",)
         self.app = make_app(self.worker, self.models, self.key, hosts)
         self.server = uvicorn.Server(uvicorn.Config(self.app, host=host, port=self.port, log_level="warning", timeout_graceful_shutdown=5))

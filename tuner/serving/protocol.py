@@ -4,9 +4,9 @@ A field that would change the answer and is not known is refused by name; `HARML
 """
 
 import json
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, ValidationError, field_validator, model_validator
 
 HARMLESS = (
     "user",
@@ -19,10 +19,19 @@ HARMLESS = (
     "reasoning_effort",
     "verbosity",
 )
+OF_THE_TOKENIZER = frozenset(  # arguments of `apply_chat_template` that are none of the template's
+    """chat_template tokenize return_dict add_generation_prompt continue_final_message conversation messages tools documents return_tensors padding
+    truncation max_length tokenizer_kwargs processor_kwargs return_assistant_tokens_mask template load_audio_from_video""".split()
+)
 ROLES = ("system", "developer", "user", "assistant", "tool")
 IGNORED = "x-ignored-fields"
 TEMPERATURE, TOP_P = 0.7, 0.95  # as in Chat: a model answers a program as it answers a person
+DEEPEST = 64  # levels of a body
 ANSWERS = 32  # the most of `n`
+
+
+Token = Annotated[StrictInt, Field(ge=0, lt=2**31)]
+Tokens = Annotated[list[Token], Field(min_length=1)]
 
 
 class Refused(Exception):
@@ -36,6 +45,18 @@ class Refused(Exception):
         kind = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}.get(self.status)
         kind = kind or ("invalid_request_error" if self.status < 500 else "server_error")
         return {"error": {"message": str(self), "type": kind, "param": self.param, "code": self.code}}
+
+
+class Asked(BaseModel):
+    """A request: its fields that are null are left out, which clients send for "as you like", and those that are ignored."""
+
+    model_config = ConfigDict(extra="forbid")
+    model: str
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nothing(cls, given: Any) -> Any:
+        return {k: v for k, v in given.items() if v is not None and k not in HARMLESS} if isinstance(given, dict) else given
 
 
 class StreamOptions(BaseModel):
@@ -68,11 +89,9 @@ class ResponseFormat(BaseModel):
         return self
 
 
-class Sampled(BaseModel):
+class Sampled(Asked):
     """What chat and text completions have in common."""
 
-    model_config = ConfigDict(extra="forbid")
-    model: str
     stream: bool = False
     stream_options: StreamOptions | None = None
     temperature: float = Field(TEMPERATURE, ge=0, le=5)
@@ -84,14 +103,8 @@ class Sampled(BaseModel):
     seed: int | None = Field(None, ge=-(2**63), lt=2**63)
     presence_penalty: float = Field(0.0, ge=-2, le=2)
     frequency_penalty: float = Field(0.0, ge=-2, le=2)
-    logit_bias: dict[int, float] = Field(default_factory=dict)
+    logit_bias: dict[Annotated[int, Field(ge=0, lt=2**31)], float] = Field(default_factory=dict)
     response_format: ResponseFormat | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _without_nothing(cls, given: Any) -> Any:
-        """Leave out what is null, which clients send for "as you like", and what is ignored."""
-        return {k: v for k, v in given.items() if v is not None and k not in HARMLESS} if isinstance(given, dict) else given
 
     @field_validator("stop", mode="before")
     @classmethod
@@ -101,7 +114,7 @@ class Sampled(BaseModel):
     @field_validator("logit_bias")
     @classmethod
     def _within(cls, bias: dict[int, float]) -> dict[int, float]:
-        if any(not -100 <= v <= 100 or k < 0 for k, v in bias.items()):
+        if any(not -100 <= v <= 100 for v in bias.values()):
             raise ValueError("token ids from 0 on, with a bias from -100 to 100")
         return bias
 
@@ -122,6 +135,23 @@ class ChatRequest(Sampled):
     @classmethod
     def _readable(cls, messages: list[dict]) -> list[dict]:
         return [_message(i, m) for i, m in enumerate(messages)]
+
+    @field_validator("tools")
+    @classmethod
+    def _functions(cls, tools: list[dict] | None) -> list[dict] | None:
+        for i, tool in enumerate(tools or ()):
+            function = tool.get("function")
+            if tool.get("type") != "function" or not isinstance(function, dict) or not isinstance(function.get("name"), str):
+                raise ValueError(f"tool {i} is no function with a name")
+        return tools
+
+    @field_validator("chat_template_kwargs")
+    @classmethod
+    def _of_templates(cls, given: dict[str, Any]) -> dict[str, Any]:
+        for name, value in given.items():
+            if name in OF_THE_TOKENIZER or not isinstance(value, str | bool | int | float):
+                raise ValueError(f"{name}: only what the template itself reads, as a text, number or boolean")
+        return given
 
     @field_validator("tool_choice")
     @classmethod
@@ -148,9 +178,15 @@ class ChatRequest(Sampled):
 class CompletionRequest(Sampled):
     """POST /v1/completions: the text goes on from the prompt, without a chat template."""
 
-    prompt: str | list[str] | list[int] | list[list[int]]
+    prompt: str | Annotated[list[str] | list[Token] | list[Tokens], Field(min_length=1)]
     logprobs: int | None = Field(None, ge=0, le=20)
     echo: bool = False
+
+    @model_validator(mode="after")
+    def _of_answers(self):
+        if self.echo and self.logprobs is not None:
+            raise ValueError("echo has no log-probabilities of the prompt here: leave one of the two out")
+        return self
 
     @property
     def limit(self) -> int:
@@ -167,25 +203,20 @@ class CompletionRequest(Sampled):
         return [self.prompt] if one else list(self.prompt)
 
 
-class EmbeddingsRequest(BaseModel):
+class EmbeddingsRequest(Asked):
     """POST /v1/embeddings."""
 
-    model_config = ConfigDict(extra="forbid")
-    model: str
     input: str | list[str] = Field(min_length=1)
     encoding_format: Literal["float", "base64"] = "float"
-    user: str | None = None
 
     @property
     def texts(self) -> list[str]:
         return [self.input] if isinstance(self.input, str) else self.input
 
 
-class ClassifyRequest(BaseModel):
+class ClassifyRequest(Asked):
     """POST /v1/classify: what a tuned model that does not chat says of each text."""
 
-    model_config = ConfigDict(extra="forbid")
-    model: str
     input: str | list[str] = Field(min_length=1)
     question: str = ""
     max_tokens: int = Field(256, ge=1, le=4096)
@@ -207,6 +238,31 @@ def read(kind: type[BaseModel], body: Any) -> Any:
         raise Refused(400, told, param=problems[0][0]) from error
 
 
+def parse(content: bytes) -> Any:
+    """Return the JSON of a request; Refused for what is no JSON, for numbers and characters that JSON does not have, and for very deep nesting."""
+
+    def strange(name: str) -> None:
+        raise ValueError(f"{name} is no JSON")
+
+    try:
+        document = json.loads(content, parse_constant=strange)
+        json.dumps(document, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise Refused(400, "The body has half a character (a lone surrogate).", code="invalid_json") from error
+    except RecursionError as error:
+        raise Refused(400, f"The body is nested more than {DEEPEST} levels deep.", code="invalid_json") from error
+    except ValueError as error:
+        raise Refused(400, f"The body is not JSON: {error}", code="invalid_json") from error
+    level = [document]
+    for _ in range(DEEPEST):
+        level = [
+            inner for outer in level if isinstance(outer, dict | list) for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        if not level:
+            return document
+    raise Refused(400, f"The body is nested more than {DEEPEST} levels deep.", code="invalid_json")
+
+
 def ignored(body: dict[str, Any]) -> str:
     """Return the names of the fields that are accepted without effect, for the header."""
     return ", ".join(k for k in HARMLESS if body.get(k) is not None)
@@ -224,17 +280,22 @@ def _message(index: int, message: dict[str, Any]) -> dict[str, Any]:
         )
         if other is not None:
             raise ValueError(f"message {index} has a part of type {other!r}; models here read text only")
-        content = "".join(str(p.get("text", p.get("refusal", ""))) for p in content)
+        content = "".join(str(p.get("text") or p.get("refusal") or "") for p in content)
     if not isinstance(content, str):
         raise ValueError(f"the content of message {index} is neither a text nor a list of parts")
     message["content"] = content
     if calls := message.get("tool_calls"):
-        message["tool_calls"] = [_call(call) for call in calls]
+        if not isinstance(calls, list):
+            raise ValueError(f"the tool_calls of message {index} are no list")
+        message["tool_calls"] = [_call(index, call) for call in calls]
     return message
 
 
-def _call(call: dict[str, Any]) -> dict[str, Any]:
-    function = dict(call.get("function") or {})
+def _call(index: int, call: Any) -> dict[str, Any]:
+    function = call.get("function") if isinstance(call, dict) else None
+    if not isinstance(function, dict) or not isinstance(function.get("name"), str):
+        raise ValueError(f"a call in message {index} is no function with a name")
+    function = dict(function)
     if isinstance(function.get("arguments"), str):
         try:
             function["arguments"] = json.loads(function["arguments"] or "{}")

@@ -22,6 +22,11 @@ class Served:
     step: int | None = None
     created: int = 0
 
+    @property
+    def whole(self) -> bool:
+        """Return whether this is a run or model itself, and no checkpoint or base of one."""
+        return not self.base and self.step is None
+
     def spec(self, ws: Workspace) -> dict[str, Any]:
         return chat_client.serving_spec(ws, self.ref, self.base, self.step)
 
@@ -31,20 +36,20 @@ class ServedModels:
 
     def __init__(self, ws: Workspace, refs: list[str]):
         self.ws = ws
-        self.refs = [self._known(ref) for ref in refs]
-        for ref in self.refs:  # a model that can't be served is refused before anything starts
-            chat_client.serving_spec(ws, ref)
+        self.refs = [named(ws, ref) for ref in refs]
+        for served in self.refs:  # a model that can't be served is refused before anything starts
+            served.spec(ws)
 
     def listing(self) -> list[Served]:
         """Return the models by name: each run, its checkpoints, its base model. Runs of one name are called by their ids."""
         if self.refs:
-            found = [runs.get(self.ws, ref) if is_run(self.ws, ref) else ref for ref in dict.fromkeys(self.refs)]
+            found = [runs.get(self.ws, s.ref) if s.whole and is_run(self.ws, s.ref) else s for s in dict.fromkeys(self.refs)]
         else:
             found = [run for run in runs.listing(self.ws) if run.can_answer]
         times = Counter(run.name for run in found if isinstance(run, runs.Run))
         out: list[Served] = []
         for item in found:
-            out += [Served(item, item)] if isinstance(item, str) else _of_run(item, item.id if times[item.name] > 1 else item.name)
+            out += [item] if isinstance(item, Served) else _of_run(item, item.id if times[item.name] > 1 else item.name)
         return out
 
     def find(self, name: str) -> Served:
@@ -57,11 +62,21 @@ class ServedModels:
         shown = ", ".join(list(by_name)[:20]) or "none: no run can answer yet"
         raise Refused(404, f"There is no model {name[:120]!r} here. Available: {shown}.", param="model", code="model_not_found")
 
-    def _known(self, ref: str) -> str:
-        """Return the id of a run that was named by its name, or `ref` itself."""
-        if is_run(self.ws, ref):
-            return ref
-        return next((run.id for run in runs.listing(self.ws) if run.name == ref), ref)
+
+def named(ws: Workspace, ref: str) -> Served:
+    """Return what a name means: a run by its id or name, its checkpoint NAME@STEP, its base model NAME/base, or a model that is no run."""
+
+    def run_of(name: str) -> str | None:
+        return name if is_run(ws, name) else next((run.id for run in runs.listing(ws) if run.name == name), None)
+
+    if run := run_of(ref):
+        return Served(ref, run)
+    if ref.endswith("/base") and (run := run_of(ref.removesuffix("/base"))):
+        return Served(ref, run, base=True)
+    name, _, step = ref.rpartition("@")
+    if step.isdecimal() and (run := run_of(name)):
+        return Served(ref, run, step=int(step))
+    return Served(ref, ref)
 
 
 def is_run(ws: Workspace, ref: str) -> bool:

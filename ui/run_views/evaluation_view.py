@@ -71,7 +71,6 @@ class EvaluationView:
             while (now := data_jobs.progress(ws, job)).running:
                 yield [working(now), gr.skip(), off, on, job]
                 time.sleep(LOOK)
-            data_jobs.forget(ws, job)
         except Exception as error:
             yield [html.trouble(error), gr.skip(), on, off, None]
             return

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from tuner.errors import RequestError
 from tuner.models import chat_templates
 from tuner.serving.protocol import ChatRequest, CompletionRequest, Sampled
 from tuner.workers.serving import grammar, logprobs, tool_calls
@@ -17,13 +18,21 @@ from tuner.workers.serving.sampling import Chosen, Sampling
 from tuner.workers.serving.scheduler import Scheduler
 from tuner.workers.tokenization import template_render
 
+COLD = 1e-4  # a temperature below which only the likeliest token is left, and numbers overflow
 LOOKS = 0.5  # seconds between two looks at whether the reader of a whole answer is still there
 
 
 def sampling_of(q: Sampled) -> Sampling:
     """Return how a request wants its tokens chosen."""
     return Sampling(
-        q.temperature, q.top_p, q.top_k, q.presence_penalty, q.frequency_penalty, q.logit_bias, q.seed, top_logprobs=q.alternatives
+        0.0 if q.temperature < COLD else q.temperature,
+        q.top_p,
+        q.top_k,
+        q.presence_penalty,
+        q.frequency_penalty,
+        q.logit_bias,
+        q.seed,
+        top_logprobs=q.alternatives,
     )
 
 
@@ -40,7 +49,18 @@ def chat_generation(q: ChatRequest, deliver: Callable) -> Generation:
     how = {"tools": q.offered} if q.offered else {}
 
     def prompt(tokenizer) -> list[int]:
-        ids = template_render.prompt(tokenizer, q.messages, return_dict=True, **how, **q.chat_template_kwargs)["input_ids"]
+        try:
+            ids = template_render.prompt(tokenizer, q.messages, return_dict=True, **how, **q.chat_template_kwargs)["input_ids"]
+        except (
+            Exception
+        ) as error:  # the template is a program of the model's makers: whatever it raises, it does not take this conversation
+            raise RequestError(
+                f"The model's chat template does not take this conversation: {' '.join(str(error).split())[:200] or type(error).__name__}",
+                asked="messages",
+                available="the roles and their order that the template knows",
+                remedy="Change the messages.",
+                field="messages",
+            ) from error
         if begun := chat_templates.open_reasoning_tag(tokenizer.decode(ids[-16:])):
             made.opening = begun + "\n"
         return ids
@@ -72,7 +92,7 @@ class Answer:
 
     def __init__(self, scheduler: Scheduler, q: ChatRequest | CompletionRequest, served_as: str):
         self.q, self.chat, self.scheduler = q, isinstance(q, ChatRequest), scheduler
-        self.loop, self.queue = asyncio.get_running_loop(), asyncio.Queue()
+        self.loop, self.queue, self.offsets = asyncio.get_running_loop(), asyncio.Queue(), {}
         self.generations = (
             [chat_generation(q, self._deliver(0))]
             if self.chat
@@ -100,14 +120,16 @@ class Answer:
 
     async def pieces(self, gone: Callable | None = None) -> AsyncIterator[Piece]:
         """Yield the pieces of all answers as they come; `gone()` is asked now and then whether the reader has left."""
-        going = len(self.generations)
+        going, looked = len(self.generations), time.monotonic()
         while going:
-            try:
-                item = await asyncio.wait_for(self.queue.get(), LOOKS if gone else None)
-            except TimeoutError:
+            if gone and time.monotonic() - looked > LOOKS:
+                looked = time.monotonic()
                 if await gone():
                     self.cancel()
                     gone = None
+            try:
+                item = await asyncio.wait_for(self.queue.get(), LOOKS if gone else None)
+            except TimeoutError:
                 continue
             if isinstance(item, BaseException):
                 self.cancel()
@@ -147,14 +169,16 @@ class Answer:
             yield _event({"error": problem(error)})
         finally:
             self.cancel()
+        # for the gateway's counters; clients leave at the last line
+        yield ": " + json.dumps({"usage": self.usage(), "timings": self.timings()}) + "\n\n"
         yield "data: [DONE]\n\n"
-        yield ": " + json.dumps({"usage": self.usage(), "timings": self.timings()}) + "\n\n"  # for the gateway's counters
 
     def _chunks(self, piece: Piece, held: dict[int, Choice], told: set[int]) -> list[dict[str, Any]]:
         """Return what a piece gives to a stream. With tools an answer is held back to its end: only then it is known what is a call."""
         tokenizer = self.generations[0].tokenizer
         if not self.chat:
-            scores = logprobs.text_shape(tokenizer, piece.chosen) if piece.chosen else None
+            scores = logprobs.text_shape(tokenizer, piece.chosen, self.offsets.get(piece.index, 0)) if piece.chosen else None
+            self.offsets[piece.index] = self.offsets.get(piece.index, 0) + sum(map(len, scores["tokens"] if scores else ()))
             text = self._echo(piece.index) + piece.text if self.q.echo and piece.index not in told else piece.text
             told.add(piece.index)
             return [{"index": piece.index, "text": text, "finish_reason": piece.reason, "logprobs": scores}]
@@ -172,7 +196,8 @@ class Answer:
             delta = {k: v for k, v in message["message"].items() if k != "role" and v}
             for i, call in enumerate(delta.get("tool_calls", ())):
                 call["index"] = i
-            return [*out, {"index": piece.index, "delta": delta, "finish_reason": message["finish_reason"]}]
+            scores = {"logprobs": message["logprobs"]} if message["logprobs"] else {}
+            return [*out, {"index": piece.index, "delta": delta, "finish_reason": message["finish_reason"]} | scores]
         scores = {"content": logprobs.chat_shape(tokenizer, piece.chosen)} if piece.chosen else None
         delta = {"content": piece.text} if piece.text else {}
         return [*out, {"index": piece.index, "delta": delta, "finish_reason": piece.reason} | ({"logprobs": scores} if scores else {})]
@@ -207,4 +232,4 @@ class Answer:
 
 
 def _event(document: dict[str, Any]) -> str:
-    return "data: " + json.dumps(document, ensure_ascii=False) + "\n\n"
+    return "data: " + json.dumps(document) + "\n\n"  # ASCII: clients split lines at more characters than line feeds

@@ -68,7 +68,15 @@ class Generation:
                 remedy="Start a new chat, or shorten the message." if ids else "Enter a text.",
                 field="messages",
             )
-        sampling = self.sampling
+        sampling, size = self.sampling, model.get_input_embeddings().weight.shape[0]
+        if wrong := next((i for i in (*ids, *sampling.logit_bias) if not 0 <= i < size), None):
+            raise RequestError(
+                f"There is no token {wrong}.",
+                asked=wrong,
+                available=f"0 to {size - 1}",
+                remedy="Use the model's own tokenizer.",
+                field="prompt" if wrong in ids else "logit_bias",
+            )
         if self.grammar:
             sampling = replace(sampling, grammar=self.grammar(tokenizer, model.config.get_text_config().vocab_size))
         ends, limit = set(end_tokens(model, tokenizer)), min(room, self.limit or self.ROOM)

@@ -6,9 +6,10 @@ from typing import Any
 
 import torch
 
-from tuner.errors import ModelError, RequestError
+from tuner.errors import RequestError
 
 COMPACT = {
+    "coerce_one_of": True,  # alternatives that a model is to tell apart are tried like any-of
     "whitespace_flexible": False,
     "item_separator": ", ",
     "key_separator": ": ",
@@ -31,10 +32,10 @@ class Grammar:
         logits[len(allowed) :] = float("-inf")
 
     def accept(self, token: int) -> None:
-        """Go on by a token. ModelError when the grammar can't follow it."""
+        """Go on by a token. RequestError when the grammar can't follow it."""
         if not self.matcher.consume_token(token) and self.matcher.is_error():
-            raise ModelError(
-                f"The answer left the JSON schema: {self.matcher.get_error()[:200]}",
+            raise RequestError(
+                f"This JSON schema can't be followed to its end: {self.matcher.get_error().splitlines()[0][:200]}",
                 asked="response_format",
                 available="schemas that llguidance can follow",
                 remedy="Simplify the schema.",
@@ -62,7 +63,7 @@ def json_schema(schema: dict[str, Any]) -> Callable:
         problem = str(error)
     if problem:
         raise RequestError(
-            f"This JSON schema can't be followed: {problem.splitlines()[0][:300]}",
+            f"This JSON schema can't be followed: {' '.join(problem.split())[:300]}",
             asked=json.dumps(schema)[:200],
             available="JSON schema draft 2020-12, as far as llguidance knows it",
             remedy="Change the schema.",

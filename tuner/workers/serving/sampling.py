@@ -111,6 +111,7 @@ class Chooser:
     def _within(self, shares: torch.Tensor, top_p: float) -> int:
         """Return the index drawn among the first of `shares` (in falling order) that together reach `top_p`."""
         kept = shares.cumsum(-1) - shares < top_p
+        kept[0] = True  # also where top_p is smaller than the smallest float
         return self._drawn(shares * kept)
 
     def _drawn(self, shares: torch.Tensor) -> int:

@@ -169,9 +169,13 @@ class Scheduler:
         try:
             lane.batch.add(rows, between=lane.batch.step)
         except Exception as error:
-            for row in rows:
-                row.fail(error)
             lane.batch.tidy()
+            groups = [[row for row in rows if row.of is of] for of in dict.fromkeys(row.of for row in rows)]
+            if len(groups) == 1:
+                for row in rows:
+                    row.fail(error)
+            for group in groups if len(groups) > 1 else ():  # one of them is to blame, or together they are too large
+                self._add(lane, group)
 
 
 def _run_call(item: tuple[Callable, Future], model, tokenizer, adapted: bool) -> None:

@@ -27,13 +27,14 @@ class ScoreRequest(BaseModel):
 
 @torch.inference_mode()
 def scored(model, tokenizer, adapted: bool, q: ScoreRequest) -> list[dict[str, Any]]:
-    """Return for each row {"nll": negative log-likelihood of its trained tokens, "tokens": their number, "cut"}, or {"left_out": why}."""
+    """Score rows, cut at the model's context. Return for each {"nll": negative log-likelihood of its trained tokens, "tokens": their number, "cut"}, or {"left_out": why}."""
     masker = Masker(tokenizer, kind=q.kind, objective=q.objective, fold_system=q.fold_system)
+    most = min(q.max_length, getattr(model.config.get_text_config(), "max_position_embeddings", None) or q.max_length)
     found: list[dict[str, Any]] = []
     rows: list[tuple[int, list[int], list[int]]] = []
     for encoded in (row for batch in masker.stream(q.rows) for row in batch):
         one = Prepared()
-        one.add(encoded, q.max_length)
+        one.add(encoded, most)
         if len(one):
             rows.append((len(found), one.ids.tolist(), one.marks.tolist()))
         found.append({"cut": bool(one.cut)} if len(one) else {"left_out": next(iter(one.left_out))})

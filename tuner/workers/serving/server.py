@@ -73,11 +73,7 @@ def make_app(models: Models, key: str) -> FastAPI:
         return JSONResponse({"error": problem(error)}, status_code=status(error))
 
     async def read(request: Request, kind: type[BaseModel]) -> Any:
-        try:
-            body = await request.json()
-        except ValueError as error:
-            raise Refused(400, f"The body is not JSON: {error}") from error
-        q = protocol.read(kind, body)
+        q = protocol.read(kind, protocol.parse(await request.body()))
         if q.model not in models.known:
             raise Refused(404, f"The model {q.model!r} is not registered.", param="model", code="model_not_found")
         return q
