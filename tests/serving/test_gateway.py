@@ -222,6 +222,16 @@ def test_what_is_wrong_is_named(client, bad, told):
         assert told in str(caught.value) and caught.value.type == "invalid_request_error"
 
 
+def test_a_prompt_that_is_too_long_has_the_code_that_clients_know(client):
+    for ask_long in (
+        lambda: ask(client, messages=[{"role": "user", "content": "hello " * 3000}]),
+        lambda: client.completions.create(model="starter", prompt="hello " * 3000),
+    ):
+        with pytest.raises(openai.BadRequestError) as caught:
+            ask_long()
+        assert caught.value.code == "context_length_exceeded" and caught.value.param in ("messages", "prompt")
+
+
 def test_what_is_not_here(client, served):
     with pytest.raises(openai.NotFoundError, match="Available: .*starter"):
         ask(client, "gpt-5")

@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,7 @@ def serving_spec(ws: Workspace, ref: str, base: bool = False, step: int | None =
 def _checkpoint(ws: Workspace, run: runs.Run, step: int, base: str) -> dict[str, Any]:
     """Return where the weights of a checkpoint are."""
     found = {checkpoint_files.step_of(c): c for c in checkpoint_files.checkpoints(run.path)}
-    if step not in found or not checkpoint_files.is_whole(found[step]):
+    if step not in found or not _whole(found[step], _stamp(found[step] / "MANIFEST.json")):
         raise NotFoundError(
             f"The run {run.name} has no complete checkpoint of step {step}.",
             asked=step,
@@ -91,6 +92,16 @@ def _checkpoint(ws: Workspace, run: runs.Run, step: int, base: str) -> dict[str,
     whole = continuation.kind(found[step]) == "whole"
     place = {"base": str(found[step]), "adapter": None} if whole else {"base": base, "adapter": str(found[step])}
     return {"id": f"{ws.owner}/{run.id}@{step}"} | place
+
+
+@cache
+def _whole(checkpoint: Path, stamp: int | None) -> bool:
+    """Return whether a checkpoint is whole; asked once for a manifest, since it reads all files."""
+    return stamp is not None and checkpoint_files.is_whole(checkpoint)
+
+
+def _stamp(file: Path) -> int | None:
+    return file.stat().st_mtime_ns if file.exists() else None
 
 
 def _precision(settings: Settings, fast: bool) -> str:

@@ -51,9 +51,7 @@ def chat_generation(q: ChatRequest, deliver: Callable) -> Generation:
     def prompt(tokenizer) -> list[int]:
         try:
             ids = template_render.prompt(tokenizer, q.messages, return_dict=True, **how, **q.chat_template_kwargs)["input_ids"]
-        except (
-            Exception
-        ) as error:  # the template is a program of the model's makers: whatever it raises, it does not take this conversation
+        except Exception as error:  # the template is a program, and whatever it raises says that it does not take this conversation
             raise RequestError(
                 f"The model's chat template does not take this conversation: {' '.join(str(error).split())[:200] or type(error).__name__}",
                 asked="messages",
@@ -75,7 +73,7 @@ def text_generation(q: CompletionRequest, text: str | list[int], deliver: Callab
     def prompt(tokenizer) -> list[int]:
         return text if isinstance(text, list) else tokenizer(text)["input_ids"]
 
-    return Generation(q.model, prompt, deliver, sampling_of(q), q.n, q.limit, tuple(q.stop), grammar_of(q))
+    return Generation(q.model, prompt, deliver, sampling_of(q), q.n, q.limit, tuple(q.stop), grammar_of(q), where="prompt")
 
 
 @dataclass

@@ -24,6 +24,10 @@ class Piece:
     reason: str | None = None
 
 
+class ContextLengthExceededError(RequestError):
+    """A prompt is longer than the model's context; OpenAI's clients know its code."""
+
+
 @dataclass
 class Generation:
     """One request. `prompt(tokenizer)` gives the tokens; `deliver` takes each `Piece`, at last None, or the exception that ended it.
@@ -39,6 +43,7 @@ class Generation:
     limit: int | None = None
     stop: tuple[str, ...] = ()
     grammar: Callable | None = None
+    where: str = "messages"  # the prompt's field in the request
     prompt_tokens: int = 0
     completion_tokens: int = 0
     open: int = 0  # answers that go on
@@ -61,21 +66,24 @@ class Generation:
         context = getattr(model.config.get_text_config(), "max_position_embeddings", None) or 4096
         room = context - len(ids) - virtual
         if room < 1 or not ids:
-            raise RequestError(
-                f"The conversation has {len(ids)} tokens, more than the context of this model." if ids else "The prompt is empty.",
+            what = "conversation" if self.where == "messages" else "prompt"
+            if not ids:
+                raise RequestError(f"The {what} is empty.", asked="", available="any text", remedy="Enter a text.", field=self.where)
+            raise ContextLengthExceededError(
+                f"The {what} has {len(ids)} tokens, more than the context of this model.",
                 asked=len(ids),
                 available=f"up to {context - virtual - 1} tokens",
-                remedy="Start a new chat, or shorten the message." if ids else "Enter a text.",
-                field="messages",
+                remedy="Start a new chat, or shorten the message." if self.where == "messages" else "Shorten it.",
+                field=self.where,
             )
         sampling, size = self.sampling, model.get_input_embeddings().weight.shape[0]
-        if wrong := next((i for i in (*ids, *sampling.logit_bias) if not 0 <= i < size), None):
+        if (wrong := next((i for i in (*ids, *sampling.logit_bias) if not 0 <= i < size), None)) is not None:
             raise RequestError(
                 f"There is no token {wrong}.",
                 asked=wrong,
                 available=f"0 to {size - 1}",
                 remedy="Use the model's own tokenizer.",
-                field="prompt" if wrong in ids else "logit_bias",
+                field=self.where if wrong in ids else "logit_bias",
             )
         if self.grammar:
             sampling = replace(sampling, grammar=self.grammar(tokenizer, model.config.get_text_config().vocab_size))
