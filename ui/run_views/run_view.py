@@ -1,4 +1,4 @@
-"""The page of one run: its head with what can be done with it, and tabs: Overview, Evaluation, Charts, Config, Log."""
+"""The page of one run: its head with what can be done with it, and tabs: Overview, Charts, Evaluation, Config, Log."""
 
 import gradio as gr
 
@@ -13,7 +13,7 @@ from ui.run_views.listing import all_runs, find
 from ui.session import AppContext
 from ui.text import text
 
-TABS = ("overview", "evaluation", "charts", "config", "log")
+TABS = ("overview", "charts", "evaluation", "config", "log")
 RESUMABLE = ("stopped", "failed", "interrupted")
 QUICK = {"queue": False, "show_progress": "hidden"}
 
