@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 import struct
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -21,6 +22,12 @@ TEXTS = ["How are you?", "Name two flowers that grow near a river in spring.", "
 TOOLS = [
     {"type": "function", "function": {"name": "weather", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}}}
 ]
+
+
+def awaited(work):
+    """What a coroutine returns, run in a thread of its own: the tests of the browser leave a loop in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result()
 
 
 @pytest.fixture(scope="module")
@@ -43,14 +50,14 @@ def served(tmp_path_factory):
 
 def test_each_text_gets_its_labels(served):
     scheduler, models, _ = served
-    found = asyncio.run(tasks.classified(scheduler, models, ClassifyRequest(model="labels", input=TEXTS), "mine"))
+    found = awaited(tasks.classified(scheduler, models, ClassifyRequest(model="labels", input=TEXTS), "mine"))
     assert [row["index"] for row in found["data"]] == [0, 1, 2] and found["model"] == "mine" and found["usage"]["prompt_tokens"] > 6
     for row in found["data"]:
         assert row["label"] == row["labels"][0]["label"] and sum(n["score"] for n in row["labels"]) == pytest.approx(1, abs=1e-3)
     with pytest.raises(RequestError, match="chats"):
-        asyncio.run(tasks.classified(scheduler, models, ClassifyRequest(model="chat", input="x"), "chat"))
+        awaited(tasks.classified(scheduler, models, ClassifyRequest(model="chat", input="x"), "chat"))
     with pytest.raises(RequestError, match="empty"):
-        asyncio.run(tasks.classified(scheduler, models, ClassifyRequest(model="labels", input=["x", " "]), "mine"))
+        awaited(tasks.classified(scheduler, models, ClassifyRequest(model="labels", input=["x", " "]), "mine"))
 
 
 @pytest.mark.parametrize("first", [False, True])
@@ -61,20 +68,18 @@ def test_vectors_are_those_of_the_encoder_and_padding_changes_nothing(served, fi
         paths.write_json(place / "1_Pooling" / "config.json", {"pooling_mode_cls_token": True})
     else:
         (place / "1_Pooling" / "config.json").unlink(missing_ok=True)
-    found = asyncio.run(tasks.embeddings(scheduler, models, EmbeddingsRequest(model="labels", input=TEXTS), "mine"))
+    found = awaited(tasks.embeddings(scheduler, models, EmbeddingsRequest(model="labels", input=TEXTS), "mine"))
     encoder, tokenizer = AutoModel.from_pretrained(place).eval(), AutoTokenizer.from_pretrained(place)
     for text, row in zip(TEXTS, found["data"], strict=True):
         with torch.inference_mode():
             states = encoder(**tokenizer(text, return_tensors="pt")).last_hidden_state[0]
         expected = torch.nn.functional.normalize(states[0] if first else states.mean(0), dim=-1)
         torch.testing.assert_close(torch.tensor(row["embedding"]), expected, atol=1e-5, rtol=1e-4)
-    packed = asyncio.run(
-        tasks.embeddings(scheduler, models, EmbeddingsRequest(model="labels", input=TEXTS, encoding_format="base64"), "mine")
-    )
+    packed = awaited(tasks.embeddings(scheduler, models, EmbeddingsRequest(model="labels", input=TEXTS, encoding_format="base64"), "mine"))
     raw = base64.b64decode(packed["data"][1]["embedding"])
     assert list(struct.unpack(f"<{len(raw) // 4}f", raw)) == pytest.approx(found["data"][1]["embedding"])
     with pytest.raises(RequestError, match="no embeddings"):
-        asyncio.run(tasks.embeddings(scheduler, models, EmbeddingsRequest(model="chat", input="x"), "chat"))
+        awaited(tasks.embeddings(scheduler, models, EmbeddingsRequest(model="chat", input="x"), "chat"))
 
 
 def answered(text: str, family: str = "llama", template: str = "") -> tuple:
