@@ -18,6 +18,8 @@ from tuner import locks, runs
 from tuner.jobs import queue
 from tuner.serving import chat_client, examples
 from tuner.serving.gateway import BODY
+from tuner.serving.protocol import Refused
+from tuner.serving.served_models import ServedModels
 
 ASK = [{"role": "user", "content": "What is 3 plus 3?"}]
 SCHEMA = {
@@ -355,3 +357,17 @@ def test_a_start_that_can_not_be(house, served, arguments, told):
     done = subprocess.run(command, env=environment(house), capture_output=True, text=True, timeout=120)
     assert done.returncode in (1, 2) and told in json.loads(done.stdout)["errors"][0]["message"]
     assert "Traceback" not in done.stderr
+
+
+def test_a_name_is_found_without_listing_all_runs(house, monkeypatch):
+    """Where all runs are served; those that are not there are still named by the refusal."""
+    every = ServedModels(house.ws, [])
+    listed = {served.name: served for served in every.listing()}
+    with monkeypatch.context() as patch:
+        patch.setattr(ServedModels, "listing", lambda self: pytest.fail("all runs were listed"))
+        found = {name: every.find(name) for name in listed} | {house.lora: every.find(house.lora)}
+    for name, served in listed.items():
+        assert found[name].spec(house.ws) == served.spec(house.ws)
+    assert found[house.lora].spec(house.ws) == chat_client.serving_spec(house.ws, house.lora)
+    with pytest.raises(Refused, match=f"Available: .*{house.run(house.lora).name}"):
+        every.find("gpt-5")

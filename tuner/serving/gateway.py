@@ -82,20 +82,7 @@ def make_app(worker: Worker, models: ServedModels, key: str, hosts: tuple[str, .
         if not secrets.compare_digest(given.encode(), f"Bearer {key}".encode()):
             raise Refused(401, "The API key is missing or wrong.", code="invalid_api_key")
 
-    @app.exception_handler(Refused)
-    async def refused(request: Request, error: Refused) -> JSONResponse:
-        headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else {"Retry-After": "1"} if error.status == 429 else None
-        return JSONResponse(error.body(), status_code=error.status, headers=headers)
-
-    @app.exception_handler(404)
-    async def unknown(request: Request, error: Exception) -> JSONResponse:
-        told = f"There is no {request.method} {request.url.path} here. Available: {', '.join(KINDS)}, /v1/models, /health, /metrics."
-        return JSONResponse(Refused(404, told, code="unknown_url").body(), status_code=404)
-
-    @app.exception_handler(405)
-    async def wrong_method(request: Request, error: Exception) -> JSONResponse:
-        told = f"{request.url.path} does not take {request.method}."
-        return JSONResponse(Refused(405, told, code="method_not_allowed").body(), status_code=405)
+    _add_refusals(app)
 
     @app.api_route("/health", methods=["GET", "HEAD"])
     async def health() -> dict:
@@ -149,6 +136,25 @@ def make_app(worker: Worker, models: ServedModels, key: str, hosts: tuple[str, .
     for path in KINDS:
         app.post(path)(answered)
     return app
+
+
+def _add_refusals(app: FastAPI) -> None:
+    """Answer what is refused in OpenAI's shape, addresses and methods that are not there too."""
+
+    @app.exception_handler(Refused)
+    async def refused(request: Request, error: Refused) -> JSONResponse:
+        headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else {"Retry-After": "1"} if error.status == 429 else None
+        return JSONResponse(error.body(), status_code=error.status, headers=headers)
+
+    @app.exception_handler(404)
+    async def unknown(request: Request, error: Exception) -> JSONResponse:
+        told = f"There is no {request.method} {request.url.path} here. Available: {', '.join(KINDS)}, /v1/models, /health, /metrics."
+        return JSONResponse(Refused(404, told, code="unknown_url").body(), status_code=404)
+
+    @app.exception_handler(405)
+    async def wrong_method(request: Request, error: Exception) -> JSONResponse:
+        told = f"{request.url.path} does not take {request.method}."
+        return JSONResponse(Refused(405, told, code="method_not_allowed").body(), status_code=405)
 
 
 async def _unless_gone(request: Request, work: Coroutine) -> Any:

@@ -53,9 +53,12 @@ class ServedModels:
         return out
 
     def find(self, name: str) -> Served:
-        """Return the model of this name, or of this run's id; Refused with status 404 names those there are."""
+        """Return the model of this name, or of this run's id; Refused with status 404 names those there are. Where all runs are served the name is
+        looked up by itself: to list a thousand runs with their checkpoints takes too long for each request."""
+        if not self.refs and is_run(self.ws, (served := named(self.ws, name)).ref) and runs.get(self.ws, served.ref).can_answer:
+            return served
         listing = self.listing()
-        by_name = {served.name: served for served in listing}  # names of runs differ, see tuner.runs.create
+        by_name = {served.name: served for served in listing}
         by_id = {served.ref: served for served in listing if not served.base and served.step is None}
         if found := by_name.get(name) or by_id.get(name):
             return found

@@ -46,11 +46,12 @@ class ServeView:
         if self.gateway is None or not self.gateway.running:
             return [gr.update(visible=True), "", hidden, hidden, gr.update(visible=True), hidden]
         key, url, objective = self.gateway.key, self.gateway.url, run.plan["settings"]["objective"]
-        name = next((m.name for m in self.gateway.models.listing() if m.ref == run.id), run.id)
+        listed = self.gateway.models.listing()
+        name = next((m.name for m in listed if m.ref == run.id), run.id)
         chats = objective in objectives.GENERATIVE
         return [
             gr.update(visible=True),
-            about(url, key, len(self.gateway.models.listing())),
+            about(url, key, len(listed)),
             gr.update(value=examples.curl(url, key, name, objective), visible=True),
             gr.update(value=examples.python(url, key, name) if chats else None, visible=chats),
             hidden,

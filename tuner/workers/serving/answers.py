@@ -14,6 +14,7 @@ from tuner.models import chat_templates
 from tuner.serving.protocol import ChatRequest, CompletionRequest, Sampled
 from tuner.workers.serving import grammar, logprobs, tool_calls
 from tuner.workers.serving.generation import Generation, Piece
+from tuner.workers.serving.problems import problem
 from tuner.workers.serving.sampling import Chosen, Sampling
 from tuner.workers.serving.scheduler import Scheduler
 from tuner.workers.tokenization import template_render
@@ -150,8 +151,6 @@ class Answer:
 
     async def events(self, first: AsyncIterator[Piece]) -> AsyncIterator[str]:
         """Yield server-sent events; an error is an event too, because the status line is already sent."""
-        from tuner.workers.serving.problems import problem
-
         head = self.head | ({"object": "chat.completion.chunk"} if self.chat else {})
         options = self.q.stream_options
         every = bool(options and options.continuous_usage_stats)

@@ -55,6 +55,7 @@ class Generation:
     tokenizer: Any = None
     family: str = ""  # transformers' model_type
     prompt_end: str = ""
+    rows: list["Row"] | None = None  # made when it is its turn, kept while it waits for room; [] when it was refused
 
     ROOM: ClassVar[int] = 4096
 

@@ -146,13 +146,13 @@ class Scheduler:
 
     def _prepared(self, lane: Lane, item: Generation, model, tokenizer) -> list[Row]:
         """Return the rows of a request, [] when it is refused; kept while it waits for room."""
-        if (known := getattr(item, "rows", None)) is None:
+        if item.rows is None:
             try:
-                known = item.rows = item.prepare(model, tokenizer, model.device, lane.batch.virtual)
+                item.rows = item.prepare(model, tokenizer, model.device, lane.batch.virtual)
             except Exception as error:  # the request's own fault: a template that refuses it, a prompt that is too long
                 item.deliver(error)
-                known = item.rows = []
-        return known
+                item.rows = []
+        return item.rows
 
     def _room(self, batch: Batch, joining: list[Row], new: list[Row]) -> bool:
         """Return whether `new` may join now: the first always may."""

@@ -13,7 +13,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -73,23 +73,18 @@ def make_app(models: Models, key: str) -> FastAPI:
         return JSONResponse({"error": problem(error)}, status_code=status(error))
 
     async def read(request: Request, kind: type[BaseModel]) -> Any:
-        q = protocol.read(kind, protocol.parse(await request.body()))
+        return registered(protocol.read(kind, protocol.parse(await request.body())))
+
+    def registered(q: Any) -> Any:
         if q.model not in models.known:
             raise Refused(404, f"The model {q.model!r} is not registered.", param="model", code="model_not_found")
         return q
 
-    @app.post("/models", **guarded)
-    def make_known(known: RegisteredModel) -> dict:
-        models.known[known.id] = known
-        return {"id": known.id}
+    _add_own_routes(app, models, guarded, registered)
 
     @app.get("/v1/models", **guarded)
     def list_models() -> dict:
         return {"object": "list", "data": [{"id": id, "object": "model", "owned_by": "tunesmith"} for id in models.known]}
-
-    @app.get("/stats", **guarded)
-    def stats() -> dict:
-        return scheduler.counts()
 
     @app.post("/v1/chat/completions", **guarded)
     async def chat(request: Request):
@@ -121,19 +116,31 @@ def make_app(models: Models, key: str) -> FastAPI:
         q = await read(request, ClassifyRequest)
         return await tasks.classified(scheduler, models, q, _named(request, q))
 
+    return app
+
+
+def _add_own_routes(app: FastAPI, models: Models, guarded: dict[str, Any], registered: Callable[[Any], Any]) -> None:
+    """Add what only our own client asks: models to register, counts, likelihoods and predictions."""
+    scheduler: Scheduler = app.state.scheduler
+
+    @app.post("/models", **guarded)
+    def make_known(known: RegisteredModel) -> dict:
+        models.known[known.id] = known
+        return {"id": known.id}
+
+    @app.get("/stats", **guarded)
+    def stats() -> dict:
+        return scheduler.counts()
+
     @app.post("/score", **guarded)
-    async def score(q: ScoreRequest):
-        if q.model not in models.known:
-            raise Refused(404, f"The model {q.model!r} is not registered.", param="model", code="model_not_found")
+    async def score(q: ScoreRequest) -> dict:
+        registered(q)
         return {"rows": await asyncio.to_thread(scheduler.call, q.model, lambda model, tokenizer, on: scored(model, tokenizer, on, q))}
 
     @app.post("/tasks", **guarded)
-    async def task(t: Task):
-        if t.model not in models.known:
-            raise Refused(404, f"The model {t.model!r} is not registered.", param="model", code="model_not_found")
+    async def task(t: Task) -> dict:
+        registered(t)
         return {"rows": await tasks.predicted(scheduler, models, t.model, t.texts, question=t.question, most=t.most)}
-
-    return app
 
 
 def _named(request: Request, q: Any) -> str:
