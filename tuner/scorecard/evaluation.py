@@ -54,6 +54,10 @@ def start(
 ) -> str:
     """Return the id of the job that evaluates `model` against `against` ("base" for a run unless another model is named). `prompted`: the base model of
     a chat run is also asked with examples in its prompt. What can't be evaluated is refused here: RequestError, ModelError, NotFoundError."""
+    if rows is not None and rows < 1:
+        raise RequestError(
+            "There is nothing to measure on no rows.", asked=rows, available="1 or more", remedy="Enter a larger number.", field="rows"
+        )
     served, who = named(ws, model), contenders.of(ws, model)
     run = runs.get(ws, served.ref) if is_run(ws, served.ref) else None
     data = data or (str(run.config["data"]) if run else None)

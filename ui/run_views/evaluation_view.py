@@ -35,7 +35,6 @@ class EvaluationView:
             )
             self.rows = gr.Number(
                 value=evaluation.ROWS,
-                minimum=1,
                 precision=0,
                 label=text("evaluation-rows.label"),
                 info=text("evaluation-rows.info"),
@@ -67,7 +66,7 @@ class EvaluationView:
         """Evaluate, and show how far it is; a page that is closed meanwhile finds the scorecard when it comes back."""
         ws, off, on = self.context.workspace(request), gr.update(visible=False), gr.update(visible=True)
         try:
-            job = evaluation.start(ws, id, against=against or BASE, rows=int(rows or evaluation.ROWS))
+            job = evaluation.start(ws, id, against=against or BASE, rows=evaluation.ROWS if rows is None else int(rows))
             while (now := data_jobs.progress(ws, job)).running:
                 yield [working(now), gr.skip(), off, on, job]
                 time.sleep(LOOK)
