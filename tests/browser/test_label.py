@@ -233,6 +233,7 @@ def test_the_steps_from_an_empty_project_each_with_what_comes_next(app, browser)
     open_step(page, "Label")
     page.get_by_role("button", name="Add pairs").click()
     page.locator("#label-guidelines-box > button").click()
+    page.wait_for_timeout(1500)  # the answer to the step that was opened writes the guidelines, too
     page.fill("#label-guidelines textarea", "Not saved yet")
     page.click("#pairs-sample")
     expect(page.locator("#pairs-told .ts-good")).to_contain_text("200 pairs added.", timeout=LONG)
