@@ -76,7 +76,7 @@ class Page:
             shown.then(None, js=f"() => window.tunesmith.shown('{name}')")
             if name == "train":
                 self.train.follow(shown)
-        self.tab["settings"].select(self.settings.show, None, self.settings.shown, **quick)
+        navigation.wire_drawing(self.tab["settings"].select, "page-settings", self.settings.show, None, self.settings.shown, **quick)
         self.label.teach.made.success(self.on_taught, [self.session, self.label.pick, self.train.draft], [self.train.draft, self.tabs])
 
         self.lead(self.home.demo.click(self.on_demo, self.session, [self.session, self.home.notice]), "runs")
@@ -94,9 +94,10 @@ class Page:
         loaded = [self.session, self.tabs, self.visit]
         self.blocks.load(self.on_load, self.session, loaded, js=navigation.arriving(), **quick)
         opened = [self.session, self.tabs, *self.label.shown]
-        self.blocks.load(
-            self.on_load_label, [self.session, self.label.name], opened, js=navigation.arriving(2), api_name="label_open", **quick
-        )
+        told = f"({navigation.drawing('label-open')})"
+        asked = navigation.arriving(2, told)
+        shown = self.blocks.load(self.on_load_label, [self.session, self.label.name], opened, js=asked, api_name="label_open", **quick)
+        shown.then(None, js=navigation.drawn("label-open"))
         self.blocks.unload(self.context.leave)
 
     def wire_runs(self, quick: dict) -> None:

@@ -47,10 +47,8 @@
       const again = shows[name];
       delete shows[name];
       document.querySelectorAll(".ts-pressed").forEach(unsign);
-      if (again) show(name);
-      else if (settled()) waiting.splice(0).forEach(press => press());
+      if (again) show(name); else window.tunesmith.answered("page-" + name);
     },
-    settled: () => settled(),
     arrive: screen => { arrived = true; open = here(); return arrive(screen); },
     // Back and Forward: the tabs tell that they have changed before the new screen is theirs to read
     travel: screen => {
@@ -76,9 +74,11 @@
   const drawn = then => requestAnimationFrame(() => setTimeout(then));  // after the sign: Gradio's own work for an event blocks the drawing
   // what a page shows is asked for once at a time: of two answers side by side the older may come last
   const shows = {};  // name -> whether the page was asked for again while it was being made
-  const show = name => { if (name in shows) shows[name] = true; else if (press("ts-show-" + name)) shows[name] = false; };
-  const settled = () => !Object.keys(shows).length;
-  const waiting = [];  // what was pressed while a page was made, whose answer would take it back
+  const show = name => {
+    if (name in shows) { shows[name] = true; return; }
+    window.tunesmith.asked("page-" + name);
+    if (press("ts-show-" + name)) shows[name] = false; else window.tunesmith.answered("page-" + name);
+  };
   const follow = () => {  // the address has changed: lead the page there
     moving = open !== here();
     press("ts-travel");
@@ -121,7 +121,7 @@
       field.value = JSON.stringify([value, ++presses]);
       field.dispatchEvent(new Event("input", {bubbles: true}));
     };
-    drawn(() => { if (settled()) tell(); else waiting.push(tell); });
+    drawn(() => window.tunesmith.after(tell));
   });
   window.addEventListener("popstate", follow);
   // Gradio's tabs are opened by Enter alone: the keys of tabs (WAI-ARIA, "Tabs with automatic activation")

@@ -62,8 +62,8 @@ def hidden_buttons(tabs: gr.Tabs) -> dict[str, gr.Button]:
 
 
 def arriving(inputs: int = 1, told: str = "") -> str:
-    """Return the script that puts what the address says into the first input of a handler, a `Session`; the others stay. `told`: the name of
-    a function of the page that passes them on."""
+    """Return the script that puts what the address says into the first input of a handler, a `Session`; the others stay. `told`: a
+    function of the page that passes them on."""
     return f"(...values) => {told}([window.tunesmith.arrive(values[0]), ...values.slice(1, {inputs})])"
 
 
@@ -96,7 +96,22 @@ class PageAddresses:
 
 PATHS = {p.path for p in PAGES.values() if p.path}
 
-SCRIPT = (
-    f"<script>window.tunesmithPages = {json.dumps({name: page._asdict() for name, page in PAGES.items()})};</script>\n"
-    f"<script>\n{Path(__file__).with_suffix('.js').read_text(encoding='utf-8')}</script>\n"
+
+def drawing(name: str) -> str:
+    """Return the script that notes that an answer is on its way which draws parts of a page, and passes a handler's inputs on."""
+    return f"(values) => window.tunesmith.drawing('{name}', values)"
+
+
+def drawn(name: str) -> str:
+    """Return the script for the step after that answer."""
+    return f"() => window.tunesmith.answered('{name}')"
+
+
+def wire_drawing(event: Callable, name: str, handler: Callable, inputs: Any, outputs: Any, **how: Any) -> None:
+    """Wire an event whose answer draws fields and buttons of a page: until it has come, presses wait and what somebody writes stays (holding.js)."""
+    event(handler, inputs, outputs, js=f"(...values) => ({drawing(name)})(values)", **how).then(None, js=drawn(name))
+
+
+SCRIPT = f"<script>window.tunesmithPages = {json.dumps({name: page._asdict() for name, page in PAGES.items()})};</script>\n" + "".join(
+    f"<script>\n{Path(__file__).with_name(name).read_text(encoding='utf-8')}</script>\n" for name in ("holding.js", "navigation.js")
 )

@@ -16,6 +16,7 @@ from ui.chat_views.models import STARTER, face_of
 from ui.chat_views.parameters_view import ParametersView
 from ui.chat_views.task_view import TaskView, waking
 from ui.components import dropdowns, html
+from ui.navigation import wire_drawing
 from ui.session import AppContext, Session
 from ui.text import text
 
@@ -101,8 +102,10 @@ class ChatPage:
             chat.retry(self.on_again, ins, outs, **quiet)
             chat.edit(self.on_edit(other), ins, outs, **quiet)
         self.box.stop(self.on_stop, None, None, **at_once)
-        self.who.input(self.on_who, [self.who, self.session], [self.session, self.box, self.status, *self.shown], **at_once)
-        self.compare.input(self.on_compare, [self.who, self.compare], [self.box, self.status, self.original], **at_once)
+        picked = [self.session, self.box, self.status, *self.shown]
+        wire_drawing(self.who.input, "chat-model", self.on_who, [self.who, self.session], picked, **at_once)
+        compared = [self.box, self.status, self.original]
+        wire_drawing(self.compare.input, "chat-compare", self.on_compare, [self.who, self.compare], compared, **at_once)
         self.clear.click(self.on_clear, self.who, [self.box, self.tuned, self.original, self.status, self.feedback.section], **at_once)
         self.feedback.wire(self.system, lambda ws, who, typed: typed or trained_with(ws, who))
 

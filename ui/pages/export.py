@@ -15,6 +15,7 @@ from tuner.formatting import human_bytes
 from tuner.paths import Workspace
 from ui.components import dropdowns, html, units
 from ui.export_views.serve_view import ServeView
+from ui.navigation import wire_drawing
 from ui.session import AppContext
 from ui.text import text
 
@@ -50,7 +51,7 @@ class ExportPage:
             self.card = gr.Markdown(elem_id="model-card")
         parts = [part for card in self.cards.values() for part in card]
         self.shown = [self.pick, self.about, self.card, self.top, self.filled, self.below, self.quantize, *parts, *self.serve.shown]
-        self.pick.input(self.on_pick, self.pick, self.shown, queue=False)
+        wire_drawing(self.pick.input, "export", self.on_pick, self.pick, self.shown, queue=False)
         for kind, card in self.cards.items():
             card.make.click(self._making(kind), [self.pick, self.quantize], [self.pick, *parts], show_progress="hidden")
 

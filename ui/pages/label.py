@@ -13,6 +13,7 @@ from ui.label_views.dataset_view import DatasetView
 from ui.label_views.judge_view import QUICK, JudgeView
 from ui.label_views.results_view import ResultsView
 from ui.label_views.setup_view import SetupView
+from ui.navigation import wire_drawing
 from ui.session import AppContext, Session
 from ui.text import text
 
@@ -27,11 +28,24 @@ class LabelPage:
         self.notice = gr.HTML(elem_id="label-notice", padding=False)
         self.next_step = gr.HTML(elem_id="label-next-step", padding=False)
         self.steps: dict[str, gr.Tab] = {}
+        self.step = gr.State("label")  # a step that the page opened by itself leaves the messages
         with gr.Tabs(selected="label", elem_id="label-inner", overflow_behavior="wrap", visible=False) as self.inner:
             self._steps()
         self.to_step = Actions(drawn.STEP)
         self.name = self.judge.name
-        self.head = [self.intro, self.empty, self.top, self.pick, self.add, self.new, self.notice, self.next_step, self.inner, self.name]
+        self.head = [
+            self.intro,
+            self.empty,
+            self.top,
+            self.pick,
+            self.add,
+            self.new,
+            self.notice,
+            self.next_step,
+            self.inner,
+            self.step,
+            self.name,
+        ]
         self.shown = [*self.head, *self.judge.shown, *self.setup.shown]
         self._wire()
 
@@ -74,12 +88,12 @@ class LabelPage:
     def _wire(self) -> None:
         known = [self.session, *self.shown]
         for event in (self.make.click, self.title.submit):
-            event(self.on_make, [self.title, self.template, self.name, self.session], known, **QUICK)
-        self.try_it.click(self.on_try, [self.name, self.session], known, show_progress="minimal")
+            wire_drawing(event, "label", self.on_make, [self.title, self.template, self.name, self.session], known, **QUICK)
+        wire_drawing(self.try_it.click, "label", self.on_try, [self.name, self.session], known, show_progress="minimal")
         for event in (self.add.click, self.first.click):
             event(lambda: [gr.update(visible=True), gr.update(visible=False)], None, [self.new, self.empty], **QUICK)
         self.cancel.click(self.on_cancel, None, [self.new, self.empty], **QUICK)
-        self.pick.input(self.on_pick, [self.pick, self.name, self.session], known, **QUICK)
+        wire_drawing(self.pick.input, "label", self.on_pick, [self.pick, self.name, self.session], known, **QUICK)
         for event in self.setup.pairs.added:
             event.then(self.on_added, self.pick, [self.next_step, *self.setup.shown], **QUICK)
         self._wire_steps()
@@ -94,12 +108,17 @@ class LabelPage:
         ways = {self.setup.go: "collect", self.collect.go: "label", self.judge.next: "results", self.results.go: "train"}
         for button, step in ways.items():
             button.click(None, None, self.inner, js=f"() => ({{__type__: 'update', selected: '{step}'}})")
-        above = [self.notice, self.next_step]
-        self.steps["setup"].select(self.on_setup, self.pick, [*above, *self.setup.shown], **QUICK)
-        self.steps["collect"].select(self.on_collect, self.pick, [*above, *self.collect.shown], **QUICK)
-        self.steps["label"].select(self.on_label, [self.pick, self.name, self.judge.anew], [*above, *self.judge.shown], **QUICK)
-        self.steps["results"].select(self.on_results, self.pick, [*above, *self.results.shown], **QUICK)
-        self.steps["train"].select(self.on_train, self.pick, [*above, *self.teach.shown], **QUICK)
+        shows = {
+            "setup": (self.on_setup, self.pick, self.setup.shown),
+            "collect": (self.on_collect, self.pick, self.collect.shown),
+            "label": (self.on_label, [self.pick, self.name, self.judge.anew], self.judge.shown),
+            "results": (self.on_results, self.pick, self.results.shown),
+            "train": (self.on_train, self.pick, self.teach.shown),
+        }
+        for step, (handler, inputs, outputs) in shows.items():
+            known = [self.step, self.pick, *(inputs if isinstance(inputs, list) else [inputs])]
+            drawing = [self.step, self.notice, self.next_step, *outputs]
+            wire_drawing(self.steps[step].select, f"label-{step}", self._opening(step, handler), known, drawing, **QUICK)
 
     # --- what is shown ------------------------------------------------------------------------------------------------
 
@@ -122,6 +141,7 @@ class LabelPage:
         options = [(p.name, p.id) for p in found if not guest or p.id == asked]
         missing = html.gone("project", asked) if asked and not guest and (known is None or known.id != asked) else ""
         closed, begin = gr.update(visible=False), {"selected": "setup"} if known and not known.pairs and not guest else {}
+        opened = {self.step: begin["selected"]} if begin else {}
         return {
             self.intro: gr.update(visible=guest, value=invitation(known.name) if guest and known else ""),
             self.empty: gr.update(visible=not found and not guest),
@@ -132,15 +152,22 @@ class LabelPage:
             self.next_step: drawn.next_step(known) if known and not guest else "",
             self.inner: gr.update(visible=known is not None, **begin),
             **({self.name: name} if name else {}),
+            **opened,
         }
 
     def _body(self, ws, known: projects.Project | None, name: str | None) -> dict:
         id = known.id if known else None
         return self.judge.show(ws, id, name) | self.setup.show(ws, id)
 
-    def _above(self, ws, project: str | None) -> dict:
-        """The next step, as it is now; messages of before no longer hold."""
-        return {self.notice: "", self.next_step: drawn.next_step(projects.find(ws, project)) if project else ""}
+    def _opening(self, step: str, handler):
+        """Return the handler of a step that is opened: its own, and what stands above it. Messages of the step before no longer hold."""
+
+        def opening(before, project, request: gr.Request, *values):
+            ws = self.context.workspace(request)
+            above = {self.step: step, self.next_step: drawn.next_step(projects.find(ws, project)) if project else ""}
+            return handler(ws, *values, request) | above | ({} if before == step else {self.notice: ""})
+
+        return opening
 
     def on_pick(self, project, name, session, request: gr.Request):
         """Another project, at its desk. A box that was only passed through changes nothing: somebody may be writing below."""
@@ -148,12 +175,11 @@ class LabelPage:
         found = projects.listing(ws)
         if project == (before.label or (found[0].id if found else None)):
             return {self.session: gr.skip()}
-        out = {self.inner: gr.update(selected="label", visible=True)} | self.show(ws, project, name)
+        out = {self.inner: gr.update(selected="label", visible=True), self.step: "label"} | self.show(ws, project, name)
         return out | {self.session: before.with_(label=project)}
 
-    def on_setup(self, project, request: gr.Request):
-        ws = self.context.workspace(request)
-        return self._above(ws, project) | self.setup.show(ws, project)
+    def on_setup(self, ws, project, request):
+        return self.setup.show(ws, project)
 
     def on_added(self, project, request: gr.Request):
         """The pairs there are now; guidelines and rules that somebody is changing below stay."""
@@ -163,21 +189,17 @@ class LabelPage:
         p = projects.find(ws, project)
         return self.setup.pairs.show(ws, project) | self.setup.status(p) | {self.next_step: drawn.next_step(p)}
 
-    def on_collect(self, project, request: gr.Request):
-        ws = self.context.workspace(request)
-        return self._above(ws, project) | self.collect.show(ws, project, request)
+    def on_collect(self, ws, project, request):
+        return self.collect.show(ws, project, request)
 
-    def on_label(self, project, name, anew, request: gr.Request):
-        ws = self.context.workspace(request)
-        return self._above(ws, project) | self.judge.show(ws, project, name, anew=bool(anew))
+    def on_label(self, ws, project, name, anew, request):
+        return self.judge.show(ws, project, name, anew=bool(anew))
 
-    def on_results(self, project, request: gr.Request):
-        ws = self.context.workspace(request)
-        return self._above(ws, project) | dict(zip(self.results.shown, self.results.show(ws, project), strict=True))
+    def on_results(self, ws, project, request):
+        return dict(zip(self.results.shown, self.results.show(ws, project), strict=True))
 
-    def on_train(self, project, request: gr.Request):
-        ws = self.context.workspace(request)
-        return self._above(ws, project) | self.teach.show(ws, project)
+    def on_train(self, ws, project, request):
+        return self.teach.show(ws, project)
 
     # --- what is done -------------------------------------------------------------------------------------------------
 
@@ -188,7 +210,7 @@ class LabelPage:
         except TunerError as error:
             return {self.notice: html.trouble(error)}
         out = self.show(ws, made.id, name) | {self.session: Session.read(session).with_(label=made.id)}
-        return out | {self.inner: gr.update(selected="setup", visible=True)}
+        return out | {self.inner: gr.update(selected="setup", visible=True), self.step: "setup"}
 
     def on_try(self, name, session, request: gr.Request):
         """A project with the bundled sample, at its first pair."""
@@ -199,7 +221,8 @@ class LabelPage:
         except TunerError as error:
             return {self.notice: html.trouble(error)}
         out = self.show(ws, made.id, name) | {self.session: Session.read(session).with_(label=made.id)}
-        return out | {self.inner: gr.update(selected="label", visible=True), self.notice: added_pairs.report(report)}
+        told = {self.notice: added_pairs.report(report)}
+        return out | told | {self.inner: gr.update(selected="label", visible=True), self.step: "label"}
 
     def on_cancel(self, request: gr.Request):
         return [gr.update(visible=False), gr.update(visible=not projects.listing(self.context.workspace(request)))]

@@ -1,0 +1,57 @@
+// What somebody does while an answer that draws the page is on its way comes after it: such an answer would take it back.
+// `asked` and `answered` frame each of them. A press is held until then; what was written into a field meanwhile stays. See navigation.py.
+(() => {
+  const LONGEST = 8000;  // ms; an answer that never comes holds nothing for longer
+  const PRESSED = "button, input[type=checkbox], input[type=radio]", LOCAL = "[data-act], [role=tab], .label-wrap";  // which draw nothing that is asked for
+  const WRITTEN = "textarea, input:not([type=checkbox], [type=radio], [type=file], [role=combobox])";
+  const asking = new Map();  // what is drawn -> when it was asked for
+  const waiting = [];  // presses
+  const written = new Map();  // field -> [what was written, how to find it when it is drawn anew]
+  const settled = () => !asking.size;
+  const drawn = then => requestAnimationFrame(() => setTimeout(then));
+  const put = ([value, where], field) => {
+    const now = field.isConnected ? field : where && document.querySelector(where);
+    if (!now || now.value === value) return;
+    now.value = value;
+    now.dispatchEvent(new Event("input", {bubbles: true}));
+  };
+  const release = () => {
+    if (!settled()) return;
+    written.forEach(put);
+    written.clear();
+    if (waiting.length) drawn(() => { if (settled()) waiting.splice(0).forEach(press => press()); });  // after what was written is told
+  };
+  const answered = name => { if (asking.delete(name)) drawn(release); };
+  const asked = name => {
+    const mine = {};
+    asking.set(name, mine);
+    setTimeout(() => { if (asking.get(name) === mine) answered(name); }, LONGEST);
+  };
+  const after = then => { if (settled()) then(); else waiting.push(then); };
+  const sign = at => { at.classList.add("ts-pressed"); setTimeout(() => at.classList.remove("ts-pressed"), 3000); };
+  document.addEventListener("click", e => {
+    const at = !settled() && e.isTrusted && e.target.closest && e.target.closest(PRESSED);
+    if (!at || at.closest(LOCAL) || !at.closest("#tabs")) return;
+    e.preventDefault();
+    e.stopImmediatePropagation();
+    sign(at);
+    waiting.push(() => { if (at.isConnected && !at.disabled) at.click(); });
+  }, true);
+  document.addEventListener("keypress", e => {  // Enter in a field of one line sends it
+    if (settled() || !e.isTrusted || e.key !== "Enter" || e.shiftKey || !e.target.matches(WRITTEN)) return;
+    if (e.target.tagName === "TEXTAREA" && e.target.rows > 1) return;
+    e.preventDefault();
+    e.stopImmediatePropagation();
+    const at = e.target;
+    waiting.push(() => at.isConnected && at.dispatchEvent(new KeyboardEvent("keypress", {key: "Enter", bubbles: true, cancelable: true})));
+  }, true);
+  document.addEventListener("input", e => {
+    if (settled() || !e.isTrusted || !e.target.matches || !e.target.matches(WRITTEN)) return;
+    const around = e.target.closest("[id]");
+    written.set(e.target, [e.target.value, around && around === e.target ? `#${CSS.escape(around.id)}` : `#${CSS.escape(around.id)} ${e.target.tagName}`]);
+  }, true);
+  window.tunesmith = Object.assign(window.tunesmith || {}, {
+    asked, answered, after, settled,
+    drawing: (name, values) => { asked(name); return values; },
+  });
+})();
