@@ -3,15 +3,16 @@
 import json
 import re
 import shutil
+import time
 import zipfile
 
 import pytest
 
 from tests.conftest import fresh
-from tuner import paths, runs
+from tuner import locks, paths, runs
 from tuner.data.store import sample_data
 from tuner.errors import DiskError, ModelError, NotFoundError, RequestError, WorkError
-from tuner.export import formats, model_card, sizes
+from tuner.export import formats, making, model_card, sizes
 from tuner.jobs import training
 from tuner.models import card_languages
 from tuner.paths import read_json
@@ -53,7 +54,7 @@ def names(folder) -> set[str]:
 def test_taken_away_it_answers_as_it_did_here(house, tmp_path, which, kind):
     id = getattr(house, which)
     told, expected = [], sizes.estimate(house.run(id), kind)
-    made = formats.make(house.ws, id, kind, waiting=lambda *now: told.append(now))
+    made = making.make(house.ws, id, kind, waiting=lambda *now: told.append(now))
     assert expected == pytest.approx(made["bytes"], rel=0.05), "the page names this size before"
     folder = house.ws.exports / id / kind
     assert made["path"] == str(folder) and made["check"]["passed"] is True and bool(told) is ((which, kind) == ("lora", "merged"))
@@ -66,11 +67,11 @@ def test_taken_away_it_answers_as_it_did_here(house, tmp_path, which, kind):
     assert answers_of(moved) == chatted(house, id)
     text = "".join((moved / n).read_text() for n in there if n.endswith((".md", ".json")) and n != "tokenizer.json")
     assert str(house.ws.home) not in text and str(paths.PRESETS) not in text, "the way to this computer is nobody's business"
-    assert kind in {m["kind"] for m in formats.exports_of(house.ws, id)}
+    assert kind in {m["kind"] for m in making.exports_of(house.ws, id)}
 
 
 def test_the_card_of_an_export(house):
-    formats.make(house.ws, house.lora, "adapter")
+    making.make(house.ws, house.lora, "adapter")
     run, card = house.run(house.lora), (house.ws.exports / house.lora / "adapter" / "README.md").read_text()
     assert card.startswith("---\nlibrary_name: peft\n") and f"# {run.name}" in card
     assert card_languages.of_text(card) == ("en",), "those of the base"
@@ -93,7 +94,7 @@ def test_no_card_names_a_path_of_this_computer(house, monkeypatch):
     for card in (run.path / "card.md", house.run(house.full).path / "card.md"):
         assert str(paths.STARTER) not in card.read_text() and str(house.ws.home) not in card.read_text()
     monkeypatch.setattr(sizes, "SHIP_BASE", 1000)
-    formats.make(house.ws, house.lora, "adapter")
+    making.make(house.ws, house.lora, "adapter")
     card = (house.ws.exports / house.lora / "adapter" / "README.md").read_text()
     assert 'from_pretrained("path/to/starter"' in card and str(paths.STARTER) not in card and str(house.ws.home) not in card
 
@@ -116,12 +117,12 @@ def test_a_card_names_the_settings_that_had_an_effect(method, objective, named, 
 
 
 def test_made_again_in_place_and_packed(house):
-    first = formats.make(house.ws, house.lora, "adapter")
+    first = making.make(house.ws, house.lora, "adapter")
     folder = house.ws.exports / house.lora / "adapter"
     (folder / "left over").write_text("of a former export")
-    again = formats.make(house.ws, house.lora, "adapter")
+    again = making.make(house.ws, house.lora, "adapter")
     assert again["path"] == first["path"] and "left over" not in names(folder)
-    packed = formats.make_zip(folder)
+    packed = making.make_zip(folder)
     with zipfile.ZipFile(packed) as z:
         assert z.testzip() is None and set(z.namelist()) == {f"{house.lora}/{n}" for n in names(folder)}
         assert z.read(f"{house.lora}/README.md") == (folder / "README.md").read_bytes()
@@ -132,39 +133,60 @@ def test_an_occupied_folder_is_left_alone(house, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("ten years")
     with pytest.raises(RequestError) as caught:
-        formats.make(house.ws, house.lora, "adapter", tmp_path / "mine")
+        making.make(house.ws, house.lora, "adapter", tmp_path / "mine")
     assert caught.value.field == "out" and (tmp_path / "mine" / "thesis.txt").read_text() == "ten years"
     assert {f.name for f in tmp_path.iterdir()} == {"mine"}
     (tmp_path / "file").write_text("")
     for place in (tmp_path / "file", tmp_path / "file" / "below"):
         with pytest.raises((RequestError, DiskError, WorkError)):
-            formats.make(house.ws, house.lora, "adapter", place)
+            making.make(house.ws, house.lora, "adapter", place)
     (tmp_path / "empty").mkdir()
-    assert formats.make(house.ws, house.lora, "adapter", tmp_path / "empty")["path"] == str(tmp_path / "empty")
-    assert formats.make(house.ws, house.lora, "adapter", tmp_path / "empty")["bytes"] > 1000  # a former export makes room
+    assert making.make(house.ws, house.lora, "adapter", tmp_path / "empty")["path"] == str(tmp_path / "empty")
+    assert making.make(house.ws, house.lora, "adapter", tmp_path / "empty")["bytes"] > 1000  # a former export makes room
 
 
 def test_what_can_not_be_made_is_told(house):
     with pytest.raises(RequestError) as caught:
-        formats.make(house.ws, house.lora, "gguf2")
-    assert caught.value.field == "to" and caught.value.available == ["adapter", "merged", "gguf"] and caught.value.exit_code == 2
+        making.make(house.ws, house.lora, "gguf2")
+    assert caught.value.field == "to" and caught.value.available == list(formats.FORMATS) and caught.value.exit_code == 2
     with pytest.raises(ModelError) as caught:
-        formats.make(house.ws, house.full, "adapter")
-    assert caught.value.available == ["merged", "gguf"]
+        making.make(house.ws, house.full, "adapter")
+    assert caught.value.available == ["merged", "gguf", "ollama"]
     for id in ("nobody", "../..", ""):
         with pytest.raises(NotFoundError):
-            formats.make(house.ws, id, "adapter")
+            making.make(house.ws, id, "adapter")
 
 
 def test_a_run_without_a_model_has_nothing_to_take_away(house):
     place = house.ws.runs / "unfinished"
     shutil.copytree(house.ws.runs / house.lora, place, ignore=shutil.ignore_patterns("model", "checkpoints", "lock"))
     try:
-        assert formats.kinds(runs.get(house.ws, "unfinished")) == [] and formats.exports_of(house.ws, "unfinished") == []
+        assert formats.kinds(runs.get(house.ws, "unfinished")) == [] and making.exports_of(house.ws, "unfinished") == []
         with pytest.raises(ModelError, match="can't be exported"):
-            formats.make(house.ws, "unfinished", "adapter")
+            making.make(house.ws, "unfinished", "adapter")
     finally:
         runs.delete(house.ws, "unfinished")
+
+
+def test_a_cancelled_export_leaves_nothing_and_its_worker_is_gone(house):
+    began = time.monotonic()
+    with pytest.raises(WorkError, match="cancelled"):
+        making.make(house.ws, house.lora, "merged", cancelled=lambda: time.monotonic() - began > 1.0)
+    left = house.ws.exports / house.lora / ".merged.new"
+    assert not left.exists() and not locks.is_held(left / "lock")
+
+
+def test_two_of_one_export_do_not_disturb_each_other(house):
+    new = house.ws.exports / house.lora / ".merged.new"
+    new.mkdir(parents=True)
+    assert locks.acquire(new / "lock")  # as its worker does
+    try:
+        with pytest.raises(RequestError, match="being made already"):
+            making.make(house.ws, house.lora, "merged")
+        assert new.exists()
+    finally:
+        locks.release(new / "lock")
+        shutil.rmtree(new)
 
 
 def test_a_merge_that_fails_is_told_and_leaves_nothing(house):
@@ -174,7 +196,7 @@ def test_a_merge_that_fails_is_told_and_leaves_nothing(house):
     weights.write_bytes(weights.read_bytes()[:5000])
     try:
         with pytest.raises(WorkError) as caught:
-            formats.make(house.ws, "harmed", "merged")
+            making.make(house.ws, "harmed", "merged")
         assert "damaged" in caught.value.message and caught.value.remedy
         assert [f.name for f in (house.ws.exports / "harmed").iterdir()] == ["merged.log"] and "merged.log" in caught.value.remedy
         assert read_json(place / "status.json")["state"] == "finished"
@@ -197,11 +219,11 @@ def test_a_classifier_taken_away_loads_by_the_lines_of_its_card(ws, tmp_path, me
     run = training.wait(ws, training.start(ws, settings).id)
     assert run.state == "finished", (run.status, runs.log_tail(run))
     expected = sizes.estimate(run, kind)
-    assert formats.make(ws, run.id, kind, tmp_path / "out")["bytes"] == pytest.approx(expected, rel=0.05)
+    assert making.make(ws, run.id, kind, tmp_path / "out")["bytes"] == pytest.approx(expected, rel=0.05)
     name, score, label = fresh(LABELLED, cwd=tmp_path / "out").replace("(", "").replace(")", "").replace(",", "").split()
     said = chat_client.Client(ws).task(chat_client.serving_spec(ws, run.id), "My parcel has not arrived")["labels"][0]
     assert name.endswith("ForSequenceClassification") and label.strip("'") == said["label"]
     assert float(score) == pytest.approx(said["score"], abs=5e-3)
-    for other in formats.KINDS.keys() - {kind}:
+    for other in formats.FORMATS.keys() - {kind}:
         with pytest.raises(ModelError, match=f"Choose {kind}"):
-            formats.make(ws, run.id, other)
+            making.make(ws, run.id, other)

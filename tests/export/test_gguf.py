@@ -17,9 +17,9 @@ from transformers.utils.chat_template_utils import render_jinja_template
 from tests.conftest import ROOT, TOOLS, model_folder
 from tuner import paths
 from tuner.errors import ModelError, RequestError, WorkError
-from tuner.export import converter, formats, sizes
+from tuner.export import converter, making, sizes
 from tuner.models import chat_templates
-from tuner.workers.exporting import gguf, pre_tokenizer, probes, self_test
+from tuner.workers.exporting import adapter_gguf, gguf, pre_tokenizer, probes, self_test
 
 STARTER = json.loads((paths.STARTER / "tokenizer.json").read_text())
 TALK = [
@@ -43,17 +43,19 @@ def tools(house):
 def test_a_run_as_gguf_answers_as_it_did_here(house, tools):
     expected = sizes.estimate(house.run(house.lora), "gguf")
     said = []
-    made = formats.make(house.ws, house.lora, "gguf", waiting=lambda _, what: said.append(what))
-    folder, check = house.ws.exports / house.lora / "gguf", made["check"]
+    made = making.make(house.ws, house.lora, "gguf", waiting=lambda _, what: said.append(what))
+    folder, check = house.ws.exports / house.lora / "gguf-q8_0", made["check"]
     assert check["passed"] and check["prompts"] == 20 and check["prompt_ids_equal"] == 1 and check["top1_agreement"] >= 0.95
     assert check["runtime"] in ("llama.cpp", "transformers") and check["ends"] >= 0.9
-    assert {f.name for f in folder.iterdir()} == {f"{house.lora}-q8_0.gguf", "README.md", "tunesmith.json"}, "the merged model is gone"
+    there = {"README.md", "tunesmith.json", "Modelfile", f"{house.lora}-q8_0.gguf"}
+    assert {f.name for f in folder.iterdir()} == there, "the merged model is gone"
     assert made["bytes"] == pytest.approx(expected, rel=0.05), "the page names this size before"
     assert len(set(filter(None, said))) >= 2, "what is being done is told"
     file = GGUFReader(folder / check["file"])
     assert file.fields["tokenizer.ggml.pre"].contents() == "gpt-2", "a vocabulary of its own, named by how it splits"
     assert "generation %" not in file.fields["tokenizer.chat_template"].contents(), "llama.cpp knows no such tag"
     card = (folder / "README.md").read_text()
+    assert "ollama create tuned -f Modelfile" in card and f"FROM ./{check['file']}\n" in (folder / "Modelfile").read_text()
     assert f"llama-server -m {check['file']}" in card and "library_name: llama.cpp" in card and str(house.ws.home) not in card
 
 
@@ -61,13 +63,13 @@ def test_a_run_as_gguf_answers_as_it_did_here(house, tools):
 def test_llama_cpp_itself_gives_the_same_answers(house, tools, tmp_path):
     if not importlib.util.find_spec("llama_cpp"):
         pytest.skip("the extra gguf is not installed")
-    check = formats.make(house.ws, house.lora, "gguf", tmp_path / "out", quantize="f16")["check"]
+    check = making.make(house.ws, house.lora, "gguf", tmp_path / "out", quantize="f16")["check"]
     assert check["runtime"] == "llama.cpp" and check["first_tokens_equal"] == 1 and check["kl"] < 1e-4
 
 
 def test_a_wrong_type_of_gguf_is_refused(house):
     with pytest.raises(RequestError) as caught:
-        formats.make(house.ws, house.lora, "gguf", quantize="q2_k")
+        making.make(house.ws, house.lora, "gguf", quantize="q2_k")
     assert caught.value.field == "quantize" and caught.value.available == ["q8_0", "f16"]
 
 
@@ -176,11 +178,28 @@ def file(tools, tmp_path):
 def test_a_runtime_that_crashes_is_no_verdict_on_the_file(file, monkeypatch):
     monkeypatch.setitem(self_test.RUNTIMES, "llama.cpp", "tests.export.crashing")
     monkeypatch.setattr(self_test, "runtimes", lambda: ["llama.cpp", "transformers"])
-    found = self_test.gguf(file, paths.STARTER, ["Name two fruits."], True, "f16")
+    found = self_test.gguf(file, paths.STARTER, None, ["Name two fruits."], True, "f16")
     assert found["passed"] and found["runtime"] == "transformers" and "llama.cpp crashed" in found["note"]
     monkeypatch.setattr(self_test, "runtimes", lambda: ["llama.cpp"])
-    found = self_test.gguf(file, paths.STARTER, [], True, "f16")
+    found = self_test.gguf(file, paths.STARTER, None, [], True, "f16")
     assert found["passed"] is None and found["kind"] == self_test.UNTESTED and "crashed" in found["reason"]
+
+
+def test_an_adapter_as_gguf_holds_what_was_trained(house, tools, tmp_path):
+    run = house.run(house.lora)
+    request = {"tools": str(tools), "base": str(paths.STARTER), "run": str(run.path), "name": "mine"}
+    check = adapter_gguf.export(tmp_path, request, lambda said: None)
+    assert check["passed"] and check["layers"] == check["tensors"] // 2 > 10 and check["difference"] < 1e-3
+    assert {f.name for f in tmp_path.iterdir()} == {"mine-lora.gguf"}
+    assert sizes.estimate(run, "adapter-gguf") == pytest.approx((tmp_path / "mine-lora.gguf").stat().st_size + sizes.WRITTEN, rel=0.05)
+    config = json.loads((run.path / "model" / "adapter_config.json").read_text())
+    for change in ({"lora_alpha": 2 * config["lora_alpha"]}, {"use_rslora": True}):  # another scale: other answers
+        other = tmp_path / "other"
+        shutil.copytree(run.path / "model", other)
+        (other / "adapter_config.json").write_text(json.dumps(config | change))
+        with pytest.raises(ModelError, match="not the one that was trained"):
+            adapter_gguf.compared(tmp_path / "mine-lora.gguf", other)
+        shutil.rmtree(other)
 
 
 def test_other_weights_than_those_of_the_model_do_not_pass(file, tools, tmp_path):
@@ -193,7 +212,7 @@ def test_other_weights_than_those_of_the_model_do_not_pass(file, tools, tmp_path
     )
     subprocess.run([sys.executable, "-c", code, str(other)], check=True, capture_output=True)
     with pytest.raises(ModelError, match="does not answer like the model"):
-        self_test.gguf(file, other, [], True, "f16")
+        self_test.gguf(file, other, None, [], True, "f16")
 
 
 def probe(**more) -> dict:
@@ -205,6 +224,7 @@ def test_a_verdict_says_what_differs():
     same = {"ids": [1, 2], "tokens": [5, 6], "ended": True, "best": [5, 6], "logprobs": probe()["logprobs"]}
     good = probes.compare([probe()] * 4, [same] * 4, "llama.cpp", "f16")
     assert good.passed and good.kl == 0 and good.first_tokens_equal == good.top1_agreement == good.ends == 1
+    assert good.first_difference is None
     for change, what in (
         ({"ids": [1, 3]}, "other tokens"),
         ({"best": [7, 6]}, "first choice differs"),
@@ -213,6 +233,8 @@ def test_a_verdict_says_what_differs():
     ):
         bad = probes.compare([probe()] * 4, [same | change] * 2 + [same] * 2, "llama.cpp", "f16")
         assert not bad.passed and what in bad.reason.lower(), change
+    parted = probes.compare([probe()] * 2, [same, same | {"tokens": [5, 9]}], "llama.cpp", "f16")
+    assert parted.first_difference == 2 and parted.first_tokens_equal == 0.5
     assert probes.divergence([math.log(0.5)], [math.log(0.25)]) == pytest.approx(0.5 * math.log(2) + 0.5 * math.log(0.5 / 0.75))
 
 

@@ -15,7 +15,7 @@ from tuner import locks, paths, runs
 from tuner.data.store import store
 from tuner.errors import ConflictError, WorkError
 from tuner.evaluation import checkpoints
-from tuner.export import formats
+from tuner.export import making
 from tuner.jobs import data_jobs, dry_run, queue, training
 from tuner.jobs.job import Job
 from tuner.paths import Workspace
@@ -132,15 +132,15 @@ def test_supervisor_and_serving_worker(ws):
 def test_supervisor_and_export(house):
     """The work that died with its supervisor is no obstacle to the next one of the same name."""
     ws, place = house.ws, house.ws.exports / house.lora / ".merged.new"
-    before = formats.exports_of(ws, house.lora)  # of other tests
+    before = making.exports_of(ws, house.lora)  # of other tests
     place.mkdir(parents=True, exist_ok=True)
     paths.write_json(place / "request.json", {"run": str(house.run(house.lora).path), "base": "x", "precision": "fp32"})
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TUNESMITH_MACHINE", str(ws.machine_folder()))
         Job(ws, "export", place).submit("cpu")
         faults.kill(*faults.at_work(ws, "jobs.supervisor", "workers.exporting.main"))
-        assert formats.exports_of(ws, house.lora) == before
-        assert formats.make(ws, house.lora, "merged")["check"]["passed"]
+        assert making.exports_of(ws, house.lora) == before
+        assert making.make(ws, house.lora, "merged")["check"]["passed"]
 
 
 def test_supervisor_and_download(ws, tmp_path):

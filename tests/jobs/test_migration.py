@@ -20,7 +20,7 @@ from tuner import devices, locks, paths, runs
 from tuner.data.store import store
 from tuner.devices import roofline
 from tuner.errors import ConflictError
-from tuner.export import formats
+from tuner.export import making
 from tuner.jobs import dry_run, run_queue, supervisor, training
 from tuner.jobs import queue as jobs_queue
 from tuner.jobs.job import Job
@@ -66,7 +66,7 @@ def test_all_that_was_there_is_found(before, monkeypatch):
     assert runs.is_whole(runs.newest_whole_checkpoint(done.path))
     assert parsing.parse({k: v for k, v in done.config.items() if k not in ("model", "data", "preset")}).lora_rank == 1
     assert {d.id for d in store.listing(before)} == {"sums", "preferences"} and len(store.rows(store.get(before, "sums"), 0, 100)) > 30
-    assert [m["kind"] for m in formats.exports_of(before, "done")] == ["adapter"]
+    assert [m["kind"] for m in making.exports_of(before, "done")] == ["adapter"]
     assert [p.id for p in projects.listing(before)] == ["manners"] and queue.next(before, "manners", "bob").item is not None
     assert machine.Machine(before.machine_folder()).work == {
         str(before.runs / "waiting"): "waiting",

@@ -611,9 +611,9 @@ def test_the_lesser_of_epochs_and_steps_ends_a_run(ws, data):
 
 def test_a_run_goes_on_from_an_adapter_that_was_taken_away(house, tmp_path):
     """As from one made elsewhere: a folder with the base beside it."""
-    from tuner.export import formats
+    from tuner.export import making
 
-    formats.make(house.ws, house.lora, "adapter", tmp_path / "mine")
+    making.make(house.ws, house.lora, "adapter", tmp_path / "mine")
     common = {"model": str(tmp_path / "mine"), "data": house.data.ref, "effective_batch": 4, "device": "cpu", "max_steps": 2}
     run = training.wait(house.ws, training.start(house.ws, common).id)
     assert run.state == "finished", (run.status, runs.log_tail(run))
@@ -666,7 +666,7 @@ print(json.dumps(out))
 
 def test_another_technique_stands_on_a_base_of_its_own(house):
     """What the first run learnt is merged into the second's base: it is there when that is loaded, asked, and taken away."""
-    from tuner.export import formats, sizes
+    from tuner.export import making, sizes
     from tuner.serving import chat_client as talk
 
     run = training.start(
@@ -686,7 +686,7 @@ def test_another_technique_stands_on_a_base_of_its_own(house):
     assert client.answer(talk.serving_spec(house.ws, run.id, base=True), question, **greedy).text == first != ""
     assert client.answer(talk.serving_spec(house.ws, run.id), question, **greedy).text
     expected = sizes.estimate(run, "merged")
-    exported = formats.make(house.ws, run.id, "merged")
+    exported = making.make(house.ws, run.id, "merged")
     assert exported["check"]["passed"] and exported["bytes"] == pytest.approx(expected, rel=0.05)
     runs.delete(house.ws, run.id)
 

@@ -11,7 +11,7 @@ from tuner import models, paths
 from tuner.data.store import store
 from tuner.devices import Device
 from tuner.errors import ModelError, SettingError
-from tuner.export import formats, sizes
+from tuner.export import formats, making, sizes
 from tuner.jobs import training
 from tuner.models import stored_formats
 from tuner.planning import planner
@@ -103,10 +103,10 @@ def test_it_is_trained_asked_and_exported_as_an_adapter(ws, base):
     assert run.status.best["eval_loss"] < run.status.baseline["eval_loss"]
     assert formats.kinds(run) == ["adapter"]
     with pytest.raises(ModelError, match="can be merged into quantized weights") as told:
-        formats.make(ws, run.id, "merged")
+        making.make(ws, run.id, "merged")
     assert "Export the adapter" in told.value.remedy and "QLoRA" not in told.value.remedy
     expected = sizes.estimate(run, "adapter")
-    made = formats.make(ws, run.id, "adapter")
+    made = making.make(ws, run.id, "adapter")
     assert made["bytes"] == pytest.approx(expected, rel=0.05)
     taken = json.loads((ws.exports / run.id / "adapter" / "adapter_config.json").read_text())
     assert made["check"]["passed"] and taken["base_model_name_or_path"] == "./base"

@@ -14,7 +14,7 @@ from tuner import models
 from tuner.data.store import store
 from tuner.devices import Device
 from tuner.errors import SettingError
-from tuner.export import formats, sizes
+from tuner.export import making, sizes
 from tuner.jobs import training
 from tuner.models import model_types
 from tuner.planning import planner
@@ -210,7 +210,7 @@ def test_a_run_from_its_beginning_to_its_end(made, ws, kind, asked):
     )
     assert answer.completion_tokens and answer.stop_reason
     expected = sizes.estimate(run, "merged")
-    exported = formats.make(ws, run.id, "merged")
+    exported = making.make(ws, run.id, "merged")
     assert exported["check"]["passed"] and exported["bytes"] == pytest.approx(expected, rel=0.05)
     taken = ws.exports / run.id / "merged"
     assert (taken / "preprocessor_config.json").exists() and json.loads((taken / "config.json").read_text())["model_type"] == kind

@@ -1,9 +1,6 @@
-"""Commands for runs: list, show, metrics, logs, stop, delete, export."""
+"""Commands for runs: list, show, metrics, logs, stop, delete."""
 
-from pathlib import Path
-
-from tuner.cli.parser import TEXT, Commands
-from tuner.cli.progress import Loading
+from tuner.cli.parser import Commands
 from tuner.paths import Workspace
 
 
@@ -15,16 +12,6 @@ def register(commands: Commands) -> None:
     commands.add("logs", "Print the log of a run.", logs, "run_id")
     commands.add("stop", "Save a run, then stop it.", stop, "run_id")
     commands.add("delete", "Delete a run.", delete, "run_id")
-    commands.add(
-        "export",
-        "Export a model.",
-        export,
-        "run_id",
-        examples=("export RUN", "export RUN --to merged --out my-model", "export RUN --to gguf --quantize f16"),
-        to={"default": "adapter", "metavar": "adapter|merged|gguf"},
-        quantize={"default": "q8_0", "metavar": "q8_0|f16"},
-        out=TEXT,
-    )
 
 
 def listing(ws: Workspace, args) -> dict:
@@ -72,11 +59,3 @@ def delete(ws: Workspace, args) -> dict:
 
     runs.delete(ws, args.run_id)
     return {"run": args.run_id, "deleted": True}
-
-
-def export(ws: Workspace, args) -> dict:
-    from tuner.export import formats
-
-    out = Path(args.out).expanduser().resolve() if args.out else None
-    with Loading("exporting") as progress:
-        return formats.make(ws, args.run_id, args.to, out, quantize=args.quantize, waiting=lambda seconds, _: progress(seconds))

@@ -1,6 +1,7 @@
 """The model card of a run: base model, data, method, settings, results, and the code that loads it."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,11 @@ LLAMA_CPP = """# llama.cpp: a chat page and an OpenAI-compatible API on http://1
 llama-server -m {here}
 # a chat in the terminal
 llama-cli -m {here}"""
+OLLAMA = """# Ollama, with the Modelfile of this folder
+ollama create {name} -f Modelfile
+ollama run {name}"""
+LLAMA_CPP_ADAPTER = """# llama.cpp, with the base model as GGUF
+llama-server -m {base}.gguf --lora {here}"""
 PIPELINES = {
     "chat": "text-generation",
     "text": "text-generation",
@@ -39,17 +45,20 @@ PIPELINES = {
     "seq2seq": "text-generation",
 }
 
-LIBRARIES = {"adapter": "peft", "gguf": "llama.cpp"}
+LIBRARIES = {"adapter": "peft", "gguf": "llama.cpp", "ollama": "llama.cpp", "adapter-gguf": "llama.cpp"}
 UNKNOWN = "path/to/"  # of a base model that the reader has somewhere
 NOT_OF_THE_RESULT = ("accept_lost_rows", "device")  # how the run was started
 TAGS = {"chat": ", trl, sft", "text": ", trl, sft", "preference": ", trl, preference", "reward": ", trl, reward-trainer"}
 
 
 def lines(kind: str, plan: dict, *, here: str = ".", base: str = "./base", labels: list[str] | None = None) -> str:
-    """Return the lines that load an export. `kind`: 'adapter', 'model' or 'gguf' (commands; `here` is the file); `labels`: those of a trained head on
-    the base model."""
-    if kind == "gguf":
-        return LLAMA_CPP.format(here=here)
+    """Return the lines that load an export. `kind`: 'adapter' or 'model', in Python; 'gguf', 'ollama' or 'adapter-gguf': commands, `here` is the file.
+    `labels`: those of a trained head on the base model."""
+    if kind in ("gguf", "ollama"):
+        name = re.sub("-(q8_0|f16)$", "", here.removesuffix(".gguf")).lower()
+        return "\n".join([*([OLLAMA.format(name=name)] if kind == "ollama" else []), LLAMA_CPP.format(here=here)])
+    if kind == "adapter-gguf":
+        return LLAMA_CPP_ADAPTER.format(here=here, base=plan["model"]["name"].rsplit("/")[-1])
     settings = Settings.from_json(plan["settings"])
     bottleneck = settings.method == "adapter"
     return (LOAD_ADAPTER if kind == "adapter" else LOAD_MODEL).format(
@@ -95,7 +104,7 @@ def text(run: runs.Run, *, kind: str, base: str, here: str = ".") -> str:
             "",
             "In this folder, with the path of your copy of the base model:" if base.startswith(UNKNOWN) else "In this folder:",
             "",
-            "```bash" if kind == "gguf" else "```python",
+            "```bash" if kind.endswith(("gguf", "ollama")) else "```python",
             lines(kind, plan, here=here, base=base, labels=labels_in(run.path / "model")),
             "```",
             "",

@@ -16,6 +16,8 @@ from tuner.settings.run_config import Settings
 SHIP_BASE = 64_000_000  # bytes; a base model up to this size is exported with its adapter
 NOT_SHIPPED = ("*.md", ".*")  # files of a base model that stay behind
 BYTES = {"f16": 2.0, "q8_0": 34 / 32}  # a weight of a GGUF: q8_0 has a scale of 2 bytes for 32 weights
+WHOLE_GGUF = ("gguf", "ollama")
+TENSOR = 100  # bytes with which a GGUF describes a tensor, about
 WRITTEN = 8_000  # bytes of the card, config.json and tunesmith.json, which are written anew
 OUTPUT = ("lm_head.", "cls.", "embed_out.")  # the output layer of a language model, which another head replaces
 PARTS = (
@@ -30,13 +32,16 @@ PARTS = (
 
 def needed(run: runs.Run, kind: str, quantize: str = "q8_0") -> int:
     """Return the bytes of disk that making an export takes: a GGUF is made of a merged model, which is removed then."""
-    return estimate(run, kind, quantize) + (estimate(run, "merged") if kind == "gguf" else 0)
+    return estimate(run, kind, quantize) + (estimate(run, "merged") if kind in WHOLE_GGUF else 0)
 
 
 def estimate(run: runs.Run, kind: str, quantize: str = "q8_0") -> int:
     """Return the size of an export of this kind in bytes. `quantize`: the type of a GGUF."""
     trained = run.path / "model"
-    if kind == "gguf":
+    if kind == "adapter-gguf":
+        trained = [n for file in sorted(trained.glob("adapter_model*.safetensors")) for _, n in _tensors([file])]
+        return 2 * sum(trained) + TENSOR * len(trained) + WRITTEN
+    if kind in WHOLE_GGUF:
         return int(_merged_parameters(run) * BYTES[quantize]) + _vocabulary(run) + WRITTEN
     if kind == "adapter":
         base = shipped_base(run)

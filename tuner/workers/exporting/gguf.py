@@ -14,31 +14,57 @@ from tuner import paths
 from tuner.errors import ModelError, WorkError
 from tuner.export import converter
 from tuner.models import chat_templates, model_files
-from tuner.workers.exporting import gguf_convert, gguf_file, merge, self_test
+from tuner.workers.exporting import gguf_convert, gguf_file, merge, modelfile, self_test
+from tuner.workers.modelling import load
 
 Tell = Callable[[str], None]
 
 
 def export(folder: Path, request: dict[str, Any], tell: Tell) -> dict[str, Any]:
-    """Write `<name>.gguf` into `folder` and return the check. `request`: that of a merge, with "quantize" (f16, q8_0), "tools" and "name"."""
+    """Write `<name>-<type>.gguf` into `folder`, with a Modelfile where Ollama can be told the chat template, and return the check. `request`: that of a
+    merge, with "quantize" (f16, q8_0), "tools", "name" and "system"."""
     tools = converter.fetch(Path(request["tools"]), tell)
     known = converter.architectures(tools)
     whole = folder / "model"
     try:
-        tell("Merging the adapter into the base model.")
-        merge.merge(whole, request)
+        merge.write(whole, request, tell)
         refuse_unknown(model_files.document(whole / "config.json"), known)
+        turns = ollama_turns(whole, request)
         plain_template(whole)
         file = folder / f"{request['name']}-{request['quantize']}.gguf"
         tell(f"Converting to GGUF ({request['quantize']}).")
         convert(tools, whole, file, request)
-        tell("Comparing its answers with those of the merged model.")
+        tell("Comparing its answers with those of the tuned model.")
         about = gguf_file.check(file, whole)
-        return {"file": file.name, "contains": about} | self_test.gguf(
-            file, whole, request["questions"], request["objective"] != "text", request["quantize"]
-        )
+        if turns:
+            write_modelfile(folder, file, whole, turns, request.get("system"))
+        base, run = load.local_folder(request["base"]), Path(request["run"]) / "model"
+        limit = "bf16" if request["precision"] == "bf16" else request["quantize"]  # the merged weights were rounded before
+        check = self_test.gguf(file, base, run, request["questions"], request["objective"] != "text", limit)
+        return {"file": file.name, "contains": about, "modelfile": turns is not None} | check
     finally:
         shutil.rmtree(whole, ignore_errors=True)
+
+
+def ollama_turns(model: Path, request: dict[str, Any]) -> modelfile.Turns | None:
+    """Return the chat template's parts for a Modelfile; None where a GGUF alone was asked for and Ollama can't be told its template."""
+    try:
+        return modelfile.turns(load.tokenizer(model)) if request["objective"] != "text" else None
+    except ModelError:
+        if request["kind"] == "ollama":
+            raise
+        return None
+
+
+def write_modelfile(folder: Path, file: Path, model: Path, turns: modelfile.Turns, system: str | None) -> None:
+    """Write the Modelfile of a GGUF beside it."""
+    tokenizer, config = load.tokenizer(model), model_files.document(model / "config.json")
+    generation = model_files.document(model / "generation_config.json")
+    known = [tokenizer.eos_token_id, config.get("eos_token_id"), generation.get("eos_token_id")]
+    ids = dict.fromkeys(i for found in known for i in (found if isinstance(found, list) else [found]) if i is not None)
+    context = config.get("max_position_embeddings") or config.get("n_positions") or modelfile.CONTEXT
+    said = modelfile.text(file.name, turns, tokenizer.convert_ids_to_tokens(list(ids)), system=system, context=context)
+    (folder / "Modelfile").write_text(said, encoding="utf-8")
 
 
 def refuse_unknown(config: dict[str, Any], known: frozenset[str]) -> None:
@@ -64,9 +90,8 @@ def plain_template(model: Path) -> None:
 def convert(tools: Path, model: Path, file: Path, request: dict[str, Any]) -> None:
     """Run the converter in its own process. ModelError or WorkError with what it said."""
     asked = file.with_suffix(".json")
-    paths.write_json(
-        asked, {"tools": str(tools), "model": str(model), "out": str(file), "type": request["quantize"], "name": request["name"]}
-    )
+    what = {"tools": str(tools), "model": str(model), "out": str(file), "type": request["quantize"], "name": request["name"]}
+    paths.write_json(asked, what | {"base": request.get("adapter_of")})
     done = subprocess.run(
         [sys.executable, "-m", "tuner.workers.exporting.gguf_convert", str(asked)], capture_output=True, text=True, errors="replace"
     )

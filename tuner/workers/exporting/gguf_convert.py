@@ -1,11 +1,13 @@
 """Run llama.cpp's converter on a model: `python -m tuner.workers.exporting.gguf_convert REQUEST.json`, a process of its own.
 
-REQUEST: {"tools": folder of the converter, "model": folder, "out": file, "type": "f16" or "q8_0"}. Only what it can't do is added from outside: the
+REQUEST: {"tools": folder of the converter, "model": folder, "out": file, "type": "f16" or "q8_0", "base": of an adapter in `model`, the folder of its base
+model}. Only what it can't do is added from outside: the
 name of the pre-tokenizer of a vocabulary that it has never seen (`pre_tokenizer.name`), and a stand-in for sentencepiece, which it imports even
 for models without such a file.
 """
 
 import json
+import runpy
 import sys
 import types
 from pathlib import Path
@@ -52,19 +54,17 @@ def main(request: dict) -> None:
     sys.path[:0] = [str(tools), str(tools / "gguf-py")]
     name_pre_tokenizer(model)
     stand_in()  # after transformers was imported, which asks whether sentencepiece is installed
-    import convert_hf_to_gguf
+    out = ["--outfile", request["out"], "--outtype", request["type"]]
+    if request.get("base"):  # an adapter
+        import convert_lora_to_gguf as tool
 
-    sys.argv = [
-        "convert_hf_to_gguf.py",
-        str(model),
-        "--outfile",
-        request["out"],
-        "--outtype",
-        request["type"],
-        "--model-name",
-        request["name"],
-    ]
-    convert_hf_to_gguf.main()
+        sys.argv = [f"{tool.__name__}.py", str(model), *out, "--base", request["base"]]
+        runpy.run_path(str(tools / sys.argv[0]), run_name="__main__")
+        return
+    import convert_hf_to_gguf as tool
+
+    sys.argv = [f"{tool.__name__}.py", str(model), *out, "--model-name", request["name"]]
+    tool.main()
 
 
 if __name__ == "__main__":

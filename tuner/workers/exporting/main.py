@@ -1,14 +1,21 @@
 """Make an export that needs torch: `python -m tuner.workers.exporting.main FOLDER` (request.json in it says which)."""
 
+import contextlib
+import os
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from tuner import locks, paths
 from tuner.errors import ModelError, translate
 from tuner.jobs import worker_exit
 from tuner.runs import settling
-from tuner.workers.exporting import gguf, merge
+
+LOOKS = 0.3  # seconds between two looks at whether the export was cancelled
 
 
 def made(folder: Path, request: dict[str, Any]) -> dict[str, Any]:
@@ -17,15 +24,33 @@ def made(folder: Path, request: dict[str, Any]) -> dict[str, Any]:
     def tell(said: str) -> None:
         paths.write_json(folder / "progress.json", {"said": said})
 
-    if request.get("kind") == "gguf":
-        return gguf.export(folder, request, tell)
-    tell("Merging the adapter into the base model.")
-    return merge.merge(folder, request)
+    tell("Loading the libraries.")
+    from tuner.workers.exporting import adapter_gguf, gguf, merge, verify  # some seconds, in which it can be cancelled already
+
+    makers = {
+        "merged": merge.merge,
+        "gguf": gguf.export,
+        "ollama": gguf.export,
+        "adapter-gguf": adapter_gguf.export,
+        "verify": verify.verify,
+    }
+    return makers[request["kind"]](folder, request, tell)
+
+
+def leave_when_asked(folder: Path) -> None:
+    """End this process and those it started as soon as somebody cancels the export; its folder is removed by whoever asked for it."""
+    while not (folder / "control").exists():
+        time.sleep(LOOKS)
+    for child in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            child.kill()
+    os._exit(0)
 
 
 def main(folder: Path) -> int:
     if not locks.acquire(folder / "lock"):
         return 1
+    threading.Thread(target=leave_when_asked, args=(folder,), daemon=True).start()
     try:
         worker_exit.result(folder, {"state": "done", "check": made(folder, paths.read_json(folder / "request.json"))})
         return 0

@@ -1,15 +1,21 @@
-"""Merge a run's adapter into its base model.
+"""Merge a run's adapter into its base model: shard by shard where that is possible (`stream_merge`), else by PEFT in memory.
 
-The result is checked: base model plus adapter give the same scores as the merged model read back from disk, within the rounding of 16 bits.
+The result is checked. A model that writes answers prompts in a fresh process, as the base model with the adapter does (`self_test`); of the others
+the scores are compared, within the rounding of 16 bits.
 """
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from tuner.errors import ModelError
 from tuner.settings import objectives
+from tuner.workers.exporting import self_test, stream_merge
 from tuner.workers.modelling import load, multimodal, peft_methods
+
+Tell = Callable[[str], None]
 
 PROBES = ("Hello", "What is the capital of France?", "1 2 3 4 5", "Write a short letter to a friend.")
 MOST = 0.05  # nats of KL divergence, or the relative difference of a number
@@ -51,29 +57,56 @@ def distance(before: list[torch.Tensor], after: list[torch.Tensor], objective: s
     return max((a.exp() * (a - b)).sum(-1).max().item() for a, b in pairs)
 
 
-def merge(folder: Path, request: dict) -> dict:
+def merge(folder: Path, request: dict[str, Any], tell: Tell = lambda said: None) -> dict[str, Any]:
     """Merge into `folder` and return the check. `request`: run (a run's folder), base, precision; objective and method where they are not chat
-    and lora."""
-    run, base = Path(request["run"]) / "model", load.local_folder(request["base"])
-    objective = request.get("objective", "chat")
+    and lora; questions for the self-test of a model that writes."""
+    run, base, objective = Path(request["run"]) / "model", load.local_folder(request["base"]), request.get("objective", "chat")
+    before = write(folder, request, tell)
+    if objectives.get(objective).task == "CAUSAL_LM":
+        tell("Comparing its answers with those of the tuned model.")
+        return self_test.merged(folder, base, run, request)
+    after = scores(load.base_model(folder, _precision(request), "cpu", objective=objective).eval(), load.tokenizer(run), objective)
+    return judged(before if before is not None else scores(_tuned(run, base, request), load.tokenizer(run), objective), after, objective)
+
+
+def write(folder: Path, request: dict[str, Any], tell: Tell) -> list[torch.Tensor] | None:
+    """Write the merged model; return the scores of the tuned model where it was in memory for that."""
     load.use_cores()
-    tokenizer = load.tokenizer(run)
+    run, base = Path(request["run"]) / "model", load.local_folder(request["base"])
+    tell("Merging the adapter into the base model.")
+    before = None
+    if request.get("method") != "full" and stream_merge.deltas(base, run) is not None:
+        stream_merge.write(folder, base, run, stream_merge.width(request["precision"], base), tell)
+    else:
+        before = _whole(folder, run, base, request)
+    load.tokenizer(run).save_pretrained(folder)
+    multimodal.copy_processor(base, folder)
+    return before
+
+
+def _precision(request: dict[str, Any]) -> str:
+    """Return the precision of the merging: it runs on the CPU, which does not use fp16."""
+    return "fp32" if request["precision"] == "fp16" else request["precision"]
+
+
+def _tuned(run: Path, base: Path, request: dict[str, Any]):
+    """Return the tuned model; never quantized, so that a merge is exact."""
     whole = request.get("method") == "full" or peft_methods.kind(run) == "whole"
     head = {} if whole else load.head_of(run)
-    fp16 = request["precision"] == "fp16"
-    precision = "fp32" if fp16 else request["precision"]  # merging runs on the CPU, which does not use fp16
-    # never quantized, so that the merge is exact
-    model = load.base_model(run if whole else base, precision, "cpu", objective=objective, **head)
-    model = (model if whole else peft_methods.load_saved(model, run)).eval()
-    before = scores(model, tokenizer, objective)
+    model = load.base_model(run if whole else base, _precision(request), "cpu", objective=request.get("objective", "chat"), **head)
+    return (model if whole else peft_methods.load_saved(model, run)).eval()
+
+
+def _whole(folder: Path, run: Path, base: Path, request: dict[str, Any]) -> list[torch.Tensor]:
+    """Merge in memory by PEFT, and return the scores of the model before."""
+    objective = request.get("objective", "chat")
+    model = _tuned(run, base, request)
+    before = scores(model, load.tokenizer(run), objective)
     merged = peft_methods.merged(model)
-    if fp16 and getattr(merged, "stored_dtype", None) is not None:  # in the dtype of its base
+    if request["precision"] == "fp16" and getattr(merged, "stored_dtype", None) is not None:  # in the dtype of its base
         merged = merged.to(torch.float16)
     merged.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    multimodal.copy_processor(base, folder)
-    after = scores(load.base_model(folder, precision, "cpu", objective=objective).eval(), tokenizer, objective)
-    return judged(before, after, objective)
+    return before
 
 
 def judged(before: list[torch.Tensor], after: list[torch.Tensor], objective: str) -> dict:

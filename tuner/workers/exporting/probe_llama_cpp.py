@@ -11,13 +11,12 @@ import llama_cpp
 import numpy as np
 
 from tuner import devices, paths
-from tuner.workers.exporting.probes import LENGTH
 
 
 def answer(model: llama_cpp.Llama, probe: dict[str, Any]) -> dict[str, Any]:
     ids = model.tokenize(probe["text"].encode(), add_bos=not probe["chat"], special=True)
     given = scores(model, probe["ids"], probe["tokens"])
-    tokens = greedy(model, probe["ids"])
+    tokens = greedy(model, probe["ids"], probe["length"])
     at = np.array(probe["top"]).reshape(len(probe["tokens"]), -1)
     return {
         "ids": ids,
@@ -37,12 +36,12 @@ def scores(model: llama_cpp.Llama, ids: list[int], tokens: list[int]) -> np.ndar
     return logits - peak - np.log(np.exp(logits - peak).sum(-1, keepdims=True))
 
 
-def greedy(model: llama_cpp.Llama, ids: list[int]) -> list[int]:
+def greedy(model: llama_cpp.Llama, ids: list[int], length: int) -> list[int]:
     """Return the greedy continuation, up to the token with which llama.cpp itself ends an answer."""
     model.reset()
     model.eval(ids)
     out: list[int] = []
-    while len(out) < LENGTH:
+    while len(out) < length:
         out.append(int(np.argmax(model.scores[model.n_tokens - 1])))
         if ends(model, out[-1]):
             break
@@ -57,7 +56,7 @@ def ends(model: llama_cpp.Llama, token: int) -> bool:
 
 def main(request: dict[str, Any]) -> None:
     found = paths.read_json(Path(request["probes"]))
-    context = max(len(p["ids"]) for p in found) + LENGTH + 8
+    context = max(len(p["ids"]) + p["length"] for p in found) + 8
     threads = devices.threads()
     model = llama_cpp.Llama(
         request["file"],
