@@ -62,6 +62,7 @@ def _apart(tmp_path_factory):
         patch.setenv("TUNESMITH_HOME", str(base / "home"))
         patch.setenv("TUNESMITH_MACHINE", str(base / "machine"))
         patch.setenv("TUNESMITH_PROBE", "0")  # no plan of a test has this machine measured behind its back
+        patch.setenv("TUNESMITH_EVALUATE", "0")  # no run of a test is evaluated without being asked
         patch.setenv("OMP_NUM_THREADS", "1")  # models this small gain nothing from more, and many workers share the cores
         yield
     end_processes_of(base)

@@ -5,16 +5,19 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
 from tests.conftest import chat_rows, until, write_rows
 from tuner import runs
-from tuner.data.store import store
+from tuner.data.store import sample_data, store
 from tuner.errors import RequestError, WorkError
-from tuner.jobs import data_jobs, queue
-from tuner.scorecard import evaluation, prompting
+from tuner.export import model_card
+from tuner.jobs import data_jobs, queue, training
+from tuner.scorecard import automatic, evaluation, prompting
 from tuner.serving import chat_client
+from ui.run_views import overview
 
 
 def evaluated(house, *args: str, code: int = 0) -> dict:
@@ -63,6 +66,45 @@ def test_the_base_with_examples_is_asked_too_and_the_card_says_what_that_does(ho
 def test_a_scorecard_stays_with_its_run(house, found):
     kept = next(k for k in evaluation.kept(house.ws, house.lora) if k["rows"] == found["rows"] and k["prompted"])
     assert {k: v for k, v in kept.items() if k not in ("made", "seconds")} == {k: v for k, v in found.items() if k != "seconds"}
+
+
+def test_the_run_its_page_and_its_card_say_what_was_found(house, found):
+    run = runs.get(house.ws, house.lora)
+    assert run.status.scorecard["verdict"] == "same" and run.detail()["scorecard"]["rows"] == found["rows"]
+    assert any("no clear difference to the base model" in line for line in overview.evaluated(run))
+    card = model_card.text(run, kind="adapter", base="./base", check={"kind": "answers", "reason": "All equal."})
+    loss = found["metrics"]["loss"]
+    assert f"| loss | {loss['value']:.3f} ({loss['low']:.3f} to {loss['high']:.3f}) |" in card and found["says"][-1] in card
+    assert "## Self-test of this export\n\nAnswers. All equal." in card
+
+
+def test_a_run_is_evaluated_at_its_end_without_being_asked(ws, monkeypatch):
+    monkeypatch.setenv("TUNESMITH_EVALUATE", "1")
+    ds = sample_data.add(ws, "tickets")
+    settings = {"model": "starter", "data": ds.ref, "method": "last_layers", "max_steps": 2, "eval_steps": 2, "device": "cpu"}
+    run = training.wait(ws, training.start(ws, settings).id)
+    assert run.state == "finished" and "being evaluated" in runs.log_tail(run)
+    until(lambda: runs.get(ws, run.id).status.scorecard, 120)
+    card = runs.scorecards(run.path)[0]
+    assert card["rows"] == min(automatic.ROWS, ds.held_out) and card["which"] == "validation" and card["verdict"]
+
+
+def test_when_a_run_is_not_evaluated_by_itself(house, monkeypatch):
+    run = runs.get(house.ws, house.lora)
+    monkeypatch.setattr(evaluation, "start", lambda *args, **how: pytest.fail("nothing is begun"))
+    assert "TUNESMITH_EVALUATE" in automatic.begin(house.ws, run)
+    monkeypatch.setenv("TUNESMITH_EVALUATE", "1")
+    assert "validation rows can show no difference" in automatic.begin(house.ws, run)
+    many = replace(run, plan=run.plan | {"data": run.plan["data"] | {"held_out": 50}})
+    monkeypatch.setattr(automatic, "_others", lambda ws, run: 2)
+    assert "2 other runs wait" in automatic.begin(house.ws, many)
+    monkeypatch.setattr(automatic, "_others", lambda ws, run: 0)
+
+    def refused(*args, **how):
+        raise RequestError("It can't be.", asked=1, available=2, remedy="Wait.")
+
+    monkeypatch.setattr(evaluation, "start", refused)
+    assert automatic.begin(house.ws, many) == "Not evaluated: It can't be."
 
 
 def test_the_gate_closes_for_what_is_worse(house, tmp_path):

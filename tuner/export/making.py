@@ -128,7 +128,7 @@ def _merged(making: worker.Making, _: str) -> dict[str, Any]:
         check: dict[str, Any] = {"kind": "the trained weights themselves", "passed": True}
     else:
         check = making.by_worker({"kind": "merged", "questions": _questions(making.ws, run)})
-    (new / "README.md").write_text(model_card.text(run, kind="model", base=""), encoding="utf-8")
+    (new / "README.md").write_text(model_card.text(run, kind="model", base="", check=check), encoding="utf-8")
     return check
 
 
@@ -137,7 +137,7 @@ def _gguf(making: worker.Making, quantize: str, *, kind: str = "gguf") -> dict[s
     request = {"kind": kind, "quantize": quantize, "tools": str(converter.place(making.ws)), "name": run.id, "system": run.system}
     check = making.by_worker(request | {"questions": _questions(making.ws, run)})
     used = "ollama" if check.get("modelfile") else kind
-    (making.folder / "README.md").write_text(model_card.text(run, kind=used, base="", here=check["file"]), encoding="utf-8")
+    (making.folder / "README.md").write_text(model_card.text(run, kind=used, base="", here=check["file"], check=check), encoding="utf-8")
     return check
 
 

@@ -76,8 +76,8 @@ def labels_in(model: Path) -> list[str] | None:
     return model_files.head(model).get("names") or None
 
 
-def text(run: runs.Run, *, kind: str, base: str, here: str = ".") -> str:
-    """Return the card in Markdown, with front matter for the Hub; `here`: the model's path relative to the card."""
+def text(run: runs.Run, *, kind: str, base: str, here: str = ".", check: dict[str, Any] | None = None) -> str:
+    """Return the card in Markdown, with front matter for the Hub; `here`: the model's path relative to the card; `check`: that of an export."""
     plan, status = run.plan, run.status
     model, data, settings = plan["model"], plan["data"], Settings.from_json(plan["settings"])
     front = [
@@ -114,6 +114,8 @@ def text(run: runs.Run, *, kind: str, base: str, here: str = ".") -> str:
             "| --- | --- | --- |",
             *loss,
             "",
+            *_evaluation(run),
+            *_self_test(check),
             "## Training",
             "",
             f"- Base model: {model['name']}" + (f" (revision `{model['revision']}`)" if model["revision"] else ""),
@@ -188,6 +190,36 @@ def _results(status: runs.RunStatus, names: tuple[str, ...]) -> list[str]:
         return ["| validation loss | not measured (no validation rows) | |"]
     found = [("validation loss", "eval_loss"), *[(f"validation {name.replace('_', ' ')}", name) for name in names if name in after]]
     return [f"| {title} | {_number(before.get(key))} | {_number(after[key])} |" for title, key in found]
+
+
+def _evaluation(run: runs.Run) -> list[str]:
+    """Return the section of the newest scorecard: each metric with its interval, beside that of the model it is compared with."""
+    found = next((f for f in runs.scorecards(run.path) if f.get("difference")), None)
+    if found is None:
+        return []
+    whose = "validation rows" if found.get("which") == "validation" else "rows"
+    lines = [
+        f"On {found['rows']} {whose} of {found['data']}, with 95% intervals (bootstrap):",
+        "",
+        f"| | this model | {found['against']} | difference |",
+    ]
+    for name, metric in found["metrics"].items():
+        shown = (_interval(m) for m in (metric, found["baseline"][name], found["difference"][name]))
+        lines.append(f"| {name.replace('_', ' ')} | {' | '.join(shown)} |")
+    lines.insert(3, "| --- | --- | --- | --- |")
+    return ["## Evaluation", "", *lines, "", *found["says"], ""]
+
+
+def _interval(metric: dict[str, Any]) -> str:
+    return f"{metric['value']:.3f} ({metric['low']:.3f} to {metric['high']:.3f})"
+
+
+def _self_test(check: dict[str, Any] | None) -> list[str]:
+    """Return the section on what the check of an export compared."""
+    if not check or not check.get("reason"):
+        return []
+    told = f"{check['prompts']} prompts, answered by {check['runtime']}: {check['reason']}" if check.get("runtime") else check["reason"]
+    return ["## Self-test of this export", "", f"{check['kind'][0].upper()}{check['kind'][1:]}. {told}", ""]
 
 
 def _number(value: float | None) -> str:

@@ -6,7 +6,20 @@ May import `system`, `network`, `errors`, `paths`, `locks`. Other packages use t
 
 from tuner.runs.checkpoint_files import checkpoints, is_whole, newest_whole_checkpoint, write_manifest
 from tuner.runs.metrics_file import metrics, metrics_db, metrics_table, read_metrics, write_metrics
-from tuner.runs.run_folder import ENDED, LIVE, RESERVE, SENTENCES, Run, alive, drop_unfinished, fill, log_tail, read, write_status
+from tuner.runs.run_folder import (
+    ENDED,
+    LIVE,
+    RESERVE,
+    SENTENCES,
+    Run,
+    alive,
+    drop_unfinished,
+    fill,
+    log_tail,
+    read,
+    scorecards,
+    write_status,
+)
 from tuner.runs.run_status import Progress, RunStatus
 from tuner.runs.store import ask_to_stop, create, delete, describe, get, get_settled, listing, using_dataset, version
 
@@ -37,6 +50,7 @@ __all__ = [
     "newest_whole_checkpoint",
     "read",
     "read_metrics",
+    "scorecards",
     "using_dataset",
     "version",
     "write_manifest",

@@ -129,6 +129,7 @@ class Run:
                 k: self.plan.get(k) for k in ("peak_bytes", "uncorrected_bytes", "seconds", "seconds_low", "seconds_high", "energy_wh")
             },
             "measured": self.status.measured or None,
+            "scorecard": self.status.scorecard or None,
             "dry_run": self.status.dry_run or None,
             "progress": {k: told.get(k) for k in keys},
             "best": self.status.best or None,
@@ -162,6 +163,12 @@ def write_status(folder: Path, **change: Any) -> dict[str, Any]:
     if status["state"] in ENDED:
         disk_reserve.drop(folder)
     return status
+
+
+def scorecards(folder: Path) -> list[dict[str, Any]]:
+    """Return the scorecards that are kept with a run, the newest first."""
+    found = [paths.read_json(file) for file in (folder / "evaluations").glob("*.json")]
+    return sorted((f for f in found if f), key=lambda f: f["made"], reverse=True)
 
 
 def drop_unfinished(folder: Path) -> None:

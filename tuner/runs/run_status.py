@@ -27,8 +27,8 @@ class RunStatus:
     """`state`: see `tuner/jobs/kinds.py`. `reason`: a sentence on it; `error`: the error that ended the run.
 
     `baseline` and `best`: the metrics on the validation rows before the first step and at the best checkpoint (with its `step`); empty without
-    an evaluation. `prepared`: what happened to the rows. `measured`: memory, time and tokens of a run that ended; `dry_run`: the measurement
-    before it. `warnings`: see `run_warnings`; `signs` are sentences of earlier versions. `document` is status.json itself.
+    an evaluation. `prepared`: what happened to the rows. `measured`: memory, time and tokens of a run that ended; `scorecard`: what its newest
+    evaluation says ("verdict", "says", "rows", "against", "prompt_enough"). `dry_run`: the measurement before it. `warnings`: see `run_warnings`; `signs` are sentences of earlier versions. `document` is status.json itself.
     """
 
     state: str = "queued"
@@ -40,6 +40,7 @@ class RunStatus:
     best: dict[str, Any] = field(default_factory=dict)
     prepared: dict[str, Any] = field(default_factory=dict)
     measured: dict[str, Any] = field(default_factory=dict)
+    scorecard: dict[str, Any] = field(default_factory=dict)
     dry_run: dict[str, Any] = field(default_factory=dict)
     warnings: list[Any] = field(default_factory=list)
     signs: list[Any] = field(default_factory=list)

@@ -9,11 +9,12 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tuner import paths, runs
+from tuner import locks, paths, runs
 from tuner.data.importing.import_pass import Cancelled
 from tuner.data.store import store
 from tuner.data.store.store import Dataset
@@ -152,10 +153,23 @@ def run(
     document["seconds"] = round(time.monotonic() - began, 1)
     served = named(ws, model)
     if served.whole and is_run(ws, served.ref):
-        place = ws.run(served.ref) / "evaluations"
-        place.mkdir(exist_ok=True)
-        paths.write_json(place / f"{job}.json", document | {"made": time.strftime("%Y-%m-%dT%H:%M:%S%z")})
+        _keep(ws.run(served.ref), job, document)
     return Made(document, ds.ref, len(rows))
+
+
+def _keep(folder: Path, job: str, document: dict[str, Any]) -> None:
+    """Keep the scorecard with its run, and what it says in the run's status, unless somebody is training it further."""
+    made = time.strftime("%Y-%m-%dT%H:%M:%S%z")
+    (folder / "evaluations").mkdir(exist_ok=True)
+    paths.write_json(folder / "evaluations" / f"{job}.json", document | {"made": made})
+    if not locks.acquire(folder / "lock"):
+        return
+    try:
+        told = {name: document[name] for name in ("verdict", "says", "rows", "against")}
+        enough = bool(document["prompted"]) and conclusions.does_as_well(document["prompted"])
+        runs.write_status(folder, scorecard=told | {"made": made, "prompt_enough": enough})
+    finally:
+        locks.release(folder / "lock")
 
 
 def _prompted(asking: Asking, base: Contender, prompts: list[tuple], rows: list[dict], tries: list[dict]) -> tuple[Contender, list]:
@@ -285,5 +299,4 @@ def _rows(ds: Dataset, limit: int) -> tuple[list[dict], str, int]:
 
 def kept(ws: Workspace, run_id: str) -> list[dict[str, Any]]:
     """Return the scorecards of a run, the newest first."""
-    found = [paths.read_json(file) for file in (ws.run(run_id) / "evaluations").glob("*.json")]
-    return sorted((f for f in found if f), key=lambda f: f["made"], reverse=True)
+    return runs.scorecards(ws.run(run_id))

@@ -26,7 +26,7 @@ def head(run: runs.Run) -> str:
 
 def body(run: runs.Run) -> str:
     """Return what was measured, and the warnings (HTML)."""
-    lines = "".join(f"<p>{line}</p>" for line in (*verdict(run), *judged(run), *used(run)))
+    lines = "".join(f"<p>{line}</p>" for line in (*verdict(run), *judged(run), *evaluated(run), *used(run)))
     measured = f'<div class="ts-card">{lines}</div>' if lines else ""
     if not measured and run.live:
         some = run.plan.get("data", {}).get("held_out") != 0
@@ -83,6 +83,18 @@ def judged(run: runs.Run) -> list[str]:
         known = before.get(name) is not None
         out.append(text("runs-metric-before", before=units.decimal(before[name], 3), **shown) if known else text("runs-metric", **shown))
     return [escape(" · ".join(out))] if out else []
+
+
+def evaluated(run: runs.Run) -> list[str]:
+    """Return what the newest scorecard says; the tab Evaluation shows all of it."""
+    found = run.status.scorecard
+    if found.get("verdict") not in ("better", "same", "worse"):
+        return []
+    against = str(found.get("against") or "")
+    against = text("evaluation-base-short") if against.endswith("/base") else against
+    said = text(f"runs-evaluated-{found['verdict']}", against=against, rows=units.count(found.get("rows") or 0))
+    more = " " + text("runs-evaluated-prompt") if found.get("prompt_enough") else ""
+    return [escape(said + more)]
 
 
 def used(run: runs.Run) -> list[str]:

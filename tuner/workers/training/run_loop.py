@@ -26,6 +26,7 @@ from tuner.paths import Workspace
 from tuner.planning import time_estimate
 from tuner.planning.memory import calibration
 from tuner.runs import run_warnings
+from tuner.scorecard import automatic
 from tuner.settings import continuation, objectives
 from tuner.settings.run_config import Settings
 from tuner.workers.modelling import load, multimodal, peft_methods
@@ -384,6 +385,8 @@ def finish(job: Job, trainer, stopped: bool, summary: dict[str, Any]) -> None:
     (r.folder / "control").unlink(missing_ok=True)
     reason = "Stopped as requested; the trained model is saved." if stopped else report.early
     r.write_status("stopped" if stopped else "finished", reason=reason, progress=progress | {"eta_seconds": 0, "eta_low": 0, "eta_high": 0})
+    if not stopped:
+        print(automatic.begin(Workspace(r.folder.parents[2], r.folder.parents[1].name), job.run), flush=True)
 
 
 def save(job: Job, model) -> None:
