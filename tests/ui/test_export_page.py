@@ -65,7 +65,7 @@ def test_each_type_of_a_gguf_is_shown_by_itself(page, house, tmp_path, monkeypat
     made = {"kind": "gguf", "quantize": "f16", "path": str(tmp_path), "bytes": 5_000_000}
     check = {"kind": "answers of the GGUF against the tuned model", "runtime": "llama.cpp", "prompts": 20, "top1_agreement": 1.0, "kl": 0.0}
     monkeypatch.setattr(making, "exports_of", lambda ws, id: [made | {"check": check | {"file": "m-f16.gguf", "modelfile": True}}])
-    about, make, cancel, code, load = page.on_type(house.lora, "f16", Request())
+    _, about, make, cancel, code, load = page.on_type(house.lora, "f16", Request())
     assert "20 answers in llama.cpp" in about and "ollama create m -f Modelfile" in code["value"] and make["value"] == "Export again"
-    about, make, _, code, _ = page.on_type(house.lora, "q8_0", Request())
+    _, about, make, _, code, _ = page.on_type(house.lora, "q8_0", Request())
     assert "About" in about and make["value"] == "Export GGUF" and not code["visible"] and Path(tmp_path).exists()

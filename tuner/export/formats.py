@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from tuner import models, runs
 from tuner.errors import ModelError, RequestError
+from tuner.export import tool_configs
 from tuner.models import model_files, stored_formats
 from tuner.settings import methods, objectives
 from tuner.settings.run_config import Settings
@@ -27,6 +28,8 @@ FORMATS = {
     "gguf": Format("One file for llama.cpp, Ollama and LM Studio.", QUANTIZE, tools=True),
     "ollama": Format("A GGUF with its Modelfile, for `ollama create`.", QUANTIZE, tools=True),
     "adapter-gguf": Format("The LoRA adapter for llama.cpp, used together with a GGUF of the base model.", tools=True),
+    "llamafactory": Format("Config and rows, to train the same with LLaMA-Factory."),
+    "axolotl": Format("Config and rows, to train the same with Axolotl."),
 }
 
 
@@ -41,7 +44,8 @@ def kinds(run: runs.Run) -> list[str]:
     if method.merges and merges:
         out += ["merged", *(["gguf", *(["ollama"] if settings.objective != "text" else [])] if generates else [])]
     lora = method.saved == "peft:LORA" and not any(getattr(settings, name) for name in ADAPTER_SCALES)
-    return out + (["adapter-gguf"] if lora and generates else [])
+    out += ["adapter-gguf"] if lora and generates else []
+    return out + [tool for tool in tool_configs.TOOLS if tool_configs.possible(run, tool)]
 
 
 def base_is_quantized(run: runs.Run) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 from tuner import locks, models, paths, runs
 from tuner.data.store import questions, store
 from tuner.errors import NotFoundError, RequestError, WorkError, translate
-from tuner.export import converter, formats, model_card, sizes, worker
+from tuner.export import converter, formats, model_card, sizes, tool_configs, worker
 from tuner.formatting import human_bytes
 from tuner.paths import Workspace
 from tuner.settings.run_config import Settings
@@ -149,7 +149,23 @@ def _adapter_gguf(making: worker.Making, quantize: str) -> dict[str, Any]:
     return _gguf(making, quantize, kind="adapter-gguf")
 
 
-MAKERS = {"adapter": _adapter, "merged": _merged, "gguf": _gguf, "ollama": _ollama, "adapter-gguf": _adapter_gguf}
+def _llamafactory(making: worker.Making, _: str) -> dict[str, Any]:
+    return tool_configs.write(making.ws, making.run, "llamafactory", making.folder)
+
+
+def _axolotl(making: worker.Making, _: str) -> dict[str, Any]:
+    return tool_configs.write(making.ws, making.run, "axolotl", making.folder)
+
+
+MAKERS = {
+    "adapter": _adapter,
+    "merged": _merged,
+    "gguf": _gguf,
+    "ollama": _ollama,
+    "adapter-gguf": _adapter_gguf,
+    "llamafactory": _llamafactory,
+    "axolotl": _axolotl,
+}
 
 
 def _questions(ws: Workspace, run: runs.Run) -> list[str]:

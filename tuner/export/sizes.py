@@ -17,6 +17,7 @@ SHIP_BASE = 64_000_000  # bytes; a base model up to this size is exported with i
 NOT_SHIPPED = ("*.md", ".*")  # files of a base model that stay behind
 BYTES = {"f16": 2.0, "q8_0": 34 / 32}  # a weight of a GGUF: q8_0 has a scale of 2 bytes for 32 weights
 WHOLE_GGUF = ("gguf", "ollama")
+CONFIGS, ROW = ("llamafactory", "axolotl"), 1_000  # bytes of a row of data, about
 TENSOR = 100  # bytes with which a GGUF describes a tensor, about
 WRITTEN = 8_000  # bytes of the card, config.json and tunesmith.json, which are written anew
 OUTPUT = ("lm_head.", "cls.", "embed_out.")  # the output layer of a language model, which another head replaces
@@ -38,6 +39,8 @@ def needed(run: runs.Run, kind: str, quantize: str = "q8_0") -> int:
 def estimate(run: runs.Run, kind: str, quantize: str = "q8_0") -> int:
     """Return the size of an export of this kind in bytes. `quantize`: the type of a GGUF."""
     trained = run.path / "model"
+    if kind in CONFIGS:
+        return run.plan.get("data", {}).get("rows", 0) * ROW + WRITTEN
     if kind == "adapter-gguf":
         trained = [n for file in sorted(trained.glob("adapter_model*.safetensors")) for _, n in _tensors([file])]
         return 2 * sum(trained) + TENSOR * len(trained) + WRITTEN

@@ -8,7 +8,7 @@ from typing import Any
 
 from tuner import runs
 from tuner.errors import TunerError
-from tuner.export import converter, formats, model_card, sizes
+from tuner.export import converter, formats, model_card, sizes, tool_configs
 from tuner.formatting import human_bytes
 from tuner.paths import Workspace
 from ui.components import html, units
@@ -22,6 +22,7 @@ CHECKS = {  # what a check compared: the end of its text's name
     "answers of the GGUF against the tuned model": "answers",
     "answers of the merged model against the tuned model": "answers",
     "weights of the adapter read back from the GGUF": "layers",
+    tool_configs.KIND: "settings",
     "not tested": "untested",
 }
 POLL = 0.4  # seconds
@@ -79,6 +80,8 @@ def before(ws: Workspace, run: runs.Run, kind: str, quantize: str) -> str:
     if formats.FORMATS[kind].tools:
         told = [text(f"export-{kind}-made", model=base), *([] if converter.there(converter.place(ws)) else [text("export-gguf-fetch")])]
         return f"<p><b>{html.escape(size)}</b></p><p class='ts-quiet'>{' '.join(told)}</p>"
+    if kind in tool_configs.TOOLS:
+        return f"<p><b>{html.escape(size)}</b></p><p class='ts-quiet'>{html.escape(text('export-configs-made'))}</p>"
     shipped = ("export-with-base" if sizes.shipped_base(run) else "export-needs-base") if kind == "adapter" else "export-whole"
     return f"<p><b>{html.escape(size)}</b></p><p class='ts-quiet'>{text(shipped, model=base)}</p>"
 
@@ -92,7 +95,8 @@ def after(made: dict[str, Any], path: str | None) -> str:
         if known
         else text("export-checked")
     )
-    note = f'<p class="ts-quiet" lang="en">{html.escape(check["note"])}</p>' if check.get("note") else ""
+    left = text("export-not-written", what="; ".join(check["not_written"])) if check.get("not_written") else ""
+    note = "".join(f'<p class="ts-quiet" lang="en">{html.escape(said)}</p>' for said in (check.get("note"), left) if said)
     where = f'<p class="ts-quiet">{html.escape(text("export-in"))} <code translate="no">{html.escape(path)}</code></p>' if path else ""
     untested = known == "untested"
     head = html.state("warning" if untested else "good", text("export-untested" if untested else "export-checked"))
@@ -102,12 +106,15 @@ def after(made: dict[str, Any], path: str | None) -> str:
 def answers(check: dict[str, Any]) -> dict[str, Any]:
     """What a self-test found, as its sentence names it."""
     if not check.get("runtime"):
-        return {"reason": check.get("reason", ""), "n": check.get("layers", 0)}
+        n = check.get("layers", check.get("settings", 0))
+        return {"reason": check.get("reason", ""), "n": n, "rows": units.count(check.get("rows", 0))}
     return {"runtime": check["runtime"], "n": check["prompts"], "share": units.percent(check["top1_agreement"], 1)}
 
 
 def code(run: runs.Run, kind: str, made: dict[str, Any]) -> str:
     """The lines that load an export, inside its folder."""
+    if kind in tool_configs.TOOLS:
+        return tool_configs.COMMANDS[kind]
     if formats.FORMATS[kind].tools:
         kind = "ollama" if made["check"].get("modelfile") else kind
         return model_card.lines(kind, run.plan, here=made["check"]["file"])

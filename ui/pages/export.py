@@ -17,12 +17,21 @@ from ui.navigation import wire_drawing
 from ui.session import AppContext
 from ui.text import text
 
-CARDS = ("adapter", "merged", "gguf", "adapter-gguf")  # a GGUF brings its Modelfile with it, so Ollama has no card of its own
+CARDS = (
+    "adapter",
+    "merged",
+    "gguf",
+    "adapter-gguf",
+    "llamafactory",
+    "axolotl",
+)  # a GGUF brings its Modelfile, so Ollama has no card of its own
+ALWAYS = ("adapter", "merged")  # shown where they are not possible, too, with the reason
 
 
 class Card(NamedTuple):
-    """The parts of a card: size and check, the buttons, how to use it, the download."""
+    """The parts of a card: itself, size and check, the buttons, how to use it, the download."""
 
+    column: gr.Column
     about: gr.HTML
     make: gr.Button
     cancel: gr.Button
@@ -52,7 +61,8 @@ class ExportPage:
             card.cancel.click(self._cancelling(kind), asked, card.cancel, queue=False, show_progress="hidden")
 
     def _card(self, kind: str) -> Card:
-        with gr.Column(min_width=420, elem_classes=["ts-card"], elem_id=f"card-{kind}"):
+        in_terminal = kind not in ALWAYS
+        with gr.Column(min_width=420, elem_classes=["ts-card"], elem_id=f"card-{kind}") as column:
             gr.HTML(f"<h2>{text(f'export-{kind}')}</h2><p>{text(f'export-{kind}.info')}</p>", padding=False)
             made = gr.HTML(elem_id=f"made-{kind}", padding=False)
             if kind == "gguf":
@@ -68,8 +78,8 @@ class ExportPage:
                 make = gr.Button(text(f"export-make-{kind}"), visible=False, elem_id=f"make-{kind}")
                 cancel = gr.Button(text("export-cancel"), visible=False, elem_id=f"cancel-{kind}")
             use = gr.Code(
-                label=text("export-use-gguf" if formats.FORMATS[kind].tools else "export-use"),
-                language="shell" if formats.FORMATS[kind].tools else "python",
+                label=text("export-use-gguf" if in_terminal else "export-use"),
+                language="shell" if in_terminal else "python",
                 lines=1,
                 wrap_lines=True,
                 buttons=["copy"],
@@ -77,7 +87,7 @@ class ExportPage:
                 visible=False,
                 elem_id=f"use-{kind}",
             )
-            return Card(made, make, cancel, use, load)
+            return Card(column, made, make, cancel, use, load)
 
     # --- what is shown ------------------------------------------------------------------------------------------------
 
@@ -89,7 +99,7 @@ class ExportPage:
         if run is None:
             closed = gr.update(visible=False)
             said = html.empty(text("export-empty"), html.link("train", text("export-open-train"), primary=True))
-            parts = [part for _ in self.cards for part in ("", *[closed] * 4)]
+            parts = [part for _ in self.cards for part in (closed, "", *[closed] * 4)]
             return [gr.update(choices=[], value=None), said, "", *[closed] * 4, *parts, *self.serve.show(ws, None)]
         more = (
             text("export-newest", n=dropdowns.NEWEST, total=f"{len(every):,}") if len(every) > dropdowns.NEWEST else text("export-run.info")
@@ -111,14 +121,16 @@ class ExportPage:
         """Values for a card: what it would be, or what was made and its check."""
         possible, hidden = formats.kinds(run), gr.update(visible=False)
         if kind not in possible:
-            return [drawn.not_possible(kind), *[hidden] * 4]
+            return [gr.update(visible=kind in ALWAYS), drawn.not_possible(kind) if kind in ALWAYS else "", *[hidden] * 4]
+        opened = gr.update(visible=True)
         every = {formats.folder_name(m["kind"], m.get("quantize")): m for m in making.exports_of(ws, run.id)}
         if not (made := every.get(formats.folder_name(kind, quantize))):
             look = "primary" if kind == possible[0] and not every else "secondary"
             make = gr.update(value=text(f"export-make-{kind}"), visible=True, interactive=True, variant=look)
-            return [drawn.before(ws, run, kind, quantize), make, *[hidden] * 3]
+            return [opened, drawn.before(ws, run, kind, quantize), make, *[hidden] * 3]
         zipped = Path(made["path"]).with_suffix(".zip")
         return [
+            opened,
             drawn.after(made, None if self.context.guest else made["path"]),
             gr.update(value=text("export-again"), visible=True, interactive=True, variant="secondary"),
             hidden,
