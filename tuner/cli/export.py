@@ -4,12 +4,12 @@ from pathlib import Path
 from typing import Any
 
 from tuner.cli.output import say
-from tuner.cli.parser import TEXT, Commands
+from tuner.cli.parser import FLAG, TEXT, Commands
 from tuner.cli.progress import Line
 from tuner.formatting import human_bytes
 from tuner.paths import Workspace
 
-FORMATS = "adapter|merged|gguf|ollama|adapter-gguf|llamafactory|axolotl"  # as in tuner.export.formats, which this file does not load for a list of commands
+FORMATS = "adapter|merged|gguf|ollama|adapter-gguf|llamafactory|axolotl|hub"  # as in tuner.export.formats, which this file does not load for a list of commands
 
 
 def register(commands: Commands) -> None:
@@ -19,9 +19,17 @@ def register(commands: Commands) -> None:
         "Export a model; several formats at once with commas.",
         export,
         "run_id",
-        examples=("export RUN", "export RUN --to merged --out my-model", "export RUN --to adapter,gguf,ollama --quantize f16"),
+        examples=(
+            "export RUN",
+            "export RUN --to merged --out my-model",
+            "export RUN --to adapter,gguf,ollama --quantize f16",
+            "export RUN --to hub --repo OWNER/NAME --format merged",
+        ),
         to={"default": "adapter", "metavar": FORMATS},
         quantize={"default": "q8_0", "metavar": "q8_0|f16"},
+        repo=TEXT | {"metavar": "OWNER/NAME", "help": "with --to hub: the repository on the Hugging Face Hub, made if it isn't there"},
+        format={"default": None, "metavar": "adapter|merged|gguf", "help": "with --to hub: what is uploaded"},
+        public=FLAG | {"help": "with --to hub: everybody may see it; it is private otherwise"},
         out=TEXT | {"help": "a folder of your own; for several formats each has its own below it"},
     )
     commands.add(
@@ -50,6 +58,8 @@ def export(ws: Workspace, args) -> dict[str, Any]:
     from tuner.export import formats, making
 
     kinds = list(dict.fromkeys(word.strip() for word in args.to.split(",") if word.strip())) or [args.to]
+    if args.to == "hub":
+        return push(ws, args)
     run = runs.get(ws, args.run_id)
     for kind in kinds:  # all of them are looked at before the first is made
         formats.require_known(kind, args.quantize)
@@ -63,6 +73,18 @@ def export(ws: Workspace, args) -> dict[str, Any]:
         if not args.as_json and len(kinds) > 1:
             say(f"{kind}: {made[-1]['path']} ({human_bytes(made[-1]['bytes'])})")
     return made[0] if len(made) == 1 else {"exports": made}
+
+
+def push(ws: Workspace, args) -> dict[str, Any]:
+    from tuner.errors import RequestError
+    from tuner.export import hub_push
+
+    if not args.repo:
+        raise RequestError(
+            "A name for the repository is missing.", asked="--to hub", available="--repo OWNER/NAME", remedy="Add --repo.", field="repo"
+        )
+    with Making("pushing to the Hub") as waiting:
+        return hub_push.push(ws, args.run_id, args.repo, kind=args.format, quantize=args.quantize, public=args.public, waiting=waiting)
 
 
 def verify(ws: Workspace, args) -> tuple[int, dict[str, Any]]:

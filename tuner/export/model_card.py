@@ -46,6 +46,7 @@ PIPELINES = {
 }
 
 LIBRARIES = {"adapter": "peft", "gguf": "llama.cpp", "ollama": "llama.cpp", "adapter-gguf": "llama.cpp"}
+LICENSE = re.compile(r"[a-z0-9][a-z0-9.-]+")  # as the Hub names them
 UNKNOWN = "path/to/"  # of a base model that the reader has somewhere
 NOT_OF_THE_RESULT = ("accept_lost_rows", "device")  # how the run was started
 TAGS = {"chat": ", trl, sft", "text": ", trl, sft", "preference": ", trl, preference", "reward": ", trl, reward-trainer"}
@@ -85,6 +86,7 @@ def text(run: runs.Run, *, kind: str, base: str, here: str = ".", check: dict[st
         f"library_name: {LIBRARIES.get(kind, 'transformers')}",
         f"pipeline_tag: {PIPELINES[settings.objective]}",
         *([f"base_model: {model['base']}"] if model["kind"] == "hub" else []),
+        *([f"license: {model['licence']}"] if LICENSE.fullmatch(model["licence"] or "") else []),
         *_languages(model),
         f"tags: [tunesmith{TAGS.get(settings.objective, '')}]",
         "---",

@@ -131,4 +131,5 @@ TASKS = {
     "generate": Task(limited=False, keeps=True),
     "judge": Task(limited=False, keeps=True),
     "evaluate": Task(limited=False),
+    "push": Task(limited=False, network=True),
 }

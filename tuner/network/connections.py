@@ -26,6 +26,7 @@ CONNECTIONS = (
     ),
     Connection(HUB, "You start a run with such a model or press Download, and its files are downloaded.", "The same."),
     Connection(HUB, "You add a dataset by its Hub id.", "The dataset's id; your token, if there is one."),
+    Connection(HUB, "You push an export to the Hub.", "The folder of the export, your token and the name of the repository."),
     Connection(
         "The package index of pip: pypi.org, or the one that pip is set to",
         "You export a GGUF for the first time on this computer, and llama.cpp's converter is fetched.",

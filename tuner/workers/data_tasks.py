@@ -80,6 +80,12 @@ def evaluate(ws: Workspace, **arguments):
     return evaluation.run(ws, **arguments)
 
 
+def push(ws: Workspace, **arguments):
+    from tuner.export import hub_push
+
+    return hub_push.upload(ws, **arguments)
+
+
 def judge(ws: Workspace, **arguments):
     from tuner.labels import judge
 
@@ -93,6 +99,7 @@ WORK = {  # what each task of `kinds.TASKS` calls
     "generate": generate,
     "judge": judge,
     "evaluate": evaluate,
+    "push": push,
     "mix": store.mix,
     "export": export,
     "add": store.add,

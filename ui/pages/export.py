@@ -12,6 +12,7 @@ from tuner.export import formats, making
 from tuner.paths import Workspace
 from ui.components import dropdowns, html
 from ui.export_views import drawn
+from ui.export_views.hub_view import HubView
 from ui.export_views.serve_view import ServeView
 from ui.navigation import wire_drawing
 from ui.session import AppContext
@@ -48,11 +49,22 @@ class ExportPage:
         self.about = gr.HTML(elem_id="take-about", padding=False)
         with gr.Row(visible=False, equal_height=True) as self.filled:
             self.cards = {kind: self._card(kind) for kind in CARDS}
-        self.serve = ServeView(context, self.pick)
+        self.hub, self.serve = HubView(context, self.pick), ServeView(context, self.pick)
         with gr.Accordion(text("export-card"), open=False, visible=False) as self.below:
             self.card = gr.Markdown(elem_id="model-card")
         parts = [part for card in self.cards.values() for part in card]
-        self.shown = [self.pick, self.about, self.card, self.top, self.filled, self.below, self.quantize, *parts, *self.serve.shown]
+        self.shown = [
+            self.pick,
+            self.about,
+            self.card,
+            self.top,
+            self.filled,
+            self.below,
+            self.quantize,
+            *parts,
+            *self.hub.shown,
+            *self.serve.shown,
+        ]
         wire_drawing(self.pick.input, "export", self.on_pick, self.pick, self.shown, queue=False)
         self.quantize.input(self.on_type, [self.pick, self.quantize], list(self.cards["gguf"]), queue=False, show_progress="hidden")
         for kind, card in self.cards.items():
@@ -100,7 +112,15 @@ class ExportPage:
             closed = gr.update(visible=False)
             said = html.empty(text("export-empty"), html.link("train", text("export-open-train"), primary=True))
             parts = [part for _ in self.cards for part in (closed, "", *[closed] * 4)]
-            return [gr.update(choices=[], value=None), said, "", *[closed] * 4, *parts, *self.serve.show(ws, None)]
+            return [
+                gr.update(choices=[], value=None),
+                said,
+                "",
+                *[closed] * 4,
+                *parts,
+                *self.hub.show(ws, None),
+                *self.serve.show(ws, None),
+            ]
         more = (
             text("export-newest", n=dropdowns.NEWEST, total=f"{len(every):,}") if len(every) > dropdowns.NEWEST else text("export-run.info")
         )
@@ -114,6 +134,7 @@ class ExportPage:
             *[opened] * 3,
             gr.update(visible="gguf" in formats.kinds(run), value=quantize),
             *parts,
+            *self.hub.show(ws, run),
             *self.serve.show(ws, run),
         ]
 
