@@ -437,7 +437,7 @@ def test_a_run_with_labels_is_served_with_its_own_head(served, tmp_path):
 def test_merging_is_checked_against_what_was_tuned(served, tmp_path, objective, method):
     run_folder(served, tmp_path / "run", method, objective)
     request = {"run": str(tmp_path / "run"), "base": str(served), "precision": "fp32", "objective": objective, "method": method}
-    check = merge.merge(tmp_path / "out", request)
+    check = merge.scored(tmp_path / "out", request, merge.write(tmp_path / "out", request, lambda said: None))
     assert check["passed"] and check["max_kl"] < 1e-4 and check["same_choice"] == 1.0
     merged = load.base_model(tmp_path / "out", "fp32", "cpu", objective=objective)
     assert objective == "chat" or merged.config.id2label == {0: "a", 1: "b", 2: "c"}

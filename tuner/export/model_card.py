@@ -86,7 +86,7 @@ def text(run: runs.Run, *, kind: str, base: str, here: str = ".", check: dict[st
         f"library_name: {LIBRARIES.get(kind, 'transformers')}",
         f"pipeline_tag: {PIPELINES[settings.objective]}",
         *([f"base_model: {model['base']}"] if model["kind"] == "hub" else []),
-        *([f"license: {model['licence']}"] if LICENSE.fullmatch(model["licence"] or "") else []),
+        *([f"license: {known}"] if LICENSE.fullmatch(known := (model["licence"] or "").lower()) else []),
         *_languages(model),
         f"tags: [tunesmith{TAGS.get(settings.objective, '')}]",
         "---",

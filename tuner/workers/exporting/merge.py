@@ -65,8 +65,17 @@ def merge(folder: Path, request: dict[str, Any], tell: Tell = lambda said: None)
     if objectives.get(objective).task == "CAUSAL_LM":
         tell("Comparing its answers with those of the tuned model.")
         return self_test.merged(folder, base, run, request)
-    after = scores(load.base_model(folder, _precision(request), "cpu", objective=objective).eval(), load.tokenizer(run), objective)
-    return judged(before if before is not None else scores(_tuned(run, base, request), load.tokenizer(run), objective), after, objective)
+    return scored(folder, request, before)
+
+
+def scored(folder: Path, request: dict[str, Any], before: list[torch.Tensor] | None) -> dict[str, Any]:
+    """Return the check of a merged model by its scores; `before`: those of the tuned model, where they are known."""
+    run, base, objective = Path(request["run"]) / "model", load.local_folder(request["base"]), request.get("objective", "chat")
+    tokenizer = load.tokenizer(run)
+    before = scores(_tuned(run, base, request), tokenizer, objective) if before is None else before
+    return judged(
+        before, scores(load.base_model(folder, _precision(request), "cpu", objective=objective).eval(), tokenizer, objective), objective
+    )
 
 
 def write(folder: Path, request: dict[str, Any], tell: Tell) -> list[torch.Tensor] | None:
