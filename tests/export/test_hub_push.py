@@ -137,3 +137,5 @@ def test_what_can_not_be_pushed_is_refused_before_anything_is_made(hub, ws, hous
     with pytest.raises(RequestError, match="access token"):
         hub_push.push(house.ws, house.full, "ann/x")
     assert refused(house.ws, "export", house.full, "--to", "hub")[0]["field"] == "repo"
+    for wrong in (["--public"], ["--to", "hub,merged", "--repo", "ann/x"], ["--to", "hub", "--repo", "ann/x", "--out", "here"]):
+        assert "no effect" in refused(house.ws, "export", house.full, *wrong)[0]["message"]

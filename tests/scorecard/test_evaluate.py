@@ -97,7 +97,7 @@ def test_when_a_run_is_not_evaluated_by_itself(house, monkeypatch):
     assert "validation rows can show no difference" in automatic.begin(house.ws, run)
     many = replace(run, plan=run.plan | {"data": run.plan["data"] | {"held_out": 50}})
     monkeypatch.setattr(automatic, "_others", lambda ws, run: 2)
-    assert "2 other runs wait" in automatic.begin(house.ws, many)
+    assert "other runs wait or train (2)" in automatic.begin(house.ws, many)
     monkeypatch.setattr(automatic, "_others", lambda ws, run: 0)
 
     def refused(*args, **how):

@@ -58,7 +58,8 @@ def export(ws: Workspace, args) -> dict[str, Any]:
     from tuner.export import formats, making
 
     kinds = list(dict.fromkeys(word.strip() for word in args.to.split(",") if word.strip())) or [args.to]
-    if args.to == "hub":
+    _require_effect(args, kinds)
+    if kinds == ["hub"]:
         return push(ws, args)
     run = runs.get(ws, args.run_id)
     for kind in kinds:  # all of them are looked at before the first is made
@@ -70,9 +71,26 @@ def export(ws: Workspace, args) -> dict[str, Any]:
         place = out / formats.folder_name(kind, args.quantize) if out and len(kinds) > 1 else out
         with Making(f"exporting as {kind}") as waiting:
             made.append(making.make(ws, args.run_id, kind, place, quantize=args.quantize, waiting=waiting))
-        if not args.as_json and len(kinds) > 1:
+        if len(kinds) > 1:
             say(f"{kind}: {made[-1]['path']} ({human_bytes(made[-1]['bytes'])})")
     return made[0] if len(made) == 1 else {"exports": made}
+
+
+def _require_effect(args, kinds: list[str]) -> None:
+    """Raise RequestError for options that have no effect on what is exported, rather than ignore them."""
+    from tuner.errors import RequestError
+
+    given = {"--repo": args.repo, "--format": args.format, "--public": args.public}
+    if "hub" in kinds:
+        given = {"--out": args.out, "other formats in --to": len(kinds) > 1}
+    if wrong := [name for name, value in given.items() if value]:
+        raise RequestError(
+            f"{' and '.join(wrong)} {'have' if len(wrong) > 1 else 'has'} no effect {'with' if 'hub' in kinds else 'without'} --to hub.",
+            asked=wrong,
+            available="--to hub --repo OWNER/NAME [--format adapter|merged|gguf] [--public]",
+            remedy="Export to a folder and push in two commands, or leave it out.",
+            field="to",
+        )
 
 
 def push(ws: Workspace, args) -> dict[str, Any]:

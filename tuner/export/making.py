@@ -192,7 +192,11 @@ def exports_of(ws: Workspace, id: str) -> list[dict[str, Any]]:
     """Return the exports of a run in the workspace, in the order of the formats and their types."""
     place = ws.exports / paths.checked_id(id, "run")
     found = [(paths.read_json(about), about.parent) for about in place.glob("[!.]*/tunesmith.json")]
-    known = [_typed(about) | {"path": str(folder), "bytes": paths.folder_bytes(folder)} for about, folder in found if about]
+    known = [
+        _typed(about) | {"path": str(folder), "bytes": paths.folder_bytes(folder)}
+        for about, folder in found
+        if about and about["kind"] in formats.FORMATS
+    ]
     order = [formats.folder_name(kind, type) for kind, f in formats.FORMATS.items() for type in f.types or (None,)]
     return sorted(known, key=lambda about: order.index(formats.folder_name(about["kind"], about.get("quantize"))))
 

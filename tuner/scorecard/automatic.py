@@ -25,7 +25,7 @@ def begin(ws: Workspace, run: Run) -> str:
     if rows < significance.FEWEST:
         return f"Not evaluated: {rows} validation rows can show no difference; {significance.FEWEST} or more can."
     if others := _others(ws, run):
-        return f"Not evaluated, since {others} other runs wait or train. Later: tunesmith evaluate {run.id}"
+        return f"Not evaluated: other runs wait or train ({others}). Later: tunesmith evaluate {run.id}"
     try:
         evaluation.start(ws, run.id, rows=ROWS)
     except TunerError as error:
@@ -38,4 +38,4 @@ def _others(ws: Workspace, run: Run) -> int:
     with closing(queue.connect(ws.machine_folder())) as db:
         waiting, running = (queue.jobs(db, state) for state in ("waiting", "running"))
     at_work = [job for job in running if locks.is_held(job.folder / "lock")]
-    return sum(job.kind == "train" and job.folder != run.path for job in (*waiting, *at_work))
+    return sum(job.kind == "train" and job.folder.resolve() != run.path.resolve() for job in (*waiting, *at_work))
