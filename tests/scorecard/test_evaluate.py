@@ -1,5 +1,7 @@
 """`tunesmith evaluate` on real runs: the loss is the one that training measured, answers are those of the chat, the gate closes."""
 
+import csv
+import io
 import json
 import os
 import signal
@@ -15,9 +17,9 @@ from tuner.data.store import sample_data, store
 from tuner.errors import RequestError, WorkError
 from tuner.export import model_card
 from tuner.jobs import data_jobs, queue, training
-from tuner.scorecard import automatic, evaluation, prompting
+from tuner.scorecard import automatic, evaluation, prompting, table
 from tuner.serving import chat_client
-from ui.run_views import overview
+from ui.run_views import compare, overview
 
 
 def evaluated(house, *args: str, code: int = 0) -> dict:
@@ -76,6 +78,25 @@ def test_the_run_its_page_and_its_card_say_what_was_found(house, found):
     loss = found["metrics"]["loss"]
     assert f"| loss | {loss['value']:.3f} ({loss['low']:.3f} to {loss['high']:.3f}) |" in card and found["says"][-1] in card
     assert "## Self-test of this export\n\nAnswers. All equal." in card
+
+
+def test_the_table_over_runs(house, found):
+    rows = table.of(house.ws)
+    row = next(r for r in rows if r["run"] == house.lora)
+    assert row["verdict"] == "same" and row["rows"] == found["rows"] and row["metrics"]["loss"].keys() == {"value", "low", "high"}
+    assert table.of(house.ws, sort="loss")[0]["metrics"]["loss"]["value"] == min(r["metrics"]["loss"]["value"] for r in rows)
+    with pytest.raises(RequestError, match="No scorecard has") as caught:
+        table.of(house.ws, sort="beauty")
+    assert "chrf" in caught.value.available
+    sheet = list(csv.DictReader(io.StringIO(table.as_csv([row | {"name": "=cmd()"}]))))
+    assert sheet[0]["name"] == "'=cmd()" and float(sheet[0]["loss"]) == row["metrics"]["loss"]["value"]
+    assert float(sheet[0]["loss_difference"]) < 0, "a number stays one"
+    shown = compare.differences([runs.get(house.ws, house.lora), runs.get(house.ws, house.full)])
+    assert "No difference" in shown and "chrF" in shown
+
+
+def test_a_table_without_scorecards_says_how_to_make_one(ws):
+    assert table.of(ws) == [] and "tunesmith evaluate RUN" in table.as_text([])
 
 
 def test_a_run_is_evaluated_at_its_end_without_being_asked(ws, monkeypatch):

@@ -27,6 +27,7 @@ LOOKS = (  # commands that change nothing: they work where nothing can be writte
     runs.show,
     runs.metrics,
     runs.logs,
+    evaluate.scorecards,
     data.listing,
     data.show,
     data.preview,

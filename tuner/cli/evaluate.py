@@ -22,6 +22,14 @@ def register(commands: Commands) -> None:
         fail_if_worse=FLAG | {"help": "exit with 1 when it is worse than what it is compared with"},
         device=TEXT,
     )
+    commands.add(
+        "scorecards",
+        "List the newest scorecard of each run.",
+        scorecards,
+        examples=("scorecards --sort chrf", "scorecards --csv > scorecards.csv"),
+        sort={"default": None, "metavar": "METRIC", "help": "the best by this metric first"},
+        csv=FLAG | {"help": "as CSV, with intervals and differences"},
+    )
 
 
 def evaluate(ws: Workspace, args):
@@ -42,3 +50,12 @@ def evaluate(ws: Workspace, args):
         say("")
     worse = args.fail_if_worse and document["verdict"] == "worse"
     return int(worse), document if args.as_json else conclusions.table(document)
+
+
+def scorecards(ws: Workspace, args):
+    from tuner.scorecard import table
+
+    found = table.of(ws, sort=args.sort)
+    if args.csv and not args.as_json:
+        return table.as_csv(found).rstrip("\n")
+    return {"scorecards": found} if args.as_json else table.as_text(found)
