@@ -291,6 +291,6 @@ def test_long_lists_are_cut_to_the_newest_and_say_so(ws, page, monkeypatch):
     assert len(listed[page.runs.run.other]["choices"]) == 3 and listed[page.runs.run.id] == "run"
     who = page.on_open_chat({"chat": "run"}, Request())[0]
     assert [v for _, v in who["choices"]][-2:] == ["run", "starter"] and len(who["choices"]) == 5 and who["value"] == "run"
-    monkeypatch.setattr(sizes, "estimate", lambda run, kind: 0)
+    monkeypatch.setattr(sizes, "estimate", lambda run, kind, quantize: 0)
     assert len(page.on_open_export({"run": "run"}, Request())[0]["choices"]) == 4
     assert dropdowns.info("A run.", 3, "x") == "A run." and dropdowns.newest([("a", "a")], None) == [("a", "a")]

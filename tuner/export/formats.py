@@ -9,7 +9,7 @@ from tuner.models import model_files, stored_formats
 from tuner.settings import methods, objectives
 from tuner.settings.run_config import Settings
 
-ADAPTER_SCALES = ("use_dora",)  # settings of LoRA whose adapters llama.cpp does not apply
+MORE_THAN_LORA = ("use_dora", "train_head", "train_embeddings")  # settings whose adapters llama.cpp does not apply
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def kinds(run: runs.Run) -> list[str]:
     out = ["adapter"] if methods.is_peft(method.name) else []
     if method.merges and merges:
         out += ["merged", *(["gguf", *(["ollama"] if settings.objective != "text" else [])] if generates else [])]
-    lora = method.saved == "peft:LORA" and not any(getattr(settings, name) for name in ADAPTER_SCALES)
+    lora = method.saved == "peft:LORA" and not any(getattr(settings, name) for name in MORE_THAN_LORA)
     out += ["adapter-gguf"] if lora and generates else []
     return out + [tool for tool in tool_configs.TOOLS if tool_configs.possible(run, tool)]
 
