@@ -4,13 +4,13 @@
   const LONGEST = 8000;  // ms; an answer that never comes holds nothing for longer
   const PRESSED = "button, input[type=checkbox], input[type=radio]", LOCAL = "[data-act], [role=tab], .label-wrap";  // which draw nothing that is asked for
   const WRITTEN = "textarea, input:not([type=checkbox], [type=radio], [type=file], [role=combobox])";
-  const asking = new Map();  // what is drawn -> when it was asked for
+  const asking = new Map();  // what is being drawn -> a mark of its newest request
   const waiting = [];  // presses
   const written = new Map();  // field -> [what was written, how to find it when it is drawn anew]
   const settled = () => !asking.size;
   const drawn = then => requestAnimationFrame(() => setTimeout(then));
   const put = ([value, where], field) => {
-    const now = field.isConnected ? field : where && document.querySelector(where);
+    const now = field.isConnected ? field : document.querySelector(where);
     if (!now || now.value === value) return;
     now.value = value;
     now.dispatchEvent(new Event("input", {bubbles: true}));
@@ -46,9 +46,9 @@
     waiting.push(() => at.isConnected && at.dispatchEvent(new KeyboardEvent("keypress", {key: "Enter", bubbles: true, cancelable: true})));
   }, true);
   document.addEventListener("input", e => {
-    if (settled() || !e.isTrusted || !e.target.matches || !e.target.matches(WRITTEN)) return;
-    const around = e.target.closest("[id]");
-    written.set(e.target, [e.target.value, around && around === e.target ? `#${CSS.escape(around.id)}` : `#${CSS.escape(around.id)} ${e.target.tagName}`]);
+    if (settled() || !e.isTrusted || !e.target.matches || !e.target.matches(WRITTEN) || !e.target.closest("#tabs")) return;
+    const around = e.target.closest("[id]"), id = `#${CSS.escape(around.id)}`;
+    written.set(e.target, [e.target.value, around === e.target ? id : `${id} ${e.target.tagName}`]);
   }, true);
   window.tunesmith = Object.assign(window.tunesmith || {}, {
     asked, answered, after, settled,
