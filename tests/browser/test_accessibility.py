@@ -62,7 +62,7 @@ def places(name: str, address, state: str, house) -> list[str]:
     ("state", "scheme", "width"),
     [
         ("filled", "light", 1440),
-        ("filled", "dark", 390),
+        pytest.param("filled", "dark", 390, marks=pytest.mark.long),
         pytest.param("filled", "dark", 1440, marks=pytest.mark.long),
         pytest.param("empty", "light", 1440, marks=pytest.mark.long),
     ],

@@ -71,7 +71,7 @@ def opened(browser, app, language: str, width: int):
     return context.new_page()
 
 
-@pytest.mark.parametrize("app", ["empty", "filled"], indirect=True)
+@pytest.mark.parametrize("app", [pytest.param("empty", marks=pytest.mark.long), "filled"], indirect=True)
 def test_no_string_of_a_page_is_forgotten(app, browser):
     page = opened(browser, app, text.PSEUDO, 1440)
     found, names = {}, [run.name for run in runs.listing(Workspace(app.home, machine=app.home / "machine"))]

@@ -97,6 +97,7 @@ def test_guests_use_the_samples_apart_and_leave_nothing(space, browser):
     two.close()
 
 
+@pytest.mark.long
 def test_a_guest_does_the_demo_and_takes_the_result_away(space, browser):
     page = browser.new_page(accept_downloads=True)
     page.goto(space.url)

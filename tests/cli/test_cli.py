@@ -429,6 +429,7 @@ def test_a_run_that_ends_badly_says_so_as_an_error(ws, data):
     assert set(error) == {"code", "field", "message", "asked", "available", "remedy"}
 
 
+@pytest.mark.long
 def test_a_merged_model_is_exported(house, tmp_path):
     made = call(house.ws, "export", house.lora, "--to", "merged", "--out", tmp_path / "model")
     assert made["check"]["passed"] and made["bytes"] > 0 and (tmp_path / "model" / "model.safetensors").exists()

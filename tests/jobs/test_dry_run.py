@@ -70,6 +70,7 @@ def test_two_steps_are_measured_and_nothing_is_left(ws, data):
     assert any(s["eta_seconds"] for s in seen)
 
 
+@pytest.mark.long
 def test_more_rows_at_once_take_more(ws, long_data):
     one, many = (measured(ws, long_data, effective_batch=16, max_length=256, micro_batch=n) for n in (1, 16))
     assert many["peak_bytes"] > one["peak_bytes"] + 300e6

@@ -84,7 +84,11 @@ def test_the_run_its_page_and_its_card_say_what_was_found(house, found):
 def test_the_table_over_runs(house, found):
     rows = table.of(house.ws)
     row = next(r for r in rows if r["run"] == house.lora)
-    assert row["verdict"] == "same" and row["rows"] == runs.scorecards(house.run(house.lora).path)[0]["rows"] and row["metrics"]["loss"].keys() == {"value", "low", "high"}
+    assert (
+        row["verdict"] == "same"
+        and row["rows"] == runs.scorecards(house.run(house.lora).path)[0]["rows"]
+        and row["metrics"]["loss"].keys() == {"value", "low", "high"}
+    )
     assert table.of(house.ws, sort="loss")[0]["metrics"]["loss"]["value"] == min(r["metrics"]["loss"]["value"] for r in rows)
     with pytest.raises(RequestError, match="No scorecard has") as caught:
         table.of(house.ws, sort="beauty")

@@ -49,6 +49,7 @@ def answers(torch, prompts: list[str], adapter: Path | None) -> list[str]:
     return [text for text, _ in quality.ask(model.eval(), tokenizer, prompts)]
 
 
+@pytest.mark.long
 def test_the_demo_changes_the_manner_and_not_the_knowledge(ws, torch):
     items = quality.held_out_items(50, seed=107)
     prompts = [i.prompt for i in items]

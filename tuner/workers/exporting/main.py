@@ -38,7 +38,7 @@ def made(folder: Path, request: dict[str, Any]) -> dict[str, Any]:
 
 
 def leave_when_asked(folder: Path) -> None:
-    """End this process and those it started as soon as somebody cancels the export; its folder is removed by whoever asked for it."""
+    """End this process and those it started as soon as somebody cancels the export; the one who asked for it removes its folder."""
     while not (folder / "control").exists():
         time.sleep(LOOKS)
     for child in psutil.Process().children(recursive=True):
