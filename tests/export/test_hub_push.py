@@ -8,7 +8,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from tests.cli.test_cli import refused
-from tuner.errors import ConflictError, ModelError, RequestError
+from tuner.data.importing.import_pass import Cancelled
+from tuner.errors import ConflictError, ModelError, RequestError, WorkError
 from tuner.export import hub_push
 from tuner.jobs import data_jobs
 from tuner.paths import Workspace
@@ -123,6 +124,16 @@ def test_a_public_repository_is_only_used_when_that_was_asked_for(hub, ws, house
     with pytest.raises(RequestError, match="no permission to write") as caught:
         hub_push.push(ws, house.full, "somebody/else")
     assert caught.value.field == "token"
+
+
+def test_a_cancelled_upload_says_where_the_export_is(hub, ws, house, monkeypatch):
+    def cancelled(*args):
+        raise Cancelled
+
+    monkeypatch.setattr(data_jobs, "follow", cancelled)
+    with pytest.raises(WorkError, match="upload was cancelled") as caught:
+        hub_push.push(ws, house.full, "ann/later")
+    assert str(house.ws.exports / house.full / "merged") in caught.value.available
 
 
 def test_what_can_not_be_pushed_is_refused_before_anything_is_made(hub, ws, house, monkeypatch):

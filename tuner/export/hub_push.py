@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from tuner import runs
-from tuner.errors import ConflictError, ModelError, RequestError
+from tuner.data.importing.import_pass import Cancelled
+from tuner.errors import ConflictError, ModelError, RequestError, WorkError
 from tuner.export import formats, making, sizes
 from tuner.formatting import human_bytes
 from tuner.jobs import data_jobs
@@ -61,7 +62,12 @@ def push(
         if cancelled():
             data_jobs.cancel(ws, job)
 
-    return data_jobs.follow(ws, job, tell).result["document"] | {"export": made}
+    try:
+        return data_jobs.follow(ws, job, tell).result["document"] | {"export": made}
+    except Cancelled as error:
+        raise WorkError(
+            "The upload was cancelled.", asked=repo, available=f"the export, in {made['path']}", remedy="Push again."
+        ) from error
 
 
 def choices(run: runs.Run) -> list[str]:

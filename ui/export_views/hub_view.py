@@ -19,7 +19,8 @@ class HubView:
     """Hidden from the guests of a Space, who have no account here."""
 
     def __init__(self, context: AppContext, pick: gr.Dropdown):
-        self.context, self.stop = context, threading.Event()
+        self.context = context
+        self.going: dict[tuple, threading.Event] = {}  # (workspace, run) -> set when its upload is to be cancelled
         with gr.Column(visible=False, elem_classes=["ts-card"], elem_id="hub") as self.card:
             gr.HTML(f"<h2>{text('hub-push')}</h2><p>{text('hub-push.info')}</p>", padding=False)
             with gr.Row():
@@ -33,7 +34,7 @@ class HubView:
         self.shown = [self.card, self.kind, self.about]
         outs = [self.about, self.push, self.cancel]
         self.push.click(self.on_push, [pick, self.repo, self.kind, self.public], outs, show_progress="hidden")
-        self.cancel.click(self.on_cancel, None, self.cancel, queue=False, show_progress="hidden")
+        self.cancel.click(self.on_cancel, pick, self.cancel, queue=False, show_progress="hidden")
 
     def show(self, ws: Workspace, run: runs.Run | None) -> list:
         """Values for `shown`."""
@@ -46,12 +47,12 @@ class HubView:
 
     def on_push(self, id, repo, kind, public, request: gr.Request) -> Iterator[list]:
         ws, hidden, visible = self.context.workspace(request), gr.update(visible=False), gr.update(visible=True)
-        self.stop.clear()
-        found: dict = {}
+        key, found = (ws.root, id), {}
+        stop = self.going.setdefault(key, threading.Event())
 
         def work(tell) -> None:
             found.update(
-                hub_push.push(ws, id or "", (repo or "").strip(), kind=kind, public=bool(public), waiting=tell, cancelled=self.stop.is_set)
+                hub_push.push(ws, id or "", (repo or "").strip(), kind=kind, public=bool(public), waiting=tell, cancelled=stop.is_set)
             )
 
         try:
@@ -63,7 +64,11 @@ class HubView:
             yield [f'<p>{html.state("good", where)} <a href="{url}" target="_blank" rel="noopener">{url}</a></p>', visible, hidden]
         except Exception as error:
             yield [html.trouble(error), visible, hidden]
+        finally:
+            self.going.pop(key, None)
 
-    def on_cancel(self):
-        self.stop.set()
+    def on_cancel(self, id, request: gr.Request):
+        stop = self.going.get((self.context.workspace(request).root, id))
+        if stop is not None:
+            stop.set()
         return gr.update(visible=False)
