@@ -35,6 +35,7 @@ fi
 case "$command" in
   test) # all of them by two at once: their models are small, and each computes on one core
     shift
+    unset PYTHONDONTWRITEBYTECODE # the tests start some thousand processes, each of which would compile the sources anew
     [ $# -gt 0 ] || set -- -n 2 --dist loadfile --no-loadscope-reorder  # in the order of tests/conftest.py
     exec .venv/bin/python -m pytest "$@" ;;
   *) exec .venv/bin/tunesmith "$@" ;;

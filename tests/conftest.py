@@ -25,6 +25,7 @@ from tuner import paths, runs
 from tuner.data.store import store
 from tuner.jobs import training
 from tuner.paths import Workspace
+from tuner.system import fork_server, processes
 
 ROOT = Path(__file__).resolve().parent.parent
 TOOLS = Path(sys.prefix) / "tools"  # where ./run.sh test puts llama.cpp's converter
@@ -41,7 +42,7 @@ test_token_preview 130, test_states 130, test_causes 130, test_keyboard 120, tes
 test_plan 105, test_label 100, test_addresses 95, test_runs 95, test_guard 90, test_space 85, test_accessibility 85, test_chat 85, test_preferences 80,
 test_memory 80, test_silence 80, test_gguf 75, test_gateway 70, test_evaluate 60, test_tasks 75, test_plan_truth 75, test_label_cli 70, test_export 60, test_data 60, test_bottleneck_adapter 60,
 test_template 50, test_home 45, test_starter 40, test_hub 40, test_migration 35, test_stored_quantized 35, test_objectives 35,
-test_samples 30, test_calibration 30, test_large 30
+test_fork_server 45, test_quantizers 70, test_verify 60, test_stream_merge 40, test_hub_push 40, test_tool_configs 30, test_samples 30, test_calibration 30, test_large 30
 """
 SECONDS = {name: int(seconds) for name, seconds in re.findall(r"(test_\w+) (\d+)", LONGEST)}
 
@@ -64,6 +65,8 @@ def _apart(tmp_path_factory):
         patch.setenv("TUNESMITH_PROBE", "0")  # no plan of a test has this machine measured behind its back
         patch.setenv("TUNESMITH_EVALUATE", "0")  # no run of a test is evaluated without being asked
         patch.setenv("OMP_NUM_THREADS", "1")  # models this small gain nothing from more, and many workers share the cores
+        patch.setenv(fork_server.SWITCH, str(base))  # one for all the machines of the tests: each of their workers begins at once
+        processes.prepare("cpu")
         yield
     end_processes_of(base)
     shutil.rmtree(os.environ["HF_HOME"], ignore_errors=True)
@@ -73,10 +76,21 @@ def end_processes_of(folder: Path) -> None:
     """End supervisors and workers whose machine folder lies in `folder`: they are the ones that tests started."""
     for process in psutil.process_iter():
         try:
-            if process.pid != os.getpid() and process.environ().get("TUNESMITH_MACHINE", "").startswith(str(folder)):
+            if process.pid != os.getpid() and any(place.startswith(str(folder)) for place in places_of(process)):
                 process.kill()
-        except psutil.Error:
+        except (psutil.Error, OSError):
             continue  # another account's, or gone by now
+
+
+def command_of(process: psutil.Process) -> list[str]:
+    """The words of a process's command; a forked one has them in one."""
+    return " ".join(process.cmdline()).split()
+
+
+def places_of(process: psutil.Process) -> tuple[str, str]:
+    """The machine folder that a process was started for, and the file of its output: the environment of a forked one can't be seen."""
+    output = os.readlink(f"/proc/{process.pid}/fd/1") if sys.platform == "linux" else ""
+    return process.environ().get("TUNESMITH_MACHINE", ""), output
 
 
 @pytest.fixture

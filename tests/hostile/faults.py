@@ -23,7 +23,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.conftest import until
+from tests.conftest import command_of, places_of, until
 from tuner.paths import Workspace
 
 # --- processes -------------------------------------------------------------------------------------------------------
@@ -34,11 +34,12 @@ def processes(ws: Workspace) -> dict[str, list[int]]:
     found: dict[str, list[int]] = {}
     for process in psutil.process_iter():
         try:
-            line = process.cmdline()
-            if process.status() != psutil.STATUS_ZOMBIE and process.environ().get("TUNESMITH_MACHINE") == str(ws.machine_folder()):
-                if "-m" in line:
+            line = command_of(process)
+            if "-m" in line and process.status() != psutil.STATUS_ZOMBIE:
+                machine, output = places_of(process)
+                if machine == str(ws.machine_folder()) or output.startswith((f"{ws.home}{os.sep}", f"{ws.machine_folder()}{os.sep}")):
                     found.setdefault(line[line.index("-m") + 1].removeprefix("tuner."), []).append(process.pid)
-        except (psutil.Error, ValueError):
+        except (psutil.Error, ValueError, OSError):
             continue  # gone by now, or another account's
     return found
 

@@ -134,7 +134,9 @@ def test_supervisor_and_export(house):
     ws, place = house.ws, house.ws.exports / house.lora / ".merged.new"
     before = making.exports_of(ws, house.lora)  # of other tests
     place.mkdir(parents=True, exist_ok=True)
-    paths.write_json(place / "request.json", {"run": str(house.run(house.lora).path), "base": "x", "precision": "fp32"})
+    where = {"run": str(house.run(house.lora).path), "base": house.run(house.lora).plan["model"]["base"]}
+    asked = {"kind": "merged", "precision": "fp32", "objective": "chat", "method": "lora", "questions": []}
+    paths.write_json(place / "request.json", where | asked)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TUNESMITH_MACHINE", str(ws.machine_folder()))
         Job(ws, "export", place).submit("cpu")

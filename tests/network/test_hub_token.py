@@ -14,7 +14,7 @@ from tests.models.test_hub import SECRET, environment, serving
 from tuner.errors import ConflictError
 from tuner.jobs import handover, queue
 from tuner.jobs.job import Job
-from tuner.system import machine
+from tuner.system import machine, sockets
 
 LATE = "hf_" + "z" * 34  # typed after the supervisor had started
 
@@ -101,7 +101,7 @@ def test_a_long_path_gets_a_short_private_place(ws, tmp_path):
     deep = tmp_path / ("d" * 120)
     deep.mkdir()
     place = handover.address(deep)
-    assert len(place) <= handover.LONGEST
+    assert len(place) <= sockets.LONGEST
     box = handover.Inbox(deep)
     handover.tell(deep, tmp_path / "job", "HF_TOKEN", SECRET)
     assert box.of(tmp_path / "job") == {"HF_TOKEN": SECRET}

@@ -118,11 +118,11 @@ def test_an_adapter_brings_the_template_that_its_base_lacks(ws, data, bare, tmp_
     assert model.facts.has_template is own and (templates.own(model) or "") == (OWN if own else "")
 
 
-def test_runs_are_compared_by_templates_in_short():
+def test_runs_are_compared_by_templates_in_short(tmp_path):
     def run(template: str):
         plan = {"settings": {"chat_template": template}, "model": {"name": "starter"}}
         return SimpleNamespace(
-            plan=plan, brief=plan["model"] | {"model": "starter"}, config={"data": "a@1"}, name="run", id="run", best=None
+            plan=plan, brief=plan["model"] | {"model": "starter"}, config={"data": "a@1"}, name="run", id="run", best=None, path=tmp_path
         )
 
     said = compare.differences([run(OWN), run(OWN.replace("role", "name"))])

@@ -26,7 +26,11 @@ def register(commands: Commands) -> None:
             "export RUN --to hub --repo OWNER/NAME --format merged",
         ),
         to={"default": "adapter", "metavar": FORMATS},
-        quantize={"default": "q8_0", "metavar": "q8_0|f16"},
+        quantize={
+            "default": "q8_0",
+            "metavar": "q8_0|f16|q6_k|q5_k_m|q4_k_m",
+            "help": "of a GGUF; the last three need llama.cpp's quantizer",
+        },
         repo=TEXT | {"metavar": "OWNER/NAME", "help": "with --to hub: the repository on the Hugging Face Hub, made if it isn't there"},
         format={"default": None, "metavar": "adapter|merged|gguf", "help": "with --to hub: what is uploaded"},
         public=FLAG | {"help": "with --to hub: everybody may see it; it is private otherwise"},

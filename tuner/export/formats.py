@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from tuner import models, runs
 from tuner.errors import ModelError, RequestError
-from tuner.export import tool_configs
+from tuner.export import quantizers, tool_configs
 from tuner.models import model_files, stored_formats
 from tuner.settings import methods, objectives
 from tuner.settings.run_config import Settings
@@ -21,7 +21,10 @@ class Format:
     tools: bool = False
 
 
-QUANTIZE = {"q8_0": "8-bit: half the size of f16, hardly a difference in the answers.", "f16": "16-bit: the weights as they were trained."}
+QUANTIZE = {
+    "q8_0": "8-bit: half the size of f16, hardly a difference in the answers.",
+    "f16": "16-bit: the weights as they were trained.",
+} | {name: about for name, (about, _) in quantizers.TYPES.items()}
 FORMATS = {
     "adapter": Format("Only the trained adapter: small, and used together with the base model."),
     "merged": Format("One complete model with the adapter merged into it, for any program."),
@@ -60,9 +63,11 @@ def folder_name(kind: str, quantize: str | None) -> str:
 
 
 def require_known(kind: str, quantize: str) -> None:
-    """Raise RequestError for a format, or a type of its numbers, that is not known."""
+    """Raise RequestError for a format, or a type of its numbers, that is not known or can't be made on this computer."""
     _among(kind, FORMATS, "export format", "to")
     _among(quantize, QUANTIZE, "GGUF type", "quantize")
+    if FORMATS[kind].types:
+        quantizers.require(quantize)
 
 
 def _among(asked: str, known: dict, what: str, field: str) -> None:

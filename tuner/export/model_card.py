@@ -56,7 +56,7 @@ def lines(kind: str, plan: dict, *, here: str = ".", base: str = "./base", label
     """Return the lines that load an export. `kind`: 'adapter' or 'model', in Python; 'gguf', 'ollama' or 'adapter-gguf': commands, `here` is the file.
     `labels`: those of a trained head on the base model."""
     if kind in ("gguf", "ollama"):
-        name = re.sub("-(q8_0|f16)$", "", here.removesuffix(".gguf")).lower()
+        name = re.sub(r"-(q\d_\w+|f16)$", "", here.removesuffix(".gguf")).lower()
         return "\n".join([*([OLLAMA.format(name=name)] if kind == "ollama" else []), LLAMA_CPP.format(here=here)])
     if kind == "adapter-gguf":
         return LLAMA_CPP_ADAPTER.format(here=here, base=plan["model"]["name"].rsplit("/")[-1])

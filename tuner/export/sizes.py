@@ -9,13 +9,16 @@ from pathlib import Path
 
 from tuner import models, paths, runs
 from tuner.errors import TunerError
+from tuner.export import quantizers
 from tuner.models import model_files, stored_formats
 from tuner.settings import methods, objectives
 from tuner.settings.run_config import Settings
 
 SHIP_BASE = 64_000_000  # bytes; a base model up to this size is exported with its adapter
 NOT_SHIPPED = ("*.md", ".*")  # files of a base model that stay behind
-BYTES = {"f16": 2.0, "q8_0": 34 / 32}  # a weight of a GGUF: q8_0 has a scale of 2 bytes for 32 weights
+BYTES = {"f16": 2.0, "q8_0": 34 / 32} | {
+    name: bits / 8 for name, bits in quantizers.BITS.items()
+}  # q8_0 has a scale of 2 bytes for 32 weights
 WHOLE_GGUF = ("gguf", "ollama")
 CONFIGS, ROW = ("llamafactory", "axolotl"), 1_000  # bytes of a row of data, about
 TENSOR = 100  # bytes with which a GGUF describes a tensor, about
@@ -32,8 +35,10 @@ PARTS = (
 
 
 def needed(run: runs.Run, kind: str, quantize: str = "q8_0") -> int:
-    """Return the bytes of disk that making an export takes: a GGUF is made of a merged model, which is removed then."""
-    return estimate(run, kind, quantize) + (estimate(run, "merged") if kind in WHOLE_GGUF else 0)
+    """Return the bytes of disk that making an export takes: a GGUF is made of a merged model, a quantized one of a GGUF in f16, both removed then."""
+    before = [estimate(run, "merged")] if kind in WHOLE_GGUF else []
+    before += [estimate(run, kind, "f16")] if before and quantize in quantizers.TYPES else []
+    return estimate(run, kind, quantize) + sum(before)
 
 
 def estimate(run: runs.Run, kind: str, quantize: str = "q8_0") -> int:

@@ -6,11 +6,8 @@ that only this account can enter (a named pipe on Windows), and both sides prove
 """
 
 import contextlib
-import hashlib
-import os
 import secrets
 import sys
-import tempfile
 import threading
 import time
 from multiprocessing import AuthenticationError
@@ -18,34 +15,17 @@ from multiprocessing.connection import Client, Listener
 from pathlib import Path
 
 from tuner import paths
-from tuner.errors import ConflictError, NotAllowedError
+from tuner.errors import ConflictError
+from tuner.system import sockets
 
-LONGEST = 100  # bytes of a Unix socket's path: the system takes 108, on macOS 104
 FRESH = 30.0  # seconds for which a secret waits for its job before the supervisor may exit
 
 
 def address(machine: Path) -> str:
     """Where the supervisor of a machine folder listens."""
-    name = hashlib.sha256(os.fsencode(machine.resolve())).hexdigest()[:24]
     if sys.platform == "win32":
-        return rf"\\.\pipe\tunesmith-{name}"
-    beside = machine / "handover.sock"
-    return str(beside) if len(os.fsencode(beside)) <= LONGEST else str(_private_folder() / name)
-
-
-def _private_folder() -> Path:
-    """A short path that only this account can enter, for machine folders with long ones."""
-    folder = Path(tempfile.gettempdir()) / f"tunesmith-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    about = folder.lstat()
-    if about.st_uid != os.getuid() or about.st_mode & 0o077 or folder.is_symlink():
-        raise NotAllowedError(
-            f"{folder} belongs to somebody else, or others can enter it.",
-            asked=str(folder),
-            available="a folder of your own with mode 700",
-            remedy="Remove it, or set TUNESMITH_MACHINE to a shorter path.",
-        )
-    return folder
+        return rf"\\.\pipe\tunesmith-{sockets.name_for(machine)}"
+    return str(sockets.place(machine, "handover.sock"))
 
 
 def key(machine: Path) -> bytes:

@@ -8,7 +8,6 @@ It can be killed at any time: the queue is a file, workers go on, and the next s
 """
 
 import sqlite3
-import subprocess
 import sys
 import time
 import traceback
@@ -22,7 +21,7 @@ from tuner.jobs.kinds import STATUS
 from tuner.jobs.leases import Lease, Use, may_begin
 from tuner.jobs.queue import QueuedJob
 from tuner.runs.settling import settle, young
-from tuner.system import processes
+from tuner.system import fork_server, processes
 from tuner.system.machine import LOCK, announce, asked_to_leave
 
 IDLE = 20.0  # seconds without work before it exits
@@ -34,7 +33,7 @@ LOST = 1.0  # seconds without a lock after which the process of another supervis
 class Supervisor:
     def __init__(self, machine: Path, inbox: handover.Inbox):
         self.machine, self.db, self.inbox = machine, queue.connect(machine), inbox
-        self.children: dict[int, subprocess.Popen] = {}
+        self.children: dict[int, processes.Child] = {}
         self.seen_alive: dict[int, float] = {}  # job -> when it was started or last held its lock
         self.sick: dict[int, float] = {}  # job -> until when it is left alone
 
@@ -141,6 +140,8 @@ class Supervisor:
         )
         self.children[job.id], self.seen_alive[job.id] = child, time.monotonic()
         self.set_state(job, "running", child.pid)
+        if self.jobs("waiting") and fork_server.serves(kind.module_of(job.folder)):
+            processes.prepare(job.device)  # while this one trains: the next begins at once
 
     # --- a job at work -----------------------------------------------------------------------------------------------------------
 

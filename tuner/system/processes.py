@@ -5,19 +5,25 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import BinaryIO
 
 from tuner.network import hub_token
+from tuner.system import fork_server
 
 PACKAGE_ROOT = str(Path(__file__).resolve().parents[2])
 
 
-class Children(dict[str, subprocess.Popen]):
+Child = subprocess.Popen | fork_server.Forked
+
+
+class Children(dict[str, Child]):
     """The processes that this one started, by job: of those that ended and that nobody asked after, the last few alone."""
 
     KEPT = 100
 
-    def __setitem__(self, job: str, child: subprocess.Popen) -> None:
+    def __setitem__(self, job: str, child: Child) -> None:
         super().__setitem__(job, child)
         ended = [j for j, c in list(self.items()) if j != job and c.poll() is not None]
         for one in ended[: max(0, len(self) - self.KEPT)]:
@@ -29,26 +35,56 @@ COMES = "TUNESMITH_TOKEN_COMES"  # tells a process that there are secrets to rea
 
 def start(
     module: str, *args: str, log: Path, device: str | None = None, offline: bool = True, secrets: dict[str, str] | None = None
-) -> subprocess.Popen:
-    """`python -m module args...`, with nothing of ours to hold on to: a closed page ends none of it.
+) -> Child:
+    """`python -m module args...`, with nothing of ours to hold on to: a closed page ends none of it. Forked, where a fork server has what it imports.
 
     `device` ('cpu', 'cuda:1') becomes the only one the process sees; `offline` keeps the Hub's libraries from the network. `secrets`
     (the Hub's token) go through its standard input (`take_token`): an environment can be read from outside.
     """
+    env = environment(device, offline)
     with open(log, "ab") as out:  # a file and never a pipe: a full pipe that nobody drains freezes the child
+        if not secrets and (forked := _fork(module, args, env, out)):
+            return forked
         child = subprocess.Popen(
             [sys.executable, "-m", module, *args],
             stdin=subprocess.PIPE if secrets else subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,
             close_fds=True,
-            env=environment(device, offline) | ({COMES: "1"} if secrets else {}),
+            env=env | ({COMES: "1"} if secrets else {}),
             **_detached(),
         )
     if secrets:
         with contextlib.suppress(BrokenPipeError), child.stdin as pipe:  # a child that has died already is told of by its ending
             pipe.write(json.dumps(secrets).encode())
     return child
+
+
+def _fork(module: str, args: tuple[str, ...], env: dict[str, str], out: BinaryIO) -> fork_server.Forked | None:
+    """The worker, forked off a server for its environment; None when it must be started as ever."""
+    if not fork_server.supported() or not fork_server.serves(module):
+        return None
+    with open(os.devnull, "rb") as nothing:
+        return fork_server.fork(module, list(args), env=env, stdin=nothing.fileno(), out=out.fileno())
+
+
+def prepare(device: str | None) -> None:
+    """Have a fork server for the workers of a device, unless there is one or this machine is short of memory; keep the one that is there.
+
+    Called when somebody may soon start such a worker. Returns at once.
+    """
+    if time.monotonic() - _prepared.get(device, -EVERY) < EVERY:
+        return
+    _prepared[device] = time.monotonic()
+    env = environment(device, True)
+    if fork_server.supported() and not fork_server.listening(env) and fork_server.enough_memory():
+        folder = fork_server.folder()
+        folder.mkdir(parents=True, exist_ok=True)
+        start(fork_server.MODULE, str(fork_server.address(env)), log=folder / "fork_server.log", device=device)
+
+
+_prepared: dict[str | None, float] = {}  # device -> when this process last saw to it
+EVERY = 20.0  # seconds between two looks; a server ends minutes after the last
 
 
 def converse(module: str, log: Path) -> subprocess.Popen:
@@ -77,7 +113,7 @@ def environment(device: str | None, offline: bool) -> dict[str, str]:
     """Ours, without telemetry and without the secrets that a worker has no need of."""
     env = {k: v for k, v in os.environ.items() if k not in (*hub_token.NAMES, "TUNESMITH_PASSWORD", "TUNESMITH_JUDGE_KEY")}
     env |= {
-        "PYTHONPATH": os.pathsep.join(p for p in (PACKAGE_ROOT, env.get("PYTHONPATH")) if p),
+        "PYTHONPATH": os.pathsep.join(dict.fromkeys([PACKAGE_ROOT, *filter(None, env.get("PYTHONPATH", "").split(os.pathsep))])),
         "PYTHONUNBUFFERED": "1",
         "PYTHONUTF8": "1",
         "HF_HUB_DISABLE_TELEMETRY": "1",

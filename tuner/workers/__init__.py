@@ -1,4 +1,4 @@
-"""Worker processes, started with `python -m tuner.workers.NAME FOLDER`.
+"""Worker processes, started with `python -m tuner.workers.NAME FOLDER` or forked off a server that has their libraries (fork_server.py).
 
 This module runs before a worker's libraries are imported, which takes seconds: it takes the lock of FOLDER at once, so that a restarted
 supervisor does not take the worker for dead. Errors raised from here on are reported in FOLDER, even when an import runs out of memory.
@@ -24,7 +24,12 @@ def _report_uncaught_errors(folder: Path) -> None:
     sys.excepthook = hook
 
 
-if sys.argv[0] == "-m" and len(sys.argv) > 1:
-    if Path(sys.argv[1]).is_dir():
+def begin() -> None:
+    """Take the lock of the folder that the arguments name, and have errors reported there."""
+    if len(sys.argv) > 1 and Path(sys.argv[1]).is_dir():
         locks.acquire(Path(sys.argv[1]) / "lock", timeout=5)
         _report_uncaught_errors(Path(sys.argv[1]).resolve())
+
+
+if sys.argv[0] == "-m":
+    begin()

@@ -8,7 +8,7 @@ from typing import Any
 
 from tuner import runs
 from tuner.errors import TunerError
-from tuner.export import converter, formats, model_card, sizes, tool_configs
+from tuner.export import converter, formats, model_card, quantizers, sizes, tool_configs
 from tuner.formatting import human_bytes
 from tuner.paths import Workspace
 from ui.components import html, units
@@ -79,11 +79,21 @@ def before(ws: Workspace, run: runs.Run, kind: str, quantize: str) -> str:
     base = f'<span translate="no">{html.escape(run.plan["model"]["name"])}</span>'
     if formats.FORMATS[kind].tools:
         told = [text(f"export-{kind}-made", model=base), *([] if converter.there(converter.place(ws)) else [text("export-gguf-fetch")])]
-        return f"<p><b>{html.escape(size)}</b></p><p class='ts-quiet'>{' '.join(told)}</p>"
+        return f"<p><b>{html.escape(size)}</b></p><p class='ts-quiet'>{' '.join(told)}</p>{_rounding(kind, quantize)}"
     if kind in tool_configs.TOOLS:
         return f"<p><b>{html.escape(size)}</b></p><p class='ts-quiet'>{html.escape(text('export-configs-made'))}</p>"
     shipped = ("export-with-base" if sizes.shipped_base(run) else "export-needs-base") if kind == "adapter" else "export-whole"
     return f"<p><b>{html.escape(size)}</b></p><p class='ts-quiet'>{text(shipped, model=base)}</p>"
+
+
+def _rounding(kind: str, quantize: str) -> str:
+    """How a type with fewer than 8 bits is made, and whether it can be made here; empty for the others."""
+    if quantize not in quantizers.TYPES or not formats.FORMATS[kind].types:
+        return ""
+    if quantizers.found():
+        return f"<p class='ts-quiet'>{html.escape(text('export-quantizer'))}</p>"
+    said = {n: f'<code translate="no">{c}</code>' for n, c in quantizers.COMMANDS.items()}
+    return f"<p>{html.state('warning', text('export-not-available'))} {text('export-quantizer-missing', **said)}</p>"
 
 
 def after(made: dict[str, Any], path: str | None) -> str:
@@ -98,8 +108,11 @@ def after(made: dict[str, Any], path: str | None) -> str:
     left = text("export-not-written", what="; ".join(check["not_written"])) if check.get("not_written") else ""
     note = "".join(f'<p class="ts-quiet" lang="en">{html.escape(said)}</p>' for said in (check.get("note"), left) if said)
     where = f'<p class="ts-quiet">{html.escape(text("export-in"))} <code translate="no">{html.escape(path)}</code></p>' if path else ""
-    untested = known == "untested"
-    head = html.state("warning" if untested else "good", text("export-untested" if untested else "export-checked"))
+    rounded = check.get("before_rounding") if check.get("passed") is False else None
+    if rounded:
+        verdict += " " + text("export-rounded-more", share=units.percent(rounded["top1_agreement"] or 0, 1))
+    looks = "export-untested" if known == "untested" else "export-rounded" if rounded else "export-checked"
+    head = html.state("good" if looks == "export-checked" else "warning", text(looks))
     return f"<p>{head}</p><p>{html.escape(verdict)}</p>{note}<p><b>{human_bytes(made['bytes'])}</b></p>{where}"
 
 

@@ -4,10 +4,12 @@ import json
 
 import gradio as gr
 
-from tuner import runs
+from tuner import devices, locks, runs
 from tuner.errors import RequestError
 from tuner.models.chat_templates import THINKING
 from tuner.paths import Workspace
+from tuner.serving import chat_client
+from tuner.system import processes
 from ui.chat_views import conversation, models, parameters_view, questions
 from ui.chat_views.answering import Answering, trained_with
 from ui.chat_views.conversation import BASE, NONE
@@ -118,11 +120,19 @@ class ChatPage:
         chosen = id if any(id == o for _, o in found) else found[0][1]
         here = self._chosen(ws, every, found, chosen)
         nothing = chosen == STARTER != id  # there is no run with a model, and nobody asked for the starter
+        if not nothing:
+            self._prepare(ws)
         here |= {
             self.empty: gr.update(value=models.nothing() if nothing else "", visible=nothing),
             self.all: gr.update(visible=not nothing),
         }
         return [here.get(component, gr.skip()) for component in self.shown]
+
+    def _prepare(self, ws: Workspace) -> None:
+        """Have the libraries imported that the first answer needs, unless a serving worker has them."""
+        device = devices.get(None).id
+        if not locks.is_held(chat_client.folder(ws, device) / "lock"):
+            processes.prepare(device)
 
     def _chosen(self, ws: Workspace, every: list[runs.Run], found: models.Options, id: str) -> dict:
         kept, face = conversation.read(ws, id), face_of(ws, id)

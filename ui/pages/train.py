@@ -12,6 +12,7 @@ import gradio as gr
 from tuner.data.store import store
 from tuner.jobs import training
 from tuner.paths import Workspace
+from tuner.system import processes
 from ui.components import dropdowns, html
 from ui.components.html import escape
 from ui.session import AppContext, Session
@@ -208,6 +209,8 @@ class TrainPage:
         outcome = planned(ws, draft)
         if outcome.plan:
             states = form.states(outcome.plan, draft.chosen)
+            if outcome.ds:
+                processes.prepare(outcome.plan.device)  # a start is near: it is not to wait for libraries
         else:
             states = form.with_errors(states_of(fields), draft.chosen, outcome.wrong)
         return [

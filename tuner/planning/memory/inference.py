@@ -4,7 +4,7 @@ from tuner.models import ModelFacts, mixed_precision
 from tuner.planning.memory import static
 
 CONTEXT = {"cuda": 500_000_000, "mps": 500_000_000, "cpu": 700_000_000}  # the CUDA context (or Metal's); on a CPU Python with torch loaded
-GGUF = {"f16": 2.0, "q8_0": 8.5 / 8, "q4_k_m": 4.85 / 8}  # bytes per weight (llama.cpp, tools/quantize/README.md)
+GGUF = {"f16": 2.0, "q8_0": 8.5 / 8, "q4_k_m": 4.89 / 8}  # bytes per weight (llama.cpp, tools/quantize/README.md)
 
 
 def cache(facts: ModelFacts, tokens: int, b: int) -> int:

@@ -12,9 +12,9 @@ from typing import Any
 
 from tuner import paths
 from tuner.errors import ModelError, WorkError
-from tuner.export import converter
+from tuner.export import converter, quantizers
 from tuner.models import chat_templates, model_files
-from tuner.workers.exporting import gguf_convert, gguf_file, merge, modelfile, self_test
+from tuner.workers.exporting import gguf_convert, gguf_file, gguf_quantize, merge, modelfile, self_test
 from tuner.workers.modelling import load
 
 Tell = Callable[[str], None]
@@ -22,7 +22,7 @@ Tell = Callable[[str], None]
 
 def export(folder: Path, request: dict[str, Any], tell: Tell) -> dict[str, Any]:
     """Write `<name>-<type>.gguf` into `folder`, with a Modelfile where Ollama can be told the chat template, and return the check. `request`: that of a
-    merge, with "quantize" (f16, q8_0), "tools", "name" and "system"."""
+    merge, with "quantize" (of `formats.QUANTIZE`), "tools", "name" and "system"."""
     tools = converter.fetch(Path(request["tools"]), tell)
     known = converter.architectures(tools)
     whole = folder / "model"
@@ -31,19 +31,34 @@ def export(folder: Path, request: dict[str, Any], tell: Tell) -> dict[str, Any]:
         refuse_unknown(model_files.document(whole / "config.json"), known)
         turns = ollama_turns(whole, request)
         plain_template(whole)
-        file = folder / f"{request['name']}-{request['quantize']}.gguf"
-        tell(f"Converting to GGUF ({request['quantize']}).")
-        convert(tools, whole, file, request)
+        type = request["quantize"]
+        first = "f16" if type in quantizers.TYPES else type
+        file = folder / f"{request['name']}-{first}.gguf"
+        tell(f"Converting to GGUF ({first}).")
+        convert(tools, whole, file, request | {"quantize": first})
+        gguf_file.check(file, whole)
         tell("Comparing its answers with those of the tuned model.")
-        about = gguf_file.check(file, whole)
+        base, run = load.local_folder(request["base"]), Path(request["run"]) / "model"
+        asked = self_test.too_large(base) or self_test.asked_of(base, run, "fp32", request["questions"], request["objective"] != "text")
+        limit = "bf16" if request["precision"] == "bf16" else first  # the merged weights were rounded before
+        check = self_test.gguf(file, asked, limit)
+        if type != first:
+            file, check = quantized(file, type, asked, check, tell)
         if turns:
             write_modelfile(folder, file, whole, turns, request.get("system"))
-        base, run = load.local_folder(request["base"]), Path(request["run"]) / "model"
-        limit = "bf16" if request["precision"] == "bf16" else request["quantize"]  # the merged weights were rounded before
-        check = self_test.gguf(file, base, run, request["questions"], request["objective"] != "text", limit)
-        return {"file": file.name, "contains": about, "modelfile": turns is not None} | check
+        return {"file": file.name, "contains": gguf_file.check(file, whole), "modelfile": turns is not None} | check
     finally:
         shutil.rmtree(whole, ignore_errors=True)
+
+
+def quantized(source: Path, type: str, asked: self_test.Asked, before: dict[str, Any], tell: Tell) -> tuple[Path, dict[str, Any]]:
+    """Quantize a GGUF whose answers were compared (`before`), remove it, and return (file, check) of the smaller one."""
+    tell(f"Quantizing to {type}.")
+    file = source.with_name(source.name.replace("-f16.gguf", f"-{type}.gguf"))
+    gguf_quantize.quantize(source, file, type)
+    source.unlink()
+    tell("Comparing the answers of the smaller file.")
+    return file, self_test.rounded(file, asked, before)
 
 
 def ollama_turns(model: Path, request: dict[str, Any]) -> modelfile.Turns | None:

@@ -28,15 +28,34 @@ MERGED = "answers of the merged model against the tuned model"
 NAMES = {"fp32": "float32", "bf16": "bfloat16"}
 
 
-def gguf(file: Path, base: Path, adapter: Path | None, questions: list[str], chat: bool, limit: str) -> dict[str, Any]:
-    """Return the check of a GGUF against the base model and adapter, or model, it was made from. ModelError when its answers are others."""
-    found = too_large(base) or of_gguf(file, asked_of(base, adapter, "fp32", questions, chat), limit)
+Asked = list[dict[str, Any]] | str  # the probes with the answers of the model before its export, or why it can't be asked
+
+
+def gguf(file: Path, asked: Asked, limit: str) -> dict[str, Any]:
+    """Return the check of a GGUF against the answers of the model it was made from. ModelError when its answers are others."""
+    found = asked if isinstance(asked, str) else of_gguf(file, asked, limit)
     if isinstance(found, str):
         return untested(found)
     verdict, note = found
     if not verdict.passed:
         raise _other("GGUF", file.name, verdict, "Export as f16, or the merged model.")
     return {"kind": TESTED} | verdict.as_dict() | ({"note": note} if note else {})
+
+
+def rounded(file: Path, asked: Asked, before: dict[str, Any]) -> dict[str, Any]:
+    """Return the check of a GGUF with fewer than 8 bits, made of one that has passed (its check: `before`).
+
+    What differs now is what rounding costs. Answers that differ visibly are no fault of the file: it is not refused, the check says `passed`
+    false. ModelError only where the prompts are split into other tokens.
+    """
+    found = asked if isinstance(asked, str) else of_gguf(file, asked, "small")
+    if isinstance(found, str):
+        return untested(found)
+    verdict, note = found
+    if verdict.prompt_ids_equal < 1:
+        raise _other("GGUF", file.name, verdict, "Export as q8_0.")
+    same = {name: before.get(name) for name in ("top1_agreement", "kl")}
+    return {"kind": TESTED} | verdict.as_dict() | {"before_rounding": same} | ({"note": note} if note else {})
 
 
 def merged(folder: Path, base: Path, run: Path, request: dict[str, Any]) -> dict[str, Any]:

@@ -3,17 +3,15 @@
 from pathlib import Path
 from typing import Any
 
-from gguf import GGUFReader
-from gguf.constants import LlamaFileType
-
 from tuner.errors import ModelError
 from tuner.models import model_files
 from tuner.workers.exporting import probes, self_test
 from tuner.workers.exporting.gguf import Tell
+from tuner.workers.exporting.gguf_quantize import type_of
 from tuner.workers.modelling import load
 
 KIND = "answers of the export against the model it was made from"
-TYPES = {"ALL_F32": "f16", "MOSTLY_F16": "f16", "MOSTLY_BF16": "bf16", "MOSTLY_Q8_0": "q8_0"}  # of a GGUF -> its limits
+TYPES = {"all_f32": "f16", "f16": "f16", "bf16": "bf16", "q8_0": "q8_0"}  # of a GGUF -> its limits
 DTYPES = {"float32": "fp32", "float16": "f16", "bfloat16": "bf16"}
 
 
@@ -33,7 +31,7 @@ def verify(folder: Path, request: dict[str, Any], tell: Tell) -> dict[str, Any]:
     asked = self_test.asked_of(base, adapter, "fp32", request.get("questions") or [], bool(tokenizer.chat_template))
     tell("Asking the export.")
     if export.is_file():
-        limit, found = TYPES.get(_type(export), "small"), None
+        limit, found = TYPES.get(type_of(export), "small"), None
         tested = self_test.of_gguf(export, asked, limit)
         if isinstance(tested, str):
             return self_test.untested(tested)
@@ -44,12 +42,6 @@ def verify(folder: Path, request: dict[str, Any], tell: Tell) -> dict[str, Any]:
     if isinstance(found, str):
         return self_test.untested(found)
     return {"kind": KIND, "limit": limit} | probes.compare(asked, found, "transformers", limit).as_dict()
-
-
-def _type(file: Path) -> str:
-    """Return the type of a GGUF's numbers, as llama.cpp calls it."""
-    field = GGUFReader(file).fields.get("general.file_type")
-    return LlamaFileType(int(field.contents())).name if field else ""
 
 
 def _limit(export: Path, base: Path) -> str:
