@@ -165,7 +165,49 @@ def test_a_server_is_made_only_where_there_is_room(env, tmp_path, monkeypatch):
 def test_one_that_has_begun_with_the_card_forks_nobody(tmp_path, monkeypatch):
     assert not server.begun_cuda("7f00 r-xp /usr/lib/libcudart.so.13\n")  # the runtime is no sign: torch brings it along
     assert server.begun_cuda("7f00 r-xp /usr/lib/x86_64-linux-gnu/libcuda.so.580.1\n")
-    monkeypatch.setattr(server, "LIBRARIES", ())
+    monkeypatch.setattr(server, "import_libraries", lambda: None)
     monkeypatch.setattr(server, "begun_cuda", lambda: True)
     monkeypatch.setattr(sys, "argv", ["", str(tmp_path / "s.sock")])
     assert server.main() == 1 and not (tmp_path / "s.sock").exists()
+    assert (tmp_path / "s.refused").exists()
+
+
+def test_libraries_that_ask_for_the_card_are_answered_without_beginning_with_it(tmp_path, monkeypatch):
+    import pynvml
+    import torch
+
+    (tmp_path / "asks_for_the_card.py").write_text(
+        "import os, torch\nfound = torch.cuda.get_device_capability(0), os.environ['PYTORCH_NVML_BASED_CUDA_CHECK']\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(server, "LIBRARIES", ("asks_for_the_card",))
+    for name in ("nvmlInit", "nvmlShutdown"):
+        monkeypatch.setattr(pynvml, name, lambda: None)
+    monkeypatch.setattr(pynvml, "nvmlDeviceGetCount", lambda: 2)
+    monkeypatch.setattr(pynvml, "nvmlDeviceGetHandleByIndex", lambda i: i)
+    monkeypatch.setattr(pynvml, "nvmlDeviceGetCudaComputeCapability", lambda i: [(7, 0), (9, 0)][i])
+    asked = torch.cuda.get_device_capability
+    server.import_libraries()
+    assert sys.modules["asks_for_the_card"].found == ((9, 0), "1")
+    assert torch.cuda.get_device_capability is asked and server.NVML_CHECK not in os.environ
+
+
+def test_one_that_has_refused_is_not_tried_again(env, tmp_path, monkeypatch):
+    monkeypatch.setenv(fork_server.SWITCH, str(tmp_path))
+    monkeypatch.setattr(processes, "_prepared", {})
+    monkeypatch.setattr(processes, "start", lambda *args, **_: pytest.fail("tried again"))
+    fork_server.address(env).with_suffix(fork_server.REFUSED).touch()
+    processes.prepare("cpu")
+
+
+def test_who_waited_too_long_is_forked_nobody(env, tmp_path, monkeypatch):
+    """Else two processes would work at one job: the one that was started instead, and one that was forked late."""
+    served = server_of(forked(env, tmp_path / "a.log", "exit", "0"))
+    monkeypatch.setattr(fork_server, "PATIENCE", 0.3)
+    served.suspend()
+    try:
+        assert forked(env, tmp_path / "late.log", "sleep", "60") is None
+    finally:
+        served.resume()
+    assert forked(env, tmp_path / "b.log", "exit", "3").wait(30) == 3  # after it: requests are answered in their order
+    assert not [p for p in served.children() if p.status() != psutil.STATUS_ZOMBIE and "sleep" in command_of(p)]

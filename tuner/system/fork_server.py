@@ -20,6 +20,7 @@ import signal
 import socket
 import subprocess
 import sys
+import sysconfig
 import time
 from pathlib import Path
 
@@ -29,16 +30,13 @@ from tuner import __version__, paths
 from tuner.system import sockets
 
 MODULE = "tuner.workers.fork_server"
-SERVED = (
-    "tuner.workers.training.",
-    "tuner.workers.serving.",
-    "tuner.workers.exporting.main",
-)  # modules whose libraries take long to import
-UNSERVED = ("tuner.workers.training.preflight",)  # imports no library
+SERVED = ("tuner.workers.training.", "tuner.workers.serving.", "tuner.workers.exporting.main")  # their libraries take long to import
+UNSERVED = ("tuner.workers.training.preflight",)  # imports none
 PACKAGE = Path(__file__).resolve().parents[1]
 SWITCH = "TUNESMITH_FORK_SERVER"
+REFUSED = ".refused"  # beside the socket: a server has found that it can't fork, which the next would find, too
 FREE = 4 << 30  # bytes of memory that must be available before one is started: it takes about 0.4 GB, which its workers share
-PATIENCE = 2.0  # seconds in which a server answers that has answered a connection
+PATIENCE = 5.0  # seconds in which a server forks and says so; one that is asked later is asked in vain, and forks nobody
 # what differs between the terminals and services of one account, and is read by no library while it is imported
 APART = ("TUNESMITH_", "PYTEST_", "SSH_", "XDG_SESSION", "DBUS_", "_", "PWD", "OLDPWD", "SHLVL", "COLUMNS", "LINES", "WINDOWID", "DISPLAY")
 
@@ -67,9 +65,9 @@ def address(env: dict[str, str]) -> Path:
 
 
 def sources() -> str:
-    """Return what changes when a source file of the engine is changed, added or removed: their number and the newest time."""
+    """Return what changes when a source file of the engine is changed, added or removed, or a library is: their number and the newest times."""
     times = [entry.stat().st_mtime_ns for entry in PACKAGE.rglob("*.py")]
-    return f"{len(times)} {max(times)}"
+    return f"{len(times)} {max(times)} {os.stat(sysconfig.get_path('purelib')).st_mtime_ns}"
 
 
 class Forked:
@@ -154,6 +152,11 @@ def listening(env: dict[str, str]) -> bool:
             return True
         except OSError:
             return False
+
+
+def refused(env: dict[str, str]) -> bool:
+    """Return whether a server for this environment has found that it can't fork."""
+    return address(env).with_suffix(REFUSED).exists()
 
 
 def enough_memory() -> bool:

@@ -77,7 +77,7 @@ def prepare(device: str | None) -> None:
         return
     _prepared[device] = time.monotonic()
     env = environment(device, True)
-    if fork_server.supported() and not fork_server.listening(env) and fork_server.enough_memory():
+    if fork_server.supported() and fork_server.enough_memory() and not (fork_server.listening(env) or fork_server.refused(env)):
         folder = fork_server.folder()
         folder.mkdir(parents=True, exist_ok=True)
         start(fork_server.MODULE, str(fork_server.address(env)), log=folder / "fork_server.log", device=device)

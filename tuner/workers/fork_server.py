@@ -23,8 +23,10 @@ from typing import Any
 from setproctitle import getproctitle, setproctitle
 
 from tuner import workers
+from tuner.system.fork_server import REFUSED
 
 IDLE = 15 * 60.0  # seconds
+NVML_CHECK = "PYTORCH_NVML_BASED_CUDA_CHECK"
 LIBRARIES = (
     "torch",
     "transformers",
@@ -38,7 +40,7 @@ LIBRARIES = (
     "tuner.workers.serving.model_cache",
     "tuner.workers.exporting.merge",
 )
-CUDA = "libcuda.so"  # the driver: a process that has begun with it can't hand it to its children
+DRIVER = "libcuda.so"  # of NVIDIA's cards: a process that has begun with it can't hand it to its children
 
 
 class Server:
@@ -103,12 +105,17 @@ class Server:
         for file in files:
             os.close(file)
         self.asked[pid] = connection
-        self.say(connection, pid)
+        if not self.say(connection, pid):  # they no longer wait, and may have started one themselves
+            os.kill(pid, signal.SIGKILL)
         return None
 
-    def say(self, connection: socket.socket, number: int) -> None:
-        with contextlib.suppress(OSError):  # who asked is gone: a supervisor may be killed at any time, and its worker goes on
+    def say(self, connection: socket.socket, number: int) -> bool:
+        """Tell a number; return whether there was somebody to tell."""
+        try:
             connection.send(str(number).encode())
+        except OSError:
+            return False
+        return True
 
     def reap(self) -> None:
         """Tell the exit codes of the workers that have ended."""
@@ -117,7 +124,7 @@ class Server:
             if pid == 0:
                 return
             if connection := self.asked.pop(pid, None):
-                self.say(connection, os.waitstatus_to_exitcode(status))
+                self.say(connection, os.waitstatus_to_exitcode(status))  # a supervisor may be killed at any time, and its worker goes on
                 connection.close()
 
     def leave_to_server(self, connection: socket.socket) -> None:
@@ -151,9 +158,38 @@ def become(request: dict[str, Any]) -> None:
     runpy.run_module(request["module"], run_name="__main__", alter_sys=True)
 
 
+def import_libraries() -> None:
+    """Import what workers need, without beginning with a graphics card: what libraries ask about it meanwhile is answered by NVML.
+
+    PyTorch has a switch for whether and how many there are; bitsandbytes asks for their compute capability to choose its library.
+    """
+    os.environ[NVML_CHECK] = "1"
+    import torch
+
+    asked, torch.cuda.get_device_capability = torch.cuda.get_device_capability, lambda device=None: capability()
+    try:
+        for name in LIBRARIES:
+            import_module(name)
+    finally:
+        torch.cuda.get_device_capability = asked
+        os.environ.pop(NVML_CHECK)
+
+
+def capability() -> tuple[int, int]:
+    """Return the highest compute capability of this computer's cards, as NVML tells it."""
+    import pynvml
+
+    pynvml.nvmlInit()
+    try:
+        cards = [pynvml.nvmlDeviceGetHandleByIndex(i) for i in range(pynvml.nvmlDeviceGetCount())]
+        return max(tuple(pynvml.nvmlDeviceGetCudaComputeCapability(card)) for card in cards)
+    finally:
+        pynvml.nvmlShutdown()
+
+
 def begun_cuda(maps: str | None = None) -> bool:
     """Return whether a library has loaded the driver of the graphics card while being imported, by the files that this process has mapped."""
-    return CUDA in (Path("/proc/self/maps").read_text(encoding="utf-8", errors="replace") if maps is None else maps)
+    return DRIVER in (Path("/proc/self/maps").read_text(encoding="utf-8", errors="replace") if maps is None else maps)
 
 
 def main() -> int:
@@ -164,14 +200,12 @@ def main() -> int:
     except BlockingIOError:
         return 0  # another one is being made
     getproctitle()  # finds where the title is kept, which it can't in a worker, whose environment is another
-    os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "1"  # a library that asks for a card while being imported must not begin with it
     began = time.monotonic()
-    for name in LIBRARIES:
-        import_module(name)
+    import_libraries()
     if begun_cuda():
         print("A library has begun with the graphics card while being imported: workers can't be forked here.", flush=True)
+        place.with_suffix(REFUSED).touch()
         return 1
-    os.environ.pop("PYTORCH_NVML_BASED_CUDA_CHECK")
     place.unlink(missing_ok=True)  # of one that was killed: this one holds the lock
     gc.collect()
     gc.freeze()  # the collector leaves these objects alone, so that their pages stay shared

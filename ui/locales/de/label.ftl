@@ -236,7 +236,7 @@ label-from-chat = { $n ->
 # bewerten: das Paar
 label-progress = Fortschritt
 label-answer = Antwort { $letter }
-label-judged-of = { $shown } von { $total } bewertet
+label-judged-of = { $shown } von { $total } Bewertungen
 label-pace = etwa { $n } pro Minute
 label-left = noch { $time }
 label-mine = { $n ->

@@ -236,7 +236,7 @@ label-from-chat = { $n ->
 # label: the desk
 label-progress = Progress
 label-answer = Answer { $letter }
-label-judged-of = { $shown } of { $total } judged
+label-judged-of = { $shown } of { $total } judgments
 label-pace = about { $n } per minute
 label-left = { $time } left
 label-mine = { $n ->
