@@ -286,6 +286,7 @@ def test_train_plain_text_from_a_file_of_settings(ws, tmp_path):
     done = call(ws, "train", tmp_path / "run.yaml", "--name", "tales", "-s", "max_steps=2", "--json", raw=True)
     document = json.loads(done.stdout)
     assert document["state"] == "finished" and document["best"] < document["baseline"] * 1.5 and "step" in done.stderr
+    assert document["evaluation"] in done.stderr and "TUNESMITH_EVALUATE is 0" in document["evaluation"]
     shown = call(ws, "show", document["run"])
     assert shown["settings"]["objective"] == "text" and shown["progress"]["steps"] == 2 and shown["settings"]["lora_rank"] == 2
     run = runs.get(ws, document["run"])

@@ -61,6 +61,7 @@ def _wait(ws: Workspace, id: str):
     from tuner import runs
     from tuner.jobs import training
     from tuner.runs import run_warnings
+    from tuner.scorecard import automatic
 
     try:
         with Training() as progress:
@@ -77,9 +78,13 @@ def _wait(ws: Workspace, id: str):
         say(f"Note: {sign}")
     if run.state not in ("finished", "stopped"):
         return 1, ended_badly(run)
+    evaluated = (automatic.why_not(ws, run) or automatic.BEGUN) if run.state == "finished" else None
+    if evaluated:
+        say(evaluated)
     return 0, {
         "run": id,
         "state": run.state,
+        "evaluation": evaluated,
         "best": run.best,
         "baseline": run.status.baseline.get("eval_loss"),
         "signs": run.status.signs,

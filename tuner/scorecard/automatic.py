@@ -17,8 +17,22 @@ from tuner.scorecard import evaluation
 ROWS = 50  # of the validation rows
 
 
+BEGUN = "It is being evaluated against its base model in the background; its scorecard will be on its page, and in `tunesmith scorecards`."
+
+
 def begin(ws: Workspace, run: Run) -> str:
     """Begin to evaluate a run that has finished, in the background; return a sentence for its log."""
+    if reason := why_not(ws, run):
+        return reason
+    try:
+        evaluation.start(ws, run.id, rows=ROWS)
+    except TunerError as error:
+        return f"Not evaluated: {error.message}"
+    return BEGUN
+
+
+def why_not(ws: Workspace, run: Run) -> str | None:
+    """Return in a sentence why a run that has finished is not evaluated by itself; None for one that is."""
     if os.environ.get("TUNESMITH_EVALUATE") == "0":
         return "Not evaluated: TUNESMITH_EVALUATE is 0."
     rows = run.plan.get("data", {}).get("held_out") or 0
@@ -26,11 +40,7 @@ def begin(ws: Workspace, run: Run) -> str:
         return f"Not evaluated: {rows} validation rows can show no difference; {significance.FEWEST} or more can."
     if others := _others(ws, run):
         return f"Not evaluated: other runs wait or train ({others}). Later: tunesmith evaluate {run.id}"
-    try:
-        evaluation.start(ws, run.id, rows=ROWS)
-    except TunerError as error:
-        return f"Not evaluated: {error.message}"
-    return "It is being evaluated against its base model in the background; its scorecard will be on its page."
+    return None
 
 
 def _others(ws: Workspace, run: Run) -> int:
