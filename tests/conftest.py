@@ -72,6 +72,16 @@ def _apart(tmp_path_factory):
     shutil.rmtree(os.environ["HF_HOME"], ignore_errors=True)
 
 
+@pytest.fixture(autouse=True)
+def _environment():
+    """What libraries leave in the environment (Accelerate its precision) reaches no other test: workers are forked for this environment alone."""
+    before = dict(os.environ)
+    yield
+    for name in set(os.environ) - set(before):
+        del os.environ[name]
+    os.environ.update({name: value for name, value in before.items() if os.environ.get(name) != value})
+
+
 def end_processes_of(folder: Path) -> None:
     """End supervisors and workers whose machine folder lies in `folder`: they are the ones that tests started."""
     for process in psutil.process_iter():

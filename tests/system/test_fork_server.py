@@ -43,7 +43,10 @@ def server_of(worker: fork_server.Forked) -> psutil.Process:
 
 def test_a_forked_worker_is_given_what_a_started_one_is(env, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    env = env | {"TUNESMITH_HOME": str(tmp_path / "h")}  # our own variables are read when they are needed, and may differ
+    env = env | {
+        "TUNESMITH_HOME": str(tmp_path / "h"),
+        "GRADIO_TEMP_DIR": str(tmp_path),
+    }  # a page has its own; our own variables are read when they are needed, and may differ
     one = forked(env, tmp_path / "forked.log", "exit", "7")
     with open(tmp_path / "started.log", "wb") as out:
         other = subprocess.Popen(

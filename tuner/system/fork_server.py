@@ -37,8 +37,23 @@ SWITCH = "TUNESMITH_FORK_SERVER"
 REFUSED = ".refused"  # beside the socket: a server has found that it can't fork, which the next would find, too
 FREE = 4 << 30  # bytes of memory that must be available before one is started: it takes about 0.4 GB, which its workers share
 PATIENCE = 5.0  # seconds in which a server forks and says so; one that is asked later is asked in vain, and forks nobody
-# what differs between the terminals and services of one account, and is read by no library while it is imported
-APART = ("TUNESMITH_", "PYTEST_", "SSH_", "XDG_SESSION", "DBUS_", "_", "PWD", "OLDPWD", "SHLVL", "COLUMNS", "LINES", "WINDOWID", "DISPLAY")
+# what differs between the pages, terminals and services of one account, and is read by no library of a worker while it is imported
+APART = (
+    "TUNESMITH_",
+    "GRADIO_",
+    "PYTEST_",
+    "SSH_",
+    "XDG_SESSION",
+    "DBUS_",
+    "_",
+    "PWD",
+    "OLDPWD",
+    "SHLVL",
+    "COLUMNS",
+    "LINES",
+    "WINDOWID",
+    "DISPLAY",
+)
 
 
 def supported() -> bool:
