@@ -93,7 +93,7 @@ def _rounding(kind: str, quantize: str) -> str:
     if quantizers.found():
         return f"<p class='ts-quiet'>{html.escape(text('export-quantizer'))}</p>"
     said = {n: f'<code translate="no">{c}</code>' for n, c in quantizers.COMMANDS.items()}
-    return f"<p>{html.state('warning', text('export-not-available'))} {text('export-quantizer-missing', **said)}</p>"
+    return f"<p>{html.state('warning', text('export-not-installed'))} {text('export-quantizer-missing', **said)}</p>"
 
 
 def after(made: dict[str, Any], path: str | None) -> str:
