@@ -4,7 +4,6 @@ leaves the weights: what is tested is how it is found, asked, checked and told o
 
 import importlib.util
 import os
-import shutil
 import sys
 from pathlib import Path
 
@@ -142,4 +141,3 @@ def test_llama_cpp_quantizes(f16, tmp_path, type):
     asked = self_test.asked_of(paths.STARTER, None, "fp32", [], True)
     check = self_test.rounded(tmp_path / "out.gguf", asked, {})
     assert check["prompt_ids_equal"] == 1 and check["top1_agreement"] > 0.85
-    shutil.rmtree(tmp_path)

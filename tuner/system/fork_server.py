@@ -86,9 +86,7 @@ def sources() -> str:
 
 
 class Forked:
-    """A worker that a fork server started, with what is used of `subprocess.Popen`: `pid`, `stdin`, `poll`, `wait`, `kill`."""
-
-    stdin = None
+    """A worker that a fork server started, with what is used of `subprocess.Popen`: `pid`, `poll`, `wait`, `kill`."""
 
     def __init__(self, answers: socket.socket, pid: int):
         self.answers, self.pid, self.returncode = answers, pid, None
