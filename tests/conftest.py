@@ -82,11 +82,13 @@ def _environment():
     os.environ.update({name: value for name, value in before.items() if os.environ.get(name) != value})
 
 
-def end_processes_of(folder: Path) -> None:
-    """End supervisors and workers whose machine folder lies in `folder`: they are the ones that tests started."""
+def end_processes_of(folder: Path, module: str = "tuner.") -> None:
+    """End supervisors and workers whose machine folder lies in `folder`: they are the ones that tests started. Ours alone: the browser of the
+    tests has the machine folder of the session in its environment, too."""
     for process in psutil.process_iter():
         try:
-            if process.pid != os.getpid() and any(place.startswith(str(folder)) for place in places_of(process)):
+            ours = process.pid != os.getpid() and any(module in word for word in command_of(process))
+            if ours and any(place.startswith(str(folder)) for place in places_of(process)):
                 process.kill()
         except (psutil.Error, OSError):
             continue  # another account's, or gone by now

@@ -70,7 +70,7 @@ def test_a_quantized_file_is_made_of_one_that_passed(house, program, monkeypatch
     if not place.exists():
         place.symlink_to(TOOLS / place.name, target_is_directory=True)
     program()
-    end_processes_of(house.ws.machine)  # a supervisor with another PATH
+    end_processes_of(house.ws.machine, "tuner.jobs.supervisor")  # which has another PATH
     said = []
     made = making.make(house.ws, house.lora, "ollama", tmp_path / "out", quantize="q4_k_m", waiting=lambda _, what: said.append(what))
     file = f"{house.lora}-q4_k_m.gguf"

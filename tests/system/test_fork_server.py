@@ -214,3 +214,11 @@ def test_who_waited_too_long_is_forked_nobody(env, tmp_path, monkeypatch):
         served.resume()
     assert forked(env, tmp_path / "b.log", "exit", "3").wait(30) == 3  # after it: requests are answered in their order
     assert not [p for p in served.children() if p.status() != psutil.STATUS_ZOMBIE and "sleep" in command_of(p)]
+
+
+def test_the_tests_end_nothing_but_what_is_ours(tmp_path):
+    env = os.environ | {"TUNESMITH_MACHINE": str(tmp_path)}
+    other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], env=env)
+    end_processes_of(tmp_path)
+    assert other.poll() is None
+    other.kill(), other.wait()

@@ -13,6 +13,8 @@ from tests.conftest import ROOT, until, write_rows
 from tests.scorecard.here import evaluated
 from tuner import paths, runs
 from tuner.data.store import store
+from tuner.serving import chat_client
+from tuner.settings.run_config import Settings
 
 WORDS = "stone river paper window garden market bridge lamp forest street letter summer winter morning evening".split()
 COLOURS = "red green blue white black".split()
@@ -175,6 +177,12 @@ def test_several_labels_on_a_decoder(ws, base, tmp_path, monkeypatch):
     assert card["metrics"]["f1"]["value"] == pytest.approx(best["f1"], abs=0.02) and card["verdict"] == "better"
     assert paths.read_json(run.path / "model" / "labels.json")["problem"] == "multi_label_classification"
     assert (run.path / "model" / "model.safetensors").exists()
+
+
+@pytest.mark.parametrize("objective, served", [("classification", "fp32"), ("regression", "fp32"), ("seq2seq", "fp32"), ("chat", "bf16")])
+def test_a_task_head_is_served_in_the_precision_in_which_it_was_trained(objective, served):
+    """Rounded to bf16, a score next to a threshold is another label: the scorecard would not be that of the model that was saved."""
+    assert chat_client._precision(Settings.from_json(SETTINGS | {"objective": objective}), fast=True) == served
 
 
 def test_regression(ws, base, tmp_path, monkeypatch):

@@ -17,7 +17,7 @@ from tuner.jobs.job import Job
 from tuner.models import mixed_precision
 from tuner.paths import Workspace
 from tuner.runs import checkpoint_files
-from tuner.settings import continuation
+from tuner.settings import continuation, objectives
 from tuner.settings.run_config import Settings
 
 STARTS = 20.0  # seconds within which a serving worker must take its lock; it does so before it loads anything
@@ -105,10 +105,13 @@ def _stamp(file: Path) -> int | None:
 
 
 def _precision(settings: Settings, fast: bool) -> str:
+    """Return the precision in which a run's model is served. Fully trained weights of a model that chats are rounded to bf16 where that is fast,
+    which halves its memory and its time; a score next to a threshold would become another label by that, so those of task heads stay whole."""
     asked, whole = settings.precision, settings.method in mixed_precision.TRAINS_WEIGHTS
     if asked == "fp16" and not whole and not fast:
         return "fp16" if devices.listing()[0].kind == "cuda" else "fp32"
-    return "bf16" if asked == "bf16" or fast and (settings.method == "full" or asked == "fp16" and not whole) else "fp32"
+    rounded = settings.method == "full" and settings.objective in objectives.GENERATIVE
+    return "bf16" if asked == "bf16" or fast and (rounded or asked == "fp16" and not whole) else "fp32"
 
 
 def folder(ws: Workspace, device: str) -> Path:
