@@ -1,5 +1,6 @@
 """fp16 where a card has no bf16: chosen with its reason, refused where it breaks, trained with a scaler, as far as a processor can show it."""
 
+import itertools
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -14,9 +15,7 @@ from tuner.models import mixed_precision
 from tuner.planning import memory, planner, time_estimate
 from tuner.planning.decisions import DataFacts
 from tuner.runs import run_warnings
-from tuner.serving import chat_client
 from tuner.settings import parsing
-from tuner.settings.run_config import Settings
 
 GB = 10**9
 T4 = Device("cuda:0", "cuda", "Tesla T4", 15 * GB, 14 * GB, 65.0, bf16=False)
@@ -110,10 +109,11 @@ def test_the_card_and_the_chat_agree(monkeypatch):
     for device in (T4, L4, replace(devices.cpu(), bf16=False), replace(devices.cpu(), bf16=True)):
         for room in (devices, devices.detection):
             monkeypatch.setattr(room, "listing", lambda device=device: [device])
-        for method in ("lora", "full", "last_layers"):
-            settings = {"precision": "fp16", "method": method}
+        for method, objective in itertools.product(("lora", "full", "last_layers"), ("chat", "classification")):
+            settings = {"precision": "fp16", "method": method, "objective": objective}
             told = model_card.dtype_of({"settings": settings, "model": {"bytes_per_weight": 2}})
-            assert told == names[chat_client._precision(Settings(**settings), device.bf16)], (device.name, method)
+            chat = mixed_precision.served("fp16", method, objective == "chat", device)
+            assert told == names[chat], (device.name, method)
 
 
 @pytest.mark.parametrize("kind", ["llama", "gemma", "qwen2", "gpt2", "mistral", "t5ish"])
@@ -221,10 +221,7 @@ def test_many_steps_left_out_in_a_row_are_told(house, monkeypatch):
     assert runs.get(house.ws, run.id).state == "finished"
 
 
-def test_a_chat_uses_the_width_of_the_card_that_is_here(monkeypatch):
-    settings = Settings(precision="fp16", method="lora")
-    for device, fast, width in ((T4, False, "fp16"), (L4, True, "bf16"), (devices.cpu(), False, "fp32")):
-        for room in (devices, devices.detection):
-            monkeypatch.setattr(room, "listing", lambda device=device: [device])
-        assert chat_client._precision(settings, fast) == width
-    assert chat_client._precision(Settings(precision="fp16", method="full"), False) == "fp32"
+def test_a_chat_uses_the_width_of_the_card_that_is_here():
+    for device, width in ((T4, "fp16"), (L4, "bf16"), (replace(devices.cpu(), bf16=False), "fp32")):
+        assert mixed_precision.served("fp16", "lora", True, device) == width
+    assert mixed_precision.served("fp16", "full", True, T4) == "fp32"

@@ -6,15 +6,16 @@ import random
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
 from tests.conftest import ROOT, until, write_rows
 from tests.scorecard.here import evaluated
-from tuner import paths, runs
+from tuner import devices, paths, runs
 from tuner.data.store import store
-from tuner.serving import chat_client
-from tuner.settings.run_config import Settings
+from tuner.models import mixed_precision
+from tuner.settings import objectives
 
 WORDS = "stone river paper window garden market bridge lamp forest street letter summer winter morning evening".split()
 COLOURS = "red green blue white black".split()
@@ -182,7 +183,8 @@ def test_several_labels_on_a_decoder(ws, base, tmp_path, monkeypatch):
 @pytest.mark.parametrize("objective, served", [("classification", "fp32"), ("regression", "fp32"), ("seq2seq", "fp32"), ("chat", "bf16")])
 def test_a_task_head_is_served_in_the_precision_in_which_it_was_trained(objective, served):
     """Rounded to bf16, a score next to a threshold is another label: the scorecard would not be that of the model that was saved."""
-    assert chat_client._precision(Settings.from_json(SETTINGS | {"objective": objective}), fast=True) == served
+    generates = objective in objectives.GENERATIVE
+    assert mixed_precision.served("fp32", "full", generates, replace(devices.cpu(), bf16=True)) == served
 
 
 def test_regression(ws, base, tmp_path, monkeypatch):

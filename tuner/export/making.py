@@ -157,12 +157,18 @@ def _axolotl(making: worker.Making, _: str) -> dict[str, Any]:
     return tool_configs.write(making.ws, making.run, "axolotl", making.folder)
 
 
+def _script(making: worker.Making, _: str) -> dict[str, Any]:
+    tool_configs.data_of(making.ws, making.run, "script")
+    return making.by_worker({"kind": "script"})
+
+
 MAKERS = {
     "adapter": _adapter,
     "merged": _merged,
     "gguf": _gguf,
     "ollama": _ollama,
     "adapter-gguf": _adapter_gguf,
+    "script": _script,
     "llamafactory": _llamafactory,
     "axolotl": _axolotl,
 }

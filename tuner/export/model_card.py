@@ -8,7 +8,7 @@ from typing import Any
 from tuner import devices, models, paths, runs
 from tuner.formatting import human_time
 from tuner.languages import EVERY
-from tuner.models import model_files
+from tuner.models import mixed_precision, model_files
 from tuner.planning import decisions
 from tuner.runs import run_warnings
 from tuner.settings import methods, objectives
@@ -176,13 +176,10 @@ def write(folder: Path) -> None:
 def dtype_of(plan: dict) -> str:
     """Return the dtype in which the chat loads the model (`chat_client.serving_spec`), so that the card's code gives the same answers."""
     settings = Settings.from_json(plan["settings"])
-    peft = methods.is_peft(settings.method)
-    if settings.precision == "fp16":  # as the chat does
-        device = devices.listing()[0]
-        narrow = "bfloat16" if device.bf16 else "float16" if device.kind == "cuda" and peft else "float32"
-        return narrow if peft or settings.method == "full" else "float32"
-    wide = settings.precision == "fp32" and (peft or not devices.listing()[0].bf16 or plan["model"]["bytes_per_weight"] != 2)
-    return "float32" if wide else "bfloat16"
+    if settings.precision == "fp32" and not methods.is_peft(settings.method) and plan["model"]["bytes_per_weight"] != 2:
+        return "float32"  # as its weights are stored: the card rounds nothing
+    generates = settings.objective in objectives.GENERATIVE
+    return mixed_precision.TORCH[mixed_precision.served(settings.precision, settings.method, generates, devices.listing()[0])]
 
 
 def _results(status: runs.RunStatus, names: tuple[str, ...]) -> list[str]:

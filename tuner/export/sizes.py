@@ -20,7 +20,7 @@ BYTES = {"f16": 2.0, "q8_0": 34 / 32} | {
     name: bits / 8 for name, bits in quantizers.BITS.items()
 }  # q8_0 has a scale of 2 bytes for 32 weights
 WHOLE_GGUF = ("gguf", "ollama")
-CONFIGS, ROW = ("llamafactory", "axolotl"), 1_000  # bytes of a row of data, about
+CONFIGS, ROW = ("script", "llamafactory", "axolotl"), 1_000  # bytes of a row of data, about
 TENSOR = 100  # bytes with which a GGUF describes a tensor, about
 WRITTEN = 8_000  # bytes of the card, config.json and tunesmith.json, which are written anew
 OUTPUT = ("lm_head.", "cls.", "embed_out.")  # the output layer of a language model, which another head replaces
@@ -45,7 +45,7 @@ def estimate(run: runs.Run, kind: str, quantize: str = "q8_0") -> int:
     """Return the size of an export of this kind in bytes. `quantize`: the type of a GGUF."""
     trained = run.path / "model"
     if kind in CONFIGS:
-        return run.plan.get("data", {}).get("rows", 0) * ROW + WRITTEN
+        return run.plan.get("data", {}).get("rows", 0) * ROW + WRITTEN + (_beside_script(run) if kind == "script" else 0)
     if kind == "adapter-gguf":
         trained = [n for file in sorted(trained.glob("adapter_model*.safetensors")) for _, n in _tensors([file])]
         return 2 * sum(trained) + TENSOR * len(trained) + WRITTEN
@@ -65,6 +65,13 @@ def shipped_base(run: runs.Run) -> Path | None:
     about = run.plan["model"]
     folder = Path(about["base"])
     return folder if about["kind"] != "hub" and folder.is_dir() and paths.folder_bytes(folder) <= SHIP_BASE else None
+
+
+def _beside_script(run: runs.Run) -> int:
+    """Return the bytes of the tokenizer and of a small base model, which a script has in its folder."""
+    base = shipped_base(run)
+    tokenizer = run.path / "model" / "tokenizer.json"
+    return (_shipped_bytes(base) if base else 0) + (tokenizer.stat().st_size if tokenizer.is_file() else 0)
 
 
 def _shipped_bytes(base: Path) -> int:

@@ -137,18 +137,23 @@ def _info(objective: str) -> dict[str, Any]:
     return {"formatting": "sharegpt"} | ranked | {"columns": columns, "tags": tags}
 
 
-def write(ws: Workspace, run: runs.Run, tool: str, folder: Path) -> dict[str, Any]:
-    """Write the config, the rows and a README into a folder and return the check. ModelError when the rows are gone."""
+def data_of(ws: Workspace, run: runs.Run, kind: str) -> Dataset:
+    """Return the rows that a run was trained on, without which a config or a script trains nothing. ModelError when they are gone."""
     try:
-        ds = store.get(ws, str(run.config.get("data") or ""))
+        return store.get(ws, str(run.config.get("data") or ""))
     except NotFoundError as error:
         raise ModelError(
             f"The rows that {run.name} was trained on are gone, and a config alone trains nothing.",
-            asked=tool,
+            asked=kind,
             available="the model itself: adapter, merged, gguf",
             remedy="Import the data again and train a new run, or export the model.",
             field="to",
         ) from error
+
+
+def write(ws: Workspace, run: runs.Run, tool: str, folder: Path) -> dict[str, Any]:
+    """Write the config, the rows and a README into a folder and return the check. ModelError when the rows are gone."""
+    ds = data_of(ws, run, tool)
     objective, made = str(run.plan["settings"]["objective"]), config(run, tool)
     written, gone = {}, Counter()
     for name, held_out in (("train", False), ("validation", True)):

@@ -7,6 +7,7 @@ loss scaler that keeps small gradients from vanishing. A frozen base model is lo
 from tuner.devices import Device
 from tuner.models.facts import ModelFacts
 
+TORCH = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}  # its names of them
 HALF = ("bf16", "fp16")  # two bytes a weight
 TRAINS_WEIGHTS = ("full", "last_layers")  # methods that train the weights themselves
 OVERFLOW = "their activations exceed 65,504, the largest number in fp16, and the loss becomes NaN"
@@ -34,6 +35,19 @@ def refusal(facts: ModelFacts, device: Device) -> str | None:
 def stored(precision: str, method: str) -> str:
     """Return the precision in which weights are loaded: trained ones stay in fp32, because the gradient scaler unscales no others."""
     return "fp32" if precision == "fp16" and method in TRAINS_WEIGHTS else precision
+
+
+def served(precision: str, method: str, generates: bool, device: Device) -> str:
+    """Return the precision in which a run's model is served on a device. `generates`: it writes text.
+
+    Fully trained weights of a model that writes text are rounded to bf16 where that is fast, which halves their memory and the time of each token. Those
+    of task heads stay whole: a score next to a threshold would become another label.
+    """
+    trains_weights = method in TRAINS_WEIGHTS
+    if precision == "fp16" and not trains_weights and not device.bf16:
+        return "fp16" if device.kind == "cuda" else "fp32"
+    rounded = (method == "full" and generates) or (precision == "fp16" and not trains_weights)
+    return "bf16" if precision == "bf16" or (device.bf16 and rounded) else "fp32"
 
 
 def width(precision: str, method: str = "lora") -> int:

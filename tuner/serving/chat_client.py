@@ -46,11 +46,12 @@ def serving_spec(ws: Workspace, ref: str, base: bool = False, step: int | None =
     With `base`, the model that the run started from; with `step`, the run's checkpoint of that step. ModelError for a run without a model,
     NotFoundError for a checkpoint that it does not have.
     """
-    fast = devices.listing()[0].bf16
+    device = devices.listing()[0]
     if paths.ID.fullmatch(ref) and (ws.runs / ref / "status.json").exists():
         run = runs.get(ws, ref)
         about, settings = run.plan["model"], Settings.from_json(run.plan["settings"])
-        how = {"precision": _precision(settings, fast), "objective": settings.objective}
+        generates = settings.objective in objectives.GENERATIVE
+        how = {"precision": mixed_precision.served(settings.precision, settings.method, generates, device), "objective": settings.objective}
         if base:
             return {"id": f"{ws.owner}/{ref}/base", "base": about["base"], "adapter": about["adapter"]} | how
         if step is not None:
@@ -74,7 +75,7 @@ def serving_spec(ws: Workspace, ref: str, base: bool = False, step: int | None =
         "id": f"{ws.owner}/{ref}",
         "base": model.base,
         "adapter": str(model.adapter) if model.adapter else None,
-        "precision": "bf16" if fast else "fp32",
+        "precision": "bf16" if device.bf16 else "fp32",
     }
 
 
@@ -102,16 +103,6 @@ def _whole(checkpoint: Path, stamp: int | None) -> bool:
 
 def _stamp(file: Path) -> int | None:
     return file.stat().st_mtime_ns if file.exists() else None
-
-
-def _precision(settings: Settings, fast: bool) -> str:
-    """Return the precision in which a run's model is served. Fully trained weights of a model that chats are rounded to bf16 where that is fast,
-    which halves its memory and its time; a score next to a threshold would become another label by that, so those of task heads stay whole."""
-    asked, whole = settings.precision, settings.method in mixed_precision.TRAINS_WEIGHTS
-    if asked == "fp16" and not whole and not fast:
-        return "fp16" if devices.listing()[0].kind == "cuda" else "fp32"
-    rounded = settings.method == "full" and settings.objective in objectives.GENERATIVE
-    return "bf16" if asked == "bf16" or fast and (rounded or asked == "fp16" and not whole) else "fp32"
 
 
 def folder(ws: Workspace, device: str) -> Path:

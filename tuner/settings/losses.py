@@ -6,6 +6,10 @@ reference model.
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # run_config lists the losses
+    from tuner.settings.run_config import Settings
 
 METRICS = (  # of both answers, for the training rows and, with the prefix eval_, for the validation rows
     *("rewards/chosen", "rewards/rejected", "rewards/margins", "rewards/accuracies", "logps/chosen", "logps/rejected"),
@@ -201,3 +205,18 @@ def table() -> str:
     lines = ["| `preference_loss` | name | what it does | beta | paper |", "| --- | --- | --- | --- | --- |"]
     lines += [f"| `{x.name}` | {x.title} | {x.sentence} | {x.beta:g} | {x.paper} |" for x in LOSSES.values()]
     return "\n".join(lines)
+
+
+def options(settings: "Settings") -> dict[str, Any]:
+    """Return what TRL's config of the loss's trainer needs beside the arguments of all trainers."""
+    loss = get(settings.preference_loss)
+    out: dict[str, Any] = {"beta": settings.beta or loss.beta, "remove_unused_columns": False, "prediction_loss_only": True}
+    if loss.trainer != "orpo":
+        out["loss_type"] = loss.loss_type or loss.name
+    if loss.smoothing is not None:
+        out["label_smoothing"] = loss.smoothing if settings.label_smoothing is None else settings.label_smoothing
+    if loss.name == "rpo":
+        out |= {"loss_type": ["sigmoid", "sft"], "loss_weights": [1.0, 1.0]}
+    if loss.name == "simpo":
+        out["cpo_alpha"] = 0.0  # the paper's has no likelihood of the better answer in it
+    return out

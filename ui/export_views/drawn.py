@@ -9,6 +9,7 @@ from typing import Any
 from tuner import runs
 from tuner.errors import TunerError
 from tuner.export import converter, formats, model_card, quantizers, sizes, tool_configs
+from tuner.export.script import assembly as script
 from tuner.formatting import human_bytes
 from tuner.paths import Workspace
 from ui.components import html, units
@@ -23,6 +24,7 @@ CHECKS = {  # what a check compared: the end of its text's name
     "answers of the merged model against the tuned model": "answers",
     "weights of the adapter read back from the GGUF": "layers",
     tool_configs.KIND: "settings",
+    script.KIND: "losses",
     "not tested": "untested",
 }
 POLL = 0.4  # seconds
@@ -80,8 +82,9 @@ def before(ws: Workspace, run: runs.Run, kind: str, quantize: str) -> str:
     if formats.FORMATS[kind].tools:
         told = [text(f"export-{kind}-made", model=base), *([] if converter.there(converter.place(ws)) else [text("export-gguf-fetch")])]
         return f"<p><b>{html.escape(size)}</b></p><p class='ts-quiet'>{' '.join(told)}</p>{_rounding(kind, quantize)}"
-    if kind in tool_configs.TOOLS:
-        return f"<p><b>{html.escape(size)}</b></p><p class='ts-quiet'>{html.escape(text('export-configs-made'))}</p>"
+    if kind in tool_configs.TOOLS or kind == "script":
+        told = text("export-script-made" if kind == "script" else "export-configs-made")
+        return f"<p><b>{html.escape(size)}</b></p><p class='ts-quiet'>{html.escape(told)}</p>"
     shipped = ("export-with-base" if sizes.shipped_base(run) else "export-needs-base") if kind == "adapter" else "export-whole"
     return f"<p><b>{html.escape(size)}</b></p><p class='ts-quiet'>{text(shipped, model=base)}</p>"
 
@@ -119,13 +122,15 @@ def after(made: dict[str, Any], path: str | None) -> str:
 def answers(check: dict[str, Any]) -> dict[str, Any]:
     """What a self-test found, as its sentence names it."""
     if not check.get("runtime"):
-        n = check.get("layers", check.get("settings", 0))
+        n = check.get("layers", check.get("settings", check.get("steps", 0)))
         return {"reason": check.get("reason", ""), "n": n, "rows": units.count(check.get("rows", 0))}
     return {"runtime": check["runtime"], "n": check["prompts"], "share": units.percent(check["top1_agreement"], 1)}
 
 
 def code(run: runs.Run, kind: str, made: dict[str, Any]) -> str:
     """The lines that load an export, inside its folder."""
+    if kind == "script":
+        return script.COMMANDS
     if kind in tool_configs.TOOLS:
         return tool_configs.COMMANDS[kind]
     if formats.FORMATS[kind].tools:

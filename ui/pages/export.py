@@ -23,6 +23,7 @@ CARDS = (
     "merged",
     "gguf",
     "adapter-gguf",
+    "script",
     "llamafactory",
     "axolotl",
 )  # a GGUF brings its Modelfile, so Ollama has no card of its own

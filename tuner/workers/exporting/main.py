@@ -25,13 +25,14 @@ def made(folder: Path, request: dict[str, Any]) -> dict[str, Any]:
         paths.write_json(folder / "progress.json", {"said": said})
 
     tell("Loading the libraries.")
-    from tuner.workers.exporting import adapter_gguf, gguf, merge, verify  # some seconds, in which it can be cancelled already
+    from tuner.workers.exporting import adapter_gguf, gguf, merge, script, verify  # some seconds, in which it can be cancelled already
 
     makers = {
         "merged": merge.merge,
         "gguf": gguf.export,
         "ollama": gguf.export,
         "adapter-gguf": adapter_gguf.export,
+        "script": script.export,
         "verify": verify.verify,
     }
     return makers[request["kind"]](folder, request, tell)

@@ -17,7 +17,7 @@ import psutil
 from tuner import paths
 from tuner.errors import ModelError
 from tuner.formatting import human_bytes
-from tuner.models import model_files
+from tuner.models import mixed_precision, model_files
 from tuner.workers.exporting import asking, probes
 from tuner.workers.modelling import load, peft_methods
 
@@ -25,7 +25,6 @@ RUNTIMES = {"llama.cpp": "tuner.workers.exporting.probe_llama_cpp", "transformer
 INSTALL = "To have it tested in llama.cpp itself: pip install 'tunesmith[gguf]', which compiles for some minutes."
 TESTED, UNTESTED = "answers of the GGUF against the tuned model", "not tested"  # kinds of check
 MERGED = "answers of the merged model against the tuned model"
-NAMES = {"fp32": "float32", "bf16": "bfloat16"}
 
 
 Asked = list[dict[str, Any]] | str  # the probes with the answers of the model before its export, or why it can't be asked
@@ -63,7 +62,7 @@ def merged(folder: Path, base: Path, run: Path, request: dict[str, Any]) -> dict
     precision, found = "fp32" if request["precision"] == "fp16" else request["precision"], too_large(folder)
     if not found:
         asked = asked_of(base, run, precision, request.get("questions") or [], request.get("objective", "chat") != "text")
-        found = answered(folder, asked, "transformers", NAMES[precision])
+        found = answered(folder, asked, "transformers", mixed_precision.TORCH[precision])
     if isinstance(found, str):
         return untested(found)
     verdict = probes.compare(asked, found, "transformers", "f16" if request["precision"] == "fp16" else precision)

@@ -231,15 +231,7 @@ class ORPO(WithoutReference, ORPOTrainer):
 def arguments(job: run_loop.Job, loss: losses.Loss, validation: bool):
     """What all workers ask for, and what the loss alone knows."""
     settings, kind = job.settings, {"dpo": DPOConfig, "kto": KTOConfig, "cpo": CPOConfig, "orpo": ORPOConfig}[loss.trainer]
-    more: dict[str, Any] = {"beta": settings.beta or loss.beta, "remove_unused_columns": False, "prediction_loss_only": True}
-    if loss.trainer != "orpo":
-        more["loss_type"] = loss.loss_type or loss.name
-    if loss.smoothing is not None:
-        more["label_smoothing"] = loss.smoothing if settings.label_smoothing is None else settings.label_smoothing
-    if loss.name == "rpo":
-        more |= {"loss_type": ["sigmoid", "sft"], "loss_weights": [1.0, 1.0]}
-    if loss.name == "simpo":
-        more["cpo_alpha"] = 0.0  # the paper's has no likelihood of the better answer in it
+    more = losses.options(settings)
     if loss.trainer == "kto":
         more["train_sampling_strategy"] = "sequential"
     return run_loop.arguments(settings, job.run.plan["steps"], job.run.path, validation, kind=kind, max_length=settings.max_length, **more)

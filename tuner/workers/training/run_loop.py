@@ -27,7 +27,7 @@ from tuner.planning import time_estimate
 from tuner.planning.memory import calibration
 from tuner.runs import run_warnings
 from tuner.scorecard import automatic
-from tuner.settings import continuation, objectives
+from tuner.settings import continuation, objectives, trainer_arguments
 from tuner.settings.run_config import Settings
 from tuner.workers.modelling import load, multimodal, peft_methods
 from tuner.workers.training import dry_run_steps, memory_usage
@@ -195,50 +195,20 @@ def build(job: Job, *, names: list[str] | None = None, problem: str | None = Non
 
 
 def arguments(settings: Settings, steps: int, folder: Path, test: bool, kind: type = TrainingArguments, **more: Any) -> TrainingArguments:
-    """Return the plan's settings as transformers' arguments; nothing that the plan decides is left to their defaults."""
+    """Return the plan's settings as transformers' arguments (`settings.trainer_arguments`), and how they are used here."""
     cpu = settings.device == "cpu"
     return kind(
+        **trainer_arguments.shared(settings, steps, test),
         output_dir=str(folder / "checkpoints"),
-        per_device_train_batch_size=settings.micro_batch,
-        per_device_eval_batch_size=settings.micro_batch,
-        gradient_accumulation_steps=settings.effective_batch // settings.micro_batch,
-        num_train_epochs=settings.epochs,
-        max_steps=steps if settings.max_steps else -1,  # the plan's count: transformers ignores num_train_epochs when max_steps is set
-        learning_rate=settings.learning_rate,
-        lr_scheduler_type=settings.schedule,
-        warmup_steps=settings.warmup,
-        weight_decay=settings.weight_decay,
-        max_grad_norm=settings.max_grad_norm,
-        seed=settings.seed,
-        optim=optimizer(settings),
         bf16=_autocast(settings),
-        fp16=settings.precision == "fp16",
         use_cpu=cpu,
-        gradient_checkpointing=settings.gradient_checkpointing,
-        eval_strategy="steps" if test else "no",
-        eval_steps=settings.eval_steps,
-        save_strategy="steps",
-        save_steps=settings.save_steps,
         save_total_limit=None,  # transformers deletes before the manifest is written: `checkpoints.Kept` does it afterwards
         load_best_model_at_end=False,  # transformers does not verify what it loads: `restore_best` does
-        metric_for_best_model="eval_loss" if test else None,
-        greater_is_better=False,
-        logging_strategy="steps",
-        logging_steps=1,
         logging_nan_inf_filter=False,
-        report_to="none",
         disable_tqdm=True,
         dataloader_pin_memory=not cpu,
         **more,
     )
-
-
-def optimizer(settings: Settings) -> str:
-    """Return transformers' name of the optimizer. On a GPU the fused AdamW: the plain one copies all trained parameters at every step."""
-    fused = "adamw_torch" if settings.device == "cpu" else "adamw_torch_fused"
-    return {"adamw": fused, "adamw_8bit": "adamw_8bit", "paged_adamw_8bit": "paged_adamw_8bit", "adafactor": "adafactor"}[
-        settings.optimizer
-    ]
 
 
 def _autocast(settings: Settings) -> bool:
