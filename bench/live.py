@@ -1,6 +1,7 @@
 """What a page costs a browser that looks at it: idle, and with a run of 5,000 points that grows once a second.
 
     python -m bench.live [--points 5000] [--seconds 20]
+    python -m bench.live --minutes 5    what a page that stays open for that long grows by, while the run goes on
 
 Baseline: a page with one gr.LinePlot that grows as the run does; gr.Plot (plotly) beside it. Figures: milliseconds of the browser's main
 thread and kilobytes received, both per second.
@@ -11,15 +12,17 @@ import argparse
 import math
 import random
 import tempfile
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import gradio as gr
 import pandas as pd
+import psutil
 from playwright.sync_api import sync_playwright
 
 from bench.scale import workspace
-from tests.browsing import CHROMIUM, FLAGS, free_port, running
+from tests.browsing import CHROMIUM, FLAGS, App, free_port, running
 from tuner import locks, runs
 
 ROWS = [(step, 3 * math.exp(-step / 900) + 0.6 + random.Random(step).gauss(0, 0.1)) for step in range(1, 20_001)]
@@ -68,8 +71,9 @@ def cost(browser, url: str, seconds: int, then=lambda page: None, each=lambda se
     return found
 
 
-def ours(browser, points: int, seconds: int) -> dict[str, tuple[float, float]]:
-    """The real app: idle, and a run under way on each of its tabs."""
+@contextmanager
+def under_way(points: int) -> Iterator[tuple[App, str, Callable[[int], None]]]:
+    """The real app with a run under way: (the app, the address of the run, what takes its next step)."""
     with tempfile.TemporaryDirectory() as place:
         ws = workspace(Path(place) / "home", 1, 0)
         folder = next(ws.runs.iterdir())
@@ -86,22 +90,53 @@ def ours(browser, points: int, seconds: int) -> dict[str, tuple[float, float]]:
 
         locks.acquire(folder / "lock")  # as its worker does
         with running(Path(place) / "home") as app:
-            address, found = f"{app.url}/runs?run={folder.name}", {"ours: Home, idle": cost(browser, app.url, seconds)}
-            found["ours: a run, idle"] = cost(browser, address, seconds)
-            for name in ("Overview", "Charts", "Log"):
-                opened = lambda page, name=name: page.get_by_role("tab", name=name).click()  # noqa: E731
-                found[f"ours: a run, live, {name}"] = cost(browser, address, seconds, opened, step)
-        return found
+            yield app, f"{app.url}/runs?run={folder.name}", step
+
+
+def ours(browser, points: int, seconds: int) -> dict[str, tuple[float, float]]:
+    """The real app: idle, and a run under way on each of its tabs."""
+    with under_way(points) as (app, address, step):
+        found = {"ours: Home, idle": cost(browser, app.url, seconds), "ours: a run, idle": cost(browser, address, seconds)}
+        for name in ("Overview", "Charts", "Log"):
+            opened = lambda page, name=name: page.get_by_role("tab", name=name).click()  # noqa: E731
+            found[f"ours: a run, live, {name}"] = cost(browser, address, seconds, opened, step)
+    return found
+
+
+def growth(browser, points: int, minutes: int) -> None:
+    """Print, minute by minute, what the browser holds for a page of charts that grow, after its garbage was collected, and what the app's process holds."""
+    with under_way(points) as (app, address, step):
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        talk = page.context.new_cdp_session(page)
+        talk.send("Performance.enable")
+        page.goto(address)
+        page.get_by_role("tab", name="Charts").click()
+        first: dict[str, float] = {}
+        for second in range(-60, minutes * 60 + 1):  # the first minute settles it
+            if second % 60 == 0 and second >= 0:
+                talk.send("HeapProfiler.collectGarbage")
+                known = {m["name"]: m["value"] for m in talk.send("Performance.getMetrics")["metrics"]}
+                now = {"heap, MB": known["JSHeapUsedSize"] / 1e6, "nodes": known["Nodes"], "listeners": known["JSEventListeners"]}
+                now["process, MB"] = psutil.Process(app.process.pid).memory_info().rss / 1e6
+                first = first or now
+                said = (f"{name} {value:,.1f} ({value / first[name]:.2f}x)" for name, value in now.items())
+                print(f"minute {second // 60}: {', '.join(said)}", flush=True)
+            step(second)
+            page.wait_for_timeout(1000)
+        page.close()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--points", type=int, default=5000)
     parser.add_argument("--seconds", type=int, default=20)
+    parser.add_argument("--minutes", type=int, default=0)
     args = parser.parse_args()
     found = {}
     with sync_playwright() as play:
         browser = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        if args.minutes:
+            return growth(browser, args.points, args.minutes)
         found["empty page"] = cost(browser, "about:blank", 3)
         for kind in ("LinePlot", "Plot (plotly)"):
             with suppress(ImportError):

@@ -12,7 +12,8 @@ from tuner.errors import NotFoundError, RequestError
 from tuner.jobs import data_jobs
 from tuner.labels import db, export, generate, judge, outcome, pairs, projects, queue
 from tuner.labels.generate import DATA, Request, Writer
-from tuner.labels.judge import Judge
+from tuner.serving import ai_judge
+from tuner.serving.ai_judge import Judge
 
 WARM = {"temperature": 1.5, "max_tokens": 40}
 
@@ -124,15 +125,15 @@ def test_prompts_come_once_and_with_the_system_prompt(ws):
     ],
 )
 def test_what_a_judge_says_is_read_from_its_last_word(text, said):
-    assert judge.parse_reply(text) == said
+    assert ai_judge.parse_reply(text) == said
 
 
 def test_only_what_a_judge_says_in_both_orders_counts():
     first, second = [{"role": "assistant", "content": "x"}], [{"role": "assistant", "content": "y"}]
-    assert judge.ask_both_orders(lambda a, b: "1" if a == first else "2", first, second) == ("first", "")
-    assert judge.ask_both_orders(lambda a, b: "1", first, second)[0] == "tie", "it favours a side"
-    assert judge.ask_both_orders(lambda a, b: "0", first, second)[0] == "tie"
-    assert judge.ask_both_orders(lambda a, b: "?", first, second)[0] == "skip"
+    assert ai_judge.ask_both_orders(lambda a, b: "1" if a == first else "2", first, second) == ("first", "")
+    assert ai_judge.ask_both_orders(lambda a, b: "1", first, second)[0] == "tie", "it favours a side"
+    assert ai_judge.ask_both_orders(lambda a, b: "0", first, second)[0] == "tie"
+    assert ai_judge.ask_both_orders(lambda a, b: "?", first, second)[0] == "skip"
 
 
 class Endpoint(BaseHTTPRequestHandler):

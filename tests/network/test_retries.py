@@ -10,9 +10,9 @@ import httpx
 import pytest
 
 from tests.models.test_hub import environment, fetch, run, serving  # noqa: F401 (fixture)
-from tuner.labels import judge
-from tuner.labels.judge import Judge
 from tuner.network import retries
+from tuner.serving import ai_judge
+from tuner.serving.ai_judge import Judge
 
 
 def busy(code: int, after: str | None = None) -> httpx.HTTPStatusError:
@@ -157,6 +157,6 @@ class Moody(BaseHTTPRequestHandler):
 def test_one_busy_answer_does_not_end_a_judging_job(monkeypatch):
     server = HTTPServer(("127.0.0.1", 0), type("Handler", (Moody,), {"n": 0}))
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    say = judge._endpoint(Judge("big", f"http://127.0.0.1:{server.server_port}/v1"))
+    say = ai_judge.endpoint(Judge("big", f"http://127.0.0.1:{server.server_port}/v1"))
     assert [say([{"role": "user", "content": "?"}]) for _ in range(3)] == ["1"] * 3
     server.shutdown()

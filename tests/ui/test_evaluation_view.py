@@ -76,13 +76,13 @@ def test_the_button_makes_a_scorecard_and_what_is_wrong_is_said_there(house, mon
     with gr.Blocks():
         view = EvaluationView(AppContext(house.ws.home, house.ws.machine), gr.Textbox())
     request = gr.Request(username=None)
-    steps = list(view.on_start(house.lora, "base", 4, request))
+    steps = list(view.on_start(house.lora, "base", 4, "", "", "", "", request))
     assert len(steps) > 1 and words(steps[-1][1]).count("Better") and steps[-1][0] == "" and steps[0][4]
     assert evaluation.kept(house.ws, house.lora)[0]["rows"] <= 4
     run = house.run(house.lora)
     assert newest(house.ws, run) == steps[-1][1] and view.values(house.ws, run)[view.card] == steps[-1][1]
     for few in (0, -3):
-        (wrong,) = view.on_start(house.lora, "base", few, request)
+        (wrong,) = view.on_start(house.lora, "base", few, "", "", "", "", request)
         assert "no rows" in words(wrong[0])
-    (wrong,) = view.on_start("no-such-run", "base", 4, request)
+    (wrong,) = view.on_start("no-such-run", "base", 4, "", "", "", "", request)
     assert "no-such-run" in words(wrong[0])

@@ -1,8 +1,11 @@
 """`tunesmith evaluate`: did the training help? A run against its base model, or any two models, on rows of data."""
 
+import os
+
 from tuner.cli.output import say
 from tuner.cli.parser import FLAG, TEXT, Commands, count
 from tuner.cli.progress import Line
+from tuner.errors import RequestError
 from tuner.formatting import human_time
 from tuner.paths import Workspace
 
@@ -19,6 +22,15 @@ def register(commands: Commands) -> None:
         against={"default": None, "help": "a run or model, or `base`, which a run is compared with by itself"},
         rows={"type": count, "default": None, "help": "how many rows at most (default 200)"},
         no_prompt=FLAG | {"help": "don't ask the base model with examples in its prompt as well, which takes half as long again"},
+        no_general=FLAG | {"help": "don't ask general questions, which show what a run has forgotten"},
+        judge=TEXT
+        | {"metavar": "MODEL", "help": "an AI judge compares the answers as well: a model here, or with --judge-url at an endpoint"},
+        judge_url=TEXT
+        | {
+            "metavar": "URL",
+            "help": "an OpenAI-compatible endpoint, to which questions and answers are sent; its key in TUNESMITH_JUDGE_KEY",
+        },
+        rubric=TEXT | {"help": "what makes an answer better, in words"},
         fail_if_worse=FLAG | {"help": "exit with 1 when it is worse than what it is compared with"},
         device=TEXT,
     )
@@ -34,10 +46,15 @@ def register(commands: Commands) -> None:
 
 def evaluate(ws: Workspace, args):
     from tuner.jobs.job import JobStatus
+    from tuner.labels import summary
     from tuner.scorecard import conclusions, evaluation
-    from tuner.serving import chat_client
+    from tuner.serving import ai_judge, chat_client
 
-    job = evaluation.start(ws, args.model, data=args.data, against=args.against, rows=args.rows, prompted=not args.no_prompt)
+    _require_judge(args)
+    asked = {"prompted": not args.no_prompt, "general": not args.no_general}
+    if args.judge:
+        asked |= {"judge": ai_judge.Judge(args.judge, args.judge_url), "rubric": args.rubric or "", "key": os.environ.get(ai_judge.KEY)}
+    job = evaluation.start(ws, args.model, data=args.data, against=args.against, rows=args.rows, **asked)
     with Line() as line:
         chat_client.endpoint(ws, args.device, waiting=lambda s: line.show(f"loading the model ({s:.0f} s)"))
 
@@ -46,10 +63,25 @@ def evaluate(ws: Workspace, args):
             line.show(f"{now.done:,} of {now.total:,} answers{left}" if now.total else "loading the model", now.done, now.total or None)
 
         document = evaluation.follow(ws, job, tell)
+    if document["judge"] and (agreed := summary.agreed(ws, args.judge)):
+        document["judge"] |= {"agreement": {"agrees": sum(agreed), "of": len(agreed)}}
+        document["says"].append(f"It agrees with people on {sum(agreed)} of {len(agreed)} pairs that both have judged (Label).")
     if not args.as_json:
         say("")
     worse = args.fail_if_worse and document["verdict"] == "worse"
     return int(worse), document if args.as_json else conclusions.table(document)
+
+
+def _require_judge(args) -> None:
+    """Raise RequestError for options of a judge where none is named, rather than ignore them."""
+    if not args.judge and (wrong := [f"--{n.replace('_', '-')}" for n in ("judge_url", "rubric") if getattr(args, n)]):
+        raise RequestError(
+            f"{' and '.join(wrong)} have no effect without --judge." if len(wrong) > 1 else f"{wrong[0]} has no effect without --judge.",
+            asked=wrong,
+            available="--judge MODEL",
+            remedy="Name the judge, or leave it out.",
+            field="judge",
+        )
 
 
 def scorecards(ws: Workspace, args):

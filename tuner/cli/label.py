@@ -282,8 +282,9 @@ def judge(ws: Workspace, args) -> Any:
 
     from tuner.jobs import data_jobs
     from tuner.labels import judge as judging
+    from tuner.serving import ai_judge
 
-    job = judging.ask(ws, args.project, judging.Judge(args.model, args.url), key=os.environ.get(judging.KEY), limit=args.limit)
+    job = judging.ask(ws, args.project, ai_judge.Judge(args.model, args.url), key=os.environ.get(ai_judge.KEY), limit=args.limit)
     with Line() as line:
         while (now := data_jobs.progress(ws, job)).running:
             line.show(f"{now.done:,} of {now.total:,} judged", now.done, now.total or None)

@@ -46,3 +46,9 @@ def of(ws: Workspace, id: str) -> Summary:
         [win_rate.standings([c for c in votes if c[0] in g]) for g in groups if len(g) > 2],
         {j: ai_labellers.agreement(given, j) for j in sorted({v.labeller for v in given if ai_labellers.is_judge(v.labeller)})},
     )
+
+
+def agreed(ws: Workspace, model: str) -> list[bool]:
+    """Return for each pair of all projects that this model (as an AI judge) and people judged whether they agree."""
+    who = ai_labellers.named(model)
+    return [same for project in projects.listing(ws) for same in ai_labellers.agreement(outcome.judgments_of(ws, project.id), who)]

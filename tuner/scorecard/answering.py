@@ -48,6 +48,10 @@ class Asking:
             return self._margins(who, rows)
         return self._predictions(who, rows)
 
+    def likelihoods(self, who: Contender, values: list[dict], kind: str) -> list[dict[str, Any]]:
+        """Return how likely a model that writes text finds each row: {"nll", "tokens"}, or {"left_out": why}. `kind`: chat or text."""
+        return self._scores(who, values, kind, kind)
+
     def _chat(self, who: Contender, rows: list[Row]) -> list[dict[str, Any]]:
         if who.examples:
             values = [{"messages": within(convert.as_messages(r["value"], self.kind), who.examples, weight=True)} for r in rows]

@@ -3,6 +3,7 @@
 from typing import Any
 
 from tuner.evaluation import significance
+from tuner.scorecard import forgetting, judged
 
 NAMES = {
     "chrf": "chrF (likeness to the reference answers)",
@@ -45,6 +46,10 @@ def says(document: dict[str, Any]) -> list[str]:
         out.append("So it depends on what counts for you: look at the rows that changed most.")
     if document.get("prompted"):
         out.append(prompt_alone(document["prompted"]))
+    if document.get("judge"):
+        out.append(judged.says(document["judge"], against))
+    if document.get("general"):
+        out.append(forgetting.says(document["general"], against))
     if document["rows"] < significance.FEWEST:
         out.append(f"Fewer than {significance.FEWEST} rows can show no difference. Evaluate on {FEW} or more.")
     elif document["rows"] < FEW:
@@ -57,9 +62,16 @@ def does_as_well(prompted: dict[str, Any]) -> bool:
     return not any(d["real"] and d["better"] for d in prompted["difference"].values())
 
 
+def does_better(prompted: dict[str, Any]) -> bool:
+    """Return whether the base model with examples in its prompt is really better in a metric, and worse in none."""
+    return does_as_well(prompted) and any(d["real"] for d in prompted["difference"].values())
+
+
 def prompt_alone(prompted: dict[str, Any]) -> str:
     """Return what a prompt with examples does without any training."""
     examples = f"{prompted['examples']} examples in its prompt"
+    if does_better(prompted):
+        return f"The base model with {examples} does better: this training was not needed."
     if does_as_well(prompted):
         return f"The base model with {examples} does as well: the training may not have been needed."
     better = [NAMES[n] for n, d in prompted["difference"].items() if d["real"] and d["better"]]

@@ -23,10 +23,12 @@ from tuner.evaluation import significance
 from tuner.jobs import data_jobs
 from tuner.jobs.job import JobStatus
 from tuner.paths import Workspace
-from tuner.scorecard import conclusions, contenders, prompting
+from tuner.scorecard import conclusions, contenders, forgetting, judged, prompting
 from tuner.scorecard.answering import Asking
 from tuner.scorecard.contenders import BASE, Contender
 from tuner.scorecard.measures import OBJECTIVES
+from tuner.serving import ai_judge
+from tuner.serving.ai_judge import Judge
 from tuner.serving.chat_client import Client
 from tuner.serving.served_models import is_run, named
 from tuner.settings import objectives
@@ -51,10 +53,20 @@ class Made:
 
 
 def start(
-    ws: Workspace, model: str, *, data: str | None = None, against: str | None = None, rows: int | None = None, prompted: bool = True
+    ws: Workspace,
+    model: str,
+    *,
+    data: str | None = None,
+    against: str | None = None,
+    rows: int | None = None,
+    prompted: bool = True,
+    general: bool = True,
+    judge: Judge | None = None,
+    rubric: str = "",
+    key: str | None = None,
 ) -> str:
     """Return the id of the job that evaluates `model` against `against` ("base" for a run unless another model is named). `prompted`: the base model of
-    a chat run is also asked with examples in its prompt. What can't be evaluated is refused here: RequestError, ModelError, NotFoundError."""
+    a chat run is also asked with examples in its prompt; `general`: both are asked general questions. `judge`: an AI judge, by a `rubric`; `key`: of its endpoint, told to the job alone. What can't be evaluated is refused here: RequestError, ModelError, NotFoundError."""
     if rows is not None and rows < 1:
         raise RequestError(
             "There is nothing to measure on no rows.", asked=rows, available="1 or more", remedy="Enter a larger number.", field="rows"
@@ -90,13 +102,29 @@ def start(
             field="data",
         )
     _pair(ws, model, against, ds)  # refuses what can't be compared
-    arguments = {"model": model, "data": ds.ref, "against": against, "limit": rows or ROWS, "prompted": prompted}
+    if judge is not None:
+        _require_judged(ws, who, against, judge)
+    arguments = {"model": model, "data": ds.ref, "against": against, "limit": rows or ROWS, "prompted": prompted, "general": general}
+    arguments |= {"judge": asdict(judge), "rubric": rubric.strip()} if judge else {}
     job = "import-evaluate-" + hashlib.sha256(json.dumps(arguments, sort_keys=True).encode()).hexdigest()[:16]
     if (ws.jobs / job / "job.json").exists():
         if data_jobs.progress(ws, job).running:
             return job
         data_jobs.forget(ws, job)
-    return data_jobs.begin(ws, "evaluate", job, job=job, **arguments)
+    return data_jobs.begin(ws, "evaluate", job, hidden={ai_judge.KEY: key} if judge and key else None, job=job, **arguments)
+
+
+def _require_judged(ws: Workspace, who: Contender, against: str | None, judge: Judge) -> None:
+    """Raise RequestError where a judge would have no two answers to compare, or is none itself."""
+    if who.objective != "chat" or against is None:
+        raise RequestError(
+            "An AI judge compares the answers of two models that chat.",
+            asked=f"objective {who.objective}, compared with {against or 'nothing'}",
+            available="runs with the objective chat, against their base or another one",
+            remedy="Leave the judge out, or name a model with --against.",
+            field="judge",
+        )
+    ai_judge.require(ws, judge)
 
 
 def follow(ws: Workspace, job: str, tell: Callable[[JobStatus], None]) -> dict[str, Any]:
@@ -127,6 +155,9 @@ def run(
     progress: Callable,
     cancelled: Callable[[], bool],
     prompted: bool = False,
+    general: bool = False,
+    judge: dict[str, Any] | None = None,
+    rubric: str = "",
 ) -> Made:
     """Evaluate, and keep the scorecard with its run; called in a process of its own (workers/data_tasks.py)."""
     ds, began = store.get(ws, data), time.monotonic()
@@ -134,7 +165,9 @@ def run(
     rows, which, available = _rows(ds, limit)
     prompts = prompting.candidates(ds) if prompted and against == BASE and who.objective == "chat" else []
     tries = rows[: prompting.TRIES]
+    asks = forgetting.questions_for(str(other.spec.get("base"))) if general and against == BASE and forgetting.applies(who, other) else []
     done, total = [0], len(rows) * (2 if other else 1) + (len(rows) + len(prompts) * len(tries) if prompts else 0)
+    total += 2 * forgetting.OPTIONS * len(asks) + (len(rows) if judge else 0)
 
     def tell(n: int) -> None:
         done[0] += n
@@ -147,9 +180,18 @@ def run(
     # with examples a row is longer than those of the training
     wide = replace(other, name=f"{other.name} with examples", max_length=contenders.LENGTH) if prompts else None
     third = _prompted(asking, wide, prompts, rows, tries) if prompts else None
+    forgot = forgetting.asked(asking, who, other, asks) if asks else None
+    opinion = None
+    if judge and other:
+        by = Judge(**judge)
+        opinion = judged.asked(ai_judge.query(ws, by, cancelled), by, rubric, *found, tell=tell, cancelled=cancelled)
     if cancelled():
         raise Cancelled
-    document = scorecard(who, other, rows, *found, third=third) | {"data": ds.ref, "which": which, "available": available}
+    document = scorecard(who, other, rows, *found, third=third, more={"general": forgot, "judge": opinion}) | {
+        "data": ds.ref,
+        "which": which,
+        "available": available,
+    }
     document["seconds"] = round(time.monotonic() - began, 1)
     served = named(ws, model)
     if served.whole and is_run(ws, served.ref):
@@ -192,9 +234,10 @@ def scorecard(
     its: list | None = None,
     *,
     third: tuple[Contender, list] | None = None,
+    more: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return the document: metrics with intervals, those of the other model, the differences, a conclusion, the rows that changed most. `third`: the
-    base model with examples in its prompt, and its results."""
+    base model with examples in its prompt, and its results; `more`: what `forgetting` and `judged` found."""
     kept = [i for i, result in enumerate(mine) if "left_out" not in result and (its is None or "left_out" not in its[i])]
     if not kept:
         why = next(r["left_out"] for found in (mine, its or ()) for r in found if "left_out" in r)
@@ -220,6 +263,7 @@ def scorecard(
         "difference": None,
         "verdict": None,
         "prompted": prompted,
+        **(more or {"general": None, "judge": None}),
         "says": [],
         "changed": [],
     }

@@ -10,7 +10,20 @@ from tuner.paths import Workspace
 from tuner.scorecard import conclusions
 from tuner.scorecard.measures import OBJECTIVES
 
-FACTS = ("run", "name", "model", "data", "rows", "against", "verdict", "prompt_enough", "made")
+FACTS = (
+    "run",
+    "name",
+    "model",
+    "data",
+    "rows",
+    "against",
+    "verdict",
+    "prompt_enough",
+    "general_right",
+    "general_before",
+    "general_questions",
+    "made",
+)
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # with which a spreadsheet begins a formula (OWASP, CSV injection)
 RISES = {m.name: m.rises for measures in OBJECTIVES.values() for m in measures}
 
@@ -36,6 +49,12 @@ def of(ws: Workspace, *, sort: str | None = None) -> list[dict[str, Any]]:
 def _row(run: runs.Run, card: dict[str, Any]) -> dict[str, Any]:
     enough = conclusions.does_as_well(card["prompted"]) if card.get("prompted") else None
     told = {"run": run.id, "name": run.name, "model": run.brief["model"], "prompt_enough": enough}
+    general = card.get("general") or {}
+    told |= {
+        "general_right": general.get("right"),
+        "general_before": general.get("baseline_right"),
+        "general_questions": general.get("questions"),
+    }
     told |= {name: card.get(name) for name in ("data", "rows", "against", "verdict", "made")}
     return {name: told[name] for name in FACTS} | {"metrics": card["metrics"], "difference": card.get("difference")}
 

@@ -8,7 +8,7 @@ from tuner.errors import NotAllowedError
 from tuner.jobs import data_jobs
 from tuner.jobs.job import JobStatus
 from tuner.labels import generate, judge
-from tuner.labels.judge import Judge
+from tuner.serving.ai_judge import Judge
 from ui.components import html
 from ui.label_views import added_pairs, drawn, generate_view
 from ui.session import AppContext

@@ -7,9 +7,11 @@ import gradio as gr
 
 from tuner import runs
 from tuner.jobs import data_jobs
+from tuner.labels import summary
 from tuner.paths import Workspace
-from tuner.scorecard import evaluation
+from tuner.scorecard import evaluation, judged
 from tuner.scorecard.contenders import BASE
+from tuner.serving.ai_judge import Judge
 from ui.components import dropdowns, html, units
 from ui.run_views import listing, scorecard
 from ui.run_views.listing import all_runs, find
@@ -40,6 +42,17 @@ class EvaluationView:
                 info=text("evaluation-rows.info"),
                 elem_id="evaluation-rows",
             )
+        with gr.Accordion(text("label-judge"), open=False, visible=not context.guest, elem_id="evaluation-judge"):
+            gr.HTML(f'<p class="ts-quiet">{text("evaluation-judge-about")}</p>', padding=False)
+            with gr.Row():
+                self.judge = gr.Textbox(
+                    label=text("label-judge-model.label"), info=text("evaluation-judge-model.info"), elem_id="evaluation-judge-model"
+                )
+                self.url = gr.Textbox(
+                    label=text("label-judge-url.label"), info=text("label-judge-url.info"), placeholder="http://127.0.0.1:11434/v1"
+                )
+                self.key = gr.Textbox(label=text("label-judge-key.label"), info=text("label-judge-key.info"), type="password")
+            self.rubric = gr.Textbox(label=text("evaluation-rubric.label"), placeholder=judged.RUBRIC, lines=2, elem_id="evaluation-rubric")
         with gr.Row():
             self.start = gr.Button(text("evaluation-start"), elem_id="evaluation-start")
             self.cancel = gr.Button(text("evaluation-cancel"), visible=False, elem_id="evaluation-cancel")
@@ -48,7 +61,8 @@ class EvaluationView:
         self.job = gr.State(None)
         self.shown = [self.against, self.told, self.card, self.start, self.cancel]
         outs = [self.told, self.card, self.start, self.cancel, self.job]
-        self.start.click(self.on_start, [id, self.against, self.rows], outs, show_progress="hidden")
+        asked = [id, self.against, self.rows, self.judge, self.url, self.key, self.rubric]
+        self.start.click(self.on_start, asked, outs, show_progress="hidden")
         self.cancel.click(self.on_cancel, self.job, None, queue=False)
 
     def values(self, ws: Workspace, run: runs.Run) -> dict:
@@ -62,11 +76,12 @@ class EvaluationView:
             self.cancel: gr.update(visible=False),
         }
 
-    def on_start(self, id, against, rows, request: gr.Request) -> Iterator[list]:
+    def on_start(self, id, against, rows, judge, url, key, rubric, request: gr.Request) -> Iterator[list]:
         """Evaluate, and show how far it is; a page that is closed meanwhile finds the scorecard when it comes back."""
         ws, off, on = self.context.workspace(request), gr.update(visible=False), gr.update(visible=True)
         try:
-            job = evaluation.start(ws, id, against=against or BASE, rows=evaluation.ROWS if rows is None else int(rows))
+            many = evaluation.ROWS if rows is None else int(rows)
+            job = evaluation.start(ws, id, against=against or BASE, rows=many, **self._judge(judge, url, key, rubric))
             while (now := data_jobs.progress(ws, job)).running:
                 yield [working(now), gr.skip(), off, on, job]
                 time.sleep(LOOK)
@@ -81,6 +96,13 @@ class EvaluationView:
             told = "".join(html.bad(f"{e['message']} {e['remedy']}", lang="en") for e in now.errors)
         yield [told, newest(ws, find(ws, id)) if now.state == "done" else gr.skip(), on, off, None]
 
+    def _judge(self, model, url, key, rubric) -> dict:
+        """Return what `evaluation.start` needs for an AI judge; nothing where none is named, and on a public page."""
+        model, url, key = ((said or "").strip() for said in (model, url, key))
+        if self.context.guest or not (model or url):
+            return {}
+        return {"judge": Judge(model, url or None), "key": key or None, "rubric": rubric or ""}
+
     def on_cancel(self, job, request: gr.Request) -> None:
         if job:
             data_jobs.cancel(self.context.workspace(request), job)
@@ -90,7 +112,8 @@ def newest(ws: Workspace, run: runs.Run | None) -> str:
     """Draw the newest scorecard of a run, or what comes here."""
     cards = evaluation.kept(ws, run.id) if run else []
     if cards:
-        return scorecard.drawn(cards[0])
+        found = cards[0].get("judge")
+        return scorecard.drawn(cards[0], agreed=summary.agreed(ws, found["model"]) if found else [])
     return html.empty(text("evaluation-empty" if run and run.can_answer else "evaluation-later"))
 
 

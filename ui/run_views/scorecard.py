@@ -2,6 +2,7 @@
 
 import difflib
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from tuner.scorecard import conclusions
@@ -14,16 +15,16 @@ SHORT = 80  # characters of a question that are always shown
 LONGEST = 1500  # characters of an answer that are shown
 
 
-def drawn(card: dict[str, Any]) -> str:
-    """Draw a scorecard (`tuner.scorecard.evaluation`)."""
+def drawn(card: dict[str, Any], *, agreed: Sequence[bool] = ()) -> str:
+    """Draw a scorecard (`tuner.scorecard.evaluation`). `agreed`: for each pair that its AI judge and people judged whether they agree."""
     which = "evaluation-validation" if card["which"] == "validation" else "evaluation-all"
     facts = text(which, n=card["rows"], shown=f"{card['rows']:,}", available=f"{card['available']:,}", data=_name(card["data"]))
     out = card["left_out"]
     left = " " + text("evaluation-left-out", n=out, shown=f"{out:,}") if out else ""
-    return f'<section class="ts-scorecard">{conclusion(card)}<p class="ts-quiet">{facts}{left}</p>{metrics(card)}{changed(card)}</section>'
+    return f'<section class="ts-scorecard">{conclusion(card, agreed)}<p class="ts-quiet">{facts}{left}</p>{metrics(card)}{changed(card)}{forgotten(card)}</section>'
 
 
-def conclusion(card: dict[str, Any]) -> str:
+def conclusion(card: dict[str, Any], agreed: Sequence[bool] = ()) -> str:
     """Say what is really better and worse, and on how little that stands."""
     if not card["against"]:
         return ""
@@ -40,11 +41,48 @@ def conclusion(card: dict[str, Any]) -> str:
     if not said:
         said = [f"<p>{html.state('quiet', text('evaluation-same'))} {text('evaluation-same-as', against=against)}</p>"]
     if prompted := card.get("prompted"):
-        key = "evaluation-prompt-enough" if conclusions.does_as_well(prompted) else "evaluation-prompt-worse"
-        said.append(f"<p>{text(key, n=prompted['examples'])}</p>")
+        better, enough = conclusions.does_better(prompted), conclusions.does_as_well(prompted)
+        key = "better" if better else "enough" if enough else "worse"
+        said.append(f"<p>{text(f'evaluation-prompt-{key}', n=prompted['examples'])}</p>")
+    if judge := card.get("judge"):
+        said.append(f"<p>{_judge(judge, against, agreed)}</p>")
+    if general := card.get("general"):
+        said.append(f"<p>{_general(general, against)}</p>")
     if card["rows"] < conclusions.FEW:
         said.append(f'<p class="ts-quiet">{text("evaluation-few", n=conclusions.FEW)}</p>')
     return "".join(said)
+
+
+def _judge(found: dict[str, Any], against: str, agreed: Sequence[bool]) -> str:
+    """Say what an AI judge finds, and how far it agrees with people."""
+    if not found["rows"]:
+        return text("evaluation-judge-silent", judge=_name(found["model"]), n=found["skipped"])
+    numbers = {"n": found["rows"], "better": found["better"], "worse": found["worse"], "ties": found["ties"]}
+    out = [text("evaluation-judge-finds", judge=_name(found["model"]), against=against, **numbers)]
+    out += [] if found["real"] else [text("evaluation-judge-chance")]
+    out += [text("evaluation-judge-agrees", n=sum(agreed), of=len(agreed))] if agreed else [text("evaluation-judge-unknown")]
+    return " ".join(out)
+
+
+def _general(found: dict[str, Any], against: str) -> str:
+    """Say what the answers to general questions show."""
+    worse = found["difference"]["real"] and found["right"] < found["baseline_right"]
+    key = "chance" if found["by_chance"] else "forgotten" if worse else "kept"
+    said = text(f"evaluation-general-{key}", n=found["questions"], right=found["right"], before=found["baseline_right"], against=against)
+    return f"{html.state('bad', text('evaluation-forgot'))} {said}" if key == "forgotten" else said
+
+
+def forgotten(card: dict[str, Any]) -> str:
+    """Draw the general questions that the base model answers rightly and the run does not."""
+    found = card.get("general")
+    if not found or not found["forgotten"] or found["by_chance"]:
+        return ""
+    rows = "".join(
+        f"<li><span>{html.escape(f['question'])}</span> <span class='ts-quiet'>{text('evaluation-instead', reference=html.escape(f['reference']), answer=html.escape(f['answer']))}</span></li>"
+        for f in found["forgotten"]
+    )
+    title = text("evaluation-lost", n=found["lost"], gained=found["gained"])
+    return f"<details class='ts-changed' id='forgotten'><summary>{title}</summary><ul lang='en'>{rows}</ul></details>"
 
 
 def metrics(card: dict[str, Any]) -> str:

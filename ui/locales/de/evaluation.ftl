@@ -39,7 +39,30 @@ evaluation-same-as = zu { $against }, den diese Zeilen zeigen könnten
 evaluation-few = Weniger als { $n } Zeilen: nur große Unterschiede sind sichtbar.
 evaluation-prompted = Basismodell mit { $n } Beispielen
 evaluation-prompt-enough = Das Basismodell mit { $n } Beispielen im Prompt ist genauso gut: das Training war vielleicht nicht nötig.
+evaluation-prompt-better = Das Basismodell mit { $n } Beispielen im Prompt schneidet besser ab: Dieses Training war nicht nötig.
 evaluation-prompt-worse = Das Basismodell mit { $n } Beispielen im Prompt, ohne Training, erreicht das nicht.
+evaluation-judge-about = Ein Modell vergleicht je zwei Antworten und wird in beiden Reihenfolgen gefragt. Mit einer Adresse werden Fragen und Antworten dorthin geschickt.
+evaluation-judge-model =
+    .info = Ein Modell oder Lauf dieses Computers; mit einer Adresse der Name des Modells dort. Leer lassen für keine.
+evaluation-rubric =
+    .label = Was eine Antwort besser macht
+evaluation-judge-finds = Die KI-Bewertung durch { $judge } findet die Antworten in { $better } von { $n } Zeilen besser als die von { $against }, in { $worse } schlechter, in { $ties } gleich gut.
+evaluation-judge-chance = Das kann Zufall sein.
+evaluation-judge-silent = Die KI-Bewertung durch { $judge } ergab kein lesbares Urteil: { $n } Antworten ohne Zahl.
+evaluation-judge-agrees = Sie stimmt bei { $n } von { $of } Paaren, die beide in Label bewertet haben, mit Menschen überein.
+evaluation-judge-unknown = Wie weit sie mit Menschen übereinstimmt, ist nicht bekannt: Lassen Sie dieses Modell in Label Paare bewerten, die auch Menschen bewerten.
+evaluation-forgot = Vergessen
+evaluation-general-forgotten = Von { $n } allgemeinen Fragen beantwortet er { $right } richtig, { $against } { $before }.
+evaluation-general-kept = Nichts vergessen, was allgemeine Fragen zeigen könnten: Von { $n } beantwortet er { $right } richtig, { $against } { $before }.
+evaluation-general-chance = Allgemeine Fragen zeigen hier nichts: Von { $n } beantwortet { $against } selbst { $before } richtig, was auch Raten täte.
+evaluation-lost = { $n ->
+    [one] 1 allgemeine Frage wird jetzt falsch beantwortet
+   *[other] { $n } allgemeine Fragen werden jetzt falsch beantwortet
+}{ $gained ->
+    [0] {""}
+   *[other] , { $gained } richtig, die vorher falsch waren
+}
+evaluation-instead = Richtig: { $reference } Jetzt wahrscheinlicher: { $answer }
 evaluation-metric = Metrik
 evaluation-difference = Unterschied
 evaluation-changed = Zeilen, die sich am meisten geändert haben
