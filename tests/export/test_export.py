@@ -151,7 +151,7 @@ def test_what_can_not_be_made_is_told(house):
     assert caught.value.field == "to" and caught.value.available == list(formats.FORMATS) and caught.value.exit_code == 2
     with pytest.raises(ModelError) as caught:
         making.make(house.ws, house.full, "adapter")
-    assert caught.value.available == ["merged", "gguf", "ollama", "script", "llamafactory", "axolotl"]
+    assert caught.value.available == ["merged", "gguf", "ollama", "space", "script", "llamafactory", "axolotl"]
     for id in ("nobody", "../..", ""):
         with pytest.raises(NotFoundError):
             making.make(house.ws, id, "adapter")

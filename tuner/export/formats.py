@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from tuner import models, runs
 from tuner.errors import ModelError, RequestError
-from tuner.export import quantizers, tool_configs
+from tuner.export import quantizers, space, tool_configs
 from tuner.export.script import assembly as script
 from tuner.models import model_files, stored_formats
 from tuner.settings import methods, objectives
@@ -32,6 +32,7 @@ FORMATS = {
     "gguf": Format("One file for llama.cpp, Ollama and LM Studio.", QUANTIZE, tools=True),
     "ollama": Format("A GGUF with its Modelfile, for `ollama create`.", QUANTIZE, tools=True),
     "adapter-gguf": Format("The LoRA adapter for llama.cpp, used together with a GGUF of the base model.", tools=True),
+    "space": Format("A ready chat app for a Hugging Face Space, with the model."),
     "script": Format("A Python file and the rows, to train the same with TRL, PEFT and transformers alone."),
     "llamafactory": Format("Config and rows, to train the same with LLaMA-Factory."),
     "axolotl": Format("Config and rows, to train the same with Axolotl."),
@@ -50,6 +51,7 @@ def kinds(run: runs.Run) -> list[str]:
         out += ["merged", *(["gguf", *(["ollama"] if settings.objective != "text" else [])] if generates else [])]
     lora = method.saved == "peft:LORA" and not any(getattr(settings, name) for name in MORE_THAN_LORA)
     out += ["adapter-gguf"] if lora and generates else []
+    out += ["space"] if space.part(run, out) else []
     out += ["script"] if script.possible(run) else []
     return out + [tool for tool in tool_configs.TOOLS if tool_configs.possible(run, tool)]
 

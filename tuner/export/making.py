@@ -8,13 +8,14 @@ import shutil
 import time
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from tuner import locks, models, paths, runs
 from tuner.data.store import questions, store
 from tuner.errors import NotFoundError, RequestError, WorkError, translate
-from tuner.export import converter, formats, model_card, sizes, tool_configs, worker
+from tuner.export import converter, formats, model_card, sizes, space, tool_configs, worker
 from tuner.formatting import human_bytes
 from tuner.paths import Workspace
 from tuner.settings.run_config import Settings
@@ -157,6 +158,16 @@ def _axolotl(making: worker.Making, _: str) -> dict[str, Any]:
     return tool_configs.write(making.ws, making.run, "axolotl", making.folder)
 
 
+def _space(making: worker.Making, quantize: str) -> dict[str, Any]:
+    run, part = making.run, space.part(making.run, formats.kinds(making.run)) or "merged"
+    inner = replace(making, folder=making.folder / "model")
+    inner.folder.mkdir()
+    MAKERS[part](inner, quantize)
+    (inner.folder / "README.md").unlink(missing_ok=True)  # the Space has one of its own
+    space.write(run, making.folder, part)
+    return making.by_worker({"kind": "space", "part": part, "questions": _questions(making.ws, run)})
+
+
 def _script(making: worker.Making, _: str) -> dict[str, Any]:
     tool_configs.data_of(making.ws, making.run, "script")
     return making.by_worker({"kind": "script"})
@@ -168,6 +179,7 @@ MAKERS = {
     "gguf": _gguf,
     "ollama": _ollama,
     "adapter-gguf": _adapter_gguf,
+    "space": _space,
     "script": _script,
     "llamafactory": _llamafactory,
     "axolotl": _axolotl,

@@ -50,14 +50,14 @@ def _chosen(asking: Asking, who: Contender, questions: list[dict[str, Any]]) -> 
         kind, rows = "text", [{"text": f"{q['question']} {answer}"} for q in questions for answer in q["answers"]]
     else:
         kind = "chat"
-        rows = [_talk(q["question"], answer) for q in questions for answer in q["answers"]]
+        rows = [_conversation(q["question"], answer) for q in questions for answer in q["answers"]]
     found = asking.likelihoods(who, rows, kind)
     if any("left_out" in f for f in found):
         return None
     return np.array([f["nll"] for f in found]).reshape(-1, OPTIONS).argmin(axis=1).tolist()
 
 
-def _talk(question: str, answer: str) -> dict[str, Any]:
+def _conversation(question: str, answer: str) -> dict[str, Any]:
     return {"messages": [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]}
 
 

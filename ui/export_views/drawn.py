@@ -8,7 +8,7 @@ from typing import Any
 
 from tuner import runs
 from tuner.errors import TunerError
-from tuner.export import converter, formats, model_card, quantizers, sizes, tool_configs
+from tuner.export import converter, formats, model_card, quantizers, sizes, space, tool_configs
 from tuner.export.script import assembly as script
 from tuner.formatting import human_bytes
 from tuner.paths import Workspace
@@ -25,6 +25,7 @@ CHECKS = {  # what a check compared: the end of its text's name
     "weights of the adapter read back from the GGUF": "layers",
     tool_configs.KIND: "settings",
     script.KIND: "losses",
+    space.KIND: "app",
     "not tested": "untested",
 }
 POLL = 0.4  # seconds
@@ -82,8 +83,8 @@ def before(ws: Workspace, run: runs.Run, kind: str, quantize: str) -> str:
     if formats.FORMATS[kind].tools:
         told = [text(f"export-{kind}-made", model=base), *([] if converter.there(converter.place(ws)) else [text("export-gguf-fetch")])]
         return f"<p><b>{html.escape(size)}</b></p><p class='ts-quiet'>{' '.join(told)}</p>{_rounding(kind, quantize)}"
-    if kind in tool_configs.TOOLS or kind == "script":
-        told = text("export-script-made" if kind == "script" else "export-configs-made")
+    if kind in tool_configs.TOOLS or kind in ("script", "space"):
+        told = text("export-configs-made" if kind in tool_configs.TOOLS else f"export-{kind}-made")
         return f"<p><b>{html.escape(size)}</b></p><p class='ts-quiet'>{html.escape(told)}</p>"
     shipped = ("export-with-base" if sizes.shipped_base(run) else "export-needs-base") if kind == "adapter" else "export-whole"
     return f"<p><b>{html.escape(size)}</b></p><p class='ts-quiet'>{text(shipped, model=base)}</p>"
@@ -122,15 +123,15 @@ def after(made: dict[str, Any], path: str | None) -> str:
 def answers(check: dict[str, Any]) -> dict[str, Any]:
     """What a self-test found, as its sentence names it."""
     if not check.get("runtime"):
-        n = check.get("layers", check.get("settings", check.get("steps", 0)))
+        n = check.get("layers", check.get("settings", check.get("steps", check.get("answers", 0))))
         return {"reason": check.get("reason", ""), "n": n, "rows": units.count(check.get("rows", 0))}
     return {"runtime": check["runtime"], "n": check["prompts"], "share": units.percent(check["top1_agreement"], 1)}
 
 
 def code(run: runs.Run, kind: str, made: dict[str, Any]) -> str:
     """The lines that load an export, inside its folder."""
-    if kind == "script":
-        return script.COMMANDS
+    if kind in ("script", "space"):
+        return (script if kind == "script" else space).COMMANDS
     if kind in tool_configs.TOOLS:
         return tool_configs.COMMANDS[kind]
     if formats.FORMATS[kind].tools:

@@ -23,6 +23,7 @@ CARDS = (
     "merged",
     "gguf",
     "adapter-gguf",
+    "space",
     "script",
     "llamafactory",
     "axolotl",

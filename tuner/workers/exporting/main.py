@@ -25,7 +25,14 @@ def made(folder: Path, request: dict[str, Any]) -> dict[str, Any]:
         paths.write_json(folder / "progress.json", {"said": said})
 
     tell("Loading the libraries.")
-    from tuner.workers.exporting import adapter_gguf, gguf, merge, script, verify  # some seconds, in which it can be cancelled already
+    from tuner.workers.exporting import (  # some seconds, in which it can be cancelled already
+        adapter_gguf,
+        gguf,
+        merge,
+        script,
+        space,
+        verify,
+    )
 
     makers = {
         "merged": merge.merge,
@@ -33,6 +40,7 @@ def made(folder: Path, request: dict[str, Any]) -> dict[str, Any]:
         "ollama": gguf.export,
         "adapter-gguf": adapter_gguf.export,
         "script": script.export,
+        "space": space.check,
         "verify": verify.verify,
     }
     return makers[request["kind"]](folder, request, tell)
