@@ -35,7 +35,7 @@ def chat(ws: Workspace, args):
             "With --json one question is asked, and none was given.",
             asked=None,
             available="--prompt TEXT",
-            remedy="Add --prompt, or leave --json out to chat_client.",
+            remedy="Add --prompt, or leave --json out to chat.",
             field="prompt",
         )
 

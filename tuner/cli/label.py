@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from tuner import paths
-from tuner.cli.output import Refused, say
+from tuner.cli.output import Refused, lines_of, say
 from tuner.cli.parser import FLAG, TEXT, Commands
 from tuner.cli.progress import Line
 from tuner.data.store import sample_data
@@ -167,19 +167,10 @@ def _request(args):
     against = args.against or args.model
     one = Writer(args.model, seed=args.seed, **how)
     two = Writer(args.model if against == "base" else against, base=against == "base", seed=args.seed + 1, **how)
-    prompts = [*args.prompt, *(_lines(args.prompts) if args.prompts else [])]
+    prompts = [*args.prompt, *(lines_of(args.prompts) if args.prompts else [])]
     if against == DATA:
         two = Writer(DATA)
     return Request((one, two), tuple(prompts), args.data, True if args.held_out else None, args.limit)
-
-
-def _lines(name: str) -> list[str]:
-    try:
-        return Path(name).expanduser().read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise Refused(
-            f"{name} can't be read as text: {error}.", asked=name, available="a file with one question a line", remedy="Name one."
-        ) from error
 
 
 def next_pair(ws: Workspace, args) -> dict:
