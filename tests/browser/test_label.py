@@ -79,8 +79,8 @@ def test_from_nothing_to_a_training_with_the_keyboard(app, browser):
     page.click("#label-start")
     expect(page.locator("#label-rules")).to_contain_text("Which answer would you rather get?", timeout=LONG)
     page.click("#label-begin")
-    left, right, tie = press(page, "ArrowLeft"), press(page, "ArrowRight"), press(page, "t")
-    bad, skipped = press(page, "b", "b"), press(page, "s", "s")
+    left, right, tie = press(page, "ArrowLeft"), press(page, "b"), press(page, "t")
+    bad, skipped = press(page, "x", "x"), press(page, "s", "s")
     asked = []
     page.on("request", lambda request: asked.append(request.url))
     page.keyboard.press("e")

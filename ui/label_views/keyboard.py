@@ -4,10 +4,10 @@ from ui.components import html
 from ui.text import text
 
 KEYS = {  # what stands on the key: the end of its text's name
-    "← →": "sides",
+    "← →, A B": "sides",
     "1 2 3": "strength",
     "T": "tie",
-    "B": "both",
+    "X": "both",
     "S": "skip",
     "E": "edit",
     "N": "note",
@@ -30,7 +30,7 @@ SCRIPT = """
 <script>
 (() => {
   if (new URLSearchParams(location.search).has("label")) document.documentElement.classList.add("ts-guest");
-  const by = {ArrowLeft: "label-a", ArrowRight: "label-b", "1": "label-1", "2": "label-2", "3": "label-3", t: "label-tie", b: "label-both",
+  const by = {ArrowLeft: "label-a", ArrowRight: "label-b", a: "label-a", b: "label-b", "1": "label-1", "2": "label-2", "3": "label-3", t: "label-tie", x: "label-both",
     s: "label-skip", e: "label-edit", n: "label-note", u: "label-undo", g: "label-guide", "?": "label-keys"};
   const panels = {"label-both": "label-better-panel", "label-skip": "label-skip-panel", "label-edit": "label-edit-panel",
     "label-note": "label-note-panel", "label-guide": "label-guide-panel", "label-keys": "label-keys-panel"};
