@@ -95,6 +95,17 @@ def test_a_judge_at_an_endpoint_compares_the_answers(house, url):
     assert "The AI judge big finds its answers better" in drawn and "agrees with people on 2 of 3 pairs" in drawn
 
 
+def test_a_judge_that_is_gone_costs_no_scorecard(house):
+    done = command(
+        house, house.lora, "--rows", "2", "--no-prompt", "--no-general", "--judge", "big", "--judge-url", "http://127.0.0.1:9/v1"
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    document = json.loads(done.stdout)
+    assert "did not answer" in document["judge"]["error"] and document["metrics"]["loss"]["value"] > 0 and document["judge"]["rows"] == 0
+    assert any("Everything else was measured." in s for s in document["says"])
+    assert "No AI judge The AI judge did not answer" in words(scorecard.drawn(document))
+
+
 def test_the_judgments_are_counted():
     judge = Judge("big", "https://api.example.com/v1")
     clear, even, none = (

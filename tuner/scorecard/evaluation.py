@@ -18,7 +18,7 @@ from tuner import locks, paths, runs
 from tuner.data.importing.import_pass import Cancelled
 from tuner.data.store import store
 from tuner.data.store.store import Dataset
-from tuner.errors import DataError, RequestError, WorkError, restore
+from tuner.errors import DataError, NetworkError, RequestError, WorkError, restore
 from tuner.evaluation import significance
 from tuner.jobs import data_jobs
 from tuner.jobs.job import JobStatus
@@ -184,7 +184,10 @@ def run(
     opinion = None
     if judge and other:
         by = Judge(**judge)
-        opinion = judged.asked(ai_judge.query(ws, by, cancelled), by, rubric, *found, tell=tell, cancelled=cancelled)
+        try:
+            opinion = judged.asked(ai_judge.query(ws, by, cancelled), by, rubric, *found, tell=tell, cancelled=cancelled)
+        except NetworkError as error:  # what was measured is kept
+            opinion = judged.counted(by, rubric, []) | {"error": error.message}
     if cancelled():
         raise Cancelled
     document = scorecard(who, other, rows, *found, third=third, more={"general": forgot, "judge": opinion}) | {

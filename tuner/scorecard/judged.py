@@ -62,6 +62,8 @@ def counted(judge: Judge, rubric: str, found: list[str]) -> dict[str, Any]:
 
 def says(found: dict[str, Any], against: str) -> str:
     """Return in a sentence what the judge finds."""
+    if found.get("error"):
+        return f"{found['error']} Everything else was measured."
     if not found["rows"]:
         return f"The AI judge {found['model']} gave no judgment that can be read: {found['skipped']} replies without a number."
     counts = f"better than those of {against} on {found['better']} of {found['rows']} rows, worse on {found['worse']}, as good on {found['ties']}"

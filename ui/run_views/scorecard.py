@@ -55,6 +55,8 @@ def conclusion(card: dict[str, Any], agreed: Sequence[bool] = ()) -> str:
 
 def _judge(found: dict[str, Any], against: str, agreed: Sequence[bool]) -> str:
     """Say what an AI judge finds, and how far it agrees with people."""
+    if found.get("error"):
+        return html.state("warning", text("evaluation-judge-gone")) + f' <span lang="en">{html.escape(found["error"])}</span>'
     if not found["rows"]:
         return text("evaluation-judge-silent", judge=_name(found["model"]), n=found["skipped"])
     numbers = {"n": found["rows"], "better": found["better"], "worse": found["worse"], "ties": found["ties"]}

@@ -1,5 +1,6 @@
 """The script of a run that labels, scores or rewrites texts: transformers' Trainer with the batches and the loss of `workers/training/trainer.py`."""
 
+import json
 import re
 from typing import Any
 
@@ -187,7 +188,7 @@ def head(run: runs.Run) -> list[str]:
         return []
     names = "NAMES" if settings["objective"] != "regression" else '["number"]'
     out = [f"id2label=dict(enumerate({names}))", f"label2id={{name: i for i, name in enumerate({names})}}"]
-    out += [f'problem_type="{about["problem"]}"'] if about.get("problem") else []
+    out += [f"problem_type={json.dumps(about['problem'])}"] if about.get("problem") else []
     folder = models.base_folder(run.plan["model"]["base"])
     stored = model_files.document(folder / "config.json").get("id2label") if folder else None
     other = isinstance(stored, dict) and len(stored) != len(about["names"])

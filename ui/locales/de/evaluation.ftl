@@ -47,6 +47,7 @@ evaluation-judge-model =
 evaluation-rubric =
     .label = Was eine Antwort besser macht
 evaluation-judge-finds = Die KI-Bewertung durch { $judge } findet die Antworten in { $better } von { $n } Zeilen besser als die von { $against }, in { $worse } schlechter, in { $ties } gleich gut.
+evaluation-judge-gone = Keine KI-Bewertung
 evaluation-judge-chance = Das kann Zufall sein.
 evaluation-judge-silent = Die KI-Bewertung durch { $judge } ergab kein lesbares Urteil: { $n } Antworten ohne Zahl.
 evaluation-judge-agrees = Sie stimmt bei { $n } von { $of } Paaren, die beide in Label bewertet haben, mit Menschen überein.

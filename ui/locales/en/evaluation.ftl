@@ -47,6 +47,7 @@ evaluation-judge-model =
 evaluation-rubric =
     .label = What makes an answer better
 evaluation-judge-finds = The AI judge { $judge } finds its answers better than those of { $against } on { $better } of { $n } rows, worse on { $worse }, as good on { $ties }.
+evaluation-judge-gone = No AI judge
 evaluation-judge-chance = That may be chance.
 evaluation-judge-silent = The AI judge { $judge } gave no judgment that can be read: { $n } replies without a number.
 evaluation-judge-agrees = It agrees with people on { $n } of { $of } pairs that both have judged in Label.
