@@ -10,7 +10,7 @@ from tuner.errors import RequestError
 from tuner.jobs import run_queue, training
 from tuner.labels import export
 from ui import gradio_options, live, navigation
-from ui.components import html
+from ui.components import html, machine
 from ui.pages.chat import ChatPage, first_question
 from ui.pages.data import DataPage
 from ui.pages.export import ExportPage
@@ -224,7 +224,7 @@ class Page:
         device, found = devices.listing()[0], all_runs(ws, glance=True)
         parts = {"strip": html.strip(device.name, device.free, device.total, found.live) + html.read_only(ws.root)}
         if s.tab == "home":
-            parts["last-runs"] = last_runs(found.newest)
+            parts |= {"last-runs": last_runs(found.newest), "machine": machine.line()}  # which takes a second the first time
         if s.tab == "runs":
             parts |= self.runs.parts(ws, s.runs)
         return parts

@@ -3,6 +3,7 @@
 import os
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
 from starlette.middleware import Middleware
@@ -21,6 +22,8 @@ from ui.middleware import LOOPBACK
 from ui.pages import train
 from ui.session import CAPACITY, LOCAL_LIMIT, SPACE_LIMIT, AppContext
 from ui.visits import Visits
+
+SETTLED = 3.0  # seconds after which the page has been opened, and other work no longer delays it
 
 
 def in_space() -> bool:
@@ -79,7 +82,9 @@ def launch(
     text.fill_placeholders()
     early.prepend()
     run_queue.watch_again(ws)
-    benchmarks.ask(ws, devices.listing()[0])
+    later = threading.Timer(SETTLED, lambda: benchmarks.ask(ws, devices.listing()[0]))
+    later.daemon = True
+    later.start()
     page = layout.build(context)
     page.queue(**gradio_options.decided(gradio_options.QUEUE))
     print(

@@ -3,8 +3,9 @@
 import gradio as gr
 import pytest
 
-from tuner import runs
+from tuner import devices, runs
 from tuner.errors import NotAllowedError, Problems, SettingError
+from tuner.planning import model_suggestions
 from tuner.runs.run_status import RunStatus
 from tuner.settings import parsing, run_config
 from tuner.settings.run_config import Settings
@@ -149,3 +150,16 @@ def test_no_container_is_told_that_an_answer_is_on_its_way(tmp_path):
     assert told and [name for name, parts in told.items() if not all(isinstance(c, gr.components.Component) for c in parts)] == []
     chats = [f for f in page.fns.values() if any(isinstance(c, gr.Chatbot) for c in f.outputs)]
     assert chats and all(any(isinstance(c, gr.Chatbot) for c in f.show_progress_on) for f in chats), "their dots"
+
+
+def test_the_page_is_built_without_measuring_anything(tmp_path, monkeypatch):
+    """A second of its start: the processor's speed, and the largest model that fits, are found when Home is looked at."""
+
+    def measured(*_):
+        raise AssertionError("measured while the page was being built")
+
+    monkeypatch.setattr(devices.detection, "cpu_tflops", measured)
+    monkeypatch.setattr(model_suggestions, "_largest", measured)
+    page = layout.build(AppContext(tmp_path / "home", tmp_path / "machine"))
+    (home,) = [c["props"]["value"] for c in page.config["components"] if c["props"].get("elem_id") == "home-machine"]
+    assert 'data-part="machine"' in home

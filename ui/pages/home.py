@@ -4,7 +4,7 @@ import gradio as gr
 
 from tuner import devices, runs
 from ui import live
-from ui.components import html, machine, run_state, units
+from ui.components import html, run_state, units
 from ui.session import AppContext
 from ui.text import text
 
@@ -25,7 +25,7 @@ class HomePage:
         if command := devices.gpu_without_torch():
             gr.HTML(html.bad(text("home-torch-cpu", command=command)))
         gr.HTML(live.slot("last-runs"), elem_id="last-runs", padding=False)
-        gr.HTML(f"<h2>{html.escape(text('home-machine-title'))}</h2>{machine.line()}", elem_id="home-machine", padding=False)
+        gr.HTML(f"<h2>{html.escape(text('home-machine-title'))}</h2>{live.slot('machine')}", elem_id="home-machine", padding=False)
 
 
 def last_runs(found: list[runs.Run]) -> str:
