@@ -224,7 +224,7 @@ class Page:
         device, found = devices.listing()[0], all_runs(ws, glance=True)
         parts = {"strip": html.strip(device.name, device.free, device.total, found.live) + html.read_only(ws.root)}
         if s.tab == "home":
-            parts |= {"last-runs": last_runs(found.newest), "machine": machine.line()}  # which takes a second the first time
+            parts |= {"last-runs": last_runs(found.newest), "machine": machine.line(), "torch": machine.without_torch()}
         if s.tab == "runs":
             parts |= self.runs.parts(ws, s.runs)
         return parts

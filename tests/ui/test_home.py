@@ -78,3 +78,10 @@ def test_home_and_settings_say_the_same_of_this_machine(tmp_path):
     page.context = AppContext(tmp_path)
     shown = page.show(Request("one"))
     assert line in shown[1] and shown[0] == "en"
+
+
+def test_a_card_that_pytorch_can_not_use_is_told(monkeypatch):
+    monkeypatch.setattr(machine.devices, "gpu_without_torch", lambda: "pip install torch --index-url X")
+    assert "pip install torch --index-url X" in machine.without_torch()
+    monkeypatch.setattr(machine.devices, "gpu_without_torch", lambda: None)
+    assert machine.without_torch() == ""

@@ -1,5 +1,6 @@
 """What this machine can fine-tune, in one line with the reasons behind "why": the same on every page that says it."""
 
+from tuner import devices
 from tuner.formatting import human_bytes
 from tuner.planning import model_suggestions
 from tuner.planning.model_suggestions import Machine
@@ -7,8 +8,14 @@ from ui.components import html
 from ui.text import text
 
 
+def without_torch() -> str:
+    """Return what to do where the installed PyTorch can't use the card of this computer (HTML); nothing where it can."""
+    command = devices.gpu_without_torch()
+    return html.bad(text("home-torch-cpu", command=command)) if command else ""
+
+
 def line() -> str:
-    """Return the sentence and, folded, the table and how it was found (HTML)."""
+    """Return the sentence and, folded, the table and how it was found (HTML). The first time it takes a second."""
     found = model_suggestions.this_machine()
     return (
         f'<div class="ts-machine"><p>{html.escape(sentence(found))}</p>'

@@ -2,7 +2,7 @@
 
 import gradio as gr
 
-from tuner import devices, runs
+from tuner import runs
 from ui import live
 from ui.components import html, run_state, units
 from ui.session import AppContext
@@ -22,8 +22,7 @@ class HomePage:
             )
         gr.HTML(f'<p class="ts-quiet">{html.escape(text("home-demo.info"))}</p>', padding=False)
         self.notice = gr.HTML()
-        if command := devices.gpu_without_torch():
-            gr.HTML(html.bad(text("home-torch-cpu", command=command)))
+        gr.HTML(live.slot("torch"), padding=False)
         gr.HTML(live.slot("last-runs"), elem_id="last-runs", padding=False)
         gr.HTML(f"<h2>{html.escape(text('home-machine-title'))}</h2>{live.slot('machine')}", elem_id="home-machine", padding=False)
 
