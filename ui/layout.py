@@ -42,6 +42,7 @@ class Page:
         # how often Gradio's own copies of uploads and downloads are looked at, and how old they may be: seconds
         cache = (60, 900) if context.guest else (3600, 86400)
         with gr.Blocks(**gradio_options.decided(gradio_options.BLOCKS, delete_cache=cache)) as self.blocks:
+            self.blocks.queue(**gradio_options.decided(gradio_options.QUEUE))  # before the components: it describes them all once more
             self.session = gr.BrowserState({}, storage_key="tunesmith-session", secret="tunesmith")  # ids only: nothing in it is secret
             self.shape = gr.Textbox(
                 visible="hidden", show_label=False, elem_id="ts-shape", elem_classes=["ts-hidden"]

@@ -86,7 +86,6 @@ def launch(
     later.daemon = True
     later.start()
     page = layout.build(context)
-    page.queue(**gradio_options.decided(gradio_options.QUEUE))
     print(
         f"Tunesmith is at http://{'127.0.0.1' if local else host}:{port} (Ctrl-C ends the page; runs go on).", file=sys.stderr, flush=True
     )

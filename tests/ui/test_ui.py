@@ -163,4 +163,4 @@ def test_the_page_is_built_without_measuring_anything(tmp_path, monkeypatch):
     monkeypatch.setattr(model_suggestions, "_largest", measured)
     page = layout.build(AppContext(tmp_path / "home", tmp_path / "machine"))
     (home,) = [c["props"]["value"] for c in page.config["components"] if c["props"].get("elem_id") == "home-machine"]
-    assert 'data-part="machine"' in home
+    assert 'data-part="machine"' in home and (page._queue.max_size, page._queue.default_concurrency_limit) == (1000, 8)

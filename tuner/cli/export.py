@@ -9,7 +9,7 @@ from tuner.cli.progress import Line
 from tuner.formatting import human_bytes
 from tuner.paths import Workspace
 
-FORMATS = "adapter|merged|gguf|ollama|adapter-gguf|space|script|llamafactory|axolotl|hub"  # as in tuner.export.formats, which this file does not load for a list of commands
+FORMATS = "adapter|merged|gguf|ollama|adapter-gguf|onnx|space|script|llamafactory|axolotl|hub"  # as in tuner.export.formats, which this file does not load for a list of commands
 
 
 def register(commands: Commands) -> None:

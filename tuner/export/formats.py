@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from tuner import models, runs
 from tuner.errors import ModelError, RequestError
-from tuner.export import quantizers, space, tool_configs
+from tuner.export import onnx_files, quantizers, space, tool_configs
 from tuner.export.script import assembly as script
 from tuner.models import model_files, stored_formats
 from tuner.settings import methods, objectives
@@ -32,6 +32,7 @@ FORMATS = {
     "gguf": Format("One file for llama.cpp, Ollama and LM Studio.", QUANTIZE, tools=True),
     "ollama": Format("A GGUF with its Modelfile, for `ollama create`.", QUANTIZE, tools=True),
     "adapter-gguf": Format("The LoRA adapter for llama.cpp, used together with a GGUF of the base model.", tools=True),
+    "onnx": Format("One file for ONNX Runtime: models that label or score, in many languages and on many devices."),
     "space": Format("A ready chat app for a Hugging Face Space, with the model."),
     "script": Format("A Python file and the rows, to train the same with TRL, PEFT and transformers alone."),
     "llamafactory": Format("Config and rows, to train the same with LLaMA-Factory."),
@@ -51,6 +52,7 @@ def kinds(run: runs.Run) -> list[str]:
         out += ["merged", *(["gguf", *(["ollama"] if settings.objective != "text" else [])] if generates else [])]
     lora = method.saved == "peft:LORA" and not any(getattr(settings, name) for name in MORE_THAN_LORA)
     out += ["adapter-gguf"] if lora and generates else []
+    out += ["onnx"] if "merged" in out and settings.objective in onnx_files.OBJECTIVES else []
     out += ["space"] if space.part(run, out) else []
     out += ["script"] if script.possible(run) else []
     return out + [tool for tool in tool_configs.TOOLS if tool_configs.possible(run, tool)]
@@ -73,6 +75,8 @@ def require_known(kind: str, quantize: str) -> None:
     _among(quantize, QUANTIZE, "GGUF type", "quantize")
     if FORMATS[kind].types:
         quantizers.require(quantize)
+    if kind == "onnx":
+        onnx_files.require()
 
 
 def _among(asked: str, known: dict, what: str, field: str) -> None:

@@ -158,6 +158,12 @@ def _axolotl(making: worker.Making, _: str) -> dict[str, Any]:
     return tool_configs.write(making.ws, making.run, "axolotl", making.folder)
 
 
+def _onnx(making: worker.Making, _: str) -> dict[str, Any]:
+    check = making.by_worker({"kind": "onnx"})
+    (making.folder / "README.md").write_text(model_card.text(making.run, kind="onnx", base="", check=check), encoding="utf-8")
+    return check
+
+
 def _space(making: worker.Making, quantize: str) -> dict[str, Any]:
     run, part = making.run, space.part(making.run, formats.kinds(making.run)) or "merged"
     inner = replace(making, folder=making.folder / "model")
@@ -179,6 +185,7 @@ MAKERS = {
     "gguf": _gguf,
     "ollama": _ollama,
     "adapter-gguf": _adapter_gguf,
+    "onnx": _onnx,
     "space": _space,
     "script": _script,
     "llamafactory": _llamafactory,

@@ -24,6 +24,13 @@ LOAD_MODEL = """from transformers import {auto}, AutoTokenizer
 
 tokenizer = AutoTokenizer.from_pretrained("{here}")
 model = {auto}.from_pretrained("{here}", dtype="{dtype}")"""
+LOAD_ONNX = """import onnxruntime
+from transformers import AutoTokenizer
+
+tokenizer = AutoTokenizer.from_pretrained("{here}")
+session = onnxruntime.InferenceSession("{here}/model.onnx")
+inputs = tokenizer(["A text.", "Another one."], padding=True, return_tensors="np")
+logits = session.run(None, {{i.name: inputs[i.name] for i in session.get_inputs()}})[0]"""
 LLAMA_CPP = """# llama.cpp: a chat page and an OpenAI-compatible API on http://127.0.0.1:8080
 llama-server -m {here}
 # a chat in the terminal
@@ -45,7 +52,7 @@ PIPELINES = {
     "seq2seq": "text-generation",
 }
 
-LIBRARIES = {"adapter": "peft", "gguf": "llama.cpp", "ollama": "llama.cpp", "adapter-gguf": "llama.cpp"}
+LIBRARIES = {"adapter": "peft", "onnx": "onnx", "gguf": "llama.cpp", "ollama": "llama.cpp", "adapter-gguf": "llama.cpp"}
 LICENSE = re.compile(r"[a-z0-9][a-z0-9.-]+")  # as the Hub names them
 UNKNOWN = "path/to/"  # of a base model that the reader has somewhere
 NOT_OF_THE_RESULT = ("accept_lost_rows", "device")  # how the run was started
@@ -58,6 +65,8 @@ def lines(kind: str, plan: dict, *, here: str = ".", base: str = "./base", label
     if kind in ("gguf", "ollama"):
         name = re.sub(r"-(q\d_\w+|f16)$", "", here.removesuffix(".gguf")).lower()
         return "\n".join([*([OLLAMA.format(name=name)] if kind == "ollama" else []), LLAMA_CPP.format(here=here)])
+    if kind == "onnx":
+        return LOAD_ONNX.format(here=here)
     if kind == "adapter-gguf":
         return LLAMA_CPP_ADAPTER.format(here=here, base=plan["model"]["name"].rsplit("/")[-1])
     settings = Settings.from_json(plan["settings"])

@@ -46,6 +46,8 @@ def estimate(run: runs.Run, kind: str, quantize: str = "q8_0") -> int:
     trained = run.path / "model"
     if kind in CONFIGS:
         return run.plan.get("data", {}).get("rows", 0) * ROW + WRITTEN + (_beside_script(run) if kind == "script" else 0)
+    if kind == "onnx":
+        return _merged_parameters(run) * 4 + _vocabulary(run) * 2 + WRITTEN
     if kind == "space":  # what it has, if it is possible at all; see `space.part`
         whole = run.plan["model"]["kind"] != "hub" and not shipped_base(run)
         return estimate(run, "merged" if whole or not methods.is_peft(run.plan["settings"]["method"]) else "adapter") + WRITTEN

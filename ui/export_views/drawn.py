@@ -8,7 +8,7 @@ from typing import Any
 
 from tuner import runs
 from tuner.errors import TunerError
-from tuner.export import converter, formats, model_card, quantizers, sizes, space, tool_configs
+from tuner.export import converter, formats, model_card, onnx_files, quantizers, sizes, space, tool_configs
 from tuner.export.script import assembly as script
 from tuner.formatting import human_bytes
 from tuner.paths import Workspace
@@ -26,6 +26,7 @@ CHECKS = {  # what a check compared: the end of its text's name
     tool_configs.KIND: "settings",
     script.KIND: "losses",
     space.KIND: "app",
+    onnx_files.KIND: "outputs",
     "not tested": "untested",
 }
 POLL = 0.4  # seconds
@@ -86,6 +87,10 @@ def before(ws: Workspace, run: runs.Run, kind: str, quantize: str) -> str:
     if kind in tool_configs.TOOLS or kind in ("script", "space"):
         told = text("export-configs-made" if kind in tool_configs.TOOLS else f"export-{kind}-made")
         return f"<p><b>{html.escape(size)}</b></p><p class='ts-quiet'>{html.escape(told)}</p>"
+    if kind == "onnx":
+        install = f"<p>{html.state('warning', text('export-not-installed'))} <code translate='no'>{onnx_files.INSTALL}</code></p>"
+        told = f"<p><b>{html.escape(size)}</b></p><p class='ts-quiet'>{html.escape(text('export-onnx-made'))}</p>"
+        return told + (install if onnx_files.missing() else "")
     shipped = ("export-with-base" if sizes.shipped_base(run) else "export-needs-base") if kind == "adapter" else "export-whole"
     return f"<p><b>{html.escape(size)}</b></p><p class='ts-quiet'>{text(shipped, model=base)}</p>"
 
@@ -123,7 +128,7 @@ def after(made: dict[str, Any], path: str | None) -> str:
 def answers(check: dict[str, Any]) -> dict[str, Any]:
     """What a self-test found, as its sentence names it."""
     if not check.get("runtime"):
-        n = check.get("layers", check.get("settings", check.get("steps", check.get("answers", 0))))
+        n = check.get("layers", check.get("settings", check.get("steps", check.get("answers", check.get("texts", 0)))))
         return {"reason": check.get("reason", ""), "n": n, "rows": units.count(check.get("rows", 0))}
     return {"runtime": check["runtime"], "n": check["prompts"], "share": units.percent(check["top1_agreement"], 1)}
 
@@ -134,6 +139,8 @@ def code(run: runs.Run, kind: str, made: dict[str, Any]) -> str:
         return (script if kind == "script" else space).COMMANDS
     if kind in tool_configs.TOOLS:
         return tool_configs.COMMANDS[kind]
+    if kind == "onnx":
+        return model_card.lines(kind, run.plan)
     if formats.FORMATS[kind].tools:
         kind = "ollama" if made["check"].get("modelfile") else kind
         return model_card.lines(kind, run.plan, here=made["check"]["file"])

@@ -23,6 +23,7 @@ CARDS = (
     "merged",
     "gguf",
     "adapter-gguf",
+    "onnx",
     "space",
     "script",
     "llamafactory",
@@ -75,7 +76,7 @@ class ExportPage:
             card.cancel.click(self._cancelling(kind), asked, card.cancel, queue=False, show_progress="hidden")
 
     def _card(self, kind: str) -> Card:
-        in_terminal = kind not in ALWAYS
+        in_terminal = kind not in (*ALWAYS, "onnx")
         with gr.Column(min_width=420, elem_classes=["ts-card"], elem_id=f"card-{kind}") as column:
             gr.HTML(f"<h2>{text(f'export-{kind}')}</h2><p>{text(f'export-{kind}.info')}</p>", padding=False)
             made = gr.HTML(elem_id=f"made-{kind}", padding=False)

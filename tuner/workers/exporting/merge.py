@@ -72,7 +72,7 @@ def scored(folder: Path, request: dict[str, Any], before: list[torch.Tensor] | N
     """Return the check of a merged model by its scores; `before`: those of the tuned model, where they are known."""
     run, base, objective = Path(request["run"]) / "model", load.local_folder(request["base"]), request.get("objective", "chat")
     tokenizer = load.tokenizer(run)
-    before = scores(_tuned(run, base, request), tokenizer, objective) if before is None else before
+    before = scores(tuned(run, base, request), tokenizer, objective) if before is None else before
     return judged(
         before, scores(load.base_model(folder, _precision(request), "cpu", objective=objective).eval(), tokenizer, objective), objective
     )
@@ -98,7 +98,7 @@ def _precision(request: dict[str, Any]) -> str:
     return "fp32" if request["precision"] == "fp16" else request["precision"]
 
 
-def _tuned(run: Path, base: Path, request: dict[str, Any]):
+def tuned(run: Path, base: Path, request: dict[str, Any]):
     """Return the tuned model; never quantized, so that a merge is exact."""
     whole = request.get("method") == "full" or peft_methods.kind(run) == "whole"
     head = {} if whole else load.head_of(run)
@@ -109,7 +109,7 @@ def _tuned(run: Path, base: Path, request: dict[str, Any]):
 def _whole(folder: Path, run: Path, base: Path, request: dict[str, Any]) -> list[torch.Tensor]:
     """Merge in memory by PEFT, and return the scores of the model before."""
     objective = request.get("objective", "chat")
-    model = _tuned(run, base, request)
+    model = tuned(run, base, request)
     before = scores(model, load.tokenizer(run), objective)
     merged = peft_methods.merged(model)
     if request["precision"] == "fp16" and getattr(merged, "stored_dtype", None) is not None:  # in the dtype of its base
