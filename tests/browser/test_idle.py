@@ -12,8 +12,10 @@ def test_an_idle_page_asks_for_no_frames(app, browser):
     page.add_init_script(COUNT)
     page.goto(app.url)
     page.wait_for_selector("#pages a[data-page=runs]")
-    page.wait_for_timeout(5000)
-    before = page.evaluate("window.asked")
-    page.wait_for_timeout(3000)
-    assert page.evaluate("window.asked") - before < 30, "Gradio's clock of the page that was loading runs on at each frame"
+    for _ in range(10):  # a busy computer takes longer to load the page
+        before = page.evaluate("window.asked")
+        page.wait_for_timeout(3000)
+        if (asked := page.evaluate("window.asked") - before) < 30:
+            break
+    assert asked < 30, "Gradio's clock of the page that was loading runs on at each frame"
     page.close()
