@@ -57,7 +57,7 @@ def test_an_app_that_answers_otherwise_or_not_at_all_is_not_handed_out(house, tm
     assert worker.check(tmp_path, request, lambda _: None)["passed"] is None
 
 
-def test_what_a_space_is_made_of(house, tmp_path):
+def test_what_a_space_is_made_of(house, tmp_path, monkeypatch):
     run = house.run(house.lora)
     about = run.plan["model"]
     hub = replace(
@@ -67,6 +67,9 @@ def test_what_a_space_is_made_of(house, tmp_path):
     for change in ({"objective": "classification"}, {"objective": "text"}, {"method": "adapter"}):
         other = replace(run, plan=run.plan | {"settings": run.plan["settings"] | change})
         assert space.part(other, ["adapter", "merged"]) is None
+    monkeypatch.setattr(space.objectives, "auto_class", lambda *_: "AutoModelForImageTextToText")
+    assert space.part(run, ["adapter", "merged"]) is None
+    monkeypatch.undo()
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": "org/model"}))
     space.write(hub, tmp_path, "adapter")

@@ -270,7 +270,12 @@ def test_gradio_is_answered_with_components_whatever_page_is_open(ws, page, tab)
 
 def test_each_page_is_sent_what_it_shows_alone(ws, page):
     first, second = (run.id for run in ended(ws, 2))
-    assert told(page, "data")["parts"].keys() == {"strip"} and told(page, "home")["parts"].keys() == {"strip", "last-runs"}
+    assert told(page, "data")["parts"].keys() == {"strip"} and told(page, "home")["parts"].keys() == {
+        "strip",
+        "last-runs",
+        "machine",
+        "torch",
+    }
     one, two = told(page, "runs", first)["parts"], told(page, "runs", f"{first},{second}")["parts"]
     assert (
         one["run-overlay"] == ""

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tuner import runs
+from tuner import models, runs
 from tuner.export import model_card, sizes
 from tuner.models import model_files
 from tuner.settings import objectives
@@ -100,12 +100,9 @@ def part(run: runs.Run, kinds: list[str]) -> str | None:
     """Return which export of the model a Space has: the adapter where its base model comes from the Hub or with it, else the merged model; None when
     neither is possible. `kinds`: the formats that are possible for the run."""
     settings = Settings.from_json(run.plan["settings"])
-    if (
-        settings.objective not in ("chat", "preference")
-        or objectives.get(settings.objective).task != "CAUSAL_LM"
-        or settings.method == "adapter"
-    ):
-        return None
+    auto = objectives.auto_class(models.base_folder(run.plan["model"]["base"]), settings.objective)
+    if settings.objective not in ("chat", "preference") or auto != "AutoModelForCausalLM" or settings.method == "adapter":
+        return None  # bottleneck adapters need our own code, and a model that sees images another class
     if "adapter" in kinds and (run.plan["model"]["kind"] == "hub" or sizes.shipped_base(run)):
         return "adapter"
     return "merged" if "merged" in kinds else None
