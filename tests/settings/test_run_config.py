@@ -135,15 +135,19 @@ def words_in(*files) -> set[str]:
     return found
 
 
+FOR_THE_WORKERS = [ROOT / "tuner" / "settings" / name for name in ("trainer_arguments.py", "losses.py")]  # what they hand to TRL
+
+
 def test_every_setting_is_read_by_a_worker_or_the_planner():
-    engine = [*(ROOT / "tuner" / "planning").glob("*.py"), ROOT / "tuner" / "jobs" / "training.py"]
+    engine = [*(ROOT / "tuner" / "planning").glob("*.py"), ROOT / "tuner" / "jobs" / "training.py", *FOR_THE_WORKERS]
     assert not set(FIELDS) - words_in(*engine, *(ROOT / "tuner" / "workers").rglob("*.py"))
 
 
 def test_every_setting_of_the_worker_reaches_the_trainer_or_the_model():
     """What only the planner reads would be planned and then forgotten."""
     planner_only = {"model", "data", "device", "objective", "lora_targets", "accept_lost_rows"}
-    trained = words_in(*(f for room in ("training", "modelling", "tokenization") for f in (ROOT / "tuner" / "workers" / room).glob("*.py")))
+    rooms = (ROOT / "tuner" / "workers" / room for room in ("training", "modelling", "tokenization"))
+    trained = words_in(*FOR_THE_WORKERS, *(f for room in rooms for f in room.glob("*.py")))
     assert not set(FIELDS) - trained - planner_only
 
 
