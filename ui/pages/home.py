@@ -22,8 +22,7 @@ class HomePage:
             )
         gr.HTML(f'<p class="ts-quiet">{html.escape(text("home-demo.info"))}</p>', padding=False)
         self.notice = gr.HTML()
-        gr.HTML(live.slot("torch"), padding=False)
-        gr.HTML(live.slot("last-runs"), elem_id="last-runs", padding=False)
+        gr.HTML(live.slot("torch") + live.slot("last-runs"), elem_id="last-runs", padding=False)
         gr.HTML(f"<h2>{html.escape(text('home-machine-title'))}</h2>{live.slot('machine')}", elem_id="home-machine", padding=False)
 
 
