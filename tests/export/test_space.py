@@ -11,7 +11,7 @@ import yaml
 from gradio_client import Client
 
 from tests.browsing import free_port
-from tests.conftest import until
+from tests.conftest import fresh, until
 from tuner.errors import WorkError
 from tuner.export import formats, making, space
 from tuner.workers.exporting import space as worker
@@ -44,6 +44,22 @@ def test_the_app_serves_a_chat(house, tmp_path):
         assert "Arr" in said or "6" in said
     finally:
         app.kill(), app.wait()
+
+
+FAILS = """import app
+def fails(**options):
+    raise MemoryError("no room")
+app.model.generate = fails
+try:
+    list(app.reply("What is 3 plus 3?", [], 0.0, 16))
+except app.gr.Error as error:
+    print(error.message)
+"""
+
+
+def test_an_answer_that_fails_ends_and_says_why(house, tmp_path):
+    making.make(house.ws, house.lora, "space", tmp_path / "out")
+    assert fresh(FAILS, cwd=tmp_path / "out", timeout=120).strip() == "MemoryError: no room", "it would have waited for ever"
 
 
 def test_an_app_that_answers_otherwise_or_not_at_all_is_not_handed_out(house, tmp_path, monkeypatch):

@@ -85,3 +85,15 @@ def test_a_card_that_pytorch_can_not_use_is_told(monkeypatch):
     assert "pip install torch --index-url X" in machine.without_torch()
     monkeypatch.setattr(machine.devices, "gpu_without_torch", lambda: None)
     assert machine.without_torch() == ""
+
+
+def test_a_look_at_home_decides_nothing_anew(monkeypatch):
+    """Each browser looks once a second while a run is under way."""
+    said = machine.line()
+
+    def anew(*_, **__):
+        raise AssertionError("worked out again")
+
+    monkeypatch.setattr(model_suggestions, "training_seconds", anew)
+    monkeypatch.setattr(model_suggestions, "fits", anew)
+    assert machine.line() == said

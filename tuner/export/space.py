@@ -2,10 +2,10 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 from tuner import models, runs
-from tuner.export import model_card, sizes
+from tuner.export import model_card, sizes, written
+from tuner.export.written import plain
 from tuner.models import model_files
 from tuner.settings import objectives
 from tuner.settings.run_config import Settings
@@ -51,7 +51,16 @@ def reply(message, history, temperature, max_new_tokens):
     streamer, left = TextIteratorStreamer(tokenizer, skip_prompt=True, skip_special_tokens=True), Left()
     sampling = {{"do_sample": True, "temperature": temperature}} if temperature > 0 else {{"do_sample": False}}
     options = dict(inputs, streamer=streamer, max_new_tokens=int(max_new_tokens), stopping_criteria=[left], repetition_penalty=1.0, **sampling)
-    threading.Thread(target=model.generate, kwargs=options, daemon=True).start()
+    failed = []
+
+    def generate():
+        try:
+            model.generate(**options)
+        except Exception as error:
+            failed.append(error)
+            streamer.end()
+
+    threading.Thread(target=generate, daemon=True).start()
     answer = ""
     try:
         for piece in streamer:
@@ -59,6 +68,8 @@ def reply(message, history, temperature, max_new_tokens):
             yield answer
     finally:
         left.left.set()
+    if failed:
+        raise gr.Error(f"{{type(failed[0]).__name__}}: {{failed[0]}}")
 
 
 demo = gr.ChatInterface(
@@ -110,7 +121,7 @@ def part(run: runs.Run, kinds: list[str]) -> str | None:
 
 def write(run: runs.Run, folder: Path, kind: str) -> None:
     """Write what is beside the model, which lies in `folder`/model: an adapter or a merged model (`kind`)."""
-    known = {"name": _plain(run.name), "base": _plain(run.plan["model"]["name"]), "data": _plain(run.plan["data"]["name"])}
+    known = {"name": plain(run.name), "base": plain(run.plan["model"]["name"]), "data": plain(run.plan["data"]["name"])}
     adapter, versions = kind == "adapter", run.plan["versions"]
     named = model_files.document(folder / "model" / "adapter_config.json").get("base_model_name_or_path", "")
     load = ADAPTER.format(base=json.dumps("model/base" if named == "./base" else named)) if adapter else MERGED
@@ -123,8 +134,8 @@ def write(run: runs.Run, folder: Path, kind: str) -> None:
         title=json.dumps(run.name, ensure_ascii=False),
     )
     (folder / "app.py").write_text(app, encoding="utf-8")
-    needed = [f"{n}=={versions[n].split('+')[0]}" if versions.get(n) else n for n in (*LIBRARIES, *(["peft"] if adapter else []))]
-    (folder / "requirements.txt").write_text("\n".join(needed) + "\n", encoding="utf-8")
+    needed = written.requirements((*LIBRARIES, *(["peft"] if adapter else [])), versions)
+    (folder / "requirements.txt").write_text(needed, encoding="utf-8")
     model = run.plan["model"]
     front = f"models: [{model['base']}]\n" if model["kind"] == "hub" else ""
     license = (model.get("licence") or "").lower()
@@ -133,8 +144,3 @@ def write(run: runs.Run, folder: Path, kind: str) -> None:
         **known, title=json.dumps(run.name, ensure_ascii=False), gradio=versions.get("gradio") or "6.31.0", front=front, commands=COMMANDS
     )
     (folder / "README.md").write_text(about, encoding="utf-8")
-
-
-def _plain(name: Any) -> str:
-    """Return a name as it may stand in a docstring and in Markdown."""
-    return " ".join(str(name).replace("\\", " ").replace('"', " ").split())

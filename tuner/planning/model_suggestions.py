@@ -163,7 +163,12 @@ def recommended(
 
     Of two models of about the same size, the one with the more permissive licence; models in `there` need no download.
     """
-    device, able, wanted = steady(device), [], [language] if isinstance(language, str) else list(language or ())
+    return _recommended(steady(device), objective, (language,) if isinstance(language, str) else tuple(language or ()), there)
+
+
+@lru_cache(maxsize=64)  # Home says it at each look
+def _recommended(device: Device, objective: str, wanted: tuple[str, ...], there: frozenset[str]) -> Suggestion:
+    able = []
     for entry in entries(objective):
         facts = models.catalog_facts(entry)
         if entry.get("gated") or not all(speaks(entry, each) for each in wanted) or objectives.refusal(objective, facts):
@@ -176,7 +181,7 @@ def recommended(
         return Suggestion("starter", "No model of the catalog trains within a day on this device; the starter model shows how it works.")
     fast = [a for a in able if a[0]]
     *_, size, entry, method, seconds = max(fast, key=lambda a: a[:4]) if fast else min(able, key=lambda a: a[3])
-    speaking = f" that speaks {languages.names(wanted)}" if wanted else ""
+    speaking = f" that speaks {languages.names(list(wanted))}" if wanted else ""
     best = f"The largest model{speaking} that trains within an hour on {device.name} ({methods.get(method).title})."
     slow = f"The smallest model{speaking} of the catalog: half a million tokens take about {human_time(seconds)} here."
     reason = f"{best if fast else slow} License: {entry['licence']}."

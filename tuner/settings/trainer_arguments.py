@@ -43,3 +43,8 @@ def optimizer(settings: Settings) -> str:
     """Return transformers' name of the optimizer. On a GPU the fused AdamW: the plain one copies all trained parameters at every step."""
     fused = "adamw_torch" if settings.device == "cpu" else "adamw_torch_fused"
     return OPTIMIZERS.get(settings.optimizer, fused)
+
+
+def multiple(settings: Settings) -> int | None:
+    """Return the multiple that lengths are padded to: on a CPU oneDNN compiles a bf16 kernel for every new length. None without one."""
+    return 32 if settings.device == "cpu" and settings.precision == "bf16" else None

@@ -29,6 +29,7 @@ CHECKS = {  # what a check compared: the end of its text's name
     onnx_files.KIND: "outputs",
     "not tested": "untested",
 }
+COUNTED = ("layers", "settings", "steps", "answers", "texts")  # what checks count
 POLL = 0.4  # seconds
 
 
@@ -128,7 +129,7 @@ def after(made: dict[str, Any], path: str | None) -> str:
 def answers(check: dict[str, Any]) -> dict[str, Any]:
     """What a self-test found, as its sentence names it."""
     if not check.get("runtime"):
-        n = check.get("layers", check.get("settings", check.get("steps", check.get("answers", check.get("texts", 0)))))
+        n = next((check[name] for name in COUNTED if name in check), 0)
         return {"reason": check.get("reason", ""), "n": n, "rows": units.count(check.get("rows", 0))}
     return {"runtime": check["runtime"], "n": check["prompts"], "share": units.percent(check["top1_agreement"], 1)}
 

@@ -9,8 +9,9 @@ import re
 from typing import Any
 
 from tuner import models, runs
-from tuner.export import model_card, sizes
+from tuner.export import model_card, sizes, written
 from tuner.export.script import language, preference, task
+from tuner.export.written import plain
 from tuner.models import mixed_precision, model_files, model_types, stored_formats
 from tuner.settings import objectives, trainer_arguments
 from tuner.settings.run_config import Settings
@@ -47,7 +48,7 @@ def possible(run: runs.Run) -> bool:
 def text(run: runs.Run, *, validation: bool, weighted: bool) -> str:
     """Return the script. `validation`: there are rows for it; `weighted`: rows have a weight other than 1."""
     settings = Settings.from_json(run.plan["settings"])
-    name, base, data = (_said(n) for n in (run.name, run.plan["model"]["name"], run.plan["data"]["name"]))
+    name, base, data = (plain(n) for n in (run.name, run.plan["model"]["name"], run.plan["data"]["name"]))
     parts = [
         f'"""{name}: {base} fine-tuned on {data}.\n\nRun it in this folder: python {FILE}\n"""\n',
         _imports(run, settings, weighted),
@@ -69,11 +70,6 @@ def tokenized(run: runs.Run) -> str:
 def constants(run: runs.Run) -> dict[str, Any]:
     """Return what `tokenized` needs beside the tokenizer."""
     return {"MAX_LENGTH": run.plan["settings"]["max_length"]} | FAMILIES[run.plan["settings"]["objective"]].constants(run)
-
-
-def _said(name: str) -> str:
-    """Return a name as it may stand in a docstring."""
-    return re.sub(r'[\\"\s]+', " ", name).strip()
 
 
 def _imports(run: runs.Run, settings: Settings, weighted: bool) -> str:
@@ -256,18 +252,18 @@ def _pretty(value: Any, indent: int) -> str:
 
 def requirements(run: runs.Run) -> str:
     """Return the versions of the libraries that the run was trained with."""
-    settings, known = Settings.from_json(run.plan["settings"]), run.plan["versions"]
+    settings = Settings.from_json(run.plan["settings"])
     needed = [*LIBRARIES, *(["bitsandbytes"] if settings.method == "qlora" or "8bit" in settings.optimizer else [])]
-    return "".join(f"{name}=={known[name].split('+')[0]}\n" if known.get(name) else f"{name}\n" for name in needed)
+    return written.requirements(needed, run.plan["versions"])
 
 
-def readme(run: runs.Run, written: dict[str, int], check: dict[str, Any]) -> str:
+def readme(run: runs.Run, rows: dict[str, int], check: dict[str, Any]) -> str:
     """Return what is in the folder, how to start it, and what was compared."""
     lines = [
         f"# {run.name} as a script",
         "",
-        f"`{FILE}` trains what this run trained, with TRL, PEFT and transformers alone: {written['train']:,} training rows and "
-        f"{written['validation']:,} validation rows, as the model read them.",
+        f"`{FILE}` trains what this run trained, with TRL, PEFT and transformers alone: {rows['train']:,} training rows and "
+        f"{rows['validation']:,} validation rows, as the model read them.",
         "",
         "```bash",
         COMMANDS,

@@ -3,6 +3,7 @@
 from typing import Any
 
 from tuner import runs
+from tuner.settings import trainer_arguments
 from tuner.settings.run_config import Settings
 
 OBJECTIVES = ("chat", "text")
@@ -82,4 +83,5 @@ def options(settings: Settings, weighted: bool) -> dict[str, Any]:
     else:
         out = {"max_length": None, "dataset_kwargs": {"skip_prepare_dataset": True}}  # the rows are tokens already
     out |= {"remove_unused_columns": False} if weighted else {}
-    return out | ({"pad_to_multiple_of": 32} if settings.device == "cpu" and settings.precision == "bf16" else {})
+    multiple = trainer_arguments.multiple(settings)
+    return out | ({"pad_to_multiple_of": multiple} if multiple else {})

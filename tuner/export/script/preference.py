@@ -3,6 +3,7 @@
 from typing import Any
 
 from tuner import runs
+from tuner.export.script import padding
 from tuner.settings import losses
 from tuner.settings.run_config import Settings
 
@@ -66,7 +67,7 @@ def constants(run: runs.Run) -> dict[str, Any]:
 def classes(run: runs.Run, settings: Settings, weighted: bool) -> str:
     """Return the classes that make the batches and the loss."""
     longest = "max(len(ids) for ids, _ in sides)"
-    return CLASSES.replace("EVEN", f"-(-{longest} // 32) * 32" if settings.device == "cpu" and settings.precision == "bf16" else longest)
+    return CLASSES.replace("EVEN", padding.even(longest, settings))
 
 
 def trainer(weighted: bool) -> str:

@@ -1,10 +1,10 @@
 """The script of a run that labels, scores or rewrites texts: transformers' Trainer with the batches and the loss of `workers/training/trainer.py`."""
 
 import json
-import re
 from typing import Any
 
 from tuner import models, runs
+from tuner.export.script import padding
 from tuner.models import model_files
 from tuner.settings import objectives
 from tuner.settings.run_config import Settings
@@ -53,7 +53,7 @@ LOSSES["seq2seq"] = LOSSES["tokens"]
 PADDED = '''
 def padded(rows):
     """Return a batch: rows that are padded to the same length."""
-    length = -(-max(len(row["input_ids"]) for row in rows) // MULTIPLE) * MULTIPLE
+    length = LONGEST
     batch = {"input_ids": [row["input_ids"] + [tokenizer.pad_token_id] * (length - len(row["input_ids"])) for row in rows]}
     batch["attention_mask"] = [[1] * len(row["input_ids"]) + [0] * (length - len(row["input_ids"])) for row in rows]
     batch["labels"] = LABELS
@@ -137,12 +137,12 @@ def classes(run: runs.Run, settings: Settings, weighted: bool) -> str:
     """Return the classes that make the batches and the loss. `weighted`: each row counts as much as its weight says."""
     kind = problem(run)
     wide = kind in ("tokens", "seq2seq")
-    multiple = 32 if settings.device == "cpu" and settings.precision == "bf16" else 1
-    batch = PADDED.replace("MULTIPLE", str(multiple)) if multiple > 1 else re.sub(r"-\(-(.*) // MULTIPLE\) \* MULTIPLE", r"\1", PADDED)
+    batch = PADDED.replace("LONGEST", padding.even('max(len(row["input_ids"]) for row in rows)', settings))
     if wide:
         most = 'max(len(row["labels"]) for row in rows)'
         batch = batch.replace(
-            '    batch["labels"] = LABELS\n', f'    most = {_even(most, multiple)}\n    batch["labels"] = {WIDE.replace("MOST", "most")}\n'
+            '    batch["labels"] = LABELS\n',
+            f'    most = {padding.even(most, settings)}\n    batch["labels"] = {WIDE.replace("MOST", "most")}\n',
         )
     batch = batch.replace("LABELS", '[row["labels"] for row in rows]')
     aside = ("labels",) if kind != "seq2seq" else ()
@@ -175,10 +175,6 @@ def options(settings: Settings, weighted: bool) -> dict[str, Any]:
 
 def _said(names: tuple[str, ...]) -> str:
     return "(" + ", ".join(f'"{name}"' for name in names) + ("," if len(names) == 1 else "") + ")"
-
-
-def _even(value: str, multiple: int) -> str:
-    return f"-(-{value} // {multiple}) * {multiple}" if multiple > 1 else value
 
 
 def head(run: runs.Run) -> list[str]:

@@ -1,20 +1,21 @@
 """Run an exported script for a few steps, in a process of its own: `python -m tuner.workers.exporting.first_losses REQUEST.json`.
 
-REQUEST: {"script": file, "base": the base model here, "steps": how many, "out": file for the losses}. The script itself knows nothing of it: its
+REQUEST: {"base": the base model here, "steps": how many, "out": file for the losses}. The script itself knows nothing of it: its
 trainer is asked to stop, and its schedule stays that of the whole run.
 """
 
 import contextlib
 import json
 import re
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from tuner import devices, paths
+from tuner.export.script.assembly import FILE
 from tuner.system import processes
+from tuner.workers.exporting import fresh_process
 
 MODULE = "tuner.workers.exporting.first_losses"
 
@@ -29,12 +30,8 @@ def of_script(folder: Path, base: Path, steps: int, device: str) -> list[float] 
         request, out = Path(scratch) / "request.json", Path(scratch) / "losses.json"
         paths.write_json(request, {"base": str(base), "steps": steps, "out": str(out)})
         env = processes.environment(device, offline=True) | {"HF_DATASETS_CACHE": str(Path(scratch) / "datasets")}
-        command = [sys.executable, "-m", MODULE, str(request)]
-        done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, errors="replace")
-        print(done.stdout, done.stderr, file=sys.stderr, flush=True)  # into the log of the export
-        if done.returncode == 0 and out.is_file():
-            return paths.read_json(out)
-        return (done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"])[-1][:300]
+        code, said = fresh_process.run(MODULE, str(request), env=env, cwd=folder)
+        return paths.read_json(out) if code == 0 and out.is_file() else said
 
 
 def losses(script: str, steps: int) -> list[float]:
@@ -56,7 +53,7 @@ def losses(script: str, steps: int) -> list[float]:
 
     Trainer.train = train_some
     with contextlib.suppress(Enough):
-        exec(compile(script, "train.py", "exec"), {"__name__": "__main__"})
+        exec(compile(script, FILE, "exec"), {"__name__": "__main__"})
     return found
 
 
@@ -76,7 +73,7 @@ def main(request: dict[str, Any]) -> None:
     import torch
 
     torch.set_num_threads(devices.threads())
-    script = here(Path("train.py").read_text(encoding="utf-8"), Path(request["base"]), Path(request["out"]).parent / "checkpoints")
+    script = here(Path(FILE).read_text(encoding="utf-8"), Path(request["base"]), Path(request["out"]).parent / "checkpoints")
     found = losses(script, request["steps"])
     Path(request["out"]).write_text(json.dumps(found), encoding="utf-8")
 

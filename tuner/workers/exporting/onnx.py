@@ -3,8 +3,6 @@
 Batch and length are dynamic. ONNX Runtime runs in a process of its own: that is the target's runtime, and two OpenMP libraries in one process crash.
 """
 
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,7 +18,7 @@ from tuner.export import onnx_files
 from tuner.export.onnx_files import FILE, KIND
 from tuner.paths import Workspace
 from tuner.system import processes
-from tuner.workers.exporting import merge, probes, self_test
+from tuner.workers.exporting import fresh_process, merge, probes, self_test
 from tuner.workers.modelling import load, peft_methods
 from tuner.workers.serving.task_predict import limit
 
@@ -117,11 +115,8 @@ def answered(file: Path, batches: list[dict[str, torch.Tensor]]) -> Iterator[lis
     with tempfile.TemporaryDirectory(prefix="tunesmith-onnx-") as scratch:
         for n, batch in enumerate(batches):
             np.savez(Path(scratch) / f"in-{n}.npz", **{name: tensor.numpy() for name, tensor in batch.items()})
-        env = processes.environment("cpu", offline=True)
-        done = subprocess.run([sys.executable, "-m", MODULE, str(file), scratch], env=env, capture_output=True, text=True, errors="replace")
-        print(done.stderr, file=sys.stderr, flush=True)  # into the log of the export
-        if done.returncode:
-            said = (done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"])[-1][:300]
+        code, said = fresh_process.run(MODULE, str(file), scratch, env=processes.environment("cpu", offline=True))
+        if code:
             raise ModelError(
                 f"ONNX Runtime can't run the exported file: {said}",
                 asked=file.name,

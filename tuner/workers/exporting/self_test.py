@@ -6,8 +6,6 @@ is no verdict on the file: the next one tests it, and where none can, the export
 """
 
 import importlib.util
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -18,7 +16,7 @@ from tuner import paths
 from tuner.errors import ModelError
 from tuner.formatting import human_bytes
 from tuner.models import mixed_precision, model_files
-from tuner.workers.exporting import asking, probes
+from tuner.workers.exporting import asking, fresh_process, probes
 from tuner.workers.modelling import load, peft_methods
 
 RUNTIMES = {"llama.cpp": "tuner.workers.exporting.probe_llama_cpp", "transformers": "tuner.workers.exporting.probe_transformers"}
@@ -119,13 +117,11 @@ def answered(place: Path, asked: list[dict[str, Any]], runtime: str, dtype: str 
         request, out = Path(scratch) / "request.json", Path(scratch) / "answers.json"
         paths.write_json(Path(scratch) / "probes.json", asked)
         paths.write_json(request, {"file": str(place), "probes": str(Path(scratch) / "probes.json"), "out": str(out), "dtype": dtype})
-        done = subprocess.run([sys.executable, "-m", RUNTIMES[runtime], str(request)], capture_output=True, text=True, errors="replace")
-        print(done.stderr, file=sys.stderr, flush=True)  # into the log of the export
-        if done.returncode == 0 and out.is_file():
+        code, said = fresh_process.run(RUNTIMES[runtime], str(request))
+        if code == 0 and out.is_file():
             return paths.read_json(out)
-        said = (done.stderr.strip().splitlines() or [""])[-1][:300]
-        if done.returncode < 0:
-            return f"{runtime} crashed on this computer (signal {-done.returncode}), so it could not test the file."
+        if code < 0:
+            return f"{runtime} crashed on this computer (signal {-code}), so it could not test the file."
         if runtime != "llama.cpp":
             return f"{runtime} can't read this {'GGUF' if place.is_file() else 'model'}: {said}"
         raise ModelError(

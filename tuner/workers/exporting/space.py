@@ -1,7 +1,5 @@
 """Check a Space: its own app.py, run in a fresh process, has to give the answers of the tuned model."""
 
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +9,7 @@ from tuner import paths
 from tuner.errors import WorkError
 from tuner.export.space import KIND
 from tuner.system import processes
-from tuner.workers.exporting import self_test
+from tuner.workers.exporting import fresh_process, self_test
 from tuner.workers.modelling import load
 
 QUESTIONS = 5
@@ -56,10 +54,5 @@ def answers(folder: Path, asked: list[dict[str, Any]]) -> list[str] | str:
         request, out = Path(scratch) / "request.json", Path(scratch) / "answers.json"
         paths.write_json(request, {"asked": asked, "out": str(out)})
         env = processes.environment("cpu", offline=True) | {"GRADIO_ANALYTICS_ENABLED": "False", "PYTHONDONTWRITEBYTECODE": "1"}
-        done = subprocess.run(
-            [sys.executable, "-m", MODULE, str(request)], cwd=folder, env=env, capture_output=True, text=True, errors="replace"
-        )
-        print(done.stderr, file=sys.stderr, flush=True)  # into the log of the export
-        if done.returncode == 0 and out.is_file():
-            return paths.read_json(out)
-        return (done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"])[-1][:300]
+        code, said = fresh_process.run(MODULE, str(request), env=env, cwd=folder)
+        return paths.read_json(out) if code == 0 and out.is_file() else said

@@ -19,7 +19,7 @@ from trl import DPOConfig, DPOTrainer, KTOConfig, KTOTrainer
 
 from tuner import runs
 from tuner.evaluation import over_optimization
-from tuner.settings import losses, methods
+from tuner.settings import losses, methods, trainer_arguments
 from tuner.workers.tokenization import preference_rows
 from tuner.workers.tokenization.lm_rows import IGNORED
 from tuner.workers.tokenization.tokenized_rows import Rows
@@ -252,7 +252,7 @@ def make_trainer(job: run_loop.Job, model, train: Rows, validation: Rows):
         train_dataset=sets[0],
         eval_dataset=sets[1],
         processing_class=job.tokenizer,
-        data_collator=preference_batches.Batch(job.tokenizer.pad_token_id, loss.trainer, run_loop.multiple(settings)),
+        data_collator=preference_batches.Batch(job.tokenizer.pad_token_id, loss.trainer, trainer_arguments.multiple(settings)),
         callbacks=[job.report, Watch(job.reporter)],
     )
     for name, parameter in model.named_parameters():  # with quantized weights TRL casts them to bf16, which loses small updates

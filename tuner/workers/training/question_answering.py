@@ -14,6 +14,7 @@ import torch
 from torch.nn import functional as F
 
 from tuner.evaluation import scoring
+from tuner.settings import trainer_arguments
 from tuner.workers.modelling.batches import Pad, best_spans
 from tuner.workers.tokenization.task_rows import Windows, windows
 from tuner.workers.training import run_loop
@@ -32,7 +33,11 @@ class Pointer(TaskTrainer):
         types = "token_type_ids" in job.tokenizer.model_input_names
         self.aside = Pointer.aside if types else (*Pointer.aside, "token_type_ids")
         super().__init__(
-            job, model, train, validation, Pad(job.tokenizer, run_loop.multiple(job.settings), ("token_type_ids", "begins", "ends"))
+            job,
+            model,
+            train,
+            validation,
+            Pad(job.tokenizer, trainer_arguments.multiple(job.settings), ("token_type_ids", "begins", "ends")),
         )
         self.nothing, self.longest = nothing, longest_answer(job.settings.max_length)
 

@@ -11,6 +11,7 @@ import torch
 from transformers import Trainer
 from trl import RewardConfig, RewardTrainer
 
+from tuner.settings import trainer_arguments
 from tuner.workers.tokenization import preference_rows, reward_text
 from tuner.workers.tokenization.tokenized_rows import Rows
 from tuner.workers.training import preference_batches, run_loop
@@ -67,7 +68,7 @@ def make_trainer(job: run_loop.Job, model, train: Rows, validation: Rows) -> Rew
         train_dataset=preference_batches.as_dataset(train),
         eval_dataset=preference_batches.as_dataset(validation) if len(validation) else None,
         processing_class=job.tokenizer,
-        data_collator=preference_batches.Batch(job.tokenizer.pad_token_id, "reward", run_loop.multiple(settings)),
+        data_collator=preference_batches.Batch(job.tokenizer.pad_token_id, "reward", trainer_arguments.multiple(settings)),
         callbacks=[job.report],
     )
     for name, parameter in model.named_parameters():  # with quantized weights TRL casts them to bf16, which loses small updates

@@ -218,11 +218,6 @@ def _autocast(settings: Settings) -> bool:
     return torch.cuda.is_bf16_supported(including_emulation=False) if torch.cuda.is_available() else settings.precision == "bf16"
 
 
-def multiple(settings: Settings) -> int | None:
-    """Return the multiple that lengths are padded to: on a CPU oneDNN compiles a bf16 kernel for every new length. None without one."""
-    return 32 if settings.device == "cpu" and settings.precision == "bf16" else None
-
-
 class CountingCollator:
     """A collator that counts the real training tokens in the report."""
 

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from tuner.evaluation import scoring
+from tuner.settings import trainer_arguments
 from tuner.workers.modelling.batches import Pad
 from tuner.workers.tokenization.lm_rows import IGNORED
 from tuner.workers.tokenization.task_rows import text_pairs
@@ -30,7 +31,7 @@ class Rewriter(TaskTrainer):
     """The trainer. An evaluation generates up to `WRITTEN` rows within `LIMIT`; `cost` is the duration of the last generation in seconds."""
 
     def __init__(self, job, model, train, validation):
-        super().__init__(job, model, train, validation, Pad(job.tokenizer, run_loop.multiple(job.settings), wide=("labels",)))
+        super().__init__(job, model, train, validation, Pad(job.tokenizer, trainer_arguments.multiple(job.settings), wide=("labels",)))
         self.cost = 0.0
 
     def forward(self, model, inputs):

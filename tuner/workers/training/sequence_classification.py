@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from tuner.errors import DataError
 from tuner.evaluation import scoring
+from tuner.settings import trainer_arguments
 from tuner.workers.modelling.batches import Pad
 from tuner.workers.tokenization.task_rows import texts
 from tuner.workers.tokenization.tokenized_rows import UNKNOWN_LABEL, Rows
@@ -28,7 +29,7 @@ class Classifier(TaskTrainer):
     """The trainer. `about` is the content of labels.json; `weights` [labels] are from `class_weights`, or None."""
 
     def __init__(self, job, model, train, validation, about: dict[str, Any], weights: torch.Tensor | None):
-        super().__init__(job, model, train, validation, Pad(job.tokenizer, run_loop.multiple(job.settings)))
+        super().__init__(job, model, train, validation, Pad(job.tokenizer, trainer_arguments.multiple(job.settings)))
         self.about, self.weights = about, weights
 
     def losses(self, out, labels):

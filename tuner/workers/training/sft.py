@@ -16,6 +16,7 @@ from datasets import Dataset
 from transformers import Trainer
 from trl import SFTConfig, SFTTrainer
 
+from tuner.settings import trainer_arguments
 from tuner.settings.run_config import Settings
 from tuner.workers.tokenization.lm_rows import IGNORED, Prepared, prepare
 from tuner.workers.training import run_loop
@@ -66,7 +67,7 @@ def arguments(settings: Settings, steps: int, folder: Path, test: bool, *, keep:
         folder,
         test,
         kind=SFTConfig,
-        pad_to_multiple_of=run_loop.multiple(settings),
+        pad_to_multiple_of=trainer_arguments.multiple(settings),
         max_length=settings.max_length if settings.packing else None,
         packing=settings.packing,
         eval_packing=False if settings.packing else None,

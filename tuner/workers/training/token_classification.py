@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from tuner.evaluation import scoring
+from tuner.settings import trainer_arguments
 from tuner.workers.modelling.batches import Pad
 from tuner.workers.tokenization.lm_rows import IGNORED
 from tuner.workers.tokenization.task_rows import words
@@ -25,7 +26,7 @@ class Tagger(TaskTrainer):
     """The trainer. `names` of the tags; `weights` [tags] are from `class_weights`, or None."""
 
     def __init__(self, job, model, train, validation, names: list[str], weights: torch.Tensor | None):
-        super().__init__(job, model, train, validation, Pad(job.tokenizer, run_loop.multiple(job.settings), wide=("labels",)))
+        super().__init__(job, model, train, validation, Pad(job.tokenizer, trainer_arguments.multiple(job.settings), wide=("labels",)))
         self.names, self.weights = names, weights
 
     def losses(self, out, labels):
