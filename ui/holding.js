@@ -1,8 +1,11 @@
 // What somebody does while an answer that draws the page is on its way comes after it: such an answer would take it back.
 // `asked` and `answered` frame each of them. A press is held until then; what was written into a field meanwhile stays. See navigation.py.
+// So does what is written right after an accordion or a tab was opened: a frame after Gradio has drawn what is in it, it sets each field to
+// the value that it began with (AppTree.render_previously_invisible_children).
 (() => {
   const LONGEST = 8000;  // ms; an answer that never comes holds nothing for longer
   const PRESSED = "button, input[type=checkbox], input[type=radio]", LOCAL = "[data-act], [role=tab], .label-wrap";  // which draw nothing that is asked for
+  const OPENS = ".label-wrap, [role=tab]", FRAMES = 6;  // Gradio sets the fields in the second or third
   const WRITTEN = "textarea, input:not([type=checkbox], [type=radio], [type=file], [role=combobox])";
   const asking = new Map();  // what is being drawn -> a mark of its newest request
   const waiting = [];  // presses
@@ -27,8 +30,14 @@
     asking.set(name, mine);
     setTimeout(() => { if (asking.get(name) === mine) answered(name); }, LONGEST);
   };
+  const opened = left => requestAnimationFrame(() => left ? opened(left - 1) : answered("opened"));
   const after = then => { if (settled()) then(); else waiting.push(then); };
   const sign = at => { at.classList.add("ts-pressed"); setTimeout(() => at.classList.remove("ts-pressed"), 3000); };
+  document.addEventListener("click", e => {
+    if (!e.target.closest || !e.target.closest(OPENS)) return;
+    asked("opened");
+    opened(FRAMES);
+  }, true);
   document.addEventListener("click", e => {
     const at = !settled() && e.isTrusted && e.target.closest && e.target.closest(PRESSED);
     if (!at || at.closest(LOCAL) || !at.closest("#tabs")) return;

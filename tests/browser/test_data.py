@@ -111,6 +111,25 @@ def test_quality_fixes_tokens_and_versions(app, browser, tmp_path):
     page.close()
 
 
+def test_what_is_written_right_after_something_was_opened_stays(app, browser):
+    """Gradio sets the fields of an accordion, and of a tab, once more in the frame after it has drawn them: here frames take 0.3 s each."""
+    page = browser.new_page()
+    page.goto(app.url)
+    go(page, "Data")
+    page.click("#sample-helpdesk")
+    brought(page, "helpdesk.csv · 240 rows")
+    page.evaluate("window.frame = window.requestAnimationFrame; window.requestAnimationFrame = f => setTimeout(() => frame(f), 300)")
+    page.get_by_text("Edit or remove a row").click()
+    page.fill("#edit-row input", "9999")
+    page.wait_for_timeout(1000)
+    expect(page.locator("#edit-row input")).to_have_value("9999")
+    page.get_by_role("tab", name="More").click()
+    page.locator("#delete-sure input").click()  # held for those frames
+    page.wait_for_timeout(1000)
+    expect(page.locator("#delete-sure input")).to_be_checked()
+    page.close()
+
+
 def test_rows_by_hand(app, browser):
     page = browser.new_page()
     page.goto(app.url)
