@@ -26,16 +26,16 @@ SEVERITIES = {"decide": ("data-quality-warnings", "warning"), "remark": ("data-q
 
 
 class QualityView:
-    """While the report is in the making a timer draws it anew; the tab's name says how many warnings there are."""
+    """While the report is in the making `timer` draws it anew; the tab's name says how many warnings there are. The timer stands outside of
+    the tab: what is in a tab that nobody has opened does not tick."""
 
-    def __init__(self, context: AppContext, tab: gr.Tab):
-        self.context, self.tab = context, tab
+    def __init__(self, context: AppContext, tab: gr.Tab, timer: gr.Timer):
+        self.context, self.tab, self.timer = context, tab, timer
         self.head = gr.HTML(elem_id="health")
         self.activity = Activity(context, elem_id="fix-told", failure="data-failed-version")
         self.findings = gr.HTML(elem_id="findings")
         self.problems = gr.HTML(elem_id="problems")
         self.fixes = Actions("fix")
-        self.timer = gr.Timer(1.0, active=False)
         self.drawn = [self.tab, self.head, self.findings, self.timer]
         self.shown = [*self.drawn, self.problems, self.activity.told, self.activity.cancel]
 

@@ -49,12 +49,13 @@ class DataPage:
             self.use = gr.Button(text("data-use"), variant="primary", elem_id="use-data", scale=0, min_width=120)
         self.panes = [self.notice, self.importing, self.detail, self.summary, self.bring.head, self.bring.mixing]
         self.panes += [self.bring.activity.told, self.bring.activity.cancel]
+        checking = gr.Timer(1.0, active=False)
         with gr.Tabs(elem_id="data-tabs", overflow_behavior="wrap") as self.tabs:
             with gr.Tab(text("data-tab-rows"), id="rows"):
                 self.rows = RowsView(self.context)
                 self.editing = EditView(self.context)
             with gr.Tab(text("data-tab-quality"), id="quality") as quality:
-                self.quality = QualityView(self.context, quality)
+                self.quality = QualityView(self.context, quality, checking)
             with gr.Tab(text("data-tab-columns"), id="columns"):
                 self.columns = ColumnsView(self.context)
             with gr.Tab(text("data-tab-tokens"), id="tokens") as tokens:
