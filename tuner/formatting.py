@@ -1,13 +1,17 @@
-"""Format and parse sizes and durations, number names, and write YAML."""
+"""Format and parse sizes and durations, number names, and write YAML and CSV."""
 
+import csv
+import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import chain, count
 from typing import Any
 
 import yaml
 
 from tuner.errors import SettingError
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # with which a spreadsheet begins a formula (OWASP, CSV injection)
 
 
 def human_bytes(n: float) -> str:
@@ -73,6 +77,19 @@ _Dumper.add_representer(str, _text)
 def yaml_text(values: dict[str, Any]) -> str:
     """Return values as YAML, in their order."""
     return yaml.dump(values, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+
+
+def csv_text(head: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
+    """Return a table as CSV. No spreadsheet computes its cells: text that begins like a formula gets an apostrophe."""
+    out = io.StringIO()
+    table = csv.writer(out, lineterminator="\n")
+    table.writerow([_plain(cell) for cell in head])
+    table.writerows([_plain(cell) for cell in row] for row in rows)
+    return out.getvalue()
+
+
+def _plain(cell: Any) -> Any:
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA) else cell
 
 
 def numbered(name: str, taken: Callable[[str], bool]) -> str:

@@ -1,5 +1,6 @@
 """What a person does with runs in the page: find, open, name, compare, use again, stop, resume, delete; and the charts they look at."""
 
+import csv
 import re
 import shutil
 from contextlib import closing
@@ -39,6 +40,41 @@ def open_run(page, name: str) -> None:
 
 def run_tab(page, name: str) -> None:
     page.locator("#run-tabs").get_by_role("tab", name=name, exact=True).click()
+
+
+def test_two_runs_and_their_base_answer_side_by_side(filled, browser):
+    app, ws, house = filled
+    page = browser.new_page(viewport={"width": 1280, "height": 1000})
+    page.goto(f"{app.url}/runs?run={house.lora},{house.full}")
+    page.locator("#answers-questions textarea").fill("What is 3 plus 3?\n\n=2+2? <b>")
+    page.locator("#answers-base input").check()
+    page.click("#answers-ask")
+    told = page.locator("#answers-table section")
+    expect(page.locator("#answers-table a[download]")).to_be_visible(timeout=LONG)
+    expect(told).to_have_count(2)
+    expect(told.first.locator(".ts-sides > div > b")).to_have_text(["tuned", "whole", "tuned: base model"])
+    expect(told.last.locator("p").first).to_have_text("=2+2? <b>")
+    for said in told.locator(".ts-sides p").all():
+        assert said.inner_text().strip(), "each has an answer, or says that it is none"
+    first, others = told.first.locator(".ts-sides > div").first, told.first.locator(".ts-sides > div:not(:first-child) mark")
+    assert first.locator("mark").count() == 0 and others.count() > 0, "what the first one did not say is marked"
+    with page.expect_download() as file:
+        page.click("#answers-table a[download]")
+    table = list(csv.reader(file.value.path().read_text(encoding="utf-8").splitlines()))
+    assert table[0] == ["question", "tuned", "whole", "tuned: base model"] and table[2][0] == "'=2+2? <b>"
+    page.locator("#answers-questions textarea").fill("\n".join(f"What is {n} plus 1?" for n in range(90)))
+    page.click("#answers-ask")
+    expect(page.locator("#answers-told")).to_contain_text("of 270 answers", timeout=LONG)
+    page.click("#answers-cancel")
+    expect(page.locator("#answers-told")).to_contain_text("Cancelled", timeout=LONG)
+    expect(page.locator("#answers-ask")).to_be_visible()
+    before = page.locator("#answers-table").inner_html()
+    page.wait_for_timeout(1500)
+    assert page.locator("#answers-table").inner_html() == before != "", "what had come stays, and no more comes"
+    page.locator("#answers-questions textarea").fill("\n".join(["again"] * 101))
+    page.click("#answers-ask")
+    expect(page.locator("#answers-told .ts-bad")).to_contain_text("101 questions are too many", timeout=LONG)
+    page.close()
 
 
 def test_the_runs_page(filled, browser):

@@ -1,7 +1,5 @@
 """`tunesmith compare`: two to four models answer the same questions, side by side."""
 
-import csv
-import io
 import textwrap
 from typing import Any
 
@@ -50,11 +48,11 @@ def compare(ws: Workspace, args) -> Any:
             system=args.system,
             temperature=args.temperature,
             max_tokens=args.max_tokens,
-            tell=lambda done, total: line.show(f"{done:,} of {total:,} answers", done, total),
+            heard=lambda done, total, _: line.show(f"{done:,} of {total:,} answers", done, total),
             waiting=lambda seconds: line.show(f"loading the model ({seconds:.0f} s)"),
         )
     if args.csv and not args.as_json:
-        return as_csv(found).rstrip("\n")
+        return side_by_side.as_csv(found).rstrip("\n")
     return found if args.as_json else as_text(found)
 
 
@@ -90,14 +88,3 @@ def as_text(found: dict[str, Any]) -> str:
         cut = f", {m['cut']} cut at the limit" if m["cut"] else ""
         out.append(f"{m['model'].ljust(width)}  {m['tokens_per_second']} tokens/s, first token after {m['first_token_seconds']} s{cut}")
     return "\n".join(out)
-
-
-def as_csv(found: dict[str, Any]) -> str:
-    """Return the answers as CSV; text that begins like a formula has an apostrophe before it."""
-    from tuner.scorecard.table import plain
-
-    out = io.StringIO()
-    table = csv.writer(out, lineterminator="\n")
-    table.writerow(["question", *(m["model"] for m in found["models"])])
-    table.writerows([plain(row["question"]), *map(plain, row["answers"])] for row in found["answers"])
-    return out.getvalue()

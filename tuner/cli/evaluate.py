@@ -31,6 +31,11 @@ def register(commands: Commands) -> None:
             "help": "an OpenAI-compatible endpoint, to which questions and answers are sent; its key in TUNESMITH_JUDGE_KEY",
         },
         rubric=TEXT | {"help": "what makes an answer better, in words"},
+        tasks=TEXT
+        | {
+            "metavar": "TASK,...",
+            "help": "public benchmarks instead of rows: tasks of lm-eval (gsm8k, ifeval, a YAML file), --rows questions of each",
+        },
         fail_if_worse=FLAG | {"help": "exit with 1 when it is worse than what it is compared with"},
         device=TEXT,
     )
@@ -51,6 +56,8 @@ def evaluate(ws: Workspace, args):
     from tuner.serving import ai_judge, chat_client
 
     _require_judge(args)
+    if args.tasks is not None:
+        return benchmark(ws, args)
     asked = {"prompted": not args.no_prompt, "general": not args.no_general}
     if args.judge:
         asked |= {"judge": ai_judge.Judge(args.judge, args.judge_url), "rubric": args.rubric or "", "key": os.environ.get(ai_judge.KEY)}
@@ -70,6 +77,40 @@ def evaluate(ws: Workspace, args):
         say("")
     worse = args.fail_if_worse and document["verdict"] == "worse"
     return int(worse), document if args.as_json else conclusions.table(document)
+
+
+def benchmark(ws: Workspace, args):
+    """Ask tasks of lm-eval of a model and of what it is compared with."""
+    from tuner.scorecard import evaluation, lm_eval_tasks
+    from tuner.serving import chat_client
+
+    without = {"data": args.data, "judge": args.judge, "no_prompt": args.no_prompt, "no_general": args.no_general}
+    if wrong := [f"--{name.replace('_', '-')}" for name, given in without.items() if given]:
+        raise RequestError(
+            f"{', '.join(wrong)} and --tasks can't go together.",
+            asked=wrong,
+            available="--rows, --against, --fail-if-worse, --device",
+            remedy="Leave one of them out.",
+            field="tasks",
+        )
+    job = lm_eval_tasks.start(
+        ws, args.model, [t.strip() for t in args.tasks.split(",") if t.strip()], against=args.against, limit=args.rows
+    )
+    with Line() as line:
+        chat_client.endpoint(ws, args.device, waiting=lambda s: line.show(f"loading the model ({s:.0f} s)"))
+        document = evaluation.follow(
+            ws,
+            job,
+            lambda now: line.show(
+                f"{now.done // max(1, now.total // 100)} %" if now.done else "reading the tasks", now.done, now.total or None
+            ),
+        )
+    if not args.as_json:
+        say("")
+    worse = args.fail_if_worse and any(
+        r["real"] and (r["values"][0]["value"] > r["values"][1]["value"]) != r["rises"] for r in document["results"]
+    )
+    return int(worse), document if args.as_json else lm_eval_tasks.as_text(document)
 
 
 def _require_judge(args) -> None:

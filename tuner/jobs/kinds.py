@@ -131,5 +131,6 @@ TASKS = {
     "generate": Task(limited=False, keeps=True),
     "judge": Task(limited=False, keeps=True),
     "evaluate": Task(limited=False),
+    "benchmark": Task(limited=False, network=True),
     "push": Task(limited=False, network=True),
 }

@@ -1,11 +1,10 @@
 """The newest scorecard of each run as one table: for a person, a spreadsheet or a script."""
 
-import csv
-import io
 from typing import Any
 
 from tuner import runs
 from tuner.errors import RequestError
+from tuner.formatting import csv_text
 from tuner.paths import Workspace
 from tuner.scorecard import conclusions
 from tuner.scorecard.measures import OBJECTIVES
@@ -24,7 +23,6 @@ FACTS = (
     "general_questions",
     "made",
 )
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # with which a spreadsheet begins a formula (OWASP, CSV injection)
 RISES = {m.name: m.rises for measures in OBJECTIVES.values() for m in measures}
 
 
@@ -62,21 +60,14 @@ def _row(run: runs.Run, card: dict[str, Any]) -> dict[str, Any]:
 def as_csv(rows: list[dict[str, Any]]) -> str:
     """Return the table as CSV: a column for each metric, its interval and its difference to what the run is compared with."""
     names = list(dict.fromkeys(name for row in rows for name in row["metrics"]))
-    out = io.StringIO()
-    table = csv.writer(out, lineterminator="\n")
-    table.writerow([*FACTS, *(column for name in names for column in (name, f"{name}_low", f"{name}_high", f"{name}_difference"))])
+    lines = []
     for row in rows:
         line = [row[name] for name in FACTS]
         for name in names:
             m, d = row["metrics"].get(name) or {}, (row["difference"] or {}).get(name) or {}
             line += [m.get("value"), m.get("low"), m.get("high"), d.get("value")]
-        table.writerow([plain(value) for value in line])
-    return out.getvalue()
-
-
-def plain(value: Any) -> Any:
-    """Return a cell that no spreadsheet computes: text that begins like a formula gets an apostrophe."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
+        lines.append(line)
+    return csv_text([*FACTS, *(c for name in names for c in (name, f"{name}_low", f"{name}_high", f"{name}_difference"))], lines)
 
 
 def as_text(rows: list[dict[str, Any]]) -> str:

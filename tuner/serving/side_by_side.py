@@ -7,6 +7,7 @@ from typing import Any
 
 from tuner import runs
 from tuner.errors import RequestError
+from tuner.formatting import csv_text
 from tuner.paths import Workspace
 from tuner.serving import parallel
 from tuner.serving.chat_client import Client, Piece
@@ -48,19 +49,21 @@ def answers(
     questions: list[str],
     *,
     system: str | None = None,
-    tell: Callable[[int, int], None] = lambda done, total: None,
+    heard: Callable[[int, int, list[list[str | None]]], None] = lambda done, total, texts: None,
     cancelled: Callable[[], bool] = lambda: False,
     waiting: Callable[[float], None] | None = None,
     **sampling: Any,
 ) -> dict[str, Any]:
     """Return {"models": [{"model", "tokens_per_second", "first_token_seconds", "tokens", "cut"}], "answers": [{"question", "answers": [text of each]}]}.
 
-    One model after another, its questions together. `system`: for all of them; None: to each run its own. `cut`: how many answers reached the limit.
+    One model after another, its questions together. `system`: for all of them; None: to each run its own. `cut`: how many answers reached the
+    limit. A model that was not asked to its end, since it was `cancelled`, is left out. `heard(done, total, texts)` is called after each answer; `texts` has a list for each question, with None for what is still to come.
     """
-    client, total = Client(ws, waiting=waiting), len(models) * len(questions)
+    client, total, done = Client(ws, waiting=waiting), len(models) * len(questions), 0
+    texts: list[list[str | None]] = [[None] * len(models) for _ in questions]
     found: list[list[Piece]] = []
     seconds: list[float] = []
-    for served in models:
+    for number, served in enumerate(models):
         spec = served.spec(ws)
         client.answer(
             spec, [{"role": "user", "content": questions[0]}], temperature=0.0, max_tokens=1
@@ -72,13 +75,21 @@ def answers(
         def ask(item: tuple[int, str], spec=spec, before=before) -> Piece:
             return client.answer(spec, [*before, {"role": "user", "content": item[1]}], leave=cancelled, **sampling)
 
-        for n, ((i, _), piece) in enumerate(parallel.completed(ask, list(enumerate(questions)), cancelled=cancelled)):
-            mine[i] = piece
-            tell(len(found) * len(questions) + n + 1, total)
+        for (i, _), piece in parallel.completed(ask, list(enumerate(questions)), cancelled=cancelled):
+            mine[i], texts[i][number], done = piece, piece.text, done + 1
+            heard(done, total, texts)
+        if cancelled():
+            break
         found.append(mine)
         seconds.append(time.monotonic() - begun)
     shown = [{"question": q, "answers": [mine[i].text for mine in found]} for i, q in enumerate(questions)]
-    return {"models": [_figures(*each) for each in zip(models, found, seconds, strict=True)], "answers": shown}
+    return {"models": [_figures(*each) for each in zip(models, found, seconds, strict=False)], "answers": shown}
+
+
+def as_csv(found: dict[str, Any]) -> str:
+    """Return what `answers` found as CSV: a row for each question, a column for each model."""
+    rows = ([row["question"], *row["answers"]] for row in found["answers"])
+    return csv_text(["question", *(m["model"] for m in found["models"])], rows)
 
 
 def _system(ws: Workspace, served: Served) -> str:

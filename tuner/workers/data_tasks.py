@@ -80,6 +80,12 @@ def evaluate(ws: Workspace, **arguments):
     return evaluation.run(ws, **arguments)
 
 
+def benchmark(ws: Workspace, **arguments):
+    from tuner.scorecard import lm_eval_tasks
+
+    return lm_eval_tasks.run(ws, **arguments)
+
+
 def push(ws: Workspace, **arguments):
     from tuner.export import hub_push
 
@@ -99,6 +105,7 @@ WORK = {  # what each task of `kinds.TASKS` calls
     "generate": generate,
     "judge": judge,
     "evaluate": evaluate,
+    "benchmark": benchmark,
     "push": push,
     "mix": store.mix,
     "export": export,

@@ -28,7 +28,7 @@ class RunsPage:
         with gr.Column(visible=False, elem_id="run-page") as self.opened:
             self.run = RunView(context)
         with gr.Column(visible=False, elem_id="runs-compared") as self.compared:
-            self.comparison = CompareView()
+            self.comparison = CompareView(context)
         self.places = [self.back, self.notice, self.listed, self.opened, self.compared]
         self.live = [*self.places, self.table.table, *self.run.live, *self.comparison.shown]
         self.shown = [*self.live, *self.table.tools, *self.run.described]

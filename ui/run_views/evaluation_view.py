@@ -9,7 +9,7 @@ from tuner import runs
 from tuner.jobs import data_jobs
 from tuner.labels import summary
 from tuner.paths import Workspace
-from tuner.scorecard import evaluation, judged
+from tuner.scorecard import evaluation, judged, lm_eval_tasks
 from tuner.scorecard.contenders import BASE
 from tuner.serving.ai_judge import Judge
 from ui.components import dropdowns, html, units
@@ -110,11 +110,12 @@ class EvaluationView:
 
 def newest(ws: Workspace, run: runs.Run | None) -> str:
     """Draw the newest scorecard of a run, or what comes here."""
-    cards = evaluation.kept(ws, run.id) if run else []
+    cards, public = (evaluation.kept(ws, run.id), lm_eval_tasks.kept(ws, run.id)) if run else ([], [])
+    more = scorecard.benchmarks(public[0]) if public else ""
     if cards:
         found = cards[0].get("judge")
-        return scorecard.drawn(cards[0], agreed=summary.agreed(ws, found["model"]) if found else [])
-    return html.empty(text("evaluation-empty" if run and run.can_answer else "evaluation-later"))
+        return scorecard.drawn(cards[0], agreed=summary.agreed(ws, found["model"]) if found else []) + more
+    return html.empty(text("evaluation-empty" if run and run.can_answer else "evaluation-later")) + more
 
 
 def working(now) -> str:

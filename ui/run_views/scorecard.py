@@ -109,6 +109,32 @@ def metrics(card: dict[str, Any]) -> str:
             ]
         row += [_value(name, prompted["metrics"][name])] if prompted else []
         rows.append(row)
+    return _table(head, rows)
+
+
+def benchmarks(document: dict[str, Any]) -> str:
+    """Draw the results of public benchmarks (`tuner.scorecard.lm_eval_tasks`); small figures are standard errors."""
+    run, *other = document["models"]
+    heads = [_name(run), *(text("evaluation-base-head") if o == f"{run}/base" else _name(o) for o in other)]
+    head = [text("benchmarks-task"), text("evaluation-metric"), *heads, text("evaluation-difference")]
+    rows = []
+    for row in document["results"]:
+        better = (row["values"][0]["value"] > row["values"][-1]["value"]) == row["rises"]
+        word = text(f"evaluation-{'better' if better else 'worse'}" if row["real"] else "evaluation-no-difference")
+        shown = "" if row["real"] is None else html.state(LOOK[better] if row["real"] else "quiet", word)
+        asked = text("benchmarks-questions", n=row["questions"] or 0)
+        values = (
+            units.decimal(v["value"], 3)
+            + (f' <span class="ts-quiet ts-interval">\u00b1 {units.decimal(v["error"], 2)}</span>' if v["error"] is not None else "")
+            for v in row["values"]
+        )
+        rows.append([f"<b>{_name(row['task'])}</b> <span class='ts-quiet'>{asked}</span>", _name(row["metric"]), *values, shown])
+    made = f"lm-eval {document['lm_eval']}" if document.get("lm_eval") else "lm-eval"
+    return f'<section id="benchmarks"><h3>{text("benchmarks-title")}</h3><p class="ts-quiet">{html.escape(made)}</p>{_table(head, rows)}</section>'
+
+
+def _table(head: list[str], rows: list[list[str]]) -> str:
+    """Return a table of HTML."""
     cells = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
     top = "".join(f'<th scope="col">{h}</th>' for h in head)
     return f'<table class="ts-table"><thead><tr>{top}</tr></thead><tbody>{cells}</tbody></table>'

@@ -83,3 +83,9 @@ metric-recall = Recall
 metric-mae = Mittlerer absoluter Fehler
 metric-pearson = Korrelation (Pearson)
 metric-margin = Abstand (Margin)
+benchmarks-title = Öffentliche Benchmarks
+benchmarks-task = Aufgabe
+benchmarks-questions = { $n ->
+    [one] 1 Frage
+   *[other] { $n } Fragen
+}

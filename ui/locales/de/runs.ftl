@@ -97,3 +97,20 @@ runs-other =
     .label = Mit einem anderen Lauf vergleichen
     .info = Zeigt die Einstellungen, in denen sie sich unterscheiden. Die neuesten 200 stehen zur Wahl; jede andere ID kann eingegeben werden.
 runs-choose-two = Zwei oder mehr wählen.
+
+# Vergleich: Antworten nebeneinander
+answers-title = Antworten nebeneinander
+answers-questions =
+    .label = Fragen
+    .info = Eine je Zeile. Ohne eigene werden { $n } Fragen der Validierungszeilen gestellt.
+answers-base =
+    .label = Auch das Basismodell
+    .info = Womit der erste Lauf begann. Höchstens { $most } Modelle insgesamt.
+answers-base-name = { $name }: Basismodell
+answers-ask = Alle fragen
+answers-coming = noch nicht beantwortet
+answers-model = Modell
+answers-speed = Tokens/s
+answers-first = Erstes Token (s)
+answers-cut = Bei 256 Tokens abgeschnitten
+answers-csv = Als CSV herunterladen

@@ -83,3 +83,9 @@ metric-recall = Recall
 metric-mae = Mean absolute error
 metric-pearson = Correlation (Pearson)
 metric-margin = Margin
+benchmarks-title = Public benchmarks
+benchmarks-task = Task
+benchmarks-questions = { $n ->
+    [one] 1 question
+   *[other] { $n } questions
+}

@@ -98,3 +98,20 @@ runs-other =
     .label = Compare with another run
     .info = Lists the settings that differ. The newest 200 are listed; the id of any other can be entered.
 runs-choose-two = Choose two or more.
+
+# Compare: answers side by side
+answers-title = Answers side by side
+answers-questions =
+    .label = Questions
+    .info = One a line. Without any, { $n } questions of the validation rows are asked.
+answers-base =
+    .label = The base model, too
+    .info = What the first run began from. Up to { $most } models in all.
+answers-base-name = { $name }: base model
+answers-ask = Ask all
+answers-coming = not yet answered
+answers-model = Model
+answers-speed = Tokens/s
+answers-first = First token (s)
+answers-cut = Cut at 256 tokens
+answers-csv = Download as CSV
