@@ -65,6 +65,7 @@ def test_two_runs_and_their_base_answer_side_by_side(filled, browser):
     page.locator("#answers-questions textarea").fill("\n".join(f"What is {n} plus 1?" for n in range(90)))
     page.click("#answers-ask")
     expect(page.locator("#answers-told")).to_contain_text("of 270 answers", timeout=LONG)
+    expect(told.first).to_be_visible(timeout=LONG)
     page.click("#answers-cancel")
     expect(page.locator("#answers-told")).to_contain_text("Cancelled", timeout=LONG)
     expect(page.locator("#answers-ask")).to_be_visible()

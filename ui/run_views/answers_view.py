@@ -4,6 +4,7 @@ import contextvars
 import queue
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
@@ -26,11 +27,20 @@ REDRAW = 0.3  # seconds
 OWN, MOST = 5, 100  # questions: of the validation rows, where none is written; at most
 
 
+@dataclass
+class Asking:
+    """What is being asked in one browser. `left`: the page shows other runs now."""
+
+    stop: threading.Event = field(default_factory=threading.Event)
+    left: bool = False
+
+
 class AnswersView:
     """`values(chosen)` fills `shown`. `ids`: the compared runs, as in the address."""
 
     def __init__(self, context: AppContext, ids: gr.Textbox):
         self.context = context
+        self.asking: dict[str, Asking] = {}  # by session
         with gr.Column(visible=False, elem_id="answers") as self.box:
             gr.HTML(f"<h3>{text('answers-title')}</h3>", padding=False)
             self.questions = gr.Textbox(
@@ -50,14 +60,9 @@ class AnswersView:
             self.table = gr.HTML(elem_id="answers-table", padding=False)
         self.shown = [self.box]
         outs = [self.told, self.table, self.ask, self.cancel]
-        asking = self.ask.click(self.on_ask, [ids, self.questions, self.base], outs, show_progress="hidden")
-        stopped = [
-            f'<p role="status">{html.state("quiet", text("evaluation-cancelled"))}</p>',
-            gr.update(visible=True),
-            gr.update(visible=False),
-        ]
-        self.cancel.click(lambda: stopped, None, [self.told, self.ask, self.cancel], cancels=[asking], queue=False)
-        ids.change(lambda: ["", "", gr.update(visible=True), gr.update(visible=False)], None, outs, cancels=[asking], queue=False)
+        self.ask.click(self.on_ask, [ids, self.questions, self.base], outs, show_progress="hidden")
+        self.cancel.click(self.on_cancel, None, None, queue=False)
+        ids.change(self.on_others, None, outs, queue=False)
 
     def values(self, chosen: list[runs.Run]) -> dict:
         """Return values for `shown`: there where all of two to four runs write text."""
@@ -67,22 +72,40 @@ class AnswersView:
     def on_ask(self, ids, typed, base, request: gr.Request) -> Iterator[list]:
         """Ask all; the answers appear as they come, and what has come stays when it is cancelled."""
         ws, on, off = self.context.workspace(request), gr.update(visible=True), gr.update(visible=False)
-        stop = threading.Event()
+        self._stop(request)
+        mine = self.asking[request.session_hash] = Asking()
         try:
             chosen = [run for id in (ids or "").split(",") if (run := find(ws, id))]
             models, names = asked_models(ws, chosen, base)
             asked = written(typed or "") or _validation(ws, chosen)
             yield [working(0, 0), "", off, on]
-            for now in heard(ws, models, asked, stop):
+            for now in heard(ws, models, asked, mine.stop):
                 if isinstance(now, tuple):
                     done, total, texts = now
                     yield [working(done, total), drawn(names, asked, texts), off, on]
                 else:
                     yield ["", drawn(names, asked, [row["answers"] for row in now["answers"]], now), on, off]
+            if mine.stop.is_set() and not mine.left:
+                yield [f'<p role="status">{html.state("quiet", text("answers-cancelled"))}</p>', gr.skip(), on, off]
         except Exception as error:
             yield [html.trouble(error), gr.skip(), on, off]
         finally:
-            stop.set()  # cancelled, or the page was closed: nobody waits for the rest
+            mine.stop.set()  # the page was closed: nobody waits for the rest
+            if self.asking.get(request.session_hash) is mine:
+                del self.asking[request.session_hash]
+
+    def _stop(self, request: gr.Request, *, left: bool = False) -> None:
+        if now := self.asking.get(request.session_hash):
+            now.left = left
+            now.stop.set()
+
+    def on_cancel(self, request: gr.Request) -> None:
+        self._stop(request)
+
+    def on_others(self, request: gr.Request) -> list:
+        """Other runs are compared now: what was asked of those before is not shown below them."""
+        self._stop(request, left=True)
+        return ["", "", gr.update(visible=True), gr.update(visible=False)]
 
 
 def asked_models(ws: Workspace, chosen: list[runs.Run], base: bool) -> tuple[list[Served], list[str]]:
@@ -122,8 +145,8 @@ def _validation(ws: Workspace, chosen: list[runs.Run]) -> list[str]:
 
 
 def heard(ws: Workspace, models: list[Served], asked: list[str], stop: threading.Event) -> Iterator[tuple | dict[str, Any]]:
-    """Yield (done, total, texts) while answers come, and at last what `side_by_side.answers` returns. In a thread of its own, so that a cancelled
-    page is free at once while a model is still being loaded."""
+    """Yield (done, total, texts) while answers come, and at last what `side_by_side.answers` returns; ends early at `stop`. The work is done in a thread
+    of its own, so that a stop is heard at once while a model is still being loaded."""
     news: queue.SimpleQueue = queue.SimpleQueue()
 
     def work() -> None:
@@ -143,18 +166,16 @@ def heard(ws: Workspace, models: list[Served], asked: list[str], stop: threading
 
     threading.Thread(target=contextvars.copy_context().run, args=(work,), daemon=True).start()
     now: Any = (0, len(models) * len(asked), [])
-    while True:
-        try:
-            now = news.get(timeout=REDRAW)
-            while isinstance(now, tuple):  # the newest alone
-                now = news.get_nowait()
-        except queue.Empty:
-            yield now  # a sign of life too: Gradio cancels between two of them
-            continue
+    while not stop.wait(REDRAW):
+        before = now
+        while isinstance(now, tuple) and not news.empty():  # the newest alone
+            now = news.get()
         if isinstance(now, Exception):
             raise now
-        yield now
-        return
+        if now is not before:
+            yield now
+        if not isinstance(now, tuple):
+            return
 
 
 def working(done: int, total: int) -> str:

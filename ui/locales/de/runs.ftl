@@ -114,3 +114,4 @@ answers-speed = Tokens/s
 answers-first = Erstes Token (s)
 answers-cut = Bei 256 Tokens abgeschnitten
 answers-csv = Als CSV herunterladen
+answers-cancelled = Abgebrochen. Die bisherigen Antworten bleiben.

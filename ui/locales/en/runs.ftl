@@ -115,3 +115,4 @@ answers-speed = Tokens/s
 answers-first = First token (s)
 answers-cut = Cut at 256 tokens
 answers-csv = Download as CSV
+answers-cancelled = Cancelled. The answers up to now stay.
