@@ -56,6 +56,11 @@ class Workspace:
         return self.root / "labels"
 
     @property
+    def api(self) -> Path:
+        """What the server of `tunesmith serve` keeps: keys, uploaded files, fine-tuning jobs."""
+        return self.root / "api"
+
+    @property
     def presets(self) -> Path:
         """The user's own presets."""
         return self.root / "presets"

@@ -4,16 +4,18 @@
 // the value that it began with (AppTree.render_previously_invisible_children).
 (() => {
   const LONGEST = 8000;  // ms; an answer that never comes holds nothing for longer
-  const PRESSED = "button, input[type=checkbox], input[type=radio]", LOCAL = "[data-act], [role=tab], .label-wrap";  // which draw nothing that is asked for
+  const TICKED = "input[type=checkbox], input[type=radio]", PRESSED = "button, " + TICKED, LOCAL = "[data-act], [role=tab], .label-wrap";  // which draw nothing that is asked for
   const OPENS = ".label-wrap, [role=tab]", FRAMES = 6;  // Gradio sets the fields in the second or third
   const WRITTEN = "textarea, input:not([type=checkbox], [type=radio], [type=file], [role=combobox])";
   const asking = new Map();  // what is being drawn -> a mark of its newest request
   const waiting = [];  // presses
+  let opens = 0;
   const written = new Map();  // field -> [what was written, how to find it when it is drawn anew]
-  const settled = () => !asking.size;
+  const settled = () => !asking.size, drawing = () => [...asking.keys()].some(name => !name.startsWith("opened"));
   const drawn = then => requestAnimationFrame(() => setTimeout(then));
   const put = ([value, where], field) => {
     const now = field.isConnected ? field : document.querySelector(where);
+    if (now && now.matches(TICKED)) { if (now.checked !== value) now.click(); return; }
     if (!now || now.value === value) return;
     now.value = value;
     now.dispatchEvent(new Event("input", {bubbles: true}));
@@ -30,17 +32,18 @@
     asking.set(name, mine);
     setTimeout(() => { if (asking.get(name) === mine) answered(name); }, LONGEST);
   };
-  const opened = left => requestAnimationFrame(() => left ? opened(left - 1) : answered("opened"));
+  const opened = (name, left) => requestAnimationFrame(() => left ? opened(name, left - 1) : answered(name));
   const after = then => { if (settled()) then(); else waiting.push(then); };
   const sign = at => { at.classList.add("ts-pressed"); setTimeout(() => at.classList.remove("ts-pressed"), 3000); };
   document.addEventListener("click", e => {
     if (!e.target.closest || !e.target.closest(OPENS)) return;
-    asked("opened");
-    opened(FRAMES);
+    const name = "opened " + ++opens;
+    asked(name);
+    opened(name, FRAMES);
   }, true);
   document.addEventListener("click", e => {
     const at = !settled() && e.isTrusted && e.target.closest && e.target.closest(PRESSED);
-    if (!at || at.closest(LOCAL) || !at.closest("#tabs")) return;
+    if (!at || at.closest(LOCAL) || !at.closest("#tabs") || (at.matches(TICKED) && !drawing())) return;
     e.preventDefault();
     e.stopImmediatePropagation();
     sign(at);
@@ -55,7 +58,9 @@
     waiting.push(() => at.isConnected && at.dispatchEvent(new KeyboardEvent("keypress", {key: "Enter", bubbles: true, cancelable: true})));
   }, true);
   document.addEventListener("input", e => {
-    if (settled() || !e.isTrusted || !e.target.matches || !e.target.matches(WRITTEN) || !e.target.closest("#tabs")) return;
+    if (settled() || !e.isTrusted || !e.target.matches || !e.target.closest("#tabs")) return;
+    if (e.target.matches(TICKED)) return void written.set(e.target, [e.target.checked]);
+    if (!e.target.matches(WRITTEN)) return;
     const around = e.target.closest("[id]"), id = `#${CSS.escape(around.id)}`;
     written.set(e.target, [e.target.value, around === e.target ? id : `${id} ${e.target.tagName}`]);
   }, true);

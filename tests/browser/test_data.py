@@ -125,7 +125,7 @@ def test_what_is_written_right_after_something_was_opened_stays(app, browser):
     page.wait_for_timeout(1000)
     expect(page.locator("#edit-row input")).to_have_value("9999")
     page.get_by_role("tab", name="More").click()
-    page.locator("#delete-sure input").click()  # held for those frames
+    page.locator("#delete-sure input").check()
     page.wait_for_timeout(1000)
     expect(page.locator("#delete-sure input")).to_be_checked()
     page.close()

@@ -162,10 +162,11 @@ def start(
     *,
     preset: str | None = None,
     name: str | None = None,
+    id: str | None = None,
     anyway: bool = False,
     each: Callable[[dict], None] | None = None,
 ) -> runs.Run:
-    """Check, plan, write the run's folder and put it into the queue. A plan that does not fit is refused unless `anyway`; one that loses rows
+    """Check, plan, write the run's folder (`id`: instead of one from the name) and put it into the queue. A plan that does not fit is refused unless `anyway`; one that loses rows
     is refused as `row_losses` says. All rows are counted first: `each({"done", "total"})` hears how far that is."""
     plan, model, ds, asked = prepare(ws, values, preset=preset, need_data=True, each=each)
     if model.kind in ("folder", "hub") and (model.facts.path or model.kind == "folder"):
@@ -175,7 +176,7 @@ def start(
     if plan.question:
         raise restore(plan.question)
     document, wish = _document(plan, model, ds, preset), _wish(model, ds, preset, asked)
-    run = runs.create(ws, wish, document, name=name or _unused(ws, f"{ds.name}-{model.facts.name.split('/')[-1]}"))
+    run = runs.create(ws, wish, document, name=name or _unused(ws, f"{ds.name}-{model.facts.name.split('/')[-1]}"), id=id)
     if model.kind == "hub" and not model.facts.path:
         (run.path / "fetch").write_text(model.base)
     if dry_run.near(plan):

@@ -15,22 +15,37 @@ from tuner.runs.run_folder import Run, alive, fill
 PATIENCE = 3.0  # seconds to wait for the supervisor to settle a run before an action
 
 
-def create(ws: Workspace, config: dict[str, Any], plan: dict[str, Any], *, name: str) -> Run:
-    """Create a run folder in the state `queued`; nothing is started."""
+def create(ws: Workspace, config: dict[str, Any], plan: dict[str, Any], *, name: str, id: str | None = None) -> Run:
+    """Create a run folder in the state `queued`; nothing is started. `id`: an id of its own instead of one from the name; ConflictError if it is
+    taken."""
     ws.prepare()
     try:
-        while True:
-            id = paths.new_id(name, ws.runs)
-            try:
-                (ws.runs / id).mkdir()
-                break
-            except FileExistsError:
-                continue  # another process took the name in between
+        id = _own_folder(ws, id) if id else _new_folder(ws, name)
         paths.write_json(ws.runs / id / "about.json", {"name": name, "notes": "", "created": time.strftime("%Y-%m-%dT%H:%M:%S%z")})
         fill(ws.runs / id, config, plan)
     except OSError as error:
         raise translate(error) or error from error
     return get(ws, id)
+
+
+def _new_folder(ws: Workspace, name: str) -> str:
+    while True:
+        id = paths.new_id(name, ws.runs)
+        try:
+            (ws.runs / id).mkdir()
+            return id
+        except FileExistsError:
+            continue  # another process took the name in between
+
+
+def _own_folder(ws: Workspace, id: str) -> str:
+    try:
+        ws.run(id).mkdir()
+        return id
+    except FileExistsError as error:
+        raise ConflictError(
+            f"There is a run {id} already.", asked=id, available="ids that no run has", remedy="Leave the id out.", field="run"
+        ) from error
 
 
 def get(ws: Workspace, id: str) -> Run:

@@ -82,7 +82,7 @@ def _turn(turn: Any) -> Messages | None:
         return _sides(turn)
     parts = parts_of(content) if text and isinstance(content := turn[text], list) else None
     message = {"role": role_of(turn[role]), "content": parts.text if parts else plain(turn[text]) if text else ""}
-    if len(turn) > 2 or turn[role] in CALLS or parts or "<" in message["content"]:
+    if len(turn) > 2 or not text or turn[role] in CALLS or parts or "<" in message["content"]:
         _keep(turn, message, turn[role], parts)
     return _with_results(message, parts.results) if parts and parts.results else [message]
 
