@@ -87,7 +87,7 @@ def test_runs_of_one_name_are_told_apart(house):
     tuned, whole = house.run(house.lora), house.run(house.full)
     assert run_state.distinct([tuned, whole]) == [tuned.name, whole.name]
     assert run_state.distinct([tuned, tuned]) == [f"{tuned.name} ({tuned.id})"] * 2
-    assert training._unused(house.ws, "never") == "never" and training._unused(house.ws, tuned.name) == f"{tuned.name} 2"
+    assert training.unused_name(house.ws, "never") == "never" and training.unused_name(house.ws, tuned.name) == f"{tuned.name} 2"
 
 
 def test_a_loss_that_rose_again_is_said(house, monkeypatch):

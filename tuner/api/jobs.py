@@ -43,6 +43,7 @@ class Jobs:
 
     def __init__(self, ws: Workspace, files: Files):
         self.ws, self.files, self.records = ws, files, Records(ws.api / "jobs", "ftjob")
+        self._settled: set[str] = set()
 
     # --- what clients ask ---------------------------------------------------------------------------------------------
 
@@ -167,6 +168,8 @@ class Jobs:
             return "running" if run.live and run.state != "queued" else "cancelled"
         if run.state == "stopped":
             return "queued" if self.wanted(job, "pause") else "cancelled"  # cancelled on the page
+        if run.state == "finished" and not job.get("settled"):
+            return "running"  # its result file is still to be written
         return STATES[run.state]
 
     def described(self, job: dict[str, Any]) -> dict[str, Any]:
@@ -210,14 +213,17 @@ class Jobs:
     # --- carried forward ------------------------------------------------------------------------------------------------
 
     def unsettled(self) -> list[dict[str, Any]]:
-        """Return the jobs with something left to do, in the order in which they came."""
-        return [job for job in self.records.all() if not job.get("settled")]
+        """Return the jobs with something left to do, in the order in which they came. Those that have ended are read once."""
+        found = self.records.all(without=self._settled)
+        self._settled |= {job["id"] for job in found if job.get("settled")}
+        return [job for job in found if not job.get("settled")]
 
-    def advance(self, job: dict[str, Any]) -> None:
-        """Carry a job as far as it goes now. What goes wrong fails this job alone."""
+    def advance(self, job: dict[str, Any], *, first: bool = True) -> None:
+        """Carry a job as far as it goes now; its files are read, and its run is made when it is the `first` that waits for one. What goes wrong fails
+        this job alone."""
         try:
             if job["state"] == "importing":
-                self._import(job)
+                self._import(job, first)
             if job["state"] == "run":
                 self._watch(job)
         except Exception as error:
@@ -226,7 +232,7 @@ class Jobs:
                 raise
             self._fail(job, known)
 
-    def _import(self, job: dict[str, Any]) -> None:
+    def _import(self, job: dict[str, Any], first: bool) -> None:
         """Read the files in a process of its own; then plan, and queue the run."""
         id, asked = import_of(job), JobRequest.model_validate(job["request"])
         if self.wanted(job, "cancel"):
@@ -234,14 +240,18 @@ class Jobs:
         if not (self.ws.jobs / id / "job.json").exists():
             self._begin(job, asked, id)
         now = data_jobs.progress(self.ws, id)
-        if now.running:
+        if now.running or not first:
             return None
         if now.state == "failed":
             raise restore(now.errors)
         if now.state == "cancelled":
             return self._settle(job, state="cancelled")
         ds = store.get(self.ws, now.result["dataset"])
-        _require_rows(ds, asked)
+        try:
+            _require_rows(ds, asked)
+        except DataError:
+            store.delete(self.ws, ds.id)
+            raise
         job["run"] = self._train(job, asked, ds).id
         job["state"] = "run"
         self.records.write(job)
@@ -283,7 +293,13 @@ class Jobs:
         if (times := asked.numbers.learning_rate_multiplier) != "auto" and "learning_rate" not in values:
             plan, *_ = training.prepare(self.ws, values, preset=asked.tunesmith.preset, need_data=True)
             values["learning_rate"] = plan.settings.learning_rate * times
-        return training.start(self.ws, values, preset=asked.tunesmith.preset, name=asked.suffix or None, id=job["id"])
+        return training.start(
+            self.ws,
+            values,
+            preset=asked.tunesmith.preset,
+            name=training.unused_name(self.ws, asked.suffix) if asked.suffix else None,
+            id=job["id"],
+        )
 
     def _watch(self, job: dict[str, Any]) -> None:
         """Note what happens to the run, resume one that was interrupted, and write the result file of one that has ended well."""
@@ -297,7 +313,7 @@ class Jobs:
         state = self.state(job)
         if run.state == "interrupted" and state == "running":
             return self._resume(job, run)
-        if state == "succeeded":
+        if run.state == "finished":
             content = io.BytesIO(results.as_csv(run).encode())
             job["results"] = self.files.add_results(job["owner"], f"step_metrics_{job['id']}.csv", content)["id"]
             self.records.write(job)

@@ -3,7 +3,7 @@
 import re
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from pathlib import Path
 from typing import Any
 
@@ -44,9 +44,13 @@ class Records:
             raise self.missing(id)
         return found
 
-    def all(self) -> list[dict[str, Any]]:
-        """Return all records of all keys, the oldest first."""
-        files = self.folder.glob("*/record.json" if self.nested else "*.json")
+    def all(self, without: Set[str] = frozenset()) -> list[dict[str, Any]]:
+        """Return all records of all keys, the oldest first; those with an id of `without` are not read."""
+        files = (
+            f
+            for f in self.folder.glob("*/record.json" if self.nested else "*.json")
+            if (f.parent.name if self.nested else f.stem) not in without
+        )
         found = [record for file in files if (record := paths.read_json(file))]
         return sorted(found, key=lambda record: (record["made"], record["id"]))
 

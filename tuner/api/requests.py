@@ -121,7 +121,7 @@ class JobRequest(Strict):
         n = self.numbers
         asked = {"epochs": n.n_epochs, "effective_batch": n.batch_size, "seed": self.seed, "beta": getattr(n, "beta", "auto")}
         found = {name: value for name, value in asked.items() if value not in ("auto", None)}
-        return found | ({"preference_loss": "dpo"} if self.type == "dpo" else {}) | self.tunesmith.settings
+        return found | ({"preference_loss": "sigmoid"} if self.type == "dpo" else {}) | self.tunesmith.settings
 
 
 class UploadRequest(Strict):

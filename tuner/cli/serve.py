@@ -25,19 +25,36 @@ def register(commands: Commands) -> None:
         examples=("serve RUN", "serve RUN starter --port 8080", f"serve      (with {KEY} set, clients keep their key)"),
         host={"default": "127.0.0.1", "help": "the address to listen on; 0.0.0.0 lets other computers in, with the key"},
         port={"type": int, "default": None, "help": "the port; without it the first free one from 8000 on"},
+        map={
+            "action": "append",
+            "default": [],
+            "metavar": "NAME=MODEL",
+            "help": "the model that fine-tuning jobs for NAME train, kept for the next time; may be given several times",
+        },
         device=TEXT,
     )
 
 
 def serve(ws: Workspace, args) -> None:
     """Serve in the foreground until Ctrl-C. Prints {"url", "api_key", "models"} when it is ready."""
+    from tuner.api import model_map
+    from tuner.api.driver import Driver
+    from tuner.api.files import Files
+    from tuner.api.jobs import Jobs
+    from tuner.api.routes import Routes
     from tuner.serving import chat_client
     from tuner.serving.gateway import Gateway
 
-    gateway = Gateway(ws, args.models, host=args.host, port=args.port, key=os.environ.get(KEY) or None, device=args.device)
+    if args.map:
+        model_map.add(ws, args.map)
+    files = Files(ws.prepare())
+    routes, driver = Routes(jobs := Jobs(ws, files), files), Driver(jobs)
+    more = {"others": routes.tuned, "more": routes.add}
+    gateway = Gateway(ws, args.models, host=args.host, port=args.port, key=os.environ.get(KEY) or None, device=args.device, **more)
     chat_client.endpoint(ws, args.device, waiting=Loading("starting the serving worker"))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     gateway.start()
+    driver.start()
     try:
         document = {"url": gateway.url, "api_key": gateway.key, "models": [m.name for m in gateway.models.listing()]}
         if args.as_json:
@@ -51,6 +68,7 @@ def serve(ws: Workspace, args) -> None:
         say("\nThe server has ended; the model leaves the memory after ten idle minutes.")
     finally:
         gateway.stop()
+        driver.stop()
 
 
 def _tell(gateway, document: dict) -> None:

@@ -176,7 +176,7 @@ def start(
     if plan.question:
         raise restore(plan.question)
     document, wish = _document(plan, model, ds, preset), _wish(model, ds, preset, asked)
-    run = runs.create(ws, wish, document, name=name or _unused(ws, f"{ds.name}-{model.facts.name.split('/')[-1]}"), id=id)
+    run = runs.create(ws, wish, document, name=name or unused_name(ws, f"{ds.name}-{model.facts.name.split('/')[-1]}"), id=id)
     if model.kind == "hub" and not model.facts.path:
         (run.path / "fetch").write_text(model.base)
     if dry_run.near(plan):
@@ -308,10 +308,10 @@ def demo(ws: Workspace) -> runs.Run:
     """Start the one-minute demo of presets/demo.yaml."""
     p = presets.load("demo")
     ds = sample_data.add(ws, p.data)
-    return start(ws, {"model": p.model, "data": ds.ref, **p.settings}, name=_unused(ws, "demo"))
+    return start(ws, {"model": p.model, "data": ds.ref, **p.settings}, name=unused_name(ws, "demo"))
 
 
-def _unused(ws: Workspace, name: str) -> str:
+def unused_name(ws: Workspace, name: str) -> str:
     """Return a name that no run has yet: "demo", "demo 2" ... Two runs of one name can't be told apart in a table."""
     taken = {run.name for run in runs.listing(ws)}
     return numbered(name, taken.__contains__)

@@ -10,20 +10,22 @@ import secrets
 import threading
 import time
 import traceback
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
 import httpx
 import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
+from fastapi.routing import APIRoute
 
 from tuner.errors import ConflictError, NotFoundError, RequestError, translate
 from tuner.paths import Workspace
 from tuner.serving import chat_client, protocol
+from tuner.serving.keys import Access
 from tuner.serving.metrics import Metrics
 from tuner.serving.protocol import ChatRequest, ClassifyRequest, CompletionRequest, EmbeddingsRequest, Refused
-from tuner.serving.served_models import ServedModels, missing
+from tuner.serving.served_models import OtherNames, ServedModels, missing
 from tuner.system import ports
 
 PORT = 8000
@@ -69,20 +71,25 @@ class Worker:
         raise AssertionError("not reached")
 
 
-def make_app(worker: Worker, models: ServedModels, key: str, hosts: tuple[str, ...]) -> FastAPI:
-    """Return the gateway's routes. `hosts`: the host names it answers to, "*" for all."""
+Allowed = Callable[[Request, str], str]  # (request, scope) -> the owner of its key; Refused for a request that may not
+
+
+def make_app(
+    worker: Worker, models: ServedModels, access: Access, hosts: tuple[str, ...], more: Callable[[FastAPI, Allowed], None] | None = None
+) -> FastAPI:
+    """Return the gateway's routes. `hosts`: the host names it answers to, "*" for all; `more` adds routes."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     metrics = app.state.metrics = Metrics()
 
-    def allowed(request: Request) -> None:
+    def allowed(request: Request, scope: str) -> str:
         host = _bare(request.headers.get("host", ""))
         if "*" not in hosts and host not in hosts:
             raise Refused(403, f"The host name {host[:100]!r} is not allowed.", code="host_not_allowed")
-        given = request.headers.get("authorization", "")
-        if not secrets.compare_digest(given.encode(), f"Bearer {key}".encode()):
-            raise Refused(401, "The API key is missing or wrong.", code="invalid_api_key")
+        return access.check(request.headers.get("authorization", ""), scope)
 
     _add_refusals(app)
+    if more:
+        more(app, allowed)
 
     @app.api_route("/health", methods=["GET", "HEAD"])
     async def health() -> dict:
@@ -90,23 +97,23 @@ def make_app(worker: Worker, models: ServedModels, key: str, hosts: tuple[str, .
 
     @app.api_route("/metrics", methods=["GET", "HEAD"])
     async def counted(request: Request) -> Response:
-        allowed(request)
+        allowed(request, "read")
         return Response(metrics.text(), media_type=metrics.FORMAT)
 
     @app.api_route("/v1/models", methods=["GET", "HEAD"])
     async def listing(request: Request) -> dict:
-        allowed(request)
+        allowed(request, "read")
         found = await asyncio.to_thread(models.listing)
         return {"object": "list", "data": [_shown(m.name, m.created) for m in found]}
 
     @app.get("/v1/models/{name:path}")
     async def one(request: Request, name: str) -> dict:
-        allowed(request)
+        allowed(request, "read")
         found = await asyncio.to_thread(models.find, name)
         return _shown(found.name, found.created)
 
     async def answered(request: Request) -> Response:
-        allowed(request)
+        allowed(request, "chat")
         path, began = request.url.path, time.monotonic()
         metrics.begun()
         try:
@@ -119,7 +126,7 @@ def make_app(worker: Worker, models: ServedModels, key: str, hosts: tuple[str, .
             raise problem from error
 
     async def _forwarded(request: Request, path: str, began: float) -> Response:
-        body = await _body(request)
+        body = await read_body(request)
         q = protocol.read(KINDS[path], body)
         served = await asyncio.to_thread(models.find, q.model)
         spec = await asyncio.to_thread(served.spec, worker.ws)
@@ -148,7 +155,8 @@ def _add_refusals(app: FastAPI) -> None:
 
     @app.exception_handler(404)
     async def unknown(request: Request, error: Exception) -> JSONResponse:
-        told = f"There is no {request.method} {request.url.path} here. Available: {', '.join(KINDS)}, /v1/models, /health, /metrics."
+        there = dict.fromkeys(route.path for route in app.routes if isinstance(route, APIRoute) and "{" not in route.path)
+        told = f"There is no {request.method} {request.url.path} here. Available: {', '.join(there)}."
         return JSONResponse(Refused(404, told, code="unknown_url").body(), status_code=404)
 
     @app.exception_handler(405)
@@ -187,7 +195,7 @@ async def _relayed(response: httpx.Response, metrics: Metrics, path: str, began:
         metrics.ended(path, status, time.monotonic() - began)
 
 
-async def _body(request: Request) -> dict[str, Any]:
+async def read_body(request: Request) -> dict[str, Any]:
     """Return the request's JSON; Refused when it is too large or no JSON."""
     parts, size = [], 0
     async for part in request.stream():
@@ -236,13 +244,22 @@ class Gateway:
     """A gateway in a thread: `start`, use `url` and `key`, `stop`."""
 
     def __init__(
-        self, ws: Workspace, refs: list[str], *, host: str = "127.0.0.1", port: int | None = None, key: str | None = None, device=None
+        self,
+        ws: Workspace,
+        refs: list[str],
+        *,
+        host: str = "127.0.0.1",
+        port: int | None = None,
+        key: str | None = None,
+        device: str | None = None,
+        others: OtherNames | None = None,
+        more: Callable[[FastAPI, Allowed], None] | None = None,
     ):
-        self.models, self.worker = ServedModels(ws, refs), Worker(ws, device)
+        self.models, self.worker = ServedModels(ws, refs, others), Worker(ws, device)
         self.host, self.port = host, ports.free_port(host, port, PORT)
         self.key = _usable(key) if key else "sk-" + secrets.token_urlsafe(32)
         hosts = (*LOOPBACK, host) if host in LOOPBACK else ("*",)
-        self.app = make_app(self.worker, self.models, self.key, hosts)
+        self.app = make_app(self.worker, self.models, Access(ws, self.key), hosts, more)
         self.server = uvicorn.Server(uvicorn.Config(self.app, host=host, port=self.port, log_level="warning", timeout_graceful_shutdown=5))
         self.thread = threading.Thread(target=self.server.run, daemon=True, name="gateway")
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 from tuner import paths, runs
 from tuner.errors import NotFoundError
@@ -31,11 +31,19 @@ class Served:
         return chat_client.serving_spec(ws, self.ref, self.base, self.step)
 
 
-class ServedModels:
-    """What is served. `refs`: runs and models by id or name; empty: all runs that can answer, also those that come later."""
+class OtherNames(Protocol):
+    """Models under names of their own, such as those that fine-tuning jobs made."""
 
-    def __init__(self, ws: Workspace, refs: list[str]):
-        self.ws = ws
+    def find(self, name: str) -> Served | None: ...
+
+    def listing(self) -> list[Served]: ...
+
+
+class ServedModels:
+    """What is served. `refs`: runs and models by id or name; empty: all runs that can answer, also those that come later. `others`: beside them."""
+
+    def __init__(self, ws: Workspace, refs: list[str], others: OtherNames | None = None):
+        self.ws, self.others = ws, others
         self.refs = [named(ws, ref) for ref in refs]
         for served in self.refs:  # a model that can't be served is refused before anything starts
             served.spec(ws)
@@ -50,11 +58,13 @@ class ServedModels:
         out: list[Served] = []
         for item in found:
             out += [item] if isinstance(item, Served) else _of_run(item, item.id if times[item.name] > 1 else item.name)
-        return out
+        return out + (self.others.listing() if self.others else [])
 
     def find(self, name: str) -> Served:
         """Return the model of this name, or of this run's id; Refused with status 404 names those there are. Where all runs are served the name is
         looked up by itself: to list a thousand runs with their checkpoints takes too long for each request."""
+        if self.others and (other := self.others.find(name)):
+            return other
         if not self.refs and is_run(self.ws, (served := named(self.ws, name)).ref) and runs.get(self.ws, served.ref).can_answer:
             return served
         listing = self.listing()
