@@ -81,7 +81,8 @@ def test_the_whole_way(server, client, done):
     with client.chat.completions.create(model=done.fine_tuned_model, stream=True, **ask) as stream:
         assert "".join(c.choices[0].delta.content or "" for c in stream if c.choices) == whole
     assert client.models.retrieve(done.fine_tuned_model).id == done.fine_tuned_model
-    assert done.fine_tuned_model in [m.id for m in client.models.list()]
+    assert {done.fine_tuned_model, MODEL} <= {m.id for m in client.models.list()}
+    assert client.chat.completions.create(model=MODEL, **ask).choices[0].message.content != whole, "the base answers beside it"
 
 
 def test_the_result_file_has_each_step(client, done):

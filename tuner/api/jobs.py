@@ -75,7 +75,7 @@ class Jobs:
 
     def _base(self, owner: str, model: str) -> str:
         """Return what is trained: the model that a job of this key made, or what the name is mapped to."""
-        found = names.TunedModels(self.ws).find(model)
+        found = names.TunedModels(self.ws).find(model) if model.startswith("ft:") else None
         if found is None:
             return model_map.find(self.ws, model)
         if self.records.get(owner, found.ref)["run"] is None or found.step is not None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from tuner import runs
+from tuner.api import model_map
 from tuner.api.records import Records
 from tuner.errors import TunerError
 from tuner.paths import Workspace
@@ -30,7 +31,9 @@ class TunedModels:
         self.ws, self.jobs = ws, Records(ws.api / "jobs", "ftjob")
 
     def find(self, name: str) -> Served | None:
-        """Return the model or checkpoint of this name; None where no job made one."""
+        """Return the model or checkpoint of this name, or what it is mapped to; None where no job made one and it is mapped to nothing."""
+        if mapped := model_map.read(self.ws).get(name):
+            return Served(name, mapped)
         whole, _, step = name.partition(STEP)
         job = next((job for job in self.jobs.all() if job.get("run") and of(job) == whole), None) if name.startswith("ft:") else None
         if job is None or (step and not step.isdecimal()):
@@ -38,8 +41,10 @@ class TunedModels:
         return Served(name, job["run"], step=int(step) if step else None, created=job["created_at"])
 
     def listing(self) -> list[Served]:
-        """Return the models of all jobs that have one, each with its checkpoints."""
-        return [served for job in self.jobs.all() for served in self._of(job)]
+        """Return the mapped names, which answer as the untrained models that they stand for, and the models of all jobs that have one, each with its
+        checkpoints."""
+        mapped = [Served(name, model) for name, model in model_map.read(self.ws).items()]
+        return mapped + [served for job in self.jobs.all() for served in self._of(job)]
 
     def _of(self, job: dict[str, Any]) -> Iterator[Served]:
         try:

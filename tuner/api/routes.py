@@ -177,7 +177,7 @@ class Routes:
         """Delete the run of a job of this key, with its checkpoints. The models of others, and runs that no job made, are not deleted here."""
         found = self.tuned.find(name)
         try:
-            if found is None or found.step is not None:
+            if found is None or found.step is not None or not name.startswith("ft:"):
                 raise KeyError
             self.jobs.records.get(owner, found.ref)
         except (KeyError, Refused) as error:

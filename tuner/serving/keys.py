@@ -1,4 +1,7 @@
-"""The keys of `tunesmith serve`: the server's own, which may do everything, and named ones with scopes, kept as hashes and revocable at any time."""
+"""The keys of `tunesmith serve`: the server's own, which may do everything, and named ones with scopes, kept as hashes and revocable at any time.
+
+api/keys/SHA256.json, a file for each key, called by the hash of its secret: two that are made at once lose nothing, and a request finds its key by name.
+"""
 
 import hashlib
 import hmac
@@ -7,6 +10,7 @@ import secrets
 import threading
 import time
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from tuner import paths
@@ -27,8 +31,8 @@ BURST = 10  # requests at once, whatever the rate
 def add(ws: Workspace, name: str, scopes: Iterable[str], *, rate: int | None = None) -> dict[str, Any]:
     """Make a key and return it with its "secret", which is shown this once. `rate`: requests a minute. RequestError for a name that is taken or none,
     and for scopes that are not there."""
-    asked, known = list(dict.fromkeys(scopes)), _read(ws)
-    if not NAME.fullmatch(name) or any(key["name"].casefold() == name.casefold() for key in known):
+    asked = list(dict.fromkeys(scopes))
+    if not NAME.fullmatch(name) or any(key["name"].casefold() == name.casefold() for key in listing(ws)):
         raise RequestError(
             f"{name!r} can't name a key.",
             asked=name,
@@ -50,35 +54,36 @@ def add(ws: Workspace, name: str, scopes: Iterable[str], *, rate: int | None = N
         )
     secret = "sk-ts-" + secrets.token_urlsafe(32)
     key = {"id": f"key-{secrets.token_hex(6)}", "name": name, "scopes": asked, "rate": rate, "made": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
-    _write(ws, [*known, key | {"sha256": _hash(secret)}])
+    (ws.api / "keys").mkdir(parents=True, exist_ok=True)
+    paths.write_json(_file(ws, _hash(secret)), key)
     return key | {"secret": secret}
 
 
 def listing(ws: Workspace) -> list[dict[str, Any]]:
-    """Return the keys, without what could be guessed from."""
-    return [{name: value for name, value in key.items() if name != "sha256"} for key in _read(ws)]
+    """Return the keys in the order of their making, without what could be guessed from."""
+    return [key for _, key in _all(ws)]
 
 
 def revoke(ws: Workspace, which: str) -> dict[str, Any]:
     """Revoke a key by its name or id: the next request with it is refused. NotFoundError when there is none."""
-    known = listing(ws)
-    found = next((key for key in known if which in (key["id"], key["name"])), None)
-    if found is None:
-        names = [key["name"] for key in known]
-        raise NotFoundError(
-            f"There is no key {which!r}.", asked=which, available=names or "no key yet", remedy="Choose one of these.", field="key"
-        )
-    _write(ws, [key for key in _read(ws) if key["id"] != found["id"]])
-    return found
+    known = _all(ws)
+    for file, key in known:
+        if which in (key["id"], key["name"]):
+            file.unlink(missing_ok=True)
+            return key
+    names = [key["name"] for _, key in known]
+    raise NotFoundError(
+        f"There is no key {which!r}.", asked=which, available=names or "no key yet", remedy="Choose one of these.", field="key"
+    )
 
 
-def _read(ws: Workspace) -> list[dict[str, Any]]:
-    return paths.read_json(ws.api / "keys.json") or []
+def _all(ws: Workspace) -> list[tuple[Path, dict[str, Any]]]:
+    found = [(file, key) for file in (ws.api / "keys").glob("*.json") if (key := paths.read_json(file))]
+    return sorted(found, key=lambda each: (each[1]["made"], each[1]["id"]))
 
 
-def _write(ws: Workspace, keys: list[dict[str, Any]]) -> None:
-    ws.api.mkdir(parents=True, exist_ok=True)
-    paths.write_json(ws.api / "keys.json", keys)
+def _file(ws: Workspace, sha256: str) -> Path:
+    return ws.api / "keys" / f"{sha256}.json"
 
 
 def _hash(secret: str) -> str:
@@ -101,8 +106,7 @@ class Access:
             raise Refused(401, "The API key is missing or wrong.", code="invalid_api_key")
         if hmac.compare_digest(given.encode(), self.own.encode()):
             return OWN
-        sha256 = _hash(given)
-        key = next((key for key in _read(self.ws) if hmac.compare_digest(key["sha256"], sha256)), None)
+        key = paths.read_json(_file(self.ws, _hash(given)))
         if key is None:
             raise Refused(401, "The API key is missing or wrong.", code="invalid_api_key")
         if scope not in key["scopes"]:
