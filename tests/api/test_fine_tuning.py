@@ -287,3 +287,21 @@ def test_the_map_takes_models_that_are_there(server):
             model_map.add(server.ws, [wrong])
     assert model_map.read(server.ws) == before
     assert model_map.add(server.ws, ["x=starter"])["x"] == "starter" and "x" not in model_map.add(server.ws, ["x="])
+
+
+@pytest.mark.parametrize("version", ("2025-04-01-preview", "v1"))
+def test_azures_client_takes_the_same_way(server, version, done):
+    base = server.url.removesuffix("/v1")
+    how = {"base_url": f"{base}/openai/v1/"} if version == "v1" else {"azure_endpoint": base}
+    with openai.AzureOpenAI(**how, api_key=KEY, api_version=version, max_retries=0) as azure:
+        file = upload(azure, lines(12))
+        job = ended(azure, azure.fine_tuning.jobs.create(training_file=file.id, model=MODEL, suffix="azure", extra_body=SHORT).id)
+        assert job.status == "succeeded" and azure.fine_tuning.jobs.checkpoints.list(job.id).data
+        ask = {"messages": [{"role": "user", "content": "What is 3 plus 4?"}], "max_tokens": 4, "temperature": 0}
+        said = azure.chat.completions.create(model=job.fine_tuned_model, **ask).choices[0].message.content
+        with server.client() as plain:
+            assert said == plain.chat.completions.create(model=job.fine_tuned_model, **ask).choices[0].message.content
+        with pytest.raises(openai.NotFoundError):
+            azure.chat.completions.create(model="no/such:model", **ask)
+    with pytest.raises(openai.AuthenticationError), openai.AzureOpenAI(**how, api_key="wrong", api_version=version, max_retries=0) as azure:
+        azure.files.list()

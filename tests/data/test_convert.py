@@ -264,6 +264,16 @@ def test_a_call_in_sharegpt_becomes_a_tool_call():
     assert turns(share)[1] == assistant("", tool_calls=[{"type": "function", "function": CALL}])
 
 
+def test_a_call_needs_no_text_beside_it():
+    """OpenAI's files leave `content` out of a turn that is a call."""
+    calls = [{"id": "call_1", "type": "function", "function": {"name": "add", "arguments": '{"a": 1}'}}]
+    said = turns(
+        [{"role": "user", "content": "1+1?"}, {"role": "assistant", "tool_calls": calls}, {"role": "assistant", "function_call": CALL}]
+    )
+    assert said[1]["tool_calls"][0]["function"] == {"name": "add", "arguments": {"a": 1}} and said[1]["content"] == ""
+    assert said[2] == assistant("", tool_calls=[{"type": "function", "function": CALL}])
+
+
 @pytest.mark.parametrize("weight", ["x", -1, "inf"])
 def test_weights_of_rows_are_numbers(weight):
     assert convert({"t": "x", "w": "2"}, "text", {"text": "t", "weight": "w"}) == {"text": "x", "weight": 2.0}

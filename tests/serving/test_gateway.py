@@ -243,7 +243,7 @@ def test_what_is_not_here(client, served):
         client.embeddings.create(model="starter", input="x")
     with pytest.raises(openai.BadRequestError, match="chats"):
         client.post("/classify", cast_to=object, body={"model": "starter", "input": "x"})
-    with pytest.raises(openai.NotFoundError, match="Available: /v1/chat/completions"):
+    with pytest.raises(openai.NotFoundError, match="Available: .*/v1/chat/completions"):
         client.post("/images/generations", cast_to=object, body={})
     raw = client.chat.completions.with_raw_response.create(model="starter", messages=ASK, max_tokens=1, user="me", store=True)
     assert raw.headers["x-ignored-fields"] == "user, store"

@@ -204,7 +204,7 @@ class Jobs:
         if run is None:
             return {"code": "run_deleted", "message": "The run of this job was deleted.", "param": None}
         told = run.status.error or {}
-        message = f"{told.get('message') or run.status.reason or 'The run ended without a word.'} {told.get('remedy') or ''}".strip()
+        message = f"{told.get('message') or run.status.reason or 'The run stopped unexpectedly.'} {told.get('remedy') or ''}".strip()
         return {"code": told.get("code") or "training_failed", "message": message, "param": None}
 
     def _ended(self, job: dict[str, Any], run: Run | None) -> int:
@@ -305,7 +305,9 @@ class Jobs:
         """Note what happens to the run, resume one that was interrupted, and write the result file of one that has ended well."""
         run = self.run_of(job)
         if run is None:
-            return self._fail(job, DataError("The run of this job was deleted.", available="the other jobs", remedy="Create it again."))
+            return self._fail(
+                job, DataError("The run of this job was deleted.", asked=job["id"], available="the other jobs", remedy="Create it again.")
+            )
         if run.state != "queued" and not job.get("begun"):
             job["begun"] = time.time()
             self.records.write(job)
@@ -336,7 +338,7 @@ class Jobs:
                 remedy="Create the job again.",
             )
         training.resume(self.ws, run.id)
-        events.add(self.ws, job, "The training was interrupted; it goes on from its last checkpoint.", level="warn")
+        events.add(self.ws, job, "The training was interrupted; it continues from its last checkpoint.", level="warn")
 
     def _fail(self, job: dict[str, Any], error: TunerError) -> None:
         first = error.as_list()[0]

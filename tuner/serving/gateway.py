@@ -24,6 +24,7 @@ from tuner.paths import Workspace
 from tuner.serving import chat_client, protocol
 from tuner.serving.keys import Access
 from tuner.serving.metrics import Metrics
+from tuner.serving.other_addresses import OtherAddresses
 from tuner.serving.protocol import ChatRequest, ClassifyRequest, CompletionRequest, EmbeddingsRequest, Refused
 from tuner.serving.served_models import OtherNames, ServedModels, missing
 from tuner.system import ports
@@ -88,6 +89,7 @@ def make_app(
         return access.check(request.headers.get("authorization", ""), scope)
 
     _add_refusals(app)
+    app.add_middleware(OtherAddresses)
     if more:
         more(app, allowed)
 
