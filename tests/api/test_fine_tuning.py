@@ -203,6 +203,7 @@ def test_what_can_not_be_done_is_refused(client, done):
     assert "reinforcement" in refused(method={"type": "reinforcement"}).message
     assert "trackers" in refused(integrations=[{"type": "wandb", "wandb": {"project": "p"}}]).message
     assert "not known here" in refused(extra_body={"learning_rate": 3}).message
+    assert "can't be set here" in refused(extra_body={"tunesmith": {"settings": {"data": "of-another@1"}}}).message
     assert refused(suffix="x" * 65).param == "suffix" and refused(seed=-1).param == "seed"
     assert "n_epochs" in refused(hyperparameters={"n_epochs": 0}).message
     assert "below method.dpo" in refused(method={"type": "dpo", "supervised": {"hyperparameters": {"n_epochs": 1}}}).message

@@ -8,8 +8,9 @@ import sys
 import openai
 import pytest
 
-from tests.api.conftest import MODEL
-from tests.api.test_fine_tuning import lines, upload
+from tests.api.conftest import MODEL, SHORT
+from tests.api.test_fine_tuning import ended, lines, upload
+from tuner import paths
 from tuner.errors import TunerError
 from tuner.serving import keys
 from tuner.serving.protocol import Refused
@@ -66,6 +67,22 @@ def test_no_key_sees_what_another_made(server, client):
 
 
 @pytest.mark.parametrize("path", ("models", "files", "fine_tuning/jobs", "metrics"))
+def test_a_key_reaches_no_folder_and_no_run_of_the_computer(server, client):
+    """Who runs the server may name any model; a key trains what is mapped, the starter, and what it made itself."""
+    guest = server.client(keys.add(server.ws, "guest", keys.SCOPES)["secret"])
+    file = upload(guest, lines(12))
+    for model in (str(paths.STARTER), "../../etc", "gpt2"):
+        with pytest.raises(openai.NotFoundError, match=f"Available: {MODEL}, starter"):
+            guest.fine_tuning.jobs.create(training_file=file.id, model=model)
+    job = client.fine_tuning.jobs.create(training_file=upload(client, lines(12)).id, model=str(paths.STARTER), extra_body=SHORT)
+    assert ended(client, job.id).status == "succeeded"
+    for model in (job.id, client.fine_tuning.jobs.retrieve(job.id).fine_tuned_model):
+        with pytest.raises(openai.NotFoundError):
+            guest.fine_tuning.jobs.create(training_file=file.id, model=model)
+        with pytest.raises(openai.NotFoundError):
+            guest.models.delete(model)
+
+
 def test_without_a_key_nothing_is_told(server, path):
     import httpx
 

@@ -22,6 +22,7 @@ from tuner.errors import ConflictError, DataError, NotFoundError, TunerError, re
 from tuner.jobs import data_jobs, run_queue, training
 from tuner.paths import Workspace
 from tuner.runs import Run
+from tuner.serving.keys import OWN
 from tuner.serving.protocol import Refused
 
 STATES = {  # of a run -> of a job
@@ -77,7 +78,7 @@ class Jobs:
         """Return what is trained: the model that a job of this key made, or what the name is mapped to."""
         found = names.TunedModels(self.ws).find(model) if model.startswith("ft:") else None
         if found is None:
-            return model_map.find(self.ws, model)
+            return model_map.find(self.ws, model, any_model=owner == OWN)
         if self.records.get(owner, found.ref)["run"] is None or found.step is not None:
             raise Refused(400, "A checkpoint can't be trained further here; name the model of a job.", param="model")
         return found.ref

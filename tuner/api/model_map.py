@@ -39,10 +39,21 @@ def add(ws: Workspace, entries: list[str]) -> dict[str, str]:
     return found
 
 
-def find(ws: Workspace, name: str) -> str:
-    """Return the model for a name: what it is mapped to, or itself where it is a model here. Refused with a proposal for this computer."""
+def find(ws: Workspace, name: str, *, any_model: bool) -> str:
+    """Return the model for a name: what it is mapped to, the starter, or itself where it is a model here and `any_model` may be named, which is so
+    for who runs the server: a folder or a run of this computer is nothing that any key reaches. Refused with a proposal for this computer."""
     if mapped := read(ws).get(name):
         return mapped
+    if name == "starter":
+        return name
+    if not any_model:
+        there = ", ".join([*read(ws), "starter"])
+        raise Refused(
+            404,
+            f"This key may not train {name[:120]!r}. Available: {there}. Who runs this server can map other names.",
+            param="model",
+            code="model_not_found",
+        )
     try:
         models.resolve(name, ws)
     except TunerError as error:

@@ -74,6 +74,13 @@ class Ours(Strict):
     preset: StrictStr = PRESET
     validation_share: float = Field(SHARE, ge=0, le=0.5)
 
+    @field_validator("settings")
+    @classmethod
+    def _no_other_data(cls, wanted: dict[str, Any]) -> dict[str, Any]:
+        if wrong := [name for name in ("model", "data") if name in wanted]:
+            raise ValueError(f"{' and '.join(wrong)} can't be set here: a job names its model and its files")
+        return wanted
+
 
 class JobRequest(Strict):
     """POST /v1/fine_tuning/jobs."""

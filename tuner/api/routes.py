@@ -8,6 +8,7 @@ from typing import Any, BinaryIO
 
 from fastapi import FastAPI, Request
 from fastapi.responses import FileResponse, StreamingResponse
+from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
 
 from tuner import runs
@@ -233,12 +234,9 @@ class _Form:
         limited = Request(self.request.scope, counted)
         try:
             self.form = await limited.form(max_files=1, max_fields=20)
-        except MultiPartException as error:
-            raise Refused(400, f"The form can't be read: {error.message}", code="invalid_form") from error
-        except Exception as error:
-            if "too many" in str(error).lower():
-                raise Refused(400, f"The form can't be read: {error}", code="invalid_form") from error
-            raise
+        except (MultiPartException, HTTPException) as error:
+            told = getattr(error, "message", None) or getattr(error, "detail", "")
+            raise Refused(400, f"The form can't be read: {told}", code="invalid_form") from error
         found = self.form.get(self.field)
         if found is None or isinstance(found, str):
             raise Refused(400, f"The form has no file called {self.field!r}.", param=self.field, code="missing_file")
