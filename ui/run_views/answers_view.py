@@ -214,4 +214,4 @@ def _row(names: list[str], question: str, said: list[str | None]) -> str:
         else:
             shown = marked(answer, first if n and first is not None else answer)
         cells.append(f'<div><b translate="no">{html.escape(name)}</b><p class="ts-plain" dir="auto">{shown}</p></div>')
-    return f'<section class="ts-answers"><p class="ts-plain" dir="auto"><b>{html.escape(question)}</b></p><div class="ts-sides">{"".join(cells)}</div></section>'
+    return f'<section class="ts-compared-answers"><p class="ts-plain" dir="auto"><b>{html.escape(question)}</b></p><div class="ts-sides">{"".join(cells)}</div></section>'
