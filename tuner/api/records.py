@@ -62,7 +62,7 @@ class Records:
         return page(found if oldest else found[::-1], after, limit)
 
     def missing(self, id: str) -> Refused:
-        names = {"file": "file", "upload": "upload", "part": "part", "ftjob": "fine-tuning job"}
+        names = {"file": "file", "upload": "upload", "part": "part", "ftjob": "fine-tuning job", "plan": "plan"}
         return Refused(404, f"No such {names[self.prefix]}: {id[:100]}.", param="id", code=f"{self.prefix}_not_found")
 
 
