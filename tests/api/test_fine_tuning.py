@@ -164,6 +164,14 @@ def test_preferences_with_a_validation_file(server, client):
     assert whole.plan["data"]["held_out"] == 0 and whole.plan["settings"]["max_steps"] == 2
 
 
+def test_prompt_and_completion_are_trained_as_a_chat_and_it_is_said(client):
+    rows = [{"prompt": f"What is {i} plus 1?\n\n###\n\n", "completion": f" It is {i + 1}. END"} for i in range(24)]
+    job = ended(client, client.fine_tuning.jobs.create(training_file=upload(client, rows).id, model=MODEL, extra_body=SHORT).id)
+    assert job.status == "succeeded", job.error
+    warned = [e.message for e in client.fine_tuning.jobs.list_events(job.id) if e.level == "warn"]
+    assert any("ask the model by /v1/chat/completions" in w for w in warned)
+
+
 def test_a_job_goes_on_from_the_model_of_another(server, client, done):
     job = client.fine_tuning.jobs.create(training_file=done.training_file, model=done.fine_tuned_model, suffix="more", extra_body=SHORT)
     job = ended(client, job.id)

@@ -34,6 +34,7 @@ STATES = {  # of a run -> of a job
     "finished": "succeeded",
     "failed": "failed",
 }
+PAIRS = "Lines of prompt and completion are trained as a question and its answer: ask the model by /v1/chat/completions."
 ENDED = ("succeeded", "failed", "cancelled")
 RESUMES = 20  # of a run that was interrupted, before it counts as failed
 TOLD = 5  # problems of a file that an error names
@@ -263,6 +264,8 @@ class Jobs:
                 job,
                 f"{ds.held_out} of {ds.rows} rows are validation rows, since no validation file was given: nothing is trained on them.",
             )
+        if "answer" in ds.mapping:
+            events.add(self.ws, job, PAIRS, level="warn")
         for warning in runs.get(self.ws, job["run"]).plan.get("warnings", []):
             events.add(self.ws, job, f"{warning['message']} {warning.get('remedy') or ''}".strip(), level="warn")
         return None

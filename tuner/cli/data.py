@@ -48,7 +48,15 @@ def register(commands: Commands) -> None:
         examples=("data mix chats=1 facts=0.5 --name both",),
         name=TEXT,
     )
-    add("export", "Write the rows as JSONL.", export, "data", examples=("data export customers --out rows.jsonl",), out=TEXT)
+    add(
+        "export",
+        "Write the rows as JSONL, in their own form or as a hosted service takes them.",
+        export,
+        "data",
+        examples=("data export customers --out rows.jsonl", "data export customers --service openai --out rows.jsonl"),
+        out=TEXT,
+        service=TEXT | {"help": "openai, azure, together or mistral: in its form, checked against its published rules"},
+    )
     add(
         "compare",
         "Show what differs between two versions: OLD NEW.",
@@ -116,7 +124,7 @@ def add_files(ws: Workspace, args) -> dict:
 
 
 def export(ws: Workspace, args) -> dict:
-    from tuner.data.store import store
+    from tuner.data.store import hosted, store
 
     ds = store.get(ws, args.data)
     path = Path(args.out or f"{ds.id}.jsonl").expanduser().resolve()
@@ -124,6 +132,11 @@ def export(ws: Workspace, args) -> dict:
         raise Refused(
             f"{path} is there already.", asked=str(path), available="a name that is free", remedy="Choose another one with --out."
         )
+    if args.service:
+        found = hosted.export(ds, path, args.service)
+        for file in found["files"]:
+            paths.make_shared(Path(file))
+        return {"path": str(path), **found}
     rows = store.export(ds, path)
     paths.make_shared(path)
     return {"path": str(path), "rows": rows}
