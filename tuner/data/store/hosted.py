@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tuner.data.store.dataset import Dataset
 from tuner.data.importing.parquet import iterate
+from tuner.data.store.dataset import Dataset
 from tuner.errors import DataError, SettingError, translate
 from tuner.formatting import human_bytes
 
