@@ -286,7 +286,7 @@ def test_a_model_is_deleted_by_who_made_it(server, client, done):
         client.chat.completions.create(model=job.fine_tuned_model, messages=[{"role": "user", "content": "Hi"}])
     with pytest.raises(openai.NotFoundError):
         client.models.delete("starter")
-    assert client.fine_tuning.jobs.retrieve(job.id).id == job.id
+    assert client.fine_tuning.jobs.retrieve(job.id) == job, "what has succeeded stays so"
 
 
 def test_the_map_takes_models_that_are_there(server):

@@ -1,5 +1,7 @@
 """What a client sends too much of, or what is no form, is refused before it fills anything."""
 
+import errno
+import json
 import threading
 from types import SimpleNamespace
 
@@ -7,6 +9,7 @@ import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
+from tests.conftest import until
 from tuner import locks
 from tuner.api import files, routes
 from tuner.api.driver import Driver
@@ -14,6 +17,7 @@ from tuner.api.files import Files
 from tuner.api.jobs import Jobs
 from tuner.api.records import Records
 from tuner.api.routes import Routes
+from tuner.jobs import run_queue
 from tuner.paths import Workspace
 from tuner.serving.gateway import _add_refusals
 from tuner.serving.protocol import Refused
@@ -99,6 +103,45 @@ def test_ids_never_become_paths(tmp_path, id):
     with pytest.raises(Refused) as refused:
         Records(tmp_path, "file").get("local", id)
     assert refused.value.status == 404
+
+
+def test_a_job_that_is_cancelled_while_its_run_is_made_trains_nothing(app, monkeypatch, tmp_path):
+    """The request comes between the driver's look and the run: the driver stops the run that it has made."""
+    rows = [{"messages": [{"role": "user", "content": f"{n}?"}, {"role": "assistant", "content": f"{n}!"}]} for n in range(12)]
+    id = post(app, "\n".join(map(json.dumps, rows)).encode()[:1000].rsplit(b"\n", 1)[0], purpose="fine-tune").json()["id"]
+    job = app.client.post("/v1/fine_tuning/jobs", json={"model": "starter", "training_file": id}).json()["id"]
+    jobs = Jobs(app.ws, Files(app.ws))
+    monkeypatch.setattr(run_queue, "enqueue", lambda ws, run: None)
+    real = jobs._train
+
+    def slowly(record, asked, ds):
+        assert app.client.post(f"/v1/fine_tuning/jobs/{job}/cancel").json()["status"] == "cancelled"
+        return real(record, asked, ds)
+
+    monkeypatch.setattr(jobs, "_train", slowly)
+    until(lambda: (jobs.advance(record := jobs.records.get("local", job)), record["run"])[1], 60)
+    jobs.advance(jobs.records.get("local", job))
+    assert (app.ws.run(job) / "control").read_text() == "stop"
+    assert app.client.get(f"/v1/fine_tuning/jobs/{job}").json()["status"] == "cancelled"
+
+
+def test_a_full_disk_fails_no_job(app, monkeypatch):
+    id = post(app, b'{"messages": []}', purpose="fine-tune").json()["id"]
+    app.client.post("/v1/fine_tuning/jobs", json={"model": "starter", "training_file": id})
+    jobs, full = Jobs(app.ws, Files(app.ws)), OSError(errno.ENOSPC, "No space left on device")
+    driver, tried = Driver(jobs), []
+
+    def begin(*args):
+        tried.append(args)
+        raise full
+
+    monkeypatch.setattr(jobs, "_begin", begin)
+    for _ in range(3):
+        driver.look()
+    assert len(tried) == 1 and jobs.unsettled()[0]["state"] == "importing", "it waits a while, and is tried again"
+    driver.later.clear()
+    driver.look()
+    assert len(tried) == 2
 
 
 def test_one_server_of_a_workspace_carries_its_jobs(app, monkeypatch):

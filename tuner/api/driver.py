@@ -1,12 +1,13 @@
 """What carries the jobs of a workspace forward: a thread of one server at a time. A server that ends, or dies, leaves the jobs to the next one."""
 
 import threading
+import time
 import traceback
 
 from tuner import locks
 from tuner.api.jobs import Jobs
 
-LOOKS = 0.5  # seconds
+LOOKS, AGAIN = 0.5, 20.0  # seconds between two looks, and until a job is tried again that failed in a way nobody foresaw
 IMPORTS = 2  # files that are read at once
 
 
@@ -15,6 +16,7 @@ class Driver:
 
     def __init__(self, jobs: Jobs):
         self.jobs, self.over = jobs, threading.Event()
+        self.later: dict[str, float] = {}  # job -> when it is tried again
         self.thread = threading.Thread(target=self._run, daemon=True, name="fine-tuning")
 
     def start(self) -> None:
@@ -45,7 +47,10 @@ class Driver:
                 self._carry(job)
 
     def _carry(self, job: dict, *, first: bool = True) -> None:
+        if time.monotonic() < self.later.get(job["id"], 0.0):
+            return
         try:
             self.jobs.advance(job, first=first)
         except Exception:  # of this job alone
+            self.later[job["id"]] = time.monotonic() + AGAIN
             traceback.print_exc()

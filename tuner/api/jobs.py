@@ -18,7 +18,7 @@ from tuner.api.records import Records
 from tuner.api.requests import KINDS, JobRequest
 from tuner.data.store import store
 from tuner.data.store.dataset import Dataset
-from tuner.errors import ConflictError, DataError, NotFoundError, TunerError, restore, translate
+from tuner.errors import ConflictError, DataError, DiskError, NotFoundError, TunerError, restore, translate
 from tuner.jobs import data_jobs, run_queue, training
 from tuner.paths import Workspace
 from tuner.runs import Run
@@ -158,7 +158,9 @@ class Jobs:
         return (self.records.folder / job["id"] / what).exists()
 
     def state(self, job: dict[str, Any]) -> str:
-        """Return the state that OpenAI's API has for it. A paused job counts as queued."""
+        """Return the state that OpenAI's API has for it. A paused job counts as queued; what has ended stays so."""
+        if final := job.get("final"):
+            return final["status"]
         if job["state"] == "importing":
             return "cancelled" if self.wanted(job, "cancel") else "validating_files"
         if job["state"] != "run":
@@ -175,7 +177,10 @@ class Jobs:
         return STATES[run.state]
 
     def described(self, job: dict[str, Any]) -> dict[str, Any]:
-        """Return a job as OpenAI's API shows it, and as `tunesmith` what it has no name for."""
+        """Return a job as OpenAI's API shows it, and as `tunesmith` what it has no name for; one that has ended as it was then, also when its run is
+        deleted later."""
+        if final := job.get("final"):
+            return final
         asked, run, state = JobRequest.model_validate(job["request"]), self.run_of(job), self.state(job)
         done = state == "succeeded"
         numbers = results.hyperparameters(asked, run)
@@ -230,7 +235,7 @@ class Jobs:
                 self._watch(job)
         except Exception as error:
             known = translate(error)
-            if known is None:
+            if known is None or isinstance(known, DiskError):  # a full disk passes: it is tried again
                 raise
             self._fail(job, known)
 
@@ -317,6 +322,10 @@ class Jobs:
             self.records.write(job)
             events.add(self.ws, job, "Fine-tuning job started")
         state = self.state(job)
+        if self.wanted(job, "cancel") and run.live:
+            with suppress(ConflictError):  # it ended a moment ago
+                runs.ask_to_stop(self.ws, run.id)  # once more, where the run was made while the job was cancelled
+            return None
         if run.state == "interrupted" and state == "running":
             return self._resume(job, run)
         if run.state == "finished":
@@ -355,6 +364,7 @@ class Jobs:
 
     def _settle(self, job: dict[str, Any], *, message: str | None = None, level: str = "info", **values: Any) -> None:
         job |= values | {"settled": True, "finished_at": int(time.time())}
+        job["final"] = self.described(job)
         self.records.write(job)
         if message:
             events.add(self.ws, job, message, level=level)
