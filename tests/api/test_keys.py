@@ -66,7 +66,6 @@ def test_no_key_sees_what_another_made(server, client):
     mine.fine_tuning.jobs.cancel(job.id)
 
 
-@pytest.mark.parametrize("path", ("models", "files", "fine_tuning/jobs", "metrics"))
 def test_a_key_reaches_no_folder_and_no_run_of_the_computer(server, client):
     """Who runs the server may name any model; a key trains what is mapped, the starter, and what it made itself."""
     guest = server.client(keys.add(server.ws, "guest", keys.SCOPES)["secret"])
@@ -83,6 +82,7 @@ def test_a_key_reaches_no_folder_and_no_run_of_the_computer(server, client):
             guest.models.delete(model)
 
 
+@pytest.mark.parametrize("path", ("models", "files", "fine_tuning/jobs", "metrics"))
 def test_without_a_key_nothing_is_told(server, path):
     import httpx
 
