@@ -60,6 +60,24 @@ def test_a_killed_server_loses_no_job(mortal, state):
     assert sorted(r.id for r in runs.listing(mortal.ws)) == sorted(j.id for j in jobs), "each once"
 
 
+def test_a_killed_import_is_done_again(mortal):
+    client = mortal.client()
+    rows = lines(200)
+    job = client.fine_tuning.jobs.create(
+        training_file=upload(client, rows).id, model=MODEL, extra_body={"tunesmith": {"settings": {"max_steps": 1}}}
+    )
+    end = time.monotonic() + 60
+    while not (found := ours(mortal, f"import-{job.id}")):
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    for process in found:
+        process.send_signal(signal.SIGKILL)
+    assert client.fine_tuning.jobs.retrieve(job.id).status == "validating_files"
+    job = ended(client, job.id)
+    assert job.status == "succeeded", job.error
+    assert any("read once more" in e.message for e in client.fine_tuning.jobs.list_events(job.id))
+
+
 def test_a_killed_worker_and_supervisor_end_in_the_same_model(mortal):
     client = mortal.client()
     job = client.fine_tuning.jobs.create(

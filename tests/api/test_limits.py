@@ -17,6 +17,7 @@ from tuner.api.files import Files
 from tuner.api.jobs import Jobs
 from tuner.api.records import Records
 from tuner.api.routes import Routes
+from tuner.api.runner import JobRunner
 from tuner.jobs import run_queue
 from tuner.paths import Workspace
 from tuner.serving.gateway import _add_refusals
@@ -111,16 +112,17 @@ def test_a_job_that_is_cancelled_while_its_run_is_made_trains_nothing(app, monke
     id = post(app, "\n".join(map(json.dumps, rows)).encode()[:1000].rsplit(b"\n", 1)[0], purpose="fine-tune").json()["id"]
     job = app.client.post("/v1/fine_tuning/jobs", json={"model": "starter", "training_file": id}).json()["id"]
     jobs = Jobs(app.ws, Files(app.ws))
+    runner = JobRunner(jobs)
     monkeypatch.setattr(run_queue, "enqueue", lambda ws, run: None)
-    real = jobs._train
+    real = runner._train
 
     def slowly(record, asked, ds):
         assert app.client.post(f"/v1/fine_tuning/jobs/{job}/cancel").json()["status"] == "cancelled"
         return real(record, asked, ds)
 
-    monkeypatch.setattr(jobs, "_train", slowly)
-    until(lambda: (jobs.advance(record := jobs.records.get("local", job)), record["run"])[1], 60)
-    jobs.advance(jobs.records.get("local", job))
+    monkeypatch.setattr(runner, "_train", slowly)
+    until(lambda: (runner.advance(record := jobs.records.get("local", job)), record["run"])[1], 60)
+    runner.advance(jobs.records.get("local", job))
     assert (app.ws.run(job) / "control").read_text() == "stop"
     assert app.client.get(f"/v1/fine_tuning/jobs/{job}").json()["status"] == "cancelled"
 
@@ -128,17 +130,17 @@ def test_a_job_that_is_cancelled_while_its_run_is_made_trains_nothing(app, monke
 def test_a_full_disk_fails_no_job(app, monkeypatch):
     id = post(app, b'{"messages": []}', purpose="fine-tune").json()["id"]
     app.client.post("/v1/fine_tuning/jobs", json={"model": "starter", "training_file": id})
-    jobs, full = Jobs(app.ws, Files(app.ws)), OSError(errno.ENOSPC, "No space left on device")
-    driver, tried = Driver(jobs), []
+    full = OSError(errno.ENOSPC, "No space left on device")
+    driver, tried = Driver(Jobs(app.ws, Files(app.ws))), []
 
     def begin(*args):
         tried.append(args)
         raise full
 
-    monkeypatch.setattr(jobs, "_begin", begin)
+    monkeypatch.setattr(driver.runner, "_begin", begin)
     for _ in range(3):
         driver.look()
-    assert len(tried) == 1 and jobs.unsettled()[0]["state"] == "importing", "it waits a while, and is tried again"
+    assert len(tried) == 1 and driver.runner.unsettled()[0]["state"] == "importing", "it waits a while, and is tried again"
     driver.later.clear()
     driver.look()
     assert len(tried) == 2

@@ -85,10 +85,16 @@ def test_a_difference_is_real_when_chance_does_not_explain_it():
     assert "Better" in scorecard.benchmarks({"models": ["r", "r/base"], "lm_eval": "0.4", "results": [better]})
 
 
-def test_what_can_not_be_asked_is_said(house, tmp_path, monkeypatch):
+@pytest.mark.long
+def test_a_task_that_the_harness_can_not_ask_is_said(house, tmp_path):
     (tmp_path / "broken.yaml").write_text("task: broken\ndataset_path: json\noutput_type: generate_until\n", encoding="utf-8")
     done = command(house, house.lora, "--tasks", str(tmp_path / "broken.yaml"))
     assert done.returncode == 1 and "lm-eval could not ask these tasks" in done.stderr and "Choose another task" in done.stderr
+
+
+def test_what_can_not_be_asked_is_said(house, monkeypatch, capsys):
+    failed = lm_eval_tasks._failure("Loading\nTraceback:\nValueError: Task nothing was not found\n\n", ["nothing"])
+    assert "ValueError: Task nothing was not found" in failed.message and "Loading" in capsys.readouterr().out, "the whole of it is logged"
     both = command(house, house.lora, "--tasks", "gsm8k", "--data", house.data.ref)
     assert both.returncode == 2 and "--data and --tasks can't go together" in both.stderr
     with pytest.raises(RequestError, match="No task was named"):

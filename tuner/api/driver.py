@@ -6,6 +6,7 @@ import traceback
 
 from tuner import locks
 from tuner.api.jobs import Jobs
+from tuner.api.runner import JobRunner
 
 LOOKS, AGAIN = 0.5, 20.0  # seconds between two looks, and until a job is tried again that failed in a way nobody foresaw
 IMPORTS = 2  # files that are read at once
@@ -15,7 +16,7 @@ class Driver:
     """`start` and `stop` the thread."""
 
     def __init__(self, jobs: Jobs):
-        self.jobs, self.over = jobs, threading.Event()
+        self.jobs, self.runner, self.over = jobs, JobRunner(jobs), threading.Event()
         self.later: dict[str, float] = {}  # job -> when it is tried again
         self.thread = threading.Thread(target=self._run, daemon=True, name="fine-tuning")
 
@@ -37,7 +38,7 @@ class Driver:
 
     def look(self) -> None:
         """Carry each job as far as it goes. Runs are queued in the order in which the jobs came: the first whose files are read waits for nobody."""
-        jobs = self.jobs.unsettled()
+        jobs = self.runner.unsettled()
         importing = [job for job in jobs if job["state"] == "importing"]
         for n, job in enumerate(importing):
             if n < IMPORTS or self.jobs.wanted(job, "cancel"):
@@ -50,7 +51,7 @@ class Driver:
         if time.monotonic() < self.later.get(job["id"], 0.0):
             return
         try:
-            self.jobs.advance(job, first=first)
+            self.runner.advance(job, first=first)
         except Exception:  # of this job alone
             self.later[job["id"]] = time.monotonic() + AGAIN
             traceback.print_exc()
