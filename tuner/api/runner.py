@@ -96,12 +96,13 @@ class JobRunner:
     def _read_again(self, job: dict[str, Any], id: str) -> bool:
         """Return whether the files are read once more: the process that read them is gone without a result, which says nothing about them."""
         folder = self.jobs.ws.jobs / id
-        going = Job(self.jobs.ws, "import", folder).alive()  # asked first: a process may write its result and end in between
+        reading = Job(self.jobs.ws, "import", folder)
+        going = reading.alive()  # asked first: a process may write its result and end in between
         if going or (folder / RESULT).exists() or job.get("imports", 0) >= IMPORTS:
             return False
         job["imports"] = job.get("imports", 0) + 1
         self.jobs.records.write(job)
-        data_jobs.forget(self.jobs.ws, id)
+        reading.remove()
         events.add(self.jobs.ws, job, "The process that read the files was stopped; they are read once more.", level="warn")
         return True
 
