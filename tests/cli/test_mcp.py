@@ -47,7 +47,8 @@ def talk(ws, work: Callable) -> None:
 
             await work(ask, session)
 
-    asyncio.run(main())
+    with ThreadPoolExecutor(1) as pool:  # a thread of its own: the browser's driver may have a loop at work in this one
+        pool.submit(asyncio.run, main()).result()
 
 
 def confirm(ws, *args: str) -> subprocess.CompletedProcess:
