@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 
 from tests.conftest import until
 from tuner import locks
-from tuner.api import files, routes
+from tuner.api import files, names, routes
 from tuner.api.driver import Driver
 from tuner.api.files import Files
 from tuner.api.jobs import Jobs
@@ -55,6 +55,34 @@ def test_a_file_that_is_too_large_is_not_kept(app):
         assert answer.status_code == 413 and answer.json()["error"]["code"] == "too_large", size
     assert left(app) == []
     assert post(app, b"x" * 1000, purpose="fine-tune").status_code == 200
+
+
+def test_a_full_disk_is_said_and_leaves_nothing(app, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(files, "_copied", full)
+    answer = post(app, b"{}", purpose="fine-tune")
+    assert answer.status_code == 507 and answer.json()["error"]["message"], answer.text
+    assert left(app) == []
+
+
+def test_a_name_of_a_model_is_found_without_reading_all_jobs(app, monkeypatch):
+    records = Records(app.ws.api / "jobs", "ftjob")
+    jobs = [records.create("local", request={"model": "m", "suffix": "s"}, run=f"run-{n}") for n in range(5)]
+    tuned = names.TunedModels(app.ws)
+    monkeypatch.setattr(Records, "all", lambda self, **_: pytest.fail("all jobs were read"))
+    for job in jobs:
+        assert tuned.find(names.of(job)).ref == job["run"] and tuned.find(names.checkpoint(job, 8)).step == 8
+    for wrong in (
+        "ft:m:tunesmith:s:00000000",
+        "ft:m:tunesmith:other:" + names.of(jobs[0])[-8:],
+        "ft:m:tunesmith:s:*",
+        "ft:",
+        "ft:../x:..",
+        "m",
+    ):
+        assert tuned.find(wrong) is None
 
 
 @pytest.mark.parametrize(

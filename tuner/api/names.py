@@ -35,7 +35,10 @@ class TunedModels:
         if mapped := model_map.read(self.ws).get(name):
             return Served(name, mapped)
         whole, _, step = name.partition(STEP)
-        job = next((job for job in self.jobs.all() if job.get("run") and of(job) == whole), None) if name.startswith("ft:") else None
+        few = (
+            self.jobs.beginning(whole.rpartition(":")[2]) if name.startswith("ft:") else []
+        )  # each question comes here: not all jobs are read
+        job = next((job for job in few if job.get("run") and of(job) == whole), None)
         if job is None or (step and not step.isdecimal()):
             return None
         return Served(name, job["run"], step=int(step) if step else None, created=job["created_at"])

@@ -10,7 +10,7 @@ from typing import Any
 from tuner import paths
 from tuner.serving.protocol import Refused
 
-ID = re.compile(r"[a-z]+-[0-9a-f]{24}")
+ID, START = re.compile(r"[a-z]+-[0-9a-f]{24}"), re.compile(r"[0-9a-f]{1,24}")
 
 
 class Records:
@@ -53,6 +53,12 @@ class Records:
         )
         found = [record for file in files if (record := paths.read_json(file))]
         return sorted(found, key=lambda record: (record["made"], record["id"]))
+
+    def beginning(self, start: str) -> list[dict[str, Any]]:
+        """Return the records of all keys whose id begins so (the part after the prefix), without reading the others."""
+        if self.nested or not START.fullmatch(start):
+            return []
+        return [record for file in self.folder.glob(f"{self.prefix}-{start}*.json") if (record := paths.read_json(file))]
 
     def listing(
         self, owner: str, *, after: str | None, limit: int, where: Callable[[dict], bool] = lambda record: True, oldest: bool = False

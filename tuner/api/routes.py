@@ -18,7 +18,7 @@ from tuner.api.jobs import ENDED, Jobs
 from tuner.api.names import TunedModels
 from tuner.api.records import page, shown
 from tuner.api.requests import CompleteRequest, JobRequest, UploadRequest, limit_of
-from tuner.errors import TunerError, translate
+from tuner.errors import ConflictError, DiskError, TunerError, translate
 from tuner.serving import protocol
 from tuner.serving.gateway import Allowed, read_body
 from tuner.serving.protocol import Refused
@@ -207,7 +207,7 @@ def _route(allowed: Allowed, scope: str, work: Callable) -> Callable:
 def as_refusal(error: TunerError) -> Refused:
     """Return an error of the engine in OpenAI's shape."""
     first = error.as_list()[0]
-    status = 507 if first["code"] == "disk_full" else 409 if first["code"] == "conflict" else 400
+    status = 507 if isinstance(error, DiskError) else 409 if isinstance(error, ConflictError) else 400
     return Refused(status, f"{first['message']} {first['remedy'] or ''}".strip(), param=first["field"], code=first["code"])
 
 

@@ -21,6 +21,7 @@ from tuner.system.untrusted import regular, shown
 
 __all__ = [
     "begin",
+    "begin_anew",
     "cancel",
     "check",
     "check_upload",
@@ -91,6 +92,15 @@ def begin(
     request = {"home": str(ws.home.resolve()), "owner": ws.owner, "task": task, "arguments": arguments}
     job.launch(request, network=network, secrets=hidden)
     return job_id
+
+
+def begin_anew(ws: Workspace, task: str, job_id: str, /, **how) -> str:
+    """Start a task as `begin` does, under an id of its own, in place of one that has ended; one that runs is left at it."""
+    if (ws.jobs / job_id / "job.json").exists():
+        if progress(ws, job_id).running:
+            return job_id
+        forget(ws, job_id)
+    return begin(ws, task, job_id, **how)
 
 
 def progress(ws: Workspace, id: str) -> JobStatus:

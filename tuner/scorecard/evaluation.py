@@ -107,11 +107,7 @@ def start(
     arguments = {"model": model, "data": ds.ref, "against": against, "limit": rows or ROWS, "prompted": prompted, "general": general}
     arguments |= {"judge": asdict(judge), "rubric": rubric.strip()} if judge else {}
     job = "import-evaluate-" + hashlib.sha256(json.dumps(arguments, sort_keys=True).encode()).hexdigest()[:16]
-    if (ws.jobs / job / "job.json").exists():
-        if data_jobs.progress(ws, job).running:
-            return job
-        data_jobs.forget(ws, job)
-    return data_jobs.begin(ws, "evaluate", job, hidden={ai_judge.KEY: key} if judge and key else None, job=job, **arguments)
+    return data_jobs.begin_anew(ws, "evaluate", job, hidden={ai_judge.KEY: key} if judge and key else None, job=job, **arguments)
 
 
 def _require_judged(ws: Workspace, who: Contender, against: str | None, judge: Judge) -> None:

@@ -15,7 +15,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from tuner.data.importing.import_pass import Cancelled
 from tuner.errors import RequestError, WorkError
 from tuner.jobs import data_jobs
 from tuner.paths import Workspace
+from tuner.scorecard.evaluation import Made
 from tuner.serving.gateway import Gateway
 from tuner.serving.parallel import AT_ONCE
 from tuner.serving.served_models import is_run, named
@@ -34,15 +34,6 @@ LOOKS = 0.5  # seconds
 TAIL = 4096  # bytes of the harness's output in which its newest progress stands
 ASKED = re.compile(rb"Requesting API:\s+(\d+)%")
 FOLDER = "benchmarks"  # of a run
-
-
-@dataclass(frozen=True)
-class Made:
-    """The result that the process of the job writes."""
-
-    document: dict[str, Any]
-    ref: str | None = None
-    rows: int = 0
 
 
 def start(ws: Workspace, model: str, tasks: list[str], *, against: str | None = None, limit: int | None = None) -> str:
@@ -70,11 +61,7 @@ def start(ws: Workspace, model: str, tasks: list[str], *, against: str | None = 
     files = [str(Path(t).resolve()) if t.endswith((".yaml", ".yml")) else t for t in tasks]
     arguments = {"models": models, "tasks": files, "limit": limit, "run": served.ref if run and served.whole else None}
     job = "import-benchmark-" + hashlib.sha256(json.dumps(arguments, sort_keys=True).encode()).hexdigest()[:16]
-    if (ws.jobs / job / "job.json").exists():
-        if data_jobs.progress(ws, job).running:
-            return job
-        data_jobs.forget(ws, job)
-    return data_jobs.begin(ws, "benchmark", job, job=job, **arguments)
+    return data_jobs.begin_anew(ws, "benchmark", job, job=job, **arguments)
 
 
 def require() -> None:
