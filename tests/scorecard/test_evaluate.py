@@ -109,7 +109,8 @@ def test_a_run_is_evaluated_at_its_end_without_being_asked(ws, monkeypatch):
     ds = sample_data.add(ws, "tickets")
     settings = {"model": "starter", "data": ds.ref, "method": "last_layers", "max_steps": 2, "eval_steps": 2, "device": "cpu"}
     run = training.wait(ws, training.start(ws, settings).id)
-    assert run.state == "finished" and "being evaluated" in runs.log_tail(run)
+    assert run.state == "finished"
+    until(lambda: "being evaluated" in runs.log_tail(run), 30)  # it is begun, and said, after the state is written
     until(lambda: runs.get(ws, run.id).status.scorecard, 120)
     card = runs.scorecards(run.path)[0]
     assert card["rows"] == min(automatic.ROWS, ds.held_out) and card["which"] == "validation" and card["verdict"]
