@@ -309,7 +309,7 @@ def test_what_a_person_fixed_is_not_changed_and_fails_before_any_work(ws, data, 
 
 @pytest.mark.parametrize(("micro", "effective", "less"), [(16, 16, 8), (3, 6, 1), (6, 12, 3), (10, 30, 5), (1, 4, None)])
 def test_half_a_micro_batch_still_divides_the_rows_of_a_step(micro, effective, less):
-    assert preflight.smaller(micro, effective) == less
+    assert fitting.next_smaller(micro, effective) == less
 
 
 def test_a_run_can_be_stopped_while_it_is_measured(ws, data, monkeypatch):

@@ -511,7 +511,8 @@ def test_an_update_is_as_strong_with_rslora(rank):
 def test_the_rate_is_judged_by_how_strong_the_update_is():
     def notes(**more) -> str:
         asked = parsing.parse({"method": "lora", "lora_rank": 64, "learning_rate": 1e-3, **more})
-        return " ".join(planner.plan(asked, QWEN, DataFacts("chat", 9000, 50, 40.0, 100), device=CARD).notes)
+        found = planner.plan(asked, QWEN, DataFacts("chat", 9000, 50, 40.0, 100), device=CARD).warnings
+        return " ".join(w["message"] for w in found)
 
     assert "learning rate" not in notes() and "learning rate" not in notes(use_rslora=True)
     assert "far from what works for LoRA with an alpha of 128 at rank 64" in notes(use_rslora=True, lora_alpha=128)

@@ -105,11 +105,12 @@ def test_each_technique_has_its_rate_and_warns_outside_its_range(method):
     assert m.good.endswith(".") and m.bad.endswith(".") and any(c.isdigit() for c in m.paper)
     assert set(m.settings) <= set(run_config.FIELDS)
     p = planner.plan(parsing.parse({"method": method}), _qwen(), DataFacts("chat", 1000, 50, 60.0, 200), device=CARD)
-    assert p.settings.learning_rate == m.rate and not any("learning rate" in n for n in p.notes)
+    assert p.settings.learning_rate == m.rate and not any(w["name"] == "learning_rate_unusual" for w in p.warnings)
     far = planner.plan(
         parsing.parse({"method": method, "learning_rate": 1.0}), _qwen(), DataFacts("chat", 1000, 50, 60.0, 200), device=CARD
     )
-    assert any("far from what works" in n for n in far.notes)
+    (warning,) = (w for w in far.warnings if w["name"] == "learning_rate_unusual")
+    assert "far from what works" in warning["message"] and warning["fixes"][0]["settings"] == {"learning_rate": m.rate}
 
 
 @pytest.mark.parametrize("method", methods.METHODS)

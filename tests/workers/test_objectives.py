@@ -82,7 +82,7 @@ def make(ws, folder, rows, kind, objective, tmp_path, held_out=0.2, learnt_tests
     s = SETTINGS | {"objective": objective, "max_steps": 120, "eval_steps": 60} | settings
     s["save_steps"] = s["eval_steps"]
     plan = {
-        "settings": s, "reasons": [], "peak_bytes": 1, "seconds": 9, "steps": s["max_steps"], "device": "cpu", "device_name": "test",
+        "settings": s, "reasons": [], "peak_bytes": 1, "free_bytes": 10**9, "breakdown": {"context": 0}, "seconds": 9, "steps": s["max_steps"], "device": "cpu", "device_name": "test",
         "trainable_parameters": 1, "total_parameters": 1, "versions": {}, "preset": None, "notes": [],
         "model": {
             "ref": str(folder), "kind": "folder", "base": str(folder), "revision": None, "name": folder.name, "adapter": None,

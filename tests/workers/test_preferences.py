@@ -17,9 +17,10 @@ from tests.workers.test_objectives import make, table
 from tests.workers.test_peft_methods import CONFIGS, settings
 from tuner import cli, models, runs
 from tuner.errors import DataError, ModelError, TunerError
-from tuner.evaluation import over_optimization
+from tuner.monitoring import Facts, History, over_optimization
 from tuner.planning import memory, planner
 from tuner.planning.planner import DataFacts
+from tuner.runs import run_warnings
 from tuner.settings import losses, methods, parsing, run_config
 from tuner.settings.run_config import Settings
 from tuner.workers.modelling import load, peft_methods
@@ -504,30 +505,37 @@ def test_the_presets_fit_preferences(preset):
     assert s.settings.objective == "preference" and s.steps > 0 and s.fits
 
 
-# --- signs of too much -------------------------------------------------------------------------------------------------------
+# --- over-optimization ---------------------------------------------------------------------------------------------------------
 
 
 def rows_of(**series) -> list[tuple[int, str, float]]:
     return [(step, key.replace("__", "/"), value) for key, points in series.items() for step, value in points.items()]
 
 
-def test_signs_of_over_optimisation_are_told_and_good_runs_are_left_alone():
+def findings(rows=()) -> list[str]:
+    """The sentences of what is found in these metrics."""
+    found = (look(History(rows), Facts(step=100, steps=100)) for look in over_optimization.LOOKS.values())
+    return [f["message"] for f in found if f]
+
+
+def test_over_optimization_is_found_and_good_runs_are_left_alone():
     steady = {"eval_log_ratio__chosen": {10: 2.0}, "eval_log_ratio__rejected": {10: -9.0}, "eval_logps__chosen": {10: -40.0}}
-    assert over_optimization.warnings(rows_of(**steady)) == [] == over_optimization.warnings([])
+    assert findings(rows_of(**steady)) == [] == findings()
     sunk = steady | {"eval_log_ratio__chosen": {10: -8.0}}
-    assert "away from both" in over_optimization.warnings(rows_of(**sunk))[0]
+    assert "away from both" in findings(rows_of(**sunk))[0]
     few = steady | {"eval_log_ratio__chosen": {10: -1.0}}
-    assert over_optimization.warnings(rows_of(**few)) == []
+    assert findings(rows_of(**few)) == []
     long = {"eval_length__written": {0: 20.0, 10: 50.0}, "eval_length__chosen": {10: 22.0}}
-    assert "2.5 times as long (20 to 50 tokens" in over_optimization.warnings(rows_of(**long))[0]
-    assert over_optimization.warnings(rows_of(**long | {"eval_length__chosen": {10: 48.0}})) == []  # as the good answers are
-    learnt = {"rewards__margins": {s: s / 10 for s in range(1, 41)}}
-    falling = learnt | {"eval_rewards__margins": {10: 1.0, 20: 2.0, 30: 1.2, 40: 0.9}}
-    assert "fell from 2.00 to 0.90" in over_optimization.warnings(rows_of(**falling))[0]
-    assert over_optimization.warnings(rows_of(**learnt, eval_rewards__margins={10: 1.0, 20: 2.0, 30: 2.1, 40: 2.0})) == []
+    assert "2.5 times as long (20 to 50 tokens" in findings(rows_of(**long))[0]
+    assert findings(rows_of(**long | {"eval_length__chosen": {10: 48.0}})) == []  # as the good answers are
+    growing = {"rewards__margins": {s: s / 10 for s in range(1, 41)}}
+    falling = growing | {"eval_rewards__margins": {10: 1.0, 20: 2.0, 30: 1.2, 40: 0.9}}
+    assert "fell from 2.00 to 0.90" in findings(rows_of(**falling))[0]
+    assert findings(rows_of(**growing, eval_rewards__margins={10: 1.0, 20: 2.0, 30: 2.1, 40: 2.0})) == []
     once = {"rewards__accuracies": {s: float(s > 1) for s in range(1, 31)}}
-    assert "distinguished after the first step" in over_optimization.warnings(rows_of(**once))[0]
-    assert over_optimization.warnings(rows_of(rewards__accuracies={s: 0.6 if s < 6 else 1.0 for s in range(1, 31)})) == []
+    assert "distinguished after the first step" in findings(rows_of(**once))[0]
+    assert findings(rows_of(rewards__accuracies={s: 0.6 if s < 6 else 1.0 for s in range(1, 31)})) == []
+    assert set(over_optimization.LOOKS) < set(run_warnings.OVER_OPTIMIZATION)
 
 
 def test_memory_knows_what_is_kept_twice():

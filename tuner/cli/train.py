@@ -74,8 +74,8 @@ def _wait(ws: Workspace, id: str):
             run = training.wait(ws, id, each=progress)
     if run.status.reason:
         say(run.status.reason)
-    for sign in [*run.status.signs, *map(run_warnings.sentence, run.warnings)]:
-        say(f"Note: {sign}")
+    for warning in run.warnings:
+        say(f"{warning['severity'].capitalize()}: {run_warnings.sentence(warning)}")
     if run.state not in ("finished", "stopped"):
         return 1, ended_badly(run)
     evaluated = (automatic.why_not(ws, run) or automatic.BEGUN) if run.state == "finished" else None
@@ -87,7 +87,7 @@ def _wait(ws: Workspace, id: str):
         "evaluation": evaluated,
         "best": run.best,
         "baseline": run.status.baseline.get("eval_loss"),
-        "signs": run.status.signs,
+        "signs": run_warnings.signs(run.warnings),
         "warnings": run.warnings,
     }
 

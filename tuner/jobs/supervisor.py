@@ -16,12 +16,12 @@ from pathlib import Path
 
 from tuner import locks, paths, runs
 from tuner.errors import disk_is_full
-from tuner.jobs import handover, queue
+from tuner.jobs import handover, queue, unresponsive
 from tuner.jobs.kinds import STATUS
 from tuner.jobs.leases import Lease, Use, may_begin
 from tuner.jobs.queue import QueuedJob
 from tuner.runs.settling import settle, young
-from tuner.system import fork_server, processes
+from tuner.system import fork_server, log_files, processes
 from tuner.system.machine import LOCK, announce, asked_to_leave
 
 IDLE = 20.0  # seconds without work before it exits
@@ -93,7 +93,9 @@ class Supervisor:
     def is_to_start(self, job: QueuedJob) -> bool:
         """Return whether a process is to be started for a job with a status: it may be stopped already, or at work since a former supervisor."""
         if (job.folder / job.about.stop).exists():
-            runs.write_status(job.folder, state="stopped", reason="Stopped before it began.")
+            saved = runs.newest_whole_checkpoint(job.folder)
+            kept = f"Stopped; the state of step {saved.name.rpartition('-')[2]} is kept." if saved else "Stopped before it began."
+            runs.write_status(job.folder, state="stopped", reason=kept)
             self.done(job)
             return False
         if locks.is_held(job.folder / "lock"):  # a worker that a former supervisor started
@@ -148,12 +150,17 @@ class Supervisor:
     def look_at(self, job: QueuedJob) -> None:
         """Settle a running job whose process is gone."""
         code = self.stopped_at_once(job) or self.code(job)
+        log_files.shorten(job.folder / "worker.log")
         if job.folder.is_dir() and locks.is_held(job.folder / "lock"):
             self.seen_alive[job.id] = time.monotonic()
+            unresponsive.watch(job)
             return
         if self.may_yet_begin(job, code):
             return
         self.children.pop(job.id, None)
+        if job.pid and processes.end_group(job.pid):
+            print(f"{time.strftime('%H:%M:%S')} {job.kind} in {job.folder} left processes behind: they were ended", flush=True)
+        unresponsive.forget(job.folder)
         if job.about.record == STATUS and job.folder.is_dir():
             # a stage is done; or it was resumed or asked for anew before its former worker was seen to be gone
             if paths.read_json(job.folder / "status.json", {}).get("state") == "queued":

@@ -15,6 +15,7 @@ LENGTHS = {
 WHOLE = 0.99  # share of the rows that must not be truncated; a person is asked before more are (dropped_rows)
 SCARCE = 200  # rows: a smaller dataset gets more epochs, until the validation loss stops improving
 PATIENCE = 3  # evaluations
+SEVERAL = 3  # epochs, from which on a small dataset overfits
 TESTS = 6  # evaluations in a run by default
 SHORT = 100  # steps: in a shorter run a fraction of the steps is too short a warm-up
 FEWEST = 10  # steps: a shorter run gets a warning and no warm-up
@@ -120,8 +121,8 @@ def intervals(choices: Choices, data: DataFacts) -> int:
     choices.decide("eval_steps", interval, evaluations if data.held_out else "There are no validation rows to evaluate on.")
     choices.decide("save_steps", settings.eval_steps, "Saved at every evaluation, so that the best checkpoint can be kept.")
     # a person who sets epochs gets all of them
-    many = data.held_out and settings.epochs >= 5 and data.rows < FEW and choices.by("epochs") != "you"
-    why = "Many epochs over few rows overfit: the run stops when the validation loss no longer improves."
+    many = data.held_out and settings.epochs >= SEVERAL and data.rows < FEW and choices.by("epochs") != "you"
+    why = "Several epochs over few rows overfit: the run stops when the validation loss no longer improves."
     choices.decide("early_stopping", PATIENCE if many else 0, why if many else "Not needed: the best checkpoint is kept in any case.")
     warmup(choices, steps)
     return steps

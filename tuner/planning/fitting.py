@@ -172,6 +172,11 @@ def smallest_micro_batch(settings: Settings) -> int:
     return losses.get(settings.preference_loss).min_micro_batch if settings.objective == "preference" else 1
 
 
+def next_smaller(micro: int, effective: int, least: int = 1) -> int | None:
+    """Return half of the micro-batch, or the next smaller size that divides the effective batch size; None below `least`."""
+    return next((n for n in range(micro // 2, least - 1, -1) if effective % n == 0), None)
+
+
 def _fastest(case: Case, changes: dict[str, Any]) -> tuple[int, bool] | None:
     """Return the (micro-batch, gradient checkpointing) that fits and has the shortest step; None when none fits."""
     best = None

@@ -64,6 +64,7 @@ class Plan:
     checkpoint_bytes: int = 0  # on disk, of each checkpoint
     uncorrected_bytes: int = 0  # `peak_bytes` without the correction from earlier runs on this machine
     correction: calibration.Correction = field(default_factory=calibration.Correction)
+    rates: tuple[float, float] = (0.0, 1e3)  # learning rates that work for the method on a model of this size
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self) | {"settings": self.settings.as_json()}
@@ -105,13 +106,58 @@ def plan(
     result.notes = notes + (data_defaults.too_few_steps(choices, data, steps) if has_data else [])
     if not fits and remedies:
         result.remedies = fitting.remedies(case, asked_for)
+    result.rates = usual_rates(choices, facts)
     result.ignored = ignored(choices, methods.get(choices.settings.method), facts, data)
     result.warnings = [
         *_ignored_settings(result.ignored),
+        *_learning_rate(choices, usual_rate(choices, facts), result.rates),
         *templates.warnings(choices, model),
         *(_of_rows(result, choices, facts, data) if has_data else []),
     ]
     return result
+
+
+def usual_rate(choices: Choices, facts: models.ModelFacts) -> float:
+    """Return the usual learning rate of the method for the objective on a model of this size."""
+    settings, method = choices.settings, methods.get(choices.settings.method)
+    rate = method.tiny_rate if facts.parameters < TINY else T5_RATES[method.name] if _of_t5(method, facts) else method.rate
+    if settings.objective in HEADS:
+        rate = min(rate, 1e-2)  # the head is trained at the same rate, and diverges at the rates of prompt tuning
+    return float(f"{rate * _scale(settings, facts):.2g}")
+
+
+def usual_rates(choices: Choices, facts: models.ModelFacts) -> tuple[float, float]:
+    """Return the lowest and the highest learning rate that work."""
+    method = methods.get(choices.settings.method)
+    larger = 10 if facts.parameters < TINY or _of_t5(method, facts) else 1
+    low, high = (bound * _scale(choices.settings, facts) * larger / strength(choices) for bound in method.rates)
+    return low, high
+
+
+def _of_t5(method: methods.Method, facts: models.ModelFacts) -> bool:
+    return facts.model_type in T5 and method.name in T5_RATES
+
+
+def _scale(settings: Settings, facts: models.ModelFacts) -> float:
+    """Return the learning rate of a preference loss as a share of the usual one; 1 for other objectives."""
+    if settings.objective != "preference":
+        return 1.0
+    return PREFERRED[losses.get(settings.preference_loss).with_sft][facts.parameters < TINY]
+
+
+def _learning_rate(choices: Choices, usual: float, rates: tuple[float, float]) -> list[dict[str, Any]]:
+    """Return the warning of a learning rate that is far from what works, with the usual one as a fix."""
+    settings, (low, high) = choices.settings, rates
+    if low <= settings.learning_rate <= high:
+        return []
+    scaling = f" with an alpha of {settings.lora_alpha:g} at rank {settings.lora_rank}" if strength(choices) != 1 else ""
+    message = (
+        f"A learning rate of {settings.learning_rate:g} is far from what works for {methods.get(settings.method).title}{scaling}: "
+        f"{low:.2g} to {high:.2g}."
+    )
+    usual = float(f"{usual / strength(choices):.2g}")
+    fix = {"title": f"Learning rate {usual:g}", "settings": {"learning_rate": usual}}
+    return [run_warnings.make("learning_rate_unusual", message, f"{usual:g} is usual.", fixes=[fix])]
 
 
 def _check_adapter_precision(settings: Settings) -> None:
@@ -235,33 +281,21 @@ def own_kind(objective: str | None, facts: models.ModelFacts) -> str:
 
 
 def _optimization(choices: Choices, facts: models.ModelFacts, data: DataFacts, model: models.Model, device: Device) -> list[str]:
-    settings = choices.settings
-    tiny, method = facts.parameters < TINY, methods.get(settings.method)
-    t5 = facts.model_type in T5 and method.name in T5_RATES
-    scale = PREFERRED[losses.get(settings.preference_loss).with_sft][tiny] if settings.objective == "preference" else 1.0
-    rate = method.tiny_rate if tiny else T5_RATES[method.name] if t5 else method.rate
-    if settings.objective in HEADS:
-        rate = min(rate, 1e-2)  # the head is trained at the same rate, and diverges at the rates of prompt tuning
-    rate = float(f"{rate * scale:.2g}")
-    name = f"{method.title} with preferences" if scale != 1.0 else method.title
+    settings, method = choices.settings, methods.get(choices.settings.method)
+    rate = usual_rate(choices, facts)
+    name = f"{method.title} with preferences" if settings.objective == "preference" else method.title
     choices.decide("learning_rate", rate, f"{rate:g} is usual for {name} on a model of this size.")
     choices.decide("lora_alpha", *alpha(choices))
     data_defaults.epochs(choices, facts, data)
     if settings.objective == "preference":
         data_defaults.reference(choices)
     notes = []
-    low, high = (bound * scale * (10 if tiny or t5 else 1) / strength(choices) for bound in method.rates)
     if choices.by("warmup") == "default" and method.warmup != settings.warmup:
         choices.put(
             "warmup", method.warmup, "planner", f"{method.title} uses a high learning rate: a longer warm-up keeps the start stable."
         )
     if not device.bf16 and settings.precision == "bf16":
         notes.append(f"{device.name} does not support bf16: it is emulated, many times slower than fp32.")
-    if not low <= settings.learning_rate <= high:
-        scaling = f" with an alpha of {settings.lora_alpha:g} at rank {settings.lora_rank}" if strength(choices) != 1 else ""
-        notes.append(
-            f"A learning rate of {settings.learning_rate:g} is far from what works for {method.title}{scaling}: {low:.2g} to {high:.2g}."
-        )
     notes += templates.decide(choices, facts)
     if model.adapter and not continuation.trains_further(model.adapter, settings.method, settings.objective):
         notes.append("The adapter of the earlier run is merged into the base model first.")

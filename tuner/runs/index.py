@@ -20,8 +20,8 @@ from tuner.runs import run_folder, settling
 from tuner.runs.run_status import RunStatus
 from tuner.system.folder_index import Entry, FolderIndex, Shared, settled, stamp
 
-FILES = ("status.json", "about.json", "config.yaml", "plan.json")
-CACHE, VERSION = ".runs-index.json", 1
+FILES = ("status.json", "about.json", "config.yaml", "plan.json", run_folder.NOTICED)
+CACHE, VERSION = ".runs-index.json", 2
 SAVED = 50  # runs that are read before the file is written again
 
 

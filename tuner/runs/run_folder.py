@@ -3,6 +3,7 @@
 config.yaml  the requested settings        status.json  the state, written by the process that holds `lock`
 plan.json    the decisions and reasons     metrics.db   (step, key) -> value, without duplicates
 lock heartbeat control worker.log checkpoints/ model/ about.json (name and notes: set by a person, not by the worker)
+noticed.json a warning of the supervisor about a worker that does not answer, as long as that lasts
 reserve      disk space reserved while a run is live, so that its end can be recorded on a full disk (tuner/system/disk_reserve.py)
 """
 
@@ -18,10 +19,11 @@ from tuner import locks, paths
 from tuner.formatting import yaml_text
 from tuner.runs import checkpoint_files, run_warnings
 from tuner.runs.run_status import Progress, RunStatus
-from tuner.system import disk_reserve
+from tuner.system import disk_reserve, log_files
 
 SAFE = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, if libyaml is installed
 RESERVE = disk_reserve.BYTES
+NOTICED = "noticed.json"
 LIVE = ("queued", "preparing", "running", "stopping")
 ENDED = ("finished", "stopped", "failed", "interrupted")
 SENTENCES = {
@@ -90,8 +92,9 @@ class Run:
 
     @property
     def warnings(self) -> list[dict[str, Any]]:
-        """The warnings of the run: see tuner/runs/run_warnings.py."""
-        return run_warnings.read(self.status.warnings)
+        """The warnings of the run, the most severe first: see tuner/runs/run_warnings.py."""
+        earlier = [run_warnings.make("over_optimization", sign, "") for sign in self.status.signs]  # of a version that kept them apart
+        return run_warnings.by_severity([*run_warnings.read(self.status.warnings), *earlier])
 
     @property
     def can_answer(self) -> bool:
@@ -133,7 +136,7 @@ class Run:
             "dry_run": self.status.dry_run or None,
             "progress": {k: told.get(k) for k in keys},
             "best": self.status.best or None,
-            "signs": self.status.signs,
+            "signs": run_warnings.signs(self.warnings),
             "warnings": self.warnings,
             "prepared": {k: self.status.prepared.get(k) for k in ("rows", "cut", "left_out", "notes")},
             "error": self.status.error,
@@ -187,6 +190,8 @@ def read(folder: Path, status: dict[str, Any]) -> Run:
     about = paths.read_json(folder / "about.json", {})
     if not all(isinstance(d, dict) for d in (status, config, plan, about)) or "settings" not in plan:
         raise ValueError(f"config.yaml, plan.json, status.json or about.json in {folder} has unexpected content")
+    if status.get("state") in LIVE and (noticed := run_warnings.read([paths.read_json(folder / NOTICED)])):
+        status = status | {"warnings": run_warnings.add(status.get("warnings"), noticed)}
     return Run(folder.name, folder, RunStatus.from_json(status), config, plan, about)
 
 
@@ -201,14 +206,5 @@ def alive(run: Run, *, patience: float = 0.0) -> bool:
 
 
 def log_tail(run: Run, bytes: int = 20_000) -> str:
-    """Return the last lines of a run's log, of at most so many bytes; a line that is cut is left out, unless there is no other."""
-    try:
-        with open(run.path / "worker.log", "rb") as f:
-            f.seek(0, 2)
-            begin = max(0, f.tell() - bytes)
-            f.seek(begin)
-            found = f.read()
-    except FileNotFoundError:
-        return ""
-    whole = found[found.find(b"\n") + 1 :] if begin else found
-    return (whole or found).decode("utf-8", "replace")
+    """Return the last lines of a run's log, of at most so many bytes, without secrets (see `tuner.system.log_files`)."""
+    return log_files.tail(run.path / "worker.log", bytes)

@@ -15,6 +15,7 @@ NO_REASONING = "the model's chat template does not support reasoning, and the an
 NO_SYSTEM = "the model's chat template does not support system messages"
 PARTS = {"tools": "tools", "reasoning_content": "reasoning", "tool_calls": "tool calls"}  # what a chat template may leave out
 MOST = 50  # warnings per run; the oldest are dropped
+OVER_OPTIMIZATION = ("over_optimization", "answers_less_likely", "answers_longer", "validation_margin_falls", "pairs_trivial")
 SEVERITIES = ("info", "warning", "error")
 
 
@@ -41,6 +42,16 @@ def read(found: Any) -> list[dict[str, Any]]:
     listed = [w for w in found if isinstance(w, dict) and w.get("message")] if isinstance(found, list) else []
     empty = {"name": "unknown", "step": None, "severity": "warning", "message": "", "remedy": "", "fixes": []}
     return [{k: w.get(k, default) for k, default in empty.items()} for w in listed]
+
+
+def by_severity(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return warnings with the most severe first, else in their order."""
+    return sorted(found, key=lambda w: -SEVERITIES.index(w["severity"]) if w["severity"] in SEVERITIES else 0)
+
+
+def signs(found: list[dict[str, Any]]) -> list[str]:
+    """Return the sentences about over-optimization, which `tunesmith show` has listed on their own from the start."""
+    return [sentence(w) for w in found if w["name"] in OVER_OPTIMIZATION]
 
 
 # --- warnings about rows ----------------------------------------------------------------------------------------------------

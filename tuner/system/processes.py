@@ -9,6 +9,8 @@ import time
 from pathlib import Path
 from typing import BinaryIO
 
+import psutil
+
 from tuner.network import hub_token
 from tuner.system import fork_server
 
@@ -85,6 +87,21 @@ def prepare(device: str | None) -> None:
 
 _prepared: dict[str | None, float] = {}  # device -> when this process last saw to it
 EVERY = 20.0  # seconds between two looks; a server ends minutes after the last
+
+
+def end_group(leader: int) -> bool:
+    """End what a worker that has ended left behind: the processes of its session (see `start`). Return whether there were any."""
+    if sys.platform == "win32" or leader <= 1 or leader == os.getpid():
+        return False
+    left = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if process.pid != leader and os.getsid(process.pid) == leader:
+                left.append(process)
+    for process in left:
+        with contextlib.suppress(psutil.Error, OSError):
+            process.kill()
+    return bool(left)
 
 
 def converse(module: str, log: Path) -> subprocess.Popen:

@@ -1,6 +1,7 @@
 """The overview of a run: its state, how far it is, what was measured before and after, warnings."""
 
 from html import escape
+from typing import Any
 
 from tuner import runs
 from tuner.planning.memory import calibration
@@ -31,7 +32,8 @@ def body(run: runs.Run) -> str:
     if not measured and run.live:
         some = run.plan.get("data", {}).get("held_out") != 0
         measured = f'<p class="ts-quiet">{escape(text("runs-not-measured" if some else "runs-no-validation"))}</p>'
-    return measured + warnings(run)
+    severe, others = (warnings(run, severe=severe) for severe in (True, False))
+    return severe + measured + others
 
 
 def reason(run: runs.Run) -> str:
@@ -108,8 +110,16 @@ def used(run: runs.Run) -> list[str]:
     return out
 
 
-def warnings(run: runs.Run) -> str:
-    """Return the signs and warnings of a run (HTML)."""
-    said = [*run.status.signs, *(run_warnings.sentence(w) for w in run.warnings)]
-    head = html.state("warning", text("runs-warning"))
-    return "".join(f'<div class="ts-note warning" role="status">{head}<p lang="en">{escape(s)}</p></div>' for s in said)
+DRAWN = {"error": "bad", "warning": "warning", "info": "quiet"}  # severity of a warning -> kind of state
+
+
+def warnings(run: runs.Run, *, severe: bool) -> str:
+    """Return the warnings of a run that mean that it is ruined or will be, or the others (HTML)."""
+    return "".join(_warning(w) for w in run.warnings if (w["severity"] == "error") is severe)
+
+
+def _warning(warning: dict[str, Any]) -> str:
+    kind = DRAWN[warning["severity"]] if warning["severity"] in DRAWN else "warning"
+    step = f" · {text('runs-warning-step', step=units.count(warning['step']))}" if warning["step"] else ""
+    head = html.state(kind, text(f"runs-note-{kind}") + step)
+    return f'<div class="ts-note {kind}" role="status">{head}<p lang="en">{escape(run_warnings.sentence(warning))}</p></div>'

@@ -95,6 +95,20 @@ def record_run(plan: dict[str, Any], measured: dict[str, Any], *, steps: int, ep
     return True
 
 
+def record_shortage(plan: dict[str, Any], measured: dict[str, Any]) -> bool:
+    """Store the ratio of a run whose memory did not suffice, if it had taken more than predicted. Return whether it was stored.
+
+    Only what the process itself took counts: another program may have taken the rest.
+    """
+    predicted = plan.get("uncorrected_bytes")
+    took = measured_peak(measured, plan["breakdown"]) if predicted else None
+    if not predicted or not took or took <= predicted:
+        return False
+    key = bucket(plan["settings"]["method"], plan["total_parameters"])
+    learn(plan["device_name"], plan["device"].partition(":")[0], key, took / predicted)
+    return True
+
+
 def _within(value: float, bounds: tuple[float, float]) -> float:
     return min(bounds[1], max(bounds[0], value))
 

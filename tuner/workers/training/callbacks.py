@@ -4,20 +4,22 @@ import math
 import sqlite3
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import psutil
 from transformers import TrainerCallback
 
-from tuner import locks, paths, runs
-from tuner.errors import ConflictError, DivergedError, MemoryShortError, translate
+from tuner import locks, monitoring, paths, runs
+from tuner.errors import ConflictError, MemoryShortError, translate
 from tuner.evaluation import checkpoints, scoring
 from tuner.jobs import worker_exit
 from tuner.planning.eta import Eta
 from tuner.runs import run_warnings
 from tuner.settings import losses
 from tuner.workers.training import memory_usage
+from tuner.workers.training.heartbeat import Heartbeat
 
 
 class Reporter:
@@ -33,22 +35,53 @@ class Reporter:
                 remedy="Wait for it, or stop it.",
             )
         self.db: sqlite3.Connection = runs.metrics_db(folder)
+        self.history = monitoring.History(runs.read_metrics(self.db))
         self.process = psutil.Process()
         self._written = 0.0
-        self._done = threading.Event()
-        threading.Thread(target=self._touch_heartbeat, daemon=True).start()
-
-    def _touch_heartbeat(self) -> None:
-        """Touch `heartbeat` every two seconds, so that a hanging worker can be detected."""
-        while not self._done.wait(2.0):
-            try:
-                (self.folder / "heartbeat").touch()
-            except OSError as error:
-                worker_exit.log(error)
+        self._writing = threading.RLock()  # the heartbeat's thread writes as well
+        self.heartbeat = Heartbeat(folder, self._stuck, self._moves, self._end)
+        self.heartbeat.start()
 
     def write_status(self, state: str | None = None, **change: Any) -> None:
-        runs.write_status(self.folder, **({"state": state} if state else {}), **change)
-        self._written = time.monotonic()
+        with self._writing:
+            runs.write_status(self.folder, **({"state": state} if state else {}), **change)
+            self._written = time.monotonic()
+
+    def change_warnings(self, change: Callable[[Any], list[dict[str, Any]]]) -> None:
+        """Replace the warnings of the run by what `change` returns for those that it has."""
+        with self._writing:
+            before = (paths.read_json(self.folder / "status.json", {}) or {}).get("warnings")
+            if (after := change(before)) != before:
+                self.write_status(warnings=after)
+
+    def warn(self, new: list[dict[str, Any]]) -> None:
+        """Add warnings to those of the run."""
+        self.change_warnings(lambda old: run_warnings.add(old, new))
+
+    # --- what the heartbeat notices --------------------------------------------------------------------------------------------
+
+    def _stuck(self, seconds: float) -> None:
+        message = f"There has been no progress for {seconds:.0f} seconds."
+        remedy = "The device or the disk may hang: look at the log. Stop the run and resume it; it goes on from its last checkpoint."
+        self._no_progress(message, remedy, "error")
+
+    def _moves(self, seconds: float) -> None:
+        message = f"There was no progress for {seconds:.0f} seconds; the run went on by itself."
+        self._no_progress(message, "Look at what else used the computer at that time.", "info")
+
+    def _no_progress(self, message: str, remedy: str, severity: str) -> None:
+        print(message, flush=True)
+        self.change_warnings(lambda old: [w for w in run_warnings.read(old) if w["name"] != "no_progress"])
+        self.warn([run_warnings.make("no_progress", message, remedy, severity=severity)])
+
+    def _end(self, seconds: float) -> None:
+        """End the process, which was asked to stop and makes no progress."""
+        self._writing.acquire(timeout=5)  # the thread that hangs may hold it for ever
+        said = f"Ended: it was asked to stop and made no progress for {seconds:.0f} seconds. {worker_exit.kept(self.folder)}".rstrip()
+        print(said, flush=True)
+        worker_exit.attempt((self.folder / "control").unlink, missing_ok=True)
+        worker_exit.attempt(runs.write_status, self.folder, state="stopped", reason=said)
+        worker_exit.leave(0)
 
     def progress(self, **progress: Any) -> None:
         if time.monotonic() - self._written > 0.5:
@@ -56,6 +89,7 @@ class Reporter:
 
     def metrics(self, step: int, values: dict[str, float]) -> None:
         if values:
+            self.history.add(step, values)
             runs.write_metrics(self.db, step, values)
 
     def memory_bytes(self) -> int:
@@ -71,11 +105,8 @@ class Reporter:
         return (self.folder / "control").exists()
 
     def close(self) -> None:
-        self._done.set()
+        self.heartbeat.stop()
         self.db.close()
-
-
-OVERFLOWS = 25  # steps in a row; halving the scale from 2^16 to 1 takes 16
 
 
 class Report(TrainerCallback):
@@ -101,7 +132,7 @@ class Report(TrainerCallback):
         self.eta = Eta(paths.read_json(reporter.folder / "plan.json") or {})
         self.began = self.logged_at = time.monotonic()
         self.paused = 0.0  # seconds spent on evaluation and saving since the last log: not part of the training speed
-        self.peak = self.left_out = 0
+        self.peak = 0
         self.prefix_seen: set[str] = set()
 
     def on_train_begin(self, args, state, control, **_):
@@ -155,24 +186,6 @@ class Report(TrainerCallback):
         values["epoch"], values["elapsed_seconds"] = state.epoch or 0.0, self.before + now - self.began  # the other axes of a chart
         self.peak = max(self.peak, int(values["memory_bytes"]))
         self.r.metrics(state.global_step, values)
-        if "loss" in values and not math.isfinite(values["loss"]):
-            raise DivergedError(
-                "The loss is no longer a number (NaN or infinite): the learning rate was too high.",
-                asked=f"learning rate {values.get('learning_rate', 0):g}",
-                available="a smaller learning rate",
-                remedy="Start again with a third of the learning rate, or with precision fp32.",
-                field="learning_rate",
-            )
-
-    def on_optimizer_step(self, args, state, control, optimizer=None, **_):
-        """Warn of fp16 overflows: the loss scaler skips steps whose gradients overflow. A few are normal while it adjusts the scale; many in a
-        row train nothing."""
-        self.left_out = self.left_out + 1 if getattr(optimizer, "step_was_skipped", False) else 0
-        if self.left_out == OVERFLOWS:
-            message = f"{OVERFLOWS} steps in a row were skipped because their gradients overflowed in fp16: they train nothing."
-            warning = run_warnings.make("fp16_overflow", message, "Start again with precision fp32.", step=state.global_step + 1)
-            before = paths.read_json(self.r.folder / "status.json", {}).get("warnings")
-            self.r.write_status(warnings=run_warnings.add(before, [warning]))
 
     def on_prediction_step(self, args, state, control, **_):
         self._evaluation_began = getattr(self, "_evaluation_began", None) or time.monotonic()

@@ -14,11 +14,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from transformers import Trainer, TrainerCallback
+from transformers import Trainer
 from trl import DPOConfig, DPOTrainer, KTOConfig, KTOTrainer
 
-from tuner import runs
-from tuner.evaluation import over_optimization
 from tuner.settings import losses, methods, trainer_arguments
 from tuner.workers.tokenization import preference_rows
 from tuner.workers.tokenization.lm_rows import IGNORED
@@ -253,7 +251,7 @@ def make_trainer(job: run_loop.Job, model, train: Rows, validation: Rows):
         eval_dataset=sets[1],
         processing_class=job.tokenizer,
         data_collator=preference_batches.Batch(job.tokenizer.pad_token_id, loss.trainer, trainer_arguments.multiple(settings)),
-        callbacks=[job.report, Watch(job.reporter)],
+        callbacks=[job.report],
     )
     for name, parameter in model.named_parameters():  # with quantized weights TRL casts them to bf16, which loses small updates
         if name in whole:
@@ -261,17 +259,6 @@ def make_trainer(job: run_loop.Job, model, train: Rows, validation: Rows):
     trainer.reference = known
     trainer.unpaired = loss.trainer in ("cpo", "orpo") or loss.name == "rpo"  # their loss on the better answer is a mean over tokens
     return trainer
-
-
-class Watch(TrainerCallback):
-    """Writes signs of over-optimization to the run's status."""
-
-    def __init__(self, reporter: Reporter):
-        self.r = reporter
-
-    def on_evaluate(self, args, state, control, metrics=None, **_):
-        if metrics and "eval_loss" in metrics:
-            self.r.write_status(signs=over_optimization.warnings(runs.read_metrics(self.r.db)))
 
 
 def written(trainer, validation: Rows, tokenizer) -> float:

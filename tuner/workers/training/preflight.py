@@ -29,11 +29,6 @@ class Stopped(Exception):
     """A person stopped the run during the dry run."""
 
 
-def smaller(micro: int, effective: int, least: int = 1) -> int | None:
-    """Return half of the micro-batch, or the next smaller size that divides the effective batch size; None below `least`."""
-    return next((n for n in range(micro // 2, least - 1, -1) if effective % n == 0), None)
-
-
 def once(ws: Workspace, run: runs.Run) -> dict[str, Any] | None:
     """Run a dry run of the plan and return its result (`dry_run.outcome`); None when it ended for a reason other than memory, which the run itself
     will report."""
@@ -89,7 +84,11 @@ def dry_run_until_it_fits(ws: Workspace, run: runs.Run) -> dict[str, Any]:
     changed = None
     while (found := once(ws, run)) is not None and not found["fits"]:
         settings = Settings.from_json(run.plan["settings"])
-        less = None if fixed(run.plan) else smaller(settings.micro_batch, settings.effective_batch, fitting.smallest_micro_batch(settings))
+        less = (
+            None
+            if fixed(run.plan)
+            else fitting.next_smaller(settings.micro_batch, settings.effective_batch, fitting.smallest_micro_batch(settings))
+        )
         if less is None:
             raise dry_run.refusal(found, run.plan["device"], training.remedies(ws, run.config, run.plan, found))
         changed = halve(run, less, found)

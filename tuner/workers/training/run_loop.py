@@ -23,15 +23,16 @@ from tuner.evaluation import checkpoints, scoring
 from tuner.export import model_card
 from tuner.models import mixed_precision
 from tuner.paths import Workspace
-from tuner.planning import time_estimate
+from tuner.planning import fitting, time_estimate
 from tuner.planning.memory import calibration
 from tuner.runs import run_warnings
 from tuner.scorecard import automatic
 from tuner.settings import continuation, objectives, trainer_arguments
 from tuner.settings.run_config import Settings
 from tuner.workers.modelling import load, multimodal, peft_methods
-from tuner.workers.training import dry_run_steps, memory_usage
+from tuner.workers.training import dry_run_steps, memory_usage, recovery
 from tuner.workers.training.callbacks import Report, Reporter
+from tuner.workers.training.monitor import Monitor
 
 ENOUGH = 8  # steps that are needed to measure the speed of a machine
 BASELINE_ROWS = 64  # for full fine-tuning, whose base model can't be evaluated at the end
@@ -247,13 +248,32 @@ def counted(trainer, report: Report):
 
 
 def train(job: Job, trainer, summary: dict[str, Any]) -> None:
-    """Evaluate the baseline, train, and finish the run. `summary` reports what happened to the rows."""
+    """Train and finish the run, or put it back into the queue with less at once when the memory did not suffice. `summary` reports what happened
+    to the rows."""
     r = job.reporter
     print(f"prepared: {summary}", flush=True)
     trainer = counted(trainer, job.report)
     if job.dry:
         return dry_run_steps.measure(job, trainer)
     needs_validation(job, trainer, summary)
+    monitor, phase = Monitor(r, job.run.plan, job.settings.keep_checkpoints), recovery.Phase()
+    monitor.attach(trainer)
+    trainer.add_callback(phase)
+    least = fitting.smallest_micro_batch(job.settings)
+    recovery.retry_evaluations(
+        trainer, phase, least, lambda *sizes: r.warn([recovery.evaluation_change(trainer.state.global_step, *sizes)])
+    )
+    try:
+        carry_out(job, trainer, monitor, summary)
+    except Exception as error:
+        if not recovery.is_short(error):
+            raise
+        recovery.again(job, trainer, phase, error)
+
+
+def carry_out(job: Job, trainer, monitor: Monitor, summary: dict[str, Any]) -> None:
+    """Evaluate the baseline, train, choose the best checkpoint, and finish."""
+    r = job.reporter
     if trainer.eval_dataset is not None and not job.resume:
         if not job.switchable:
             r.write_status(baseline=baseline(job, trainer, BASELINE_ROWS if job.settings.method == "full" else None))
@@ -267,7 +287,7 @@ def train(job: Job, trainer, summary: dict[str, Any]) -> None:
     stopped = r.stop_asked and state.global_step < state.max_steps
     restore_best(job, trainer)
     judge(job, trainer)
-    finish(job, trainer, stopped, summary)
+    finish(job, trainer, stopped, summary, monitor.look(state.global_step, ended=True))
 
 
 def needs_validation(job: Job, trainer, summary: dict[str, Any]) -> None:
@@ -334,8 +354,8 @@ def judge(job: Job, trainer) -> None:
     r.write_status(best=best)
 
 
-def finish(job: Job, trainer, stopped: bool, summary: dict[str, Any]) -> None:
-    """Save the best checkpoint to model/, write the measurements to status.json, and the final state last."""
+def finish(job: Job, trainer, stopped: bool, summary: dict[str, Any], found: list[dict[str, Any]]) -> None:
+    """Save the best checkpoint to model/, write the measurements to status.json, and the final state last. `found`: what the monitor found."""
     r, report, state = job.reporter, job.report, trainer.state
     save(job, trainer.accelerator.unwrap_model(trainer.model))
     progress = report.progress_of(state)
@@ -349,6 +369,8 @@ def finish(job: Job, trainer, stopped: bool, summary: dict[str, Any]) -> None:
     model_card.write(job.run.path)
     (r.folder / "control").unlink(missing_ok=True)
     reason = "Stopped as requested; the trained model is saved." if stopped else report.early
+    ruined = [f["message"] for f in found if f["severity"] == "error"]
+    reason = " ".join([*ruined[:1], *filter(None, [reason])]) or None  # a ruined run says so first
     r.write_status("stopped" if stopped else "finished", reason=reason, progress=progress | {"eta_seconds": 0, "eta_low": 0, "eta_high": 0})
     if not stopped:
         print(automatic.begin(Workspace(r.folder.parents[2], r.folder.parents[1].name), job.run), flush=True)

@@ -80,6 +80,7 @@ class TaskTrainer(Trainer):
             callbacks=[job.report],
             **more,
         )
+        self.grouped_by = job.run.plan.get("grouped_by") or settings.micro_batch  # the planned one: less memory must not change the order
         self.model_accepts_loss_kwargs, self._loss_shifts_labels = True, False  # units are counted over the whole step
 
     def losses(self, out, labels: torch.Tensor) -> torch.Tensor:
@@ -128,7 +129,7 @@ class TaskTrainer(Trainer):
 
     def _get_train_sampler(self, train_dataset=None) -> Sampler:
         rows = train_dataset if train_dataset is not None else self.train_dataset
-        return LengthGroupedSampler(rows.lengths(), self.args.per_device_train_batch_size, self.args.seed)
+        return LengthGroupedSampler(rows.lengths(), self.grouped_by, self.args.seed)
 
     def _get_eval_sampler(self, eval_dataset: Rows):
         return by_length(eval_dataset).tolist()

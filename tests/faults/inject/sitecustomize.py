@@ -1,0 +1,86 @@
+"""Runs first in each process that has this folder on its PYTHONPATH, and does to the engine what TUNESMITH_FAULT names.
+
+Waits of a minute are made short. The rest of a fault is done when the module that it concerns has been imported.
+"""
+
+import importlib.abc
+import importlib.util
+import os
+import sys
+import time
+
+
+def _supervisor(module) -> None:
+    module.SILENT, module.GRACE = 4.0, 1.0
+
+
+def _heartbeat(module) -> None:
+    module.EVERY, module.LEAST, module.TIMES, module.GRACE = 0.2, 2.0, 5.0, 1.0
+
+
+def _log_files(module) -> None:
+    module.MOST = 4 * 2**20
+
+
+def _run_loop(module) -> None:
+    if (fault := os.environ.get("TUNESMITH_FAULT")) is None:
+        return
+    import torch
+    from torch.nn import functional as F
+
+    step, embedding, steps = torch.optim.AdamW.step, F.embedding, [0]
+
+    def counted(optimizer, *args, **named):
+        steps[0] += 1
+        if steps[0] == 4 and fault == "hang":
+            time.sleep(10**6)
+        if steps[0] == 4 and fault == "pause":
+            time.sleep(4)
+        if fault in ("slow", "fork"):
+            time.sleep(0.5)
+        if steps[0] == 4 and fault == "log":
+            line = b"a line of a log that never ends " * 32 + b"\n"
+            for _ in range(int(os.environ["TUNESMITH_FAULT_BYTES"]) // len(line)):
+                os.write(1, line)
+        if steps[0] == 4 and fault == "fork" and os.fork() == 0:
+            time.sleep(10**6)
+        return step(optimizer, *args, **named)
+
+    def refusing(ids, *args, **named):
+        if fault == "memory" and steps[0] >= 4 and torch.is_grad_enabled() and ids.shape[0] > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        return embedding(ids, *args, **named)
+
+    torch.optim.AdamW.step, F.embedding = counted, refusing
+
+
+CHANGES = {
+    "tuner.jobs.unresponsive": _supervisor,
+    "tuner.workers.training.heartbeat": _heartbeat,
+    "tuner.system.log_files": _log_files,
+    "tuner.workers.training.run_loop": _run_loop,
+}
+
+
+class Finder(importlib.abc.MetaPathFinder):
+    """Finds the modules that are changed as ever, and changes each after it has been executed."""
+
+    def find_spec(self, name, path, target=None):
+        if name not in CHANGES:
+            return None
+        sys.meta_path.remove(self)
+        try:
+            spec = importlib.util.find_spec(name)
+        finally:
+            sys.meta_path.insert(0, self)
+        execute = spec.loader.exec_module
+
+        def and_change(module):
+            execute(module)
+            CHANGES[name](module)
+
+        spec.loader.exec_module = and_change
+        return spec
+
+
+sys.meta_path.insert(0, Finder())
