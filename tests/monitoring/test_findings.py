@@ -45,16 +45,18 @@ def test_a_run_that_ends_worse_than_its_baseline():
     assert names(history(**GOOD), baseline=9.9, best=99.5, ended=True) == ["worse_than_baseline"]
     assert names(history(**GOOD), baseline=9.9, best=99.5) == [], "it has not ended"
     assert names(history(**GOOD), baseline=9.9, best=9.91, ended=True) == [], "by chance"
-    assert names(history(**GOOD), baseline=None, best=99.5, ended=True) == [], "a new head has no baseline"
+    assert names(history(**GOOD), baseline=None, best=99.5, ended=True) == [], "nothing was measured before"
 
 
 def test_a_loss_that_rises():
     rising = {"loss": lambda s: 9.9 + s}
     assert names(history(**rising)) == ["loss_rises"]
     (found,) = monitoring.look(history(**rising), Facts(step=100, **FACTS, ended=True))
-    assert found["severity"] == "error" and "0.1" in found["remedy"], "a third of the learning rate"
+    assert found["severity"] == "error" and "0.01" in found["remedy"], "no more than what works"
     (found,) = monitoring.look(history(loss=lambda s: 2 + s / 200), Facts(step=100, **FACTS, baseline=2.0, best=1.5, ended=True))
     assert found["severity"] == "warning", "the best checkpoint is better than before"
+    shot = history(60, loss=lambda s: 1.8 if s < 3 else 150.0 if s < 20 else 5.0)
+    assert names(shot, step=60) == ["loss_rises"] and "from 1." in monitoring.look(shot, Facts(step=60, **FACTS))[0]["message"]
     assert names(history(11, **rising), step=11) == [], "too few to tell"
     chance = random.Random(1)
     assert names(history(30, loss=lambda s: chance.uniform(1, 3)), step=30) == []
@@ -109,5 +111,8 @@ def test_findings_replace_each_other_and_keep_the_step_at_which_they_were_first_
     other = run_warnings.make("rows_cut", "3 rows are cut.", "Raise it.")
     first = monitoring.merged([other], [run_warnings.make("loss_rises", "It rises.", "Stop.", step=20)])
     again = monitoring.merged(first, [run_warnings.make("loss_rises", "It rises more.", "Stop.", step=40)])
-    assert [(w["name"], w["step"], w["message"]) for w in again] == [("rows_cut", None, other["message"]), ("loss_rises", 20, "It rises more.")]
+    assert [(w["name"], w["step"], w["message"]) for w in again] == [
+        ("rows_cut", None, other["message"]),
+        ("loss_rises", 20, "It rises more."),
+    ]
     assert monitoring.merged(again, []) == [other], "what no longer holds is taken back"

@@ -37,7 +37,9 @@ def made(ws, still, tmp_path, objective="classification", **settings) -> runs.Ru
     import random
 
     chance = random.Random(3)
-    rows = coloured(60) if objective == "classification" else [{"text": " ".join(sentence(chance, chance.randint(4, 20)))} for _ in range(60)]
+    rows = (
+        coloured(60) if objective == "classification" else [{"text": " ".join(sentence(chance, chance.randint(4, 20)))} for _ in range(60)]
+    )
     return make(ws, still, rows, objective, objective, tmp_path, **STEPS | settings)
 
 
@@ -116,7 +118,11 @@ def test_down_to_one_row_then_with_checkpointing_then_the_end(ws, still, tmp_pat
         "gradient checkpointing.",
     ]
     assert run.state == "failed" and run.status.error["code"] == "memory_short" and run.status.error["field"] == "micro_batch"
-    assert "one row at a time" in run.status.reason and "step 3 is kept" in run.status.reason and run.plan["settings"]["gradient_checkpointing"]
+    assert (
+        "one row at a time" in run.status.reason
+        and "step 3 is kept" in run.status.reason
+        and run.plan["settings"]["gradient_checkpointing"]
+    )
     run, _ = worked(ws, run)
     assert run.state == "finished", "with the memory there again it goes on"
 

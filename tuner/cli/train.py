@@ -75,7 +75,8 @@ def _wait(ws: Workspace, id: str):
     if run.status.reason:
         say(run.status.reason)
     for warning in run.warnings:
-        say(f"{warning['severity'].capitalize()}: {run_warnings.sentence(warning)}")
+        said = warning["remedy"] if warning["message"] in (run.status.reason or "") else run_warnings.sentence(warning)
+        say(f"{warning['severity'].capitalize()}: {said}")
     if run.state not in ("finished", "stopped"):
         return 1, ended_badly(run)
     evaluated = (automatic.why_not(ws, run) or automatic.BEGUN) if run.state == "finished" else None

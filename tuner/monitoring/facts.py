@@ -28,4 +28,4 @@ class Facts:
     @property
     def slower(self) -> str:
         """What to do when the learning rate may be too high."""
-        return f"Start again with a lower learning rate, such as {self.learning_rate / 3:.2g}."
+        return f"Start again with a lower learning rate, such as {min(self.learning_rate / 3, self.rates[1]):.2g}."

@@ -11,6 +11,7 @@ from tuner.runs.run_warnings import make
 FEW, MANY = 12, 50  # steps before a rise, and before standing still, is more than chance
 WORSE = 0.01  # share of the baseline's loss that counts as worse
 RISEN = 0.1  # share by which the training loss must have risen
+SHOT_UP = 5.0  # times the loss of the first steps
 FLAT = 0.02  # share within which the training loss has not moved
 SURE = 3.0  # standard errors
 EVALUATIONS = 3  # in a row above the best
@@ -27,17 +28,21 @@ def worse_than_baseline(history: History, f: Facts) -> dict[str, Any] | None:
 
 
 def loss_rises(history: History, f: Facts) -> dict[str, Any] | None:
-    """Find a training loss that is higher now than at the start."""
-    _, values = history.series("loss", f.step)
+    """Find a training loss that is higher now than at the start, or that has shot up in between."""
+    steps, values = history.series("loss", f.step)
     if len(values) < FEW:
         return None
     first, last = values[: max(3, len(values) // 10)], values[-max(3, len(values) // 5) :]
-    rise = last.mean() - first.mean()
-    if rise < RISEN * abs(first.mean()) or rise < SURE * _error(first, last):
+    start, means = float(np.median(values[:3])), np.convolve(values, np.ones(3) / 3, "valid")
+    rise, top = last.mean() - first.mean(), int(means.argmax())
+    if means[top] > SHOT_UP * abs(start) and means[top] > start + 1:
+        message = f"The training loss shot up from {start:.3g} to {means[top]:.3g} (step {steps[top + 1]:,})."
+    elif rise > RISEN * abs(first.mean()) and rise > SURE * _error(first, last):
+        message = f"The training loss rises: {first.mean():.3g} in the first steps, {last.mean():.3g} in the last."
+    else:
         return None
-    message = f"The training loss rises: {first.mean():.3g} in the first steps, {last.mean():.3g} in the last."
     kept = f.best is not None and f.baseline is not None and f.best < f.baseline  # the best checkpoint is better than before all the same
-    ruined = not kept and (f.ended and f.best is None or rise > abs(first.mean()))
+    ruined = not kept and (f.ended and f.best is None or last.mean() > start + abs(start))
     return make("loss_rises", message, f.slower, step=f.step, severity="error" if ruined else "warning")
 
 

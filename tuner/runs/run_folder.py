@@ -97,6 +97,11 @@ class Run:
         return run_warnings.by_severity([*run_warnings.read(self.status.warnings), *earlier])
 
     @property
+    def troubled(self) -> bool:
+        """Whether something was found that ruins the run, or will."""
+        return any(isinstance(w, dict) and w.get("severity") == "error" for w in self.status.warnings)
+
+    @property
     def can_answer(self) -> bool:
         return (self.path / "model").is_dir()
 
@@ -110,6 +115,7 @@ class Run:
             "data": self.config.get("data"),
             "method": self.brief["method"],
             "best": self.best,
+            "troubled": self.troubled,
             "created": self.about.get("created"),
             "duration_seconds": self.progress.elapsed_seconds or None,
             "notes": self.notes,

@@ -16,10 +16,11 @@ STATES = {  # (colour, icon)
 }
 
 
-def badge(state: str) -> str:
-    """Return a state as icon, word and colour (HTML)."""
+def badge(state: str, troubled: bool = False) -> str:
+    """Return a state as icon, word and colour; beside it that something ruins the run (HTML)."""
     colour, sign = STATES[state]
-    return html.state(colour, text(f"runs-state-{state}"), sign)
+    trouble = " " + html.state("bad", text("runs-note-bad")) if troubled else ""
+    return html.state(colour, text(f"runs-state-{state}"), sign) + trouble
 
 
 def distinct(chosen: list[runs.Run]) -> list[str]:

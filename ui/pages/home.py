@@ -35,7 +35,7 @@ def last_runs(found: list[runs.Run]) -> str:
 
 def card(run: runs.Run) -> str:
     """Return one run: its name, state, validation loss, and where to go from here."""
-    facts = [run_state.badge(run.state)]
+    facts = [run_state.badge(run.state, run.troubled)]
     if run.best is not None:
         facts.append(f"<span>{html.escape(text('home-loss', shown=f'{run.best:.3f}'))}</span>")
     if run.live and (left := html.time_left(run.progress)):

@@ -26,7 +26,7 @@ class CompareView:
     def values(self, chosen: list[runs.Run]) -> dict:
         """Return values for `shown`."""
         names = "".join(
-            f"<li>{run_state.name_link(run, shown)} {run_state.badge(run.state)}</li>"
+            f"<li>{run_state.name_link(run, shown)} {run_state.badge(run.state, run.troubled)}</li>"
             for run, shown in zip(chosen, run_state.distinct(chosen), strict=True)
         )
         return {

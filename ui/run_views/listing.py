@@ -28,6 +28,7 @@ class Row:
     time: float
     started: str
     notes: str
+    troubled: bool
 
     @property
     def words(self) -> str:
@@ -84,7 +85,7 @@ def all_runs(ws: Workspace, *, glance: bool = False) -> AllRuns:
 def _all_runs(found: list[runs.Run]) -> AllRuns:
     rows, live = [_row(r) for r in found], [r for r in found if r.live]
     going = {r.id for r in live}
-    still = [[r.id, r.name, r.state, r.data, r.notes, *([] if r.id in going else [r.loss, r.time])] for r in rows]
+    still = [[r.id, r.name, r.state, r.data, r.notes, r.troubled, *([] if r.id in going else [r.loss, r.time])] for r in rows]
     shape = hashlib.sha256(repr(still).encode()).hexdigest()[:16]
     return AllRuns(rows, frozenset(r.id for r in found), shape, found[:LAST], live)
 
@@ -92,7 +93,7 @@ def _all_runs(found: list[runs.Run]) -> AllRuns:
 def _row(r: runs.Run) -> Row:
     started = (r.about.get("created") or "")[:16].replace("T", " ")
     data, model = str(r.config.get("data", "")), r.brief["model"] or ""
-    return Row(r.id, r.name, r.state, data, model, r.brief["method"], r.best, r.progress.elapsed_seconds, started, r.notes)
+    return Row(r.id, r.name, r.state, data, model, r.brief["method"], r.best, r.progress.elapsed_seconds, started, r.notes, r.troubled)
 
 
 def seen(found: AllRuns, view: View) -> list[Row]:

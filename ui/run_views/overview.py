@@ -22,7 +22,7 @@ def head(run: runs.Run) -> str:
     name = f'<h2 class="ts-name" translate="no" title="{escape(run.name)}">{escape(run.name)}</h2>'
     bar = html.bar(p.step / p.steps if p.steps else 0.0) if run.live else ""
     lines = "".join(f'<p class="ts-quiet">{line}</p>' for line in position(run))
-    return f'<div class="ts-run-head">{name}{run_state.badge(run.state)}</div>{reason(run)}{bar}{lines}'
+    return f'<div class="ts-run-head">{name}{run_state.badge(run.state, run.troubled)}</div>{reason(run)}{bar}{lines}'
 
 
 def body(run: runs.Run) -> str:
@@ -38,8 +38,13 @@ def body(run: runs.Run) -> str:
 
 def reason(run: runs.Run) -> str:
     """Return why a run is in its state, where the state alone does not say it (HTML)."""
+    said = run.status.reason or ""
+    for warning in run.warnings:
+        said = said.replace(warning["message"], "").strip()  # it stands below, with what to do
+    if said:
+        return f'<p lang="en">{escape(said)}</p>'
     if run.status.reason:
-        return f'<p lang="en">{escape(run.status.reason)}</p>'
+        return ""
     return "" if run.state in ("finished", "running") else f"<p>{escape(term('state', run.state, 'info'))}</p>"
 
 

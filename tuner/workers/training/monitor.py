@@ -111,8 +111,7 @@ class Monitor(TrainerCallback):
         self.looked = time.monotonic()
         status = paths.read_json(self.r.folder / "status.json", {})
         before, best = (status.get(key) or {} for key in ("baseline", "best"))
-        known = None if before.get("fresh_head") else before.get("eval_loss")  # a new head's answers were random: anything is better
-        facts = replace(self.facts, step=step, baseline=known, best=best.get("eval_loss"), ended=ended)
+        facts = replace(self.facts, step=step, baseline=before.get("eval_loss"), best=best.get("eval_loss"), ended=ended)
         found = monitoring.look(self.r.history, facts)
         self.r.change_warnings(lambda old: monitoring.merged(old, found))
         return found
