@@ -28,7 +28,7 @@ class Row:
     time: float
     started: str
     notes: str
-    troubled: bool
+    troubled: bool = False
 
     @property
     def words(self) -> str:
