@@ -10,9 +10,10 @@ from tests.conftest import until
 from tuner import locks, paths, runs
 from tuner.errors import DataError
 from tuner.jobs import handover, queue, supervisor
+from tuner.jobs.device_memory import DeviceMemory
 from tuner.jobs.job import Job, JobStatus
 from tuner.jobs.kinds import KINDS, RESULT, STATUS, TASKS, Kind, Stage
-from tuner.jobs.leases import Lease, Use, may_begin
+from tuner.jobs.leases import Lease, Memory, Use, may_begin
 from tuner.system import machine
 
 SLEEPER = "tests.jobs.sleeper"
@@ -119,7 +120,8 @@ def test_old_folders_go_when_the_next_is_made(ws, kinds):
 
 
 @pytest.fixture
-def boss(ws, kinds):
+def boss(ws, kinds, monkeypatch):
+    monkeypatch.setattr(DeviceMemory, "memory", lambda self, device: Memory(10**11, 10**11))
     inbox = handover.Inbox(ws.machine_folder())
     boss = supervisor.Supervisor(ws.machine_folder(), inbox)
     yield boss
@@ -138,10 +140,7 @@ def waiting(ws, kind: str, name: str, device: str = "cpu") -> Job:
 
 def round_of(boss) -> dict[str, str]:
     """What the supervisor does in one tick; {name of the folder: state in the queue}."""
-    for job in boss.jobs("running"):
-        boss.look_at(job)
-    for job in boss.jobs("waiting"):
-        boss.consider(job)
+    boss.round()
     return {j.folder.name: state for state in ("waiting", "running", "done") for j in boss.jobs(state)}
 
 
@@ -226,4 +225,4 @@ A, B = "cuda:0", "cuda:1"
     ],
 )
 def test_who_may_begin_beside_whom(wanted, running, queued, may):
-    assert may_begin(wanted, running, queued) is may
+    assert may_begin(wanted, running, None, queued).begin is may

@@ -376,10 +376,7 @@ def states(s) -> dict[str, str]:
 
 
 def look_around(s) -> None:
-    for job in s.jobs("running"):
-        s.look_at(job)
-    for job in s.jobs("waiting"):
-        s.consider(job)
+    s.round()
 
 
 def test_a_run_never_waits_for_a_probe_nor_works_beside_it(ws, office):

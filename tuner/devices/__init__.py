@@ -14,14 +14,18 @@ from tuner.devices.detection import (
     gpu_without_torch,
     hypothetical,
     listing,
+    not_allowed,
     threads,
     torch_build,
+    troubles,
     used_by,
     versions,
 )
+from tuner.devices.visible import allowed
 
 __all__ = [
     "Device",
+    "allowed",
     "bf16_is_fast",
     "cards",
     "cores",
@@ -30,8 +34,10 @@ __all__ = [
     "gpu_without_torch",
     "hypothetical",
     "listing",
+    "not_allowed",
     "threads",
     "torch_build",
+    "troubles",
     "used_by",
     "versions",
 ]

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-from tuner.devices import data_sheets
+from tuner.devices import data_sheets, visible
 from tuner.errors import DeviceError
 from tuner.formatting import human_bytes
 
@@ -72,17 +72,16 @@ def _nvml_cards() -> list[Device]:
     except pynvml.NVMLError:
         return []  # no driver: a computer without a card is the usual case
     found = []
-    for i in range(pynvml.nvmlDeviceGetCount()):
+    for id, handle in visible.handles(pynvml):
         try:
-            handle = pynvml.nvmlDeviceGetHandleByIndex(i)
             memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
             name = pynvml.nvmlDeviceGetName(handle)
-            generation = pynvml.nvmlDeviceGetCudaComputeCapability(handle)
+            generation = pynvml.nvmlDeviceGetCudaComputeCapability(_whole(pynvml, id, handle))
         except pynvml.NVMLError:
-            continue  # a card that has fallen off the bus; the others still work
+            continue  # a card that has fallen off the bus; the others still work, and `troubles` tells of it
         found.append(
             Device(
-                f"cuda:{i}",
+                id,
                 "cuda",
                 name,
                 memory.total,
@@ -93,6 +92,35 @@ def _nvml_cards() -> list[Device]:
             )
         )
     return found
+
+
+def _whole(pynvml, id: str, handle):
+    """Return the handle of the card of which a MIG device is a part; NVML knows the capability of cards only."""
+    return pynvml.nvmlDeviceGetDeviceHandleFromMigDeviceHandle(handle) if visible.MIG in id else handle
+
+
+def troubles() -> list[str]:
+    """Return in sentences which cards don't answer, are not to be used, or are used by other programs."""
+    if torch_build()["hip"] or not torch_build()["cuda"]:
+        return []
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+        return visible.troubles(pynvml)
+    except pynvml.NVMLError:
+        return []
+
+
+def not_allowed(id: str) -> DeviceError:
+    """Return the error of a card that CUDA_VISIBLE_DEVICES keeps from this process."""
+    return DeviceError(
+        f"The card {id} is not among those that may be used here.",
+        asked=id,
+        available=f"CUDA_VISIBLE_DEVICES={os.environ.get('CUDA_VISIBLE_DEVICES')}",
+        remedy="Start the run again, with one of these cards.",
+        field="device",
+    )
 
 
 def _watts(pynvml, handle) -> float:
@@ -110,7 +138,7 @@ def used_by(device: Device, pid: int) -> int:
 
     try:
         pynvml.nvmlInit()
-        handle = pynvml.nvmlDeviceGetHandleByIndex(int(device.id.removeprefix("cuda:")))
+        handle = visible.handle(pynvml, device.id)
         return sum(p.usedGpuMemory or 0 for p in pynvml.nvmlDeviceGetComputeRunningProcesses(handle) if p.pid == pid)
     except pynvml.NVMLError:
         return 0

@@ -55,7 +55,7 @@ def ask(ws: Workspace, plan: dict[str, Any], wish: dict[str, Any]) -> str:
     """The id of a dry run that now waits for its device."""
     id = f"measure-{secrets.token_hex(6)}"
     create(ws, plan, wish, id)
-    _job(ws, id).submit(plan["device"])
+    _job(ws, id).submit(plan["device"], plan.get("peak_bytes") or 0)
     return id
 
 

@@ -47,13 +47,14 @@ class Kind:
     """One kind of background work."""
 
     module: str | Callable[[Path], str]  # the worker: `python -m MODULE FOLDER DEVICE`; a function chooses it by what the folder contains
+    title: str = "a job"  # what people know it by
     record: str | None = None  # STATUS, RESULT, or None for a kind whose state is seen by its lock and its own files
     stop: str = "control"  # the file that asks it to stop
     use: Use = Use.NOTHING  # how it uses its device
     queued: bool = True  # False: the page or the terminal starts it at once, without the supervisor
     network: bool = False  # whether it may use the network, and is handed the Hub's token
     reason: str | None = None  # what a person reads while it begins
-    evicts: tuple[Use, ...] = ()  # what is stopped for it on its device
+    evicts: tuple[Use, ...] = ()  # what is ended for it; chats give way as `leases` says
     killed_to_stop: bool = False  # its process is ended at once: it has nothing to save
     kept: float | None = None  # seconds that its folder stays after its end; None: until somebody removes it
     stages: tuple[Stage, ...] = ()
@@ -89,21 +90,22 @@ DAY = 24 * 3600.0
 KINDS = {
     "train": Kind(
         trainer,
+        "a run",
         record=STATUS,
         use=Use.WHOLE,
-        evicts=(Use.IDLE, Use.SHARED),
+        evicts=(Use.IDLE,),
         stages=(
             Stage("fetch", DOWNLOAD, network=True, reason=DOWNLOADING),
             Stage("measure", "tuner.workers.training.preflight"),
         ),
     ),
-    "measure": Kind(trainer, record=STATUS, use=Use.WHOLE, evicts=(Use.IDLE,), killed_to_stop=True, kept=DAY),  # a dry run
-    "serve": Kind("tuner.workers.serving.server", use=Use.SHARED),
-    "probe": Kind("tuner.workers.device_benchmark", use=Use.IDLE),  # a benchmark of a device
-    "fetch": Kind(DOWNLOAD, record=STATUS, network=True, reason=DOWNLOADING),  # a download ahead of a run
-    "export": Kind("tuner.workers.exporting.main", record=RESULT),
-    "import": Kind("tuner.workers.data_tasks", record=RESULT, stop="cancel", queued=False, kept=DAY),  # all of TASKS
-    "preview": Kind("tuner.workers.token_preview", record=RESULT, stop="cancel", queued=False, kept=DAY),
+    "measure": Kind(trainer, "a dry run", record=STATUS, use=Use.WHOLE, evicts=(Use.IDLE,), killed_to_stop=True, kept=DAY),  # a dry run
+    "serve": Kind("tuner.workers.serving.server", "a chat", use=Use.SHARED),
+    "probe": Kind("tuner.workers.device_benchmark", "a benchmark", use=Use.IDLE),  # a benchmark of a device
+    "fetch": Kind(DOWNLOAD, "a download", record=STATUS, network=True, reason=DOWNLOADING),  # a download ahead of a run
+    "export": Kind("tuner.workers.exporting.main", "an export", record=RESULT),
+    "import": Kind("tuner.workers.data_tasks", "work on data", record=RESULT, stop="cancel", queued=False, kept=DAY),  # all of TASKS
+    "preview": Kind("tuner.workers.token_preview", "a token preview", record=RESULT, stop="cancel", queued=False, kept=DAY),
 }
 
 

@@ -1,4 +1,7 @@
-"""The queue of a machine folder: the jobs that wait for the supervisor and those it has started. In SQLite, so it outlives every process."""
+"""The queue of a machine folder: the jobs that wait for the supervisor and those it has started. In SQLite, so it outlives every process.
+
+Jobs wait in the order of `rank`, which is that of their arrival until somebody moves one; a job that is on hold is passed over.
+"""
 
 import sqlite3
 import time
@@ -12,11 +15,13 @@ from tuner.jobs.leases import Lease, Use
 
 FILE = "queue.db"
 KEPT = 1000  # ended jobs
+ADDED = {"rank": "REAL", "held": "INTEGER NOT NULL DEFAULT 0"}  # columns that earlier versions don't have
+COLUMNS = "id, kind, folder, device, bytes, pid, held"
 
 
 @dataclass(frozen=True)
 class QueuedJob:
-    """A row of the queue; `bytes` of device memory, 0 when unknown."""
+    """A row of the queue; `bytes` of device memory, 0 when unknown; `held`: it waits until somebody releases it."""
 
     id: int
     kind: str
@@ -24,14 +29,20 @@ class QueuedJob:
     device: str
     bytes: int = 0
     pid: int | None = None
+    held: bool = False
 
     @property
     def about(self) -> Kind:
         return KINDS[self.kind]
 
     @property
+    def name(self) -> str:
+        """What people know it by: a run's id, or what it does."""
+        return self.folder.name if self.kind == "train" else self.about.title
+
+    @property
     def lease(self) -> Lease:
-        return Lease(self.device, self.about.use, self.bytes)
+        return Lease(self.device, self.about.use, self.bytes, name=self.name)
 
 
 def connect(machine: Path) -> sqlite3.Connection:
@@ -41,6 +52,14 @@ def connect(machine: Path) -> sqlite3.Connection:
     db.execute("PRAGMA journal_mode=WAL")
     db.execute("""CREATE TABLE IF NOT EXISTS jobs (id INTEGER PRIMARY KEY, kind TEXT NOT NULL, folder TEXT NOT NULL, device TEXT NOT NULL,
                   bytes INTEGER NOT NULL DEFAULT 0, state TEXT NOT NULL DEFAULT 'waiting', pid INTEGER, created REAL NOT NULL)""")
+    there = {row[1] for row in db.execute("PRAGMA table_info(jobs)")}
+    for name, kind in ADDED.items():
+        if name not in there:
+            try:
+                db.execute(f"ALTER TABLE jobs ADD COLUMN {name} {kind}")
+            except sqlite3.OperationalError as error:
+                if "duplicate column" not in str(error):  # another process was faster
+                    raise
     return db
 
 
@@ -57,9 +76,9 @@ def add(machine: Path, kind: str, folder: Path, device: str, bytes: int, *, orph
 
 
 def jobs(db: sqlite3.Connection, state: str) -> list[QueuedJob]:
-    """Return the jobs in a state, the oldest first; a kind of a later version is left to that version."""
-    found = db.execute("SELECT id, kind, folder, device, bytes, pid FROM jobs WHERE state = ? ORDER BY id", (state,)).fetchall()
-    return [QueuedJob(id, kind, Path(folder), *rest) for id, kind, folder, *rest in found if kind in KINDS]
+    """Return the jobs in a state in their order; a kind of a later version is left to that version."""
+    found = db.execute(f"SELECT {COLUMNS} FROM jobs WHERE state = ? ORDER BY COALESCE(rank, id), id", (state,)).fetchall()
+    return [QueuedJob(id, kind, Path(folder), *rest, bool(held)) for id, kind, folder, *rest, held in found if kind in KINDS]
 
 
 def set_state(db: sqlite3.Connection, id: int, state: str, pid: int | None = None) -> None:
@@ -69,8 +88,29 @@ def set_state(db: sqlite3.Connection, id: int, state: str, pid: int | None = Non
         db.execute("DELETE FROM jobs WHERE state = 'done' AND id < ?", (id - KEPT,))
 
 
+def set_bytes(db: sqlite3.Connection, id: int, bytes: int) -> None:
+    """Set what a job was granted."""
+    db.execute("UPDATE jobs SET bytes = ? WHERE id = ?", (bytes, id))
+
+
+def place(db: sqlite3.Connection, id: int, *, before: int | None) -> None:
+    """Put a waiting job directly before another one, or behind all (None)."""
+    db.execute("BEGIN IMMEDIATE")
+    order = [row[0] for row in db.execute("SELECT id FROM jobs WHERE state = 'waiting' AND id != ? ORDER BY COALESCE(rank, id), id", (id,))]
+    at = order.index(before) if before in order else len(order)
+    order.insert(at, id)
+    ranks = sorted(row[0] for row in db.execute("SELECT COALESCE(rank, id) FROM jobs WHERE state = 'waiting'"))
+    db.executemany("UPDATE jobs SET rank = ? WHERE id = ?", zip(ranks, order, strict=True))  # the same places, in another order
+    db.execute("COMMIT")
+
+
+def hold(db: sqlite3.Connection, id: int, held: bool) -> None:
+    """Put a waiting job on hold, or release it."""
+    db.execute("UPDATE jobs SET held = ? WHERE id = ?", (int(held), id))
+
+
 def sharing(machine: Path, device: str) -> list[int]:
-    """Return the process ids of the chats on a device, which are stopped for a run."""
+    """Return the process ids of the chats on a device, which give way to a run."""
     if not (machine / FILE).exists():
         return []
     with closing(connect(machine)) as db:

@@ -7,6 +7,7 @@ jobs when a program of another version asks it to (`system/machine.py`).
 It can be killed at any time: the queue is a file, workers go on, and the next supervisor finds them by their locks.
 """
 
+import contextlib
 import sqlite3
 import sys
 import time
@@ -14,11 +15,14 @@ import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tuner import locks, paths, runs
+import psutil
+
+from tuner import devices, locks, paths, runs
 from tuner.errors import disk_is_full
 from tuner.jobs import handover, queue, unresponsive
+from tuner.jobs.device_memory import DeviceMemory
 from tuner.jobs.kinds import STATUS
-from tuner.jobs.leases import Lease, Use, may_begin
+from tuner.jobs.leases import Answer, Lease, Use, may_begin
 from tuner.jobs.queue import QueuedJob
 from tuner.runs.settling import settle, young
 from tuner.system import fork_server, log_files, processes
@@ -26,6 +30,9 @@ from tuner.system.machine import LOCK, announce, asked_to_leave
 
 IDLE = 20.0  # seconds without work before it exits
 TICK = 0.15
+BEHIND = "Waiting in the queue, behind another run."  # the same for all: a thousand would be written anew with each that begins
+TOLD = 5.0  # seconds between two sentences about what a job waits for
+LEAVES, BACK = 30.0, 20.0  # seconds for a chat to leave, and for the driver to show its memory as free
 FULL = 10.0  # seconds to wait for somebody to free some of a full disk
 LOST = 1.0  # seconds without a lock after which the process of another supervisor is gone
 
@@ -36,15 +43,17 @@ class Supervisor:
         self.children: dict[int, processes.Child] = {}
         self.seen_alive: dict[int, float] = {}  # job -> when it was started or last held its lock
         self.sick: dict[int, float] = {}  # job -> until when it is left alone
+        self.told: dict[int, float] = {}  # job -> when it was said what it waits for
+        self.blocked: set[str] = set()  # devices for which a run waits: those behind it wait as well
+        self.leaving: dict[int, float] = {}  # chat -> when it was asked to leave
+        self.freed: dict[str, float] = {}  # device -> when a chat left it
+        self.devices = DeviceMemory()
 
     def run(self) -> None:
         idle_since = time.monotonic()
         while time.monotonic() - idle_since <= IDLE and not asked_to_leave(self.machine):
             try:
-                for job in self.jobs("running"):
-                    self.tend(self.look_at, job)
-                for job in self.jobs("waiting"):
-                    self.tend(self.consider, job)
+                self.round()
                 if self.jobs("running") or self.jobs("waiting") or self.inbox.waiting():
                     idle_since = time.monotonic()
             except (OSError, sqlite3.Error) as error:
@@ -54,6 +63,14 @@ class Supervisor:
                 time.sleep(FULL)
                 idle_since = time.monotonic()
             time.sleep(TICK)
+
+    def round(self) -> None:
+        """Look once at each job that runs, and consider each that waits, in their order."""
+        for job in self.jobs("running"):
+            self.tend(self.look_at, job)
+        self.blocked = set()
+        for job in self.jobs("waiting"):
+            self.tend(self.consider, job)
 
     def tend(self, work: Callable[[QueuedJob], object], job: QueuedJob) -> None:
         """Do something for one job. Its own trouble (a folder that can only be read, a damaged file) must not end the others: it goes into the
@@ -77,18 +94,66 @@ class Supervisor:
     # --- a waiting job ---------------------------------------------------------------------------------------------------------
 
     def consider(self, job: QueuedJob) -> None:
-        """Start a waiting job when it is still wanted and its device is free."""
+        """Start a waiting job when it is still wanted and its device has room for it; else say what it waits for."""
         if not job.folder.is_dir():
             return self.done(job)
         if job.about.record == STATUS and not self.is_to_start(job):
             return None
-        running = [j.lease for j in self.jobs("running")]
-        if may_begin(job.lease, running, self.others_waiting(job)) and self.evict(job):
-            self.start(job)
+        if job.held:
+            return self.say(job, "On hold until somebody releases it.", at_once=True)
+        run = job.about.use is Use.WHOLE
+        if run and job.device in self.blocked:
+            return self.say(job, BEHIND)
+        self.db.execute("BEGIN IMMEDIATE")  # a chat that loads a model claims its memory here as well
+        try:
+            answer = self.answer(job)
+            if answer.begin and self.end_benchmarks(job):
+                self.start(job, answer.granted)
+        finally:
+            self.db.execute("COMMIT")
+        if not answer.begin:
+            self.say(job, answer.waits)
+            if run:
+                self.blocked.add(job.device)
+        return None
+
+    def answer(self, job: QueuedJob) -> Answer:
+        """Return whether a job may begin now; chats that it needs to leave are asked to."""
+        running = self.jobs("running")
+        memory, waits = self.devices.memory(job.device), f"Waiting for the device {job.device}, which does not answer."
+        if memory is None and job.about.use is Use.WHOLE:
+            return Answer(False, waits=waits)
+        leases = [self.devices.in_use(other.lease, other.pid) for other in running]
+        answer = may_begin(job.lease, leases, memory, self.others_waiting(job))
+        if answer.leave:
+            for other in running:
+                if other.about.use is Use.SHARED and other.device == job.device:
+                    self.ask_to_leave(other)
+        short = answer.begin and job.bytes and answer.granted < job.bytes
+        if short and time.monotonic() - self.freed.get(job.device, -BACK) < BACK:
+            return Answer(False, waits="Waiting until the memory of a chat that has left is free.")
+        return answer
+
+    def ask_to_leave(self, chat: QueuedJob) -> None:
+        """Ask a chat to leave the memory of its device; one that does not is ended."""
+        since = self.leaving.setdefault(chat.id, time.monotonic())
+        (chat.folder / chat.about.stop).write_text("stop")
+        if time.monotonic() - since > LEAVES and chat.pid:
+            with contextlib.suppress(psutil.Error, OSError):
+                psutil.Process(chat.pid).kill()
+
+    def say(self, job: QueuedJob, sentence: str, *, at_once: bool = False) -> None:
+        """Write what a job waits for into its status, if it is not there already."""
+        if job.about.record != STATUS or not at_once and time.monotonic() - self.told.get(job.id, -TOLD) < TOLD:
+            return
+        self.told[job.id] = time.monotonic()
+        status = paths.read_json(job.folder / "status.json", {}) or {}
+        if status.get("state") == "queued" and status.get("reason") != sentence:
+            runs.write_status(job.folder, state="queued", reason=sentence)
 
     def others_waiting(self, job: QueuedJob) -> Iterator[Lease]:
         """Yield the leases of the other waiting jobs. The queue is read only if they are asked for: a thousand runs may wait."""
-        yield from (other.lease for other in self.jobs("waiting") if other.id != job.id)
+        yield from (other.lease for other in self.jobs("waiting") if other.id != job.id and not other.held)
 
     def is_to_start(self, job: QueuedJob) -> bool:
         """Return whether a process is to be started for a job with a status: it may be stopped already, or at work since a former supervisor."""
@@ -109,16 +174,13 @@ class Supervisor:
             return False
         return True
 
-    def evict(self, job: QueuedJob) -> bool:
-        """Stop what this job evicts; return whether it may begin. A benchmark is ended on every device, for it would measure the job as well,
-        and waits again; a former supervisor's is waited for, five seconds at most. A chat leaves the memory of the job's GPU; on a CPU,
-        chatting during a run is the person's choice."""
+    def end_benchmarks(self, job: QueuedJob) -> bool:
+        """End the benchmarks that this job would disturb, on every device; they wait again. Return whether it may begin: a former supervisor's
+        is waited for, five seconds at most."""
         free = True
         for other in self.jobs("running"):
             if other.about.use is Use.IDLE and Use.IDLE in job.about.evicts:
                 free = self.end(other) and free
-            elif other.about.use is Use.SHARED and Use.SHARED in job.about.evicts and other.device == job.device != "cpu":
-                (other.folder / other.about.stop).write_text("stop")
         return free
 
     def end(self, job: QueuedJob) -> bool:
@@ -130,10 +192,12 @@ class Supervisor:
         self.set_state(job, "waiting")
         return True
 
-    def start(self, job: QueuedJob) -> None:
-        """Start the process of a job, or of the stage that comes before it."""
+    def start(self, job: QueuedJob, granted: int) -> None:
+        """Start the process of a job, or of the stage that comes before it, with so many bytes of its device."""
         kind, online = job.about, job.about.online(job.folder)
         if kind.record == STATUS:
+            if not self.devices.allowed(job.device):
+                return self.refuse(job)
             runs.write_status(job.folder, state="preparing", starting=True, reason=kind.reason_of(job.folder))
         secrets = self.inbox.of(job.folder) if online else None
         log = job.folder / "worker.log"
@@ -142,8 +206,15 @@ class Supervisor:
         )
         self.children[job.id], self.seen_alive[job.id] = child, time.monotonic()
         self.set_state(job, "running", child.pid)
+        queue.set_bytes(self.db, job.id, granted)
         if self.jobs("waiting") and fork_server.serves(kind.module_of(job.folder)):
             processes.prepare(job.device)  # while this one trains: the next begins at once
+
+    def refuse(self, job: QueuedJob) -> None:
+        """End a job whose device is not among those that this process may use."""
+        error = devices.not_allowed(job.device)
+        runs.write_status(job.folder, state="failed", reason=f"{error.message} {error.remedy}", error=error.as_dict())
+        self.done(job)
 
     # --- a job at work -----------------------------------------------------------------------------------------------------------
 
@@ -194,6 +265,9 @@ class Supervisor:
 
     def done(self, job: QueuedJob) -> None:
         self.inbox.forget(job.folder)
+        if job.about.use is Use.SHARED:
+            self.freed[job.device] = time.monotonic()
+            self.leaving.pop(job.id, None)
         self.set_state(job, "done")
 
 

@@ -26,7 +26,7 @@ from tuner.system import processes
 
 MODULE = "tuner.jobs.supervisor"
 FORMER = ("tuner.supervisor",)  # modules of supervisors that know neither versions nor a request to leave
-VERSION = f"{__version__}/3"  # raise the number when what a supervisor starts, or what it and its jobs tell each other, changes
+VERSION = f"{__version__}/4"  # raise the number when what a supervisor starts, or what it and its jobs tell each other, changes
 LEAVES = 10.0  # seconds in which a supervisor leaves that was asked to
 SETTLES = 1.0  # seconds between its lock and its version, at most
 STARTS = 2.0  # seconds until a supervisor that was started holds its lock

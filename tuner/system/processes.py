@@ -142,6 +142,7 @@ def environment(device: str | None, offline: bool) -> dict[str, str]:
         "GOMP_SPINCOUNT", "10000"
     )  # threads that spin for long starve others on the same cores; this costs an idle machine nothing
     env |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"} if offline else {}
+    env["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"  # as NVML numbers the cards; CUDA's own order is the fastest first
     if device and device != "mps":
         env["CUDA_VISIBLE_DEVICES"] = device.removeprefix("cuda:") if device.startswith("cuda:") else ""
     return env

@@ -2,6 +2,7 @@
 
 import gc
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ class RegisteredModel(BaseModel):
     adapter: str | None = None
     precision: str = "bf16"
     objective: str = "chat"
+    anyway: bool = False  # load it beside a run even if the memory may not suffice for both
 
 
 class Base:
@@ -71,8 +73,9 @@ class Base:
 class Models:
     """Registered and loaded models. Only the scheduler's thread loads and uses them."""
 
-    def __init__(self, device: str):
-        self.device = device
+    def __init__(self, device: str, claim: Callable[[int], None] = lambda needed: None):
+        """`claim(bytes)` raises MemoryShortError when runs hold what a model needs (see `tuner.jobs.device_memory`)."""
+        self.device, self.claim = device, claim
         self.known: dict[str, RegisteredModel] = {}
         self.bases: OrderedDict[tuple, Base] = OrderedDict()
 
@@ -83,7 +86,7 @@ class Models:
         if known.adapter is None:  # the base of a run with its own head is that run's model, switched off
             key = next((k for k in self.bases if k[:4] == key[:4]), key)
         if key not in self.bases:
-            self._make_room(folder, known.precision)
+            self._make_room(folder, known)
             self.bases[key] = Base(folder, known, self.device)
         self.bases.move_to_end(key)
         model, tokenizer = self.bases[key].switch(known.adapter)
@@ -103,14 +106,16 @@ class Models:
         """Return the free bytes of the device."""
         return torch.cuda.mem_get_info()[0] if self.device.startswith("cuda") else psutil.virtual_memory().available
 
-    def _make_room(self, folder: Path, precision: str) -> None:
-        """Evict models until the new one fits."""
-        needed = sum(f.stat().st_size for f in folder.glob("*.safetensors")) * (2 if precision == "fp32" else 1) * ROOM
+    def _make_room(self, folder: Path, known: RegisteredModel) -> None:
+        """Evict models until the new one fits, and claim its memory."""
+        needed = sum(f.stat().st_size for f in folder.glob("*.safetensors")) * (2 if known.precision == "fp32" else 1) * ROOM
         while self.bases and self.free() < needed:
             self.bases.popitem(last=False)
             gc.collect()
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
+        if not known.anyway:
+            self.claim(int(needed))
 
 
 def _name(adapter: str) -> str:

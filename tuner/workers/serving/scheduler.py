@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from tuner.errors import WorkError
 from tuner.workers.modelling import peft_methods
 from tuner.workers.serving.batch import CHUNK, Batch
 from tuner.workers.serving.generation import Generation, Row
@@ -49,12 +50,19 @@ class Scheduler:
         self.models = models
         self.lanes: OrderedDict[Any, Lane] = OrderedDict()
         self.wake = threading.Condition()
+        self.left: WorkError | None = None  # why nothing is answered any more
         threading.Thread(target=self._run, daemon=True, name="scheduler").start()
 
     @property
     def busy(self) -> bool:
         with self.wake:
             return any(lane.work for lane in self.lanes.values())
+
+    def leave(self, reason: str) -> None:
+        """End all answers, those under way and those that wait, with an error that says why; take no more."""
+        with self.wake:
+            self.left = WorkError(reason, asked="an answer", available="the device, when the run has ended", remedy="Ask again then.")
+            self.wake.notify()
 
     def counts(self) -> dict[str, int]:
         """Return {"running", "waiting"}: answers under way, requests that wait."""
@@ -75,6 +83,8 @@ class Scheduler:
     def _queue(self, id: str, item: Any) -> None:
         key = self.models.key(id)
         with self.wake:
+            if self.left:
+                raise self.left
             self.lanes.setdefault(key, Lane(id)).waiting.append(item)
             self.wake.notify()
 
@@ -117,6 +127,8 @@ class Scheduler:
 
     def _advance(self, lane: Lane, model, tokenizer, adapted: bool) -> None:
         """Run what waits for the model itself, then read new prompts, or else generate one token of each answer."""
+        if self.left:
+            raise self.left
         rows: list[Row] = []
         while lane.waiting:
             item = lane.waiting[0]

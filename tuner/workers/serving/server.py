@@ -24,6 +24,7 @@ from pydantic import BaseModel, Field
 
 from tuner import devices, locks, paths
 from tuner.errors import TunerError
+from tuner.jobs import device_memory
 from tuner.serving import protocol
 from tuner.serving.protocol import ChatRequest, ClassifyRequest, CompletionRequest, EmbeddingsRequest, Refused
 from tuner.workers.modelling import load
@@ -36,6 +37,8 @@ from tuner.workers.serving.scheduler import Scheduler
 from tuner.workers.serving.scores import ScoreRequest, scored
 
 IDLE = 600.0  # seconds
+ENDS = 3.0  # seconds for the last words of answers under way
+GIVES_WAY = "The model has left the memory: a run needs it. Ask again when the run has ended."
 NAME = "x-served-as"  # the name by which the gateway's clients know the model
 
 
@@ -165,6 +168,11 @@ async def _with(events: AsyncIterator[str], app: FastAPI) -> AsyncIterator[str]:
         await events.aclose()
 
 
+def claimed(folder: Path, device: str) -> Callable[[int], None]:
+    """Return the function that claims memory of the device for this worker."""
+    return lambda needed: device_memory.claim(folder.parents[1], folder, device, needed, os.getpid())
+
+
 def main(folder: Path) -> int:
     if not locks.acquire(folder / "lock"):
         return 1
@@ -174,7 +182,10 @@ def main(folder: Path) -> int:
     with socket.socket() as s:
         s.bind(("127.0.0.1", request.get("port", 0)))
         port = s.getsockname()[1]
-    key, models = request.get("key") or secrets.token_urlsafe(32), Models(request.get("device", "cpu"))
+    key, models = (
+        request.get("key") or secrets.token_urlsafe(32),
+        Models(request.get("device", "cpu"), claimed(folder, request.get("device", "cpu"))),
+    )
     app = make_app(models, key)
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning"))
 
@@ -183,11 +194,12 @@ def main(folder: Path) -> int:
             time.sleep(0.5)
             if server.started and not (folder / "endpoint.json").exists():
                 _publish(folder, port, key)
-            if (
-                (folder / "control").exists()
-                or time.monotonic() - app.state.last > request.get("idle", IDLE)
-                and not app.state.scheduler.busy
-            ):
+            if (folder / "control").exists():
+                app.state.scheduler.leave(GIVES_WAY)  # answers under way end with this: a client would be waited for otherwise
+                server.should_exit = True
+                time.sleep(ENDS)
+                server.force_exit = True
+            elif time.monotonic() - app.state.last > request.get("idle", IDLE) and not app.state.scheduler.busy:
                 server.should_exit = True
 
     def announce() -> None:
