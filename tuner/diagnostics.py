@@ -27,6 +27,7 @@ def report(ws: Workspace, *, probe: bool = False) -> dict[str, Any]:
     versions = devices.versions()
     if command := devices.gpu_without_torch():
         problems.append({"message": "This computer has an NVIDIA card, but the installed torch can only use the CPU.", "remedy": command})
+    problems += devices.troubles()
     try:
         ws.prepare()
         free = shutil.disk_usage(ws.root).free

@@ -7,8 +7,9 @@ from types import SimpleNamespace
 import pytest
 
 from tuner import diagnostics
-from tuner.devices import data_sheets, detection
+from tuner.devices import data_sheets, detection, visible
 from tuner.errors import DeviceError
+from tuner.system import processes
 
 
 class NVML(SimpleNamespace):
@@ -32,6 +33,17 @@ class NVML(SimpleNamespace):
             raise self.NVMLError("GPU is lost")
         return self.cards[i]
 
+    def nvmlDeviceGetUUID(self, card):
+        return f"GPU-{self.cards.index(card)}aaa-{card[0].replace(' ', '')}"
+
+    def nvmlDeviceGetHandleByUUID(self, uuid):
+        if uuid != "MIG-11aa":
+            raise self.NVMLError("not found")
+        return ("NVIDIA H100 MIG 1g.10gb", 10 * 10**9, 9 * 10**9, None)
+
+    def nvmlDeviceGetDeviceHandleFromMigDeviceHandle(self, card):
+        return ("NVIDIA H100", 80 * 10**9, 70 * 10**9, (9, 0))
+
     def nvmlDeviceGetName(self, card):
         return card[0]
 
@@ -50,6 +62,7 @@ class NVML(SimpleNamespace):
 @pytest.fixture
 def machine(monkeypatch):
     """`machine(cards, torch)` makes this computer look like another one."""
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
 
     def become(*cards, torch=None):
         monkeypatch.setitem(sys.modules, "pynvml", NVML(*cards))
@@ -59,6 +72,60 @@ def machine(monkeypatch):
 
 
 L4, T4 = ("NVIDIA L4", 24 * 10**9, 20 * 10**9, (8, 9)), ("Tesla T4", 16 * 10**9, 15 * 10**9, (7, 5))
+
+
+SMALL, LARGE = ("NVIDIA GeForce RTX 3060", 12 * 10**9, 11 * 10**9, (8, 6)), ("NVIDIA GeForce RTX 4090", 24 * 10**9, 23 * 10**9, (8, 9))
+
+
+@pytest.mark.parametrize(("cards", "fastest"), [((SMALL, LARGE), "cuda:1"), ((LARGE, SMALL), "cuda:0")])
+def test_a_worker_gets_the_card_that_was_planned_for(machine, cards, fastest):
+    """NVML counts by PCI address and CUDA by speed, unless it is told otherwise: on such a computer the run was on the other card."""
+    machine(*cards, torch={"cuda": "12.8"})
+    found = detection.listing()[0]
+    assert found.id == fastest and found.name == LARGE[0]
+    env = processes.environment(found.id, True)
+    assert env["CUDA_DEVICE_ORDER"] == "PCI_BUS_ID" and env["CUDA_VISIBLE_DEVICES"] == fastest[-1]
+
+
+@pytest.mark.parametrize(
+    ("text", "ids"),
+    [
+        ("1", ["cuda:1"]),
+        ("1,0", ["cuda:1", "cuda:0"]),
+        ("", []),
+        ("-1", []),
+        ("NoDevFiles", []),
+        ("0,-1,1", ["cuda:0"]),
+        ("0,0", ["cuda:0"]),
+        ("GPU-1aaa", ["cuda:1"]),
+        ("GPU-0aaa-NVIDIAGeForceRTX3060", ["cuda:0"]),
+        ("GPU-zzz", []),
+        ("MIG-11aa", ["cuda:MIG-11aa"]),
+        ("MIG-unknown", []),
+        ("7", []),
+        (" 1 ", ["cuda:1"]),
+    ],
+)
+def test_what_cuda_visible_devices_allows_is_offered_and_no_more(machine, monkeypatch, text, ids):
+    machine(SMALL, LARGE, torch={"cuda": "12.8"})
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", text)
+    assert sorted(card.id for card in detection.cards()) == sorted(ids)
+    assert sorted(id for id in ("cuda:0", "cuda:1", "cuda:MIG-11aa") if visible.allowed(id)) == sorted(ids) and visible.allowed("cpu")
+    if ids:
+        assert processes.environment(ids[0], True)["CUDA_VISIBLE_DEVICES"] == ids[0].removeprefix("cuda:")
+    if ids == ["cuda:MIG-11aa"]:
+        (part,) = detection.cards()
+        assert part.total == 10 * 10**9 and part.bf16, "its memory, and the card's capability"
+
+
+def test_cards_that_are_lost_or_hidden_are_told(machine, monkeypatch, ws):
+    machine(SMALL, None, LARGE, torch={"cuda": "12.8"})
+    assert [t["message"].split(" (")[0] for t in detection.troubles()] == ["The card cuda:1 does not answer"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2")
+    said = [problem["message"] for problem in diagnostics.report(ws)["problems"]]
+    assert "The card cuda:0 is not used: CUDA_VISIBLE_DEVICES is '2'." in said and any("does not answer" in s for s in said)
+    machine()
+    assert detection.troubles() == []
 
 
 def test_cards_are_told_with_what_they_can_do(machine):

@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import ROOT, chat_rows, write_rows
 from tests.planning.test_plan_truth import CELLS, TOOL, brought, models, tried, turns  # noqa: F401 (fixtures)
 from tests.workers.test_objectives import COLOURS, base, tokens  # noqa: F401 (fixtures)
-from tuner import cli, runs
+from tuner import cli, monitoring, runs
 from tuner.data.store import store
 from tuner.evaluation import checkpoints
 from tuner.jobs import training
@@ -33,8 +33,10 @@ PLANS = {  # warning -> (cell of test_plan_truth, settings) whose plan has it
     "settings_ignored": ("plain", {"class_weights": True, "chat_template": "alpaca"}),
     "language_not_known": ("german", {}),
     "unknown_tokens": ("not in the vocabulary", {"accept_lost_rows": True}),
+    "learning_rate_unusual": ("plain", {"learning_rate": 1.0}),
 }
-RUNS = {"best_changed", "checkpoint_damaged", "lengths_guessed", "tool_calls_not_seen", "fp16_overflow"} | set(PLANS)
+RUNS = {"best_changed", "checkpoint_damaged", "lengths_guessed", "tool_calls_not_seen", "fp16_overflow", "over_optimization"}
+RUNS |= {"out_of_memory", "evaluation_memory", "no_progress", "not_responding"} | monitoring.NAMES | set(PLANS)
 
 
 def names_in_source() -> set[str]:

@@ -99,7 +99,7 @@ def test_a_step_without_memory(ws, still, tmp_path, monkeypatch, objective, meth
         run, said = worked(ws, made(ws, still, tmp_path, objective, method=method))
     assert run.state == "finished" and allocator.refused == 1
     assert said == [
-        "Out of memory in the training step after step 6: the run goes on from step 6 with micro-batch 2 × 4 instead of 4 × 2 (the "
+        "Out of memory in the training step after step 6: the run continues from step 6 with micro-batch 2 × 4 instead of 4 × 2 (the "
         "effective batch stays)."
     ]
     same(plain, run)
@@ -135,7 +135,7 @@ def test_an_evaluation_without_memory_is_done_with_less_and_nothing_is_lost(ws, 
     assert run.state == "finished" and said == [], "in the same process"
     same(plain, run)
     found = [w["message"] for w in run.warnings if w["name"] == "evaluation_memory"]
-    assert found == ["The memory did not suffice for an evaluation of 4 rows at once: it is done with 1 at once."]
+    assert found == ["The memory did not suffice for an evaluation with batches of 4: it is done with batches of 1."]
     assert run.plan["settings"]["micro_batch"] == 4
 
 
@@ -160,7 +160,7 @@ def test_memory_that_ends_elsewhere(ws, still, tmp_path, monkeypatch, where):
 
         patch.setattr(owner, name, once)
         run, said = worked(ws, made(ws, still, tmp_path))
-    assert run.state == "finished" and len(said) == 1 and f"goes on from step {12 if where == 'end' else 4} " in said[0], said
+    assert run.state == "finished" and len(said) == 1 and f"continues from step {12 if where == 'end' else 4} " in said[0], said
     same(plain, run)
     assert run.can_answer and run.status.best == pytest.approx(plain.status.best, rel=1e-4)
 

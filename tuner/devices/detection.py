@@ -99,8 +99,8 @@ def _whole(pynvml, id: str, handle):
     return pynvml.nvmlDeviceGetDeviceHandleFromMigDeviceHandle(handle) if visible.MIG in id else handle
 
 
-def troubles() -> list[str]:
-    """Return in sentences which cards don't answer, are not to be used, or are used by other programs."""
+def troubles() -> list[dict[str, str]]:
+    """Return which cards don't answer or are not to be used, and what to do: [{"message", "remedy"}]."""
     if torch_build()["hip"] or not torch_build()["cuda"]:
         return []
     import pynvml
@@ -256,11 +256,17 @@ def get(id: str | None) -> Device:
     for device in found:
         if device.id == id:
             return device
-    raise DeviceError(
+    raise not_there(id, found)
+
+
+def not_there(id: str, found: list[Device] | None = None) -> DeviceError:
+    """Return the error of a device that this computer does not have, or that does not answer."""
+    ids = [d.id for d in (listing() if found is None else found)]
+    return DeviceError(
         f"The device {id} is not available.",
         asked=id,
-        available=[d.id for d in found],
-        remedy=f"Choose {' or '.join(d.id for d in found)}; `tunesmith doctor` shows what is missing.",
+        available=ids,
+        remedy=f"Choose {' or '.join(ids)}; `tunesmith doctor` shows what is missing.",
         field="device",
     )
 

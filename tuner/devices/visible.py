@@ -75,15 +75,17 @@ def _names(entries: list[str], number: int, uuid: str | bytes) -> bool:
     return any(entry == str(number) or entry.upper().startswith("GPU-") and uuid.startswith(entry) for entry in entries)
 
 
-def troubles(pynvml: Any) -> list[str]:
-    """Return in sentences what is wrong with the cards of this computer, or keeps them from being used."""
+def troubles(pynvml: Any) -> list[dict[str, str]]:
+    """Return what is wrong with the cards of this computer, or keeps them from being used: [{"message", "remedy"}]."""
     out, entries = [], wanted()
     for number in range(pynvml.nvmlDeviceGetCount()):
         try:
             card = pynvml.nvmlDeviceGetHandleByIndex(number)
             pynvml.nvmlDeviceGetMemoryInfo(card)
             if entries is not None and not _names(entries, number, pynvml.nvmlDeviceGetUUID(card)):
-                out.append(f"cuda:{number} is not used: CUDA_VISIBLE_DEVICES is {os.environ['CUDA_VISIBLE_DEVICES']!r}.")
+                message = f"The card cuda:{number} is not used: CUDA_VISIBLE_DEVICES is {os.environ['CUDA_VISIBLE_DEVICES']!r}."
+                out.append({"message": message, "remedy": "Name it there as well to use it."})
         except pynvml.NVMLError as error:
-            out.append(f"cuda:{number} does not answer ({error}). Restart the computer, or look at `nvidia-smi`.")
+            message = f"The card cuda:{number} does not answer ({error})."
+            out.append({"message": message, "remedy": "Look at `nvidia-smi`, and restart the computer."})
     return out

@@ -1,10 +1,18 @@
-"""Put runs into the queue, and have a supervisor look at them again after a crash or a restart."""
+"""Put runs into the queue, see and change their order, and have a supervisor look at them again after a crash or a restart."""
 
-from tuner import paths, runs
+from contextlib import closing
+from typing import Any
+
+from tuner import devices, paths, runs
+from tuner.errors import ConflictError, RequestError
+from tuner.jobs import queue
 from tuner.jobs.job import Job
+from tuner.jobs.leases import Use
 from tuner.paths import Workspace
 from tuner.runs import Run
 from tuner.system import machine
+
+PLACES = ("next", "last", "up", "down")
 
 
 def enqueue(ws: Workspace, run: Run) -> None:
@@ -29,3 +37,89 @@ def attend(ws: Workspace, found: list[Run]) -> None:
         if str(run.path) not in seen.work:
             enqueue(ws, run)
     machine.ensure(seen.folder)
+
+
+# --- the order -----------------------------------------------------------------------------------------------------------------
+
+
+def listing(ws: Workspace) -> list[dict[str, Any]]:
+    """Return the devices of this computer with what works on each and what waits for it, in order.
+
+    [{"id", "name", "total_bytes", "leased_bytes", "jobs": [{"run", "job", "state", "held", "bytes", "reason"}]}]. A run of another workspace
+    is counted and not named.
+    """
+    with closing(queue.connect(ws.machine_folder())) as db:
+        found = [(state, job) for state in ("running", "waiting") for job in queue.jobs(db, state)]
+    known = {d.id: d for d in devices.listing()}
+    ids = list(dict.fromkeys([*known, *(job.device for _, job in found)]))
+    out = []
+    for id in ids:
+        here = [(state, job) for state, job in found if job.device == id and (job.about.use is not Use.NOTHING or job.bytes)]
+        device = known.get(id)
+        out.append(
+            {
+                "id": id,
+                "name": device.name if device else "a device that does not answer",
+                "total_bytes": device.total if device else None,
+                "leased_bytes": sum(job.bytes for state, job in here if state == "running"),
+                "jobs": [_shown(ws, state, job) for state, job in here],
+            }
+        )
+    return out
+
+
+def _shown(ws: Workspace, state: str, job: queue.QueuedJob) -> dict[str, Any]:
+    mine = job.kind == "train" and job.folder.parent == ws.runs
+    reason = (paths.read_json(job.folder / "status.json", {}) or {}).get("reason") if mine else None
+    title = "a run" if mine else "a run of another workspace" if job.kind == "train" else job.about.title
+    return {"run": job.folder.name if mine else None, "job": title, "state": state, "held": job.held, "bytes": job.bytes, "reason": reason}
+
+
+def move(ws: Workspace, id: str, to: str) -> None:
+    """Move a waiting run among those that wait for its device: `next`, `last`, `up`, `down`, or its place from 1 on."""
+    if to not in PLACES and not (to.isdecimal() and int(to)):
+        raise RequestError(
+            f"{to!r} is no place in the queue.",
+            asked=to,
+            available=[*PLACES, "a number from 1 on"],
+            remedy="Name one of these.",
+            field="to",
+        )
+    with closing(queue.connect(ws.machine_folder())) as db:
+        job = _waiting(ws, db, id)
+        others = [j.id for j in queue.jobs(db, "waiting") if j.device == job.device and j.about.use is Use.WHOLE]
+        at = others.index(job.id)
+        others.remove(job.id)
+        new = {"next": 0, "last": len(others), "up": max(0, at - 1), "down": at + 1}.get(to)
+        new = int(to) - 1 if new is None else new
+        queue.place(db, job.id, before=others[new] if new < len(others) else None)
+
+
+def hold(ws: Workspace, id: str, held: bool = True) -> None:
+    """Put a waiting run on hold, or release it."""
+    with closing(queue.connect(ws.machine_folder())) as db:
+        queue.hold(db, _waiting(ws, db, id).id, held)
+    machine.ensure(ws.machine_folder())
+
+
+def cancel(ws: Workspace, id: str) -> Run:
+    """Take a run out of the queue; one that is at work saves and stops."""
+    run = runs.ask_to_stop(ws, id)
+    enqueue(ws, run)
+    return run
+
+
+def _waiting(ws: Workspace, db, id: str) -> queue.QueuedJob:
+    """Return the job of a run that waits; NotFoundError without the run, ConflictError when it does not wait."""
+    run = runs.get(ws, id)
+    waiting = [job for job in queue.jobs(db, "waiting") if job.kind == "train"]
+    found = next((job for job in waiting if job.folder == run.path), None)
+    if found is None:
+        raise ConflictError(
+            f"The run {run.name} does not wait: it is {run.state}.",
+            asked=id,
+            available=[job.folder.name for job in waiting if job.folder.parent == ws.runs] or "no run that waits",
+            remedy="Only a run that waits can be moved or held; `tunesmith stop` stops one that is at work.",
+            field="run",
+        )
+    return found

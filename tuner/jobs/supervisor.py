@@ -18,7 +18,7 @@ from pathlib import Path
 import psutil
 
 from tuner import devices, locks, paths, runs
-from tuner.errors import disk_is_full
+from tuner.errors import DeviceError, disk_is_full
 from tuner.jobs import handover, queue, unresponsive
 from tuner.jobs.device_memory import DeviceMemory
 from tuner.jobs.kinds import STATUS
@@ -33,6 +33,7 @@ TICK = 0.15
 BEHIND = "Waiting in the queue, behind another run."  # the same for all: a thousand would be written anew with each that begins
 TOLD = 5.0  # seconds between two sentences about what a job waits for
 LEAVES, BACK = 30.0, 20.0  # seconds for a chat to leave, and for the driver to show its memory as free
+ABSENT = 10.0  # seconds to wait for a device that does not answer: its driver may be starting
 FULL = 10.0  # seconds to wait for somebody to free some of a full disk
 LOST = 1.0  # seconds without a lock after which the process of another supervisor is gone
 
@@ -47,6 +48,7 @@ class Supervisor:
         self.blocked: set[str] = set()  # devices for which a run waits: those behind it wait as well
         self.leaving: dict[int, float] = {}  # chat -> when it was asked to leave
         self.freed: dict[str, float] = {}  # device -> when a chat left it
+        self.lost: dict[str, float] = {}  # device -> since when it does not answer
         self.devices = DeviceMemory()
 
     def run(self) -> None:
@@ -120,9 +122,13 @@ class Supervisor:
     def answer(self, job: QueuedJob) -> Answer:
         """Return whether a job may begin now; chats that it needs to leave are asked to."""
         running = self.jobs("running")
-        memory, waits = self.devices.memory(job.device), f"Waiting for the device {job.device}, which does not answer."
+        memory = self.devices.memory(job.device)
         if memory is None and job.about.use is Use.WHOLE:
-            return Answer(False, waits=waits)
+            since = self.lost.setdefault(job.device, time.monotonic())
+            if time.monotonic() - since > ABSENT:
+                self.refuse(job, devices.not_there(job.device))
+            return Answer(False, waits=f"Waiting for the device {job.device}, which does not answer.")
+        self.lost.pop(job.device, None)
         leases = [self.devices.in_use(other.lease, other.pid) for other in running]
         answer = may_begin(job.lease, leases, memory, self.others_waiting(job))
         if answer.leave:
@@ -197,7 +203,7 @@ class Supervisor:
         kind, online = job.about, job.about.online(job.folder)
         if kind.record == STATUS:
             if not self.devices.allowed(job.device):
-                return self.refuse(job)
+                return self.refuse(job, devices.not_allowed(job.device))
             runs.write_status(job.folder, state="preparing", starting=True, reason=kind.reason_of(job.folder))
         secrets = self.inbox.of(job.folder) if online else None
         log = job.folder / "worker.log"
@@ -210,9 +216,8 @@ class Supervisor:
         if self.jobs("waiting") and fork_server.serves(kind.module_of(job.folder)):
             processes.prepare(job.device)  # while this one trains: the next begins at once
 
-    def refuse(self, job: QueuedJob) -> None:
-        """End a job whose device is not among those that this process may use."""
-        error = devices.not_allowed(job.device)
+    def refuse(self, job: QueuedJob, error: DeviceError) -> None:
+        """End a job whose device can't be used."""
         runs.write_status(job.folder, state="failed", reason=f"{error.message} {error.remedy}", error=error.as_dict())
         self.done(job)
 

@@ -31,7 +31,7 @@ def watch(job: QueuedJob) -> None:
         return forget(job.folder)
     if not file.exists():
         message = "The process of this run gives no sign of life: it is halted, or the computer has no memory left."
-        remedy = "Close what takes the memory, or stop the run: it is then ended, and resuming it goes on from its last checkpoint."
+        remedy = "Close what takes the memory, or stop the run: it is then ended, and resuming it continues from its last checkpoint."
         paths.write_json(file, run_warnings.make("not_responding", message, remedy, severity="error"))
     asked = _age(job.folder / job.about.stop)
     if asked is not None and asked > GRACE:

@@ -120,8 +120,8 @@ def intervals(choices: Choices, data: DataFacts) -> int:
     evaluations = f"About {max(1, steps // interval)} evaluations in a run show how it develops."
     choices.decide("eval_steps", interval, evaluations if data.held_out else "There are no validation rows to evaluate on.")
     choices.decide("save_steps", settings.eval_steps, "Saved at every evaluation, so that the best checkpoint can be kept.")
-    # a person who sets epochs gets all of them
-    many = data.held_out and settings.epochs >= SEVERAL and data.rows < FEW and choices.by("epochs") != "you"
+    # a person who sets epochs or steps gets all of them
+    many = data.held_out and settings.epochs >= SEVERAL and data.rows < FEW and choices.by("epochs") != "you" and not settings.max_steps
     why = "Several epochs over few rows overfit: the run stops when the validation loss no longer improves."
     choices.decide("early_stopping", PATIENCE if many else 0, why if many else "Not needed: the best checkpoint is kept in any case.")
     warmup(choices, steps)

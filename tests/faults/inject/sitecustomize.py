@@ -54,7 +54,21 @@ def _run_loop(module) -> None:
     torch.optim.AdamW.step, F.embedding = counted, refusing
 
 
+def _kinds(module) -> None:
+    module.KINDS["short"] = module.Kind("tests.faults.short_job", record=module.STATUS, use=module.Use.WHOLE)
+
+
+def _device_memory(module) -> None:
+    """A card of 24 GB where TUNESMITH_FAULT is "card"."""
+    if os.environ.get("TUNESMITH_FAULT") == "card":
+        card = module.devices.Device("cuda:0", "cuda", "a card", 24 * 10**9, 24 * 10**9, 1.0)
+        module.DeviceMemory.device = lambda self, id: card
+        module.used = lambda device, pid: 0
+
+
 CHANGES = {
+    "tuner.jobs.kinds": _kinds,
+    "tuner.jobs.device_memory": _device_memory,
     "tuner.jobs.unresponsive": _supervisor,
     "tuner.workers.training.heartbeat": _heartbeat,
     "tuner.system.log_files": _log_files,

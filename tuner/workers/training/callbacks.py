@@ -23,7 +23,7 @@ from tuner.workers.training.heartbeat import Heartbeat
 
 
 class Reporter:
-    """Holds the run's lock for the life of the worker; writes status.json at most twice a second."""
+    """Holds the run's lock for the life of the worker; writes its progress at most twice a second."""
 
     def __init__(self, folder: Path):
         self.folder = folder
@@ -45,7 +45,8 @@ class Reporter:
     def write_status(self, state: str | None = None, **change: Any) -> None:
         with self._writing:
             runs.write_status(self.folder, **({"state": state} if state else {}), **change)
-            self._written = time.monotonic()
+            if "progress" in change:  # what else is written says nothing of how far it is
+                self._written = time.monotonic()
 
     def change_warnings(self, change: Callable[[Any], list[dict[str, Any]]]) -> None:
         """Replace the warnings of the run by what `change` returns for those that it has."""
@@ -62,7 +63,7 @@ class Reporter:
 
     def _stuck(self, seconds: float) -> None:
         message = f"There has been no progress for {seconds:.0f} seconds."
-        remedy = "The device or the disk may hang: look at the log. Stop the run and resume it; it goes on from its last checkpoint."
+        remedy = "The device or the disk may hang: look at the log. Stop the run and resume it; it continues from its last checkpoint."
         self._no_progress(message, remedy, "error")
 
     def _moves(self, seconds: float) -> None:

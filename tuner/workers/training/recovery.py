@@ -85,7 +85,7 @@ def _free() -> None:
 
 def evaluation_change(step: int, planned: int, now: int) -> dict[str, Any]:
     """Return the warning of an evaluation that had to be done with a smaller batch."""
-    message = f"The memory did not suffice for an evaluation of {planned} rows at once: it is done with {now} at once."
+    message = f"The memory did not suffice for an evaluation with batches of {planned}: it is done with batches of {now}."
     return run_warnings.make("evaluation_memory", message, "Nothing needs to be done.", step=step, severity="info")
 
 
@@ -110,7 +110,7 @@ def again(job, trainer, phase: Phase, error: BaseException) -> None:
     kept = _saved(trainer, phase, folder) if where == "step" else None
     kept = kept or runs.newest_whole_checkpoint(folder)
     begun = f"from step {kept.name.rpartition('-')[2]}" if kept else "from the start"
-    said = f"Out of memory {WORDS[where]} after step {step:,}: the run goes on {begun} with {described(plan['settings'], change)}."
+    said = f"Out of memory {WORDS[where]} after step {step:,}: the run continues {begun} with {described(plan['settings'], change)}."
     calibration.record_shortage(plan, memory_usage.peaks())
     remember(plan, change, said)
     paths.write_json(folder / "plan.json", plan)
