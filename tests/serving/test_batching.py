@@ -9,7 +9,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from tests.models import tiny_kinds
 from tuner import models, paths
-from tuner.errors import RequestError
+from tuner.errors import MemoryShortError, RequestError, WorkError
 from tuner.settings import methods
 from tuner.settings.run_config import Settings
 from tuner.workers.modelling import load, peft_methods
@@ -271,6 +271,34 @@ def test_a_step_that_fails_is_told_to_all_and_the_next_request_is_answered(serve
             asked.read()
     monkeypatch.setattr(Batch, "step", step)
     assert Asked(served, "a", [5, 6, 7]).read()[0]
+
+
+def test_answers_end_with_words_when_a_run_needs_the_memory(served):
+    going, waits = Asked(served, "a", [5, 6], limit=1500), Asked(served, "b", [5], limit=1500)
+    going.one()
+    served.leave("A run needs it.")
+    for asked in (going, waits):
+        with pytest.raises(WorkError, match="A run needs it"):
+            asked.read()
+    with pytest.raises(WorkError, match="A run needs it"):
+        Asked(served, "a", [7])
+    assert not served.busy
+
+
+def test_a_model_that_finds_no_room_beside_a_run_is_not_loaded_unless_somebody_insists(tmp_path):
+    def claim(needed: int) -> None:
+        claimed.append(needed)
+        raise MemoryShortError("tuned is at work.", asked=needed, available=0, remedy="Wait.")
+
+    claimed: list[int] = []
+    registered = Models("cpu", claim)
+    for name, anyway in (("starter", False), ("insisted", True)):
+        registered.known[name] = RegisteredModel(id=name, base=str(paths.STARTER), precision="fp32", anyway=anyway)
+    with pytest.raises(MemoryShortError):
+        registered.ready("starter")
+    assert claimed[0] > (paths.STARTER / "model.safetensors").stat().st_size and not registered.bases
+    registered.ready("insisted")
+    assert len(claimed) == 1 and len(registered.bases) == 1
 
 
 def test_penalties_and_bias_and_the_likelihoods_that_are_told(served):

@@ -23,6 +23,7 @@ def register(commands: Commands) -> None:
         system=TEXT,
         temperature={"type": float, "default": 0.0},
         max_tokens={"type": int, "default": 256},
+        anyway={"action": "store_true", "help": "load the model even if a run may then lack memory"},
     )
 
 
@@ -42,11 +43,14 @@ def chat(ws: Workspace, args):
     if (objective := chat_client.serving_spec(ws, args.run_id).get("objective", "chat")) not in objectives.GENERATIVE:
         return _tell(ws, args, objectives.get(objective))
 
+    def spec(**how) -> dict:
+        return chat_client.insisted(chat_client.serving_spec(ws, args.run_id, **how), args.anyway)
+
     def ask(prompt: str) -> dict:
         messages = ([{"role": "system", "content": system}] if system else []) + [{"role": "user", "content": prompt}]
         sampling = {"temperature": args.temperature, "max_tokens": args.max_tokens}
-        tuned = client.answer(chat_client.serving_spec(ws, args.run_id), messages, **sampling)
-        base = client.answer(chat_client.serving_spec(ws, args.run_id, base=True), messages, **sampling) if args.base else None
+        tuned = client.answer(spec(), messages, **sampling)
+        base = client.answer(spec(base=True), messages, **sampling) if args.base else None
         return {
             "answer": tuned.text,
             "base_answer": base.text if base else None,

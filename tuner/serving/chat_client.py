@@ -40,6 +40,11 @@ class Piece:
     tokens_per_second: float | None = None
 
 
+def insisted(known: dict[str, Any], anyway: bool) -> dict[str, Any]:
+    """Return what the serving worker needs, with whether to load the model even where a run may need its memory."""
+    return known | {"anyway": True} if anyway else known
+
+
 def serving_spec(ws: Workspace, ref: str, base: bool = False, step: int | None = None) -> dict[str, Any]:
     """Return what the serving worker needs to load a run or model: its id there, base model, adapter, precision.
 

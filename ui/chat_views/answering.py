@@ -33,6 +33,7 @@ class Sampling:
     top_p: float
     max_tokens: int
     seed: int | None = None
+    anyway: bool = False  # load the model even if a run may then lack memory
 
     def as_request(self) -> dict[str, Any]:
         found = {"temperature": self.temperature, "top_p": self.top_p, "max_tokens": self.max_tokens}
@@ -123,6 +124,7 @@ class Answering:
     def _asked(self, side: Messages) -> tuple[dict[str, Any], Messages]:
         """Return what the serving worker needs for one side, and its conversation with the system prompt."""
         known, system = self._spec(side)
+        known = chat_client.insisted(known, self.sampling.anyway)
         return known, ([{"role": "system", "content": system}] if system else []) + conversation.clean(side)
 
     def _read(self, client: chat_client.Client, known: dict[str, Any], messages: Messages, n: int, pieces: queue.SimpleQueue) -> None:

@@ -33,10 +33,11 @@ class ParametersView:
                 16, 2048, 256, step=16, label=text("chat-max-tokens.label"), info=text("chat-max-tokens.info"), elem_id="chat-max-tokens"
             )
             self.seed = gr.Textbox(label=text("chat-seed.label"), info=text("chat-seed.info"), max_lines=1, elem_id="chat-seed")
-        self.inputs = [self.system, self.temperature, self.top_p, self.most, self.seed]
+            self.anyway = gr.Checkbox(False, label=text("chat-anyway.label"), info=text("chat-anyway.info"), elem_id="chat-anyway")
+        self.inputs = [self.system, self.temperature, self.top_p, self.most, self.seed, self.anyway]
 
 
-def sampling(system, temperature, top_p, most, seed) -> Sampling:
+def sampling(system, temperature, top_p, most, seed, anyway=False) -> Sampling:
     """Return the parameters as given in the drawer; SettingError for a seed that is none."""
     typed = str(seed or "").strip()
     if typed and not (typed.isascii() and typed.isdigit() and int(typed) <= LARGEST_SEED):
@@ -47,4 +48,4 @@ def sampling(system, temperature, top_p, most, seed) -> Sampling:
             remedy="Write such a number, or leave the field empty for another answer each time.",
             field="seed",
         )
-    return Sampling((system or "").strip(), float(temperature), float(top_p), int(most), int(typed) if typed else None)
+    return Sampling((system or "").strip(), float(temperature), float(top_p), int(most), int(typed) if typed else None, bool(anyway))

@@ -8,8 +8,10 @@ from tuner.labels import blind_test
 from tuner.paths import Workspace
 from ui import live
 from ui.components import charts, html, run_state
+from ui.run_views import queue_view
 from ui.run_views.compare_view import CompareView
 from ui.run_views.listing import View, all_runs, find
+from ui.run_views.queue_view import QueueView
 from ui.run_views.run_view import RunView, parts
 from ui.run_views.table_view import TableView, drawn, there
 from ui.session import AppContext, Session
@@ -24,13 +26,14 @@ class RunsPage:
         self.back = gr.HTML(elem_id="all-runs", padding=False)
         self.notice = gr.HTML(elem_id="runs-notice", padding=False)
         with gr.Column(visible=False, elem_id="runs-listed") as self.listed:
+            self.waiting = QueueView(context)
             self.table = TableView(context)
         with gr.Column(visible=False, elem_id="run-page") as self.opened:
             self.run = RunView(context)
         with gr.Column(visible=False, elem_id="runs-compared") as self.compared:
             self.comparison = CompareView(context)
         self.places = [self.back, self.notice, self.listed, self.opened, self.compared]
-        self.live = [*self.places, self.table.table, *self.run.live, *self.comparison.shown]
+        self.live = [*self.places, self.table.table, self.waiting.queue, *self.run.live, *self.comparison.shown]
         self.shown = [*self.live, *self.table.tools, *self.run.described]
         self._wire()
 
@@ -57,7 +60,7 @@ class RunsPage:
         if not found.rows:
             empty = html.empty(text("runs-empty"), html.link("train", text("runs-begin"), primary=True))
             return self._places(None, gone) | {self.back: empty}
-        return self._places(self.listed, gone) | {self.table.table: drawn(ws, View.read(view))}
+        return self._places(self.listed, gone) | {self.table.table: drawn(ws, View.read(view)), self.waiting.queue: queue_view.drawn(ws)}
 
     def _places(self, shown: gr.Column | None, notice: str) -> dict:
         """Return which of the three is shown."""

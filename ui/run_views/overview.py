@@ -58,7 +58,8 @@ def position(run: runs.Run) -> list[str]:
         parts.append(text("runs-elapsed" if run.live else "runs-took", time=units.duration(p.elapsed_seconds)))
     if run.live and (left := html.time_left(p)):
         parts.append(left)
-    return [escape(" · ".join(parts))] if parts else []
+    awake = [escape(text("runs-kept-awake"))] if run.state == "running" and run.status.document.get("awake") else []
+    return ([escape(" · ".join(parts))] if parts else []) + awake
 
 
 def verdict(run: runs.Run) -> list[str]:

@@ -29,6 +29,7 @@ from tuner.runs import run_warnings
 from tuner.scorecard import automatic
 from tuner.settings import continuation, objectives, trainer_arguments
 from tuner.settings.run_config import Settings
+from tuner.system import awake
 from tuner.workers.modelling import load, multimodal, peft_methods
 from tuner.workers.training import dry_run_steps, memory_usage, recovery
 from tuner.workers.training.callbacks import Report, Reporter
@@ -264,7 +265,10 @@ def train(job: Job, trainer, summary: dict[str, Any]) -> None:
         trainer, phase, least, lambda *sizes: r.warn([recovery.evaluation_change(trainer.state.global_step, *sizes)])
     )
     try:
-        carry_out(job, trainer, monitor, summary)
+        with awake.kept() as agreed:
+            print(awake.KEPT if agreed else awake.NOT_KEPT, flush=True)
+            r.write_status(awake=agreed)
+            carry_out(job, trainer, monitor, summary)
     except Exception as error:
         if not recovery.is_short(error):
             raise

@@ -114,3 +114,6 @@ chat-task-rewrite =
 chat-task-more = und { $shown } weitere
 chat-task-no-answer = Das Modell findet im Text keine Antwort auf diese Frage.
 chat-task-nothing = (leer)
+chat-anyway =
+    .label = Das Modell neben einem Lauf laden
+    .info = Auch wenn dem Lauf dann Speicher fehlen kann. Sonst sagt ein Modell, dass es keinen Platz findet.

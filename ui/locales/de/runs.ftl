@@ -25,6 +25,7 @@ runs-memory = Höchster Speicherbedarf { $peak }; geschätzt waren { $estimate }
 runs-note-bad = Problem
 runs-note-warning = Warnung
 runs-note-quiet = Hinweis
+runs-kept-awake = Der Computer bleibt wach, bis dieser Lauf endet.
 runs-warning-step = Schritt { $step }
 runs-empty = Hier erscheinen die Läufe: jedes Training mit Diagrammen, Einstellungen und Log.
 runs-begin = Ein Training starten
@@ -88,7 +89,7 @@ runs-tick-hint = Zum Vergleichen zwei oder mehr Läufe auswählen.
 runs-ticked = { $n ->
     [one] 1 Lauf ausgewählt. Zum Vergleichen einen weiteren auswählen.
    *[other] { $n } Läufe ausgewählt.
-}
+    }
 runs-too-many = { $n } Läufe ausgewählt; höchstens { $most } lassen sich auf einmal vergleichen.
 runs-shown = { $first }–{ $last } von { $total }
 runs-previous = Zurück
@@ -118,3 +119,20 @@ answers-first = Erstes Token (s)
 answers-cut = Bei 256 Tokens abgeschnitten
 answers-csv = Als CSV herunterladen
 answers-cancelled = Abgebrochen. Die bisherigen Antworten bleiben.
+
+# the queue
+runs-queue = Warteschlange
+runs-queue-device = { $device }: { $held } von { $total } von Aufgaben belegt
+runs-queue-more = { $n ->
+    [one] Ein weiterer Lauf wartet.
+   *[other] { $n } weitere Läufe warten.
+    }
+runs-queue-running = Arbeitet
+runs-queue-waiting = Wartet
+runs-queue-held = Angehalten
+runs-queue-next = Als Nächster
+runs-queue-up = Nach vorn
+runs-queue-down = Nach hinten
+runs-queue-hold = Anhalten
+runs-queue-release = Freigeben
+runs-queue-cancel = Abbrechen

@@ -118,3 +118,6 @@ chat-task-rewrite =
 chat-task-more = and { $shown } more
 chat-task-no-answer = The model finds no answer to this question in the text.
 chat-task-nothing = (empty)
+chat-anyway =
+    .label = Load the model beside a run
+    .info = Even if the run may then lack memory. Without it, a model that finds no room says so.

@@ -26,6 +26,7 @@ runs-memory = Peak memory { $peak }; the estimate was { $estimate }.
 runs-note-bad = Trouble
 runs-note-warning = Warning
 runs-note-quiet = Note
+runs-kept-awake = The computer is kept awake until this run ends.
 runs-warning-step = step { $step }
 runs-empty = Runs appear here: each training with its charts, settings and log.
 runs-begin = Start a training
@@ -89,7 +90,7 @@ runs-tick-hint = Select two or more runs to compare them.
 runs-ticked = { $n ->
     [one] 1 run selected. Select another to compare them.
    *[other] { $n } runs selected.
-}
+    }
 runs-too-many = { $n } runs selected; at most { $most } can be compared at a time.
 runs-shown = { $first }–{ $last } of { $total }
 runs-previous = Previous
@@ -119,3 +120,20 @@ answers-first = First token (s)
 answers-cut = Cut at 256 tokens
 answers-csv = Download as CSV
 answers-cancelled = Cancelled. The answers up to now stay.
+
+# the queue
+runs-queue = Queue
+runs-queue-device = { $device }: { $held } of { $total } in use by jobs
+runs-queue-more = { $n ->
+    [one] One more run waits.
+   *[other] { $n } more runs wait.
+    }
+runs-queue-running = At work
+runs-queue-waiting = Waiting
+runs-queue-held = On hold
+runs-queue-next = Run next
+runs-queue-up = Up
+runs-queue-down = Down
+runs-queue-hold = Hold
+runs-queue-release = Release
+runs-queue-cancel = Cancel
