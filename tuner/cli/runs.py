@@ -1,12 +1,12 @@
 """Commands for runs: list, show, metrics, logs, stop, delete."""
 
-from tuner.cli.parser import Commands
+from tuner.cli.parser import TEXT, Commands
 from tuner.paths import Workspace
 
 
 def register(commands: Commands) -> None:
     """Declare the commands for runs."""
-    commands.add("runs", "List the runs.", listing)
+    commands.add("runs", "List the runs; those of a sweep with the best first.", listing, sweep=TEXT)
     commands.add("show", "Show everything about a run.", show, "run_id")
     commands.add("metrics", "Print the metrics of a run, step by step.", metrics, "run_id")
     commands.add("logs", "Print the log of a run.", logs, "run_id")
@@ -16,9 +16,9 @@ def register(commands: Commands) -> None:
 
 def listing(ws: Workspace, args) -> dict:
     from tuner import runs
-    from tuner.jobs import run_queue
+    from tuner.jobs import run_queue, sweeps
 
-    found = runs.listing(ws)
+    found = sweeps.of(ws, args.sweep) if args.sweep else runs.listing(ws)
     run_queue.attend(ws, found)
     return {"runs": [r.summary() for r in found]}
 

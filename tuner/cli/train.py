@@ -22,10 +22,17 @@ def register(commands: Commands) -> None:
             "train --model starter --data customers --preset balanced",
             "train run.yaml -s epochs=2 --name second",
             "train run.yaml --detach",
+            "train run.yaml --sweep learning_rate=1e-4,3e-4 --sweep lora_rank=8,16",
         ),
         **REQUEST,
         name=TEXT,
         detach={"action": "store_true", "help": "don't wait for the end"},
+        sweep={
+            "action": "append",
+            "default": [],
+            "metavar": "KEY=V1,V2",
+            "help": "a run for each value, in the queue; repeated: for each combination",
+        },
         anyway={"action": "store_true", "help": "start even if the plan does not fit"},
     )
     commands.add("resume", "Resume a run from its newest whole checkpoint.", resume, "run_id", detach=FLAG)
@@ -45,6 +52,8 @@ def train(ws: Workspace, args):
         preset = preset or stored.pop("preset", None)
         stored.pop("preset", None)
         values = stored | values
+    if args.sweep:
+        return _sweep(ws, args, values, preset)
     with Counting() as progress:
         run = training.start(ws, values, preset=preset, name=args.name, anyway=args.anyway, each=progress)
     say(f"The run is called {run.id}; its folder is {run.path}.")
@@ -55,6 +64,17 @@ def train(ws: Workspace, args):
         return {"run": run.id, "state": run.state, "warnings": run.warnings} | told
     code, document = _wait(ws, run.id)
     return code, document | told
+
+
+def _sweep(ws: Workspace, args, values: dict[str, Any], preset: str | None) -> dict[str, Any]:
+    from tuner.jobs import sweeps
+
+    with Counting() as progress:
+        id, found = sweeps.start(ws, values, sweeps.values_of(args.sweep), preset=preset, name=args.name, anyway=args.anyway, each=progress)
+    say(
+        f"{len(found)} runs are in the queue. `tunesmith runs --sweep {id}` lists them, the best first; `tunesmith queue` changes their order."
+    )
+    return {"sweep": id, "runs": [run.id for run in found]}
 
 
 def _wait(ws: Workspace, id: str):

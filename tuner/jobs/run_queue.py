@@ -45,7 +45,7 @@ def attend(ws: Workspace, found: list[Run]) -> None:
 def listing(ws: Workspace) -> list[dict[str, Any]]:
     """Return the devices of this computer with what works on each and what waits for it, in order.
 
-    [{"id", "name", "total_bytes", "leased_bytes", "jobs": [{"run", "job", "state", "held", "bytes", "reason"}]}]. A run of another workspace
+    [{"id", "name", "total_bytes", "leased_bytes", "jobs": [{"run", "name", "job", "state", "held", "bytes", "reason"}]}]. A run of another workspace
     is counted and not named.
     """
     with closing(queue.connect(ws.machine_folder())) as db:
@@ -71,8 +71,17 @@ def listing(ws: Workspace) -> list[dict[str, Any]]:
 def _shown(ws: Workspace, state: str, job: queue.QueuedJob) -> dict[str, Any]:
     mine = job.kind == "train" and job.folder.parent == ws.runs
     reason = (paths.read_json(job.folder / "status.json", {}) or {}).get("reason") if mine else None
+    name = (paths.read_json(job.folder / "about.json", {}) or {}).get("name") if mine else None
     title = "a run" if mine else "a run of another workspace" if job.kind == "train" else job.about.title
-    return {"run": job.folder.name if mine else None, "job": title, "state": state, "held": job.held, "bytes": job.bytes, "reason": reason}
+    return {
+        "run": job.folder.name if mine else None,
+        "name": name,
+        "job": title,
+        "state": state,
+        "held": job.held,
+        "bytes": job.bytes,
+        "reason": reason,
+    }
 
 
 def move(ws: Workspace, id: str, to: str) -> None:

@@ -164,25 +164,34 @@ def start(
     name: str | None = None,
     id: str | None = None,
     anyway: bool = False,
+    sweep: str | None = None,
     each: Callable[[dict], None] | None = None,
 ) -> runs.Run:
-    """Check, plan, write the run's folder (`id`: instead of one from the name) and put it into the queue. A plan that does not fit is refused unless `anyway`; one that loses rows
-    is refused as `row_losses` says. All rows are counted first: `each({"done", "total"})` hears how far that is."""
+    """Check, plan, write the run's folder (`id`: instead of one from the name) and put it into the queue. A plan that does not fit is refused
+    unless `anyway`; one that loses rows is refused as `row_losses` says. `sweep`: the id of the sweep that it belongs to. All rows are counted
+    first: `each({"done", "total"})` hears how far that is."""
     plan, model, ds, asked = prepare(ws, values, preset=preset, need_data=True, each=each)
     if model.kind in ("folder", "hub") and (model.facts.path or model.kind == "folder"):
         models.folder_facts(Path(model.facts.path or model.base), need_weights=True)
-    if not plan.fits and not anyway:
-        raise _unfit(plan)
-    if plan.question:
-        raise restore(plan.question)
+    refuse(plan, anyway=anyway)
     document, wish = _document(plan, model, ds, preset), _wish(model, ds, preset, asked)
     run = runs.create(ws, wish, document, name=name or unused_name(ws, f"{ds.name}-{model.facts.name.split('/')[-1]}"), id=id)
+    if sweep:
+        paths.write_json(run.path / "about.json", run.about | {"sweep": sweep})
     if model.kind == "hub" and not model.facts.path:
         (run.path / "fetch").write_text(model.base)
     if dry_run.near(plan):
         (run.path / "measure").touch()
     run_queue.enqueue(ws, run)
     return run
+
+
+def refuse(plan: planner.Plan, *, anyway: bool = False) -> None:
+    """Raise what keeps a plan from being started: too little memory (unless `anyway`), or rows that would be lost."""
+    if not plan.fits and not anyway:
+        raise _unfit(plan)
+    if plan.question:
+        raise restore(plan.question)
 
 
 def _unfit(plan: planner.Plan) -> SettingError:

@@ -119,6 +119,7 @@ class Run:
             "created": self.about.get("created"),
             "duration_seconds": self.progress.elapsed_seconds or None,
             "notes": self.notes,
+            "sweep": self.about.get("sweep"),
         }
 
     def detail(self) -> dict[str, Any]:

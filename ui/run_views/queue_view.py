@@ -64,9 +64,9 @@ def _row(job: dict[str, Any], place: int, of: int) -> str:
     """Draw a job; `place` among those that wait, 0 for one that works."""
     state = "held" if job["held"] else job["state"]
     said = html.state("warning" if job["held"] else "good" if not place else "quiet", text(f"runs-queue-{state}"))
-    name = html.escape(job["run"] or job["job"])
+    name = html.escape(job["name"] or job["run"] or job["job"])
     if job["run"]:
-        name = f'<a class="ts-name" href="runs?run={name}" data-page="runs">{name}</a>'
+        name = f'<a class="ts-name" href="runs?run={html.escape(job["run"])}" data-page="runs" title="{name}">{name}</a>'
     size = f' <span class="ts-quiet" translate="no">{html.escape(units.size(job["bytes"]))}</span>' if job["bytes"] else ""
     why = f'<p class="ts-quiet" lang="en">{html.escape(job["reason"])}</p>' if place and job["reason"] else ""
     buttons = "".join(html.button(ACT, f"{verb}:{job['run']}", text(f"runs-queue-{verb}")) for verb in _verbs(job, place, of))

@@ -114,7 +114,8 @@ def _row(row: Row, ticked: bool) -> str:
     cells = "".join(
         f'<td class="col-{key}" translate="no" title="{html.escape(said)}">{html.escape(said)}</td>' for key, said in plain.items()
     )
-    return f'<tr><td class="col-pick">{box}</td><td class="col-name" translate="no">{link}</td><td class="col-state">{run_state.badge(row.state, row.troubled)}</td>{cells}</tr>'
+    state = "col-state troubled" if row.troubled else "col-state"
+    return f'<tr><td class="col-pick">{box}</td><td class="col-name" translate="no">{link}</td><td class="{state}">{run_state.badge(row.state, row.troubled)}</td>{cells}</tr>'
 
 
 def _pager(page: int, last: int, total: int) -> str:

@@ -1,0 +1,73 @@
+"""Sweeps: every combination is planned before the first is begun, all stand in the queue, and the best comes first."""
+
+import json
+
+import pytest
+
+from tuner import cli, runs
+from tuner.data.store import sample_data
+from tuner.errors import Problems, SettingError, TunerError
+from tuner.jobs import run_queue, sweeps, training
+
+QUICK = {"model": "starter", "method": "lora", "max_steps": 2, "eval_steps": 2, "device": "cpu"}
+
+
+@pytest.mark.parametrize(
+    ("pairs", "expected"),
+    [
+        (["learning_rate=1e-4,3e-4"], {"learning_rate": [1e-4, 3e-4]}),
+        (["method=lora,full", "lora_rank=8,16,32"], {"method": ["lora", "full"], "lora_rank": [8, 16, 32]}),
+        (["lora_targets=[q, v],all-linear"], {"lora_targets": [["q", "v"], "all-linear"]}),
+        (["packing=true,false"], {"packing": [True, False]}),
+    ],
+)
+def test_values_are_read_as_settings_are(pairs, expected):
+    assert sweeps.values_of(pairs) == expected
+
+
+@pytest.mark.parametrize(
+    "pairs", [["learning_rate"], ["learning_rate=1e-4"], ["seed=1,1"], ["seed=[1"], ["seed=1,2", "seed=3,4"], ["=1,2", "x"]]
+)
+def test_what_is_no_sweep_is_refused(pairs):
+    with pytest.raises(TunerError) as caught:
+        sweeps.values_of(pairs)
+    assert all(e.remedy and e.available for e in getattr(caught.value, "errors", [caught.value]))
+
+
+def test_nothing_begins_when_one_of_them_can_not(ws):
+    ds = sample_data.add(ws, "tickets")
+    with pytest.raises((Problems, SettingError)) as caught:
+        sweeps.start(ws, QUICK | {"data": ds.ref}, {"lora_rank": [4, -4], "learning_rate": [1e-3, 1e-4]})
+    said = [e.message for e in getattr(caught.value, "errors", [caught.value])]
+    assert len(said) == 2 and all(s.startswith("With lora_rank=-4, learning_rate=") for s in said) and runs.listing(ws) == []
+    with pytest.raises(SettingError, match="100 runs"):
+        sweeps.start(ws, QUICK | {"data": ds.ref}, {"lora_rank": list(range(1, 11)), "seed": list(range(10))})
+
+
+def test_a_sweep_from_the_terminal_to_its_table(ws, capsys):
+    ds = sample_data.add(ws, "tickets")
+    words = [
+        "train",
+        "--model",
+        "starter",
+        "--data",
+        ds.ref,
+        "--method",
+        "lora",
+        "-s",
+        "max_steps=2",
+        "-s",
+        "eval_steps=2",
+        "-s",
+        "device=cpu",
+    ]
+    assert cli.main(["--home", str(ws.home), *words, "--sweep", "learning_rate=1e-5,2e-2", "--json"]) == 0
+    made = json.loads(capsys.readouterr().out)
+    assert len(made["runs"]) == 2 and [j["run"] for d in run_queue.listing(ws) for j in d["jobs"] if j["run"]] == made["runs"]
+    for id in made["runs"]:
+        assert training.wait(ws, id).state == "finished"
+    assert cli.main(["--home", str(ws.home), "runs", "--sweep", made["sweep"], "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["runs"]
+    assert [r["best"] for r in found] == sorted(r["best"] for r in found) and {r["sweep"] for r in found} == {made["sweep"]}
+    assert {r["name"].split(" · ")[1] for r in found} == {"learning_rate=1e-05", "learning_rate=0.02"}
+    assert sweeps.of(ws, "nothing") == []
