@@ -41,6 +41,13 @@ def test_checkpoints_of_finished_runs_go_and_their_models_stay(ws, capsys):
     assert not old.exists() and new.exists() and not (ws.runs / ".deleted-old-1").exists() and cleanup.survey(ws) == []
 
 
+def test_checkpoints_that_answer_under_names_of_a_fine_tuning_job_stay(ws):
+    made(ws, "ftjob-abc")
+    assert cleanup.survey(ws), "a name alone says nothing"
+    (ws.api / "jobs").mkdir(parents=True)
+    assert cleanup.survey(ws) == []
+
+
 def test_what_is_at_work_by_now_is_left_alone(ws):
     run = made(ws, "again")
     (item,) = cleanup.survey(ws)
