@@ -2,6 +2,7 @@
 
 config.yaml  the requested settings        status.json  the state, written by the process that holds `lock`
 plan.json    the decisions and reasons     metrics.db   (step, key) -> value, without duplicates
+samples.jsonl  answers to a few prompts at each evaluation; prompts.json: a person's own
 lock heartbeat control worker.log checkpoints/ model/ about.json (name and notes: set by a person, not by the worker)
 noticed.json a warning of the supervisor about a worker that does not answer, as long as that lasts
 reserve      disk space reserved while a run is live, so that its end can be recorded on a full disk (tuner/system/disk_reserve.py)
@@ -17,7 +18,7 @@ import yaml
 
 from tuner import locks, paths
 from tuner.formatting import yaml_text
-from tuner.runs import checkpoint_files, run_warnings
+from tuner.runs import checkpoint_files, run_warnings, samples_file
 from tuner.runs.run_status import Progress, RunStatus
 from tuner.system import disk_reserve, log_files
 
@@ -97,6 +98,14 @@ class Run:
         return run_warnings.by_severity([*run_warnings.read(self.status.warnings), *earlier])
 
     @property
+    def checkpoints(self) -> list[dict[str, Any]]:
+        """The complete checkpoints: [{"step", "bytes", "best"}], in order of step."""
+        found = [c for c in checkpoint_files.checkpoints(self.path) if (c / "MANIFEST.json").exists()]
+        best = self.status.best.get("step")
+        steps = [(checkpoint_files.step_of(c), paths.folder_bytes(c)) for c in reversed(found)]
+        return [{"step": step, "bytes": size, "best": step == best} for step, size in steps]
+
+    @property
     def troubled(self) -> bool:
         """Whether something was found that ruins the run, or will."""
         return any(isinstance(w, dict) and w.get("severity") == "error" for w in self.status.warnings)
@@ -149,6 +158,8 @@ class Run:
             "error": self.status.error,
             "baseline": self.status.baseline or None,
             "notes": self.notes,
+            "samples": samples_file.read(self.path),
+            "checkpoints": self.checkpoints,
             "path": str(self.path),
         }
 

@@ -31,7 +31,7 @@ from tuner.settings import continuation, objectives, trainer_arguments
 from tuner.settings.run_config import Settings
 from tuner.system import awake
 from tuner.workers.modelling import load, multimodal, peft_methods
-from tuner.workers.training import dry_run_steps, memory_usage, recovery
+from tuner.workers.training import dry_run_steps, memory_usage, recovery, samples
 from tuner.workers.training.callbacks import Report, Reporter
 from tuner.workers.training.monitor import Monitor
 
@@ -260,6 +260,7 @@ def train(job: Job, trainer, summary: dict[str, Any]) -> None:
     monitor, phase = Monitor(r, job.run.plan, job.settings.keep_checkpoints), recovery.Phase()
     monitor.attach(trainer)
     trainer.add_callback(phase)
+    samples.watch(job, trainer)
     least = fitting.smallest_micro_batch(job.settings)
     recovery.retry_evaluations(
         trainer, phase, least, lambda *sizes: r.warn([recovery.evaluation_change(trainer.state.global_step, *sizes)])
