@@ -1,4 +1,4 @@
-"""The page of one run: its head with what can be done with it, and tabs: Overview, Charts, Evaluation, Config, Log."""
+"""The page of one run: its head with what can be done with it, and tabs: Overview, Charts, Samples, Evaluation, Config, Log."""
 
 import gradio as gr
 
@@ -7,13 +7,14 @@ from tuner.jobs import run_queue
 from tuner.paths import Workspace
 from ui import live
 from ui.components import charts, dropdowns, html
-from ui.run_views import compare, config, listing, overview
+from ui.run_views import compare, config, listing, overview, samples_view
 from ui.run_views.evaluation_view import EvaluationView
 from ui.run_views.listing import all_runs, find
+from ui.run_views.samples_view import SamplesView
 from ui.session import AppContext
 from ui.text import text
 
-TABS = ("overview", "charts", "evaluation", "config", "log")
+TABS = ("overview", "charts", "samples", "evaluation", "config", "log")
 RESUMABLE = ("stopped", "failed", "interrupted")
 QUICK = {"queue": False, "show_progress": "hidden"}
 
@@ -37,7 +38,7 @@ class RunView:
                     getattr(self, f"_{name}")()
         self.live = [self.id, self.notice, self.talk, self.stop, self.resume, self.take]
         self.described = [self.name, self.notes, self.settings, self.other, self.differences, self.sure, self.tabs]
-        self.described += [self.manage, self.numbers, self.managed, *self.evaluation.shown]
+        self.described += [self.manage, self.numbers, self.managed, *self.evaluation.shown, *self.samples.shown]
         self._wire()
 
     def _overview(self) -> None:
@@ -53,6 +54,9 @@ class RunView:
 
     def _evaluation(self) -> None:
         self.evaluation = EvaluationView(self.context, self.id)
+
+    def _samples(self) -> None:
+        self.samples = SamplesView(self.context, self.id)
 
     def _charts(self) -> None:
         gr.HTML(charts.place("run-charts"), elem_id="charts", padding=False)
@@ -100,6 +104,7 @@ class RunView:
             self.sure: False,
             self.managed: "",
             **self.evaluation.values(ws, run),
+            **self.samples.values(run),
             **({} if before == run.id else self._anew()),
         }
 
@@ -133,4 +138,6 @@ class RunView:
 def parts(run: runs.Run) -> live.Parts:
     """Return all that changes on the page of a run while it goes on."""
     log = html.log(runs.log_tail(run, 8000)) or html.empty(text("runs-log-empty"))
-    return {"run-head": overview.head(run), "run-overview": overview.body(run), "run-charts": charts.marker([run]), "run-log": log}
+    return {"run-head": overview.head(run), "run-overview": overview.body(run), "run-charts": charts.marker([run]), "run-log": log} | {
+        "run-samples": samples_view.drawn(run)
+    }

@@ -75,6 +75,7 @@ runs-not-measured = Der Validierungs-Loss erscheint hier nach der ersten Auswert
 runs-export = Exportieren
 runs-tab-overview = Übersicht
 runs-tab-evaluation = Evaluation
+runs-tab-samples = Proben
 runs-tab-charts = Diagramme
 runs-tab-config = Konfiguration
 runs-tab-log = Log
@@ -136,3 +137,23 @@ runs-queue-down = Nach hinten
 runs-queue-hold = Anhalten
 runs-queue-release = Freigeben
 runs-queue-cancel = Abbrechen
+
+# samples
+samples-about = Was das Modell auf einige Prompts antwortet, vor dem ersten Schritt und bei jeder Auswertung. Antworten haben höchstens 64 Tokens. Was sich geändert hat, ist markiert.
+samples-none = Noch keine Probe. Ein Modell, das Text schreibt, beantwortet einige Prompts vor dem ersten Schritt und bei jeder Auswertung.
+samples-before = Vor dem Training
+samples-step = Schritt { $step }
+samples-best = Behalten
+samples-cut = Nach 64 Tokens abgeschnitten
+samples-strip = Antworten nach Schritt
+samples-own = Eigene Prompts
+samples-prompts =
+    .label = Prompts
+    .info = Einer je Zeile, höchstens { $most }, gefragt ab der nächsten Auswertung. Leer: die ersten Validierungszeilen.
+samples-save = Prompts speichern
+samples-kept = { $n ->
+    [one] Der Prompt wird ab der nächsten Auswertung gestellt.
+   *[other] { $n } Prompts werden ab der nächsten Auswertung gestellt.
+    }
+samples-rows-again = Die ersten Validierungszeilen werden wieder gefragt.
+samples-kept-ended = Gespeichert. Dieser Lauf ist beendet: Sie werden gestellt, wenn er fortgesetzt wird.

@@ -76,6 +76,7 @@ runs-not-measured = The validation loss appears here after the first evaluation.
 runs-export = Export
 runs-tab-overview = Overview
 runs-tab-evaluation = Evaluation
+runs-tab-samples = Samples
 runs-tab-charts = Charts
 runs-tab-config = Config
 runs-tab-log = Log
@@ -137,3 +138,23 @@ runs-queue-down = Down
 runs-queue-hold = Hold
 runs-queue-release = Release
 runs-queue-cancel = Cancel
+
+# samples
+samples-about = What the model answers to a few prompts, before the first step and at each evaluation. Answers are at most 64 tokens. What changed is marked.
+samples-none = No sample yet. A model that writes text answers a few prompts before its first step and at each evaluation.
+samples-before = Before training
+samples-step = Step { $step }
+samples-best = Kept
+samples-cut = Cut off after 64 tokens
+samples-strip = Answers by step
+samples-own = Own prompts
+samples-prompts =
+    .label = Prompts
+    .info = One per line, { $most } at most, asked from the next evaluation on. Empty: the first validation rows.
+samples-save = Save prompts
+samples-kept = { $n ->
+    [one] The prompt is asked from the next evaluation on.
+   *[other] { $n } prompts are asked from the next evaluation on.
+    }
+samples-rows-again = The first validation rows are asked again.
+samples-kept-ended = Saved. This run has ended: they are asked when it is resumed.
