@@ -1,12 +1,13 @@
 """Leases count bytes: who may begin on a device, what is granted, who leaves, and what is said while somebody waits."""
 
+import os
 import random
 
 import pytest
 
 from tuner import devices, paths, runs
 from tuner.errors import ConflictError, MemoryShortError, RequestError
-from tuner.jobs import device_memory, handover, queue, run_queue, supervisor
+from tuner.jobs import device_memory, handover, queue, run_queue, supervisor, unresponsive
 from tuner.jobs.device_memory import DeviceMemory
 from tuner.jobs.job import Job
 from tuner.jobs.leases import RESERVE, Lease, Memory, Use, may_begin, room
@@ -206,6 +207,23 @@ def test_a_card_outside_those_that_are_allowed_is_refused(ws, card, office, monk
     assert (
         found.state == "failed" and found.status.error["field"] == "device" and "CUDA_VISIBLE_DEVICES=1" in found.status.error["available"]
     )
+
+
+def test_the_heartbeat_of_an_earlier_process_is_no_sign_of_this_one(ws, card, office):
+    run = made(ws, "resumed", 1)
+    os.utime(_touched(run.path / "heartbeat"), (0, 0))
+    office.round()
+    assert states(office) == {"resumed": "running"} and not (run.path / "heartbeat").exists()
+    unresponsive.watch(office.jobs("running")[0])
+    assert runs.get(ws, "resumed").warnings == []
+    os.utime(_touched(run.path / "heartbeat"), (0, 0))
+    unresponsive.watch(office.jobs("running")[0])
+    assert [w["name"] for w in runs.get(ws, "resumed").warnings] == ["not_responding"]
+
+
+def _touched(file):
+    file.touch()
+    return file
 
 
 # --- the order -----------------------------------------------------------------------------------------------------------------

@@ -204,6 +204,7 @@ class Supervisor:
         if kind.record == STATUS:
             if not self.devices.allowed(job.device):
                 return self.refuse(job, devices.not_allowed(job.device))
+            (job.folder / "heartbeat").unlink(missing_ok=True)  # of an earlier process: this one would seem to give no sign of life
             runs.write_status(job.folder, state="preparing", starting=True, reason=kind.reason_of(job.folder))
         secrets = self.inbox.of(job.folder) if online else None
         log = job.folder / "worker.log"
