@@ -36,7 +36,9 @@ PLANS = {  # warning -> (cell of test_plan_truth, settings) whose plan has it
     "learning_rate_unusual": ("plain", {"learning_rate": 1.0}),
 }
 RUNS = {"best_changed", "checkpoint_damaged", "lengths_guessed", "tool_calls_not_seen", "fp16_overflow", "over_optimization"}
-RUNS |= {"out_of_memory", "evaluation_memory", "no_progress", "not_responding", "samples_off"} | monitoring.NAMES | set(PLANS)
+RUNS |= (
+    {"out_of_memory", "evaluation_memory", "no_progress", "not_responding", "samples_off", "tracker_off"} | monitoring.NAMES | set(PLANS)
+)
 
 
 def names_in_source() -> set[str]:

@@ -6,7 +6,7 @@ from tuner import models
 from tuner.devices import Device
 from tuner.errors import SettingError
 from tuner.models import mixed_precision
-from tuner.settings import methods
+from tuner.settings import methods, trackers
 from tuner.settings.run_config import Settings
 
 ROOM = 64  # tokens: with less beside the virtual tokens there is no text to learn from
@@ -20,6 +20,18 @@ def found(settings: Settings, facts: models.ModelFacts, device: Device) -> Itera
     yield from _intervals(settings)
     yield from _targets(settings, facts)
     yield from _device(settings, facts, device)
+    yield from _trackers(settings)
+
+
+def _trackers(settings: Settings) -> Iterator[SettingError]:
+    if lacking := trackers.missing(settings.report_to):
+        yield SettingError(
+            f"{' and '.join(lacking)} {'is' if len(lacking) == 1 else 'are'} not installed, so the run can't be reported there.",
+            asked=settings.report_to,
+            available=[name for name in trackers.TRACKERS if not trackers.missing(name)] or "no tracker is installed",
+            remedy=f"`pip install {' '.join(lacking)}`, or leave the setting empty.",
+            field="report_to",
+        )
 
 
 def _length(settings: Settings, facts: models.ModelFacts) -> Iterator[SettingError]:

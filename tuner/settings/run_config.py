@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from pydantic_core import PydanticCustomError
 
 from tuner.models import custom_template
+from tuner.settings import trackers
 from tuner.settings.losses import LOSSES
 from tuner.settings.methods import METHODS
 from tuner.settings.objectives import OBJECTIVES, USES_CHAT_TEMPLATE
@@ -245,7 +246,11 @@ class Settings(BaseModel):
         "memory",
     )
     device: str | None = setting(
-        None, "Device", "cpu, mps or cuda:0, cuda:1 ...; if empty, the fastest one is used.", "memory", pattern=r"^(cpu|mps|cuda:\d+)$"
+        None,
+        "Device",
+        "cpu, mps or cuda:0, cuda:1 ...; if empty, the fastest one is used.",
+        "memory",
+        pattern=r"^(cpu|mps|cuda:(\d+|MIG-[\w/-]+))$",
     )
 
     eval_steps: int | None = setting(
@@ -271,6 +276,13 @@ class Settings(BaseModel):
         2, "Checkpoints to keep", "The best one and the newest ones; older ones are deleted.", "watch", ge=2, le=100
     )
 
+    report_to: str | None = setting(
+        None,
+        "Trackers",
+        "Reports the metrics to tensorboard, mlflow, trackio or wandb as well, separated by commas. Off when empty.",
+        "watch",
+    )
+
     @model_validator(mode="before")
     @classmethod
     def _as_typed(cls, values: Any) -> Any:
@@ -285,6 +297,18 @@ class Settings(BaseModel):
     def _targets(cls, value: Any) -> Any:
         """Take "all", as other tools call it, for all-linear."""
         return "all-linear" if value in ("all", ["all"]) else value
+
+    @field_validator("report_to", mode="before")
+    @classmethod
+    def _trackers(cls, value: Any) -> Any:
+        """Take a list or a text with commas; "none" is none."""
+        found = value if isinstance(value, list) else trackers.names(value) if isinstance(value, str) else None
+        if found is None:
+            return value
+        found = list(dict.fromkeys(str(name).strip().lower() for name in found if str(name).strip().lower() != "none"))
+        if unknown := [name for name in found if name not in trackers.TRACKERS]:
+            raise ValueError(f"no tracker is called {unknown[0]}")
+        return ",".join(found) or None
 
     @field_validator("chat_template")
     @classmethod
@@ -364,6 +388,8 @@ def available(name: str) -> str:
         return ", ".join(FIELDS)
     if name == "chat_template":
         return custom_template.AVAILABLE
+    if name == "report_to":
+        return ", ".join(trackers.TRACKERS)
     if options := choices(name):
         return " or ".join(options)
     kind = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}[base_type(name)]

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from tuner.settings import trackers
 from tuner.settings.run_config import Settings
 
 OPTIMIZERS = {"adamw_8bit": "adamw_8bit", "paged_adamw_8bit": "paged_adamw_8bit", "adafactor": "adafactor"}
@@ -35,7 +36,7 @@ def shared(settings: Settings, steps: int, validation: bool) -> dict[str, Any]:
         "greater_is_better": False,
         "logging_strategy": "steps",
         "logging_steps": 1,
-        "report_to": "none",
+        "report_to": trackers.names(settings.report_to) or "none",
     }
 
 

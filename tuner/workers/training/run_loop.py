@@ -27,11 +27,11 @@ from tuner.planning import fitting, time_estimate
 from tuner.planning.memory import calibration
 from tuner.runs import run_warnings
 from tuner.scorecard import automatic
-from tuner.settings import continuation, objectives, trainer_arguments
+from tuner.settings import continuation, objectives, trackers, trainer_arguments
 from tuner.settings.run_config import Settings
 from tuner.system import awake
 from tuner.workers.modelling import load, multimodal, peft_methods
-from tuner.workers.training import dry_run_steps, memory_usage, recovery, samples
+from tuner.workers.training import dry_run_steps, memory_usage, recovery, samples, tracking
 from tuner.workers.training.callbacks import Report, Reporter
 from tuner.workers.training.monitor import Monitor
 
@@ -94,6 +94,7 @@ def begin(r: Reporter) -> Job:
     about, began = run.plan["model"], time.monotonic()
     r.write_status("preparing", reason="Loading the model.", error=None)
     load.use_cores()
+    tracking.prepare(trackers.names(run.plan["settings"].get("report_to")), r.folder, run.name)
     settings = Settings.from_json(run.plan["settings"])
     load.hold_share(settings.device, run.plan.get("free_bytes"))
     base = load.local_folder(about["base"])
@@ -261,6 +262,7 @@ def train(job: Job, trainer, summary: dict[str, Any]) -> None:
     monitor.attach(trainer)
     trainer.add_callback(phase)
     samples.watch(job, trainer)
+    tracking.guard(trainer, r)
     least = fitting.smallest_micro_batch(job.settings)
     recovery.retry_evaluations(
         trainer, phase, least, lambda *sizes: r.warn([recovery.evaluation_change(trainer.state.global_step, *sizes)])
