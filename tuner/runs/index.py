@@ -53,7 +53,7 @@ def _plan(file: str, _stamp: tuple | None) -> dict[str, Any]:
         raise NotFoundError(
             f"The run {name!r} no longer exists.", asked=name, available="the remaining runs", remedy="`tunesmith runs` lists them."
         )
-    return found
+    return run_folder.located(found, Path(file).parent)
 
 
 def read(folder: Path) -> Listed | None:

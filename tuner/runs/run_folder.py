@@ -8,6 +8,7 @@ noticed.json a warning of the supervisor about a worker that does not answer, as
 reserve      disk space reserved while a run is live, so that its end can be recorded on a full disk (tuner/system/disk_reserve.py)
 """
 
+import os
 import shutil
 import time
 from dataclasses import dataclass, field, replace
@@ -210,7 +211,29 @@ def read(folder: Path, status: dict[str, Any]) -> Run:
         raise ValueError(f"config.yaml, plan.json, status.json or about.json in {folder} has unexpected content")
     if status.get("state") in LIVE and (noticed := run_warnings.read([paths.read_json(folder / NOTICED)])):
         status = status | {"warnings": run_warnings.add(status.get("warnings"), noticed)}
-    return Run(folder.name, folder, RunStatus.from_json(status), config, plan, about)
+    return Run(folder.name, folder, RunStatus.from_json(status), config, located(plan, folder), about)
+
+
+def located(plan: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Return the plan of the run in `folder` with its folders where they are now: the workspace, or the checkout with the starter, may have been
+    moved since. A folder that is nowhere keeps its place."""
+    model = plan.get("model")
+    if not isinstance(model, dict):
+        return plan
+    now = {key: _now(model[key], folder.parent) for key in ("base", "adapter") if isinstance(model.get(key), str)}
+    return plan if all(model[key] == place for key, place in now.items()) else plan | {"model": model | now}
+
+
+def _now(place: str, runs: Path) -> str:
+    """Return where a folder is that was at `place`: in the same folder of runs, or the starter that comes with the program."""
+    if not os.path.isabs(place) or os.path.exists(place):
+        return place
+    parts = Path(place).parts
+    if parts[-2:] == paths.STARTER.parts[-2:]:
+        return str(paths.STARTER)
+    if runs.name in parts and (there := runs.joinpath(*parts[len(parts) - parts[::-1].index(runs.name) :])).exists():
+        return str(there)
+    return place
 
 
 def alive(run: Run, *, patience: float = 0.0) -> bool:
