@@ -95,7 +95,7 @@ def test_a_log_without_end_is_kept_short(ws, troubled, monkeypatch, request):
     run = troubled("log")
     run = training.wait(ws, run.id)
     until(lambda: (run.path / "worker.log").stat().st_size < 4 * 2**20 + log_files.KEPT, 20)
-    assert run.state == "finished" and "of this log were removed" in (run.path / "worker.log").read_text(errors="replace")[:200]
+    assert run.state == "finished" and "of this log were removed" in (run.path / "worker.log").read_text(errors="replace")
 
 
 def test_children_that_a_worker_leaves_behind_are_ended(ws, troubled):

@@ -204,20 +204,24 @@ def test_autocast_with_a_scaler_learns_and_its_state_survives():
 
 
 def test_many_steps_left_out_in_a_row_are_told(house, monkeypatch):
-    from tuner.workers.training import callbacks
+    from tuner.workers.training import monitor
 
     run = house.run(house.lora)
     before, said = run.status.warnings, []
-    reporter = SimpleNamespace(folder=run.path, write_status=lambda **change: said.append(change))
-    told = callbacks.Report(reporter)
+    told = monitor.Monitor(SimpleNamespace(folder=run.path, warn=said.extend), run.plan, 2)
     skipped, taken = SimpleNamespace(step_was_skipped=True), SimpleNamespace(step_was_skipped=False)
     state = SimpleNamespace(global_step=7)
-    for optimizer in [skipped] * 10 + [taken] + [skipped] * (callbacks.OVERFLOWS - 1):
+    for optimizer in [skipped] * 10 + [taken] + [skipped] * (monitor.OVERFLOWS - 1):
         told.on_optimizer_step(None, state, None, optimizer=optimizer)
     assert not said, "a scaler looks for its scale, and finds it"
     told.on_optimizer_step(None, state, None, optimizer=skipped)
-    (warning,) = [w for w in said[0]["warnings"] if w["name"] == "fp16_overflow"]
-    assert warning["remedy"] == "Start again with precision fp32." and run_warnings.read(before) == house.run(house.lora).warnings
+    (warning,) = said
+    assert (
+        warning["name"] == "fp16_overflow"
+        and warning["step"] == 8
+        and warning["remedy"] == "Start again with precision fp32."
+        and run_warnings.read(before) == house.run(house.lora).warnings
+    )
     assert runs.get(house.ws, run.id).state == "finished"
 
 

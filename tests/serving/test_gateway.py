@@ -15,8 +15,9 @@ import pytest
 
 from tests.conftest import until
 from tuner import locks, runs
+from tuner.errors import ConflictError
 from tuner.jobs import queue
-from tuner.serving import chat_client, examples
+from tuner.serving import chat_client, examples, gateway
 from tuner.serving.gateway import BODY
 from tuner.serving.protocol import Refused
 from tuner.serving.served_models import ServedModels
@@ -371,3 +372,27 @@ def test_a_name_is_found_without_listing_all_runs(house, monkeypatch):
     assert found[house.lora].spec(house.ws) == chat_client.serving_spec(house.ws, house.lora)
     with pytest.raises(Refused, match=f"Available: .*{house.run(house.lora).name}"):
         every.find("gpt-5")
+
+
+def test_a_port_that_is_taken_in_the_last_moment(ws):
+    """Two servers that are started together both find the first port free."""
+    import socket
+
+    late = gateway.Gateway(ws, [])
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", late.port))
+        other.listen()
+        taken = late.port
+        late.start()
+        try:
+            assert (
+                late.port != taken and httpx.get(f"{late.url}/models", headers={"Authorization": f"Bearer {late.key}"}).status_code == 200
+            )
+        finally:
+            late.stop()
+        asked = gateway.Gateway(ws, [], port=late.port)
+        other_port = socket.socket()
+        other_port.bind(("127.0.0.1", asked.port))
+        other_port.listen()
+        with other_port, pytest.raises(ConflictError, match=f"could not listen on 127.0.0.1:{asked.port}"):
+            asked.start()

@@ -30,6 +30,7 @@ from tuner.serving.served_models import OtherNames, ServedModels, missing
 from tuner.system import ports
 
 PORT = 8000
+TRIES = 10  # ports that another program may take between the look and the listening
 BODY = 16 * 2**20  # bytes of a request
 CROWD = 512  # requests at once; more are refused, and clients try again
 ONE_USE = httpx.Limits(max_connections=CROWD, max_keepalive_connections=0)  # a kept connection may be closed while a request is on its way
@@ -258,11 +259,17 @@ class Gateway:
         more: Callable[[FastAPI, Allowed], None] | None = None,
     ):
         self.models, self.worker = ServedModels(ws, refs, others), Worker(ws, device)
-        self.host, self.port = host, ports.free_port(host, port, PORT)
+        self.host, self.asked, self.port = host, port, ports.free_port(host, port, PORT)
         self.key = _usable(key) if key else "sk-" + secrets.token_urlsafe(32)
         hosts = (*LOOPBACK, host) if host in LOOPBACK else ("*",)
         self.app = make_app(self.worker, self.models, Access(ws, self.key), hosts, more)
-        self.server = uvicorn.Server(uvicorn.Config(self.app, host=host, port=self.port, log_level="warning", timeout_graceful_shutdown=5))
+        self._listen_at(self.port)
+
+    def _listen_at(self, port: int) -> None:
+        """Make the server for a port; `start` begins it."""
+        self.port = port
+        config = uvicorn.Config(self.app, host=self.host, port=port, log_level="warning", timeout_graceful_shutdown=5)
+        self.server = uvicorn.Server(config)
         self.thread = threading.Thread(target=self.server.run, daemon=True, name="gateway")
 
     @property
@@ -276,19 +283,22 @@ class Gateway:
         return self.thread.is_alive()
 
     def start(self) -> "Gateway":
-        """Listen; ConflictError when another program was faster."""
-        self.thread.start()
-        while not self.server.started:
-            if not self.thread.is_alive():
-                raise ConflictError(
-                    f"The server could not listen on {self.host}:{self.port}.",
-                    asked=self.port,
-                    available="another port",
-                    remedy="Try again, or choose another --port.",
-                    field="port",
-                )
-            time.sleep(0.02)
-        return self
+        """Listen; where no port was asked for and another program was faster, at the next one. ConflictError when none is left."""
+        for _ in range(1 if self.asked else TRIES):
+            self.thread.start()
+            while self.thread.is_alive():
+                if self.server.started:
+                    return self
+                time.sleep(0.02)
+            if not self.asked:
+                self._listen_at(ports.free_port(self.host, None, self.port + 1))
+        raise ConflictError(
+            f"The server could not listen on {self.host}:{self.asked or self.port}.",
+            asked=self.asked or self.port,
+            available="another port",
+            remedy="Try again, or choose another --port.",
+            field="port",
+        )
 
     def stop(self) -> None:
         """Listen no more; answers that are under way have five seconds."""
