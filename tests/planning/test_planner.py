@@ -173,7 +173,7 @@ def test_every_setting_has_its_reason(preset, method):
     assert parsing.parse(p.settings.as_json())  # what was decided could have been asked for
     open_still = {n for n in run_config.FIELDS if n not in p.settings.as_json()} - {"model", "data"}
     judged = {n for n in run_config.FIELDS if run_config.group_of(n) == "preference"}
-    assert open_still - judged <= {"max_steps", "quantization", "prompt_text", "chat_template"}
+    assert open_still - judged <= {"max_steps", "quantization", "prompt_text", "chat_template", "report_to"}
 
 
 def test_choices_are_kept_and_told_apart():

@@ -152,3 +152,24 @@ def test_the_config_lists_what_had_an_effect_and_what_a_person_chose(ws, data):
     assert "LoRA rank" in said and "Virtual tokens" in said, "a choice without effect is not hidden"
     assert "Adapter size" not in said and "Prefix projection" not in said and "Class weights" not in said
     assert "<td>LoRA</td>" in said and "False" not in said and "<td>off</td>" in said
+
+
+def test_a_tick_and_a_search_under_way_at_the_same_time_keep_each_other(ws):
+    """Both were given what was there before the other; each answer would have been the whole truth."""
+    import gradio as gr
+
+    from tests.jobs.test_cleanup import made
+    from ui.run_views.table_view import TableView
+    from ui.session import AppContext
+
+    for name in ("first", "second"):
+        made(ws, name)
+    with gr.Blocks():
+        table = TableView(AppContext(ws.home, ws.machine))
+    shared, request = table.view.value, None
+    searching, ticking = shared, shared  # Gradio hands the same object to both
+    searched, _ = table.on_query("sec", searching, request)
+    ticked, *_ = table.on_pick('["first", 1]', ticking, request)
+    turned, _ = table.on_sort('["name", 2]', searching, request)
+    assert searched is ticked is turned is shared
+    assert (shared["query"], tuple(shared["picked"]), shared["sort"]) == ("sec", ("first",), "name")

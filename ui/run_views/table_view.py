@@ -1,7 +1,5 @@
 """The table of all runs: found by words, sorted, a page at a time; ticked runs are compared."""
 
-from dataclasses import replace
-
 import gradio as gr
 
 from tuner.paths import Workspace
@@ -36,22 +34,26 @@ class TableView:
             action.wire(handler, [self.view], [self.view, self.table], queue=False)
         self.pick.wire(self.on_pick, [self.view], [self.view, *self.tools], queue=False)
 
-    def _seen(self, view: View, request: gr.Request) -> tuple:
-        return view.as_dict(), drawn(self.context.workspace(request), view)
+    # `view` is one object for all events of a visit, and each writes its own part into it: a tick and a search that are under way at the same
+    # time would otherwise take each other back
+    def _seen(self, view: dict, request: gr.Request, **change) -> tuple:
+        view.update(change)
+        return view, drawn(self.context.workspace(request), View.read(view))
 
     def on_query(self, query, view, request: gr.Request):
-        return self._seen(replace(View.read(view), query=query or "", page=0), request)
+        return self._seen(view, request, query=query or "", page=0)
 
     def on_sort(self, pressed, view, request: gr.Request):
-        return self._seen(View.read(view).sorted_by(value(pressed)), request)
+        found = View.read(view).sorted_by(value(pressed))
+        return self._seen(view, request, sort=found.sort, down=found.down, page=found.page)
 
     def on_turn(self, pressed, view, request: gr.Request):
         page = value(pressed)
-        return self._seen(replace(View.read(view), page=int(page) if page.isdecimal() else 0), request)
+        return self._seen(view, request, page=int(page) if page.isdecimal() else 0)
 
     def on_pick(self, pressed, view, request: gr.Request):
-        view = View.read(view).ticked(value(pressed))
-        return [view.as_dict(), *self.tool_values(self.context.workspace(request), view)]
+        view["picked"] = View.read(view).ticked(value(pressed)).picked
+        return [view, *self.tool_values(self.context.workspace(request), View.read(view))]
 
     def tool_values(self, ws: Workspace, view: View) -> list:
         """Return values for `tools`: what is ticked, and what can be done with it."""
