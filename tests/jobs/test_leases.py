@@ -281,6 +281,21 @@ def test_the_queue_in_the_terminal(ws, card, office, capsys):
     capsys.readouterr()
 
 
+def test_looking_at_the_queue_makes_nothing_and_needs_no_writing(ws, monkeypatch, capsys):
+    place = ws.machine_folder()
+    before = sorted(place.iterdir()) if place.exists() else []
+    assert all(not d["jobs"] for d in run_queue.listing(ws)) and (sorted(place.iterdir()) if place.exists() else []) == before
+    queue.add(place, "train", ws.runs / "a", "cpu", 5, orphaned=False)
+    with queue.connect(place) as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    db.close()
+    monkeypatch.setattr(queue.paths, "writable", lambda folder: False)
+    monkeypatch.setattr(queue, "connect", lambda machine: pytest.fail("it would write"))
+    assert [job["run"] for d in run_queue.listing(ws) for job in d["jobs"]] == ["a"]
+    (place / queue.FILE).write_bytes(b"no database at all, and long enough to be taken for one" * 20)
+    assert all(not d["jobs"] for d in run_queue.listing(ws)) and "can't be read" in capsys.readouterr().err
+
+
 def test_a_queue_of_an_earlier_version_goes_on(ws):
     place = ws.machine_folder()
     place.mkdir(parents=True, exist_ok=True)

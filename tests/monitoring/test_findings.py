@@ -2,6 +2,8 @@
 
 import math
 import random
+import tracemalloc
+from array import array
 
 import pytest
 
@@ -105,6 +107,23 @@ def test_steps_that_an_earlier_attempt_wrote_beyond_the_present_one_do_not_count
     assert names(h, step=40) == [] and names(h) == ["loss_rises"]
     h.add(100, {"loss": None})
     assert h.series("loss")[0].tolist() == list(range(1, 100)), "what is no number does not count"
+
+
+def test_a_million_steps_are_looked_at_within_their_own_size():
+    h = History()
+    for key in ("loss", "grad_norm"):
+        h.kept[key] = (array("q", range(1, 200_001)), array("d", [1.0] * 200_000))
+    h.kept["grad_norm"][1][150_000] = 99.0
+    tracemalloc.start()
+    assert "gradient_spikes" in names(h, step=200_000, steps=200_000)
+    assert tracemalloc.get_traced_memory()[1] < 20 * 8 * 200_000, "a window of a hundred values each would be five times as much"
+    tracemalloc.stop()
+
+
+def test_steps_are_found_in_order_whatever_order_they_came_in():
+    h = History([(3, "loss", 3.0), (1, "loss", 1.0), (0, "loss", 9.0), (3, "loss", None), (2, "loss", 2.0)])
+    assert h.series("loss")[0].tolist() == [1, 2] and h.at("loss", 0) == 9.0 and h.at("loss", 3) is None is h.at("other", 1)
+    assert h.last("loss", 9) == 2.0 and h.last("loss", 0) == 9.0 and h.last("other", 9) is None
 
 
 def test_findings_replace_each_other_and_keep_the_step_at_which_they_were_first_made():

@@ -4,12 +4,14 @@ Jobs wait in the order of `rank`, which is that of their arrival until somebody 
 """
 
 import sqlite3
+import sys
 import time
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
-from tuner import locks
+from tuner import locks, paths
 from tuner.jobs.kinds import KINDS, Kind
 from tuner.jobs.leases import Lease, Use
 
@@ -79,6 +81,22 @@ def jobs(db: sqlite3.Connection, state: str) -> list[QueuedJob]:
     """Return the jobs in a state in their order; a kind of a later version is left to that version."""
     found = db.execute(f"SELECT {COLUMNS} FROM jobs WHERE state = ? ORDER BY COALESCE(rank, id), id", (state,)).fetchall()
     return [QueuedJob(id, kind, Path(folder), *rest, bool(held)) for id, kind, folder, *rest, held in found if kind in KINDS]
+
+
+def at_work(machine: Path) -> list[tuple[str, QueuedJob]]:
+    """Return (state, job) of what works and what waits, in order. Nothing is made or changed: a page may only be able to read."""
+    if not (machine / FILE).exists():
+        return []
+    try:
+        with closing(connect(machine) if paths.writable(machine) else _read_only(machine)) as db:
+            return [(state, job) for state in ("running", "waiting") for job in jobs(db, state)]
+    except sqlite3.Error as error:  # a read-only disk, or a queue of a version before this one on it
+        print(f"{machine / FILE} can't be read: {error}", file=sys.stderr)
+        return []
+
+
+def _read_only(machine: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"file:{quote((machine / FILE).as_posix())}?mode=ro&immutable=1", uri=True, timeout=5)
 
 
 def set_state(db: sqlite3.Connection, id: int, state: str, pid: int | None = None) -> None:

@@ -48,8 +48,7 @@ def listing(ws: Workspace) -> list[dict[str, Any]]:
     [{"id", "name", "total_bytes", "leased_bytes", "jobs": [{"run", "name", "job", "state", "held", "bytes", "reason"}]}]. A run of another workspace
     is counted and not named.
     """
-    with closing(queue.connect(ws.machine_folder())) as db:
-        found = [(state, job) for state in ("running", "waiting") for job in queue.jobs(db, state)]
+    found = queue.at_work(ws.machine_folder())
     known = {d.id: d for d in devices.listing()}
     ids = list(dict.fromkeys([*known, *(job.device for _, job in found)]))
     out = []

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from tuner.monitoring.facts import Facts
 from tuner.monitoring.history import History
@@ -112,12 +113,8 @@ def gradient_spikes(history: History, f: Facts) -> dict[str, Any] | None:
 
 
 def _medians_before(values: np.ndarray) -> np.ndarray:
-    """Return the median of up to `TYPICAL` values before each value from number `BEFORE` on."""
-    start = np.array([np.median(values[:i]) for i in range(BEFORE, min(TYPICAL, len(values)))])
-    if len(values) <= TYPICAL:
-        return start
-    windows = np.lib.stride_tricks.sliding_window_view(values[:-1], TYPICAL)
-    return np.concatenate([start, np.median(windows, axis=1)])
+    """Return the median of up to `TYPICAL` values before each value from number `BEFORE` on (pandas: a window that moves, without copies)."""
+    return pd.Series(values).rolling(TYPICAL, min_periods=BEFORE).median().to_numpy()[BEFORE - 1 : -1]
 
 
 def _since_best(history: History, f: Facts) -> tuple[int, float, float] | None:

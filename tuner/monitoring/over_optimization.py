@@ -19,7 +19,7 @@ AT_ONCE = 0.15  # share of the steps done so far
 
 def sunk(history: History, f: Facts) -> dict[str, Any] | None:
     """Find good and bad validation answers that are both less likely than for the reference model."""
-    ratio, bad, now = (_last(history, f"eval_{k}", f) for k in ("log_ratio/chosen", "log_ratio/rejected", "logps/chosen"))
+    ratio, bad, now = (history.last(f"eval_{k}", f.step) for k in ("log_ratio/chosen", "log_ratio/rejected", "logps/chosen"))
     if ratio is None or bad is None or now is None:
         return None
     share, nats = SUNK
@@ -35,10 +35,10 @@ def sunk(history: History, f: Facts) -> dict[str, Any] | None:
 
 def longer(history: History, f: Facts) -> dict[str, Any] | None:
     """Find answers to validation questions that are much longer than before the first step."""
-    before, now = history.table.get("eval_length/written", {}).get(0), _last(history, "eval_length/written", f)
+    before, now = history.at("eval_length/written", 0), history.last("eval_length/written", f.step)
     if before is None or now is None or now < LONGER * before or now - before < TOKENS:
         return None
-    given = _last(history, "eval_length/chosen", f)
+    given = history.last("eval_length/chosen", f.step)
     if given is not None and now <= given * LONGER:  # as long as the good answers it is trained on
         return None
     message = f"The model's answers have become {now / max(before, 1):.1f} times as long ({before:.0f} to {now:.0f} tokens, for up to 8 validation questions)."
@@ -72,9 +72,3 @@ def at_once(history: History, f: Facts) -> dict[str, Any] | None:
 
 
 LOOKS = {"answers_less_likely": sunk, "answers_longer": longer, "validation_margin_falls": lost, "pairs_trivial": at_once}
-
-
-def _last(history: History, key: str, f: Facts) -> float | None:
-    """Return the newest value of a metric, the one before the first step included."""
-    found = {s: v for s, v in history.table.get(key, {}).items() if v is not None and s <= f.step}
-    return found[max(found)] if found else None

@@ -14,7 +14,7 @@ from tuner.runs import run_warnings
 from tuner.runs.checkpoint_files import checkpoints
 from tuner.workers.training.callbacks import Reporter
 
-EVERY = 20.0  # seconds between two looks, beside those after evaluations
+EVERY, SHARE = 20.0, 100.0  # seconds between two looks beside those after evaluations: at least, and as a multiple of what a look takes
 OVERFLOWS = 25  # steps in a row; halving the scale from 2^16 to 1 takes 16
 
 
@@ -33,7 +33,7 @@ class Monitor(TrainerCallback):
             warmup=settings.get("warmup") or 0.0,
             memory_free=plan.get("free_bytes") or 0,
         )
-        self.looked, self.skipped = time.monotonic(), 0
+        self.looked, self.took, self.skipped = time.monotonic(), 0.0, 0
         self.fetched, self.logged = 0.0, time.monotonic()
 
     def attach(self, trainer) -> None:
@@ -83,13 +83,13 @@ class Monitor(TrainerCallback):
         share = self.fetched / max(now - self.logged, 1e-9)
         self.facts = replace(self.facts, waited=0.9 * self.facts.waited + 0.1 * min(1.0, share))  # of the last steps, smoothed
         self.fetched, self.logged = 0.0, now
-        if now - self.looked > EVERY:
+        if now - self.looked > max(EVERY, SHARE * self.took):
             self.look(state.global_step)
 
     def on_evaluate(self, args, state, control, metrics=None, **_):
         self.r.heartbeat.beat()
         self.fetched, self.logged = 0.0, time.monotonic()
-        if metrics and "eval_loss" in metrics:
+        if metrics and "eval_loss" in metrics and time.monotonic() - self.looked > SHARE * self.took:
             self.look(state.global_step)
 
     def on_save(self, args, state, control, **_):
@@ -108,12 +108,14 @@ class Monitor(TrainerCallback):
 
     def look(self, step: int, *, ended: bool = False) -> list[dict[str, Any]]:
         """Write the findings that hold now into the run's warnings; return them."""
-        self.looked = time.monotonic()
+        began = time.monotonic()
         status = paths.read_json(self.r.folder / "status.json", {})
         before, best = (status.get(key) or {} for key in ("baseline", "best"))
         facts = replace(self.facts, step=step, baseline=before.get("eval_loss"), best=best.get("eval_loss"), ended=ended)
         found = monitoring.look(self.r.history, facts)
         self.r.change_warnings(lambda old: monitoring.merged(old, found))
+        self.looked = time.monotonic()
+        self.took = self.looked - began
         return found
 
 

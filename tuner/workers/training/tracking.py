@@ -15,6 +15,8 @@ PROJECT = "tunesmith"
 
 def prepare(names: list[str], folder: Path, name: str) -> None:
     """Tell the trackers' libraries where to write, by the variables that they read; what a person has set there stays."""
+    if not names:
+        return
     if "trackio" in names:
         os.environ.pop("TRACKIO_DISABLED", None)
         os.environ.setdefault("TRACKIO_PROJECT", PROJECT)
@@ -28,8 +30,7 @@ def prepare(names: list[str], folder: Path, name: str) -> None:
         "WANDB_DIR": str(folder),
         "WANDB_LOG_MODEL": "false",
     }.items():
-        if names:
-            os.environ.setdefault(variable, value)
+        os.environ.setdefault(variable, value)
 
 
 class Guarded(TrainerCallback):
