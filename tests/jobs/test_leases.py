@@ -5,6 +5,7 @@ import random
 
 import pytest
 
+from tests.conftest import until
 from tuner import devices, paths, runs
 from tuner.errors import ConflictError, MemoryShortError, RequestError
 from tuner.jobs import device_memory, handover, queue, run_queue, supervisor, unresponsive
@@ -255,6 +256,20 @@ def test_the_order_is_changed_and_runs_are_held(ws, card, office):
     assert supervisor.Supervisor(ws.machine_folder(), office.inbox).jobs("waiting") == office.jobs("waiting"), "it outlives its process"
 
 
+def test_a_thousand_waiting_runs_are_listed_without_reading_each_again(ws, card, office, monkeypatch):
+    for n in range(30):
+        made(ws, f"run-{n}", 20)
+    read, real = [], paths.read_json
+    monkeypatch.setattr(paths, "read_json", lambda file, *default: read.append(file) or real(file, *default))
+
+    def reads() -> int:
+        read.clear()
+        assert len(order(ws)) == 30
+        return len([file for file in read if file.parent.parent == ws.runs])
+
+    until(lambda: reads() == 0, 20, every=0.5)  # what was just written is read once more by the index
+
+
 def test_a_run_of_another_workspace_is_counted_and_not_named(ws, card, office):
     other = paths.Workspace(ws.home, "somebody", ws.machine)
     made(other, "secret-plan", 4)
@@ -285,7 +300,7 @@ def test_looking_at_the_queue_makes_nothing_and_needs_no_writing(ws, monkeypatch
     place = ws.machine_folder()
     before = sorted(place.iterdir()) if place.exists() else []
     assert all(not d["jobs"] for d in run_queue.listing(ws)) and (sorted(place.iterdir()) if place.exists() else []) == before
-    queue.add(place, "train", ws.runs / "a", "cpu", 5, orphaned=False)
+    made(ws, "a", 1)
     with queue.connect(place) as db:
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     db.close()

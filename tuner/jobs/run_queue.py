@@ -49,7 +49,7 @@ def listing(ws: Workspace) -> list[dict[str, Any]]:
     is counted and not named.
     """
     found = queue.at_work(ws.machine_folder())
-    known = {d.id: d for d in devices.listing()}
+    known, mine = {d.id: d for d in devices.listing()}, {run.path: run for run in runs.listing(ws)}
     ids = list(dict.fromkeys([*known, *(job.device for _, job in found)]))
     out = []
     for id in ids:
@@ -61,26 +61,17 @@ def listing(ws: Workspace) -> list[dict[str, Any]]:
                 "name": device.name if device else "a device that does not answer",
                 "total_bytes": device.total if device else None,
                 "leased_bytes": sum(job.bytes for state, job in here if state == "running"),
-                "jobs": [_shown(ws, state, job) for state, job in here],
+                "jobs": [_shown(mine.get(job.folder) if job.kind == "train" else None, state, job) for state, job in here],
             }
         )
     return out
 
 
-def _shown(ws: Workspace, state: str, job: queue.QueuedJob) -> dict[str, Any]:
-    mine = job.kind == "train" and job.folder.parent == ws.runs
-    reason = (paths.read_json(job.folder / "status.json", {}) or {}).get("reason") if mine else None
-    name = (paths.read_json(job.folder / "about.json", {}) or {}).get("name") if mine else None
-    title = "a run" if mine else "a run of another workspace" if job.kind == "train" else job.about.title
-    return {
-        "run": job.folder.name if mine else None,
-        "name": name,
-        "job": title,
-        "state": state,
-        "held": job.held,
-        "bytes": job.bytes,
-        "reason": reason,
-    }
+def _shown(run: Run | None, state: str, job: queue.QueuedJob) -> dict[str, Any]:
+    """Return a job as `listing` shows it; `run` is None for what is no run of this workspace."""
+    title = "a run" if run else "a run of another workspace" if job.kind == "train" else job.about.title
+    about = {"run": run.id, "name": run.name, "reason": run.status.reason} if run else {"run": None, "name": None, "reason": None}
+    return about | {"job": title, "state": state, "held": job.held, "bytes": job.bytes}
 
 
 def move(ws: Workspace, id: str, to: str) -> None:

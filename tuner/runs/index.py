@@ -35,6 +35,11 @@ class Listed(run_folder.Run):
         return Listed(self.path, status, self.config, self.about, self.brief)
 
     @property
+    def brief(self) -> dict[str, Any]:
+        """As kept: `Run.brief` is a property, which would come before it and read the plan each time."""
+        return vars(self)["brief"]
+
+    @property
     def plan(self) -> dict[str, Any]:
         return _plan(str(self.path / "plan.json"), stamp(str(self.path / "plan.json")))
 
