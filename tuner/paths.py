@@ -56,6 +56,11 @@ class Workspace:
         return self.root / "labels"
 
     @property
+    def sweeps(self) -> Path:
+        """What sweeps with successive halving have measured: one journal each."""
+        return self.root / "sweeps"
+
+    @property
     def api(self) -> Path:
         """What the server of `tunesmith serve` keeps: keys, uploaded files, fine-tuning jobs."""
         return self.root / "api"

@@ -107,6 +107,7 @@ class Page:
         self.lead(page.talk.click(self.on_talk, [page.id, self.session], self.session, **quick), "chat")
         self.lead(page.take.click(self.on_take, [page.id, self.session], self.session, **quick), "export")
         asked = [page.id, self.session, self.train.draft]
+        self.lead(page.further.click(self.on_further, asked, [self.session, self.train.draft], **quick), "train")
         self.lead(page.reuse.click(self.on_reuse, asked, [self.session, self.train.draft], **quick), "train")
         for button, which in self.runs.blind:
             self.lead(button.click(self.runs.on_blind, [which, self.session], [self.session, self.runs.notice], **quick), "label")
@@ -198,6 +199,12 @@ class Page:
         run = runs.get(self.context.workspace(request), id)
         settings = {k: v for k, v in run.config.items() if k != "preset"}
         asked = Draft.read(draft).next(preset=run.config.get("preset")).with_settings(settings)
+        return [Session.read(session).with_(tab="train", data=run.config["data"]), asked.as_json()]
+
+    def on_further(self, id, session, draft, request: gr.Request):
+        """To the Train page with the run's model to train further, on the same data until another is chosen."""
+        run = runs.get(self.context.workspace(request), id)
+        asked = Draft.read(draft).next(data=run.config["data"], model=id)
         return [Session.read(session).with_(tab="train", data=run.config["data"]), asked.as_json()]
 
     # --- the demo -----------------------------------------------------------------------------------------------------

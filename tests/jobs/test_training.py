@@ -158,7 +158,7 @@ def test_a_run_goes_on_from_a_run(house):
     before = house.run(house.lora)
     assert run.status.baseline["eval_loss"] == pytest.approx(before.best, rel=0.02) and run.best < before.best * 1.1
     assert run.config["model"] == house.lora and run.plan["model"]["adapter"] == str(before.path / "model")
-    with pytest.raises(ConflictError, match="continued from"):
+    with pytest.raises(ConflictError, match="came from"):
         runs.delete(house.ws, house.lora)
     runs.delete(house.ws, run.id)
 

@@ -328,7 +328,7 @@ def test_delete(ws, made):
         runs.delete(ws, made.id)
     runs.write_status(made.path, state="finished")
     heir = make(ws, "heir", model=made.id)
-    with pytest.raises(ConflictError, match="heir continued from"):
+    with pytest.raises(ConflictError, match="heir came from"):
         runs.delete(ws, made.id)
     runs.write_status(heir.path, state="failed")
     runs.delete(ws, heir.id)

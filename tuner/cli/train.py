@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from tuner.cli.output import say
+from tuner.cli.output import Refused, say
 from tuner.cli.parser import FLAG, TEXT, Commands
 from tuner.cli.plan import REQUEST, request
 from tuner.cli.progress import Counting, Training
@@ -33,6 +33,7 @@ def register(commands: Commands) -> None:
             "metavar": "KEY=V1,V2",
             "help": "a run for each value, in the queue; repeated: for each combination",
         },
+        halving={"action": "store_true", "help": "with --sweep: stop runs that fall behind at their evaluations"},
         anyway={"action": "store_true", "help": "start even if the plan does not fit"},
     )
     commands.add("resume", "Resume a run from its newest whole checkpoint.", resume, "run_id", detach=FLAG)
@@ -52,6 +53,13 @@ def train(ws: Workspace, args):
         preset = preset or stored.pop("preset", None)
         stored.pop("preset", None)
         values = stored | values
+    if args.halving and not args.sweep:
+        raise Refused(
+            "--halving stops the weaker runs of a sweep, and there is no --sweep.",
+            asked="--halving",
+            available="--sweep KEY=V1,V2",
+            remedy="Name the values to try with --sweep, or leave --halving out.",
+        )
     if args.sweep:
         return _sweep(ws, args, values, preset)
     with Counting() as progress:
@@ -70,7 +78,7 @@ def _sweep(ws: Workspace, args, values: dict[str, Any], preset: str | None) -> d
     from tuner.jobs import sweeps
 
     with Counting() as progress:
-        id, found = sweeps.start(ws, values, sweeps.values_of(args.sweep), preset=preset, name=args.name, anyway=args.anyway, each=progress)
+        id, found = sweeps.start(ws, values, sweeps.values_of(args.sweep), preset=preset, name=args.name, anyway=args.anyway, halving=args.halving, each=progress)
     say(
         f"{len(found)} runs are in the queue. `tunesmith runs --sweep {id}` lists them, the best first; `tunesmith queue` changes their order."
     )

@@ -68,6 +68,7 @@ def _leftovers(ws: Workspace) -> tuple[Path, ...]:
     """Return folders that were being deleted, half-written models, and jobs that ended a day ago."""
     found = [
         *ws.runs.glob(".deleted-*"),
+        *ws.runs.glob(".new-*"),
         *ws.runs.glob("*/model.new"),
         *ws.runs.glob("*/base.new"),
         *ws.runs.glob("*/checkpoints/.dropped-*"),

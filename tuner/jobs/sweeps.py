@@ -8,6 +8,7 @@ import yaml
 
 from tuner import paths, runs
 from tuner.errors import SettingError, TunerError, raise_all
+from tuner.jobs import halving as study
 from tuner.jobs import training
 from tuner.paths import Workspace
 from tuner.settings import parsing
@@ -49,10 +50,13 @@ def start(
     preset: str | None = None,
     name: str | None = None,
     anyway: bool = False,
+    halving: bool = False,
     each: Callable[[dict], None] | None = None,
 ) -> tuple[str, list[runs.Run]]:
     """Check and plan every combination, then put all of them into the queue; return (the sweep's id, its runs). Nothing is started when one of
-    them can't be."""
+    them can't be. `halving`: those that fall behind are stopped at their evaluations (`tuner/jobs/halving.py`)."""
+    if halving:
+        study.require()
     combinations = [dict(zip(swept, chosen, strict=True)) for chosen in product(*swept.values())]
     if len(combinations) > MOST:
         raise SettingError(
@@ -67,6 +71,8 @@ def start(
         try:
             plan, _, ds, _ = training.prepare(ws, values | combination, preset=preset, need_data=True, each=each)
             training.refuse(plan, anyway=anyway)
+            if halving and not ds.held_out:
+                raise _unmeasured(ds)
         except TunerError as error:
             for problem in getattr(error, "errors", [error]):
                 problem.message = f"With {described(combination)}: {problem.message}"
@@ -74,13 +80,24 @@ def start(
     raise_all(problems)
     base = name or training.unused_name(ws, f"{ds.name} sweep")
     id = paths.new_id(base, ws.runs)
+    numbers = study.begin(ws, id, combinations) if halving else [None] * len(combinations)
     begun = []
-    for combination in combinations:
+    for combination, trial in zip(combinations, numbers, strict=True):
         run = training.start(
-            ws, values | combination, preset=preset, name=f"{base} · {described(combination)}", anyway=anyway, sweep=id, each=each
+            ws, values | combination, preset=preset, name=f"{base} · {described(combination)}", anyway=anyway, sweep=(id, trial), each=each
         )
         begun.append(run)
     return id, begun
+
+
+def _unmeasured(ds) -> SettingError:
+    return SettingError(
+        "Without validation rows there is nothing by which the weaker runs could be found.",
+        asked="halving",
+        available=f"{ds.held_out} validation rows in {ds.name}",
+        remedy="Set validation rows aside when the data is added (--held-out 0.1), or leave --halving out.",
+        field="halving",
+    )
 
 
 def described(combination: dict[str, Any]) -> str:

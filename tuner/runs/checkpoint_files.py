@@ -2,12 +2,16 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from tuner import paths
 
 
-def write_manifest(checkpoint: Path) -> None:
-    """Write the manifest, as the last file: a checkpoint without one, or that differs from it, does not count."""
+def write_manifest(checkpoint: Path, notes: dict[str, Any] | None = None) -> None:
+    """Write `notes` ({file name: document}: what describes the weights) and then the manifest, as the last file: a checkpoint without one, or that
+    differs from it, does not count."""
+    for name, document in (notes or {}).items():
+        paths.write_json(checkpoint / name, document)
     files = {
         f.relative_to(checkpoint).as_posix(): {"bytes": f.stat().st_size, "sha256": paths.sha256(f)}
         for f in sorted(checkpoint.rglob("*"))

@@ -1,12 +1,17 @@
 """metrics.db of a run: (step, key) -> value; steps that a resumed run repeats are overwritten, never duplicated."""
 
+import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
 from tuner import paths
+from tuner.errors import RequestError
+from tuner.formatting import csv_text
 from tuner.runs.run_folder import Run
+
+FILES = (".csv", ".jsonl")  # as which the metrics can be written
 
 
 def metrics_db(folder: Path) -> sqlite3.Connection:
@@ -25,6 +30,12 @@ def write_metrics(db: sqlite3.Connection, step: int, values: dict[str, float]) -
             "INSERT INTO metrics VALUES (?, ?, ?) ON CONFLICT (step, key) DO UPDATE SET value = excluded.value",
             [(step, k, None if v != v else v) for k, v in values.items()],
         )  # SQLite's NaN is NULL: a gap in the chart
+
+
+def copy(run: Run, folder: Path, until: int) -> None:
+    """Write the metrics of a run up to a step into another folder."""
+    with closing(metrics_db(folder)) as db, db:
+        db.executemany("INSERT INTO metrics VALUES (?, ?, ?)", (row for row in metrics(run) if row[0] <= until))
 
 
 def metrics(run: Run, *, since: int = -1) -> list[tuple[int, str, float | None]]:
@@ -56,3 +67,19 @@ def metrics_table(run: Run) -> dict[str, list]:
         rows.setdefault(step, {})[key] = int(value) if key.endswith("_bytes") and value is not None else value
         keys[key] = None
     return {"columns": ["step", *keys], "rows": [[step, *(values.get(k) for k in keys)] for step, values in rows.items()]}
+
+
+def write_table(run: Run, file: Path) -> Path:
+    """Write `metrics_table` as CSV or JSONL, as the name of the file says; RequestError for another ending."""
+    if file.suffix not in FILES:
+        raise RequestError(
+            f"Metrics can't be written as {file.suffix or 'a file without an ending'}.",
+            asked=file.name,
+            available=" or ".join(FILES),
+            remedy=f"Choose a name that ends in {' or '.join(FILES)}.",
+        )
+    table = metrics_table(run)
+    columns, rows = table["columns"], table["rows"]
+    lines = (json.dumps({k: v for k, v in zip(columns, row, strict=True) if v is not None}) + "\n" for row in rows)
+    paths.write_text(file, csv_text(columns, rows) if file.suffix == ".csv" else "".join(lines))
+    return file

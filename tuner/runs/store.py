@@ -131,10 +131,10 @@ def delete(ws: Workspace, id: str) -> None:
         raise ConflictError(
             f"The run {run.name} is in progress.", asked=id, available="runs that have ended", remedy="Stop it first.", field="run"
         )
-    dependents = [r.id for r in listing(ws) if r.config.get("model") == id]
+    dependents = [r.id for r in listing(ws) if r.config.get("model") == id or _copied(ws, r, run)]
     if dependents:
         raise ConflictError(
-            f"{', '.join(dependents)} continued from {run.name} and still need it.",
+            f"{', '.join(dependents)} came from {run.name} and still need it.",
             asked=id,
             available="runs that no other run needs",
             remedy="Delete those runs first.",
@@ -143,6 +143,13 @@ def delete(ws: Workspace, id: str) -> None:
     doomed = run.path.with_name(f".deleted-{id}-{time.time_ns()}")
     run.path.rename(doomed)  # gone from the list at once, even when deleting takes long or is interrupted
     shutil.rmtree(doomed, ignore_errors=True)
+
+
+def _copied(ws: Workspace, other: Run, run: Run) -> bool:
+    """Return whether another run is a checkpoint of this one whose base model lies in this one's folder."""
+    if (other.about.get("checkpoint") or {}).get("run") != run.id:
+        return False
+    return str((get(ws, other.id).plan.get("model") or {}).get("base") or "").startswith(str(run.path))
 
 
 def using_dataset(ws: Workspace, dataset: str) -> list[str]:

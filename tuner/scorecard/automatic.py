@@ -35,6 +35,8 @@ def why_not(ws: Workspace, run: Run) -> str | None:
     """Return in a sentence why a run that has finished is not evaluated by itself; None for one that is."""
     if os.environ.get("TUNESMITH_EVALUATE") == "0":
         return "Not evaluated: TUNESMITH_EVALUATE is 0."
+    if isinstance(run.about.get("trial"), int):
+        return f"Not evaluated: it is one of a sweep. Later: tunesmith evaluate {run.id}"
     rows = run.plan.get("data", {}).get("held_out") or 0
     if rows < significance.FEWEST:
         return f"Not evaluated: {rows} validation rows can show no difference; {significance.FEWEST} or more can."

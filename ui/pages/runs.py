@@ -72,7 +72,7 @@ class RunsPage:
         """Return what the script draws of the runs in view."""
         chosen = [run for id in ids_of(asked) if (run := find(ws, id))]
         if len(chosen) == 1:
-            return parts(chosen[0]) | {"run-overlay": ""}
+            return parts(ws, chosen[0]) | {"run-overlay": ""}
         return {"run-charts": "", "run-overlay": charts.marker(chosen) if chosen else ""}
 
     def open(self, ws: Workspace, asked: str | None, view: dict | None, drawn_before: str | None) -> dict:

@@ -1,21 +1,25 @@
-"""The page of one run: its head with what can be done with it, and tabs: Overview, Charts, Samples, Evaluation, Config, Log."""
+"""The page of one run: its head with what can be done with it, and tabs: Overview, Charts, Samples, Checkpoints,
+Evaluation, Config, Log."""
 
 import gradio as gr
 
 from tuner import runs
 from tuner.jobs import run_queue
 from tuner.paths import Workspace
+from tuner.runs import metrics_file
 from ui import live
 from ui.components import charts, dropdowns, html
-from ui.run_views import compare, config, listing, overview, samples_view
+from ui.run_views import checkpoints_view, compare, config, listing, overview, samples_view
+from ui.run_views.checkpoints_view import CheckpointsView
 from ui.run_views.evaluation_view import EvaluationView
 from ui.run_views.listing import all_runs, find
 from ui.run_views.samples_view import SamplesView
 from ui.session import AppContext
 from ui.text import text
 
-TABS = ("overview", "charts", "samples", "evaluation", "config", "log")
+TABS = ("overview", "charts", "samples", "checkpoints", "evaluation", "config", "log")
 RESUMABLE = ("stopped", "failed", "interrupted")
+NUMBERS = 1000  # steps in the table, the newest: all of them are in the files
 QUICK = {"queue": False, "show_progress": "hidden"}
 
 
@@ -29,6 +33,7 @@ class RunView:
             self.stop = gr.Button(text("runs-stop"), visible=False, elem_id="stop-run")
             self.resume = gr.Button(text("runs-resume"), visible=False, elem_id="resume-run")
             self.take = gr.Button(text("runs-export"), visible=False, elem_id="export-run")
+            self.further = gr.Button(text("runs-further"), visible=False, elem_id="train-further")
             self.reuse = gr.Button(text("runs-duplicate"), elem_id="reuse-run")
         self.notice = gr.HTML(elem_id="run-notice", padding=False)
         gr.HTML(live.slot("run-charts", hidden=True), padding=False)  # above the tabs: what is in one of them is built when it opens
@@ -36,9 +41,10 @@ class RunView:
             for name in TABS:
                 with gr.Tab(text(f"runs-tab-{name}"), id=name, render_children=True):
                     getattr(self, f"_{name}")()
-        self.live = [self.id, self.notice, self.talk, self.stop, self.resume, self.take]
+        self.live = [self.id, self.notice, self.talk, self.stop, self.resume, self.take, self.further]
         self.described = [self.name, self.notes, self.settings, self.other, self.differences, self.sure, self.tabs]
         self.described += [self.manage, self.numbers, self.managed, *self.evaluation.shown, *self.samples.shown]
+        self.described += [*self.checkpoints.shown, *self.files]
         self._wire()
 
     def _overview(self) -> None:
@@ -58,10 +64,16 @@ class RunView:
     def _samples(self) -> None:
         self.samples = SamplesView(self.context, self.id)
 
+    def _checkpoints(self) -> None:
+        self.checkpoints = CheckpointsView(self.context, self.id)
+
     def _charts(self) -> None:
         gr.HTML(charts.place("run-charts"), elem_id="charts", padding=False)
         with gr.Accordion(text("runs-numbers"), open=False):
             self.read_numbers = gr.Button(text("runs-show-numbers"), elem_id="show-numbers")
+            with gr.Row():
+                self.write_files = gr.Button(text("runs-metrics-files"), elem_id="write-metrics")
+                self.files = [gr.DownloadButton(name, visible=False, elem_id=f"metrics-{name.lower()}") for name in ("CSV", "JSONL")]
             self.numbers = gr.Dataframe(interactive=False, max_height=300, label=text("runs-numbers"), show_label=False, visible=False)
 
     def _config(self) -> None:
@@ -77,6 +89,7 @@ class RunView:
     def _wire(self) -> None:
         self.stop.click(self.on_stop, self.id, self.notice, **QUICK)
         self.read_numbers.click(self.on_numbers, self.id, self.numbers, **QUICK)
+        self.write_files.click(self.on_files, self.id, self.files, queue=False)
         self.other.change(self.on_other, [self.id, self.other], self.differences, **QUICK)
 
     # --- what is shown ------------------------------------------------------------------------------------------------
@@ -90,6 +103,7 @@ class RunView:
             self.stop: gr.update(visible=run.live, interactive=run.state != "stopping"),
             self.resume: gr.update(visible=run.state in RESUMABLE),
             self.take: gr.update(visible=run.can_answer),
+            self.further: gr.update(visible=run.can_answer and not run.live),
         }
 
     def about(self, ws: Workspace, run: runs.Run, before: str | None) -> dict:
@@ -105,18 +119,28 @@ class RunView:
             self.managed: "",
             **self.evaluation.values(ws, run),
             **self.samples.values(run),
+            **self.checkpoints.values(),
             **({} if before == run.id else self._anew()),
         }
 
     def _anew(self) -> dict:
         """Return values for the page of another run than before: it begins with its overview, and nothing of the other is left."""
-        closed = gr.update(open=False)
-        return {self.tabs: gr.update(selected="overview"), self.manage: closed, self.numbers: gr.update(value=None, visible=False)}
+        closed, hidden = gr.update(open=False), dict.fromkeys(self.files, gr.update(visible=False))
+        return {self.tabs: gr.update(selected="overview"), self.manage: closed, self.numbers: gr.update(value=None, visible=False)} | hidden
 
     def on_numbers(self, id, request: gr.Request):
         run = find(self.context.workspace(request), id)
         table = runs.metrics_table(run) if run else {"columns": ["step"], "rows": []}
-        return gr.update(value={"headers": table["columns"], "data": table["rows"]}, visible=True)
+        return gr.update(value={"headers": table["columns"], "data": table["rows"][-NUMBERS:]}, visible=True)
+
+    def on_files(self, id, request: gr.Request):
+        """Write the metrics of all charts as CSV and as JSONL, and show where to download them."""
+        ws = self.context.workspace(request)
+        if (run := find(ws, id)) is None:
+            return [gr.update(visible=False)] * 2
+        ws.exports.mkdir(parents=True, exist_ok=True)
+        files = [metrics_file.write_table(run, ws.exports / f"{run.id}-metrics{ending}") for ending in metrics_file.FILES]
+        return [gr.update(value=str(file), visible=True) for file in files]
 
     def on_other(self, id, other, request: gr.Request):
         """Return in which settings another run differs from this one."""
@@ -135,9 +159,10 @@ class RunView:
             return html.trouble(error)
 
 
-def parts(run: runs.Run) -> live.Parts:
+def parts(ws: Workspace, run: runs.Run) -> live.Parts:
     """Return all that changes on the page of a run while it goes on."""
     log = html.log(runs.log_tail(run, 8000)) or html.empty(text("runs-log-empty"))
     return {"run-head": overview.head(run), "run-overview": overview.body(run), "run-charts": charts.marker([run]), "run-log": log} | {
-        "run-samples": samples_view.drawn(run)
+        "run-samples": samples_view.drawn(run),
+        "run-checkpoints": checkpoints_view.drawn(ws, run),
     }

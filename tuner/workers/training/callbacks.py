@@ -125,6 +125,7 @@ class Report(TrainerCallback):
         keep: int = 2,
         best: dict[str, Any] | None = None,
     ):
+        self.notes: dict[str, Any] = {}  # JSON documents that describe the weights, by file name: in each checkpoint, so that it can answer
         self.r, self.before, self.names = reporter, elapsed_before, names  # names: the objective's metrics
         self.kept = checkpoints.Kept(reporter.folder, keep)
         self.best = self.saved_best = best  # of all evaluations, and of those whose weights are on disk
@@ -222,7 +223,7 @@ class Report(TrainerCallback):
         begun = time.monotonic()
         checkpoint = Path(args.output_dir) / f"checkpoint-{state.global_step}"
         if checkpoint.is_dir():
-            runs.write_manifest(checkpoint)
+            runs.write_manifest(checkpoint, self.notes)
             self.kept.added(checkpoint)
             if self.best and self.best["step"] == state.global_step:  # reported only now that its weights exist
                 self.saved_best = self.best

@@ -107,7 +107,7 @@ def again(job, trainer, phase: Phase, error: BaseException) -> None:
     change = less(plan)
     if change is None:
         raise refusal(job) from error
-    kept = _saved(trainer, phase, folder) if where == "step" else None
+    kept = _saved(trainer, phase, job) if where == "step" else None
     kept = kept or runs.newest_whole_checkpoint(folder)
     begun = f"from step {kept.name.rpartition('-')[2]}" if kept else "from the start"
     said = f"Out of memory {WORDS[where]} after step {step:,}: the run continues {begun} with {described(plan['settings'], change)}."
@@ -137,8 +137,9 @@ def remember(plan: dict[str, Any], change: dict[str, Any], why: str) -> None:
             reason |= {"value": change[reason["setting"]], "reason": why, "by": "planner"}
 
 
-def _saved(trainer, phase: Phase, folder) -> Any:
+def _saved(trainer, phase: Phase, job) -> Any:
     """Save the state before the step that failed as a checkpoint; None when it is saved already, or can't be."""
+    folder = job.run.path
     step, newest = trainer.state.global_step, runs.newest_whole_checkpoint(folder)
     if not step or phase.random is None or newest and newest.name.endswith(f"-{step}"):
         return None
@@ -149,7 +150,7 @@ def _saved(trainer, phase: Phase, folder) -> Any:
         torch.cuda.set_rng_state_all(phase.random[1])
     try:
         trainer._save_checkpoint(trainer.model, trial=None)
-        runs.write_manifest(folder / "checkpoints" / f"checkpoint-{step}")
+        runs.write_manifest(folder / "checkpoints" / f"checkpoint-{step}", job.notes)
     except Exception as error:  # then the last one counts, which is whole
         worker_exit.log(error)
         return None

@@ -9,7 +9,7 @@ import shutil
 import statistics
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ from tuner.settings import continuation, objectives, trackers, trainer_arguments
 from tuner.settings.run_config import Settings
 from tuner.system import awake
 from tuner.workers.modelling import load, multimodal, peft_methods
-from tuner.workers.training import dry_run_steps, memory_usage, recovery, samples, tracking
+from tuner.workers.training import dry_run_steps, memory_usage, recovery, samples, sweep_halving, tracking
 from tuner.workers.training.callbacks import Report, Reporter
 from tuner.workers.training.monitor import Monitor
 
@@ -41,8 +41,7 @@ BASELINE_ROWS = 64  # for full fine-tuning, whose base model can't be evaluated 
 
 @dataclass
 class Job:
-    """A training job. `start` is the adapter of the run to continue from, `resume` the checkpoint to resume from; `notes` are JSON documents
-    that are written beside the weights, by file name."""
+    """A training job. `start` is the adapter of the run to continue from, `resume` the checkpoint to resume from."""
 
     reporter: Reporter
     run: runs.Run
@@ -53,8 +52,12 @@ class Job:
     resume: Path | None
     report: Report
     began: float
-    notes: dict[str, Any] = field(default_factory=dict)
     fresh_head: bool = False  # a new random head: the baseline's answers are random too
+
+    @property
+    def notes(self) -> dict[str, Any]:
+        """JSON documents that are written beside the weights, by file name."""
+        return self.report.notes
 
     @property
     def settings(self) -> Settings:
@@ -262,6 +265,7 @@ def train(job: Job, trainer, summary: dict[str, Any]) -> None:
     monitor.attach(trainer)
     trainer.add_callback(phase)
     samples.watch(job, trainer)
+    part = sweep_halving.join(job, trainer)
     tracking.guard(trainer, r)
     least = fitting.smallest_micro_batch(job.settings)
     recovery.retry_evaluations(
@@ -272,6 +276,8 @@ def train(job: Job, trainer, summary: dict[str, Any]) -> None:
             print(awake.KEPT if agreed else awake.NOT_KEPT, flush=True)
             r.write_status(awake=agreed)
             carry_out(job, trainer, monitor, summary)
+        if part and not r.stop_asked:
+            part.contender.end(job.report.best and job.report.best.get("eval_loss"), behind=part.behind)
     except Exception as error:
         if not recovery.is_short(error):
             raise

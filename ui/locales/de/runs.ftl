@@ -76,6 +76,9 @@ runs-export = Exportieren
 runs-tab-overview = Übersicht
 runs-tab-evaluation = Evaluation
 runs-tab-samples = Proben
+runs-tab-checkpoints = Checkpoints
+runs-further = Weiter trainieren
+runs-metrics-files = Metriken aller Diagramme als Datei
 runs-tab-charts = Diagramme
 runs-tab-config = Konfiguration
 runs-tab-log = Log
@@ -157,3 +160,13 @@ samples-kept = { $n ->
     }
 samples-rows-again = Die ersten Validierungszeilen werden wieder gefragt.
 samples-kept-ended = Gespeichert. Dieser Lauf ist beendet: Sie werden gestellt, wenn er fortgesetzt wird.
+
+# checkpoints
+checkpoints-none = Noch kein Checkpoint. Der Stand des Trainings wird hier bei jeder Auswertung gespeichert; der neueste und der beste bleiben.
+checkpoints-about = Der beste Checkpoint und die neuesten bleiben ({ $kept } insgesamt: die Einstellung keep_checkpoints). Einer, der ein eigener Lauf wird, kann wie jeder Lauf verwendet werden und bleibt, wenn der Checkpoint gelöscht wird.
+checkpoints-step = Schritt
+checkpoints-size = Größe
+checkpoints-make = Als eigenen Lauf anlegen
+checkpoints-made = { $name } ist nun ein eigener Lauf.
+checkpoints-open = Öffnen
+checkpoints-compare = Mit dem Lauf vergleichen

@@ -77,6 +77,9 @@ runs-export = Export
 runs-tab-overview = Overview
 runs-tab-evaluation = Evaluation
 runs-tab-samples = Samples
+runs-tab-checkpoints = Checkpoints
+runs-further = Train further
+runs-metrics-files = Metrics of all charts as a file
 runs-tab-charts = Charts
 runs-tab-config = Config
 runs-tab-log = Log
@@ -158,3 +161,13 @@ samples-kept = { $n ->
     }
 samples-rows-again = The first validation rows are asked again.
 samples-kept-ended = Saved. This run has ended: they are asked when it is resumed.
+
+# checkpoints
+checkpoints-none = No checkpoint yet. The state of the training is saved here at each evaluation; the newest and the best are kept.
+checkpoints-about = The best checkpoint and the newest are kept ({ $kept } in all: the setting keep_checkpoints). One that is made a run of its own can be used as any run, and stays when the checkpoint is deleted.
+checkpoints-step = Step
+checkpoints-size = Size
+checkpoints-make = Make it a run
+checkpoints-made = { $name } is a run of its own now.
+checkpoints-open = Open
+checkpoints-compare = Compare with the run
