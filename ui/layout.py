@@ -78,6 +78,7 @@ class Page:
             if name == "train":
                 self.train.follow(shown)
         navigation.wire_drawing(self.tab["settings"].select, "page-settings", self.settings.show, None, self.settings.shown, **quick)
+        self.settings.wire_opening(self.tab["settings"])
         self.label.teach.made.success(self.on_taught, [self.session, self.label.pick, self.train.draft], [self.train.draft, self.tabs])
 
         self.lead(self.home.demo.click(self.on_demo, self.session, [self.session, self.home.notice]), "runs")
@@ -87,11 +88,14 @@ class Page:
         looked, draft = self.data.tokens.model, self.train.draft  # whoever looks at the rows with a model means to train it
         looked.input(None, [looked, draft], draft, js="(model, draft) => ({...(draft || {}), model})")
         self.lead(self.train.going, "runs")
+        table = self.runs.table
+        swept = self.train.sweeping.success(table.on_sweep, [self.train.sweep.made, table.view], [table.view, table.query], **quick)
+        self.lead(swept, "runs")
         self.wire_runs(quick)
 
         changed = [*self.runs.live, self.session, self.chat.ask_now]
         self.lead(self.shape.change(self.on_shape, [self.session, self.runs.table.view], changed, **quick), "chat")
-        gr.api(live.page_state(self.context, glance, self.parts), api_name="page_state", queue=False, api_visibility="undocumented")
+        gr.api(live.page_state(self.context, glance, self.parts, ended), api_name="page_state", queue=False, api_visibility="undocumented")
         loaded = [self.session, self.tabs, self.visit]
         self.blocks.load(self.on_load, self.session, loaded, js=navigation.arriving(), **quick)
         opened = [self.session, self.tabs, *self.label.shown]
@@ -261,6 +265,23 @@ class Page:
         # whoever was quicker than this stays where they went
         tab = gr.Tabs(selected=s.tab) if s.tab in KINDS and s.tab != "home" and not linked(request) else gr.skip()
         return [gr.skip() if linked(request) else s.with_(), tab, live.visit(str(request.session_hash))]
+
+
+def ended(ws) -> list[dict]:
+    """What a browser may be told of: runs that ended lately, and those under way that are in trouble."""
+    found = []
+    for run in all_runs(ws, glance=True).told:
+        state = "troubled" if run.live else run.state
+        word = text("runs-in-trouble") if run.live else text(f"runs-state-{run.state}")
+        found.append(
+            {
+                "key": f"{run.id}/{state}/{run.status.document.get('updated') if not run.live else ''}",
+                "run": run.id,
+                "title": f"{run.name}: {word}",
+                "text": run.status.reason or "",
+            }
+        )
+    return found
 
 
 def glance(ws) -> tuple[str, bool]:

@@ -31,16 +31,21 @@ def visit(session: str) -> str:
     return f'<span id="ts-visit" data-session="{escape(session)}"></span>'
 
 
-def page_state(context: AppContext, glance: Callable[[Workspace], tuple[str, bool]], parts: Callable[[Workspace, Session], Parts]):
+def page_state(
+    context: AppContext,
+    glance: Callable[[Workspace], tuple[str, bool]],
+    parts: Callable[[Workspace, Session], Parts],
+    ended: Callable[[Workspace], list[dict]],
+):
     """Return the function that the script calls. `glance` gives the shape of all runs (another one when Gradio is to be told) and whether one is
-    under way; `parts` makes what the open page shows."""
+    under way; `parts` makes what the open page shows; `ended` says of what a browser may be told."""
 
     def page_state(kept: dict, known: str, request: gr.Request) -> dict[str, Any]:
         """Tell what is new for a browser whose session is `kept`, and which has drawn what was there at `known`."""
         ws, session = context.workspace(request), Session.read(kept)
         now = f"{index.of(ws).glance()}/{int(time.time() // MEMORY)}/{session.tab}/{session.runs}"
         shape, live = glance(ws)
-        new = {} if now == known else {"shape": shape, "parts": parts(ws, session)}
+        new = {} if now == known else {"shape": shape, "parts": parts(ws, session), "ended": ended(ws)}
         return {"known": now, "live": live} | new
 
     return page_state

@@ -15,8 +15,10 @@ from tests.api.conftest import KEY, MODEL, SHORT
 from tests.conftest import until
 from tuner import runs
 from tuner.api import model_map
+from tuner.api.requests import JobRequest
 from tuner.data.store import store
 from tuner.errors import TunerError
+from tuner.settings import trackers
 
 ENDED = ("succeeded", "failed", "cancelled")
 
@@ -209,7 +211,8 @@ def test_what_can_not_be_done_is_refused(client, done):
     assert refused(training_file="../../etc/passwd").code == "invalid_file"
     assert refused(validation_file=done.result_files[0]).param == "validation_file"
     assert "reinforcement" in refused(method={"type": "reinforcement"}).message
-    assert "trackers" in refused(integrations=[{"type": "wandb", "wandb": {"project": "p"}}]).message
+    assert "not installed" in refused(integrations=[{"type": "wandb", "wandb": {"project": "p"}}]).message
+    assert "integrations" in refused(integrations=[{"type": "mlflow"}]).param
     assert "not known here" in refused(extra_body={"learning_rate": 3}).message
     assert "can't be set here" in refused(extra_body={"tunesmith": {"settings": {"data": "of-another@1"}}}).message
     assert refused(suffix="x" * 65).param == "suffix" and refused(seed=-1).param == "seed"
@@ -314,3 +317,13 @@ def test_azures_client_takes_the_same_way(server, version, done):
             azure.chat.completions.create(model="no/such:model", **ask)
     with pytest.raises(openai.AuthenticationError), openai.AzureOpenAI(**how, api_key="wrong", api_version=version, max_retries=0) as azure:
         azure.files.list()
+
+
+def test_a_job_may_name_weights_and_biases(monkeypatch):
+    monkeypatch.setattr(trackers, "find_spec", lambda name: object())
+    asked = JobRequest.model_validate(
+        {"model": "m", "training_file": "f", "integrations": [{"type": "wandb", "wandb": {"project": "p", "tags": ["x"], "name": None}}]}
+    )
+    assert asked.settings()["report_to"] == "wandb" and asked.about() == {"wandb": {"project": "p", "tags": ["x"]}}
+    with pytest.raises(ValueError):
+        JobRequest.model_validate({"model": "m", "training_file": "f", "integrations": [{"type": "wandb"}]})

@@ -29,7 +29,9 @@ def test_a_checkpoint_becomes_a_run(house, copied, which):
     weights = next(checkpoint.glob("*.safetensors")).name
     ours, theirs = load_file(made.path / "model" / weights), load_file(checkpoint / weights)
     assert ours.keys() == theirs.keys() and all((ours[k] == theirs[k]).all() for k in ours)
-    assert made.state == "finished" and made.best == pytest.approx(first["eval_loss"]) and made.name == f"{origin.name} · step {first['step']}"
+    assert (
+        made.state == "finished" and made.best == pytest.approx(first["eval_loss"]) and made.name == f"{origin.name} · step {first['step']}"
+    )
     assert max(step for step, _, _ in runs.metrics(made)) == first["step"] < max(step for step, _, _ in runs.metrics(origin))
     left = {f.name for f in (made.path / "model").iterdir()}
     assert "tokenizer.json" in left and not left & {"optimizer.pt", "trainer_state.json", "MANIFEST.json", "rng_state.pth"}

@@ -1,5 +1,7 @@
 """Home, Settings and the strip, without a browser: cards of recent runs, what this machine can do, the time left."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from tests.ui.test_ui import Request
@@ -76,6 +78,7 @@ def test_home_and_settings_say_the_same_of_this_machine(tmp_path):
     assert found.recommended.id in line and all(id in line for id in found.largest.values())
     page = SettingsPage.__new__(SettingsPage)
     page.context = AppContext(tmp_path)
+    page.notices = SimpleNamespace(shown=[], values=lambda request: [])
     shown = page.show(Request("one"))
     assert line in shown[1] and shown[0] == "en"
 

@@ -32,7 +32,7 @@ def row(n: int, **more) -> Row:
 
 
 def all_of(rows: list[Row]) -> AllRuns:
-    return AllRuns(rows, frozenset(r.id for r in rows), "", [], [])
+    return AllRuns(rows, frozenset(r.id for r in rows), "", [], [], [])
 
 
 def test_rows_are_found_by_all_words_and_by_the_word_of_their_state():

@@ -15,7 +15,7 @@ def answers(text: str, prompt: str = "Who <b>are</b> you?", cut: bool = False) -
 
 def test_answers_stand_side_by_side_with_what_changed_marked(ws):
     run = made(ws, "watched")
-    assert "No sample yet" in samples_view.drawn(run) and "run-samples" in parts(run)
+    assert "No sample yet" in samples_view.drawn(run) and "run-samples" in parts(ws, run)
     for step, text in ((0, "I am a robot."), (2, "I am a pirate <script>."), (4, "I am a pirate.")):
         samples_file.write(run.path, step, answers(text, cut=step == 2))
     runs.write_status(run.path, best={"step": 4, "eval_loss": 1.0})

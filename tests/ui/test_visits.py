@@ -220,7 +220,7 @@ def page(ws, monkeypatch):
 
 def told(page, tab: str, id: str | None = None, known: str = "", who: str = "s") -> dict:
     """What the script of a page hears."""
-    return live.page_state(page.context, layout.glance, page.parts)({"tab": tab, "runs": id}, known, Request(who))
+    return live.page_state(page.context, layout.glance, page.parts, layout.ended)({"tab": tab, "runs": id}, known, Request(who))
 
 
 @pytest.mark.parametrize("tab", ["home", "data", "label"])

@@ -1,5 +1,7 @@
 """Trackers: off unless named, through the integrations of transformers, in the run's folder; one that fails never ends the training."""
 
+import os
+
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from transformers.integrations import TensorBoardCallback
@@ -10,6 +12,7 @@ from tuner.errors import SettingError, TunerError
 from tuner.planning import planner
 from tuner.planning.planner import DataFacts
 from tuner.settings import parsing, trackers
+from tuner.workers.training import tracking
 
 TWO = {"max_steps": 4, "eval_steps": 2}
 
@@ -84,3 +87,10 @@ def test_a_tracker_that_fails_is_told_once_and_the_training_goes_on(ws, base, tm
         and "server is gone" in warning["message"]
     )
     assert len(heard) == 1
+
+
+def test_a_run_names_its_place_in_weights_and_biases(monkeypatch, tmp_path):
+    for name in ("PROJECT", "NAME", "ENTITY", "TAGS"):
+        monkeypatch.setenv(f"WANDB_{name}", "of the server")
+    tracking.prepare(["wandb"], tmp_path, "run", {"project": "theirs", "tags": ["a", "b"]})
+    assert [os.environ[f"WANDB_{n}"] for n in ("PROJECT", "TAGS", "ENTITY", "NAME")] == ["theirs", "a,b", "of the server", "of the server"]

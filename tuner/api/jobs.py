@@ -183,7 +183,7 @@ class Jobs:
             "hyperparameters": {k: v for k, v in numbers.items() if k != "beta"},
             "method": {"type": asked.type, asked.type: {"hyperparameters": numbers}},
             "metadata": asked.metadata or None,
-            "integrations": [],
+            "integrations": [i.model_dump(exclude_none=True) for i in asked.integrations],
             "seed": run.plan["settings"]["seed"] if run else asked.seed or 0,
             "user_provided_suffix": asked.suffix,
             "fine_tuned_model": names.of(job) if done else None,

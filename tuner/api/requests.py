@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, field_validator, model_validator
 
 from tuner.serving.protocol import Refused
+from tuner.settings import trackers
 
 Auto = Literal["auto"]
 Short = Annotated[StrictStr, Field(max_length=512)]
@@ -82,6 +83,22 @@ class Ours(Strict):
         return wanted
 
 
+class WandB(Strict):
+    """`integrations[].wandb`: where on Weights & Biases; the account is that of the server."""
+
+    project: Annotated[StrictStr, Field(min_length=1, max_length=128)]
+    name: Annotated[StrictStr, Field(max_length=128)] | None = None
+    entity: Annotated[StrictStr, Field(max_length=128)] | None = None
+    tags: list[Annotated[StrictStr, Field(max_length=64)]] = Field(default_factory=list, max_length=20)
+
+
+class Integration(Strict):
+    """`integrations[]`: the one tracker that OpenAI's API knows; others are named by `tunesmith.settings.report_to`."""
+
+    type: Literal["wandb"]
+    wandb: WandB
+
+
 class JobRequest(Strict):
     """POST /v1/fine_tuning/jobs."""
 
@@ -93,14 +110,14 @@ class JobRequest(Strict):
     method: Method | None = None
     hyperparameters: Hyperparameters | None = None
     metadata: dict[Annotated[str, Field(max_length=64)], Short] = Field(default_factory=dict, max_length=16)
-    integrations: list[Any] = Field(default_factory=list)
+    integrations: list[Integration] = Field(default_factory=list, max_length=1)
     tunesmith: Ours = Ours()
 
     @field_validator("integrations")
     @classmethod
-    def _none_yet(cls, wanted: list) -> list:
-        if wanted:
-            raise ValueError("trackers are not possible here yet; the events and the result file have the metrics")
+    def _installed(cls, wanted: list) -> list:
+        if wanted and (lacking := trackers.missing(wanted[0].type)):
+            raise ValueError(f"{lacking[0]} is not installed on this server: `pip install {lacking[0]}`, and log in there")
         return wanted
 
     @model_validator(mode="after")
@@ -123,11 +140,16 @@ class JobRequest(Strict):
             return (self.method.dpo or Dpo()).hyperparameters
         return (self.method.supervised or Supervised()).hyperparameters
 
+    def about(self) -> dict[str, Any]:
+        """Return what is written into the run's about.json beside its name: where a tracker is to keep it."""
+        return {"wandb": self.integrations[0].wandb.model_dump(exclude_none=True)} if self.integrations else {}
+
     def settings(self) -> dict[str, Any]:
         """Return the settings of the run that this asks for; "auto" is left to the preset. The learning rate is not among them."""
         n = self.numbers
         asked = {"epochs": n.n_epochs, "effective_batch": n.batch_size, "seed": self.seed, "beta": getattr(n, "beta", "auto")}
         found = {name: value for name, value in asked.items() if value not in ("auto", None)}
+        found |= {"report_to": self.integrations[0].type} if self.integrations else {}
         return found | ({"preference_loss": "sigmoid"} if self.type == "dpo" else {}) | self.tunesmith.settings
 
 

@@ -138,6 +138,7 @@ class JobRunner:
             preset=asked.tunesmith.preset,
             name=training.unused_name(self.jobs.ws, asked.suffix) if asked.suffix else None,
             id=job["id"],
+            about=asked.about(),
         )
 
     def _watch(self, job: dict[str, Any]) -> None:

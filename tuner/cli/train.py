@@ -78,7 +78,9 @@ def _sweep(ws: Workspace, args, values: dict[str, Any], preset: str | None) -> d
     from tuner.jobs import sweeps
 
     with Counting() as progress:
-        id, found = sweeps.start(ws, values, sweeps.values_of(args.sweep), preset=preset, name=args.name, anyway=args.anyway, halving=args.halving, each=progress)
+        id, found = sweeps.start(
+            ws, values, sweeps.values_of(args.sweep), preset=preset, name=args.name, anyway=args.anyway, halving=args.halving, each=progress
+        )
     say(
         f"{len(found)} runs are in the queue. `tunesmith runs --sweep {id}` lists them, the best first; `tunesmith queue` changes their order."
     )

@@ -26,6 +26,7 @@ class Item:
     folders: tuple[Path, ...]
     bytes: int
     run: str | None = None
+    name: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         return {"kind": self.kind, "what": self.what, "bytes": self.bytes, "run": self.run}
@@ -61,7 +62,9 @@ def _checkpoints(ws: Workspace, run: runs.Run) -> Item | None:
     named = run.id.startswith("ftjob-") and (ws.api / "jobs").is_dir()
     if run.state != "finished" or named or not run.can_answer or not there or locks.is_held(run.path / "lock"):
         return None
-    return Item("checkpoints", f"{len(there)} checkpoints of {run.name}, which finished; its model stays.", there, _size(there), run.id)
+    return Item(
+        "checkpoints", f"{len(there)} checkpoints of {run.name}, which finished; its model stays.", there, _size(there), run.id, run.name
+    )
 
 
 def _leftovers(ws: Workspace) -> tuple[Path, ...]:

@@ -64,7 +64,9 @@ class Contender:
         import optuna
 
         self.study, self.number = _study(ws, run.about["sweep"]), run.about["trial"]
-        self.trial = optuna.trial.Trial(self.study, self.study._storage.get_trial_id_from_study_id_trial_number(self.study._study_id, self.number))
+        self.trial = optuna.trial.Trial(
+            self.study, self.study._storage.get_trial_id_from_study_id_trial_number(self.study._study_id, self.number)
+        )
 
     def falls_behind(self, evaluation: int, loss: float) -> bool:
         """Report the validation loss of an evaluation (from 1 on); return whether the run should stop there."""

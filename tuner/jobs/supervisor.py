@@ -270,6 +270,10 @@ class Supervisor:
         return bool(paths.read_json(job.folder / "status.json", {}).get("starting")) and young(job.folder)
 
     def done(self, job: QueuedJob) -> None:
+        if job.kind == "train" and (job.folder.parents[1] / "notices.json").exists():
+            from tuner.jobs import notices  # with its HTTP client: only where somebody wants to be told
+
+            notices.ended(job.folder)
         self.inbox.forget(job.folder)
         if job.about.use is Use.SHARED:
             self.freed[job.device] = time.monotonic()

@@ -33,7 +33,7 @@ def values_of(pairs: list[str]) -> dict[str, list[Any]]:
                     f"{pair!r} has no two values to compare." if key not in out else f"{key} is swept twice.",
                     asked=pair,
                     available="KEY=V1,V2, each key once",
-                    remedy="Write, for example, --sweep learning_rate=1e-4,3e-4.",
+                    remedy="Write two or more values, for example learning_rate=1e-4,3e-4.",
                     field=key or None,
                 )
             )
@@ -84,7 +84,13 @@ def start(
     begun = []
     for combination, trial in zip(combinations, numbers, strict=True):
         run = training.start(
-            ws, values | combination, preset=preset, name=f"{base} · {described(combination)}", anyway=anyway, sweep=(id, trial), each=each
+            ws,
+            values | combination,
+            preset=preset,
+            name=f"{described(combination)} · {base}",
+            anyway=anyway,
+            about={"sweep": id, "trial": trial},
+            each=each,
         )
         begun.append(run)
     return id, begun

@@ -164,11 +164,11 @@ def start(
     name: str | None = None,
     id: str | None = None,
     anyway: bool = False,
-    sweep: tuple[str, int | None] | None = None,
+    about: dict[str, Any] | None = None,
     each: Callable[[dict], None] | None = None,
 ) -> runs.Run:
     """Check, plan, write the run's folder (`id`: instead of one from the name) and put it into the queue. A plan that does not fit is refused
-    unless `anyway`; one that loses rows is refused as `row_losses` says. `sweep`: (the id of the sweep that it belongs to, its number in the halving). All rows are counted
+    unless `anyway`; one that loses rows is refused as `row_losses` says. `about`: more for about.json, such as its sweep. All rows are counted
     first: `each({"done", "total"})` hears how far that is."""
     plan, model, ds, asked = prepare(ws, values, preset=preset, need_data=True, each=each)
     if model.kind in ("folder", "hub") and (model.facts.path or model.kind == "folder"):
@@ -176,8 +176,8 @@ def start(
     refuse(plan, anyway=anyway)
     document, wish = _document(plan, model, ds, preset), _wish(model, ds, preset, asked)
     run = runs.create(ws, wish, document, name=name or unused_name(ws, f"{ds.name}-{model.facts.name.split('/')[-1]}"), id=id)
-    if sweep:
-        paths.write_json(run.path / "about.json", run.about | {"sweep": sweep[0], "trial": sweep[1]})
+    if about:
+        paths.write_json(run.path / "about.json", run.about | about)
     if model.kind == "hub" and not model.facts.path:
         (run.path / "fetch").write_text(model.base)
     if dry_run.near(plan):

@@ -33,6 +33,11 @@ CONNECTIONS = (
         "The name and version of the package that contains it.",
     ),
     Connection(
+        "The webhook that you set (Settings, or `tunesmith notify set`)",
+        "A run ends, or you press Test.",
+        "The run's id, name, state, reason, step and best validation loss.",
+    ),
+    Connection(
         "The address that you enter for an AI judge",
         "You let an AI judge label pairs.",
         "The questions and answers of the project; the API key that you enter for it.",

@@ -20,6 +20,7 @@ from tuner.errors import SettingError
 from tuner.models import ModelFacts, mixed_precision
 from tuner.planning import memory
 from tuner.planning.decisions import PACKABLE, DataFacts
+from tuner.runs import samples_file
 from tuner.settings import objectives
 from tuner.settings.methods import PROMPT_METHODS
 from tuner.settings.run_config import Settings
@@ -87,7 +88,7 @@ def predict(settings: Settings, facts: ModelFacts, data: DataFacts, device: Devi
     factor, low, high = correction(bucket, key, BENCHMARKED if ceiling.measured else PAPER)
     started, soon, late = correction(f"{device.name}|{STARTED}", None, PAPER)
     work = _Work(settings, facts, data, device, ceiling, trained)
-    step, evaluation = (factor * t for t in (work.step(), work.evaluation(data.held_out)))
+    step, evaluation = (factor * t for t in (work.step(), work.evaluation(data.held_out) + work.samples(data)))
     start = started * (IMPORTS + facts.parameters * facts.bytes_per_weight / DISK + (data.rows + data.held_out) / PREPARED)
     save = SAVE + memory.checkpoint(facts, method=settings.method, trainable=trained, precision=settings.precision) / WRITTEN
     evaluations = steps // settings.eval_steps + 1 if data.held_out else 0  # and the base model once
@@ -151,6 +152,15 @@ class _Work:
         whole, rest = divmod(rows, self.micro)
         once = whole * self.batch(self.micro, learning=False) + (self.batch(rest, learning=False) if rest else 0.0)
         return once * (2 if self.asked else 1)
+
+    def samples(self, data: DataFacts) -> float:
+        """Return the seconds in which the sample prompts of one evaluation are answered, token by token; an answer is taken to be half a row."""
+        asked = min(self.settings.sample_prompts, data.held_out)
+        if not asked or self.settings.objective not in objectives.GENERATIVE:
+            return 0.0
+        compute = asked * 2 * self.facts.depth * self.layer / self.rate(asked)
+        token = max(compute, self.weights(False) / self.ceiling.bandwidth) + self.launches(False)
+        return min(samples_file.SECONDS, min(samples_file.TOKENS, data.mean / 2) * token)
 
     def batch(self, rows: int, *, learning: bool) -> float:
         """Return the seconds of `rows` rows: the forward pass and, when `learning`, the backward pass."""

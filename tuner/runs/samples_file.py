@@ -14,6 +14,7 @@ from tuner.errors import RequestError
 
 FILE, PROMPTS = "samples.jsonl", "prompts.json"
 MOST, LONGEST = 5, 4000  # prompts, characters of one
+TOKENS, SECONDS = 64, 30.0  # of an answer; for all answers of one evaluation
 
 
 def write(folder: Path, step: int, answers: list[dict[str, Any]]) -> None:

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from tuner.models.chat_templates import TEMPLATES
+from tuner.settings import trackers
 from tuner.settings.losses import LOSSES
 from tuner.settings.run_config import FIELDS
 
@@ -34,7 +35,7 @@ REASONS = {
     "trust_remote_code": "code from the folder of a model is never run", "deepspeed": "a run trains on one device", "fsdp": "a run trains on one device",
     "fsdp_config": "a run trains on one device",
 }  # fmt: skip
-DRAWN = ("do_train", "do_eval", "plot_loss", "report_to", "logging_steps", "overwrite_cache", "preprocessing_num_workers", "dataloader_num_workers",
+DRAWN = ("do_train", "do_eval", "plot_loss", "logging_steps", "overwrite_cache", "preprocessing_num_workers", "dataloader_num_workers",
          "ddp_timeout", "save_only_model", "eval_strategy", "evaluation_strategy", "wandb_project", "per_device_eval_batch_size", "flash_attn",
          "flash_attention", "tf32", "use_cache")  # fmt: skip
 FACTORY = {"finetuning_type", "cutoff_len", "stage", "template", "lora_target", "dataset_dir", "quantization_bit"}
@@ -165,11 +166,23 @@ def _bits(out: Translation, values: dict[str, Any]) -> None:
         out.taken.update({name: "quantization" for name in ("quantization_bit", "load_in_4bit", "load_in_8bit") if values.get(name)})
 
 
+def _trackers(out: Translation, name: str, value: Any) -> None:
+    """Transformers' report_to: a name or a list; "none" is what is so here anyway, "all" is every one that is installed there."""
+    asked = [str(v).lower() for v in (value if isinstance(value, list) else trackers.names(str(value)))]
+    known = [v for v in asked if v in trackers.TRACKERS]
+    if known:
+        _take(out, name, "report_to", ",".join(known))
+    if other := [v for v in asked if v not in trackers.TRACKERS and v != "none"]:
+        out.left[name] = f"{', '.join(other)} is not offered; here there are {', '.join(trackers.TRACKERS)}"
+    elif not known:
+        out.left[name] = "no tracker is asked for, as here"
+
+
 COMPOSED: dict[str, Callable[[Translation, str, Any], None]] = {
     "finetuning_type": _among("method", METHODS), "adapter": _among("method", METHODS), "stage": _stage, "rl": _stage, "pref_loss": _loss,
     "lora_target": _targets, "lora_target_modules": _targets, "lora_target_linear": _targets, "target_modules": _targets,
     "lr_scheduler_type": _among("schedule", SCHEDULES), "lr_scheduler": _among("schedule", SCHEDULES), "optim": _among("optimizer", OPTIMIZERS),
     "optimizer": _among("optimizer", OPTIMIZERS), "max_steps": _steps, "eval_steps": _steps, "save_steps": _steps, "template": _template,
     "chat_template": _template, "bf16": _precision, "fp16": _precision, "pure_bf16": _precision, "gradient_accumulation_steps": _later,
-    "quantization_bit": _later, "load_in_4bit": _later, "load_in_8bit": _later,
+    "quantization_bit": _later, "load_in_4bit": _later, "load_in_8bit": _later, "report_to": _trackers,
 }  # fmt: skip

@@ -276,6 +276,14 @@ class Settings(BaseModel):
         2, "Checkpoints to keep", "The best one and the newest ones; older ones are deleted.", "watch", ge=2, le=100
     )
 
+    sample_prompts: int = setting(
+        3,
+        "Sample prompts",
+        "Prompts of validation rows, or your own, that the model answers at each evaluation; 0 asks none.",
+        "watch",
+        ge=0,
+        le=5,
+    )
     report_to: str | None = setting(
         None,
         "Trackers",

@@ -1,4 +1,4 @@
-"""Language, this machine, the Hub token, what leaves this computer, versions, the workspace; the password that opens a public page."""
+"""Language, this machine, the Hub token, notices, cleaning up, what leaves this computer, versions, the workspace; the password that opens a public page."""
 
 import gradio as gr
 
@@ -7,6 +7,8 @@ from tuner.formatting import human_bytes
 from tuner.network import connections
 from ui.components import html, machine
 from ui.session import AppContext
+from ui.settings_views.cleanup_view import CleanupView
+from ui.settings_views.notices_view import IS_ON, NoticesView
 from ui.text import COOKIE, LANGUAGES, language, text
 
 QUICK = {"queue": False, "show_progress": "hidden"}
@@ -35,14 +37,23 @@ class SettingsPage:
         self.look = gr.Button(text("settings-check"), size="sm", elem_id="check-machine")
         if not context.guest or context.password:
             self.hub()
+        heading("settings-notices")
+        self.notices = NoticesView(context)
+        if not context.guest:
+            heading("settings-clean")
+            self.cleanup = CleanupView(context)
         self.rest = gr.HTML(elem_id="about-tunesmith")
         self.look.click(self.show, None, self.shown, **QUICK)
         if context.guest:
             self.owner()
 
+    def wire_opening(self, tab: gr.Tab) -> None:
+        """Show, as the page is opened, what this browser has agreed to."""
+        tab.select(None, None, self.notices.browser, js=IS_ON)
+
     @property
     def shown(self) -> list:
-        return [self.language, self.report, self.rest]
+        return [self.language, self.report, self.rest, *self.notices.shown]
 
     def hub(self) -> None:
         """Where a token for gated and private models is typed. It stays in this process's memory."""
@@ -84,7 +95,7 @@ class SettingsPage:
         """Return values for `shown`."""
         found = diagnostics.report(self.context.workspace(request))
         chosen = language()
-        return [chosen if chosen in LANGUAGES else None, self.machine_of(found), self.rest_of(found)]
+        return [chosen if chosen in LANGUAGES else None, self.machine_of(found), self.rest_of(found), *self.notices.values(request)]
 
     def machine_of(self, found: dict) -> str:
         problems = "".join(html.bad(" ".join((p["message"], p["remedy"])), "en") for p in found["problems"])

@@ -10,14 +10,14 @@ from pathlib import Path
 import gradio as gr
 
 from tuner.data.store import store
-from tuner.jobs import training
+from tuner.jobs import sweeps, training
 from tuner.paths import Workspace
 from tuner.system import processes
 from ui.components import dropdowns, html
 from ui.components.html import escape
 from ui.session import AppContext, Session
 from ui.text import text
-from ui.train_views import acts, form, model_view, preset_view, rows_view, summary_view, template_view
+from ui.train_views import acts, form, model_view, preset_view, rows_view, summary_view, sweep_view, template_view
 from ui.train_views.draft import STARTER, Draft
 from ui.train_views.dry_run_view import DryRunView
 from ui.train_views.fields import fields_json, pressed, states_of
@@ -28,6 +28,7 @@ from ui.train_views.outcome import Outcome, dataset_of, planned
 from ui.train_views.pieces import about_data, chosen_table, data_choices, group_header, onward, step, stepper
 from ui.train_views.preset_view import PresetView
 from ui.train_views.rows_view import RowsView
+from ui.train_views.sweep_view import SweepView
 from ui.train_views.template_view import TemplateView
 from ui.train_views.yaml_view import YamlView
 
@@ -72,6 +73,7 @@ class TrainPage:
             )
             self.chosen = gr.HTML(elem_id="train-chosen")
             self.yaml = YamlView(self.context)
+            self.sweep = SweepView(self.context)
 
     def _settings(self) -> None:
         self.widgets: dict[str, gr.components.Component] = {}
@@ -146,6 +148,15 @@ class TrainPage:
             concurrency_limit=8,
         )
         self.answered(self.going)
+        self.sweeping = self.sweep.start.click(
+            self.on_sweep,
+            [self.session, *self.sweep.asked, *self.inputs],
+            [self.session, self.sweep.start, self.sweep.said, self.sweep.made],
+            js="(session, values, halving, ...v) => [session, values, halving, ...window.tunesmith.train.start(v)]",
+            show_progress="hidden",
+            concurrency_limit=4,
+        )
+        self.answered(self.sweeping)
         self.cancel.click(self.on_cancel, None, [self.start, self.cancel, self.starting], cancels=[self.going], show_progress="hidden")
 
     def answered(self, event: gr.events.Dependency) -> None:
@@ -271,6 +282,25 @@ class TrainPage:
             yield [gr.skip(), gr.skip(), *ready, html.trouble(error)]
             return
         yield [Session.read(session).with_(tab="runs", runs=run.id, run=run.id), draft.next().as_json(), *ready, ""]
+
+    def on_sweep(self, session, written, halving, request: gr.Request, *values):
+        """Plan a run for each combination of the values and put all of them into the queue; yield the session, the button, what is said, the
+        sweep's id."""
+        yield gr.skip(), sweep_view.busy(True), "", gr.skip()
+        try:
+            ws = self.context.workspace(request)
+            draft = self.pressed(ws, self.entered(request, *values), values[1])
+            self.context.require_model(ws, draft.model, request)
+            swept = sweep_view.read(written)
+            for said in rows_view.progress(rows_view.question(ws, draft.request())):
+                yield gr.skip(), gr.skip(), said, gr.skip()
+            id, _ = sweeps.start(
+                ws, draft.request(), swept, preset=draft.preset, name=draft.name.strip() or None, anyway=draft.anyway, halving=bool(halving)
+            )
+        except Exception as error:
+            yield gr.skip(), sweep_view.busy(False), html.trouble(error), gr.skip()
+            return
+        yield Session.read(session).with_(tab="runs", runs=None), sweep_view.busy(False), "", id
 
     def on_cancel(self):
         """The count goes on beside, and is there the next time."""

@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import asdict, dataclass, field, fields, replace
+from heapq import nlargest
 
 from tuner import runs
 from tuner.errors import NotFoundError
@@ -29,11 +30,12 @@ class Row:
     started: str
     notes: str
     troubled: bool = False
+    sweep: str = ""
 
     @property
     def words(self) -> str:
         """All that a filter looks at."""
-        return " ".join((self.name, self.id, self.data, self.model, self.method, self.notes)).casefold()
+        return " ".join((self.name, self.id, self.data, self.model, self.method, self.notes, self.sweep)).casefold()
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ class AllRuns:
     shape: str
     newest: list[runs.Run]
     live: list[runs.Run]
+    told: list[runs.Run]  # that ended lately, or are under way and in trouble
 
 
 @dataclass(frozen=True)
@@ -87,13 +90,27 @@ def _all_runs(found: list[runs.Run]) -> AllRuns:
     going = {r.id for r in live}
     still = [[r.id, r.name, r.state, r.data, r.notes, r.troubled, *([] if r.id in going else [r.loss, r.time])] for r in rows]
     shape = hashlib.sha256(repr(still).encode()).hexdigest()[:16]
-    return AllRuns(rows, frozenset(r.id for r in found), shape, found[:LAST], live)
+    lately = nlargest(LAST, (r for r in found if not r.live), key=lambda r: r.status.document.get("updated") or 0)
+    return AllRuns(rows, frozenset(r.id for r in found), shape, found[:LAST], live, [*lately, *(r for r in live if r.troubled)])
 
 
 def _row(r: runs.Run) -> Row:
     started = (r.about.get("created") or "")[:16].replace("T", " ")
     data, model = str(r.config.get("data", "")), r.brief["model"] or ""
-    return Row(r.id, r.name, r.state, data, model, r.brief["method"], r.best, r.progress.elapsed_seconds, started, r.notes, r.troubled)
+    return Row(
+        r.id,
+        r.name,
+        r.state,
+        data,
+        model,
+        r.brief["method"],
+        r.best,
+        r.progress.elapsed_seconds,
+        started,
+        r.notes,
+        r.troubled,
+        r.about.get("sweep") or "",
+    )
 
 
 def seen(found: AllRuns, view: View) -> list[Row]:

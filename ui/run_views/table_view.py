@@ -47,6 +47,13 @@ class TableView:
         found = View.read(view).sorted_by(value(pressed))
         return self._seen(view, request, sort=found.sort, down=found.down, page=found.page)
 
+    def on_sweep(self, id, view):
+        """Show the runs of a sweep alone, the best first."""
+        if not id:
+            return gr.skip(), gr.skip()
+        view.update(query=id, sort="loss", down=False, page=0)
+        return view, id
+
     def on_turn(self, pressed, view, request: gr.Request):
         page = value(pressed)
         return self._seen(view, request, page=int(page) if page.isdecimal() else 0)

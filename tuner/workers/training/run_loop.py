@@ -97,7 +97,7 @@ def begin(r: Reporter) -> Job:
     about, began = run.plan["model"], time.monotonic()
     r.write_status("preparing", reason="Loading the model.", error=None)
     load.use_cores()
-    tracking.prepare(trackers.names(run.plan["settings"].get("report_to")), r.folder, run.name)
+    tracking.prepare(trackers.names(run.plan["settings"].get("report_to")), r.folder, run.name, run.about.get("wandb"))
     settings = Settings.from_json(run.plan["settings"])
     load.hold_share(settings.device, run.plan.get("free_bytes"))
     base = load.local_folder(about["base"])

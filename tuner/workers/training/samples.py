@@ -18,9 +18,7 @@ from tuner.settings import objectives
 from tuner.workers.tokenization import template_render
 from tuner.workers.training import recovery
 
-COUNT = 3  # validation rows that are asked
-TOKENS, READ = 64, 512  # tokens of an answer, and of a prompt (its end)
-SECONDS = 30.0  # for all answers of one evaluation
+READ = 512  # tokens of a prompt (its end)
 VIRTUAL = ("PROMPT_TUNING", "P_TUNING", "PREFIX_TUNING")
 BEGINNING = 60  # characters of a plain text that the model continues
 
@@ -32,7 +30,7 @@ class Samples(TrainerCallback):
 
     def __init__(self, job):
         self.job, self.off = job, False
-        self.rows = list(itertools.islice(of_rows(job), COUNT))
+        self.rows = list(itertools.islice(of_rows(job), job.settings.sample_prompts))
 
     def on_train_begin(self, args, state, control, model=None, **_):
         if state.global_step == 0:
@@ -71,7 +69,7 @@ class Samples(TrainerCallback):
 
 def watch(job, trainer) -> None:
     """Have a trainer's run answer sample prompts, if its model writes texts."""
-    if job.settings.objective in objectives.GENERATIVE and trainer.eval_dataset is not None:
+    if job.settings.objective in objectives.GENERATIVE and job.settings.sample_prompts and trainer.eval_dataset is not None:
         trainer.callback_handler.callbacks.insert(0, Samples(job))
 
 
@@ -115,8 +113,8 @@ def answered(model, tokenizer, prompts: list[list[dict[str, Any]] | str]) -> lis
             out = model.generate(
                 input_ids=ids,
                 attention_mask=mask,
-                max_new_tokens=TOKENS,
-                max_time=SECONDS,
+                max_new_tokens=samples_file.TOKENS,
+                max_time=samples_file.SECONDS,
                 do_sample=False,
                 pad_token_id=pad,
                 eos_token_id=sorted(ends) or None,

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 from transformers import TrainerCallback
 from transformers.integrations import MLflowCallback, TensorBoardCallback, TrackioCallback, WandbCallback
@@ -13,13 +14,16 @@ KINDS = {"tensorboard": TensorBoardCallback, "mlflow": MLflowCallback, "trackio"
 PROJECT = "tunesmith"
 
 
-def prepare(names: list[str], folder: Path, name: str) -> None:
-    """Tell the trackers' libraries where to write, by the variables that they read; what a person has set there stays."""
+def prepare(names: list[str], folder: Path, name: str, wandb: dict[str, Any] | None = None) -> None:
+    """Tell the trackers' libraries where to write, by the variables that they read; what a person has set there stays, unless this run names
+    another place in Weights & Biases (`wandb`: project, name, entity, tags)."""
     if not names:
         return
     if "trackio" in names:
         os.environ.pop("TRACKIO_DISABLED", None)
         os.environ.setdefault("TRACKIO_PROJECT", PROJECT)
+    for key, value in (wandb or {}).items():
+        os.environ[f"WANDB_{key.upper()}"] = ",".join(value) if isinstance(value, list) else value
     for variable, value in {
         "TENSORBOARD_LOGGING_DIR": str(folder / "tensorboard"),
         "MLFLOW_TRACKING_URI": (folder / "mlflow").as_uri(),

@@ -77,6 +77,7 @@ runs-tab-overview = Übersicht
 runs-tab-evaluation = Evaluation
 runs-tab-samples = Proben
 runs-tab-checkpoints = Checkpoints
+runs-in-trouble = in Schwierigkeiten
 runs-further = Weiter trainieren
 runs-metrics-files = Metriken aller Diagramme als Datei
 runs-tab-charts = Diagramme

@@ -38,3 +38,36 @@ settings-password =
 settings-unlock = Freischalten
 settings-unlocked = Freigeschaltet: Eigene Daten und Modelle sind während dieses Besuchs erlaubt.
 settings-wrong-password = Das ist nicht das Passwort.
+
+# Notices
+settings-notices = Benachrichtigungen
+settings-notices-browser =
+    .label = In diesem Browser melden, wenn ein Lauf endet oder in Schwierigkeiten ist
+    .info = Solange ein Tab von Tunesmith offen ist. Der Browser fragt um Erlaubnis.
+settings-webhook =
+    .label = Webhook
+    .info = Eine Adresse, der das Ende eines Laufs gemeldet wird: Slack, Discord oder eine eigene. Sie bleibt im Arbeitsbereich und wird nicht wieder gezeigt.
+settings-webhook-private =
+    .label = Sie liegt in einem privaten Netz
+    .info = Adressen dieses Computers und privater Netze werden sonst abgelehnt.
+settings-webhook-save = Speichern
+settings-webhook-test = Testen
+settings-webhook-off = Entfernen
+settings-webhook-none = Kein Webhook gesetzt.
+settings-webhook-on = { $host } erfährt, wenn ein Lauf endet.
+settings-webhook-hello = Dies ist ein Test von Tunesmith.
+settings-webhook-tested = { $host } hat den Test angenommen.
+
+# Cleaning up
+settings-clean = Aufräumen
+settings-clean-what = Checkpoints abgeschlossener Läufe und Reste unterbrochener Arbeit. Modelle, Datensätze, Exporte und alles, was ein anderer Lauf braucht, bleiben.
+settings-clean-look = Zeigen, was gehen kann
+settings-clean-found = Was gehen kann
+settings-clean-free = Platz freigeben
+settings-clean-nothing = Nichts aufzuräumen.
+settings-clean-freed = { $size } wurden frei.
+settings-clean-checkpoints = { $n ->
+    [one] 1 Checkpoint von { $name }
+   *[other] { $n } Checkpoints von { $name }
+    }
+settings-clean-leftovers = Reste unterbrochener Arbeit

@@ -173,3 +173,14 @@ train-yaml-paste = YAML zum Laden
 train-yaml-use = Diese Einstellungen verwenden
 train-yaml-file = YAML-Datei hochladen
 train-yaml-read = Die Einstellungen stehen jetzt im Formular.
+
+# Sweeps
+train-sweep = Mehrere Werte ausprobieren (Sweep)
+train-sweep-values =
+    .label = Werte zum Ausprobieren
+    .info = Eine Einstellung je Zeile, ihre Werte durch Kommas getrennt. Jede Kombination ist ein Lauf, höchstens { $most }. Die Namen sind die der YAML-Datei.
+train-sweep-halving =
+    .label = Schwächere Hälfte früh beenden
+    .info = Bei der 1., 2., 4., 8. … Auswertung geht ein Lauf nur weiter, wenn sein Validierungsverlust zur besseren Hälfte gehört. Braucht das Extra „sweeps“ (Optuna).
+train-sweep-start = Sweep starten
+train-sweep-planning = Wird geplant …

@@ -78,6 +78,7 @@ runs-tab-overview = Overview
 runs-tab-evaluation = Evaluation
 runs-tab-samples = Samples
 runs-tab-checkpoints = Checkpoints
+runs-in-trouble = in trouble
 runs-further = Train further
 runs-metrics-files = Metrics of all charts as a file
 runs-tab-charts = Charts

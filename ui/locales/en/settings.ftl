@@ -38,3 +38,36 @@ settings-password =
 settings-unlock = Unlock
 settings-unlocked = Unlocked: your own data and models can be used during this visit.
 settings-wrong-password = That is not the password.
+
+# Notices
+settings-notices = Notices
+settings-notices-browser =
+    .label = Tell this browser when a run ends or is in trouble
+    .info = As long as a tab of Tunesmith is open. The browser asks for your permission.
+settings-webhook =
+    .label = Webhook
+    .info = An address that is told when a run ends: Slack, Discord, or your own. It is kept in the workspace and not shown again.
+settings-webhook-private =
+    .label = It is in a private network
+    .info = Addresses of this computer and of private networks are refused otherwise.
+settings-webhook-save = Save
+settings-webhook-test = Test
+settings-webhook-off = Remove
+settings-webhook-none = No webhook is set.
+settings-webhook-on = { $host } is told when a run ends.
+settings-webhook-hello = This is a test from Tunesmith.
+settings-webhook-tested = { $host } took the test.
+
+# Cleaning up
+settings-clean = Clean up
+settings-clean-what = Checkpoints of completed runs, and what interrupted work left behind. Models, datasets, exports and everything that another run needs stay.
+settings-clean-look = Show what can go
+settings-clean-found = What can go
+settings-clean-free = Free the space
+settings-clean-nothing = Nothing to clean up.
+settings-clean-freed = { $size } were freed.
+settings-clean-checkpoints = { $n ->
+    [one] 1 checkpoint of { $name }
+   *[other] { $n } checkpoints of { $name }
+    }
+settings-clean-leftovers = What interrupted work left behind

@@ -179,3 +179,14 @@ train-yaml-paste = YAML to load
 train-yaml-use = Use these settings
 train-yaml-file = Upload a YAML file
 train-yaml-read = The settings are in the form now.
+
+# Sweeps
+train-sweep = Try several values (sweep)
+train-sweep-values =
+    .label = Values to try
+    .info = One setting a line, its values between commas. Each combination is a run; { $most } at most. The names are those of the YAML.
+train-sweep-halving =
+    .label = Stop the weaker half early
+    .info = At the 1st, 2nd, 4th, 8th … evaluation a run goes on only if its validation loss is among the better half so far. Needs the extra "sweeps" (Optuna).
+train-sweep-start = Start the sweep
+train-sweep-planning = Planning …
