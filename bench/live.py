@@ -25,7 +25,12 @@ from bench.scale import workspace
 from tests.browsing import CHROMIUM, FLAGS, App, free_port, running
 from tuner import locks, runs
 
-ROWS = [(step, 3 * math.exp(-step / 900) + 0.6 + random.Random(step).gauss(0, 0.1)) for step in range(1, 20_001)]
+SHAPE = [(3 * math.exp(-step / 900) + 0.6 + random.Random(step).gauss(0, 0.1)) for step in range(1, 20_001)]
+
+
+def loss(step: int) -> float:
+    """Return a loss that falls and jumps; the same after 20,000 steps."""
+    return SHAPE[(step - 1) % len(SHAPE)]
 
 
 def other(kind: str, points: int) -> gr.Blocks:
@@ -41,7 +46,7 @@ def other(kind: str, points: int) -> gr.Blocks:
 
 
 def drawn(kind: str, n: int):
-    frame = pd.DataFrame(ROWS[:n], columns=["step", "loss"])
+    frame = pd.DataFrame({"step": range(1, n + 1), "loss": map(loss, range(1, n + 1))})
     if kind == "LinePlot":
         return frame
     import plotly.express as px
@@ -79,13 +84,13 @@ def under_way(points: int) -> Iterator[tuple[App, str, Callable[[int], None]]]:
         folder = next(ws.runs.iterdir())
         runs.write_status(folder, state="running", progress={"step": points, "steps": 2 * points})
         with closing(runs.metrics_db(folder)) as db, db:
-            db.executemany("INSERT OR REPLACE INTO metrics VALUES (?, 'loss', ?)", ROWS[:points])
+            db.executemany("INSERT OR REPLACE INTO metrics VALUES (?, 'loss', ?)", ((n, loss(n)) for n in range(1, points + 1)))
         at = [points]
 
         def step(second: int) -> None:
             at[0] += 1
             with closing(runs.metrics_db(folder)) as db:
-                runs.write_metrics(db, at[0], {"loss": ROWS[at[0] - 1][1]})
+                runs.write_metrics(db, at[0], {"loss": loss(at[0])})
             runs.write_status(folder, state="running", progress={"step": at[0], "steps": 2 * points})
 
         locks.acquire(folder / "lock")  # as its worker does
@@ -98,7 +103,7 @@ def ours(browser, points: int, seconds: int) -> dict[str, tuple[float, float]]:
     with under_way(points) as (app, address, step):
         found = {"ours: Home, idle": cost(browser, app.url, seconds), "ours: a run, idle": cost(browser, address, seconds)}
         for name in ("Overview", "Charts", "Log"):
-            opened = lambda page, name=name: page.get_by_role("tab", name=name).click()  # noqa: E731
+            opened = lambda page, name=name: page.get_by_role("tab", name=name, exact=True).click()  # noqa: E731
             found[f"ours: a run, live, {name}"] = cost(browser, address, seconds, opened, step)
     return found
 

@@ -36,6 +36,7 @@ from tuner.paths import Workspace
 
 TABS = ("on_open_runs", "on_open_chat", "on_open_data", "on_open_take", "on_open_train")
 IDLE = 30  # seconds
+TABS_OPEN = 10  # browser tabs that look on at once
 SLOW = 60.0  # seconds after which a client gives up
 
 
@@ -182,6 +183,7 @@ def tabs(server: Server, args) -> None:
 
 
 def idle(server: Server, args) -> None:
+    """The page's process while one browser tab, then ten, look at it and nothing happens."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as p:
@@ -194,12 +196,19 @@ def idle(server: Server, args) -> None:
         opened = seconds(
             lambda: (page.locator("#pages").get_by_role("link", name="Runs").click(), page.locator("#runs-table a").first.wait_for())
         )
-        page.wait_for_timeout(10_000)
-        before = server.cpu()
-        page.wait_for_timeout(IDLE * 1000)
-        share = (server.cpu() - before) / IDLE
+        shares = {}
+        for count in (1, TABS_OPEN):
+            for _ in range(count - len(browser.contexts)):
+                other = browser.new_page()
+                other.goto(server.url + "/runs")
+                other.locator("#runs-table a").first.wait_for(timeout=120_000)
+            page.wait_for_timeout(10_000)
+            before = server.cpu()
+            page.wait_for_timeout(IDLE * 1000)
+            shares[count] = (server.cpu() - before) / IDLE
         browser.close()
-    print(f"idle: {100 * share:.1f} % of a core; in the browser: page shown after {shown:.1f} s, Runs tab after {opened:.2f} s more")
+    said = ", ".join(f"{n} tab{'s' if n > 1 else ''} {100 * share:.1f} % of a core" for n, share in shares.items())
+    print(f"idle: {said}; in the browser: page shown after {shown:.1f} s, Runs tab after {opened:.2f} s more")
 
 
 def crowd(server: Server, args) -> None:

@@ -1,6 +1,8 @@
 """The Runs page as data: which rows a visitor sees, what a chart is sent, what is drawn of names that people typed."""
 
 import json
+import shutil
+from contextlib import closing
 from types import SimpleNamespace
 from xml.etree import ElementTree
 
@@ -8,12 +10,13 @@ import pytest
 
 from tests.ui.test_ui import NASTY
 from tuner import runs
+from tuner.evaluation import checkpoint_copies
 from tuner.jobs import training
 from tuner.runs.run_status import RunStatus
 from tuner.settings import objectives
 from ui.components import charts, run_state, units
 from ui.pages.runs import figures
-from ui.run_views import config, listing, overview, table_view
+from ui.run_views import checkpoints_view, config, listing, overview, table_view
 from ui.run_views.listing import AllRuns, Row, View
 from ui.session import AppContext
 
@@ -173,3 +176,40 @@ def test_a_tick_and_a_search_under_way_at_the_same_time_keep_each_other(ws):
     turned, _ = table.on_sort('["name", 2]', searching, request)
     assert searched is ticked is turned is shared
     assert (shared["query"], tuple(shared["picked"]), shared["sort"]) == ("sec", ("first",), "name")
+
+
+def test_the_series_of_a_run_that_ended_are_read_once_and_again_when_it_went_on(house, ws, monkeypatch):
+    shutil.copytree(house.ws.runs / house.lora, ws.runs / "kept")
+    run, asked, real = runs.get(ws, "kept"), [], charts._series
+    monkeypatch.setattr(charts, "_series", lambda run, since: asked.append(since) or real(run, since))
+    first = charts.figures(run)
+    assert charts.figures(run) == first and asked == [-1]
+    last = first["series"]["loss"][0][-1]
+    with closing(runs.metrics_db(run.path)) as db:
+        runs.write_metrics(db, last + 1, {"loss": 0.5})
+    assert charts.figures(run)["series"]["loss"][0][-1] == last + 1 and asked == [-1, -1]
+    assert charts.figures(run, last)["series"] == {"loss": ([last + 1], [0.5])}, "what is new is always read"
+
+
+def test_some_metrics_alone(house):
+    run = house.run(house.lora)
+    assert {key for _, key, _ in runs.metrics(run, keys=("eval_loss", "gone"))} == {"eval_loss"}
+    assert runs.metrics(run, keys=("loss",)) == [m for m in runs.metrics(run) if m[1] == "loss"]
+
+
+def test_checkpoints_say_what_was_measured_and_lead_on_as_runs(house, ws):
+    shutil.copytree(house.ws.runs / house.lora, ws.runs / "named-b", dirs_exist_ok=True)
+    run = runs.get(ws, "named-b")
+    found = checkpoints_view.drawn(ws, run)
+    assert found.count("Make it a run") == len(run.checkpoints) == found.count("<tr>") - 1 and found.count("Kept") == 1
+    made = checkpoint_copies.make(ws, run.id, run.checkpoints[0]["step"], None)
+    found = checkpoints_view.drawn(ws, run)
+    assert found.count("Make it a run") == len(run.checkpoints) - 1 and f'href="chat?model={made.id}"' in found
+    shutil.rmtree(run.path / "checkpoints")
+    assert "No checkpoint yet" in checkpoints_view.drawn(ws, run)
+
+
+def test_a_sweep_shows_its_runs_alone_the_best_first():
+    found = all_of([row(1, sweep="a-sweep", loss=2.0), row(2, sweep="a-sweep", loss=1.0), row(3)])
+    view = table_view.TableView.on_sweep(None, "a-sweep", View().as_dict())[0]
+    assert [r.id for r in listing.seen(found, View.read(view))] == ["run-2", "run-1"]

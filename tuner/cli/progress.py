@@ -78,7 +78,7 @@ def step_of(run) -> str:
     from tuner.planning import eta
 
     progress = run.progress
-    loss = next((v for _, k, v in reversed(runs.metrics(run, since=progress.step - 5)) if k == "loss" and v is not None), None)
+    loss = next((v for _, k, v in reversed(runs.metrics(run, since=progress.step - 5, keys=("loss",))) if v is not None), None)
     left = f", {words}" if (words := eta.describe(progress)) else ""
     return f"step {progress.step} of {progress.steps}{f', loss {loss:.3f}' if loss is not None else ''}{left}"
 

@@ -45,8 +45,8 @@ def names_of(folder: Path) -> tuple[str, ...]:
 def evaluations(folder: Path, whole: list[Path]) -> dict[int, dict[str, float]]:
     """Return {step: {"eval_loss", the objective's metrics}} from metrics.db, overridden by the records of the complete checkpoints."""
     names, found = names_of(folder), {}
-    for step, key, value in _measured(folder):
-        if value is not None and key in ("eval_loss", *names):
+    for step, key, value in _measured(folder, ("eval_loss", *names)):
+        if value is not None:
             found.setdefault(step, {})[key] = value
     for checkpoint in whole:
         for entry in _history(checkpoint):
@@ -56,10 +56,10 @@ def evaluations(folder: Path, whole: list[Path]) -> dict[int, dict[str, float]]:
     return {step: v for step, v in found.items() if math.isfinite(v.get("eval_loss", math.nan))}
 
 
-def _measured(folder: Path) -> list[tuple[int, str, float | None]]:
+def _measured(folder: Path, keys: tuple[str, ...]) -> list[tuple[int, str, float | None]]:
     run = runs.Run(folder.name, folder, runs.RunStatus(), {}, {})
     try:
-        return runs.metrics(run)
+        return runs.metrics(run, keys=keys)
     except sqlite3.DatabaseError as error:  # the checkpoints record the same evaluations
         print(f"metrics.db can't be read: {error}", flush=True)
         return []

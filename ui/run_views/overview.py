@@ -77,7 +77,7 @@ def verdict(run: runs.Run) -> list[str]:
 
 def _last(run: runs.Run) -> float | None:
     """Return the validation loss of the last evaluation."""
-    return next((value for _, key, value in reversed(runs.metrics(run)) if key == "eval_loss" and value is not None), None)
+    return next((value for _, _, value in reversed(runs.metrics(run, keys=("eval_loss",))) if value is not None), None)
 
 
 def judged(run: runs.Run) -> list[str]:

@@ -82,7 +82,7 @@ def _require_same(found: dict[str, Any], truth: dict[str, Any], at: int) -> None
 
 def compared(folder: Path, run: runs.Run, settings: Settings, tell: Callable[[str], None]) -> dict[str, Any]:
     """Run the first steps of the script and return the check; `passed` is None where they can't be run here."""
-    theirs = [value for step, name, value in runs.metrics(run) if name == "loss" and step <= STEPS]
+    theirs = [value for step, _, value in runs.metrics(run, keys=("loss",)) if step <= STEPS]
     if reason := why_not(run, settings, theirs):
         return self_test.untested(reason)
     tell(f"Running its first {len(theirs)} steps.")
