@@ -376,22 +376,3 @@ def test_killed_after_the_last_step(ws, data, undisturbed):
     training.resume(ws, run.id)
     run = finish(ws, run)
     assert same(run, undisturbed) and runs.log_tail(run, 10**6).count("{'loss'") == 24
-
-
-@pytest.mark.long
-def test_kills_at_any_moment_of_saving(ws, data, undisturbed):
-    """Each checkpoint is written, counted and made room for: whatever moment a kill hits, two whole ones are left and the end is the same."""
-    kills, peace = 0, finish(ws, begin(ws, data, RUN | {"eval_steps": 2}, "peace"))
-    run = begin(ws, data, RUN | {"eval_steps": 2}, "kills")
-    while kills < 12 and runs.get(ws, run.id).live:
-        step = runs.get(ws, run.id).progress.step
-        until(
-            lambda s=step: list((run.path / "checkpoints").glob(f"checkpoint-{s + 2 - s % 2}")) or not runs.get(ws, run.id).live, 60, 0.001
-        )
-        pids = [p for m in ("jobs.supervisor", "workers.training.sft") for p in faults.processes(ws).get(m, [])]
-        faults.kill(*pids)
-        kills += 1
-        if (now := runs.get(ws, run.id)).state == "interrupted":
-            assert now.progress.step < 6 or runs.newest_whole_checkpoint(run.path)
-            training.resume(ws, run.id)
-    assert weights(finish(ws, run)) == weights(peace)

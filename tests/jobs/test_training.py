@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import random
 import shutil
 import signal
 import struct
@@ -337,24 +336,6 @@ def test_stop_saves_and_the_run_can_go_on(ws, data):
     assert (waiting.state, waiting.status.reason) == ("stopped", "Stopped before it began.") and not waiting.can_answer
     done = finish(ws, training.resume(ws, first.id))
     assert sorted(table(done)["loss"]) == list(range(1, 61)) and losses_logged(done) == 60
-
-
-@pytest.mark.long
-def test_random_kills(ws, data):
-    """Ten kills of one run at random moments: it always knows where it stands, and ends whole."""
-    chance, run, kills = random.Random(1), start(ws, data, **(LONG | {"max_steps": 300, "eval_steps": 7})), 0
-    while (now := runs.get(ws, run.id)).state != "finished":
-        assert now.state in ("queued", "preparing", "running", "interrupted"), now.status
-        if now.state == "interrupted":
-            training.resume(ws, run.id)
-        elif now.state == "running" and kills < 10:
-            goal = now.progress.step + chance.randint(1, 25)
-            until(lambda goal=goal: (r := runs.get(ws, run.id)).progress.step >= goal or not r.live, 120, chance.uniform(0.01, 0.1))
-            if runs.get(ws, run.id).live:
-                os.kill(pid_of(ws, run), signal.SIGKILL)
-                kills += 1
-                training.wait(ws, run.id)
-    assert kills and [s for s, k, _ in runs.metrics(now) if k == "loss"] == list(range(1, 301))
 
 
 @pytest.mark.parametrize(
