@@ -200,6 +200,25 @@ def test_a_chat_claims_what_it_loads_beside_a_run(ws, card, office):
     assert "anyway" in caught.value.remedy and sum(j.bytes for j in office.jobs("running")) == 20 * GB
 
 
+def test_an_export_waits_for_memory_that_a_run_was_granted_and_says_so(ws, card, office):
+    made(ws, "large", 20, CPU)
+    office.round()
+    folder = ws.root / "exports" / ".merged.new"
+    folder.mkdir(parents=True)
+    Job(ws, "export", folder).submit(bytes=6 * GB)
+    small = folder.with_name(".adapter-gguf.new")
+    small.mkdir()
+    Job(ws, "export", small).submit(bytes=GB)
+    office.round()
+    assert states(office) == {"large": "running", ".merged.new": "waiting", ".adapter-gguf.new": "running"}
+    said = paths.read_json(folder / "progress.json")["said"]
+    assert "Waiting for memory on cpu: it needs 6.0 GB" in said and "large" in said
+    (folder / "control").write_text("stop")
+    office.round()
+    assert ".merged.new" not in states(office)
+    assert Job(ws, "export", folder).status(lambda: MemoryShortError("It was not cancelled.", remedy="None.")).state == "cancelled"
+
+
 def test_a_card_outside_those_that_are_allowed_is_refused(ws, card, office, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
     made(ws, "a", 1)

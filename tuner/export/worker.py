@@ -9,10 +9,12 @@ from typing import Any
 
 from tuner import paths, runs
 from tuner.errors import WorkError, restore
+from tuner.export import sizes
 from tuner.jobs.job import Job, JobStatus
 from tuner.paths import Workspace
 from tuner.settings.run_config import Settings
 
+LIBRARIES = 600_000_000  # bytes
 OF_THE_JOB = ("request.json", "result.json", "progress.json", "worker.log", "lock", "control")
 
 
@@ -31,10 +33,15 @@ class Making:
         settings = Settings.from_json(self.run.plan["settings"])
         known = {"precision": settings.precision, "objective": settings.objective, "method": settings.method}
         place = {"run": str(self.run.path), "base": self.run.plan["model"]["base"]}
-        return carry_out(self.ws, self.folder, known | place | asked, self.waiting, self.cancelled, log=self._log_kept(asked["kind"]))
+        return carry_out(self.ws, self.folder, known | place | asked, self.waiting, self.cancelled, log=self._log_kept(asked["kind"]), bytes=memory(self.run, asked["kind"]))
 
     def _log_kept(self, kind: str) -> Path:
         return self.ws.exports / self.run.id / f"{kind}.log"
+
+
+def memory(run: runs.Run, kind: str) -> int:
+    """Return the bytes of memory that making an export takes: the libraries, and the model that is checked; for ONNX once more as it is traced."""
+    return LIBRARIES + int(sizes.estimate(run, "merged") * (3 if kind == "onnx" else 1.5))
 
 
 def carry_out(
@@ -45,11 +52,13 @@ def carry_out(
     cancelled: Callable[[], bool] = lambda: False,
     *,
     log: Path | None = None,
+    bytes: int = 0,
 ) -> dict[str, Any]:
-    """Have a worker of exports carry out a request in a folder and return its check. `log`: where its log is kept when it fails."""
+    """Have a worker of exports carry out a request in a folder and return its check. `log`: where its log is kept when it fails;
+    `bytes`: the memory that it takes: it waits where runs hold so much of it that it would not suffice."""
     paths.write_json(folder / "request.json", request)
     job, began = Job(ws, "export", folder), time.monotonic()
-    job.submit()
+    job.submit(bytes=bytes)
 
     def died() -> WorkError:
         return WorkError(

@@ -55,6 +55,7 @@ class Kind:
     network: bool = False  # whether it may use the network, and is handed the Hub's token
     reason: str | None = None  # what a person reads while it begins
     evicts: tuple[Use, ...] = ()  # what is ended for it; chats give way as `leases` says
+    progress: str | None = None  # the file in which its process says what it does, and the supervisor what it waits for
     killed_to_stop: bool = False  # its process is ended at once: it has nothing to save
     kept: float | None = None  # seconds that its folder stays after its end; None: until somebody removes it
     stages: tuple[Stage, ...] = ()
@@ -103,7 +104,7 @@ KINDS = {
     "serve": Kind("tuner.workers.serving.server", "a chat", use=Use.SHARED),
     "probe": Kind("tuner.workers.device_benchmark", "a benchmark", use=Use.IDLE),  # a benchmark of a device
     "fetch": Kind(DOWNLOAD, "a download", record=STATUS, network=True, reason=DOWNLOADING),  # a download ahead of a run
-    "export": Kind("tuner.workers.exporting.main", "an export", record=RESULT),
+    "export": Kind("tuner.workers.exporting.main", "an export", record=RESULT, progress="progress.json"),
     "import": Kind("tuner.workers.data_tasks", "work on data", record=RESULT, stop="cancel", queued=False, kept=DAY),  # all of TASKS
     "preview": Kind("tuner.workers.token_preview", "a token preview", record=RESULT, stop="cancel", queued=False, kept=DAY),
 }

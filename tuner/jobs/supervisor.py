@@ -21,7 +21,7 @@ from tuner import devices, locks, paths, runs
 from tuner.errors import DeviceError, disk_is_full
 from tuner.jobs import handover, queue, unresponsive
 from tuner.jobs.device_memory import DeviceMemory
-from tuner.jobs.kinds import STATUS
+from tuner.jobs.kinds import RESULT, STATUS
 from tuner.jobs.leases import Answer, Lease, Use, may_begin
 from tuner.jobs.queue import QueuedJob
 from tuner.runs.settling import settle, young
@@ -99,6 +99,8 @@ class Supervisor:
         """Start a waiting job when it is still wanted and its device has room for it; else say what it waits for."""
         if not job.folder.is_dir():
             return self.done(job)
+        if job.about.record == RESULT and (job.folder / job.about.stop).exists():
+            return self.done(job)  # cancelled while it waited
         if job.about.record == STATUS and not self.is_to_start(job):
             return None
         if job.held:
@@ -149,7 +151,9 @@ class Supervisor:
                 psutil.Process(chat.pid).kill()
 
     def say(self, job: QueuedJob, sentence: str, *, at_once: bool = False) -> None:
-        """Write what a job waits for into its status, if it is not there already."""
+        """Write what a job waits for into its status, or where people read how far it is, if it is not there already."""
+        if job.about.progress and sentence != (paths.read_json(file := job.folder / job.about.progress, {}) or {}).get("said"):
+            paths.write_json(file, {"said": sentence})
         if job.about.record != STATUS or not at_once and time.monotonic() - self.told.get(job.id, -TOLD) < TOLD:
             return
         self.told[job.id] = time.monotonic()
