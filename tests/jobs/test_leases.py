@@ -155,6 +155,29 @@ def test_small_runs_share_a_card_and_the_next_waits_for_it_in_its_turn(ws, card,
     assert "does not answer" in reason(ws, "c"), "a card that has fallen off the bus"
 
 
+def test_a_run_on_two_cards_takes_a_lease_on_each(ws, card, office, monkeypatch):
+    started = []
+    real = supervisor.processes.start
+    monkeypatch.setattr(supervisor.processes, "start", lambda *a, **k: started.append((a, k)) or real(*a, **k))
+    made(ws, "small", 8, "cuda:1")
+    plan = runs.get(ws, "small").plan | {"device": "cuda:0", "devices": ["cuda:0", "cuda:1"], "peak_bytes": 16 * GB}
+    plan["settings"] = plan["settings"] | {"processes": 2}
+    both = runs.create(ws, {"model": "starter", "data": "x@1"}, plan, name="both")
+    run_queue.enqueue(ws, both)
+    made(ws, "later", 1, "cuda:0")
+    office.round()
+    assert states(office) == {"small": "running", "both": "waiting", "later": "waiting"}, "it does not overtake on one of its cards"
+    assert "Waiting for memory on cuda:1" in reason(ws, "both")
+    queue.set_state(office.db, office.jobs("running")[0].id, "done")
+    office.round()
+    assert states(office) == {"both": "running", "later": "running"}
+    (module, _, device), named = next((a, k) for a, k in started if "both" in a[1])
+    assert module == "tuner.jobs.data_parallel" and device == named["device"] == "cuda:0,cuda:1"
+    held = {d["id"]: d["leased_bytes"] for d in run_queue.listing(ws)}
+    assert held["cuda:0"] == 17 * GB and held["cuda:1"] == 16 * GB
+    assert supervisor.processes.environment("cuda:0,cuda:1", True)["CUDA_VISIBLE_DEVICES"] == "0,1"
+
+
 def test_a_chat_leaves_and_its_memory_is_waited_for(ws, card, office, monkeypatch):
     place = ws.machine_folder() / "serving" / "cuda-0"
     place.mkdir(parents=True)

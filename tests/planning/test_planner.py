@@ -522,3 +522,47 @@ def test_many_epochs_of_a_persons_choice_are_questioned():
     said = lambda **s: any("memorizes the rows" in n for n in plan(**s).notes)  # noqa: E731
     assert said(epochs=500) and not said(epochs=5) and not said()
     assert not said(epochs=500, max_steps=10), "the steps end it before"
+
+
+def test_several_processes_share_the_batch_and_what_can_not_be_is_refused(monkeypatch):
+    monkeypatch.setattr(devices.detection, "cores", lambda: 4)
+    cpu = replace(CPU, free=200 * 10**9, total=256 * 10**9)
+    alone, two = plan(device=cpu, micro_batch=2, effective_batch=8), plan(device=cpu, micro_batch=2, effective_batch=8, processes=2)
+    assert two.peak_bytes == pytest.approx(2 * alone.peak_bytes, rel=0.01) and two.steps == alone.steps and two.devices == ["cpu"]
+    open_ = plan(device=cpu, processes=3)
+    assert open_.settings.effective_batch % (3 * open_.settings.micro_batch) == 0
+    for wrong, said in (
+        ({"processes": 5}, "4 cores"),
+        ({"processes": 3, "effective_batch": 8}, "can't be shared by 3 processes"),
+        ({"processes": 2, "effective_batch": 8, "micro_batch": 8}, "for 2 processes"),
+    ):
+        with pytest.raises(SettingError, match=said) as caught:
+            plan(device=cpu, **wrong)
+        assert caught.value.available and caught.value.remedy
+
+
+def test_objectives_that_need_one_process_say_so(monkeypatch):
+    monkeypatch.setattr(devices.detection, "cores", lambda: 4)
+    for objective, kind in (("preference", "preference"), ("reward", "preference")):
+        with pytest.raises(SettingError, match="in one process"):
+            plan(device=CPU, data=replace(CHATS, kind=kind), objective=objective, processes=2)
+    for objective, kind in (("chat", "chat"), ("text", "text"), ("classification", "classification"), ("tokens", "tokens")):
+        assert plan(device=CPU, data=replace(CHATS, kind=kind), objective=objective, processes=2).settings.processes == 2
+
+
+def test_the_last_step_that_is_filled_up_is_said(monkeypatch):
+    monkeypatch.setattr(devices.detection, "cores", lambda: 4)
+    values = {"processes": 2, "micro_batch": 4, "effective_batch": 8, "packing": False}
+    uneven, even = (plan(device=CPU, data=replace(CHATS, rows=rows), **values).notes for rows in (2003, 2000))
+    assert [n for n in uneven if "filled up with 5 rows" in n] and not [n for n in even if "filled up" in n]
+
+
+def test_a_run_on_two_cards_takes_those_with_most_memory_free(monkeypatch):
+    cards = [replace(CARD, id=f"cuda:{n}", free=free * 10**9) for n, free in enumerate((20, 4, 16))]
+    monkeypatch.setattr(devices.detection, "listing", lambda: [*cards, CPU])
+    p = plan(device=cards[0], processes=2)
+    assert p.devices == ["cuda:0", "cuda:2"] and p.free_bytes == 16 * 10**9 and p.device == "cuda:0"
+    assert p.seconds < plan(device=cards[0]).seconds and p.peak_bytes > 0
+    assert plan(device=cards[0]).devices == ["cuda:0"]
+    with pytest.raises(SettingError, match="3 cards"):
+        plan(device=cards[0], processes=4)

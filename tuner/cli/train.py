@@ -36,7 +36,14 @@ def register(commands: Commands) -> None:
         halving={"action": "store_true", "help": "with --sweep: stop runs that fall behind at their evaluations"},
         anyway={"action": "store_true", "help": "start even if the plan does not fit"},
     )
-    commands.add("resume", "Resume a run from its newest whole checkpoint.", resume, "run_id", detach=FLAG)
+    commands.add(
+        "resume",
+        "Resume a run from its newest whole checkpoint.",
+        resume,
+        "run_id",
+        detach=FLAG,
+        processes={"type": int, "metavar": "N", "help": "in another number of processes, with the same effective batch"},
+    )
 
 
 def train(ws: Workspace, args):
@@ -133,5 +140,5 @@ def ended_badly(run) -> dict[str, Any]:
 def resume(ws: Workspace, args):
     from tuner.jobs import training
 
-    run = training.resume(ws, args.run_id)
+    run = training.resume(ws, args.run_id, processes=args.processes)
     return {"run": run.id, "state": run.state} if args.detach else _wait(ws, run.id)

@@ -259,6 +259,19 @@ def get(id: str | None) -> Device:
     raise not_there(id, found)
 
 
+def together(first: Device, count: int) -> list[Device]:
+    """Return the devices of a run in `count` processes, `first` among them: the cards with most free memory, or the CPU that all share."""
+    if count == 1 or first.kind != "cuda":
+        return [first]
+    others = sorted((d for d in listing() if d.kind == "cuda" and d.id != first.id), key=lambda d: -d.free)
+    return sorted([first, *others[: count - 1]], key=lambda d: d.id)
+
+
+def most_processes(device: Device) -> int:
+    """Return how many processes can train on a device of this kind: one for each card, or for each core."""
+    return cores() if device.kind == "cpu" else sum(d.kind == "cuda" and "MIG" not in d.id for d in listing())
+
+
 def not_there(id: str, found: list[Device] | None = None) -> DeviceError:
     """Return the error of a device that this computer does not have, or that does not answer."""
     ids = [d.id for d in (listing() if found is None else found)]

@@ -33,7 +33,15 @@ class Making:
         settings = Settings.from_json(self.run.plan["settings"])
         known = {"precision": settings.precision, "objective": settings.objective, "method": settings.method}
         place = {"run": str(self.run.path), "base": self.run.plan["model"]["base"]}
-        return carry_out(self.ws, self.folder, known | place | asked, self.waiting, self.cancelled, log=self._log_kept(asked["kind"]), bytes=memory(self.run, asked["kind"]))
+        return carry_out(
+            self.ws,
+            self.folder,
+            known | place | asked,
+            self.waiting,
+            self.cancelled,
+            log=self._log_kept(asked["kind"]),
+            bytes=memory(self.run, asked["kind"]),
+        )
 
     def _log_kept(self, kind: str) -> Path:
         return self.ws.exports / self.run.id / f"{kind}.log"

@@ -4,7 +4,7 @@ A chat claims the memory of each model that it loads (`claim`), in the same ledg
 """
 
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -52,13 +52,19 @@ class DeviceMemory:
 
 
 def used(device: devices.Device, pid: int) -> int:
-    """Return the bytes that a process has taken of a device; 0 where nobody knows."""
-    if device.kind == "cuda":
-        return devices.used_by(device, pid)
+    """Return the bytes that a process and those it started have taken of a device; 0 where nobody knows."""
     try:
-        return psutil.Process(pid).memory_info().rss
+        main = psutil.Process(pid)
+        family = [main, *main.children(recursive=True)]
     except psutil.Error:
-        return 0
+        family = []
+    if device.kind == "cuda":
+        return sum(devices.used_by(device, p) for p in {pid, *(process.pid for process in family)})
+    total = 0
+    for process in family:
+        with suppress(psutil.Error):
+            total += process.memory_info().rss
+    return total
 
 
 def claim(machine: Path, folder: Path, device_id: str, needed: int, pid: int) -> None:
@@ -75,7 +81,13 @@ def claim(machine: Path, folder: Path, device_id: str, needed: int, pid: int) ->
             device = memory.device(device_id)
             if mine is None or device is None:
                 return
-            others = [memory.in_use(j.lease, j.pid) for j in running if j.id != mine.id and j.device == device_id and j.bytes]
+            others = [
+                memory.in_use(lease, j.pid)
+                for j in running
+                if j.id != mine.id and j.bytes
+                for lease in j.leases
+                if lease.device == device_id
+            ]
             left = leases.room(Memory(device.total, device.free), others)
             if needed > left and others:
                 raise _held(device, needed, left, others)

@@ -29,7 +29,9 @@ SHORT = "memory_short"  # the code of an error, see tuner.errors
 
 
 def near(plan: planner.Plan) -> bool:
-    """Whether the estimate fits so barely that it must be measured before the run."""
+    """Whether the estimate fits so barely that it must be measured before the run; one of several processes is not like the run."""
+    if plan.settings.processes > 1:
+        return False
     room = fitting.ROOM * plan.free_bytes
     return NEAR * room <= plan.peak_bytes <= room
 

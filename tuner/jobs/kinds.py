@@ -23,6 +23,7 @@ The names of kinds and tasks, the files and the states are stored in workspaces 
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tuner import paths
 from tuner.jobs.leases import Use
@@ -82,8 +83,14 @@ class Kind:
 
 
 def trainer(folder: Path) -> str:
-    """Return the training worker for the objective of a run or a dry run."""
+    """Return the module that trains a run or a dry run: the worker, or what starts several of it (a dry run measures one of them)."""
     plan = paths.read_json(folder / "plan.json", {}) or {}
+    several = plan.get("settings", {}).get("processes", 1) > 1 and not plan.get("dry_run")
+    return "tuner.jobs.data_parallel" if several else worker_of(plan)
+
+
+def worker_of(plan: dict[str, Any]) -> str:
+    """Return the training worker for the objective of a plan."""
     return f"tuner.workers.training.{objectives.get(plan.get('settings', {}).get('objective', 'chat')).worker}"
 
 

@@ -43,8 +43,14 @@ class QueuedJob:
         return self.folder.name if self.kind == "train" else self.about.title
 
     @property
-    def lease(self) -> Lease:
-        return Lease(self.device, self.about.use, self.bytes, name=self.name)
+    def devices(self) -> list[str]:
+        """The devices that it takes: of a run in several processes all of them."""
+        return self.device.split(",")
+
+    @property
+    def leases(self) -> list[Lease]:
+        """Its claim on each of its devices."""
+        return [Lease(device, self.about.use, self.bytes, name=self.name) for device in self.devices]
 
 
 def connect(machine: Path) -> sqlite3.Connection:
@@ -132,5 +138,5 @@ def sharing(machine: Path, device: str) -> list[int]:
     if not (machine / FILE).exists():
         return []
     with closing(connect(machine)) as db:
-        found = [job for job in jobs(db, "running") if job.about.use is Use.SHARED and job.device == device]
+        found = [job for job in jobs(db, "running") if job.about.use is Use.SHARED and device in job.devices]
     return [job.pid for job in found if job.pid and locks.is_held(job.folder / "lock")]

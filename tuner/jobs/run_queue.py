@@ -17,7 +17,7 @@ PLACES = ("next", "last", "up", "down")
 
 def enqueue(ws: Workspace, run: Run) -> None:
     """Have the supervisor train a run, when its device is free; a run that is in the queue stays where it is."""
-    Job(ws, "train", run.path).submit(run.plan.get("device", "cpu"), run.plan.get("peak_bytes", 0))
+    Job(ws, "train", run.path).submit(",".join(run.plan.get("devices") or [run.plan.get("device", "cpu")]), run.plan.get("peak_bytes", 0))
 
 
 def watch_again(ws: Workspace) -> None:
@@ -50,10 +50,10 @@ def listing(ws: Workspace) -> list[dict[str, Any]]:
     """
     found = queue.at_work(ws.machine_folder())
     known, mine = {d.id: d for d in devices.listing()}, {run.path: run for run in runs.listing(ws)}
-    ids = list(dict.fromkeys([*known, *(job.device for _, job in found)]))
+    ids = list(dict.fromkeys([*known, *(device for _, job in found for device in job.devices)]))
     out = []
     for id in ids:
-        here = [(state, job) for state, job in found if job.device == id and (job.about.use is not Use.NOTHING or job.bytes)]
+        here = [(state, job) for state, job in found if id in job.devices and (job.about.use is not Use.NOTHING or job.bytes)]
         device = known.get(id)
         out.append(
             {
@@ -86,7 +86,7 @@ def move(ws: Workspace, id: str, to: str) -> None:
         )
     with closing(queue.connect(ws.machine_folder())) as db:
         job = _waiting(ws, db, id)
-        others = [j.id for j in queue.jobs(db, "waiting") if j.device == job.device and j.about.use is Use.WHOLE]
+        others = [j.id for j in queue.jobs(db, "waiting") if set(j.devices) & set(job.devices) and j.about.use is Use.WHOLE]
         at = others.index(job.id)
         others.remove(job.id)
         new = {"next": 0, "last": len(others), "up": max(0, at - 1), "down": at + 1}.get(to)

@@ -106,7 +106,7 @@ class Supervisor:
         if job.held:
             return self.say(job, "On hold until somebody releases it.", at_once=True)
         run = job.about.use is Use.WHOLE
-        if run and job.device in self.blocked:
+        if run and self.blocked & set(job.devices):
             return self.say(job, BEHIND)
         self.db.execute("BEGIN IMMEDIATE")  # a chat that loads a model claims its memory here as well
         try:
@@ -118,27 +118,33 @@ class Supervisor:
         if not answer.begin:
             self.say(job, answer.waits)
             if run:
-                self.blocked.add(job.device)
+                self.blocked |= set(job.devices)
         return None
 
     def answer(self, job: QueuedJob) -> Answer:
-        """Return whether a job may begin now; chats that it needs to leave are asked to."""
+        """Return whether a job may begin now, on all of its devices; chats that it needs to leave are asked to."""
         running = self.jobs("running")
-        memory = self.devices.memory(job.device)
+        leases = [self.devices.in_use(lease, other.pid) for other in running for lease in other.leases]
+        answers = [self.answer_on(job, lease, leases, running) for lease in job.leases]
+        no = next((answer for answer in answers if not answer.begin), None)
+        return no or min(answers, key=lambda answer: answer.granted)
+
+    def answer_on(self, job: QueuedJob, wanted: Lease, leases: list[Lease], running: list[QueuedJob]) -> Answer:
+        """Return whether a job may begin on one of its devices."""
+        memory = self.devices.memory(wanted.device)
         if memory is None and job.about.use is Use.WHOLE:
-            since = self.lost.setdefault(job.device, time.monotonic())
+            since = self.lost.setdefault(wanted.device, time.monotonic())
             if time.monotonic() - since > ABSENT:
-                self.refuse(job, devices.not_there(job.device))
-            return Answer(False, waits=f"Waiting for the device {job.device}, which does not answer.")
-        self.lost.pop(job.device, None)
-        leases = [self.devices.in_use(other.lease, other.pid) for other in running]
-        answer = may_begin(job.lease, leases, memory, self.others_waiting(job))
+                self.refuse(job, devices.not_there(wanted.device))
+            return Answer(False, waits=f"Waiting for the device {wanted.device}, which does not answer.")
+        self.lost.pop(wanted.device, None)
+        answer = may_begin(wanted, leases, memory, self.others_waiting(job))
         if answer.leave:
             for other in running:
-                if other.about.use is Use.SHARED and other.device == job.device:
+                if other.about.use is Use.SHARED and wanted.device in other.devices:
                     self.ask_to_leave(other)
         short = answer.begin and job.bytes and answer.granted < job.bytes
-        if short and time.monotonic() - self.freed.get(job.device, -BACK) < BACK:
+        if short and time.monotonic() - self.freed.get(wanted.device, -BACK) < BACK:
             return Answer(False, waits="Waiting until the memory of a chat that has left is free.")
         return answer
 
@@ -163,7 +169,7 @@ class Supervisor:
 
     def others_waiting(self, job: QueuedJob) -> Iterator[Lease]:
         """Yield the leases of the other waiting jobs. The queue is read only if they are asked for: a thousand runs may wait."""
-        yield from (other.lease for other in self.jobs("waiting") if other.id != job.id and not other.held)
+        yield from (lease for other in self.jobs("waiting") if other.id != job.id and not other.held for lease in other.leases)
 
     def is_to_start(self, job: QueuedJob) -> bool:
         """Return whether a process is to be started for a job with a status: it may be stopped already, or at work since a former supervisor."""
@@ -206,8 +212,8 @@ class Supervisor:
         """Start the process of a job, or of the stage that comes before it, with so many bytes of its device."""
         kind, online = job.about, job.about.online(job.folder)
         if kind.record == STATUS:
-            if not self.devices.allowed(job.device):
-                return self.refuse(job, devices.not_allowed(job.device))
+            if refused := next((device for device in job.devices if not self.devices.allowed(device)), None):
+                return self.refuse(job, devices.not_allowed(refused))
             (job.folder / "heartbeat").unlink(missing_ok=True)  # of an earlier process: this one would seem to give no sign of life
             runs.write_status(job.folder, state="preparing", starting=True, reason=kind.reason_of(job.folder))
         secrets = self.inbox.of(job.folder) if online else None

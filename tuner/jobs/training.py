@@ -14,8 +14,9 @@ from tuner.jobs import benchmarks, dry_run, queue, run_queue, template_check, to
 from tuner.jobs.job import Job
 from tuner.models import hub
 from tuner.paths import Workspace
-from tuner.planning import fitting, language_warnings, length_guess, model_suggestions, planner, token_counts
+from tuner.planning import contradictions, fitting, language_warnings, length_guess, model_suggestions, planner, token_counts
 from tuner.settings import parsing, presets, run_config
+from tuner.settings.run_config import Settings
 
 LABELLED = 2000  # rows
 
@@ -284,8 +285,9 @@ def replan(ws: Workspace, id: str) -> None:
     runs.write_status(run.path, warnings=plan.warnings)
 
 
-def resume(ws: Workspace, id: str) -> runs.Run:
-    """Put a run that ended early back into the queue; it goes on from its newest whole checkpoint, with the settings it had."""
+def resume(ws: Workspace, id: str, *, processes: int | None = None) -> runs.Run:
+    """Put a run that ended early back into the queue; it goes on from its newest whole checkpoint, with the settings it had. `processes`: in
+    another number of processes, with the same effective batch."""
     run = runs.get_settled(ws, id)
     if run.state not in ("stopped", "failed", "interrupted") or runs.alive(run, patience=3):
         raise ConflictError(
@@ -295,10 +297,25 @@ def resume(ws: Workspace, id: str) -> runs.Run:
             remedy="Start a new run from this one to train it further." if run.state == "finished" else "Wait until it has ended.",
             field="run",
         )
+    if processes is not None:
+        _share_otherwise(run, processes)
     (run.path / "control").unlink(missing_ok=True)
     runs.write_status(run.path, state="queued", reason=None, error=None, exit_code=None)
     run_queue.enqueue(ws, run)
     return runs.get(ws, id)
+
+
+def _share_otherwise(run: runs.Run, processes: int) -> None:
+    """Write into the plan of a run that another number of processes trains it from now on; SettingError where the batch can't be shared so."""
+    settings, plan = run.plan["settings"], run.plan
+    other = Settings.from_json(settings).replace(processes=processes)
+    raise_all(contradictions.shared(other, devices.get(plan["device"])))
+    settings["processes"] = processes
+    plan["devices"] = [d.id for d in devices.together(devices.get(plan["device"]), processes)]
+    for reason in plan["reasons"]:
+        if reason["setting"] == "processes":
+            reason |= {"value": processes, "reason": "Your choice when it was resumed.", "by": "you"}
+    paths.write_json(run.path / "plan.json", plan)
 
 
 def wait(ws: Workspace, id: str, *, each: Callable[[runs.Run], None] | None = None, poll: float = 0.3) -> runs.Run:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from tuner import models
+from tuner import devices, models
 from tuner.devices import Device
 from tuner.errors import SettingError
 from tuner.models import mixed_precision
@@ -21,6 +21,38 @@ def found(settings: Settings, facts: models.ModelFacts, device: Device) -> Itera
     yield from _targets(settings, facts)
     yield from _device(settings, facts, device)
     yield from _trackers(settings)
+    yield from _processes(settings, device)
+
+
+def shared(settings: Settings, device: Device) -> list[SettingError]:
+    """Return why the batches of a run can't be shared by its processes."""
+    return [*_processes(settings, device), *_batch(settings)]
+
+
+def _processes(settings: Settings, device: Device) -> Iterator[SettingError]:
+    """Yield why a run can't be trained by several processes."""
+    count = settings.processes
+    if count == 1:
+        return
+
+    def no(message: str, remedy: str, most: int = 1) -> SettingError:
+        return SettingError(message, asked=count, available=f"1 to {most}" if most > 1 else 1, remedy=remedy, field="processes")
+
+    if settings.objective in ("preference", "reward"):
+        yield no("Preference and reward training measure their pairs in one process.", "Train with one process.")
+    if device.kind not in ("cpu", "cuda"):
+        yield no(f"{device.name} trains with one process.", "Train with one process.")
+    elif (most := devices.most_processes(device)) < count:
+        what = "cores" if device.kind == "cpu" else "cards that a run may use"
+        yield no(f"There are {most} {what} here.", f"Choose {most} or fewer.", most)
+    if settings.effective_batch and settings.effective_batch % count:
+        yield SettingError(
+            f"An effective batch size of {settings.effective_batch} can't be shared by {count} processes.",
+            asked=settings.effective_batch,
+            available=f"multiples of {count}",
+            remedy=f"Choose a multiple of {count}.",
+            field="effective_batch",
+        )
 
 
 def _trackers(settings: Settings) -> Iterator[SettingError]:
@@ -56,11 +88,13 @@ def _length(settings: Settings, facts: models.ModelFacts) -> Iterator[SettingErr
 
 def _batch(settings: Settings) -> Iterator[SettingError]:
     micro, effective = settings.micro_batch, settings.effective_batch
-    if micro and effective and (micro > effective or effective % micro):
+    together = (micro or 1) * settings.processes
+    if micro and effective and not effective % settings.processes and (together > effective or effective % together):
         yield SettingError(
-            f"An effective batch size of {effective} can't be split into micro-batches of {micro}.",
+            f"An effective batch size of {effective} can't be split into micro-batches of {micro}"
+            + (f" for {settings.processes} processes." if settings.processes > 1 else "."),
             asked=micro,
-            available=[d for d in range(1, effective + 1) if effective % d == 0],
+            available=[d for d in range(1, effective + 1) if effective % (d * settings.processes) == 0],
             remedy="Choose a micro-batch that divides the effective batch size.",
             field="micro_batch",
         )

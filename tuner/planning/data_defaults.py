@@ -92,6 +92,8 @@ def epochs(choices: Choices, facts: ModelFacts, data: DataFacts) -> None:
     size = 4 if data.rows < 100 else 8 if data.rows < 500 else 16 if data.rows < 10_000 else 32
     if (micro := settings.micro_batch) and size % micro:
         size = micro * max(1, size // micro)
+    together = (settings.micro_batch or 1) * settings.processes
+    size = together * max(1, round(size / together)) if settings.processes > 1 else size
     choices.decide("effective_batch", size, f"With {data.rows:,} rows this gives enough steps.")
 
 

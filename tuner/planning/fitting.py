@@ -54,7 +54,13 @@ class Case:
     def uncorrected(self, **other: Any) -> memory.Estimate:
         settings = self.choices.settings.replace(**other)
         trainable = self.trainable(settings)
-        return memory.training(self.facts, settings, trainable=trainable, device=self.device.kind, continued=not self.new_adapter)
+        cards = settings.processes if self.device.kind == "cuda" else 1
+        found = memory.training(
+            self.facts, settings, trainable=trainable, device=self.device.kind, cards=cards, continued=not self.new_adapter
+        )
+        if self.device.kind != "cpu" or settings.processes == 1:
+            return found
+        return replace(found, terms={name: settings.processes * size for name, size in found.terms.items()})  # all in the same memory
 
     def correction(self, **other: Any) -> calibration.Correction:
         return calibration.correction(
@@ -160,7 +166,7 @@ def _candidates(case: Case, changes: dict[str, Any]) -> list[tuple[int, bool]]:
         smallest_micro_batch(settings),
     )
     most = 32 if case.device.kind != "cpu" else max(least, int(CPU_TOKENS / tokens))
-    sizes = [d for d in range(min(effective, most), least - 1, -1) if effective % d == 0] or [effective]
+    sizes = [d for d in range(min(effective, most), least - 1, -1) if effective % (d * settings.processes) == 0] or [least]
     if not choices.open("micro_batch"):
         sizes = [settings.micro_batch]
     options = [settings.gradient_checkpointing] if choices.by("gradient_checkpointing") else [False, True]
@@ -191,7 +197,7 @@ def _fastest(case: Case, changes: dict[str, Any]) -> tuple[int, bool] | None:
 def _apply(choices: Choices, changes: dict[str, tuple[Any, str]], micro: int, checkpointing: bool, *, fits: bool) -> bool:
     for name, (value, reason) in changes.items():
         choices.put(name, value, "planner", reason)
-    whole = micro == choices.settings.effective_batch
+    whole = micro * choices.settings.processes == choices.settings.effective_batch
     reason = "The whole effective batch at once." if whole else "The fastest that fits; the effective batch size stays the same."
     choices.decide("micro_batch", micro, reason if fits else "The smallest; even so it does not fit.")
     gain = "Slower by itself, but it makes room for a larger micro-batch." if micro > 1 else "Needed to fit."

@@ -64,6 +64,7 @@ class Plan:
     checkpoint_bytes: int = 0  # on disk, of each checkpoint
     uncorrected_bytes: int = 0  # `peak_bytes` without the correction from earlier runs on this machine
     correction: calibration.Correction = field(default_factory=calibration.Correction)
+    devices: list[str] = field(default_factory=list)  # of a run in several processes
     rates: tuple[float, float] = (0.0, 1e3)  # learning rates that work for the method on a model of this size
 
     def as_dict(self) -> dict[str, Any]:
@@ -88,6 +89,8 @@ def plan(
     facts = model.facts
     has_data, data = data is not None, data or DataFacts(own_kind(asked.objective, facts), 1000, 50, 256, 1024)
     settle(choices, model, data, device)
+    if device_memory is None:
+        free = min([free, *(d.free for d in devices.together(device, choices.settings.processes) if d.id != device.id)])
     choices.put(
         "device",
         device.id,
@@ -103,7 +106,10 @@ def plan(
     fits = fitting.fit(case)
     steps = data_defaults.intervals(choices, data)
     result = _planned(case, model, steps, fits, device.total if device_memory is None else device_memory)
-    result.notes = notes + (data_defaults.too_few_steps(choices, data, steps) if has_data else [])
+    result.devices = [d.id for d in devices.together(device, result.settings.processes)]
+    result.notes = (
+        notes + _filled_up(result.settings, data, has_data) + (data_defaults.too_few_steps(choices, data, steps) if has_data else [])
+    )
     if not fits and remedies:
         result.remedies = fitting.remedies(case, asked_for)
     result.rates = usual_rates(choices, facts)
@@ -115,6 +121,17 @@ def plan(
         *(_of_rows(result, choices, facts, data) if has_data else []),
     ]
     return result
+
+
+def _filled_up(settings: Settings, data: DataFacts, has_data: bool) -> list[str]:
+    """Return the note that several processes need whole batches, where the rows do not come out even."""
+    together = settings.micro_batch * settings.processes
+    over = data.usable(settings.max_length) % together
+    if settings.processes == 1 or not has_data or settings.packing or not over:
+        return []
+    return [
+        f"{settings.processes} processes need whole batches: the last step of an epoch is filled up with {together - over} rows from its beginning."
+    ]
 
 
 def usual_rate(choices: Choices, facts: models.ModelFacts) -> float:

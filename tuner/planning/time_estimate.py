@@ -133,6 +133,7 @@ class _Work:
         # tokens of a step, without padding
         self.real = settings.effective_batch * (settings.max_length if settings.packing else mean) * (2 if memory.paired(settings) else 1)
         self.layer = _active(facts)
+        self.cards = settings.processes if device.kind == "cuda" else 1  # on a CPU they share its cores
         self.sides = 2 if memory.paired(settings) else 1  # answers per row
         self.asked = memory.uses_reference(settings)  # whether the reference model runs beside the model
         self.scored = SCORED.get(settings.objective, 0.0 if settings.objective in objectives.HEADS else 1.0)
@@ -142,14 +143,14 @@ class _Work:
 
     def step(self) -> float:
         """Return the seconds of one optimizer step."""
-        batches = self.settings.effective_batch // self.micro
+        batches = self.settings.effective_batch // (self.micro * self.cards)
         update = self.trained * UPDATED[self.settings.optimizer] / self.ceiling.bandwidth
         reference = self.batch(self.micro, learning=False) if self.asked else 0.0
         return batches * (self.batch(self.micro, learning=True) + reference) + update + TRAINER[self.kind]
 
     def evaluation(self, rows: int) -> float:
         """Return the seconds of one evaluation on `rows` validation rows; 0 without any."""
-        whole, rest = divmod(rows, self.micro)
+        whole, rest = divmod(math.ceil(rows / self.cards), self.micro)
         once = whole * self.batch(self.micro, learning=False) + (self.batch(rest, learning=False) if rest else 0.0)
         return once * (2 if self.asked else 1)
 

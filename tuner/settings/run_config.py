@@ -245,6 +245,14 @@ class Settings(BaseModel):
         "memory when the card is full.",
         "memory",
     )
+    processes: int = setting(
+        1,
+        "Processes",
+        "Trains on so many GPUs at once, one process each, which share every batch (data-parallel). On a CPU they share its cores.",
+        "memory",
+        ge=1,
+        le=64,
+    )
     device: str | None = setting(
         None,
         "Device",

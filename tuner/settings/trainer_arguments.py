@@ -16,7 +16,7 @@ def shared(settings: Settings, steps: int, validation: bool) -> dict[str, Any]:
     return {
         "per_device_train_batch_size": settings.micro_batch,
         "per_device_eval_batch_size": settings.micro_batch,
-        "gradient_accumulation_steps": settings.effective_batch // settings.micro_batch,
+        "gradient_accumulation_steps": settings.effective_batch // (settings.micro_batch * settings.processes),
         "num_train_epochs": settings.epochs,
         "max_steps": steps if settings.max_steps else -1,
         "learning_rate": settings.learning_rate,

@@ -144,7 +144,8 @@ def environment(device: str | None, offline: bool) -> dict[str, str]:
     env |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"} if offline else {}
     env["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"  # as NVML numbers the cards; CUDA's own order is the fastest first
     if device and device != "mps":
-        env["CUDA_VISIBLE_DEVICES"] = device.removeprefix("cuda:") if device.startswith("cuda:") else ""
+        cards = [one.removeprefix("cuda:") for one in device.split(",") if one.startswith("cuda:")]
+        env["CUDA_VISIBLE_DEVICES"] = ",".join(cards)
     return env
 
 

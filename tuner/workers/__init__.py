@@ -4,6 +4,7 @@ This module runs before a worker's libraries are imported, which takes seconds: 
 supervisor does not take the worker for dead. Errors raised from here on are reported in FOLDER, even when an import runs out of memory.
 """
 
+import os
 import sys
 from pathlib import Path
 
@@ -26,6 +27,8 @@ def _report_uncaught_errors(folder: Path) -> None:
 
 def begin() -> None:
     """Take the lock of the folder that the arguments name, and have errors reported there."""
+    if os.environ.get("RANK", "0") != "0":
+        return  # one of several processes of a run: the first holds the lock and tells its end (training/ranks.py)
     if len(sys.argv) > 1 and Path(sys.argv[1]).is_dir():
         locks.acquire(Path(sys.argv[1]) / "lock", timeout=5)
         _report_uncaught_errors(Path(sys.argv[1]).resolve())

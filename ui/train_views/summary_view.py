@@ -61,7 +61,8 @@ def facts(plan: Plan, rows: int, validation: int) -> str:
 def batch(settings: run_config.Settings) -> str:
     """Return the effective batch size as micro-batch × accumulation × devices."""
     micro, effective = settings.micro_batch or 1, settings.effective_batch or 1
-    return text("train-batch-of", micro=micro, accumulation=max(1, effective // micro), devices=1, effective=effective)
+    together = micro * settings.processes
+    return text("train-batch-of", micro=micro, accumulation=max(1, effective // together), devices=settings.processes, effective=effective)
 
 
 def used(plan: Plan, rows: int, validation: int) -> str:

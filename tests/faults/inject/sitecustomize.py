@@ -36,6 +36,8 @@ def _run_loop(module) -> None:
             time.sleep(10**6)
         if steps[0] == 4 and fault == "pause":
             time.sleep(4)
+        if steps[0] == 4 and fault == "second-process" and os.environ.get("RANK") == "1":
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
         if fault in ("slow", "fork"):
             time.sleep(0.5)
         if steps[0] == 4 and fault == "log":

@@ -213,7 +213,9 @@ def _keeps_best(settings: Settings, validation: bool) -> bool:
 def _arguments(run: runs.Run, settings: Settings, validation: bool, weighted: bool) -> str:
     """Return the call of the arguments' class."""
     family, on_cpu = FAMILIES[settings.objective], settings.device == "cpu"
-    kept = {n: v for n, v in trainer_arguments.shared(settings, run.plan["steps"], validation).items() if v is not None}
+    kept = {
+        n: v for n, v in trainer_arguments.shared(settings.replace(processes=1), run.plan["steps"], validation).items() if v is not None
+    }
     kept |= {"save_total_limit": settings.keep_checkpoints, "load_best_model_at_end": _keeps_best(settings, validation)}
     kept |= {"use_cpu": True, "dataloader_pin_memory": False} if on_cpu else {}
     half = "False" if on_cpu or settings.precision == "fp16" else "torch.cuda.is_bf16_supported(including_emulation=False)"

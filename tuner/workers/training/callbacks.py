@@ -12,13 +12,13 @@ import psutil
 from transformers import TrainerCallback
 
 from tuner import locks, monitoring, paths, runs
-from tuner.errors import ConflictError, MemoryShortError, translate
+from tuner.errors import ConflictError, MemoryShortError, restore, translate
 from tuner.evaluation import checkpoints, scoring
 from tuner.jobs import worker_exit
 from tuner.planning.eta import Eta
 from tuner.runs import run_warnings
 from tuner.settings import losses
-from tuner.workers.training import memory_usage
+from tuner.workers.training import memory_usage, ranks
 from tuner.workers.training.heartbeat import Heartbeat
 
 
@@ -82,7 +82,7 @@ class Reporter:
         print(said, flush=True)
         worker_exit.attempt((self.folder / "control").unlink, missing_ok=True)
         worker_exit.attempt(runs.write_status, self.folder, state="stopped", reason=said)
-        worker_exit.leave(0)
+        worker_exit.leave(0 if ranks.count() == 1 else 1)  # else the other processes of the run would wait for this one
 
     def progress(self, **progress: Any) -> None:
         if time.monotonic() - self._written > 0.5:
@@ -108,6 +108,34 @@ class Reporter:
     def close(self) -> None:
         self.heartbeat.stop()
         self.db.close()
+
+
+class Follower(Reporter):
+    """The reporter of every process of a run but the first: it remembers, and writes nothing."""
+
+    def __init__(self, folder: Path):
+        self.folder, self.process = folder, psutil.Process()
+        self.history = monitoring.History([])
+        self.heartbeat = Heartbeat(folder, self._stuck, self._moves, self._end)  # not started
+
+    def write_status(self, state: str | None = None, **change: Any) -> None:
+        pass
+
+    def change_warnings(self, change: Callable[[Any], list[dict[str, Any]]]) -> None:
+        pass
+
+    def progress(self, **progress: Any) -> None:
+        pass
+
+    def metrics(self, step: int, values: dict[str, float]) -> None:
+        self.history.add(step, values)
+
+    @property
+    def stop_asked(self) -> bool:
+        return False  # the first one looks, and all stop with it
+
+    def close(self) -> None:
+        pass
 
 
 class Report(TrainerCallback):
@@ -222,7 +250,7 @@ class Report(TrainerCallback):
     def on_save(self, args, state, control, **_):
         begun = time.monotonic()
         checkpoint = Path(args.output_dir) / f"checkpoint-{state.global_step}"
-        if checkpoint.is_dir():
+        if checkpoint.is_dir() and ranks.first():
             runs.write_manifest(checkpoint, self.notes)
             self.kept.added(checkpoint)
             if self.best and self.best["step"] == state.global_step:  # reported only now that its weights exist
@@ -239,10 +267,18 @@ def guarded(folder: Path, work) -> int:
     """Run `work(reporter)` and return the exit code. Any error is written to status.json in plain words and to the log in full."""
     reporter = None
     try:
-        reporter = Reporter(folder)
+        reporter = Reporter(folder) if ranks.first() else Follower(folder)
         work(reporter)
+        ranks.end()
         return 0
     except Exception as error:
+        if not ranks.first():
+            worker_exit.log(error)
+            if not ranks.lost(error):  # else it only saw that another one is gone
+                ranks.tell_first(folder, worker_exit.document(error, folder))
+            return getattr(error, "exit_code", 1)
+        if ranks.lost(error):
+            return ended_by_another(folder, error)
         if not locks.is_mine(folder / "lock"):  # another process is working on the run and writes its final state
             worker_exit.log(error)
             return getattr(error, "exit_code", 1)
@@ -251,6 +287,17 @@ def guarded(folder: Path, work) -> int:
     finally:
         if reporter is not None:
             worker_exit.attempt(reporter.close)
+
+
+def ended_by_another(folder: Path, error: BaseException) -> int:
+    """Write how a run in several processes ended one of which is gone: with its error, or as interrupted where it left none."""
+    worker_exit.log(error)
+    told = ranks.of_another(folder)
+    if told:
+        return worker_exit.failed(folder, restore([told["error"]]))
+    reason = f"One of the {ranks.count()} processes ended unexpectedly. {worker_exit.kept(folder)} Resume the run to go on from there."
+    worker_exit.attempt(runs.write_status, folder, state="interrupted", reason=reason)
+    return 1
 
 
 leave = worker_exit.leave

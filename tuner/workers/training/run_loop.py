@@ -31,7 +31,7 @@ from tuner.settings import continuation, objectives, trackers, trainer_arguments
 from tuner.settings.run_config import Settings
 from tuner.system import awake
 from tuner.workers.modelling import load, multimodal, peft_methods
-from tuner.workers.training import dry_run_steps, memory_usage, recovery, samples, sweep_halving, tracking
+from tuner.workers.training import dry_run_steps, memory_usage, ranks, recovery, samples, sweep_halving, tracking
 from tuner.workers.training.callbacks import Report, Reporter
 from tuner.workers.training.monitor import Monitor
 
@@ -96,6 +96,7 @@ def begin(r: Reporter) -> Job:
     )
     about, began = run.plan["model"], time.monotonic()
     r.write_status("preparing", reason="Loading the model.", error=None)
+    ranks.begin(run.plan["settings"]["device"])
     load.use_cores()
     tracking.prepare(trackers.names(run.plan["settings"].get("report_to")), r.folder, run.name, run.about.get("wandb"))
     settings = Settings.from_json(run.plan["settings"])
@@ -104,7 +105,7 @@ def begin(r: Reporter) -> Job:
     if about["kind"] == "hub" and about["revision"] is None:  # downloaded for this run: its revision is known now
         about["revision"] = base.name
         paths.write_json(r.folder / "plan.json", run.plan)
-    stock = checkpoints.take_stock(r.folder)
+    stock = ranks.decided(checkpoints.take_stock(r.folder) if ranks.first() else None)
     report_checkpoints(r, stock)
     resume = stock.resume
     before = run.progress.elapsed_seconds if resume else 0.0
@@ -121,7 +122,7 @@ def begin(r: Reporter) -> Job:
     tokenizer_folder = start if start and (start / "tokenizer.json").exists() else base  # keep the chat template of the earlier run
     if start and settings.method != "full" and not continuation.trains_further(start, settings.method, settings.objective):
         r.write_status("preparing", reason="Merging the earlier adapter into a copy of the base model.")
-        base, start = merged_base(run, base, start), None
+        base, start = ranks.decided(merged_base(run, base, start) if ranks.first() else None), None
         tokenizer_folder = base
     tokenizer = load.tokenizer(tokenizer_folder, settings.template)
     return Job(r, run, data, base, tokenizer, start, resume, report, began)
@@ -213,6 +214,7 @@ def arguments(settings: Settings, steps: int, folder: Path, test: bool, kind: ty
         logging_nan_inf_filter=False,
         disable_tqdm=True,
         dataloader_pin_memory=not cpu,
+        ddp_find_unused_parameters=False,  # all that is trained has a part in each step
         **more,
     )
 
@@ -265,12 +267,14 @@ def train(job: Job, trainer, summary: dict[str, Any]) -> None:
     monitor.attach(trainer)
     trainer.add_callback(phase)
     samples.watch(job, trainer)
-    part = sweep_halving.join(job, trainer)
+    part = sweep_halving.join(job, trainer) if ranks.first() else None
     tracking.guard(trainer, r)
+    ranks.join(trainer)
     least = fitting.smallest_micro_batch(job.settings)
-    recovery.retry_evaluations(
-        trainer, phase, least, lambda *sizes: r.warn([recovery.evaluation_change(trainer.state.global_step, *sizes)])
-    )
+    if ranks.count() == 1:  # several would have to do it alike
+        recovery.retry_evaluations(
+            trainer, phase, least, lambda *sizes: r.warn([recovery.evaluation_change(trainer.state.global_step, *sizes)])
+        )
     try:
         with awake.kept() as agreed:
             print(awake.KEPT if agreed else awake.NOT_KEPT, flush=True)
@@ -279,7 +283,7 @@ def train(job: Job, trainer, summary: dict[str, Any]) -> None:
         if part and not r.stop_asked:
             part.contender.end(job.report.best and job.report.best.get("eval_loss"), behind=part.behind)
     except Exception as error:
-        if not recovery.is_short(error):
+        if not recovery.is_short(error) or ranks.count() > 1:
             raise
         recovery.again(job, trainer, phase, error)
 
@@ -297,7 +301,7 @@ def carry_out(job: Job, trainer, monitor: Monitor, summary: dict[str, Any]) -> N
     job.report.waited = time.time() - r.process.create_time()
     trainer.train(resume_from_checkpoint=str(job.resume) if job.resume else None)
     state = trainer.state
-    stopped = r.stop_asked and state.global_step < state.max_steps
+    stopped = ranks.decided(r.stop_asked) and state.global_step < state.max_steps
     restore_best(job, trainer)
     judge(job, trainer)
     finish(job, trainer, stopped, summary, monitor.look(state.global_step, ended=True))
@@ -324,7 +328,7 @@ def restore_best(job: Job, trainer) -> None:
     if trainer.eval_dataset is None:
         return
     r, reported = job.reporter, job.report.best
-    path, best = checkpoints.best_whole(r.folder) or (None, None)
+    path, best = ranks.decided((checkpoints.best_whole(r.folder) if ranks.first() else None) or (None, None))
     damaged = {checkpoints.step_of(c): "damaged" for c in runs.checkpoints(r.folder)}
     if lost := checkpoints.best_changed(reported, best, damaged, ended=True):
         r.write_status(warnings=run_warnings.add(paths.read_json(r.folder / "status.json").get("warnings"), lost))
@@ -358,7 +362,7 @@ def judge(job: Job, trainer) -> None:
     if job.switchable:
         with peft_methods.disabled(trainer.accelerator.unwrap_model(trainer.model)):
             r.write_status(baseline=baseline(job, trainer))
-    best = paths.read_json(r.folder / "status.json", {}).get("best")
+    best = ranks.decided(paths.read_json(r.folder / "status.json", {}).get("best"))
     if best and not set(report.names) - set(best):
         return
     found = numbers(trainer.evaluate(metric_key_prefix="final"), "final", report.names)
@@ -369,6 +373,8 @@ def judge(job: Job, trainer) -> None:
 
 def finish(job: Job, trainer, stopped: bool, summary: dict[str, Any], found: list[dict[str, Any]]) -> None:
     """Save the best checkpoint to model/, write the measurements to status.json, and the final state last. `found`: what the monitor found."""
+    if not ranks.first():
+        return
     r, report, state = job.reporter, job.report, trainer.state
     save(job, trainer.accelerator.unwrap_model(trainer.model))
     progress = report.progress_of(state)

@@ -16,7 +16,7 @@ from tuner.jobs import worker_exit
 from tuner.runs import run_warnings, samples_file
 from tuner.settings import objectives
 from tuner.workers.tokenization import template_render
-from tuner.workers.training import recovery
+from tuner.workers.training import ranks, recovery
 
 READ = 512  # tokens of a prompt (its end)
 VIRTUAL = ("PROMPT_TUNING", "P_TUNING", "PREFIX_TUNING")
@@ -42,7 +42,7 @@ class Samples(TrainerCallback):
 
     def ask(self, model, step: int) -> None:
         """Answer the prompts at a step. What goes wrong is told once, and never ends the training."""
-        if self.off or not (prompts := self.prompts()):
+        if self.off or not ranks.first() or not (prompts := self.prompts()):
             return
         state = torch.get_rng_state()
         try:

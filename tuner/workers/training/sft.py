@@ -52,6 +52,8 @@ class OwnLoss(Exact):
         total = (losses * inputs["weight"][:, None]).sum() if "weight" in inputs else losses.sum()
         if num_items_in_batch is None:
             num_items_in_batch = trained.sum() * (self.current_gradient_accumulation_steps if model.training else 1)
+        elif self.args.average_tokens_across_devices:
+            total = total * self.accelerator.num_processes  # the tokens of all ranks were counted, and ranks are averaged
         loss = total / torch.as_tensor(num_items_in_batch, device=total.device).clamp(min=1)
         return (loss, out) if return_outputs else loss
 
