@@ -11,7 +11,7 @@ from tests.browser.test_runs import filled, run_tab  # noqa: F401
 from tests.browsing import go, train_step
 from tests.conftest import until
 from tuner import runs
-from tuner.jobs import training
+from tuner.jobs import bundles, training
 
 STUB = """window.shown = []; window.Notification = class { constructor(title, more) { window.shown.push([title, more.body, more.tag]); }
   static permission = "granted"; static requestPermission() { return Promise.resolve("granted"); } };"""
@@ -107,3 +107,28 @@ def test_space_is_freed_in_settings(filled, browser):  # noqa: F811
     assert runs.checkpoints(ws.runs / house.lora) == [] and runs.checkpoints(ws.runs / house.full)
     go(page, "Runs")
     expect(page.locator("#runs-table")).to_contain_text("tuned", timeout=LONG)
+
+
+def test_a_bundle_goes_and_its_result_comes_back(filled, browser, tmp_path, monkeypatch):  # noqa: F811
+    app, ws, house = filled
+    page = browser.new_page(viewport={"width": 1280, "height": 1000})
+    page.goto(f"{app.url}/train?dataset={house.data.ref}")
+    train_step(page, "review")
+    page.fill("#run-name input, #run-name textarea", "Elsewhere <b>")
+    page.get_by_text("Train on another computer").click()
+    page.click("#bundle-make")
+    expect(page.locator("#bundle-said")).to_contain_text("Download both", timeout=LONG)
+    with page.expect_download() as download:
+        page.click("#bundle-zip")
+    bundle = download.value.path().rename(tmp_path / "elsewhere.zip")
+    monkeypatch.setenv("TUNESMITH_MACHINE", str(tmp_path / "other"))
+    bundles.carry_out(bundle, tmp_path / "work", tmp_path / "result.zip")
+    page.goto(f"{app.url}/runs")
+    page.get_by_text("Add a run from another computer").click()
+    page.set_input_files("#take-in input[type=file]", str(bundle))
+    expect(page.locator("#take-in-said")).to_contain_text("is no packed run", timeout=LONG)
+    page.set_input_files("#take-in input[type=file]", str(tmp_path / "result.zip"))
+    expect(page.locator("#take-in-said")).to_contain_text("Elsewhere <b> is here now", timeout=LONG)
+    page.locator("#take-in-said").get_by_role("link", name="Open").click()
+    expect(page.locator("#progress h2")).to_have_text("Elsewhere <b>", timeout=LONG)
+    expect(page.locator("#take-in")).to_be_hidden()

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tuner import paths
-from tuner.cli import app, chat, clean, compare, data, evaluate, export, key, label, mcp, notify, plan, queue, runs, serve, train
+from tuner.cli import app, bundle, chat, clean, compare, data, evaluate, export, key, label, mcp, notify, plan, queue, runs, serve, train
 from tuner.cli.output import say
 from tuner.cli.parser import Parser, build
 from tuner.errors import translate
@@ -20,7 +20,7 @@ from tuner.network import hub_token
 from tuner.paths import Workspace
 from tuner.settings import parsing
 
-SUBJECTS = (app, data, plan, train, runs, queue, clean, notify, chat, compare, evaluate, export, serve, key, mcp, label)
+SUBJECTS = (app, data, plan, train, bundle, runs, queue, clean, notify, chat, compare, evaluate, export, serve, key, mcp, label)
 LOOKS = (  # commands that change nothing: they work where nothing can be written
     app.complete,
     runs.listing,

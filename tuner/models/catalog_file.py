@@ -50,6 +50,6 @@ def _facts(entry: dict[str, Any]) -> ModelFacts:
     return replace(facts, multimodal_type=entry.get("outer", ""), frozen_parameters=still, parameters=facts.parameters + still)
 
 
-def catalog_of(family: str) -> list[dict[str, Any]]:
-    """Return the entries of one family, the smallest first."""
-    return [e for e in catalog() if e.get("family", "decoder") == family]
+def catalog_of(family: str, *, bases: bool = True) -> list[dict[str, Any]]:
+    """Return the entries of one family, the smallest first; with `bases` those as well that only continue texts."""
+    return [e for e in catalog() if e.get("family", "decoder") == family and (bases or not e.get("base"))]

@@ -300,7 +300,10 @@ def _works(case: Case, name: str, method: methods.Method) -> bool:
 
 def _smaller(case: Case, peak: int) -> list[Remedy]:
     """Return the largest model of the catalog smaller than this one that fits with the same method; [] when there is none."""
-    for entry in sorted(models.catalog_of(case.facts.family), key=lambda e: -models.catalog_facts(e).parameters):
+    for entry in sorted(
+        models.catalog_of(case.facts.family, bases=case.choices.settings.objective == "text"),
+        key=lambda e: -models.catalog_facts(e).parameters,
+    ):
         facts = models.catalog_facts(entry)
         if facts.parameters >= case.facts.parameters or methods.refusal(
             case.choices.settings.method, case.choices.settings.objective, facts, case.choices.settings

@@ -117,7 +117,7 @@ def _largest(device: Device, objective: str) -> dict[str, str]:
 
 def entries(objective: str) -> list[dict[str, Any]]:
     natural = {"chat": "decoder", "text": "decoder", "preference": "decoder", "reward": "decoder", "seq2seq": "encoder-decoder"}
-    return models.catalog_of(natural.get(objective, "encoder"))
+    return models.catalog_of(natural.get(objective, "encoder"), bases=objective == "text")
 
 
 def _takes_days(facts: models.ModelFacts, device: Device) -> bool:

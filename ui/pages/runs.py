@@ -14,6 +14,7 @@ from ui.run_views.listing import View, all_runs, find
 from ui.run_views.queue_view import QueueView
 from ui.run_views.run_view import RunView, parts
 from ui.run_views.table_view import TableView, drawn, there
+from ui.run_views.taken_in_view import TakenInView
 from ui.session import AppContext, Session
 from ui.text import text
 
@@ -28,11 +29,12 @@ class RunsPage:
         with gr.Column(visible=False, elem_id="runs-listed") as self.listed:
             self.waiting = QueueView(context)
             self.table = TableView(context)
+        self.taken_in = TakenInView(context)
         with gr.Column(visible=False, elem_id="run-page") as self.opened:
             self.run = RunView(context)
         with gr.Column(visible=False, elem_id="runs-compared") as self.compared:
             self.comparison = CompareView(context)
-        self.places = [self.back, self.notice, self.listed, self.opened, self.compared]
+        self.places = [self.back, self.notice, self.listed, self.opened, self.compared, self.taken_in.place]
         self.live = [*self.places, self.table.table, self.waiting.queue, *self.run.live, *self.comparison.shown]
         self.shown = [*self.live, *self.table.tools, *self.run.described]
         self._wire()
@@ -66,6 +68,7 @@ class RunsPage:
         """Return which of the three is shown."""
         back = f'<a class="ts-back" href="runs" data-page="runs">\u2190 {html.escape(text("runs-all"))}</a>'
         boxes = {box: gr.update(visible=box is shown) for box in (self.listed, self.opened, self.compared)}
+        boxes[self.taken_in.place] = gr.update(visible=shown in (None, self.listed) and not self.context.guest)
         return {self.back: "" if shown in (None, self.listed) else back, self.notice: notice} | boxes
 
     def parts(self, ws: Workspace, asked: str | None) -> live.Parts:

@@ -18,6 +18,7 @@ from ui.components.html import escape
 from ui.session import AppContext, Session
 from ui.text import text
 from ui.train_views import acts, form, model_view, preset_view, rows_view, summary_view, sweep_view, template_view
+from ui.train_views.bundle_view import BundleView
 from ui.train_views.draft import STARTER, Draft
 from ui.train_views.dry_run_view import DryRunView
 from ui.train_views.fields import fields_json, pressed, states_of
@@ -74,6 +75,7 @@ class TrainPage:
             self.chosen = gr.HTML(elem_id="train-chosen")
             self.yaml = YamlView(self.context)
             self.sweep = SweepView(self.context)
+            self.elsewhere = BundleView(self.context)
 
     def _settings(self) -> None:
         self.widgets: dict[str, gr.components.Component] = {}
@@ -157,6 +159,15 @@ class TrainPage:
             concurrency_limit=4,
         )
         self.answered(self.sweeping)
+        bundled = self.elsewhere.make.click(
+            self.on_bundle,
+            [self.session, *self.inputs],
+            [*self.elsewhere.files, self.elsewhere.said],
+            js="(session, ...v) => [session, ...window.tunesmith.train.start(v)]",
+            show_progress="minimal",
+            concurrency_limit=4,
+        )
+        self.answered(bundled)
         self.cancel.click(self.on_cancel, None, [self.start, self.cancel, self.starting], cancels=[self.going], show_progress="hidden")
 
     def answered(self, event: gr.events.Dependency) -> None:
@@ -301,6 +312,17 @@ class TrainPage:
             yield gr.skip(), sweep_view.busy(False), html.trouble(error), gr.skip()
             return
         yield Session.read(session).with_(tab="runs", runs=None), sweep_view.busy(False), "", id
+
+    def on_bundle(self, session, request: gr.Request, *values):
+        """Write what the form asks for as a bundle for another computer."""
+        hidden = [gr.update(visible=False)] * 2
+        try:
+            ws = self.context.workspace(request)
+            draft = self.pressed(ws, self.entered(request, *values), values[1])
+            self.context.require_model(ws, draft.model, request)
+            return self.elsewhere.written(ws, draft)
+        except Exception as error:
+            return [*hidden, html.trouble(error)]
 
     def on_cancel(self):
         """The count goes on beside, and is there the next time."""

@@ -1,6 +1,7 @@
 """Tokens to text while they arrive: whole characters only, without special tokens, and cut before a stop string."""
 
 from tuner.models import chat_templates
+from tuner.workers.tokenization import harmony
 
 HALF = "\ufffd"  # what a tokenizer writes for the first bytes of a character
 
@@ -13,7 +14,7 @@ class TextStream:
 
     def __init__(self, tokenizer, stop: tuple[str, ...] = ()):
         self.tokenizer, self.stop = tokenizer, tuple(s for s in stop if s)
-        self.hidden = hidden_tokens(tokenizer)
+        self.hidden, self.channels = hidden_tokens(tokenizer), harmony.of(tokenizer)
         self.ids: list[int] = []
         self.begin = self.read = 0  # the tokens [begin, read) are the context in which the next ones are decoded
         self.kept = ""  # text that may be the begin of a stop string
@@ -21,7 +22,11 @@ class TextStream:
 
     def push(self, token: int) -> str:
         """Return the text that `token` completes, "" while a character or a stop string may still be on its way."""
-        if self.stopped or token in self.hidden:
+        if self.stopped:
+            return ""
+        if self.channels and (said := self.channels.heard(token)) is not None:
+            return self._shown(said) if said else ""
+        if token in self.hidden:
             return ""
         self.ids.append(token)
         before, after = self._decoded(self.begin, self.read), self._decoded(self.begin, len(self.ids))

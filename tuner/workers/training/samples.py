@@ -15,10 +15,12 @@ from tuner.data.store import store
 from tuner.jobs import worker_exit
 from tuner.runs import run_warnings, samples_file
 from tuner.settings import objectives
-from tuner.workers.tokenization import template_render
+from tuner.workers.tokenization import harmony, template_render
 from tuner.workers.training import ranks, recovery
 
 READ = 512  # tokens of a prompt (its end)
+# a mixture of experts that balances them in training can't answer token by token while it does
+ANSWERING = {"use_cache": True, "output_router_logits": False}
 VIRTUAL = ("PROMPT_TUNING", "P_TUNING", "PREFIX_TUNING")
 BEGINNING = 60  # characters of a plain text that the model continues
 
@@ -105,9 +107,10 @@ def answered(model, tokenizer, prompts: list[list[dict[str, Any]] | str]) -> lis
     mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows], device=model.device)
     ends = model.generation_config.eos_token_id
     ends = {tokenizer.eos_token_id, *(ends if isinstance(ends, list) else [ends])} - {None}
-    training, kept = model.training, model.config.use_cache
+    training, kept = model.training, {name: getattr(model.config, name) for name in ANSWERING if hasattr(model.config, name)}
     model.eval()
-    model.config.use_cache = True
+    for name in kept:
+        setattr(model.config, name, ANSWERING[name])
     try:
         with torch.no_grad(), _autocast(model):
             out = model.generate(
@@ -121,7 +124,8 @@ def answered(model, tokenizer, prompts: list[list[dict[str, Any]] | str]) -> lis
             )
     finally:
         model.train(training)
-        model.config.use_cache = kept
+        for name, value in kept.items():
+            setattr(model.config, name, value)
     return [_told(tokenizer, row[width:].tolist(), ends) for row in out]
 
 
@@ -135,7 +139,7 @@ def read(tokenizer, prompt: list[dict[str, Any]] | str) -> list[int]:
 
 def _told(tokenizer, ids: list[int], ends: set[int]) -> dict[str, Any]:
     end = next((n for n, token in enumerate(ids) if token in ends), None)
-    text = tokenizer.decode(ids[:end], skip_special_tokens=True).strip()
+    text = harmony.text(tokenizer, ids[:end])
     return {"answer": text, "cut": end is None}
 
 

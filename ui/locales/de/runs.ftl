@@ -171,3 +171,9 @@ checkpoints-make = Als eigenen Lauf anlegen
 checkpoints-made = { $name } ist nun ein eigener Lauf.
 checkpoints-open = Öffnen
 checkpoints-compare = Mit dem Lauf vergleichen
+
+# from another computer
+runs-take-in = Lauf von einem anderen Computer hinzufügen
+runs-take-in-about = Die Ergebnisdatei eines Notebooks (result.tunesmith.zip) oder ein Lauf, der mit `tunesmith pack` gepackt wurde.
+runs-take-in-file = Datei wählen
+runs-taken-in = { $name } ist nun hier.

@@ -184,3 +184,11 @@ train-sweep-halving =
     .info = Bei der 1., 2., 4., 8. … Auswertung geht ein Lauf nur weiter, wenn sein Validierungsverlust zur besseren Hälfte gehört. Braucht das Extra „sweeps“ (Optuna).
 train-sweep-start = Sweep starten
 train-sweep-planning = Wird geplant …
+
+# On another computer
+train-elsewhere = Auf einem anderen Computer trainieren (Colab, Kaggle)
+train-elsewhere-about = Eine Datei mit den Zeilen, den Einstellungen und diesem Programm, und ein Notebook, das sie auf einer kostenlosen GPU trainiert. Das Ergebnis wird auf der Seite Läufe hinzugefügt. Die Zeilen verlassen diesen Computer, wenn Sie die Datei hochladen.
+train-elsewhere-make = Bundle schreiben
+train-elsewhere-zip = Bundle ({ $size })
+train-elsewhere-notebook = Notebook
+train-elsewhere-done = Beide herunterladen, das Notebook auf Colab oder Kaggle öffnen und seine Zellen ausführen.

@@ -172,3 +172,9 @@ checkpoints-make = Make it a run
 checkpoints-made = { $name } is a run of its own now.
 checkpoints-open = Open
 checkpoints-compare = Compare with the run
+
+# from another computer
+runs-take-in = Add a run from another computer
+runs-take-in-about = The result file of a notebook (result.tunesmith.zip), or a run that was packed with `tunesmith pack`.
+runs-take-in-file = Choose the file
+runs-taken-in = { $name } is here now.

@@ -190,3 +190,11 @@ train-sweep-halving =
     .info = At the 1st, 2nd, 4th, 8th … evaluation a run goes on only if its validation loss is among the better half so far. Needs the extra "sweeps" (Optuna).
 train-sweep-start = Start the sweep
 train-sweep-planning = Planning …
+
+# On another computer
+train-elsewhere = Train on another computer (Colab, Kaggle)
+train-elsewhere-about = One file with the rows, the settings and this program, and a notebook that trains it on a free GPU. What comes back is added on the Runs page. The rows leave this computer when you upload the file.
+train-elsewhere-make = Write the bundle
+train-elsewhere-zip = Bundle ({ $size })
+train-elsewhere-notebook = Notebook
+train-elsewhere-done = Download both, open the notebook on Colab or Kaggle, and run its cells.
