@@ -42,7 +42,7 @@ test_token_preview 130, test_states 130, test_causes 130, test_keyboard 120, tes
 test_plan 105, test_label 100, test_addresses 95, test_runs 95, test_guard 90, test_accessibility 85, test_chat 85, test_preferences 80,
 test_memory 80, test_silence 80, test_gguf 75, test_gateway 70, test_evaluate 60, test_tasks 75, test_plan_truth 75, test_label_cli 70, test_export 60, test_data 60, test_bottleneck_adapter 60,
 test_template 50, test_home 45, test_starter 40, test_hub 40, test_migration 35, test_stored_quantized 35, test_objectives 35,
-test_script 100, test_trouble 85, test_kills 110, test_several_processes 75, test_around_runs 60, test_bundles 40, test_checkpoint_copies 20, test_notices 15, test_two_schedulers 25, test_queue 35, test_recovery 30, test_samples 30, test_sweeps 20, test_onnx 25, test_space 85, test_fork_server 45, test_quantizers 70, test_verify 60, test_stream_merge 40, test_hub_push 40, test_tool_configs 30, test_samples 30, test_calibration 30, test_large 30
+test_script 100, test_trouble 85, test_slurm 100, test_kills 110, test_several_processes 75, test_around_runs 60, test_bundles 40, test_checkpoint_copies 20, test_notices 15, test_two_schedulers 25, test_queue 35, test_recovery 30, test_samples 30, test_sweeps 20, test_onnx 25, test_space 85, test_fork_server 45, test_quantizers 70, test_verify 60, test_stream_merge 40, test_hub_push 40, test_tool_configs 30, test_samples 30, test_calibration 30, test_large 30
 """
 SECONDS = {name: int(seconds) for name, seconds in re.findall(r"(test_\w+) (\d+)", LONGEST)}
 

@@ -131,3 +131,11 @@ def test_how_it_is_launched(tmp_path, monkeypatch):
 
     asked = launch_command_parser().parse_args(words)
     assert asked.multi_gpu and asked.num_processes == 2 and asked.module and asked.training_script == "tuner.workers.training.sft"
+
+
+def test_a_program_that_was_itself_started_by_a_launcher_trains_as_ever(ws, sums, monkeypatch):
+    """As in a SLURM step, or beside another torchrun: what that told its processes is not told to ours."""
+    for name, value in {"RANK": "1", "LOCAL_RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1"}.items():
+        monkeypatch.setenv(name, value)
+    run = ended(ws, begin(ws, sums, 1, max_steps=2, eval_steps=2, save_steps=2))
+    assert run.can_answer and run.best is not None

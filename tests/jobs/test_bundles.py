@@ -76,6 +76,14 @@ def test_what_another_computer_can_not_get_is_refused(ws, house, tmp_path, data)
         assert caught.value.remedy and not list(tmp_path.glob("*x.zip*"))
 
 
+def test_a_preset_of_ones_own_goes_along_as_its_settings(ws, data, tmp_path):
+    (ws.presets / "mine.yaml").parent.mkdir(parents=True, exist_ok=True)
+    (ws.presets / "mine.yaml").write_text("title: Mine\nsentence: Of my own.\nsettings:\n  epochs: 2\n  lora_rank: 4\n")
+    made = bundles.write(ws, {"model": "starter", "data": data.ref, "device": "cpu", "lora_rank": 6}, tmp_path / "b.zip", preset="mine")
+    about = json.loads(zipfile.ZipFile(made["file"]).read(bundles.ABOUT))
+    assert about["preset"] is None and about["values"] == {"model": "starter", "epochs": 2, "lora_rank": 6}
+
+
 def test_what_is_installed_there_leaves_the_page_out():
     found = bundles.requirements()
     assert any(r.startswith("torch") for r in found) and not any(r.startswith("gradio") for r in found)

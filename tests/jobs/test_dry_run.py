@@ -245,7 +245,9 @@ def test_one_at_a_time_on_a_device_and_taken_back_at_once(ws, data):
 @pytest.mark.parametrize(("share", "asked"), [(0.85, False), (0.9, True), (0.97, True), (1.0, True), (1.01, False)])
 def test_what_is_near(share, asked):
     free = 10**10
-    assert dry_run.near(SimpleNamespace(free_bytes=free, peak_bytes=share * fitting.ROOM * free)) is asked
+    told = {"free_bytes": free, "peak_bytes": share * fitting.ROOM * free}
+    assert dry_run.near(SimpleNamespace(settings=SimpleNamespace(processes=1), **told)) is asked
+    assert not dry_run.near(SimpleNamespace(settings=SimpleNamespace(processes=2), **told)), "one process is not like the run"
 
 
 def test_the_run_after_a_dry_run_is_the_same_to_the_byte(ws, data, monkeypatch):

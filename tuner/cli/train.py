@@ -33,6 +33,13 @@ def register(commands: Commands) -> None:
             "metavar": "KEY=V1,V2",
             "help": "a run for each value, in the queue; repeated: for each combination",
         },
+        where={"choices": ["slurm"], "help": "on a cluster instead of this computer (extra cluster)"},
+        slurm={
+            "action": "append",
+            "default": [],
+            "metavar": "KEY=VALUE",
+            "help": "partition, account, qos, constraint, gres, time (minutes), gpus, cpus, memory (GB)",
+        },
         halving={"action": "store_true", "help": "with --sweep: stop runs that fall behind at their evaluations"},
         anyway={"action": "store_true", "help": "start even if the plan does not fit"},
     )
@@ -70,7 +77,7 @@ def train(ws: Workspace, args):
     if args.sweep:
         return _sweep(ws, args, values, preset)
     with Counting() as progress:
-        run = training.start(ws, values, preset=preset, name=args.name, anyway=args.anyway, each=progress)
+        run = training.start(ws, values, preset=preset, name=args.name, anyway=args.anyway, where=_where(args), each=progress)
     say(f"The run is called {run.id}; its folder is {run.path}.")
     for warning in map(run_warnings.sentence, run.warnings):
         say(f"Note: {warning}")
@@ -79,6 +86,23 @@ def train(ws: Workspace, args):
         return {"run": run.id, "state": run.state, "warnings": run.warnings} | told
     code, document = _wait(ws, run.id)
     return code, document | told
+
+
+def _where(args) -> dict[str, Any] | None:
+    """Return the other computer that the arguments name; None for this one."""
+    from tuner.jobs import slurm
+
+    if args.where is None:
+        if args.slurm:
+            raise Refused(
+                "--slurm says how a cluster is asked, and the run is to train here.",
+                asked="--slurm",
+                available="--where slurm",
+                remedy="Add --where slurm, or leave --slurm out.",
+            )
+        return None
+    slurm.require()
+    return {"kind": args.where, "options": slurm.options(args.slurm)}
 
 
 def _sweep(ws: Workspace, args, values: dict[str, Any], preset: str | None) -> dict[str, Any]:

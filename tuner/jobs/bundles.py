@@ -17,7 +17,7 @@ from typing import Any
 
 from tuner import paths, runs
 from tuner.data.store import store
-from tuner.errors import ConflictError, DataError
+from tuner.errors import DataError
 from tuner.formatting import yaml_text
 from tuner.jobs import training
 from tuner.paths import Workspace
@@ -37,29 +37,27 @@ def write(
     *,
     preset: str | None = None,
     name: str | None = None,
+    id: str | None = None,
+    shared: bool = False,
     each: Callable[[dict], None] | None = None,
 ) -> dict[str, Any]:
     """Check a request and write its bundle; return {"file", "bytes", "notebook", "run"}. ConflictError for a model that the other computer can't
-    get: only those of the Hub, and the starter."""
+    get: only those of the Hub, and the starter. `id`: of the run there, instead of a new one; `shared`: it
+    sees this computer's disks."""
     plan, model, ds, asked = training.prepare(
         ws, {k: v for k, v in values.items() if k != "device"}, preset=preset, need_data=True, each=each
     )
-    if model.kind not in ("hub", "starter"):
-        raise ConflictError(
-            f"{model.ref} is on this computer only, so another one can't load it.",
-            asked=model.ref,
-            available="the starter, or a model by its Hub id",
-            remedy="Push the model to the Hub first, or choose one from there.",
-            field="model",
-        )
+    training.require_portable(model, shared=shared)
     if plan.question:
         training.refuse(plan, anyway=True)
+    effort = training.preset_of(ws, preset)
+    chosen = training.chosen(asked, effort) if effort and effort.own else asked.given()  # a preset of one's own is not there
     title = name or training.unused_name(ws, f"{ds.name}-{model.facts.name.split('/')[-1]}")
     about = {
-        "id": f"bundle-{uuid.uuid4().hex[:8]}",
+        "id": id or f"bundle-{uuid.uuid4().hex[:8]}",
         "name": title,
-        "values": {"model": model.ref, **asked.given()} | {"device": None},
-        "preset": preset,
+        "values": {"model": model.ref} | {k: v for k, v in chosen.items() if k != "device"},
+        "preset": None if effort and effort.own else preset,
         "data": {"ref": ds.ref, "name": ds.name, "kind": ds.kind, "sha256": ds.sha256},
         "made": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
     }
@@ -116,7 +114,7 @@ def carry_out(file: Path, folder: Path, out: Path, *, each: Callable[[runs.Run],
         if run.state in ("stopped", "failed", "interrupted"):
             run = training.resume(ws, id)
     else:
-        values = {k: v for k, v in about["values"].items() if v is not None} | {"data": ds.ref}
+        values = about["values"] | {"data": ds.ref}
         run = training.start(ws, values, preset=about["preset"], name=about["name"], id=id)
     run = training.wait(ws, id, each=each)
     run_archive.pack(run, out, checkpoints=True, more={"bundle": id, "data": about["data"]})

@@ -85,6 +85,8 @@ class Kind:
 def trainer(folder: Path) -> str:
     """Return the module that trains a run or a dry run: the worker, or what starts several of it (a dry run measures one of them)."""
     plan = paths.read_json(folder / "plan.json", {}) or {}
+    if plan.get("where"):
+        return "tuner.jobs.remote"
     several = plan.get("settings", {}).get("processes", 1) > 1 and not plan.get("dry_run")
     return "tuner.jobs.data_parallel" if several else worker_of(plan)
 

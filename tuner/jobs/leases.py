@@ -11,6 +11,7 @@ from enum import Enum
 
 from tuner.formatting import human_bytes
 
+ELSEWHERE = "elsewhere"  # the device of a run that another computer trains: nothing here is taken
 RESERVE = 0.05  # share of a device's memory that is never granted: the system's, and the driver's
 
 

@@ -7,7 +7,7 @@ from tuner import devices, paths, runs
 from tuner.errors import ConflictError, RequestError
 from tuner.jobs import queue
 from tuner.jobs.job import Job
-from tuner.jobs.leases import Use
+from tuner.jobs.leases import ELSEWHERE, Use
 from tuner.paths import Workspace
 from tuner.runs import Run
 from tuner.system import machine
@@ -17,6 +17,8 @@ PLACES = ("next", "last", "up", "down")
 
 def enqueue(ws: Workspace, run: Run) -> None:
     """Have the supervisor train a run, when its device is free; a run that is in the queue stays where it is."""
+    if run.plan.get("where"):
+        return Job(ws, "train", run.path).submit(ELSEWHERE)
     Job(ws, "train", run.path).submit(",".join(run.plan.get("devices") or [run.plan.get("device", "cpu")]), run.plan.get("peak_bytes", 0))
 
 

@@ -22,7 +22,7 @@ from tuner.errors import DeviceError, disk_is_full
 from tuner.jobs import handover, queue, unresponsive
 from tuner.jobs.device_memory import DeviceMemory
 from tuner.jobs.kinds import RESULT, STATUS
-from tuner.jobs.leases import Answer, Lease, Use, may_begin
+from tuner.jobs.leases import ELSEWHERE, Answer, Lease, Use, may_begin
 from tuner.jobs.queue import QueuedJob
 from tuner.runs.settling import settle, young
 from tuner.system import fork_server, log_files, processes
@@ -35,6 +35,7 @@ TOLD = 5.0  # seconds between two sentences about what a job waits for
 LEAVES, BACK = 30.0, 20.0  # seconds for a chat to leave, and for the driver to show its memory as free
 ABSENT = 10.0  # seconds to wait for a device that does not answer: its driver may be starting
 FULL = 10.0  # seconds to wait for somebody to free some of a full disk
+DRIVERS = 20  # times that the driver of a run elsewhere is started again
 LOST = 1.0  # seconds without a lock after which the process of another supervisor is gone
 
 
@@ -50,6 +51,7 @@ class Supervisor:
         self.freed: dict[str, float] = {}  # device -> when a chat left it
         self.lost: dict[str, float] = {}  # device -> since when it does not answer
         self.devices = DeviceMemory()
+        self.driven: dict[int, int] = {}  # run elsewhere -> how often its driver was started again
 
     def run(self) -> None:
         idle_since = time.monotonic()
@@ -131,6 +133,8 @@ class Supervisor:
 
     def answer_on(self, job: QueuedJob, wanted: Lease, leases: list[Lease], running: list[QueuedJob]) -> Answer:
         """Return whether a job may begin on one of its devices."""
+        if wanted.device == ELSEWHERE:
+            return Answer(True)
         memory = self.devices.memory(wanted.device)
         if memory is None and job.about.use is Use.WHOLE:
             since = self.lost.setdefault(wanted.device, time.monotonic())
@@ -158,11 +162,13 @@ class Supervisor:
 
     def say(self, job: QueuedJob, sentence: str, *, at_once: bool = False) -> None:
         """Write what a job waits for into its status, or where people read how far it is, if it is not there already."""
-        if job.about.progress and sentence != (paths.read_json(file := job.folder / job.about.progress, {}) or {}).get("said"):
-            paths.write_json(file, {"said": sentence})
-        if job.about.record != STATUS or not at_once and time.monotonic() - self.told.get(job.id, -TOLD) < TOLD:
+        if not at_once and time.monotonic() - self.told.get(job.id, -TOLD) < TOLD:
             return
         self.told[job.id] = time.monotonic()
+        if job.about.progress:
+            paths.write_json(job.folder / job.about.progress, {"said": sentence})
+        if job.about.record != STATUS:
+            return
         status = paths.read_json(job.folder / "status.json", {}) or {}
         if status.get("state") == "queued" and status.get("reason") != sentence:
             runs.write_status(job.folder, state="queued", reason=sentence)
@@ -252,8 +258,21 @@ class Supervisor:
             # a stage is done; or it was resumed or asked for anew before its former worker was seen to be gone
             if paths.read_json(job.folder / "status.json", {}).get("state") == "queued":
                 return self.set_state(job, "waiting")
+            if self.driven_again(job):
+                return self.set_state(job, "waiting")
             settle(job.folder, code)
         self.done(job)
+
+    def driven_again(self, job: QueuedJob) -> bool:
+        """Return whether the driver of a run that trains elsewhere is to be started again: it is gone, and its run goes on there."""
+        state = paths.read_json(job.folder / "status.json", {}).get("state")
+        if job.device != ELSEWHERE or state not in runs.LIVE or not (job.folder / "remote" / "job.json").exists():
+            return False
+        self.driven[job.id] = self.driven.get(job.id, 0) + 1
+        if self.driven[job.id] > DRIVERS:
+            return False
+        runs.write_status(job.folder, state="queued", reason="The process that follows this run is started again; the run itself goes on.")
+        return True
 
     def code(self, job: QueuedJob) -> int | None:
         """Return the exit code of a job's process; None while it runs, and for that of a former supervisor."""

@@ -166,25 +166,43 @@ def start(
     id: str | None = None,
     anyway: bool = False,
     about: dict[str, Any] | None = None,
+    where: dict[str, Any] | None = None,
     each: Callable[[dict], None] | None = None,
 ) -> runs.Run:
     """Check, plan, write the run's folder (`id`: instead of one from the name) and put it into the queue. A plan that does not fit is refused
-    unless `anyway`; one that loses rows is refused as `row_losses` says. `about`: more for about.json, such as its sweep. All rows are counted
+    unless `anyway`; one that loses rows is refused as `row_losses` says. `about`: more for about.json, such as its sweep. `where`: another computer that trains it
+    ({"kind": "slurm", "options"}), whose memory is not known here. All rows are counted
     first: `each({"done", "total"})` hears how far that is."""
     plan, model, ds, asked = prepare(ws, values, preset=preset, need_data=True, each=each)
     if model.kind in ("folder", "hub") and (model.facts.path or model.kind == "folder"):
         models.folder_facts(Path(model.facts.path or model.base), need_weights=True)
-    refuse(plan, anyway=anyway)
+    refuse(plan, anyway=anyway or bool(where))
     document, wish = _document(plan, model, ds, preset), _wish(model, ds, preset, asked)
+    if where:
+        require_portable(model, shared=True)
+        document |= {"where": where}
     run = runs.create(ws, wish, document, name=name or unused_name(ws, f"{ds.name}-{model.facts.name.split('/')[-1]}"), id=id)
     if about:
         paths.write_json(run.path / "about.json", run.about | about)
-    if model.kind == "hub" and not model.facts.path:
+    if model.kind == "hub" and not model.facts.path and not where:
         (run.path / "fetch").write_text(model.base)
-    if dry_run.near(plan):
+    if dry_run.near(plan) and not where:
         (run.path / "measure").touch()
     run_queue.enqueue(ws, run)
     return run
+
+
+def require_portable(model: models.Model, *, shared: bool = False) -> None:
+    """Raise ConflictError for a model that another computer can't get; with `shared` disks it sees folders as well, and no runs of this workspace."""
+    if model.kind in ("hub", "starter") or shared and model.kind == "folder" and not model.adapter:
+        return
+    raise ConflictError(
+        f"{model.ref} is on this computer only, so another one can't load it.",
+        asked=model.ref,
+        available="the starter, or a model by its Hub id",
+        remedy="Push the model to the Hub first, or choose one from there.",
+        field="model",
+    )
 
 
 def refuse(plan: planner.Plan, *, anyway: bool = False) -> None:

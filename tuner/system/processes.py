@@ -126,9 +126,13 @@ def take_token() -> None:
         os.environ.update(json.loads(sys.stdin.read()))
 
 
+# what torchrun, Accelerate and SLURM tell the processes that they start: ours are none of those, also where this one was started so
+OF_A_LAUNCHER = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "GROUP_RANK", "MASTER_ADDR", "MASTER_PORT", "TORCHELASTIC_RUN_ID")
+
+
 def environment(device: str | None, offline: bool) -> dict[str, str]:
     """Ours, without telemetry and without the secrets that a worker has no need of."""
-    env = {k: v for k, v in os.environ.items() if k not in (*hub_token.NAMES, "TUNESMITH_PASSWORD", "TUNESMITH_JUDGE_KEY")}
+    env = {k: v for k, v in os.environ.items() if k not in (*hub_token.NAMES, "TUNESMITH_PASSWORD", "TUNESMITH_JUDGE_KEY", *OF_A_LAUNCHER)}
     env |= {
         "PYTHONPATH": os.pathsep.join(dict.fromkeys([PACKAGE_ROOT, *filter(None, env.get("PYTHONPATH", "").split(os.pathsep))])),
         "PYTHONUNBUFFERED": "1",

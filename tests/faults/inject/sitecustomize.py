@@ -68,7 +68,12 @@ def _device_memory(module) -> None:
         module.used = lambda device, pid: 0
 
 
+def _remote(module) -> None:
+    module.EVERY, module.ASK, module.SETTLES = 0.1, 0.3, 3.0
+
+
 CHANGES = {
+    "tuner.jobs.remote": _remote,
     "tuner.jobs.kinds": _kinds,
     "tuner.jobs.device_memory": _device_memory,
     "tuner.jobs.unresponsive": _supervisor,
