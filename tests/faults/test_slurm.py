@@ -5,13 +5,16 @@ import signal
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 
+from tests.browsing import running, train_step
 from tests.conftest import until
 from tests.faults import fake_slurm
 from tests.hostile import faults
 from tuner import cli, runs
 from tuner.errors import ConflictError, SettingError
 from tuner.jobs import remote, run_queue, slurm, training
+from ui.train_views import where_view
 
 WISH = {"model": "starter", "method": "lora", "max_steps": 8, "eval_steps": 4, "effective_batch": 4}
 LONG = WISH | {"max_steps": 5000, "epochs": 1000, "eval_steps": 20, "save_steps": 20}
@@ -66,6 +69,7 @@ def test_it_waits_in_the_queue_and_can_be_cancelled_there(ws, data, cluster):
     assert (cluster / "jobs" / "101" / "state").read_text().startswith("CANCELLED")
 
 
+@pytest.mark.long
 def test_a_stop_saves_there_and_a_resume_submits_it_again(ws, data, cluster):
     run = begin(ws, data, LONG)
     until(lambda: runs.get(ws, run.id).progress.step >= 3, 120)
@@ -129,3 +133,35 @@ def test_what_can_not_go_there_is_refused_before_it_begins(ws, data, house, monk
     monkeypatch.setattr(slurm, "find_spec", lambda name: None)
     assert cli.main([*home, "--where", "slurm"]) == 2 and "tunesmith[cluster]" in capsys.readouterr().err
     assert runs.listing(ws) == []
+
+
+@pytest.mark.long
+def test_a_cluster_that_tells_nothing_of_ended_jobs(ws, data, cluster):
+    """Without accounting sacct knows no job: what the run writes tells how far it is, and that it has ended."""
+    (cluster / "sacct").write_text("#!/bin/sh\necho 'JobID|State|NodeList'\n")
+    run = ended(ws, begin(ws, data, WISH | {"max_steps": 2, "eval_steps": 2}))
+    assert run.can_answer and run.progress.step == 2
+
+
+@pytest.mark.long
+def test_from_the_page_of_a_login_node(ws, data, cluster, browser):
+    with running(ws.home, TUNESMITH_MACHINE=str(ws.machine_folder())) as app:
+        page = browser.new_page(viewport={"width": 1280, "height": 1000})
+        page.goto(f"{app.url}/train?dataset={data.ref}")
+        train_step(page, "review")
+        page.locator("#where").get_by_text("SLURM cluster").click()
+        page.fill("#slurm-options textarea", "partition=gpu\nbogus=1")
+        page.click("#start-training")
+        expect(page.locator("#starting")).to_contain_text("'bogus=1' is nothing that SLURM can be told", timeout=60_000)
+        page.fill("#slurm-options textarea", "partition=gpu\ngpus=1")
+        (cluster / "hold").touch()
+        page.click("#start-training")
+        expect(page.locator("#progress")).to_contain_text("Waiting in the queue of SLURM (job 101)", timeout=60_000)
+        page.click("#stop-run")
+        expect(page.locator("#progress")).to_contain_text("Cancelled in the queue of SLURM", timeout=60_000)
+
+
+def test_without_a_cluster_the_page_asks_nothing(ws):
+    assert not where_view.on_a_cluster() and where_view.read("here", "x=1") is None
+    with pytest.raises(SettingError):
+        where_view.read("slurm", "gpus=1")

@@ -2,7 +2,7 @@
 
 It holds the run's lock, submits a bundle of the run (`bundles`) and mirrors what happens there into the run folder: state, metrics, samples, log.
 So a run elsewhere is alive, charted, stopped and resumed as any other. When the driver is gone the supervisor starts it again, and it finds its job
-by `remote/job.json`. At the end the model and the checkpoints are moved into the run folder.
+by `remote/job.json`. At the end the model and the checkpoints are copied into the run folder.
 """
 
 import contextlib
@@ -21,10 +21,10 @@ from tuner.jobs.slurm import Slurm
 from tuner.paths import Workspace
 from tuner.runs import metrics_file
 
-FOLDER, JOB, BUNDLE = "remote", "job.json", "bundle.zip"
+FOLDER, JOB, BUNDLE, RESULT = "remote", "job.json", "bundle.zip", "result.zip"
 EVERY, ASK = 1.0, 10.0  # seconds between two looks at the files, and two questions to the scheduler
 SETTLES = 30.0  # seconds after the end of a job for its files to be seen here: a network's disk is late
-MOVED = ("model", "checkpoints", "tensorboard", "card.md")
+BROUGHT = ("model", "checkpoints", "tensorboard", "card.md")
 MIRRORED = ("best", "baseline", "prepared", "measured", "warnings", "progress", "ready_seconds", "error")
 BACKENDS = {"slurm": Slurm}
 
@@ -45,8 +45,10 @@ class Driver:
 
     def drive(self) -> None:
         """Submit the run, unless that was done, and follow it to its end."""
-        job = (paths.read_json(self.place / JOB) or {}).get("job") or self.submit()
-        ended_at = None
+        job, ended_at = (paths.read_json(self.place / JOB) or {}).get("job"), None
+        if job and (self.there / "worker.log").exists():
+            self.logged = (self.there / "worker.log").stat().st_size  # an earlier driver has written it here
+        job = job or self.submit()
         while True:
             (self.folder / "heartbeat").touch()
             if (self.folder / "control").exists() and self.stop(job):
@@ -54,9 +56,11 @@ class Driver:
             self.mirror(job)
             now = paths.read_json(self.there / "status.json", {}) or {}
             self.ask(job)
+            done = now.get("state") in runs.ENDED
+            if done and (self.place / RESULT).exists():  # also where the scheduler tells nothing of jobs that have ended
+                return self.end(job, now)
             if self.state not in ("waits", "works"):
                 ended_at = ended_at or time.monotonic()
-                done = now.get("state") in runs.ENDED
                 if done or time.monotonic() - ended_at > SETTLES:
                     return self.end(job, now if done else None)
             time.sleep(EVERY)
@@ -68,7 +72,8 @@ class Driver:
         if not bundle.exists():
             values = {k: v for k, v in self.run.config.items() if k != "preset"}
             bundles.write(self.ws, values, bundle, preset=self.run.config.get("preset"), name=self.run.name, id=self.id, shared=True)
-        out = self.place / "result.zip"
+        out = self.place / RESULT
+        out.unlink(missing_ok=True)
         command = [
             sys.executable,
             "-m",
@@ -106,7 +111,8 @@ class Driver:
     def mirror(self, job: str) -> None:
         """Write what the other computer has written since the last look into the run folder."""
         status = paths.read_json(self.there / "status.json")
-        if status is None:
+        earlier = status is not None and status.get("state") in runs.ENDED and not (self.place / RESULT).exists() and self.state == "waits"
+        if status is None or earlier:  # of the job before this one, which was stopped or ended
             self.tell("preparing", f"Waiting in the queue of {self.backend.name} (job {job}).")
             return
         found = runs.Run(self.id, self.there, runs.RunStatus(), {}, {})
@@ -159,7 +165,7 @@ class Driver:
         if status is None or status["state"] == "interrupted":
             saved = runs.newest_whole_checkpoint(self.there) if self.there.exists() else None
             kept = f"The state of step {saved.name.rpartition('-')[2]} is kept." if saved else "Nothing had been saved yet."
-            word = self.state.replace("_", " ").lower()
+            word = "the run there was interrupted" if self.state in ("waits", "works") else self.state.replace("_", " ").lower()
             reason = f"{self.backend.name} ended job {job} ({word}). {kept} Resume the run to submit it again."
             return self.tell("interrupted", reason)
         plan = paths.read_json(self.there / "plan.json") or {}
@@ -168,16 +174,22 @@ class Driver:
                 self.folder / "plan.json",
                 plan | {k: self.run.plan[k] for k in ("where", "device", "devices", "data") if k in self.run.plan},
             )
-        for name in MOVED:
-            if (self.there / name).exists() and status["state"] in ("finished", "stopped"):
-                shutil.rmtree(self.folder / name, ignore_errors=True)
-                shutil.copytree(self.there / name, self.folder / name) if (self.there / name).is_dir() else shutil.copyfile(
-                    self.there / name, self.folder / name
-                )
+        if status["state"] in ("finished", "stopped"):
+            self.bring()
         self.tell(status["state"], status.get("reason"), **{k: status[k] for k in MIRRORED if k in status})
         if status["state"] == "finished":
             shutil.rmtree(self.place, ignore_errors=True)
         return None
+
+    def bring(self) -> None:
+        """Copy what the run there made into the run folder."""
+        for source in (self.there / name for name in BROUGHT):
+            target = self.folder / source.name
+            if source.is_dir():
+                shutil.rmtree(target, ignore_errors=True)
+                shutil.copytree(source, target)
+            elif source.exists():
+                shutil.copyfile(source, target)
 
 
 def main(folder: Path) -> int:

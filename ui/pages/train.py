@@ -17,7 +17,7 @@ from ui.components import dropdowns, html
 from ui.components.html import escape
 from ui.session import AppContext, Session
 from ui.text import text
-from ui.train_views import acts, form, model_view, preset_view, rows_view, summary_view, sweep_view, template_view
+from ui.train_views import acts, form, model_view, preset_view, rows_view, summary_view, sweep_view, template_view, where_view
 from ui.train_views.bundle_view import BundleView
 from ui.train_views.draft import STARTER, Draft
 from ui.train_views.dry_run_view import DryRunView
@@ -31,6 +31,7 @@ from ui.train_views.preset_view import PresetView
 from ui.train_views.rows_view import RowsView
 from ui.train_views.sweep_view import SweepView
 from ui.train_views.template_view import TemplateView
+from ui.train_views.where_view import WhereView
 from ui.train_views.yaml_view import YamlView
 
 
@@ -72,6 +73,7 @@ class TrainPage:
             self.name = gr.Textbox(
                 label=text("train-name.label"), placeholder=text("train-name.placeholder"), max_lines=1, elem_id="run-name"
             )
+            self.where = WhereView(self.context)
             self.chosen = gr.HTML(elem_id="train-chosen")
             self.yaml = YamlView(self.context)
             self.sweep = SweepView(self.context)
@@ -143,9 +145,9 @@ class TrainPage:
         self.template.wire()
         self.going = self.start.click(
             self.on_start,
-            [self.session, *self.inputs],
+            [self.session, *self.where.asked, *self.inputs],
             self.started,
-            js="(session, ...v) => [session, ...window.tunesmith.train.start(v)]",
+            js="(session, where, options, ...v) => [session, where, options, ...window.tunesmith.train.start(v)]",
             show_progress="hidden",
             concurrency_limit=8,
         )
@@ -278,7 +280,7 @@ class TrainPage:
 
     # --- the start ----------------------------------------------------------------------------------------------------
 
-    def on_start(self, session, request: gr.Request, *values):
+    def on_start(self, session, where, options, request: gr.Request, *values):
         """Yield values for `started`: at once that it starts, how far the count of all rows is, and the run, whose page is then shown."""
         yield [gr.skip(), gr.skip(), gr.update(interactive=False, value=text("train-starting")), gr.update(visible=True), ""]
         ready = [gr.update(interactive=True, value=text("train-start")), gr.update(visible=False)]
@@ -288,7 +290,10 @@ class TrainPage:
             self.context.require_model(ws, draft.model, request)
             for said in rows_view.progress(rows_view.question(ws, draft.request())):
                 yield [gr.skip(), gr.skip(), gr.skip(), gr.skip(), said]
-            run = training.start(ws, draft.request(), preset=draft.preset, name=draft.name.strip() or None, anyway=draft.anyway)
+            other = where_view.read(where, options)
+            run = training.start(
+                ws, draft.request(), preset=draft.preset, name=draft.name.strip() or None, anyway=draft.anyway, where=other
+            )
         except Exception as error:
             yield [gr.skip(), gr.skip(), *ready, html.trouble(error)]
             return

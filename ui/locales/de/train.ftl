@@ -192,3 +192,12 @@ train-elsewhere-make = Bundle schreiben
 train-elsewhere-zip = Bundle ({ $size })
 train-elsewhere-notebook = Notebook
 train-elsewhere-done = Beide herunterladen, das Notebook auf Colab oder Kaggle öffnen und seine Zellen ausführen.
+
+# Where to run
+train-where =
+    .label = Wo trainiert wird
+train-where-here = Dieser Computer
+train-where-slurm = SLURM-Cluster
+train-slurm =
+    .label = Was von SLURM verlangt wird
+    .info = Eines je Zeile: { $names }. time in Minuten, memory in GB. Der Knoten plant neu für seine eigene Hardware.

@@ -198,3 +198,12 @@ train-elsewhere-make = Write the bundle
 train-elsewhere-zip = Bundle ({ $size })
 train-elsewhere-notebook = Notebook
 train-elsewhere-done = Download both, open the notebook on Colab or Kaggle, and run its cells.
+
+# Where to run
+train-where =
+    .label = Where to run
+train-where-here = This computer
+train-where-slurm = SLURM cluster
+train-slurm =
+    .label = What SLURM is asked for
+    .info = One a line: { $names }. time is in minutes, memory in GB. The node plans anew for its own hardware.
