@@ -85,6 +85,7 @@ def test_a_stop_saves_there_and_a_resume_submits_it_again(ws, data, cluster):
     assert len(list((cluster / "jobs").iterdir())) == 2
 
 
+@pytest.mark.long
 def test_a_job_that_the_cluster_ends_is_interrupted_and_resumed(ws, data, cluster):
     run = begin(ws, data, LONG | {"max_steps": 60})
     until(lambda: runs.get(ws, run.id).progress.step >= 21, 120)
