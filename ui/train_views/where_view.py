@@ -18,9 +18,9 @@ class WhereView:
     def __init__(self, context: AppContext):
         cluster = not context.guest and on_a_cluster()
         self.where = gr.Radio(
-            [(text(f"train-where-{name}"), name) for name in (HERE, SLURM)],
+            [(text(f"train-place-{name}"), name) for name in (HERE, SLURM)],
             value=HERE,
-            label=text("train-where.label"),
+            label=text("train-place.label"),
             visible=cluster,
             elem_id="where",
         )

@@ -194,10 +194,10 @@ train-elsewhere-notebook = Notebook
 train-elsewhere-done = Beide herunterladen, das Notebook auf Colab oder Kaggle öffnen und seine Zellen ausführen.
 
 # Where to run
-train-where =
+train-place =
     .label = Wo trainiert wird
-train-where-here = Dieser Computer
-train-where-slurm = SLURM-Cluster
+train-place-here = Dieser Computer
+train-place-slurm = SLURM-Cluster
 train-slurm =
     .label = Was von SLURM verlangt wird
     .info = Eines je Zeile: { $names }. time in Minuten, memory in GB. Der Knoten plant neu für seine eigene Hardware.

@@ -200,10 +200,10 @@ train-elsewhere-notebook = Notebook
 train-elsewhere-done = Download both, open the notebook on Colab or Kaggle, and run its cells.
 
 # Where to run
-train-where =
+train-place =
     .label = Where to run
-train-where-here = This computer
-train-where-slurm = SLURM cluster
+train-place-here = This computer
+train-place-slurm = SLURM cluster
 train-slurm =
     .label = What SLURM is asked for
     .info = One a line: { $names }. time is in minutes, memory in GB. The node plans anew for its own hardware.
