@@ -10,7 +10,7 @@ import pytest
 
 from tests.ui.test_ui import NASTY
 from tuner import runs
-from tuner.evaluation import checkpoint_copies
+from tuner.evaluation import checkpoint_copies, checkpoints
 from tuner.jobs import training
 from tuner.runs.run_status import RunStatus
 from tuner.settings import objectives
@@ -207,6 +207,12 @@ def test_checkpoints_say_what_was_measured_and_lead_on_as_runs(house, ws):
     assert found.count("Make it a run") == len(run.checkpoints) - 1 and f'href="chat?model={made.id}"' in found
     shutil.rmtree(run.path / "checkpoints")
     assert "No checkpoint yet" in checkpoints_view.drawn(ws, run)
+
+
+def test_a_look_at_the_checkpoints_reads_no_state_of_the_trainer(house, monkeypatch):
+    run = house.run(house.lora)
+    monkeypatch.setattr(checkpoints, "_history", lambda checkpoint: pytest.fail("it may hold a line for each step"))
+    assert all(c["eval_loss"] > 0 for c in checkpoint_copies.listing(run))
 
 
 def test_a_sweep_shows_its_runs_alone_the_best_first():

@@ -31,8 +31,7 @@ CHANGED_BASE = ("pissa", "olora")  # such an adapter belongs to a base that was 
 
 def listing(run: runs.Run) -> list[dict[str, Any]]:
     """Return the complete checkpoints in order of step: {"step", "bytes", "best", "eval_loss", the objective's metrics}."""
-    there = [c for c in runs.checkpoints(run.path) if (c / "MANIFEST.json").exists()]
-    measured = checkpoints.evaluations(run.path, there)
+    measured = checkpoints.evaluations(run.path, [])  # of metrics.db: an open page asks each second, and a trainer_state.json may be large
     return [found | measured.get(found["step"], {}) for found in run.checkpoints]
 
 

@@ -69,14 +69,9 @@ def take_in(ws: Workspace, file: Path, *, name: str | None = None) -> Run:
             about = _list(archive, file)
             for member, told in about["files"].items():
                 _extract(archive, member, told, new / member)
-    except (zipfile.BadZipFile, KeyError, ValueError, TypeError, NotImplementedError, RuntimeError, EOFError) as error:
-        shutil.rmtree(new, ignore_errors=True)
-        raise _damaged(file, f"{type(error).__name__}: {str(error)[:100]}") from error
-    except BaseException:
-        shutil.rmtree(new, ignore_errors=True)
-        raise
-    try:
         return _settle(ws, new, about, name)
+    except (zipfile.BadZipFile, KeyError, ValueError, TypeError, NotImplementedError, RuntimeError, EOFError) as error:
+        raise _damaged(file, f"{type(error).__name__}: {str(error)[:100]}") from error
     finally:
         shutil.rmtree(new, ignore_errors=True)
 
