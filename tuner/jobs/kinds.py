@@ -145,4 +145,5 @@ TASKS = {
     "evaluate": Task(limited=False),
     "benchmark": Task(limited=False, network=True),
     "push": Task(limited=False, network=True),
+    "take-in": Task(limited=False),  # each byte is counted against the list that the file brings
 }

@@ -98,6 +98,14 @@ def judge(ws: Workspace, **arguments):
     return judge.run(ws, **arguments)
 
 
+def take_in(ws: Workspace, *, path: str, progress, cancelled) -> Document:
+    """Add a packed run, here, so that the page opens no file of a stranger; return {"run", "name"}."""
+    from tuner.jobs import bundles
+
+    run = bundles.take_in(ws, Path(path))
+    return Document({"run": run.id, "name": run.name})
+
+
 WORK = {  # what each task of `kinds.TASKS` calls
     "check": check,
     "paste": paste,
@@ -107,6 +115,7 @@ WORK = {  # what each task of `kinds.TASKS` calls
     "evaluate": evaluate,
     "benchmark": benchmark,
     "push": push,
+    "take-in": take_in,
     "mix": store.mix,
     "export": export,
     "add": store.add,

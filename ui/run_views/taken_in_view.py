@@ -1,10 +1,8 @@
 """Add a run from another computer: the result of a notebook, or a packed run."""
 
-from pathlib import Path
-
 import gradio as gr
 
-from tuner.jobs import bundles
+from tuner.jobs import data_jobs
 from ui.components import html
 from ui.session import AppContext
 from ui.text import text
@@ -23,8 +21,9 @@ class TakenInView:
         """Take in the uploaded file and say where it is."""
         try:
             self.context.require_own(request)
-            run = bundles.take_in(self.context.workspace(request), Path(str(file)))
+            ws = self.context.workspace(request)
+            found = data_jobs.follow(ws, data_jobs.begin(ws, "take-in", path=str(file))).result["document"]
         except Exception as error:
             return html.trouble(error)
-        link = html.link("runs", text("checkpoints-open"), query=f"run={run.id}")
-        return f"{html.good(text('runs-taken-in', name=run.name))}<p>{link}</p>"
+        link = html.link("runs", text("checkpoints-open"), query=f"run={found['run']}")
+        return f"{html.good(text('runs-taken-in', name=found['name']))}<p>{link}</p>"
