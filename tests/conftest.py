@@ -175,6 +175,22 @@ def house(tmp_path_factory) -> Trained:
     return Trained(place, ds, lora.id, full.id)
 
 
+@pytest.fixture(autouse=True)
+def house_stays(request):
+    """A test that leaves a run or a dataset in the house fails here, and not others after it that count what is there."""
+    if "house" not in request.fixturenames:
+        yield
+        return
+    ws = request.getfixturevalue("house").ws
+    there = lambda: {f"{place.name}/{f.name}" for place in (ws.runs, ws.datasets) for f in place.iterdir() if f.is_dir()}  # noqa: E731
+    before = there()
+    yield
+    left = there() - before
+    for name in left:  # so that one test fails of it, not all that come later
+        shutil.rmtree(ws.root / name)
+    assert not left, f"these were left in the house: {sorted(left)}"
+
+
 def fresh(code: str, *args: str, cwd: Path | None = None, timeout: float = 300) -> str:
     """What a clean Python process prints when it runs `code`."""
     env = os.environ | {"PYTHONPATH": str(ROOT)}

@@ -45,15 +45,15 @@ def test_a_checkpoint_becomes_a_run(house, copied, which):
     assert load_file(made.path / "model" / weights).keys() == theirs.keys(), "it stays without the run it came from"
 
 
-def test_what_describes_the_weights_is_in_each_checkpoint(house):
+def test_what_describes_the_weights_is_in_each_checkpoint(ws):
     from tests.jobs.test_sweeps import QUICK
     from tuner.data.store import sample_data
     from tuner.jobs import training
 
-    ds = sample_data.add(house.ws, "tickets")
-    run = training.wait(house.ws, training.start(house.ws, QUICK | {"data": ds.ref, "objective": "classification"}, name="labels").id)
+    ds = sample_data.add(ws, "tickets")
+    run = training.wait(ws, training.start(ws, QUICK | {"data": ds.ref, "objective": "classification"}, name="labels").id)
     assert run.state == "finished", run.status
-    made = checkpoint_copies.make(house.ws, run.id, run.checkpoints[0]["step"])
+    made = checkpoint_copies.make(ws, run.id, run.checkpoints[0]["step"])
     assert json.loads((made.path / "model" / "labels.json").read_text())["names"]
     shutil.rmtree(run.path / "model")
     assert (runs.checkpoints(run.path)[0] / "labels.json").exists(), "a checkpoint answers by itself"

@@ -603,6 +603,8 @@ def test_a_run_goes_on_from_an_adapter_that_was_taken_away(house, tmp_path):
     assert any("merged into the base model first" in note for note in full.plan["notes"])
     ended = training.wait(house.ws, full.id)
     assert ended.state == "finished" and (ended.path / "model" / "config.json").exists()
+    for one in (run, ended):
+        runs.delete(house.ws, one.id)
 
 
 # --- rows that count differently ------------------------------------------------------------------------------------------
