@@ -148,11 +148,17 @@ def test_packed_weights_are_those_of_the_layers_alone():
 def test_several_cards():
     f = facts("Qwen/Qwen2.5-7B-Instruct")
     s = {"method": "full", "precision": "bf16", "gradient_checkpointing": True, "micro_batch": 1, "max_length": 1024}
-    one, copies, shares = (memory.training(f, Settings.from_json(s), **how) for how in ({}, {"cards": 4}, {"cards": 4, "sharded": True}))
+    one, copies, shares = (
+        memory.training(f, Settings.from_json(s | more), cards=cards) for cards, more in ((1, {}), (4, {}), (4, {"sharding": True}))
+    )
     assert copies.terms["weights"] == one.terms["weights"] and copies.peak > one.peak
     for term in ("weights", "gradients", "optimizer"):
         assert shares.terms[term] == pytest.approx(one.terms[term] / 4, rel=0.01)
     assert shares.peak < one.peak / 2
+    lora = s | {"method": "lora"}
+    one, shares = (memory.training(f, Settings.from_json(lora | more), cards=4) for more in ({}, {"sharding": True}))
+    assert shares.terms["weights"] == pytest.approx(one.terms["weights"] / 4, rel=0.01)
+    assert all(shares.terms[t] == one.terms[t] for t in ("adapters", "optimizer")), "an adapter is whole on each card"
     gathered = memory.training(f, Settings.from_json(s | {"effective_batch": 8})).peak
     assert gathered >= one.peak, "gradients of earlier micro-batches lie there"
 

@@ -173,7 +173,7 @@ def test_every_setting_has_its_reason(preset, method):
     assert parsing.parse(p.settings.as_json())  # what was decided could have been asked for
     open_still = {n for n in run_config.FIELDS if n not in p.settings.as_json()} - {"model", "data"}
     judged = {n for n in run_config.FIELDS if run_config.group_of(n) == "preference"}
-    assert open_still - judged <= {"max_steps", "quantization", "prompt_text", "chat_template", "report_to"}
+    assert open_still - judged <= {"max_steps", "quantization", "prompt_text", "chat_template", "report_to", "sharding"}
 
 
 def test_choices_are_kept_and_told_apart():
@@ -566,3 +566,33 @@ def test_a_run_on_two_cards_takes_those_with_most_memory_free(monkeypatch):
     assert plan(device=cards[0]).devices == ["cuda:0"]
     with pytest.raises(SettingError, match="3 cards"):
         plan(device=cards[0], processes=4)
+
+
+def test_where_one_card_is_too_small_each_process_holds_a_part(monkeypatch):
+    cards = [replace(CARD, id=f"cuda:{n}") for n in range(4)]
+    monkeypatch.setattr(devices.detection, "listing", lambda: [*cards, CPU])
+    ask = lambda gigabytes, **more: plan(device=cards[0], memory=int(gigabytes * 1e9), **more)  # noqa: E731
+    whole = ask(40, processes=4, method="full")
+    needed = whole.peak_bytes / 1e9
+    assert whole.fits and chosen(whole, "sharding") == (False, "planner")
+    parts = ask(needed * 0.6, processes=4, method="full", precision="fp32", optimizer="adamw", micro_batch=1)
+    assert parts.fits and chosen(parts, "sharding") == (True, "planner") and parts.settings.precision == "fp32", (
+        "before quality is given up"
+    )
+    assert any("with sharding (FSDP)" in note for note in whole.notes)
+    assert parts.breakdown["weights"] == pytest.approx(whole.breakdown["weights"] / 4, rel=0.01)
+    assert ask(needed, processes=1).settings.sharding is None, "one process has nothing to share"
+    for wish, field in (
+        ({"processes": 1}, "sharding"),
+        ({"method": "ia3"}, "method"),
+        ({"method": "qlora"}, "method"),
+        ({"precision": "fp16"}, "precision"),
+        ({"method": "full", "optimizer": "adamw_8bit"}, "optimizer"),
+        ({"use_dora": True}, "use_dora"),
+        ({"lora_init": "pissa"}, "lora_init"),
+        ({"train_embeddings": True}, "train_embeddings"),
+    ):
+        with pytest.raises(TunerError) as caught:
+            ask(80, **{"processes": 4, "sharding": True} | wish)
+        told = getattr(caught.value, "errors", [caught.value])
+        assert field in {e.field for e in told} and all(e.remedy and e.available is not None for e in told)

@@ -1,14 +1,16 @@
 """Settings that contradict each other, the model or the device: each is an error with its field and what is possible instead."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from tuner import devices, models
 from tuner.devices import Device
 from tuner.errors import SettingError
 from tuner.models import mixed_precision
-from tuner.settings import methods, trackers
+from tuner.settings import methods, objectives, run_config, trackers
 from tuner.settings.run_config import Settings
 
+SHARDED = ("lora", "full")  # the methods that train a model in parts
 ROOM = 64  # tokens: with less beside the virtual tokens there is no text to learn from
 OUTER = {"lm_head", "embed_tokens", "wte", "shared"}  # the output layer and the embeddings, by the names that models give them
 
@@ -22,6 +24,41 @@ def found(settings: Settings, facts: models.ModelFacts, device: Device) -> Itera
     yield from _device(settings, facts, device)
     yield from _trackers(settings)
     yield from _processes(settings, device)
+    if settings.sharding and (why := unshardable(settings)):
+        yield why
+
+
+def unshardable(settings: Settings) -> SettingError | None:
+    """Return why a model can't be held in parts by the processes of a run; None when it can (`workers.modelling.sharding`)."""
+
+    def no(field: str, message: str, available: Any, remedy: str) -> SettingError:
+        return SettingError(message, asked=getattr(settings, field), available=available, remedy=remedy, field=field)
+
+    if settings.processes == 1:
+        return no(
+            "sharding", "Sharding needs several processes, each of which holds a part.", "2 or more processes", "Choose more processes."
+        )
+    if settings.method not in SHARDED:
+        message = f"{methods.get(settings.method).title} does not work on a model that is held in parts."
+        return no("method", message, list(SHARDED), "Choose LoRA or full fine-tuning, or no sharding.")
+    if settings.precision == "fp16":
+        return no("precision", "The loss scaler of fp16 does not work on a model that is held in parts.", "bf16 or fp32", "Choose bf16.")
+    if settings.method == "full":
+        if settings.optimizer not in ("adamw", None):
+            message = f"The optimizer {settings.optimizer} does not work on weights that are held in parts."
+            return no("optimizer", message, "adamw", "Choose adamw, whose state is held in parts as well.")
+        return None
+    if settings.objective in objectives.HEADS:
+        message = f"LoRA with a new output head ({settings.objective}) does not work on a model that is held in parts."
+        return no("objective", message, [o for o in objectives.OBJECTIVES if o not in objectives.HEADS], "Choose no sharding.")
+    for field in ("use_dora", "train_head", "train_embeddings"):
+        if getattr(settings, field):
+            message = f"{run_config.FIELDS[field].title} needs whole weights, and here each process holds a part."
+            return no(field, message, False, "Leave it out, or choose no sharding.")
+    if settings.lora_init != "default":
+        message = f"The initialization {settings.lora_init} needs whole weights, and here each process holds a part."
+        return no("lora_init", message, "default", "Choose default, or no sharding.")
+    return None
 
 
 def shared(settings: Settings, device: Device) -> list[SettingError]:

@@ -12,7 +12,7 @@ from tuner import models
 from tuner.devices import Device
 from tuner.formatting import human_bytes
 from tuner.models import mixed_precision
-from tuner.planning import memory, time_estimate
+from tuner.planning import contradictions, memory, time_estimate
 from tuner.planning.decisions import TINY, Choices, DataFacts
 from tuner.planning.memory import calibration, parameter_counts
 from tuner.settings import losses, methods
@@ -54,7 +54,7 @@ class Case:
     def uncorrected(self, **other: Any) -> memory.Estimate:
         settings = self.choices.settings.replace(**other)
         trainable = self.trainable(settings)
-        cards = settings.processes if self.device.kind == "cuda" else 1
+        cards = settings.processes if self.device.kind == "cuda" or settings.sharding else 1
         found = memory.training(
             self.facts, settings, trainable=trainable, device=self.device.kind, cards=cards, continued=not self.new_adapter
         )
@@ -119,6 +119,8 @@ def fallbacks(case: Case) -> Iterator[dict[str, tuple[Any, str]]]:
     """Yield the fallbacks, {setting: (value, reason)} added to the ones before, the lowest cost in quality first."""
     choices, method = case.choices, case.choices.settings.method
     yield {}
+    if choices.open("sharding") and contradictions.unshardable(choices.settings.replace(sharding=True)) is None:
+        yield {"sharding": (True, "One device is too small for the whole model: each process holds its part of it.")}
     if choices.open("precision") and choices.settings.precision == "fp32" and case.device.bf16:
         yield {"precision": ("bf16", "Half the memory of fp32, so that it fits.")}
     eight_bit = choices.open("optimizer") and case.device.kind == "cuda" and case.device.quantizes
@@ -199,6 +201,8 @@ def _apply(choices: Choices, changes: dict[str, tuple[Any, str]], micro: int, ch
         choices.put(name, value, "planner", reason)
     whole = micro * choices.settings.processes == choices.settings.effective_batch
     reason = "The whole effective batch at once." if whole else "The fastest that fits; the effective batch size stays the same."
+    if choices.settings.processes > 1:
+        choices.decide("sharding", False, "The whole model fits on each device, and that is faster.")
     choices.decide("micro_batch", micro, reason if fits else "The smallest; even so it does not fit.")
     gain = "Slower by itself, but it makes room for a larger micro-batch." if micro > 1 else "Needed to fit."
     choices.decide(

@@ -11,7 +11,8 @@ from typing import Any
 from tuner import devices, models
 from tuner.devices import Device
 from tuner.errors import SettingError
-from tuner.planning import data_defaults, dropped_rows, fitting, memory, templates, time_estimate
+from tuner.formatting import human_bytes
+from tuner.planning import contradictions, data_defaults, dropped_rows, fitting, memory, templates, time_estimate
 from tuner.planning.decisions import HEADS, TINY, Choices, DataFacts, Decision, matters, settle
 from tuner.planning.memory import calibration
 from tuner.runs import run_warnings
@@ -101,6 +102,8 @@ def plan(
     data_defaults.length(choices, facts, data, device)
     fitting.precision(choices, facts, device)
     _check_adapter_precision(choices.settings)
+    if choices.settings.sharding and (why := contradictions.unshardable(choices.settings)):
+        raise why  # of a precision that was decided here
     data_defaults.packing(choices, data, device)
     case, asked_for = fitting.Case(choices, facts, data, device, free, new_adapter=model.adapter is None), choices.copy()
     fits = fitting.fit(case)
@@ -108,7 +111,10 @@ def plan(
     result = _planned(case, model, steps, fits, device.total if device_memory is None else device_memory)
     result.devices = [d.id for d in devices.together(device, result.settings.processes)]
     result.notes = (
-        notes + _filled_up(result.settings, data, has_data) + (data_defaults.too_few_steps(choices, data, steps) if has_data else [])
+        notes
+        + _both_ways(case)
+        + _filled_up(result.settings, data, has_data)
+        + (data_defaults.too_few_steps(choices, data, steps) if has_data else [])
     )
     if not fits and remedies:
         result.remedies = fitting.remedies(case, asked_for)
@@ -121,6 +127,16 @@ def plan(
         *(_of_rows(result, choices, facts, data) if has_data else []),
     ]
     return result
+
+
+def _both_ways(case: fitting.Case) -> list[str]:
+    """Return the note that says what several processes need with the model whole in each, and in parts."""
+    settings = case.choices.settings
+    if settings.processes == 1 or contradictions.unshardable(settings.replace(sharding=True)):
+        return []
+    whole, parts = (human_bytes(case.estimate(sharding=sharding).peak) for sharding in (False, True))
+    where = "of each card" if case.device.kind == "cuda" else "in all"
+    return [f"Memory {where}: {whole} with the whole model in each process, {parts} with sharding (FSDP)."]
 
 
 def _filled_up(settings: Settings, data: DataFacts, has_data: bool) -> list[str]:

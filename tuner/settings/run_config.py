@@ -253,6 +253,12 @@ class Settings(BaseModel):
         ge=1,
         le=64,
     )
+    sharding: bool | None = setting(
+        None,
+        "Sharding (FSDP)",
+        "Each of several processes holds only its part of the model, for models that are too large for one card; slower.",
+        "memory",
+    )
     device: str | None = setting(
         None,
         "Device",

@@ -5,6 +5,7 @@ Waits of a minute are made short. The rest of a fault is done when the module th
 
 import importlib.abc
 import importlib.util
+import json
 import os
 import sys
 import time
@@ -54,6 +55,22 @@ def _run_loop(module) -> None:
         return embedding(ids, *args, **named)
 
     torch.optim.AdamW.step, F.embedding = counted, refusing
+    if fault == "say-weights":
+        carry_out = module.carry_out
+        module.carry_out = lambda job, trainer, *more: (_say_weights(trainer.model), carry_out(job, trainer, *more))
+
+
+def _say_weights(model) -> None:
+    """Print what kind the weights are, and how many numbers of how many this process holds."""
+    kinds = {True: set(), False: set()}
+    for p in model.parameters():
+        kinds[p.requires_grad].add(type(p.data).__name__)
+    here = sum(getattr(p.data, "_local_tensor", p.data).numel() for p in model.parameters())
+    told = {"base": min(kinds[False] or kinds[True]), "trained": min(kinds[True])} | {
+        "here": here,
+        "whole": sum(p.numel() for p in model.parameters()),
+    }
+    print("WEIGHTS " + json.dumps(told), flush=True)
 
 
 def _kinds(module) -> None:

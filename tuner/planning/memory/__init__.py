@@ -79,7 +79,6 @@ def training(
     device: str = "cuda",
     labels: int = 2,
     cards: int = 1,
-    sharded: bool = False,
     fused: bool = True,
     masked: bool | None = None,
     continued: bool = False,
@@ -87,17 +86,19 @@ def training(
     """Return the peak memory of a run on one of `cards` GPUs (each reads `micro_batch` rows), with rows of `max_length` tokens.
 
     `settings` are those of `RunConfig` as a plan holds them; `trainable`: number of parameters, if the caller has counted them. Several GPUs hold
-    copies (DDP), or each a share of weights, gradients and optimizer state (`sharded`: FSDP). `continued`: the run continues from an adapter.
+    copies (DDP), or with sharding (FSDP) each a share of the weights, and of what is trained of a whole model; an adapter is whole on each.
+    `continued`: the run continues from an adapter.
     `fused` and `masked`: how other trainers differ, to compare with their measurements (a loss that computes all logits at once; a mask for
     rows of different lengths).
     """
     if trainable is None:
         trainable = parameter_counts.trainable(facts, settings, settings.objective or "chat", labels)
-    share = cards if sharded else 1
+    share = cards if settings.sharding else 1
+    trained_share = share if settings.method in WHOLE else 1  # an adapter is added after the model was dealt out
     held = _held(facts, settings, trainable, device)
     if continued and uses_reference(settings) and settings.method not in WHOLE:  # a frozen copy of the adapter as it was
         held["reference"] += static.trainable_width(settings) * trainable
-    held = {k: v / share for k, v in held.items()}
+    held = {k: v / (share if k in ("weights", "quantization") else trained_share) for k, v in held.items()}
     preferred = settings.objective == "preference"  # rows of different lengths, with a mask (trl/trainer/dpo_trainer.py)
     rows = settings.micro_batch * (2 if paired(settings) else 1)
     loss = losses.get(settings.preference_loss or "sigmoid") if preferred else None
@@ -109,12 +110,12 @@ def training(
     found["test"] = training_step.evaluation(facts, settings, batch, device=device)
     if settings.objective == "seq2seq":
         found["writing"] = {"buffers": generation(facts, rows=rows, length=settings.max_length, b=static.width(settings))}
-    between = _between(facts, settings, trainable, cards, sharded)
-    totals = {moment: sum(v / share if k == "gradients" else v for k, v in terms.items()) for moment, terms in found.items()}
+    between = _between(facts, settings, trainable, cards)
+    totals = {moment: sum(v / trained_share if k == "gradients" else v for k, v in terms.items()) for moment, terms in found.items()}
     worst = max(totals, key=totals.get)
     terms = dict.fromkeys(TERMS, 0.0) | held
     for k, v in found[worst].items():
-        terms[k] += v / share if k == "gradients" else v
+        terms[k] += v / trained_share if k == "gradients" else v
     terms["buffers"] += between
     return _whole(terms, device, settings, worst, {m: int(t + between + sum(held.values())) for m, t in totals.items()})
 
@@ -138,11 +139,11 @@ def _reference(settings: Settings, trainable: int, weights: float) -> float:
     return weights if settings.method == "full" else static.width(settings) * trainable if settings.method == "last_layers" else 0.0
 
 
-def _between(facts: ModelFacts, settings: Settings, trainable: int, cards: int, sharded: bool) -> float:
+def _between(facts: ModelFacts, settings: Settings, trainable: int, cards: int) -> float:
     """Return the buffers for communication between GPUs: with DDP copies of the gradients, with FSDP two gathered layers."""
     if cards == 1:
         return 0
-    if sharded:
+    if settings.sharding:
         return 2 * static.width(settings) * facts.layer_parameters + static.width(settings) * facts.vocabulary * facts.hidden
     return static.trainable_width(settings) * trainable  # buckets beside the gradients (torch.nn.parallel.DistributedDataParallel)
 

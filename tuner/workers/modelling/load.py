@@ -1,5 +1,6 @@
 """Load the base model of a run, in the class of its objective, quantized or not. Safetensors only, no remote code."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from tuner import devices
 from tuner.errors import ModelError
 from tuner.models import model_files, stored_formats
 from tuner.settings import objectives
-from tuner.workers.modelling import layers, multimodal
+from tuner.workers.modelling import layers, multimodal, sharding
 from tuner.workers.tokenization.tokenizer_loader import PLAIN_TEMPLATE, local_folder, tokenizer
 
 __all__ = ["PLAIN_TEMPLATE", "base_model", "head_of", "hold_share", "local_folder", "tokenizer", "torch_device", "use_cores"]
@@ -26,8 +27,8 @@ def use_cores() -> None:
 
 
 def torch_device(device: str) -> torch.device:
-    """Return the torch device. The launcher makes only one GPU visible to a worker, so it is always cuda:0."""
-    return torch.device("cuda:0" if device.startswith("cuda") else device)
+    """Return the torch device. Only the cards of its job are visible to a worker: one, or in a run of several processes the one of its number."""
+    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))) if device.startswith("cuda") else torch.device(device)
 
 
 def hold_share(device: str, free: int | None) -> None:
@@ -47,12 +48,13 @@ def base_model(
     names: list[str] | None = None,
     problem: str | None = None,
     quantization: str | None = None,
+    in_parts: bool = False,
 ):
     """Return the base model in the given precision, on its device, with the output head of the objective.
 
     `labels` (how many) or their `names` create a new head where the folder has none of that size; `problem` is transformers'
     `problem_type`; `quantization` quantizes the weights of the layers to 4-bit (nf4) or 8-bit (int8). The attention is torch's SDPA,
-    which transformers chooses where the class supports it. ModelError when transformers has no class for the objective.
+    which transformers chooses where the class supports it. `in_parts`: each process holds its part (`sharding`). ModelError when transformers has no class for the objective.
     """
     auto = getattr(transformers, objectives.auto_class(folder, objective))
     more = head(folder, labels or (len(names) if names else None), names, problem)
@@ -67,6 +69,9 @@ def base_model(
             "quantization_config": quantization_config(quantization, precision, skip_modules(auto, folder)),
             "device_map": {"": torch_device(device)},
         }
+    drawn = torch.get_rng_state()
+    if in_parts:
+        more |= sharding.arguments(auto, folder)
     try:
         model, loading_info = auto.from_pretrained(
             folder, dtype=WIDTHS[precision], use_safetensors=True, trust_remote_code=False, output_loading_info=True, **more
@@ -89,6 +94,10 @@ def base_model(
     stored = stored.get("dtype") or stored.get("torch_dtype")
     # a fully fine-tuned model is saved in the dtype it was loaded from
     model.stored_dtype = torch.bfloat16 if stored in ("bfloat16", "float16") else None
+    if in_parts:
+        sharding.initialize(model, drawn)
+        model._tp_size = None  # 1 makes PEFT gather the whole base model whenever an adapter is saved
+        return model
     return unpacked_on_cpu(model) if quantization else model.to(torch_device(device))
 
 

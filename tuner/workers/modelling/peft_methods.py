@@ -311,11 +311,15 @@ def keep_initial(model, folder: Path | None, settings: Settings) -> None:
         model.start_of_lora = {k: v.detach().cpu().clone().contiguous() for k, v in state.items()}
 
 
-def save(model, folder: Path, settings: Settings) -> None:
-    """Save the trained weights as safetensors, in a form that `with_saved` and, for PEFT's own methods, plain PEFT can load."""
+def save(model, folder: Path, settings: Settings, weights: dict[str, torch.Tensor] | None = None) -> None:
+    """Save the trained weights as safetensors, in a form that `load_saved` and, for PEFT's own methods, plain PEFT can load. `weights`: those of
+    a whole model that is held in parts, gathered."""
     folder.mkdir(parents=True, exist_ok=True)
     if hasattr(model, layers.KEPT):
         layers.save(model, folder, {"last_layers": settings.last_layers, "task": getattr(model, "task", None)})
+    elif weights is not None:
+        model.config.distributed_config = None  # else transformers would gather them once more, in this process alone
+        model.save_pretrained(folder, state_dict=weights)
     elif not isinstance(model, PeftModel):
         stored = getattr(model, "stored_dtype", None)
         (model.to(stored) if stored else model).save_pretrained(folder)

@@ -30,7 +30,7 @@ from tuner.scorecard import automatic
 from tuner.settings import continuation, objectives, trackers, trainer_arguments
 from tuner.settings.run_config import Settings
 from tuner.system import awake
-from tuner.workers.modelling import load, multimodal, peft_methods
+from tuner.workers.modelling import load, multimodal, peft_methods, sharding
 from tuner.workers.training import dry_run_steps, memory_usage, ranks, recovery, samples, sweep_halving, tracking
 from tuner.workers.training.callbacks import Report, Reporter
 from tuner.workers.training.monitor import Monitor
@@ -187,6 +187,7 @@ def build(job: Job, *, names: list[str] | None = None, problem: str | None = Non
         names=names,
         problem=problem,
         quantization=settings.quantization,
+        in_parts=in_parts(settings),
     )
     job.fresh_head = settings.objective in objectives.HEADS and job.start is None and bool(model.fresh_modules)
     facts = models.folder_facts(job.base)
@@ -199,6 +200,11 @@ def build(job: Job, *, names: list[str] | None = None, problem: str | None = Non
     if job.run.plan["model"]["bytes_per_weight"] == 2:
         model.stored_dtype = torch.bfloat16  # a full model is saved in the dtype of its base
     return model
+
+
+def in_parts(settings: Settings) -> bool:
+    """Return whether each process of the run holds its part of the model."""
+    return bool(settings.sharding) and ranks.count() > 1
 
 
 def arguments(settings: Settings, steps: int, folder: Path, test: bool, kind: type = TrainingArguments, **more: Any) -> TrainingArguments:
@@ -215,6 +221,7 @@ def arguments(settings: Settings, steps: int, folder: Path, test: bool, kind: ty
         disable_tqdm=True,
         dataloader_pin_memory=not cpu,
         ddp_find_unused_parameters=False,  # all that is trained has a part in each step
+        save_only_model=in_parts(settings),  # else transformers refuses the model; `sharding.resumable` saves the rest
         **more,
     )
 
@@ -270,6 +277,8 @@ def train(job: Job, trainer, summary: dict[str, Any]) -> None:
     part = sweep_halving.join(job, trainer) if ranks.first() else None
     tracking.guard(trainer, r)
     ranks.join(trainer)
+    if in_parts(job.settings):
+        sharding.resumable(trainer)
     least = fitting.smallest_micro_batch(job.settings)
     if ranks.count() == 1:  # several would have to do it alike
         recovery.retry_evaluations(
@@ -373,10 +382,12 @@ def judge(job: Job, trainer) -> None:
 
 def finish(job: Job, trainer, stopped: bool, summary: dict[str, Any], found: list[dict[str, Any]]) -> None:
     """Save the best checkpoint to model/, write the measurements to status.json, and the final state last. `found`: what the monitor found."""
+    model = trainer.accelerator.unwrap_model(trainer.model)
+    weights = sharding.whole(model, model.stored_dtype) if in_parts(job.settings) else None
     if not ranks.first():
         return
     r, report, state = job.reporter, job.report, trainer.state
-    save(job, trainer.accelerator.unwrap_model(trainer.model))
+    save(job, model, weights)
     progress = report.progress_of(state)
     peaks = memory_usage.peaks()
     r.write_status(
@@ -395,12 +406,12 @@ def finish(job: Job, trainer, stopped: bool, summary: dict[str, Any], found: lis
         print(automatic.begin(Workspace(r.folder.parents[2], r.folder.parents[1].name), job.run), flush=True)
 
 
-def save(job: Job, model) -> None:
-    """Write model/ completely or not at all. ModelError when no weights were written."""
+def save(job: Job, model, weights: dict[str, torch.Tensor] | None = None) -> None:
+    """Write model/ completely or not at all; `weights` of a model that is held in parts. ModelError when no weights were written."""
     new, final = job.run.path / "model.new", job.run.path / "model"
     shutil.rmtree(new, ignore_errors=True)
     model.config.use_cache = True
-    peft_methods.save(model, new, job.settings)
+    peft_methods.save(model, new, job.settings, weights)
     job.tokenizer.save_pretrained(new)
     if (new / "config.json").exists():
         multimodal.copy_processor(job.base, new)

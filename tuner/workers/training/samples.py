@@ -15,6 +15,7 @@ from tuner.data.store import store
 from tuner.jobs import worker_exit
 from tuner.runs import run_warnings, samples_file
 from tuner.settings import objectives
+from tuner.workers.modelling import sharding
 from tuner.workers.tokenization import harmony, template_render
 from tuner.workers.training import ranks, recovery
 
@@ -44,14 +45,20 @@ class Samples(TrainerCallback):
 
     def ask(self, model, step: int) -> None:
         """Answer the prompts at a step. What goes wrong is told once, and never ends the training."""
-        if self.off or not ranks.first() or not (prompts := self.prompts()):
+        in_parts = sharding.sharded(model)  # then all processes answer, each with its part
+        if self.off or not (ranks.first() or in_parts):
+            return
+        if not (prompts := ranks.decided(self.prompts()) if in_parts else self.prompts()):
             return
         state = torch.get_rng_state()
         try:
             answers = answered(model, self.job.tokenizer, [p for _, p in prompts])
             told = [{"prompt": shown} | answer for (shown, _), answer in zip(prompts, answers, strict=True)]
-            samples_file.write(self.job.run.path, step, told)
+            if ranks.first():
+                samples_file.write(self.job.run.path, step, told)
         except Exception as error:
+            if in_parts:
+                raise  # the other processes would wait for this one
             worker_exit.log(error)
             self.off = True
             why = "the memory does not suffice" if recovery.is_short(error) else f"{type(error).__name__}: {str(error)[:200]}"
