@@ -568,6 +568,24 @@ def test_a_run_on_two_cards_takes_those_with_most_memory_free(monkeypatch):
         plan(device=cards[0], processes=4)
 
 
+def test_cards_that_a_person_names_are_taken(monkeypatch):
+    cards = [replace(CARD, id=f"cuda:{n}", free=free * 10**9) for n, free in enumerate((20, 4, 16))]
+    monkeypatch.setattr(devices.detection, "listing", lambda: [*cards, CPU])
+    ask = lambda named, **more: planner.plan(parsing.parse({"device": named} | more), QWEN, CHATS)  # noqa: E731
+    p = ask("cuda:2,cuda:0,cuda:2")
+    assert p.devices == ["cuda:2", "cuda:0"] and p.device == "cuda:2" and p.free_bytes == 16 * 10**9
+    assert chosen(p, "processes") == (2, "planner") and chosen(p, "device") == ("cuda:2,cuda:0", "you")
+    assert ask("cuda:2,cuda:0", processes=2).devices == p.devices and ask("cuda:1").devices == ["cuda:1"]
+    with pytest.raises(SettingError, match="2 cards were chosen, and 3 processes"):
+        ask("cuda:0,cuda:1", processes=3)
+    with pytest.raises(TunerError, match="cuda:7 is not available"):
+        ask("cuda:0,cuda:7")
+    for wrong in ("cuda:0,", "cpu,cuda:0", "cuda:0, cuda:1", "cuda:0;cuda:1"):
+        with pytest.raises(TunerError) as caught:
+            parsing.parse({"device": wrong})
+        assert "device" in str(getattr(caught.value, "errors", [caught.value])[0].field)
+
+
 def test_where_one_card_is_too_small_each_process_holds_a_part(monkeypatch):
     cards = [replace(CARD, id=f"cuda:{n}") for n in range(4)]
     monkeypatch.setattr(devices.detection, "listing", lambda: [*cards, CPU])

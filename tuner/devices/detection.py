@@ -248,19 +248,29 @@ def hypothetical(memory: int) -> Device:
     return Device("cuda:0", "cuda", f"a card with {human_bytes(memory)}", memory, memory, data_sheets.DEFAULT_TFLOPS)
 
 
+def named(ids: str | None) -> list[str]:
+    """Return the devices that are named, each once: "cuda:0,cuda:2" names two."""
+    return list(dict.fromkeys(ids.split(","))) if ids else []
+
+
 def get(id: str | None) -> Device:
-    """Return the device with this id, or the fastest one; DeviceError when it is not available."""
+    """Return the device with this id (of several the first), or the fastest one; DeviceError when one of them is not available."""
     found = listing()
     if id is None:
         return found[0]
+    if "," in id:
+        return [get(one) for one in named(id)][0]
     for device in found:
         if device.id == id:
             return device
     raise not_there(id, found)
 
 
-def together(first: Device, count: int) -> list[Device]:
-    """Return the devices of a run in `count` processes, `first` among them: the cards with most free memory, or the CPU that all share."""
+def together(first: Device, count: int, ids: str | None = None) -> list[Device]:
+    """Return the devices of a run in `count` processes: those that are named, or `first` and the cards with most free memory, or the CPU that
+    all share."""
+    if len(chosen := named(ids)) > 1:
+        return [get(id) for id in chosen]
     if count == 1 or first.kind != "cuda":
         return [first]
     others = sorted((d for d in listing() if d.kind == "cuda" and d.id != first.id), key=lambda d: -d.free)

@@ -328,7 +328,7 @@ def _share_otherwise(run: runs.Run, processes: int) -> None:
     settings, plan = run.plan["settings"], run.plan
     other = Settings.from_json(settings).replace(processes=processes)
     raise_all(contradictions.shared(other, devices.get(plan["device"])))
-    settings["processes"] = processes
+    settings["processes"], settings["device"] = processes, plan["device"]
     plan["devices"] = [d.id for d in devices.together(devices.get(plan["device"]), processes)]
     for reason in plan["reasons"]:
         if reason["setting"] == "processes":

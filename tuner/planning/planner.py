@@ -89,12 +89,14 @@ def plan(
     choices = Choices(asked.given(), presets.load(preset) if isinstance(preset, str) else preset)
     facts = model.facts
     has_data, data = data is not None, data or DataFacts(own_kind(asked.objective, facts), 1000, 50, 256, 1024)
+    if len(cards := devices.named(asked.device)) > 1:
+        _one_for_each(choices, cards)
     settle(choices, model, data, device)
     if device_memory is None:
-        free = min([free, *(d.free for d in devices.together(device, choices.settings.processes) if d.id != device.id)])
+        free = min([free, *(d.free for d in devices.together(device, choices.settings.processes, asked.device) if d.id != device.id)])
     choices.put(
         "device",
-        device.id,
+        ",".join(cards) if len(cards) > 1 else device.id,
         "you" if asked.device else "planner",
         "Your choice." if asked.device else f"The fastest device here: {device.name}.",
     )
@@ -109,7 +111,7 @@ def plan(
     fits = fitting.fit(case)
     steps = data_defaults.intervals(choices, data)
     result = _planned(case, model, steps, fits, device.total if device_memory is None else device_memory)
-    result.devices = [d.id for d in devices.together(device, result.settings.processes)]
+    result.devices = [d.id for d in devices.together(device, result.settings.processes, asked.device)]
     result.notes = (
         notes
         + _both_ways(case)
@@ -127,6 +129,19 @@ def plan(
         *(_of_rows(result, choices, facts, data) if has_data else []),
     ]
     return result
+
+
+def _one_for_each(choices: Choices, cards: list[str]) -> None:
+    """Decide the number of processes from the cards that a person named; SettingError when another number was asked for."""
+    if choices.by("processes") == "you" and choices.settings.processes != len(cards):
+        raise SettingError(
+            f"{len(cards)} cards were chosen, and {choices.settings.processes} processes.",
+            asked=choices.settings.processes,
+            available=len(cards),
+            remedy="Leave the number of processes out, or name as many cards.",
+            field="processes",
+        )
+    choices.put("processes", len(cards), "planner", "One for each of the cards that you chose.")
 
 
 def _both_ways(case: fitting.Case) -> list[str]:

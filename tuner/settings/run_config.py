@@ -262,9 +262,9 @@ class Settings(BaseModel):
     device: str | None = setting(
         None,
         "Device",
-        "cpu, mps or cuda:0, cuda:1 ...; if empty, the fastest one is used.",
+        "cpu, mps or cuda:0, cuda:1 ...; if empty, the fastest one is used. Several cards, as cuda:0,cuda:2, train together.",
         "memory",
-        pattern=r"^(cpu|mps|cuda:(\d+|MIG-[\w/-]+))$",
+        pattern=r"^(cpu|mps|cuda:(\d+|MIG-[\w/-]+)|cuda:\d+(,cuda:\d+)+)$",
     )
 
     eval_steps: int | None = setting(
