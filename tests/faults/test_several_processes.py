@@ -133,7 +133,18 @@ def test_the_error_of_another_process_is_told(ws, sums, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", INJECT)
     monkeypatch.setenv("TUNESMITH_FAULT", "second-process")
     failed = ended(ws, begin(ws, sums, 2), "failed")
-    assert failed.status.error["code"] == "memory_short", failed.status.error
+    assert "the second one can't go on" in failed.status.reason, failed.status.error
+
+
+@pytest.mark.parametrize("fault", ["memory-of-the-second", pytest.param("memory", marks=pytest.mark.long)])
+def test_out_of_memory_in_one_of_them_goes_on_with_less_in_all(ws, sums, monkeypatch, fault):
+    monkeypatch.setenv("PYTHONPATH", INJECT)
+    monkeypatch.setenv("TUNESMITH_FAULT", fault)
+    peace = curve(ended(ws, begin(ws, sums, 1)))
+    run = ended(ws, begin(ws, sums, 2))
+    (warning,) = (w for w in run.warnings if w["name"] == "out_of_memory")
+    assert "micro-batch 1 × 4 instead of 2 × 2" in warning["message"] and run.plan["settings"]["micro_batch"] == 1
+    assert curve(run) == {k: pytest.approx(v, abs=1e-4, rel=1e-4) for k, v in peace.items()}
 
 
 # --- each process holds a part of the model (FSDP) -------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from tuner.data.store import store
 from tuner.errors import ConflictError, WorkError
 from tuner.jobs import dry_run, training
 from tuner.planning import fitting
+from tuner.settings.run_config import Settings
 from tuner.workers.modelling import load
 from tuner.workers.tokenization.tokenized_rows import Rows
 from tuner.workers.training import dry_run_steps, preflight
@@ -311,7 +312,9 @@ def test_what_a_person_fixed_is_not_changed_and_fails_before_any_work(ws, data, 
 
 @pytest.mark.parametrize(("micro", "effective", "less"), [(16, 16, 8), (3, 6, 1), (6, 12, 3), (10, 30, 5), (1, 4, None)])
 def test_half_a_micro_batch_still_divides_the_rows_of_a_step(micro, effective, less):
-    assert fitting.next_smaller(micro, effective) == less
+    settings = Settings(objective="chat", micro_batch=micro, effective_batch=effective)
+    assert fitting.next_smaller(settings) == less
+    assert fitting.next_smaller(settings.replace(effective_batch=3 * effective, processes=3)) == less
 
 
 def test_a_run_can_be_stopped_while_it_is_measured(ws, data, monkeypatch):

@@ -9,7 +9,6 @@ from torch.nn import functional as F
 
 from tests.workers.test_objectives import MAPPING, coloured, make, sentence, table, tokens  # noqa: F401
 from tuner import runs
-from tuner.planning import fitting
 from tuner.settings import objectives
 from tuner.workers.training import callbacks, recovery
 
@@ -192,4 +191,3 @@ def test_what_is_reduced_next(changed, expected):
 
     plan = {"settings": SETTINGS | {"objective": "chat", "max_steps": 5, "eval_steps": 5, "save_steps": 5} | changed}
     assert recovery.less(plan) == expected
-    assert fitting.next_smaller(1, 4) is None

@@ -180,9 +180,10 @@ def smallest_micro_batch(settings: Settings) -> int:
     return losses.get(settings.preference_loss).min_micro_batch if settings.objective == "preference" else 1
 
 
-def next_smaller(micro: int, effective: int, least: int = 1) -> int | None:
-    """Return half of the micro-batch, or the next smaller size that divides the effective batch size; None below `least`."""
-    return next((n for n in range(micro // 2, least - 1, -1) if effective % n == 0), None)
+def next_smaller(settings: Settings) -> int | None:
+    """Return half of the micro-batch, or the next smaller size by which the effective batch can be shared; None where there is none."""
+    sizes = range(settings.micro_batch // 2, smallest_micro_batch(settings) - 1, -1)
+    return next((n for n in sizes if settings.effective_batch % (n * settings.processes) == 0), None)
 
 
 def _fastest(case: Case, changes: dict[str, Any]) -> tuple[int, bool] | None:

@@ -38,7 +38,7 @@ def _run_loop(module) -> None:
         if steps[0] == 4 and fault == "pause":
             time.sleep(4)
         if steps[0] == 4 and fault == "second-process" and os.environ.get("RANK") == "1":
-            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+            raise OverflowError("the second one can't go on")
         if fault in ("slow", "fork"):
             time.sleep(0.5)
         if steps[0] == 4 and fault == "log":
@@ -50,7 +50,8 @@ def _run_loop(module) -> None:
         return step(optimizer, *args, **named)
 
     def refusing(ids, *args, **named):
-        if fault == "memory" and steps[0] >= 4 and torch.is_grad_enabled() and ids.shape[0] > 1:
+        here = fault == "memory" or fault == "memory-of-the-second" and os.environ.get("RANK") == "1"
+        if here and steps[0] >= 4 and torch.is_grad_enabled() and ids.shape[0] > 1:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
         return embedding(ids, *args, **named)
 

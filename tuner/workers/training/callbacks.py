@@ -12,7 +12,7 @@ import psutil
 from transformers import TrainerCallback
 
 from tuner import locks, monitoring, paths, runs
-from tuner.errors import ConflictError, MemoryShortError, restore, translate
+from tuner.errors import ConflictError, MemoryShortError, translate
 from tuner.evaluation import checkpoints, scoring
 from tuner.jobs import worker_exit
 from tuner.planning.eta import Eta
@@ -292,9 +292,8 @@ def guarded(folder: Path, work) -> int:
 def ended_by_another(folder: Path, error: BaseException) -> int:
     """Write how a run in several processes ended one of which is gone: with its error, or as interrupted where it left none."""
     worker_exit.log(error)
-    told = ranks.of_another(folder)
-    if told:
-        return worker_exit.failed(folder, restore([told["error"]]))
+    if told := ranks.error_of_another(folder, error):
+        return worker_exit.failed(folder, told)
     reason = f"One of the {ranks.count()} processes ended unexpectedly. {worker_exit.kept(folder)} Resume the run to go on from there."
     worker_exit.attempt(runs.write_status, folder, state="interrupted", reason=reason)
     return 1

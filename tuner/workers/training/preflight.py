@@ -84,11 +84,7 @@ def dry_run_until_it_fits(ws: Workspace, run: runs.Run) -> dict[str, Any]:
     changed = None
     while (found := once(ws, run)) is not None and not found["fits"]:
         settings = Settings.from_json(run.plan["settings"])
-        less = (
-            None
-            if fixed(run.plan)
-            else fitting.next_smaller(settings.micro_batch, settings.effective_batch, fitting.smallest_micro_batch(settings))
-        )
+        less = None if fixed(run.plan) else fitting.next_smaller(settings)
         if less is None:
             raise dry_run.refusal(found, run.plan["device"], training.remedies(ws, run.config, run.plan, found))
         changed = halve(run, less, found)

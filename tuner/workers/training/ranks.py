@@ -16,6 +16,8 @@ from torch import distributed
 from transformers import TrainerCallback
 
 from tuner import paths
+from tuner.errors import restore
+from tuner.jobs import worker_exit
 from tuner.jobs.data_parallel import PEER
 
 WAIT = timedelta(minutes=30)  # for a process that does not answer; longer than any evaluation or save that only rank 0 does
@@ -76,6 +78,18 @@ def of_another(folder: Path, seconds: float = 3.0) -> dict[str, Any] | None:
     while (found := paths.read_json(folder / PEER)) is None and time.monotonic() < end_:
         time.sleep(0.1)
     return found
+
+
+def error_of_another(folder: Path, error: BaseException) -> BaseException | None:
+    """Return the error of the process that is gone; None when `error` does not say that one is, or it left none."""
+    told = of_another(folder) if lost(error) else None
+    return restore([told["error"]]) if told else None
+
+
+def leave_the_others() -> None:
+    """End this process, of several, in a way that makes the launcher end the others, which wait for it."""
+    if count() > 1:
+        worker_exit.leave(1)
 
 
 def end() -> None:

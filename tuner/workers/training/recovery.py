@@ -22,7 +22,7 @@ from tuner.planning.memory import calibration
 from tuner.runs import run_warnings
 from tuner.settings import methods
 from tuner.settings.run_config import Settings
-from tuner.workers.training import memory_usage
+from tuner.workers.training import memory_usage, ranks
 
 WORDS = {"step": "in the training step", "optimizer": "in the optimizer", "evaluation": "in the evaluation", "other": "while saving"}
 
@@ -92,7 +92,7 @@ def evaluation_change(step: int, planned: int, now: int) -> dict[str, Any]:
 def less(plan: dict[str, Any]) -> dict[str, Any] | None:
     """Return the settings that need less memory and train the same; None when there are none left."""
     settings = Settings.from_json(plan["settings"])
-    micro = fitting.next_smaller(settings.micro_batch, settings.effective_batch, fitting.smallest_micro_batch(settings))
+    micro = fitting.next_smaller(settings)
     if micro is not None:
         return {"micro_batch": micro}
     if not settings.gradient_checkpointing and methods.get(settings.method).checkpointing:
@@ -107,7 +107,8 @@ def again(job, trainer, phase: Phase, error: BaseException) -> None:
     change = less(plan)
     if change is None:
         raise refusal(job) from error
-    kept = _saved(trainer, phase, job) if where == "step" else None
+    alone = ranks.count() == 1  # several would have to save together, and one of them can't
+    kept = _saved(trainer, phase, job) if where == "step" and alone else None
     kept = kept or runs.newest_whole_checkpoint(folder)
     begun = f"from step {kept.name.rpartition('-')[2]}" if kept else "from the start"
     said = f"Out of memory {WORDS[where]} after step {step:,}: the run continues {begun} with {described(plan['settings'], change)}."
@@ -123,8 +124,9 @@ def described(settings: dict[str, Any], change: dict[str, Any]) -> str:
     """Return 'micro-batch 2 × 8 instead of 4 × 4 (the effective batch stays)' or 'gradient checkpointing'."""
     if "micro_batch" not in change:
         return "gradient checkpointing"
-    effective, old, new = settings["effective_batch"], settings["micro_batch"], change["micro_batch"]
-    return f"micro-batch {new} × {effective // new} instead of {old} × {effective // old} (the effective batch stays)"
+    old, new = settings["micro_batch"], change["micro_batch"]
+    shared = settings["effective_batch"] // settings.get("processes", 1)  # by each process
+    return f"micro-batch {new} × {shared // new} instead of {old} × {shared // old} (the effective batch stays)"
 
 
 def remember(plan: dict[str, Any], change: dict[str, Any], why: str) -> None:

@@ -292,9 +292,11 @@ def train(job: Job, trainer, summary: dict[str, Any]) -> None:
         if part and not r.stop_asked:
             part.contender.end(job.report.best and job.report.best.get("eval_loss"), behind=part.behind)
     except Exception as error:
-        if not recovery.is_short(error) or ranks.count() > 1:
+        short = error if recovery.is_short(error) else ranks.error_of_another(r.folder, error)
+        if not ranks.first() or short is None or not recovery.is_short(short):
             raise
-        recovery.again(job, trainer, phase, error)
+        recovery.again(job, trainer, phase, short)
+        ranks.leave_the_others()
 
 
 def carry_out(job: Job, trainer, monitor: Monitor, summary: dict[str, Any]) -> None:
