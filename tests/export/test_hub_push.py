@@ -1,13 +1,9 @@
 """Push to the Hub: by the Hub's own client to a small server that speaks as the Hub does."""
 
-import base64
-import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-
 import pytest
 
 from tests.cli.test_cli import refused
+from tests.hub_server import Server
 from tuner.data.importing.import_pass import Cancelled
 from tuner.errors import ConflictError, ModelError, RequestError, WorkError
 from tuner.export import hub_push
@@ -17,81 +13,14 @@ from tuner.paths import Workspace
 TOKEN = "hf_a-token-for-one-push"
 
 
-class Hub(BaseHTTPRequestHandler):
-    """The routes that an upload of a model needs. `server.repos`: {id: {"private", "files": {path: bytes}}}."""
-
-    def do_GET(self) -> None:
-        path, repos = self.path.split("?")[0], self.server.repos
-        if path == "/api/whoami-v2":
-            return self.answer({"name": "ann", "type": "user", "orgs": []})
-        id = path.removeprefix("/api/models/").removesuffix("/revision/main")
-        if id not in repos:
-            return self.answer({"error": "Repository not found"}, 404, {"X-Error-Code": "RepoNotFound"})
-        self.answer({"id": id, "modelId": id, "private": repos[id]["private"], "siblings": [], "sha": "0" * 40, "tags": [], "downloads": 0})
-
-    def do_POST(self) -> None:
-        body, path, server = self.rfile.read(int(self.headers.get("Content-Length") or 0)), self.path, self.server
-        server.tokens.add(self.headers.get("Authorization"))
-        if path == "/api/repos/create":
-            asked = json.loads(body)
-            id = f"{asked.get('organization') or 'ann'}/{asked['name']}"
-            if not id.startswith("ann/"):
-                return self.answer({"error": "Forbidden"}, 403)
-            if id in server.repos:
-                return self.answer({"error": "exists", "url": f"{server.url}/{id}"}, 409)
-            server.repos[id] = {"private": asked.get("visibility") == "private" or asked.get("private") is True, "files": {}}
-            return self.answer({"url": f"{server.url}/{id}", "name": id, "id": id})
-        if path == "/api/validate-yaml":
-            return self.answer({"errors": [], "warnings": []})
-        if path.endswith("/preupload/main"):
-            files = [
-                {"path": f["path"], "uploadMode": "lfs" if f["path"].endswith(".safetensors") else "regular", "shouldIgnore": False}
-                for f in json.loads(body)["files"]
-            ]
-            return self.answer({"files": files})
-        if path.endswith("/info/lfs/objects/batch"):
-            objects = [
-                {**o, "actions": {"upload": {"href": f"{server.url}/lfs/{o['oid']}", "header": {}}}} for o in json.loads(body)["objects"]
-            ]
-            return self.answer({"transfer": "basic", "objects": objects}, kind="application/vnd.git-lfs+json")
-        if path.endswith("/commit/main"):
-            id = path.removeprefix("/api/models/").removesuffix("/commit/main")
-            for line in map(json.loads, body.splitlines()):
-                value = line["value"]
-                if line["key"] == "file":
-                    server.repos[id]["files"][value["path"]] = base64.b64decode(value["content"])
-                if line["key"] == "lfsFile":
-                    server.repos[id]["files"][value["path"]] = server.large[value["oid"]]
-            return self.answer({"commitUrl": f"{server.url}/{id}/commit/1", "commitOid": "1" * 40, "pullRequestUrl": None})
-        self.answer({"error": path}, 404)
-
-    def do_PUT(self) -> None:
-        self.server.large[self.path.rpartition("/")[2]] = self.rfile.read(int(self.headers["Content-Length"]))
-        self.answer({})
-
-    def answer(self, document, code: int = 200, headers: dict | None = None, kind: str = "application/json") -> None:
-        body = json.dumps(document).encode()
-        self.send_response(code)
-        for name, value in {"Content-Type": kind, "Content-Length": str(len(body)), **(headers or {})}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_) -> None:
-        """Nothing is printed."""
-
-
 @pytest.fixture
 def hub(monkeypatch):
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
-    server.url, server.repos, server.large, server.tokens = f"http://127.0.0.1:{server.server_port}", {}, {}, set()
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    server = Server()
     monkeypatch.setenv("HF_ENDPOINT", server.url)
     monkeypatch.setenv("HF_HUB_DISABLE_XET", "1")  # the server speaks LFS
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     yield server
-    server.shutdown()
-    server.server_close()
+    server.close()
 
 
 @pytest.fixture

@@ -33,13 +33,19 @@ def register(commands: Commands) -> None:
             "metavar": "KEY=V1,V2",
             "help": "a run for each value, in the queue; repeated: for each combination",
         },
-        where={"choices": ["slurm"], "help": "on a cluster instead of this computer (extra cluster)"},
+        where={
+            "choices": ["slurm", "jobs"],
+            "help": "on a cluster (extra cluster), or on Hugging Face's machines, which your account pays",
+        },
         slurm={
             "action": "append",
             "default": [],
             "metavar": "KEY=VALUE",
             "help": "partition, account, qos, constraint, gres, time (minutes), gpus, cpus, memory (GB)",
         },
+        flavor=TEXT | {"help": "with --where jobs: the hardware; without it the cheapest on which the run fits"},
+        timeout={"type": int, "metavar": "MINUTES", "help": "with --where jobs: when the job is ended, whatever it does"},
+        yes={"action": "store_true", "help": "agree to the price of --where jobs"},
         halving={"action": "store_true", "help": "with --sweep: stop runs that fall behind at their evaluations"},
         anyway={"action": "store_true", "help": "start even if the plan does not fit"},
     )
@@ -77,7 +83,9 @@ def train(ws: Workspace, args):
     if args.sweep:
         return _sweep(ws, args, values, preset)
     with Counting() as progress:
-        run = training.start(ws, values, preset=preset, name=args.name, anyway=args.anyway, where=_where(args), each=progress)
+        run = training.start(
+            ws, values, preset=preset, name=args.name, anyway=args.anyway, where=_where(ws, args, values, preset), each=progress
+        )
     say(f"The run is called {run.id}; its folder is {run.path}.")
     for warning in map(run_warnings.sentence, run.warnings):
         say(f"Note: {warning}")
@@ -88,21 +96,31 @@ def train(ws: Workspace, args):
     return code, document | told
 
 
-def _where(args) -> dict[str, Any] | None:
-    """Return the other computer that the arguments name; None for this one."""
-    from tuner.jobs import slurm
+def _where(ws: Workspace, args, values: dict[str, Any], preset: str | None) -> dict[str, Any] | None:
+    """Return the other computer that the arguments name; None for this one. For one that costs money the price is told, and must be agreed to."""
+    from tuner.jobs import hub_hardware, slurm
 
-    if args.where is None:
-        if args.slurm:
+    for flag, given, place in (
+        ("--slurm", args.slurm, "slurm"),
+        ("--flavor", args.flavor, "jobs"),
+        ("--timeout", args.timeout, "jobs"),
+        ("--yes", args.yes, "jobs"),
+    ):
+        if given and args.where != place:
             raise Refused(
-                "--slurm says how a cluster is asked, and the run is to train here.",
-                asked="--slurm",
-                available="--where slurm",
-                remedy="Add --where slurm, or leave --slurm out.",
+                f"{flag} belongs to --where {place}, and the run is to train {'here' if args.where is None else f'on {args.where}'}.",
+                asked=flag,
+                available=f"--where {place}",
+                remedy=f"Add --where {place}, or leave {flag} out.",
             )
+    if args.where == "slurm":
+        slurm.require()
+        return {"kind": "slurm", "options": slurm.options(args.slurm)}
+    if args.where is None:
         return None
-    slurm.require()
-    return {"kind": args.where, "options": slurm.options(args.slurm)}
+    offer = hub_hardware.choose(hub_hardware.offers(ws, values, preset=preset), args.flavor, args.timeout)
+    say(f"{offer.title}: about ${offer.cost:.2f}, at most ${offer.most:.2f} for {offer.timeout} minutes.")
+    return hub_hardware.where(offer, args.yes)
 
 
 def _sweep(ws: Workspace, args, values: dict[str, Any], preset: str | None) -> dict[str, Any]:

@@ -53,7 +53,7 @@ class Kind:
     stop: str = "control"  # the file that asks it to stop
     use: Use = Use.NOTHING  # how it uses its device
     queued: bool = True  # False: the page or the terminal starts it at once, without the supervisor
-    network: bool = False  # whether it may use the network, and is handed the Hub's token
+    network: bool | Callable[[Path], bool] = False  # whether it may use the network, and is handed the Hub's token
     reason: str | None = None  # what a person reads while it begins
     evicts: tuple[Use, ...] = ()  # what is ended for it; chats give way as `leases` says
     progress: str | None = None  # the file in which its process says what it does, and the supervisor what it waits for
@@ -79,7 +79,9 @@ class Kind:
     def online(self, folder: Path) -> bool:
         """Return whether what comes next in this folder may use the network."""
         stage = self.stage(folder)
-        return stage.network if stage else self.network
+        if stage:
+            return stage.network
+        return self.network(folder) if callable(self.network) else self.network
 
 
 def trainer(folder: Path) -> str:
@@ -89,6 +91,11 @@ def trainer(folder: Path) -> str:
         return "tuner.jobs.remote"
     several = plan.get("settings", {}).get("processes", 1) > 1 and not plan.get("dry_run")
     return "tuner.jobs.data_parallel" if several else worker_of(plan)
+
+
+def follows_the_hub(folder: Path) -> bool:
+    """Return whether a run's process follows a job on Hugging Face's machines."""
+    return ((paths.read_json(folder / "plan.json", {}) or {}).get("where") or {}).get("kind") == "jobs"
 
 
 def worker_of(plan: dict[str, Any]) -> str:
@@ -102,6 +109,7 @@ KINDS = {
         trainer,
         "a run",
         record=STATUS,
+        network=follows_the_hub,
         use=Use.WHOLE,
         evicts=(Use.IDLE,),
         stages=(

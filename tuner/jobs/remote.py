@@ -17,16 +17,18 @@ from typing import Any
 from tuner import locks, paths, runs
 from tuner.errors import TunerError
 from tuner.jobs import bundles, worker_exit
+from tuner.jobs.hub_jobs import HubJobs
 from tuner.jobs.slurm import Slurm
 from tuner.paths import Workspace
 from tuner.runs import metrics_file
+from tuner.system import processes
 
 FOLDER, JOB, BUNDLE, RESULT = "remote", "job.json", "bundle.zip", "result.zip"
 EVERY, ASK = 1.0, 10.0  # seconds between two looks at the files, and two questions to the scheduler
 SETTLES = 30.0  # seconds after the end of a job for its files to be seen here: a network's disk is late
 BROUGHT = ("model", "checkpoints", "tensorboard", "card.md")
 MIRRORED = ("best", "baseline", "prepared", "measured", "warnings", "progress", "ready_seconds", "error")
-BACKENDS = {"slurm": Slurm}
+BACKENDS = {"slurm": Slurm, "jobs": HubJobs}
 
 
 class Driver:
@@ -38,8 +40,8 @@ class Driver:
         self.run = runs.get(self.ws, folder.name)
         where = self.run.plan["where"]
         self.place.mkdir(exist_ok=True)
-        self.backend = BACKENDS[where["kind"]](self.place / "jobs", where["options"])
         self.id = f"remote-{folder.name}"
+        self.backend = BACKENDS[where["kind"]](self.place, self.id, where["options"])
         self.there = self.place / "work" / "me" / "runs" / self.id
         self.seen, self.logged, self.asked_at, self.state = -1, 0, -ASK, "waits"
 
@@ -53,6 +55,7 @@ class Driver:
             (self.folder / "heartbeat").touch()
             if (self.folder / "control").exists() and self.stop(job):
                 return
+            self.fetch()
             self.mirror(job)
             now = paths.read_json(self.there / "status.json", {}) or {}
             self.ask(job)
@@ -61,8 +64,8 @@ class Driver:
                 return self.end(job, now)
             if self.state not in ("waits", "works"):
                 ended_at = ended_at or time.monotonic()
-                if done or time.monotonic() - ended_at > SETTLES:
-                    return self.end(job, now if done else None)
+                if done and self.backend.shared or time.monotonic() - ended_at > SETTLES:
+                    return self.end(job, now if done and self.backend.shared else None)
             time.sleep(EVERY)
 
     def submit(self) -> str:
@@ -71,22 +74,12 @@ class Driver:
         bundle = self.place / BUNDLE
         if not bundle.exists():
             values = {k: v for k, v in self.run.config.items() if k != "preset"}
-            bundles.write(self.ws, values, bundle, preset=self.run.config.get("preset"), name=self.run.name, id=self.id, shared=True)
+            bundles.write(
+                self.ws, values, bundle, preset=self.run.config.get("preset"), name=self.run.name, id=self.id, shared=self.backend.shared
+            )
         out = self.place / RESULT
         out.unlink(missing_ok=True)
-        command = [
-            sys.executable,
-            "-m",
-            "tuner.cli",
-            "run-bundle",
-            str(bundle),
-            "--folder",
-            str(self.place / "work"),
-            "--out",
-            str(out),
-            "--json",
-        ]
-        job = self.backend.submit(command, f"tunesmith-{self.run.id}"[:60])
+        job = self.backend.submit(bundle, out, f"tunesmith-{self.run.id}"[:60])
         paths.write_json(self.place / JOB, {"job": job, "submitted": time.time()})
         print(f"{self.backend.name} has it as job {job}", flush=True)
         return job
@@ -99,6 +92,13 @@ class Driver:
         try:
             self.state = self.backend.state(job)
         except Exception as error:  # the scheduler is busy or away: the files tell how far it is, and it is asked again
+            worker_exit.log(error)
+
+    def fetch(self) -> None:
+        """Bring what is new of the run there."""
+        try:
+            self.backend.fetch()
+        except Exception as error:  # the network is away: it is looked at again
             worker_exit.log(error)
 
     def tell(self, state: str, reason: str | None = None, **more: Any) -> None:
@@ -149,7 +149,7 @@ class Driver:
     def stop(self, job: str) -> bool:
         """Ask the run there to save and stop; one that has not begun is cancelled. Return whether it has ended by that."""
         if (self.there / "status.json").exists():
-            (self.there / "control").write_text("stop")
+            self.backend.stop()
             return False
         self.backend.cancel(job)
         (self.folder / "control").unlink(missing_ok=True)
@@ -163,8 +163,8 @@ class Driver:
         (self.place / JOB).unlink(missing_ok=True)
         (self.folder / "control").unlink(missing_ok=True)
         if status is None or status["state"] == "interrupted":
-            saved = runs.newest_whole_checkpoint(self.there) if self.there.exists() else None
-            kept = f"The state of step {saved.name.rpartition('-')[2]} is kept." if saved else "Nothing had been saved yet."
+            step = self.backend.kept()
+            kept = f"The state of step {step} is kept." if step else "Nothing had been saved yet."
             word = "the run there was interrupted" if self.state in ("waits", "works") else self.state.replace("_", " ").lower()
             reason = f"{self.backend.name} ended job {job} ({word}). {kept} Resume the run to submit it again."
             return self.tell("interrupted", reason)
@@ -178,6 +178,10 @@ class Driver:
             self.bring()
         self.tell(status["state"], status.get("reason"), **{k: status[k] for k in MIRRORED if k in status})
         if status["state"] == "finished":
+            try:
+                self.backend.forget()
+            except Exception as error:  # the run is here; what is left there is named in the log
+                worker_exit.log(error)
             shutil.rmtree(self.place, ignore_errors=True)
         return None
 
@@ -196,6 +200,7 @@ def main(folder: Path) -> int:
     if not locks.acquire(folder / "lock", timeout=5):
         return 1
     try:
+        processes.take_token()
         Driver(folder).drive()
         return 0
     except Exception as error:

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from tuner import runs
 from tuner.errors import SettingError, WorkError
 from tuner.system import processes
 
@@ -75,15 +76,28 @@ def require() -> None:
 class Slurm:
     """Submits a command in `folder`, asks after it, ends it."""
 
-    name = "SLURM"
+    name, shared = "SLURM", True  # its nodes see the workspace's disk
 
-    def __init__(self, folder: Path, wanted: dict[str, Any]):
-        self.folder, self.wanted = folder, wanted
+    def __init__(self, place: Path, id: str, wanted: dict[str, Any]):
+        self.place, self.folder, self.wanted = place, place / "jobs", wanted
+        self.there = place / "work" / "me" / "runs" / id
 
-    def submit(self, command: list[str], title: str) -> str:
+    def submit(self, bundle: Path, out: Path, title: str) -> str:
         """Return the id of the job; WorkError with what sbatch said."""
         import submitit
 
+        command = [
+            sys.executable,
+            "-m",
+            "tuner.cli",
+            "run-bundle",
+            str(bundle),
+            "--folder",
+            str(self.place / "work"),
+            "--out",
+            str(out),
+            "--json",
+        ]
         try:
             executor = submitit.SlurmExecutor(folder=self.folder, python=sys.executable)
             told = {OPTIONS[key][0]: value for key, value in self.wanted.items()}
@@ -113,6 +127,20 @@ class Slurm:
         said = submitit.SlurmJob(self.folder, job).get_info(mode="force").get("State") or "UNKNOWN"
         word = said.split()[0].rstrip("+")  # "CANCELLED by 1000"
         return "waits" if word in WAITS else "works" if word in WORKS else word
+
+    def fetch(self) -> None:
+        """Do nothing: what the run writes is seen here."""
+
+    def stop(self) -> None:
+        (self.there / "control").write_text("stop")
+
+    def kept(self) -> str | None:
+        """Return the step that a resume goes on from."""
+        saved = runs.newest_whole_checkpoint(self.there) if self.there.exists() else None
+        return saved.name.rpartition("-")[2] if saved else None
+
+    def forget(self) -> None:
+        """Do nothing: it leaves nothing elsewhere."""
 
     def cancel(self, job: str) -> None:
         import submitit

@@ -171,7 +171,7 @@ def start(
 ) -> runs.Run:
     """Check, plan, write the run's folder (`id`: instead of one from the name) and put it into the queue. A plan that does not fit is refused
     unless `anyway`; one that loses rows is refused as `row_losses` says. `about`: more for about.json, such as its sweep. `where`: another computer that trains it
-    ({"kind": "slurm", "options"}), whose memory is not known here. All rows are counted
+    ({"kind": "slurm" or "jobs", "options"}), whose memory is not known here. All rows are counted
     first: `each({"done", "total"})` hears how far that is."""
     plan, model, ds, asked = prepare(ws, values, preset=preset, need_data=True, each=each)
     if model.kind in ("folder", "hub") and (model.facts.path or model.kind == "folder"):
@@ -179,7 +179,7 @@ def start(
     refuse(plan, anyway=anyway or bool(where))
     document, wish = _document(plan, model, ds, preset), _wish(model, ds, preset, asked)
     if where:
-        require_portable(model, shared=True)
+        require_portable(model, shared=where["kind"] == "slurm")
         document |= {"where": where}
     run = runs.create(ws, wish, document, name=name or unused_name(ws, f"{ds.name}-{model.facts.name.split('/')[-1]}"), id=id)
     if about:

@@ -88,6 +88,7 @@ def _device_memory(module) -> None:
 
 def _remote(module) -> None:
     module.EVERY, module.ASK, module.SETTLES = 0.1, 0.3, 3.0
+    sys.modules["tuner.jobs.hub_jobs"].ASK = 0.3
 
 
 CHANGES = {
