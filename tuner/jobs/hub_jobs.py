@@ -64,6 +64,7 @@ class HubJobs:
     appears here."""
 
     name, shared = "Hugging Face Jobs", False
+    settles = 60.0  # seconds after the end of a job for its result to be listed
 
     def __init__(self, place: Path, id: str, wanted: dict[str, Any]):
         from huggingface_hub import HfApi

@@ -25,7 +25,6 @@ from tuner.system import processes
 
 FOLDER, JOB, BUNDLE, RESULT = "remote", "job.json", "bundle.zip", "result.zip"
 EVERY, ASK = 1.0, 10.0  # seconds between two looks at the files, and two questions to the scheduler
-SETTLES = 30.0  # seconds after the end of a job for its files to be seen here: a network's disk is late
 BROUGHT = ("model", "checkpoints", "tensorboard", "card.md")
 MIRRORED = ("best", "baseline", "prepared", "measured", "warnings", "progress", "ready_seconds", "error")
 BACKENDS = {"slurm": Slurm, "jobs": HubJobs}
@@ -64,7 +63,7 @@ class Driver:
                 return self.end(job, now)
             if self.state not in ("waits", "works"):
                 ended_at = ended_at or time.monotonic()
-                if done and self.backend.shared or time.monotonic() - ended_at > SETTLES:
+                if done and self.backend.shared or time.monotonic() - ended_at > self.backend.settles:
                     return self.end(job, now if done and self.backend.shared else None)
             time.sleep(EVERY)
 

@@ -77,6 +77,7 @@ class Slurm:
     """Submits a command in `folder`, asks after it, ends it."""
 
     name, shared = "SLURM", True  # its nodes see the workspace's disk
+    settles = 30.0  # seconds after the end of a job for its files to be seen here: a network's disk is late
 
     def __init__(self, place: Path, id: str, wanted: dict[str, Any]):
         self.place, self.folder, self.wanted = place, place / "jobs", wanted

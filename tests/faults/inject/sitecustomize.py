@@ -86,13 +86,12 @@ def _device_memory(module) -> None:
         module.used = lambda device, pid: 0
 
 
-def _remote(module) -> None:
-    module.EVERY, module.ASK, module.SETTLES = 0.1, 0.3, 3.0
-    sys.modules["tuner.jobs.hub_jobs"].ASK = 0.3
+def _hub_jobs(module) -> None:
+    module.ASK, module.HubJobs.settles = 0.3, 3.0
 
 
 CHANGES = {
-    "tuner.jobs.remote": _remote,
+    "tuner.jobs.hub_jobs": _hub_jobs,
     "tuner.jobs.kinds": _kinds,
     "tuner.jobs.device_memory": _device_memory,
     "tuner.jobs.unresponsive": _supervisor,
