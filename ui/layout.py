@@ -88,6 +88,7 @@ class Page:
         looked, draft = self.data.tokens.model, self.train.draft  # whoever looks at the rows with a model means to train it
         looked.input(None, [looked, draft], draft, js="(model, draft) => ({...(draft || {}), model})")
         self.lead(self.train.going, "runs")
+        self.lead(self.train.renting, "runs")
         table = self.runs.table
         swept = self.train.sweeping.success(table.on_sweep, [self.train.sweep.made, table.view], [table.view, table.query], **quick)
         self.lead(swept, "runs")

@@ -3,11 +3,14 @@ against a small Hub whose jobs are processes of this computer, started with the 
 
 import json
 import os
+import re
 import signal
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 
+from tests.browsing import running, train_step
 from tests.conftest import until
 from tests.hostile import faults
 from tests.hub_server import Server
@@ -19,6 +22,7 @@ from tuner.paths import Workspace
 TOKEN = "hf_a-token-for-jobs"
 WISH = {"model": "starter", "method": "lora", "max_steps": 8, "eval_steps": 4, "effective_batch": 4}
 LONG = WISH | {"max_steps": 5000, "epochs": 1000, "eval_steps": 20, "save_steps": 20}
+LONG_WAIT = 60_000
 WHERE = {"kind": "jobs", "options": {"flavor": "t4-small", "timeout": 45}}
 
 
@@ -168,3 +172,32 @@ def test_what_can_not_go_there_is_refused_before_it_begins(ws, data, house, hub,
     monkeypatch.setattr(hub_jobs.hub_token, "stored_login", lambda: None)
     assert cli.main([*home, "--where", "jobs", "--yes"]) == 2 and "needs a token" in capsys.readouterr().err
     assert not runs.listing(ws)
+
+
+def test_the_page_shows_prices_and_starts_only_what_was_agreed_to(ws, data, hub, browser):
+    with running(ws.home, TUNESMITH_MACHINE=str(ws.machine)) as app:
+        page = browser.new_page(viewport={"width": 1280, "height": 1000})
+        page.goto(f"{app.url}/train?dataset={data.ref}")
+        train_step(page, "review")
+        page.get_by_text("Train on Hugging Face's machines").click()
+        page.click("#jobs-look")
+        expect(page.locator("#jobs-flavor input")).to_have_value(re.compile(r"CPU Basic · 16 GB · \$0.01 an hour"), timeout=LONG_WAIT)
+        agreed = page.locator("#jobs-agreed")
+        expect(agreed).to_contain_text(re.compile(r"up to \$\d\.\d\d from"))
+        page.fill("#jobs-timeout input", "600")
+        page.locator("#jobs-timeout input").blur()
+        expect(agreed).to_contain_text("up to $0.10 from")
+        page.click("#jobs-start")
+        expect(page.locator("#jobs-said")).to_contain_text("This costs about $", timeout=LONG_WAIT)
+        assert not hub.jobs and not runs.listing(ws)
+        hub.hold = True
+        agreed.locator("input").click()
+        page.click("#jobs-start")
+        expect(page).to_have_url(re.compile(r"runs\?run="), timeout=LONG_WAIT)
+        until(lambda: hub.jobs, 60)
+        assert hub.jobs["job1"].spec["timeoutSeconds"] == 36_000 and hub.jobs["job1"].spec["flavor"] == "cpu-basic"
+        expect(page.locator("#progress")).to_contain_text("queue of Hugging Face Jobs", timeout=LONG_WAIT)
+        (run,) = runs.listing(ws)
+        run_queue.cancel(ws, run.id)
+        ended(ws, hub, run, "stopped")
+        page.close()

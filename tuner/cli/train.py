@@ -119,7 +119,7 @@ def _where(ws: Workspace, args, values: dict[str, Any], preset: str | None) -> d
     if args.where is None:
         return None
     offer = hub_hardware.choose(hub_hardware.offers(ws, values, preset=preset), args.flavor, args.timeout)
-    say(f"{offer.title}: about ${offer.cost:.2f}, at most ${offer.most:.2f} for {offer.timeout} minutes.")
+    say(f"{offer}, at most ${hub_hardware.dollars(offer.most)} for {offer.timeout} minutes.")
     return hub_hardware.where(offer, args.yes)
 
 

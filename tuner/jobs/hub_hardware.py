@@ -17,6 +17,11 @@ PER = {"minute": 60.0, "hour": 3600.0, "second": 1.0}
 CORE_TFLOPS = 0.03  # of a virtual core
 
 
+def dollars(amount: float) -> str:
+    """Return an amount as it is shown: a cent at least."""
+    return f"{max(amount, 0.01):,.2f}"
+
+
 @dataclass(frozen=True)
 class Offer:
     """A kind of hardware for a run. `cost` in US dollars: what the estimated time costs, with the set-up; `most`: what `timeout` minutes cost."""
@@ -33,7 +38,7 @@ class Offer:
     most: float
 
     def __str__(self) -> str:
-        return f"{self.flavor} (${self.per_hour:.2f} an hour, about ${self.cost:.2f})"
+        return f"{self.flavor} (${dollars(self.per_hour)} an hour, about ${dollars(self.cost)})"
 
 
 def offers(ws: Workspace, values: dict[str, Any], *, preset: str | None = None) -> list[Offer]:
@@ -116,9 +121,9 @@ def where(offer: Offer, agreed: bool) -> dict[str, Any]:
     """Return the other computer as `training.start` takes it; RequestError with the price unless it was agreed to."""
     if not agreed:
         raise RequestError(
-            f"This costs about ${offer.cost:.2f} on {offer.title}, and at most ${offer.most:.2f}: the job is ended after {offer.timeout} minutes.",
+            f"This costs about ${dollars(offer.cost)} on {offer.title}, and at most ${dollars(offer.most)}: the job is ended after {offer.timeout} minutes.",
             asked=offer.flavor,
-            available=f"${offer.per_hour:.2f} an hour, from your Hugging Face account; the rows go to a private repository there",
+            available=f"${dollars(offer.per_hour)} an hour, from your Hugging Face account; the rows go to a private repository there",
             remedy="Agree to it with --yes, or choose other hardware with --flavor.",
             field="yes",
         )

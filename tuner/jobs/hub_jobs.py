@@ -215,7 +215,7 @@ class HubJobs:
                 "The result of the job is not what it wrote.",
                 asked=told["sha256"],
                 available=paths.sha256(file),
-                remedy="Resume the run: it goes on from what is kept there.",
+                remedy="Resume the run: it continues from what is kept there.",
             )
         taken = run_archive.take_in(Workspace(self.place / "taken"), file)
         shutil.copytree(taken.path, self.there, dirs_exist_ok=True)

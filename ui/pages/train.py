@@ -22,6 +22,7 @@ from ui.train_views.bundle_view import BundleView
 from ui.train_views.draft import STARTER, Draft
 from ui.train_views.dry_run_view import DryRunView
 from ui.train_views.fields import fields_json, pressed, states_of
+from ui.train_views.jobs_view import JobsView
 from ui.train_views.memory_view import OtherCards
 from ui.train_views.method_view import MethodView
 from ui.train_views.model_view import ModelView
@@ -77,6 +78,7 @@ class TrainPage:
             self.chosen = gr.HTML(elem_id="train-chosen")
             self.yaml = YamlView(self.context)
             self.sweep = SweepView(self.context)
+            self.jobs = JobsView(self.context)
             self.elsewhere = BundleView(self.context)
 
     def _settings(self) -> None:
@@ -170,6 +172,24 @@ class TrainPage:
             concurrency_limit=4,
         )
         self.answered(bundled)
+        looked = self.jobs.look.click(
+            self.on_jobs_look,
+            [self.session, *self.inputs],
+            self.jobs.shown,
+            js="(session, ...v) => [session, ...window.tunesmith.train.start(v)]",
+            show_progress="minimal",
+            concurrency_limit=4,
+        )
+        self.answered(looked)
+        self.renting = self.jobs.start.click(
+            self.on_jobs_start,
+            [self.session, *self.jobs.asked, *self.inputs],
+            [self.session, self.jobs.said],
+            js="(session, flavor, minutes, agreed, ...v) => [session, flavor, minutes, agreed, ...window.tunesmith.train.start(v)]",
+            show_progress="minimal",
+            concurrency_limit=4,
+        )
+        self.answered(self.renting)
         self.cancel.click(self.on_cancel, None, [self.start, self.cancel, self.starting], cancels=[self.going], show_progress="hidden")
 
     def answered(self, event: gr.events.Dependency) -> None:
@@ -322,12 +342,31 @@ class TrainPage:
         """Write what the form asks for as a bundle for another computer."""
         hidden = [gr.update(visible=False)] * 2
         try:
-            ws = self.context.workspace(request)
-            draft = self.pressed(ws, self.entered(request, *values), values[1])
-            self.context.require_model(ws, draft.model, request)
-            return self.elsewhere.written(ws, draft)
+            return self.elsewhere.written(*self._pressed(request, values))
         except Exception as error:
             return [*hidden, html.trouble(error)]
+
+    def on_jobs_look(self, session, request: gr.Request, *values):
+        """Ask Hugging Face what it rents, for what the form asks for."""
+        try:
+            return self.jobs.offers(*self._pressed(request, values))
+        except Exception as error:
+            return [*[gr.skip()] * (len(self.jobs.shown) - 1), html.trouble(error)]
+
+    def on_jobs_start(self, session, flavor, minutes, agreed, request: gr.Request, *values):
+        """Start the run on Hugging Face's machines."""
+        try:
+            run = self.jobs.begin(*self._pressed(request, values), flavor, minutes, agreed)
+        except Exception as error:
+            return gr.skip(), html.trouble(error)
+        return Session.read(session).with_(tab="runs", runs=run.id, run=run.id), ""
+
+    def _pressed(self, request: gr.Request, values) -> tuple[Workspace, Draft]:
+        """Return the workspace and what the form asks for, which must be a person's to ask."""
+        ws = self.context.workspace(request)
+        draft = self.pressed(ws, self.entered(request, *values), values[1])
+        self.context.require_model(ws, draft.model, request)
+        return ws, draft
 
     def on_cancel(self):
         """The count goes on beside, and is there the next time."""

@@ -193,6 +193,24 @@ train-elsewhere-zip = Bundle ({ $size })
 train-elsewhere-notebook = Notebook
 train-elsewhere-done = Beide herunterladen, das Notebook auf Colab oder Kaggle öffnen und seine Zellen ausführen.
 
+# On Hugging Face's machines
+train-jobs = Auf Rechnern von Hugging Face trainieren (Ihr Konto bezahlt)
+train-jobs-about = Der Lauf trainiert auf einer GPU, die Sie minutenweise mieten, und erscheint hier wie jeder andere. Ihre Zeilen, die Einstellungen und dieses Programm kommen in ein privates Repository Ihres Kontos; es wird gelöscht, sobald das Ergebnis hier ist. Braucht ein Hugging-Face-Token, das Jobs starten darf (Einstellungen).
+train-jobs-look = Hardware und Preise zeigen
+train-jobs-flavor =
+    .label = Hardware
+train-jobs-offer = { $title } · { $memory } · { $price } $ je Stunde · etwa { $time }, { $cost } $
+train-jobs-unfit =
+    { $count ->
+        [one] Eine Art von Hardware ist zu klein und steht nicht in der Liste: Der Lauf braucht dort { $needed }.
+       *[other] { $count } Arten von Hardware sind zu klein und stehen nicht in der Liste: Der Lauf braucht etwa { $needed }.
+    }
+train-jobs-timeout =
+    .label = Zeitgrenze (Minuten)
+    .info = Dann wird der Job beendet, was immer er tut; was er gespeichert hat, bleibt, und der Lauf kann fortgesetzt werden.
+train-jobs-agree = Ich bin einverstanden, bis zu { $price } $ von meinem Hugging-Face-Konto zu bezahlen.
+train-jobs-start = Auf Hugging Face starten
+
 # Where to run
 train-place =
     .label = Wo trainiert wird

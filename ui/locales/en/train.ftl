@@ -199,6 +199,24 @@ train-elsewhere-zip = Bundle ({ $size })
 train-elsewhere-notebook = Notebook
 train-elsewhere-done = Download both, open the notebook on Colab or Kaggle, and run its cells.
 
+# On Hugging Face's machines
+train-jobs = Train on Hugging Face's machines (paid by your account)
+train-jobs-about = The run trains on a GPU that you rent by the minute, and appears here as any other. Your rows, the settings and this program go to a private repository of your account; it is deleted when the result is here. Needs a Hugging Face token that may start jobs (Settings).
+train-jobs-look = Show hardware and prices
+train-jobs-flavor =
+    .label = Hardware
+train-jobs-offer = { $title } · { $memory } · ${ $price } an hour · about { $time }, ${ $cost }
+train-jobs-unfit =
+    { $count ->
+        [one] One kind of hardware is too small and not listed: the run needs { $needed } there.
+       *[other] { $count } kinds of hardware are too small and not listed: the run needs about { $needed }.
+    }
+train-jobs-timeout =
+    .label = Time limit (minutes)
+    .info = The job is ended then, whatever it does; what it has saved is kept, and the run can be resumed.
+train-jobs-agree = I agree to pay up to ${ $price } from my Hugging Face account.
+train-jobs-start = Start on Hugging Face
+
 # Where to run
 train-place =
     .label = Where to run
