@@ -17,6 +17,14 @@ STUB = """window.shown = []; window.Notification = class { constructor(title, mo
   static permission = "granted"; static requestPermission() { return Promise.resolve("granted"); } };"""
 
 
+def opened(page, title: str, inside: str) -> bool:
+    """Open an accordion; a press while the tab is drawn may be lost, and is done again."""
+    if not page.locator(inside).is_visible():
+        page.get_by_text(title).click()
+        page.wait_for_timeout(1000)
+    return page.locator(inside).is_visible()
+
+
 def test_a_checkpoint_becomes_a_run_and_all_metrics_a_file(filled, browser):  # noqa: F811
     app, ws, house = filled
     page = browser.new_page(viewport={"width": 1280, "height": 1000})
@@ -36,7 +44,7 @@ def test_a_checkpoint_becomes_a_run_and_all_metrics_a_file(filled, browser):  # 
     expect(page.locator("#train-steps")).to_contain_text("model: tuned-step", timeout=LONG)
     page.goto(f"{app.url}/runs?run={house.lora}")
     run_tab(page, "Charts")
-    page.get_by_text("Metrics, step by step").click()
+    until(lambda: opened(page, "Metrics, step by step", "#write-metrics"))
     page.click("#write-metrics")
     for ending in ("csv", "jsonl"):
         expect(page.locator(f"#metrics-{ending}")).to_be_visible(timeout=LONG)

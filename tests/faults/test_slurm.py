@@ -97,6 +97,7 @@ def test_a_job_that_the_cluster_ends_is_interrupted_and_resumed(ws, data, cluste
     assert [s for s, k, _ in runs.metrics(whole) if k == "loss"] == list(range(1, 61))
 
 
+@pytest.mark.long  # the same driver is killed in test_hub_jobs
 def test_a_driver_that_is_killed_is_started_again_and_finds_its_job(ws, data, cluster):
     run = begin(ws, data, LONG)
     until(lambda: runs.get(ws, run.id).progress.step >= 2, 120)
