@@ -125,7 +125,10 @@ class Hub(BaseHTTPRequestHandler):
             return self.answer({"error": "Forbidden"}, 403)
         if id in server.repos:
             return self.answer({"error": "exists", "url": f"{server.url}/{id}"}, 409)
-        server.repos[id] = {"private": asked.get("visibility") == "private" or asked.get("private") is True, "files": {}}
+        server.repos[id] = {
+            "private": not server.public and (asked.get("visibility") == "private" or asked.get("private") is True),
+            "files": {},
+        }
         return self.answer({"url": f"{server.url}/{id}", "name": id, "id": id})
 
     def commit(self, id: str, body: bytes) -> None:
@@ -212,7 +215,7 @@ class Hub(BaseHTTPRequestHandler):
 
 
 class Server(ThreadingHTTPServer):
-    """The Hub. `place`: the folder in which jobs work; `hold`: jobs wait; `refuse`: none is taken."""
+    """The Hub. `place`: the folder in which jobs work; `hold`: jobs wait; `refuse`: none is taken; `public`: every new repository is."""
 
     daemon_threads = True
 
@@ -220,7 +223,7 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Hub)
         self.url, self.place = f"http://127.0.0.1:{self.server_port}", place
         self.repos, self.large, self.tokens, self.jobs, self.commits = {}, {}, set(), {}, []
-        self.away, self.hold, self.refuse = 0, False, False
+        self.away, self.hold, self.refuse, self.public = 0, False, False, False
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     def begin(self, id: str) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
+from tests import hub_server
 from tests.browsing import running, train_step
 from tests.conftest import until
 from tests.hostile import faults
@@ -36,6 +37,7 @@ def hub(ws, tmp_path, monkeypatch):
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     monkeypatch.setattr(constants, "ENDPOINT", server.url)
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
     monkeypatch.setenv("TUNESMITH_FORK_SERVER", "0")
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent / "inject"))
     monkeypatch.setenv("TUNESMITH_FAULT", "quick-driver")
@@ -64,7 +66,7 @@ def test_a_run_goes_there_and_comes_back_whole(ws, data, hub):
     assert (
         job.spec["timeoutSeconds"] == 45 * 60
         and job.spec["flavor"] == "t4-small"
-        and job.spec["labels"]["tunesmith-run"] == f"remote-{run.id}"
+        and job.spec["labels"]["tunesmith-run"].startswith(f"remote-{run.id}-")
     )
     assert job.spec["secrets"] == {"HF_TOKEN": TOKEN} and TOKEN not in json.dumps(job.spec["command"]) + json.dumps(
         job.spec.get("environment")
@@ -107,12 +109,20 @@ def test_a_driver_that_is_killed_finds_its_job_and_a_network_that_fails_is_tried
 
 
 @pytest.mark.long
-def test_a_job_that_is_ended_there_is_interrupted_and_goes_on_from_what_was_kept(ws, data, hub):
+@pytest.mark.parametrize("how", ["lost", "its time is up"])
+def test_a_job_that_is_ended_there_is_interrupted_and_goes_on_from_what_was_kept(ws, data, hub, how):
     run = begin(ws, data, LONG | {"max_steps": 100, "epochs": 100})
     until(lambda: any(p.startswith("state/checkpoints/") for r in hub.repos.values() for p in r["files"]), 120)
-    hub.end("job1", "ERROR")
+    if how == "lost":
+        hub.end("job1", "ERROR")
+    else:
+        os.kill(hub.jobs["job1"].process.pid, signal.SIGTERM)  # it saves, and leaves
     broken = ended(ws, hub, run, "interrupted")
-    assert "Hugging Face Jobs ended job job1 (error)" in broken.status.reason and "is kept" in broken.status.reason
+    assert (
+        f"Hugging Face Jobs ended job job1 ({'error' if how == 'lost' else ''}" in broken.status.reason
+        and "is kept" in broken.status.reason
+        and "costs again" in broken.status.reason
+    )
     training.resume(ours(ws), run.id)
     whole = ended(ws, hub, run)
     assert [s for s, k, _ in runs.metrics(whole) if k == "loss"] == list(range(1, 101)) and len(hub.jobs) == 2
@@ -138,9 +148,36 @@ def test_what_hugging_face_refuses_is_told_in_its_words(ws, data, hub):
 
 
 def test_a_public_repository_is_not_used(ws, data, hub):
-    hub.repos["ann/tunesmith-remote-mine"] = {"private": False, "files": {}}
-    failed = ended(ws, hub, begin(ws, data, id="mine"), "failed")
-    assert "is public" in failed.status.reason and not hub.jobs and not hub.repos["ann/tunesmith-remote-mine"]["files"]
+    hub.public = True
+    failed = ended(ws, hub, begin(ws, data), "failed")
+    (repo,) = hub.repos.values()
+    assert "is public" in failed.status.reason and not hub.jobs and not repo["files"]
+
+
+def test_what_another_computer_of_the_account_runs_under_the_same_name_is_not_taken(ws, data, hub, tmp_path):
+    """Nor what an earlier run of that name left there."""
+    hub.hold = True
+    places = [(tmp_path / name / "there", tmp_path / name) for name in ("mine", "other")]
+    mine, other = (hub_jobs.HubJobs(place, there, WHERE["options"]) for there, place in places)
+    for there, place in places:
+        there.mkdir(parents=True)
+        (place / "bundle.zip").write_bytes(b"rows")
+    first, second = (jobs.submit(jobs.place / "bundle.zip", jobs.place / "out", "a run") for jobs in (mine, other))
+    assert first != second and mine.repo != other.repo and len(hub.repos) == 2
+    again = hub_jobs.HubJobs(*reversed(places[0]), WHERE["options"])
+    assert again.submit(places[0][1] / "bundle.zip", places[0][1] / "out", "a run") == first, "the same run finds its own"
+    long = hub_jobs.HubJobs(tmp_path, tmp_path / ("remote-" + "x" * 150), WHERE["options"])
+    long.owner = "a" * 42
+    assert len(long.repo) <= 96
+
+
+def test_a_stop_reaches_it_after_the_network_was_away(ws, data, hub):
+    hub.hold = True
+    run = begin(ws, data)
+    until(lambda: hub.jobs and "queue of Hugging Face" in (runs.get(ws, run.id).status.reason or ""), 60)
+    hub.away = 5
+    runs.ask_to_stop(ws, run.id)
+    assert "Cancelled" in ended(ws, hub, run, "stopped").status.reason and hub.jobs["job1"].stage == "CANCELED" and hub.away <= 0
 
 
 def test_hardware_is_chosen_by_the_plan_and_its_price_told(ws, data, hub):
@@ -164,6 +201,7 @@ def test_what_can_not_go_there_is_refused_before_it_begins(ws, data, house, hub,
     with pytest.raises(ConflictError, match="on this computer only"):
         begin(house.ws, house.data, WISH | {"model": house.lora})
     home = ["--home", str(ws.home), "train", "--model", "starter", "--data", data.ref]
+    assert cli.main([*home, "--where", "jobs", "--sweep", "seed=1,2"]) == 2 and "train on this computer" in capsys.readouterr().err
     assert cli.main([*home, "--flavor", "t4-small"]) == 2 and "--where jobs" in capsys.readouterr().err
     assert cli.main([*home, "--where", "jobs", "--flavor", "t4-small"]) == 2
     said = capsys.readouterr().err
@@ -192,6 +230,11 @@ def test_the_page_shows_prices_and_starts_only_what_was_agreed_to(ws, data, hub,
         assert not hub.jobs and not runs.listing(ws)
         hub.hold = True
         agreed.locator("input").click()
+        hub_server.HARDWARE[0]["unitCostUSD"] *= 3
+        page.click("#jobs-start")
+        expect(page.locator("#jobs-said")).to_contain_text("at most $0.30", timeout=LONG_WAIT)
+        assert not hub.jobs, "the price rose after it was agreed to"
+        hub_server.HARDWARE[0]["unitCostUSD"] /= 3
         page.click("#jobs-start")
         expect(page).to_have_url(re.compile(r"runs\?run="), timeout=LONG_WAIT)
         until(lambda: hub.jobs, 60)

@@ -80,6 +80,13 @@ def train(ws: Workspace, args):
             available="--sweep KEY=V1,V2",
             remedy="Name the values to try with --sweep, or leave --halving out.",
         )
+    if args.sweep and args.where:
+        raise Refused(
+            "The runs of a sweep train on this computer.",
+            asked=f"--sweep with --where {args.where}",
+            available="--sweep here, or one run elsewhere",
+            remedy="Leave --where out, or start the runs one by one.",
+        )
     if args.sweep:
         return _sweep(ws, args, values, preset)
     with Counting() as progress:

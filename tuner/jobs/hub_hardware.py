@@ -124,7 +124,7 @@ def where(offer: Offer, agreed: bool) -> dict[str, Any]:
             f"This costs about ${dollars(offer.cost)} on {offer.title}, and at most ${dollars(offer.most)}: the job is ended after {offer.timeout} minutes.",
             asked=offer.flavor,
             available=f"${dollars(offer.per_hour)} an hour, from your Hugging Face account; the rows go to a private repository there",
-            remedy="Agree to it with --yes, or choose other hardware with --flavor.",
+            remedy="Agree to this price (--yes, or the box on the page), or choose other hardware.",
             field="yes",
         )
     return {"kind": "jobs", "options": {"flavor": offer.flavor, "timeout": offer.timeout}}

@@ -16,6 +16,7 @@ import json
 import shlex
 import shutil
 import time
+import uuid
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -64,25 +65,26 @@ class HubJobs:
     appears here."""
 
     name, shared = "Hugging Face Jobs", False
+    again = "Resume the run to start another job, which costs again."
     settles = 60.0  # seconds after the end of a job for its result to be listed
 
-    def __init__(self, place: Path, id: str, wanted: dict[str, Any]):
+    def __init__(self, place: Path, there: Path, wanted: dict[str, Any]):
         from huggingface_hub import HfApi
 
-        self.place, self.id, self.wanted = place, id, wanted
-        self.there = place / "work" / "me" / "runs" / id
+        self.place, self.there, self.wanted = place, there, wanted
         self.token = require_token(None)
         self.api = HfApi(token=self.token)
-        self.owner: str = (paths.read_json(place / "owner.json") or {}).get(
-            "name", ""
-        )  # known once it was submitted: no network is needed then
+        known = paths.read_json(place / "hub.json") or {}
+        # of this run alone: another computer of the account, or an earlier run that was deleted, may have one of the same name
+        self.key: str = known.get("key") or f"{there.name[:30].rstrip('-._')}-{uuid.uuid4().hex[:8]}"
+        self.owner: str = known.get("owner", "")  # known once it was submitted: no network is needed then
         self.seen: dict[str, str] = paths.read_json(place / "seen.json", {}) or {}
         self.asked_at = -ASK
         self.files: dict[str, int] = {}
 
     @property
     def repo(self) -> str:
-        return f"{self.owner}/tunesmith-{self.id}"[:96]
+        return f"{self.owner}/tunesmith-{self.key}"
 
     # --- there -------------------------------------------------------------------------------------------------------------------
 
@@ -105,7 +107,7 @@ class HubJobs:
         from huggingface_hub import CommitOperationDelete
 
         self.owner = self.api.whoami()["name"]
-        paths.write_json(self.place / "owner.json", {"name": self.owner})
+        paths.write_json(self.place / "hub.json", {"key": self.key, "owner": self.owner})
         if found := self.at_work():
             return found
         self._private_repository()
@@ -117,18 +119,18 @@ class HubJobs:
         (self.there / "status.json").unlink(missing_ok=True)
         return self.api.run_job(
             image=IMAGE,
-            command=["bash", "-c", SCRIPT.format(repo=shlex.quote(self.repo), id=shlex.quote(self.id))],
+            command=["bash", "-c", SCRIPT.format(repo=shlex.quote(self.repo), id=shlex.quote(self.there.name))],
             secrets={"HF_TOKEN": self.token},
             flavor=self.wanted["flavor"],
             timeout=f"{self.wanted['timeout']}m",
-            labels={LABEL: self.id},
+            labels={LABEL: self.key},
             name=title[:60],
             namespace=self.owner,
         ).id
 
     def at_work(self) -> str | None:
         """Return the job that works for this run, or waits; None without one."""
-        found = self.api.list_jobs(labels={LABEL: self.id}, namespace=self.owner)
+        found = self.api.list_jobs(labels={LABEL: self.key}, namespace=self.owner)
         return next((job.id for job in found if job.status.stage in ("SCHEDULING", "RUNNING")), None)
 
     def _private_repository(self) -> None:

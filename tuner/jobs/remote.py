@@ -9,7 +9,9 @@ import contextlib
 import json
 import shutil
 import sys
+import threading
 import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -40,21 +42,21 @@ class Driver:
         where = self.run.plan["where"]
         self.place.mkdir(exist_ok=True)
         self.id = f"remote-{folder.name}"
-        self.backend = BACKENDS[where["kind"]](self.place, self.id, where["options"])
         self.there = self.place / "work" / "me" / "runs" / self.id
+        self.backend = BACKENDS[where["kind"]](self.place, self.there, where["options"])
         self.seen, self.logged, self.asked_at, self.state = -1, 0, -ASK, "waits"
 
     def drive(self) -> None:
         """Submit the run, unless that was done, and follow it to its end."""
+        threading.Thread(target=self.beat, daemon=True, name="heartbeat").start()
         job, ended_at = (paths.read_json(self.place / JOB) or {}).get("job"), None
         if job and (self.there / "worker.log").exists():
             self.logged = (self.there / "worker.log").stat().st_size  # an earlier driver has written it here
         job = job or self.submit()
         while True:
-            (self.folder / "heartbeat").touch()
             if (self.folder / "control").exists() and self.stop(job):
                 return
-            self.fetch()
+            self.attempt(self.backend.fetch)
             self.mirror(job)
             now = paths.read_json(self.there / "status.json", {}) or {}
             self.ask(job)
@@ -65,6 +67,13 @@ class Driver:
                 ended_at = ended_at or time.monotonic()
                 if done and self.backend.shared or time.monotonic() - ended_at > self.backend.settles:
                     return self.end(job, now if done and self.backend.shared else None)
+            time.sleep(EVERY)
+
+    def beat(self) -> None:
+        """Show that this process lives: an answer of the network may take minutes, and ending it for that would leave the job there alone."""
+        while True:
+            with contextlib.suppress(OSError):  # a full disk; the next one is tried
+                (self.folder / "heartbeat").touch()
             time.sleep(EVERY)
 
     def submit(self) -> str:
@@ -88,17 +97,15 @@ class Driver:
         if time.monotonic() - self.asked_at < ASK:
             return
         self.asked_at = time.monotonic()
-        try:
-            self.state = self.backend.state(job)
-        except Exception as error:  # the scheduler is busy or away: the files tell how far it is, and it is asked again
-            worker_exit.log(error)
+        self.state = self.attempt(lambda: self.backend.state(job)) or self.state
 
-    def fetch(self) -> None:
-        """Bring what is new of the run there."""
+    def attempt(self, work: Callable[[], Any]) -> Any:
+        """Do what talks to the scheduler or the network; None when that is busy or away: the run there goes on, and it is done again."""
         try:
-            self.backend.fetch()
-        except Exception as error:  # the network is away: it is looked at again
+            return work()
+        except Exception as error:
             worker_exit.log(error)
+            return None
 
     def tell(self, state: str, reason: str | None = None, **more: Any) -> None:
         before = paths.read_json(self.folder / "status.json", {}) or {}
@@ -148,9 +155,10 @@ class Driver:
     def stop(self, job: str) -> bool:
         """Ask the run there to save and stop; one that has not begun is cancelled. Return whether it has ended by that."""
         if (self.there / "status.json").exists():
-            self.backend.stop()
+            self.attempt(self.backend.stop)
             return False
-        self.backend.cancel(job)
+        if self.attempt(lambda: self.backend.cancel(job) or True) is None:
+            return False
         (self.folder / "control").unlink(missing_ok=True)
         (self.place / JOB).unlink(missing_ok=True)
         runs.write_status(self.folder, state="stopped", reason=f"Cancelled in the queue of {self.backend.name}.")
@@ -159,13 +167,17 @@ class Driver:
     def end(self, job: str, status: dict[str, Any] | None) -> None:
         """Write how the run ended, with what it made; a job that SLURM ended is interrupted, and a resume submits it again."""
         self.mirror(job)
+        asked = (self.folder / "control").exists()
         (self.place / JOB).unlink(missing_ok=True)
         (self.folder / "control").unlink(missing_ok=True)
+        if status and status["state"] == "stopped" and not asked:  # its time was up, and it saved what it had
+            self.bring()
+            status = status | {"state": "interrupted"}
         if status is None or status["state"] == "interrupted":
             step = self.backend.kept()
             kept = f"The state of step {step} is kept." if step else "Nothing had been saved yet."
             word = "the run there was interrupted" if self.state in ("waits", "works") else self.state.replace("_", " ").lower()
-            reason = f"{self.backend.name} ended job {job} ({word}). {kept} Resume the run to submit it again."
+            reason = f"{self.backend.name} ended job {job} ({word}). {kept} {self.backend.again}"
             return self.tell("interrupted", reason)
         plan = paths.read_json(self.there / "plan.json") or {}
         if plan.get("settings"):  # as it was planned for the computer that trained it
@@ -177,10 +189,7 @@ class Driver:
             self.bring()
         self.tell(status["state"], status.get("reason"), **{k: status[k] for k in MIRRORED if k in status})
         if status["state"] == "finished":
-            try:
-                self.backend.forget()
-            except Exception as error:  # the run is here; what is left there is named in the log
-                worker_exit.log(error)
+            self.attempt(self.backend.forget)
             shutil.rmtree(self.place, ignore_errors=True)
         return None
 

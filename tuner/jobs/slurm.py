@@ -74,14 +74,14 @@ def require() -> None:
 
 
 class Slurm:
-    """Submits a command in `folder`, asks after it, ends it."""
+    """Submits a bundle in `place`, asks after its job, ends it. `there`: where the run appears."""
 
     name, shared = "SLURM", True  # its nodes see the workspace's disk
+    again = "Resume the run to submit it again."
     settles = 30.0  # seconds after the end of a job for its files to be seen here: a network's disk is late
 
-    def __init__(self, place: Path, id: str, wanted: dict[str, Any]):
-        self.place, self.folder, self.wanted = place, place / "jobs", wanted
-        self.there = place / "work" / "me" / "runs" / id
+    def __init__(self, place: Path, there: Path, wanted: dict[str, Any]):
+        self.place, self.folder, self.there, self.wanted = place, place / "jobs", there, wanted
 
     def submit(self, bundle: Path, out: Path, title: str) -> str:
         """Return the id of the job; WorkError with what sbatch said."""

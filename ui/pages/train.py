@@ -145,6 +145,10 @@ class TrainPage:
         self.cards.wire(self.draft)
         self.rows.wire()
         self.template.wire()
+        self._wire_starts()
+
+    def _wire_starts(self) -> None:
+        """Whatever begins a run or hands it on takes the whole form, as the script has it."""
         self.going = self.start.click(
             self.on_start,
             [self.session, *self.where.asked, *self.inputs],
@@ -185,7 +189,7 @@ class TrainPage:
             self.on_jobs_start,
             [self.session, *self.jobs.asked, *self.inputs],
             [self.session, self.jobs.said],
-            js="(session, flavor, minutes, agreed, ...v) => [session, flavor, minutes, agreed, ...window.tunesmith.train.start(v)]",
+            js="(session, offered, flavor, minutes, agreed, ...v) => [session, offered, flavor, minutes, agreed, ...window.tunesmith.train.start(v)]",
             show_progress="minimal",
             concurrency_limit=4,
         )
@@ -305,9 +309,7 @@ class TrainPage:
         yield [gr.skip(), gr.skip(), gr.update(interactive=False, value=text("train-starting")), gr.update(visible=True), ""]
         ready = [gr.update(interactive=True, value=text("train-start")), gr.update(visible=False)]
         try:
-            ws = self.context.workspace(request)
-            draft = self.pressed(ws, self.entered(request, *values), values[1])  # of what was done last there may be no plan yet
-            self.context.require_model(ws, draft.model, request)
+            ws, draft = self._pressed(request, values)
             for said in rows_view.progress(rows_view.question(ws, draft.request())):
                 yield [gr.skip(), gr.skip(), gr.skip(), gr.skip(), said]
             other = where_view.read(where, options)
@@ -324,9 +326,7 @@ class TrainPage:
         sweep's id."""
         yield gr.skip(), sweep_view.busy(True), "", gr.skip()
         try:
-            ws = self.context.workspace(request)
-            draft = self.pressed(ws, self.entered(request, *values), values[1])
-            self.context.require_model(ws, draft.model, request)
+            ws, draft = self._pressed(request, values)
             swept = sweep_view.read(written)
             for said in rows_view.progress(rows_view.question(ws, draft.request())):
                 yield gr.skip(), gr.skip(), said, gr.skip()
@@ -353,10 +353,10 @@ class TrainPage:
         except Exception as error:
             return [*[gr.skip()] * (len(self.jobs.shown) - 1), html.trouble(error)]
 
-    def on_jobs_start(self, session, flavor, minutes, agreed, request: gr.Request, *values):
+    def on_jobs_start(self, session, offered, flavor, minutes, agreed, request: gr.Request, *values):
         """Start the run on Hugging Face's machines."""
         try:
-            run = self.jobs.begin(*self._pressed(request, values), flavor, minutes, agreed)
+            run = self.jobs.begin(*self._pressed(request, values), offered, flavor, minutes, agreed)
         except Exception as error:
             return gr.skip(), html.trouble(error)
         return Session.read(session).with_(tab="runs", runs=run.id, run=run.id), ""
@@ -364,7 +364,7 @@ class TrainPage:
     def _pressed(self, request: gr.Request, values) -> tuple[Workspace, Draft]:
         """Return the workspace and what the form asks for, which must be a person's to ask."""
         ws = self.context.workspace(request)
-        draft = self.pressed(ws, self.entered(request, *values), values[1])
+        draft = self.pressed(ws, self.entered(request, *values), values[1])  # of what was done last there may be no plan yet
         self.context.require_model(ws, draft.model, request)
         return ws, draft
 

@@ -34,7 +34,7 @@ class JobsView:
                 self.agreed = gr.Checkbox(label=" ", elem_id="jobs-agreed")
                 self.start = gr.Button(text("train-jobs-start"), variant="primary", elem_id="jobs-start")
             self.said = gr.HTML(elem_id="jobs-said", padding=False)
-        self.asked = [self.flavor, self.minutes, self.agreed]
+        self.asked = [self.offered, self.flavor, self.minutes, self.agreed]
         self.shown = [self.offered, self.choice, self.flavor, self.minutes, self.agreed, self.said]
         quiet = {"show_progress": "hidden", "queue": False}
         self.flavor.input(self.of_flavor, [self.offered, self.flavor], [self.minutes, self.agreed], **quiet)
@@ -78,11 +78,12 @@ class JobsView:
             told,
         ]
 
-    def begin(self, ws: Workspace, draft: Draft, flavor, minutes, agreed) -> runs.Run:
-        """Start the run there, at the price of this moment."""
+    def begin(self, ws: Workspace, draft: Draft, offered, flavor, minutes, agreed) -> runs.Run:
+        """Start the run there, where the price of this moment is not above the one that was agreed to."""
         self.require()
         offer = hub_hardware.choose(hub_hardware.offers(ws, draft.request(), preset=draft.preset), flavor or None, int(minutes or 0))
-        where = hub_hardware.where(offer, bool(agreed))
+        shown = offered.get(offer.flavor, (0, 0.0))[1] * offer.timeout / 60
+        where = hub_hardware.where(offer, bool(agreed) and offer.most <= shown * 1.001)
         return training.start(ws, draft.request(), preset=draft.preset, name=draft.name.strip() or None, where=where)
 
 
